@@ -1,0 +1,41 @@
+"""MobileBERT from raw text to a verified `.tflite` file.
+
+The names below are the library's surface; everything else is an implementation
+detail. They load on first use, because TensorFlow takes seconds to import and
+`mobilebert-tf --help` should not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mobilebert_tf.config import MobileBertConfig
+    from mobilebert_tf.encoder import MobileBertEncoder
+    from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+    from mobilebert_tf.tokenization import Tokenizer
+
+_HOME = {
+    "MobileBertConfig": "mobilebert_tf.config",
+    "MobileBertEncoder": "mobilebert_tf.encoder",
+    "Tokenizer": "mobilebert_tf.tokenization",
+    "load_model_directory": "mobilebert_tf.model_directory",
+    "save_model_directory": "mobilebert_tf.model_directory",
+}
+
+__all__ = [
+    "MobileBertConfig",
+    "MobileBertEncoder",
+    "Tokenizer",
+    "load_model_directory",
+    "save_model_directory",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mobilebert_tf' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

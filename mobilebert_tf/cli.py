@@ -1,0 +1,134 @@
+"""`mobilebert-tf COMMAND --flags`: finds the command, reads its flags, runs it, ends with its status.
+
+Exit status: 0 done, 1 failed, 2 wrong usage or input.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import errno
+import importlib
+import os
+import sys
+import textwrap
+import traceback
+from typing import Any, NoReturn, Sequence
+
+from absl import flags
+
+from mobilebert_tf import quiet
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.options import define_flags, from_flags
+
+# In the order of a model's life. The text is what the list of commands shows.
+COMMANDS = {
+    "pipeline": ("mobilebert_tf.commands.pipeline:Pipeline", "one flag file -> all of the below, to the report"),
+    "corpus": ("mobilebert_tf.commands.corpus:Corpus", "docstrings, text files or a TFDS set -> paragraphs, a line each"),
+    "vocab": ("mobilebert_tf.commands.vocab:Vocab", "corpus -> WordPiece vocabulary"),
+    "records": ("mobilebert_tf.commands.records:Records", "corpus + vocabulary -> pretraining records (MLM + NSP)"),
+    "pretrain": ("mobilebert_tf.commands.pretrain:Pretrain", "records -> teacher, or any preset, from scratch"),
+    "distill": ("mobilebert_tf.commands.distill:Distill", "teacher + records -> student"),
+    "finetune": ("mobilebert_tf.commands.finetune:Finetune", "model + labelled text -> classifier"),
+    "evaluate": ("mobilebert_tf.commands.evaluate:Evaluate", "model directory or .tflite + labelled text -> metrics"),
+    "predict": ("mobilebert_tf.commands.predict:Predict", "model directory or .tflite + text -> answers"),
+    "export": ("mobilebert_tf.commands.export:Export", "classifier -> verified .tflite variants"),
+    "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),
+    "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
+    "report": ("mobilebert_tf.commands.report:Report", "any of these directories -> one HTML page"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run one command line and exit with its status."""
+    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def run(words: list[str]) -> int:
+    """Run one command line; return its exit status."""
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(_overview())
+        return 0 if words else 2
+    name, rest = _command_name(words)
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "`mobilebert-tf --help` lists them"
+        return _complain(f"there is no command `{name}`; {hint}", 2)
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    if "--help" in rest or "-h" in rest:
+        print(_help(name, command))
+        return 0
+    values = define_flags(command)
+    try:
+        left = values([name, *rest])[1:]
+    except flags.Error as error:
+        return _complain(f"{name}: {error}; `mobilebert-tf {name} --help` lists the flags", 2)
+    except OSError as error:
+        return _complain(f"{name}: {error.filename}: no such flag file", 2)
+    if left:
+        return _complain(f"{name}: {left[0]!r} is not a flag; flags look like --name=value", 2)
+    if values["debug"].value:
+        os.environ[quiet.DEBUG_VARIABLE] = "1"
+    try:
+        from_flags(command, values).run()
+    except BaseException as error:
+        if values["debug"].value:
+            traceback.print_exc()
+        return _status_of(name, error)
+    return 0
+
+
+def _status_of(name: str, error: BaseException) -> int:
+    if isinstance(error, UsageError):
+        return _complain(f"{name}: {error}", 2)
+    if isinstance(error, FailedError):
+        return _complain(f"{name}: {error}", 1)
+    if isinstance(error, KeyboardInterrupt):
+        return _complain(f"{name}: interrupted; the same command goes on from what was finished", 1)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _complain(f"{name}: {error.filename or 'the disk'}: no space left; free some and give the same command", 1)
+    if isinstance(error, OSError) and error.filename:
+        return _complain(f"{name}: {error.filename}: {error.strerror}", 1)
+    raise error
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"mobilebert-tf {' '.join(message.splitlines())}", file=sys.stderr)
+    return status
+
+
+def _command_name(words: list[str]) -> tuple[str, list[str]]:
+    """Commands have one word, those of a group two."""
+    if len(words) > 1 and " ".join(words[:2]) in COMMANDS:
+        return " ".join(words[:2]), words[2:]
+    return words[0], words[1:]
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items())
+    return (
+        "mobilebert-tf: from raw text to a verified .tflite file.\n\n"
+        f"usage: mobilebert-tf COMMAND --flags\n\n{rows}\n\n"
+        "`mobilebert-tf COMMAND --help` explains one. Flags can stand in a file: --flagfile=FILE.\n"
+        "The same command again resumes where it stopped."
+    )
+
+
+def _help(name: str, command: Any) -> str:
+    lines = [f"usage: mobilebert-tf {name} --flags", "", textwrap.dedent(command.__doc__ or "").strip(), "", "flags:"]
+    for field in dataclasses.fields(command):
+        default = field.default
+        if default is dataclasses.MISSING:
+            value = " (required)"
+        elif default in (None, ""):
+            value = ""
+        else:
+            value = f" (default: {str(default).lower() if isinstance(default, bool) else default})"
+        choices = field.metadata["choices"]
+        form = f"--{field.name}={'|'.join(choices)}" if choices else f"--{field.name}"
+        body = textwrap.fill(field.metadata["help"] + value, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines += [f"  {form}", body]
+    lines += ["  --flagfile", "      read flags from a file, one --name=value a line", "  --debug", "      show tracebacks and what TensorFlow logs"]
+    return "\n".join(lines)

@@ -1,0 +1,214 @@
+"""The shape of one network: every preset, and every checkpoint, is a `MobileBertConfig`.
+
+Field names are those of the published `config.json` files, so that the same
+words mean the same thing here, in Google's release and in Hugging Face's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from typing import Any, Mapping
+
+from mobilebert_tf.errors import UsageError
+
+ACTIVATIONS = ("relu", "relu6", "gelu", "gelu_tanh")
+NORMALIZATIONS = ("layer_norm", "no_norm")
+MASK_MODES = ("add", "replace")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MobileBertConfig:
+    """One encoder of the BERT family, from BERT-large to MobileBERT-TINY.
+
+    Source: paper §3 and appendix; field names and values from the released
+    `google-research/mobilebert/config/*.json`.
+
+    Raises:
+      UsageError: a value is unknown, or widths and heads do not fit together.
+    """
+
+    vocab_size: int = 30522
+    """V, rows of the word table."""
+    embedding_size: int = 128
+    """Width of the word table, before the projection to `hidden_size`."""
+    trigram_input: bool = True
+    """Concatenate next, this and previous word vector before the projection."""
+    hidden_size: int = 512
+    """H, width between blocks; position and token-type tables have it too."""
+    intra_bottleneck_size: int = 128
+    """I, width inside a block. Equal to `hidden_size` where there is no bottleneck."""
+    use_bottleneck: bool = True
+    use_bottleneck_attention: bool = False
+    """Query, key and value all read the bottlenecked input (MobileBERT-TINY)."""
+    key_query_shared_bottleneck: bool = True
+    """Query and key read one more H -> I projection of the block's input."""
+    num_attention_heads: int = 4
+    num_feedforward_networks: int = 4
+    """FFNs per block, the last one included."""
+    intermediate_size: int = 512
+    hidden_act: str = "relu"
+    """relu, relu6, gelu (exact, Hugging Face's) or gelu_tanh (Google's)."""
+    normalization_type: str = "no_norm"
+    layer_norm_eps: float = 1e-12
+    embedding_and_ffn_norm_eps: float | None = None
+    """Epsilon of the embedding norm and of the last FFN's norm where it differs:
+    Hugging Face leaves these two at 1e-5. None: `layer_norm_eps`."""
+    num_hidden_layers: int = 24
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    classifier_activation: bool = False
+    """Pooled output is tanh(dense([CLS])); otherwise [CLS] as it is."""
+    hidden_dropout_prob: float = 0.0
+    attention_probs_dropout_prob: float = 0.1
+    classifier_dropout_prob: float = 0.1
+    initializer_range: float = 0.02
+    mask_mode: str = "add"
+    """add: scores + constant on padded keys. replace: scores of padded keys *become*
+    the constant (Google's code since its quantisation-aware release)."""
+    mask_constant: float = -10000.0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("hidden_act", ACTIVATIONS),
+            ("normalization_type", NORMALIZATIONS),
+            ("mask_mode", MASK_MODES),
+        ):
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"config: {name} is {getattr(self, name)!r}; it can be {', '.join(allowed)}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int" and (not isinstance(value, int) or value < 1):
+                raise UsageError(f"config: {field.name} is {value!r}; it must be a whole number of at least 1")
+            if field.name.endswith("dropout_prob") and not 0.0 <= value < 1.0:
+                raise UsageError(f"config: {field.name} is {value!r}; it must be in [0, 1)")
+        if not self.use_bottleneck and self.intra_bottleneck_size != self.hidden_size:
+            raise UsageError(
+                f"config: without a bottleneck intra_bottleneck_size ({self.intra_bottleneck_size}) "
+                f"must equal hidden_size ({self.hidden_size})"
+            )
+        if not self.use_bottleneck and self.num_feedforward_networks != 1:
+            raise UsageError("config: stacked feed-forward networks need use_bottleneck=true")
+        if self.intra_bottleneck_size % self.num_attention_heads:
+            raise UsageError(
+                f"config: {self.num_attention_heads} heads do not divide the width "
+                f"inside a block, intra_bottleneck_size={self.intra_bottleneck_size}"
+            )
+
+    @property
+    def head_size(self) -> int:
+        """D, width of one attention head."""
+        return self.intra_bottleneck_size // self.num_attention_heads
+
+    @property
+    def inner_norm_eps(self) -> float:
+        """Epsilon of the embedding norm and of the last FFN's norm."""
+        return self.layer_norm_eps if self.embedding_and_ffn_norm_eps is None else self.embedding_and_ffn_norm_eps
+
+    @property
+    def projects_embeddings(self) -> bool:
+        """Whether word vectors pass a dense layer to reach `hidden_size`."""
+        return self.trigram_input or self.embedding_size != self.hidden_size
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> MobileBertConfig:
+        """The configuration called `name`, with `changes` to single fields.
+
+        Raises:
+          UsageError: there is no such preset or field.
+        """
+        if name not in PRESETS:
+            near = difflib.get_close_matches(name, PRESETS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(PRESETS)}"
+            raise UsageError(f"no preset is called {name!r}: {hint}")
+        return cls.from_dict({**PRESETS[name], **changes}, source=f"preset {name}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], source: str = "config") -> MobileBertConfig:
+        """The configuration with these fields; the others have their defaults.
+
+        Raises:
+          UsageError: a field is unknown, or a value is out of range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UsageError(f"{source}: unknown field {unknown[0]!r}; known fields: {', '.join(sorted(known))}")
+        return cls(**values)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+# Values of the released JSON files; what the file leaves out is written out here.
+_BERT = dict(
+    trigram_input=False,
+    use_bottleneck=False,
+    key_query_shared_bottleneck=False,
+    num_feedforward_networks=1,
+    hidden_act="gelu_tanh",
+    normalization_type="layer_norm",
+    classifier_activation=True,
+    hidden_dropout_prob=0.1,
+)
+_BERT_BASE = dict(
+    _BERT,
+    embedding_size=768,
+    hidden_size=768,
+    intra_bottleneck_size=768,
+    num_attention_heads=12,
+    intermediate_size=3072,
+    num_hidden_layers=12,
+)
+_IB_BERT_LARGE = dict(
+    intra_bottleneck_size=1024,
+    intermediate_size=4096,
+    key_query_shared_bottleneck=False,
+    num_feedforward_networks=1,
+    hidden_act="gelu_tanh",
+    normalization_type="layer_norm",
+    classifier_activation=True,
+    hidden_dropout_prob=0.1,
+)
+# The demo's pair keeps the proportions of the paper's: the same width between
+# blocks, a wide teacher block against a thin student block, equal heads.
+_DEMO = dict(embedding_size=64, hidden_size=128, num_hidden_layers=4, max_position_embeddings=128)
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "ib_bert_large": _IB_BERT_LARGE,
+    "mobilebert": {},
+    "mobilebert_tiny": dict(
+        use_bottleneck_attention=True, key_query_shared_bottleneck=False, num_feedforward_networks=2
+    ),
+    "mobilebert_without_opt": dict(hidden_act="gelu_tanh", normalization_type="layer_norm"),
+    "bert_base": _BERT_BASE,
+    "bert_large": dict(
+        _BERT,
+        embedding_size=1024,
+        hidden_size=1024,
+        intra_bottleneck_size=1024,
+        num_attention_heads=16,
+        intermediate_size=4096,
+    ),
+    "demo_teacher": dict(_IB_BERT_LARGE, **_DEMO) | dict(intra_bottleneck_size=192, intermediate_size=768),
+    "demo_student": dict(_DEMO, intra_bottleneck_size=64, num_feedforward_networks=2, intermediate_size=192),
+    "debug_teacher": dict(_IB_BERT_LARGE)
+    | dict(
+        embedding_size=16,
+        hidden_size=32,
+        intra_bottleneck_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        max_position_embeddings=64,
+    ),
+    "debug_student": dict(
+        embedding_size=16,
+        hidden_size=32,
+        intra_bottleneck_size=16,
+        intermediate_size=32,
+        num_feedforward_networks=2,
+        num_hidden_layers=2,
+        max_position_embeddings=64,
+    ),
+}

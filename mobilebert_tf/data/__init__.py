@@ -1,0 +1,1 @@
+"""From files to batches: text, vocabulary, pretraining records, labelled tables."""

@@ -1,0 +1,67 @@
+"""Labelled text as people have it: TSV, CSV or JSONL with named columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Iterator, Sequence
+
+from mobilebert_tf.data.text_files import read_lines
+from mobilebert_tf.errors import UsageError
+
+_SUFFIXES = (".tsv", ".csv", ".jsonl")
+
+
+def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and the named columns of each row, in file order.
+
+    The kind is told by the ending, before a compression's own (`train.tsv.xz`). TSV
+    has a header and no quoting, as GLUE's files; CSV has a header and quotes; JSONL
+    has an object a line.
+
+    Raises:
+      UsageError: unknown ending, a column or a value is missing, or a row is broken;
+        the message names the line.
+    """
+    path = Path(path)
+    suffixes = [s for s in path.suffixes if s in _SUFFIXES]
+    if not suffixes:
+        raise UsageError(f"{path}: the ending says no table; use one of {', '.join(_SUFFIXES)} (also .gz, .bz2, .xz of them)")
+    rows = _json_rows(path) if suffixes[-1] == ".jsonl" else _delimited_rows(path, suffixes[-1])
+    for number, row in rows:
+        for column in columns:
+            if column not in row:
+                raise UsageError(f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}")
+        yield number, {column: row[column] for column in columns}
+
+
+def _delimited_rows(path: Path, suffix: str) -> Iterator[tuple[int, dict[str, str]]]:
+    lines = read_lines(path)
+    if suffix == ".tsv":
+        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.reader(line + "\n" for line in lines)
+    header = [name.lstrip("\ufeff") for name in next(reader)]
+    for row in reader:
+        if not row:
+            continue
+        if len(row) != len(header):
+            raise UsageError(
+                f"{path}, line {reader.line_num}: has {len(row)} columns where the header has {len(header)} ({', '.join(header)})"
+            )
+        yield reader.line_num, dict(zip(header, row))
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"{path}, line {number}: is not JSON ({error})") from None
+        if not isinstance(row, dict):
+            raise UsageError(f"{path}, line {number}: is not a JSON object")
+        yield number, {key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()}

@@ -1,0 +1,65 @@
+"""The encoder: one class for teacher and student, MobileBERT and BERT."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import keras
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.layers.block import Block
+from mobilebert_tf.layers.dense import Dense
+from mobilebert_tf.layers.embeddings import Embeddings
+
+
+class MobileBertEncoder(keras.Model):
+    """Embeddings, L blocks, pooler.
+
+    Called with a mapping of int32 tensors [B, T] — `input_ids`, `input_mask` (1 real,
+    0 padding), `segment_ids` — it returns a dict:
+
+      sequence_output   [B, T, H]  the last feature map
+      pooled_output     [B, H]     [CLS] of it, through tanh(dense) if the config says so
+      feature_maps      L + 1 tensors [B, T, H], the embeddings first
+      attention_scores  L tensors [B, N, T, T], scaled and masked, before the softmax
+
+    Source: paper §3; google-research/mobilebert `modeling.py` for what the paper leaves open.
+    """
+
+    def __init__(self, config: MobileBertConfig, seed: int = 0, name: str = "encoder"):
+        """`seed` starts the dropout sequence; weights come from `keras.utils.set_random_seed`."""
+        super().__init__(name=name)
+        self.config = config
+        self.generator = keras.random.SeedGenerator(seed)
+        self.embeddings = Embeddings(config, self.generator, name="embeddings")
+        self.blocks = [Block(config, self.generator, name=f"block_{i}") for i in range(config.num_hidden_layers)]
+        self.pooler = Dense(config.hidden_size, config, name="pooler") if config.classifier_activation else None
+
+        self.embeddings.build(None)
+        for block in self.blocks:
+            block.build(None)
+        if self.pooler:
+            self.pooler.build((None, config.hidden_size))
+        self.built = True
+
+    def call(
+        self,
+        inputs: Mapping[str, Any],
+        training: bool = False,
+        num_layers: int | None = None,
+    ) -> dict[str, Any]:
+        """See the class. With `num_layers`, blocks above that many are not computed at all."""
+        mask = inputs["input_mask"]
+        x = self.embeddings(inputs["input_ids"], inputs["segment_ids"], training=training)
+        feature_maps, attention_scores = [x], []
+        for block in self.blocks[:num_layers]:
+            x, scores = block(x, mask, training=training)
+            feature_maps.append(x)
+            attention_scores.append(scores)
+        first = x[:, 0]
+        return {
+            "sequence_output": x,
+            "pooled_output": keras.ops.tanh(self.pooler(first)) if self.pooler else first,
+            "feature_maps": feature_maps,
+            "attention_scores": attention_scores,
+        }

@@ -1,0 +1,13 @@
+"""The two ways a command can fail that are not bugs.
+
+A bug keeps its traceback. These two do not: their message is one line that
+names the place (file, line, flag) and says how to mend it.
+"""
+
+
+class UsageError(Exception):
+    """The command line or an input is wrong; the user mends it. Exit status 2."""
+
+
+class FailedError(Exception):
+    """The input was right and the work could not be done. Exit status 1."""

@@ -1,0 +1,59 @@
+"""Multi-head self-attention that also shows its scores, which attention transfer needs."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.layers.dense import Dense
+from mobilebert_tf.layers.dropout import Dropout
+
+
+class SelfAttention(keras.layers.Layer):
+    """Queries, keys and values may come from tensors of different width (paper §3.2, figure 1).
+
+    query, key, value [B, T, *] and input_mask [B, T] (1 real, 0 padding) ->
+    context [B, T, I], scores [B, N, T, T]: scaled and masked, before the softmax.
+    """
+
+    def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        width = config.intra_bottleneck_size
+        self.query = Dense(width, config, name="query")
+        self.key = Dense(width, config, name="key")
+        self.value = Dense(width, config, name="value")
+        self.dropout = Dropout(config.attention_probs_dropout_prob, generator, name="dropout")
+
+    def build(self, query_shape, key_shape, value_shape, *_):
+        self.query.build(query_shape)
+        self.key.build(key_shape)
+        self.value.build(value_shape)
+
+    def call(self, query, key, value, input_mask, training: bool = False):
+        # The scale sits on the query: T x D multiplications instead of T x T.
+        q = self._split_heads(self.query(query) * (1.0 / math.sqrt(self.config.head_size)))
+        k = self._split_heads(self.key(key))
+        v = self._split_heads(self.value(value))
+        scores = mask_scores(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))), input_mask, self.config)
+        probabilities = self.dropout(ops.softmax(scores, axis=-1), training=training)
+        context = ops.transpose(ops.matmul(probabilities, v), (0, 2, 1, 3))
+        batch, length = ops.shape(query)[:2]
+        return ops.reshape(context, (batch, length, self.config.intra_bottleneck_size)), scores
+
+    def _split_heads(self, x):
+        """[B, T, I] -> [B, N, T, D]."""
+        batch, length = ops.shape(x)[:2]
+        x = ops.reshape(x, (batch, length, self.config.num_attention_heads, self.config.head_size))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+
+def mask_scores(scores, input_mask, config: MobileBertConfig):
+    """Scores [B, N, T, T] with padded keys (input_mask [B, T] == 0) pushed down as configured."""
+    real = ops.cast(input_mask, scores.dtype)[:, None, None, :]
+    if config.mask_mode == "add":
+        return scores + (1.0 - real) * config.mask_constant
+    return scores * real + (1.0 - real) * config.mask_constant

@@ -1,0 +1,91 @@
+"""One block: narrow, attend, feed forward, widen. Paper figure 1 (b) teacher and (c) student."""
+
+from __future__ import annotations
+
+import keras
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.layers.attention import SelfAttention
+from mobilebert_tf.layers.dense import Dense
+from mobilebert_tf.layers.dropout import Dropout
+from mobilebert_tf.layers.feedforward import FeedForward
+from mobilebert_tf.layers.normalization import make_norm
+
+
+class Bottleneck(keras.layers.Layer):
+    """norm(x W + b): [B, T, H] -> [B, T, I]."""
+
+    def __init__(self, config: MobileBertConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = Dense(config.intra_bottleneck_size, config, name="dense")
+        self.norm = make_norm(config, "norm")
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+        self.norm.build((*input_shape[:-1], self.dense.units))
+
+    def call(self, x):
+        return self.norm(self.dense(x))
+
+
+class Block(keras.layers.Layer):
+    """x [B, T, H], input_mask [B, T] -> feature map [B, T, H], scores [B, N, T, T]."""
+
+    def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        # Narrow.
+        self.input_bottleneck = Bottleneck(config, name="input_bottleneck") if config.use_bottleneck else None
+        shares = config.use_bottleneck and config.key_query_shared_bottleneck and not config.use_bottleneck_attention
+        self.query_key_bottleneck = Bottleneck(config, name="query_key_bottleneck") if shares else None
+        # Attend.
+        self.attention = SelfAttention(config, generator, name="attention")
+        self.attention_output = Dense(config.intra_bottleneck_size, config, name="attention_output")
+        self.attention_dropout = Dropout(
+            0.0 if config.use_bottleneck else config.hidden_dropout_prob, generator, name="attention_dropout"
+        )
+        self.attention_norm = make_norm(config, "attention_norm")
+        # Feed forward; the last network's norm is one of the two with an epsilon of its own.
+        last = config.num_feedforward_networks - 1
+        self.feedforwards = [
+            FeedForward(config, generator, config.inner_norm_eps if i == last else None, name=f"feedforward_{i}")
+            for i in range(config.num_feedforward_networks)
+        ]
+        # Widen.
+        if config.use_bottleneck:
+            self.output_bottleneck = Dense(config.hidden_size, config, name="output_bottleneck")
+            self.output_dropout = Dropout(config.hidden_dropout_prob, generator, name="output_dropout")
+            self.output_norm = make_norm(config, "output_norm")
+
+    def build(self, input_shape):
+        wide = (None, None, self.config.hidden_size)
+        thin = (None, None, self.config.intra_bottleneck_size)
+        for bottleneck in (self.input_bottleneck, self.query_key_bottleneck):
+            if bottleneck:
+                bottleneck.build(wide)
+        query_key = thin if self.config.use_bottleneck_attention or self.query_key_bottleneck else wide
+        self.attention.build(query_key, query_key, thin if self.config.use_bottleneck_attention else wide)
+        self.attention_output.build(thin)
+        self.attention_norm.build(thin)
+        for feedforward in self.feedforwards:
+            feedforward.build(thin)
+        if self.config.use_bottleneck:
+            self.output_bottleneck.build(thin)
+            self.output_norm.build(wide)
+
+    def call(self, x, input_mask, training: bool = False):
+        inner = self.input_bottleneck(x) if self.input_bottleneck else x
+        query_key, value = x, x
+        if self.config.use_bottleneck_attention:
+            query_key, value = inner, inner
+        elif self.query_key_bottleneck:
+            query_key = self.query_key_bottleneck(x)
+        context, scores = self.attention(query_key, query_key, value, input_mask, training=training)
+        attended = self.attention_dropout(self.attention_output(context), training=training)
+        inner = self.attention_norm(attended + inner)
+        for feedforward in self.feedforwards:
+            inner = feedforward(inner, training=training)
+        if not self.config.use_bottleneck:
+            return inner, scores
+        widened = self.output_dropout(self.output_bottleneck(inner), training=training)
+        return self.output_norm(widened + x), scores

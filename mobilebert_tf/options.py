@@ -1,0 +1,73 @@
+"""Options of a command: declared once as fields of a dataclass, read from absl flags.
+
+Commands are frozen dataclasses. The pipeline makes them directly, the shell through
+the flags that this module derives; nothing else in the package knows about flags.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any, Sequence
+
+from absl import flags
+
+
+def option(
+    help: str,
+    default: Any = dataclasses.MISSING,
+    choices: Sequence[str] = (),
+    identity: bool = True,
+    is_input: bool = False,
+) -> Any:
+    """A field of a command.
+
+    Args:
+      help: what the flag means, with its unit.
+      default: its value when left out; without one the flag is required.
+      choices: the values it can have, if they can be listed.
+      identity: whether another value makes another result. Only such options are
+        compared when a command meets the output of an earlier run.
+      is_input: the value is a path (or comma-separated paths) that is read; its
+        content is part of the run's identity.
+    """
+    metadata = {"help": help, "choices": tuple(choices), "identity": identity, "is_input": is_input}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def define_flags(command: type) -> flags.FlagValues:
+    """absl flags for every option of `command`, in a set of their own."""
+    values = flags.FlagValues()
+    hints = typing.get_type_hints(command)
+    for field in dataclasses.fields(command):
+        kind, default, help = hints[field.name], field.default, field.metadata["help"]
+        required = default is dataclasses.MISSING
+        initial = None if required else default
+        base = next(t for t in typing.get_args(kind) if t is not type(None)) if _is_optional(kind) else kind
+        if field.metadata["choices"]:
+            flags.DEFINE_enum(field.name, initial, field.metadata["choices"], help, flag_values=values)
+        else:
+            _DEFINERS[base](field.name, initial, help, flag_values=values)
+        if required:
+            flags.mark_flag_as_required(field.name, flag_values=values)
+    flags.DEFINE_boolean("debug", False, "show tracebacks and what TensorFlow logs", flag_values=values)
+    flags.DEFINE_boolean("help", False, "show this help", short_name="h", flag_values=values)
+    return values
+
+
+def from_flags(command: type, values: flags.FlagValues) -> Any:
+    """The command that these parsed flags describe."""
+    return command(**{field.name: values[field.name].value for field in dataclasses.fields(command)})
+
+
+def _is_optional(kind: Any) -> bool:
+    return isinstance(kind, types.UnionType) and type(None) in typing.get_args(kind)
+
+
+_DEFINERS: dict[Any, Any] = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_boolean,
+}

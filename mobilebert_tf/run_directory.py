@@ -1,0 +1,156 @@
+"""A directory that one command fills, knows again, and does not let another overwrite.
+
+`run.json` is written first and says which command with which options works here. The
+same command again resumes, or is skipped when the work was finished; any other one is
+refused before it touches a file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import glob
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic, provenance
+from mobilebert_tf.errors import UsageError
+
+RECORD = "run.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One command's hold on its output directory."""
+
+    directory: Path
+    record: dict[str, Any]
+    started: float
+
+    @property
+    def finished(self) -> bool:
+        return "finished" in self.record
+
+    def finish(self, **summary: Any) -> None:
+        """Mark the work as done; `summary` is kept under "summary"."""
+        outputs = {
+            str(path.relative_to(self.directory)): {"bytes": path.stat().st_size, "sha256": provenance.sha256(path)}
+            for path in sorted(self.directory.rglob("*"))
+            if path.is_file() and path.name != RECORD and not _is_working_file(path.relative_to(self.directory))
+        }
+        self.record.update(
+            finished=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            seconds=round(self.record.get("seconds", 0.0) + time.monotonic() - self.started, 1),
+            outputs=outputs,
+            summary=summary,
+        )
+        atomic.write_json(self.directory / RECORD, self.record)
+
+
+def open_run(command: Any, name: str, output: str) -> Run:
+    """Take `output` for `command` (a dataclass of options), or find its earlier run there.
+
+    Raises:
+      UsageError: the directory holds the results of another command, of other options
+        or inputs, or files that no command wrote.
+    """
+    directory = Path(output)
+    identity = _identity(command, name)
+    record_path = directory / RECORD
+    if record_path.exists():
+        record = _read_record(record_path)
+        _refuse_other(directory, record["identity"], identity)
+        return Run(directory, record, time.monotonic())
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"{directory}: holds files of something else; give an empty or new --output")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{directory}: cannot be made a directory ({error.strerror}); give another --output") from None
+    record = {"identity": identity, "options": dataclasses.asdict(command), "made_by": provenance.describe()}
+    atomic.write_json(record_path, record)
+    return Run(directory, record, time.monotonic())
+
+
+def fingerprint(paths: str) -> str:
+    """A short hash of what these files, directories or patterns (comma-separated) hold.
+
+    Of each file: its name, size and first and last 64 KiB. A finished run stands for
+    itself by the hashes in its record. Text of any size is so compared in an instant.
+    """
+    digest = hashlib.sha256()
+    for path in expand(paths):
+        record = path / RECORD
+        if path.is_dir() and record.exists():
+            outputs = _read_record(record).get("outputs", {})
+            digest.update(json.dumps({k: v["sha256"] for k, v in outputs.items()}, sort_keys=True).encode())
+            continue
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            size = file.stat().st_size
+            with open(file, "rb") as content:
+                head = content.read(1 << 16)
+                content.seek(max(0, size - (1 << 16)))
+                digest.update(f"{file.name} {size} ".encode() + head + content.read())
+    return digest.hexdigest()[:16]
+
+
+def expand(paths: str) -> list[Path]:
+    """The files and directories that a comma-separated list of paths and patterns names.
+
+    Raises:
+      UsageError: one of them matches nothing.
+    """
+    found = []
+    for pattern in filter(None, paths.split(",")):
+        matches = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
+        if not matches or not os.path.exists(matches[0]):
+            raise UsageError(f"{pattern}: no such file or directory")
+        found += [Path(match) for match in matches]
+    return found
+
+
+def _identity(command: Any, name: str) -> dict[str, Any]:
+    identity: dict[str, Any] = {"command": name}
+    for field in dataclasses.fields(command):
+        value = getattr(command, field.name)
+        if field.metadata["is_input"] and value and os.path.exists(str(value).split(",")[0]):
+            identity[field.name] = fingerprint(value)
+        elif field.metadata["is_input"] and value and glob.has_magic(str(value)):
+            identity[field.name] = fingerprint(value)
+        elif field.metadata["identity"] and field.name != "output":
+            identity[field.name] = value
+    return identity
+
+
+def _refuse_other(directory: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    if there.get("command") != here["command"]:
+        raise UsageError(
+            f"{directory}: holds the results of `{there.get('command')}`, not of `{here['command']}`; give another --output"
+        )
+    for name in here:
+        if there.get(name) != here[name]:
+            raise UsageError(
+                f"{directory}: was begun with --{name} {_show(there.get(name))}, this command has {_show(here[name])}; "
+                "give another --output, or delete that directory"
+            )
+
+
+def _show(value: Any) -> str:
+    return "left out" if value is None else f"{value}"
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError):
+        raise UsageError(f"{path}: is not readable as JSON; delete that directory to start over") from None
+
+
+def _is_working_file(relative: Path) -> bool:
+    """Checkpoints and logs belong to the run, not to its result."""
+    return relative.parts[0] in ("checkpoints", "tensorboard") or relative.name.startswith(".")

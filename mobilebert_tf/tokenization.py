@@ -1,0 +1,120 @@
+"""Text to word-piece ids, with BERT's uncased rules, by the `tokenizers` library."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+from pathlib import Path
+from typing import Iterable, Sequence
+
+import tokenizers
+
+from mobilebert_tf.errors import UsageError
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+MAX_CHARACTERS_PER_WORD = 200
+"""Longer words become [UNK]. Google's limit; Hugging Face's is 100. It is written into
+every model directory, so that another tokenizer can be held to it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """Word pieces of one text: their ids, and where each stands in the original text."""
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+    """[start, end) in characters of the text as given, before lower-casing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokenizer:
+    """WordPiece over a fixed vocabulary; adds no special tokens by itself.
+
+    Source: google-research/bert `tokenization.py` (clean, split CJK, lower-case, strip
+    accents, split punctuation, greedy longest match).
+    """
+
+    vocab: tuple[str, ...]
+
+    @classmethod
+    def from_vocab(cls, path: str | os.PathLike[str]) -> Tokenizer:
+        """Read `vocab.txt`: one piece a line, the line number is the id.
+
+        Raises:
+          UsageError: the file is missing, is not text, repeats a piece or lacks a special token.
+        """
+        return cls(read_vocab(path))
+
+    def encode(self, text: str) -> Encoding:
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        return Encoding(encoding.ids, encoding.offsets)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text, in parallel over the machine's cores."""
+        return [e.ids for e in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """The word pieces with these ids."""
+        return [self.vocab[i] for i in ids]
+
+    def id(self, token: str) -> int:
+        """Id of one piece, such as "[CLS]"."""
+        return self._ids[token]
+
+    @property
+    def size(self) -> int:
+        """V."""
+        return len(self.vocab)
+
+    @functools.cached_property
+    def _ids(self) -> dict[str, int]:
+        return {piece: i for i, piece in enumerate(self.vocab)}
+
+    @functools.cached_property
+    def _backend(self) -> tokenizers.Tokenizer:
+        backend = tokenizers.Tokenizer(
+            tokenizers.models.WordPiece(
+                self._ids, unk_token="[UNK]", max_input_chars_per_word=MAX_CHARACTERS_PER_WORD
+            )
+        )
+        backend.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
+        backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+        return backend
+
+    def describe(self) -> str:
+        """The rules that a reimplementation must follow, as JSON for the model directory."""
+        rules = {
+            "kind": "wordpiece",
+            "lower_case": True,
+            "strip_accents": True,
+            "split_cjk": True,
+            "max_characters_per_word": MAX_CHARACTERS_PER_WORD,
+            "vocab_size": self.size,
+        }
+        return json.dumps(rules, indent=2) + "\n"
+
+
+def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The pieces of a vocabulary file in order. Raises UsageError as `Tokenizer.from_vocab` does."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such vocabulary; make one with: mobilebert-tf vocab --input=CORPUS") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not a vocabulary, it is not UTF-8 text") from None
+    pieces = text.split("\n")
+    if pieces and pieces[-1] == "":
+        pieces.pop()
+    pieces = [piece.rstrip("\r") for piece in pieces]
+    first: dict[str, int] = {}
+    for number, piece in enumerate(pieces, start=1):
+        if piece in first:
+            raise UsageError(f"{path}, line {number}: {piece!r} stands in line {first[piece]} already")
+        first[piece] = number
+    missing = [token for token in SPECIAL_TOKENS if token not in first]
+    if missing:
+        raise UsageError(f"{path}: the special token {missing[0]} is missing; a BERT vocabulary has all of {', '.join(SPECIAL_TOKENS)}")
+    return tuple(pieces)

@@ -1,0 +1,93 @@
+"""Package metadata and the map from directories to packages.
+
+`export/` and `benchmarks/` stand at the top of the tree and are imported as
+mobilebert_tf.export and mobilebert_tf.benchmarks, so that an installation does not
+put packages with such general names into site-packages.
+"""
+
+import ast
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def version() -> str:
+    """`__version__` of the package, read without importing it."""
+    tree = ast.parse((ROOT / "mobilebert_tf" / "__init__.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__version__":
+            return ast.literal_eval(node.value)
+    raise SystemExit("mobilebert_tf/__init__.py has no __version__")
+
+
+def packages(directory: str, name: str) -> list[str]:
+    """The package `name` that lies in `directory`, and those below it."""
+    below = find_packages(directory, exclude=["tests", "tests.*"])
+    return [name] + [f"{name}.{package}" for package in below]
+
+
+setup(
+    name="mobilebert_tf",
+    version=version(),
+    description="Train, distil, fine-tune, shrink and verify MobileBERT: from raw text to a .tflite file",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    packages=packages("mobilebert_tf", "mobilebert_tf")
+    + packages("export", "mobilebert_tf.export")
+    + packages("benchmarks", "mobilebert_tf.benchmarks"),
+    package_dir={
+        "mobilebert_tf": "mobilebert_tf",
+        "mobilebert_tf.export": "export",
+        "mobilebert_tf.benchmarks": "benchmarks",
+    },
+    package_data={
+        "mobilebert_tf.reporting": ["*.j2", "*.html", "*.css"],
+        "mobilebert_tf.benchmarks": ["*.json"],
+    },
+    entry_points={"console_scripts": ["mobilebert-tf = mobilebert_tf.cli:main"]},
+    # TensorFlow and TensorFlow Text must have the same minor version. Keras 3.13 and
+    # later need Python 3.11, so 3.10 gets 3.12.
+    install_requires=[
+        "absl-py>=2.3",
+        "ai-edge-litert>=2.1,<3",
+        "datasketch>=1.6",
+        "jinja2>=3.1",
+        "keras>=3.12,<4",
+        "matplotlib>=3.9",
+        "numpy>=2.0,<3",
+        "scipy>=1.13",
+        "tensorboard>=2.20,<3",
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-datasets>=4.9.9",
+        "tensorflow-text>=2.21,<2.22",
+        "tokenizers>=0.21,<1",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "dev": [
+            "build>=1.2",
+            "mypy>=1.15",
+            "pytest>=8.3",
+            "ruff>=0.9",
+            "setuptools>=80",
+            "types-tqdm",
+        ],
+    },
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    zip_safe=False,
+)

@@ -41,13 +41,15 @@ types: $(STAMP)
 	@ln -s $(CURDIR)/mobilebert_tf/* $(CURDIR)/export $(CURDIR)/benchmarks $(VENV)/types/mobilebert_tf/
 	@cd $(VENV)/types && ../bin/mypy --config-file $(CURDIR)/pyproject.toml -p mobilebert_tf
 
-# A universal resolution: one file, environment markers where the Pythons differ.
+# A universal resolution: one file, environment markers where the Pythons differ. uv takes no
+# notice of the upper end of Requires-Python, and backports-strenum 1.3 is for Python 3.10 alone.
 lock: $(STAMP)
 	@$(BIN)/python -m pip install -q uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra dev --no-header --no-annotate --upgrade \
-		--output-file .requirements.new setup.py > /dev/null
-	@{ sed -n 1p requirements.lock; cat .requirements.new; } > .requirements.whole
-	@rm .requirements.new && mv .requirements.whole requirements.lock
+	@echo "backports-strenum<1.3" > $(VENV)/constraints.txt
+	@{ sed -n 1p requirements.lock; \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra dev --no-header --no-annotate \
+		--constraint $(VENV)/constraints.txt setup.py; } > $(VENV)/requirements.lock
+	@cp $(VENV)/requirements.lock requirements.lock
 	@echo "requirements.lock is written; the next target installs from it"
 
 # The stamp is written last: an interrupted installation is begun again.

@@ -1,0 +1,42 @@
+"""`report`: directories of results -> one HTML page."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from mobilebert_tf.options import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """Show what the other commands found on one HTML page.
+
+    Reads directories that `pretrain`, `distill`, `finetune`, `evaluate`, `export` and the
+    others wrote, or a directory of such directories as `pipeline` leaves it. Writes a single
+    file with its pictures and styles inside: it loads nothing, and can be mailed or
+    printed. What a directory does not hold (yet) is left out or marked as unfinished.
+
+    Examples:
+      mobilebert-tf report --input=demo
+      mobilebert-tf report --input=runs/teacher,runs/student --output=transfer.html
+    """
+
+    input: str = option("directories of results, comma-separated", is_input=True)
+    output: str | None = option("the HTML file (default: report.html in the first directory)", None, identity=False)
+
+    def run(self) -> None:
+        """Write the page.
+
+        Raises:
+          UsageError: a directory holds no results, a result cannot be read, or the output is
+            a file that is not such a report.
+        """
+        from mobilebert_tf import run_directory
+        from mobilebert_tf.reporting import page, read
+
+        directories = run_directory.expand(self.input)
+        results = read.read(directories)
+        path = Path(self.output) if self.output else directories[0] / "report.html"
+        page.write(results, path)
+        print(f"report: {path} ({len(results.runs)} runs); open it in a browser")

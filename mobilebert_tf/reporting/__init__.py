@@ -1,0 +1,1 @@
+"""Directories of results -> one HTML page. Needs no TensorFlow."""

@@ -1,0 +1,234 @@
+"""Directories -> `Results`. A file that is not there yet leaves its part empty."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from mobilebert_tf.config import PRESETS
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.reporting.results import (
+    Attention,
+    AttentionLayer,
+    Classifier,
+    Exported,
+    Results,
+    Run,
+    Score,
+    Stage,
+    Training,
+    Variant,
+)
+from mobilebert_tf.run_directory import RECORD
+
+# In the order of a model's life; other commands come last.
+COMMAND_ORDER = ("corpus", "vocab", "records", "pretrain", "distill", "finetune", "evaluate", "export")
+
+
+def read(directories: Sequence[Path]) -> Results:
+    """Everything that these run directories, or directories of run directories, hold.
+
+    Raises:
+      UsageError: a directory holds no run, or one of the files cannot be read.
+    """
+    runs: dict[Path, Run] = {}
+    for directory in directories:
+        found = [_run(path, directory) for path in _records(directory)]
+        if not found:
+            raise UsageError(
+                f"{directory}: neither holds a {RECORD} nor has subdirectories that do; give what a command wrote"
+            )
+        runs.update({run.directory.resolve(): run for run in found})
+    # A pipeline's record stands for the runs below it, which speak for themselves.
+    steps = [run for run in runs.values() if run.command not in ("pipeline", "report")]
+    steps.sort(key=lambda run: (_rank(run), str(run.made_by.get("date", "")), run.name))
+    return Results(
+        runs=tuple(steps),
+        teachers=tuple(_training(run) for run in steps if run.command == "pretrain"),
+        students=tuple(_training(run) for run in steps if run.command == "distill"),
+        classifiers=tuple(_classifier(run) for run in steps if run.command in ("finetune", "evaluate")),
+        exports=tuple(_exported(run) for run in steps if run.command == "export"),
+    )
+
+
+def _records(directory: Path) -> list[Path]:
+    """Records in `directory` and at most two levels below: `records/train` is a run, `checkpoints/x/y` is not."""
+    patterns = (RECORD, f"*/{RECORD}", f"*/*/{RECORD}")
+    return [path for pattern in patterns for path in sorted(directory.glob(pattern))]
+
+
+def _rank(run: Run) -> int:
+    return COMMAND_ORDER.index(run.command) if run.command in COMMAND_ORDER else len(COMMAND_ORDER)
+
+
+def _run(path: Path, top: Path) -> Run:
+    record = _json(path)
+    directory = path.parent
+    try:
+        return Run(
+            directory=directory,
+            name=directory.resolve().name if directory == top else directory.relative_to(top).as_posix(),
+            command=str(record["identity"]["command"]),
+            options=record.get("options", {}),
+            made_by=record.get("made_by", {}),
+            finished="finished" in record,
+            seconds=_number(record.get("seconds")),
+        )
+    except (KeyError, TypeError, AttributeError):
+        raise UsageError(f"{path}: does not say which command wrote this directory") from None
+
+
+def _training(run: Run) -> Training:
+    metrics = _json_or_empty(run.directory / "metrics.json")
+    return Training(
+        run=run,
+        stages=read_log(run.directory / "log.jsonl"),
+        held_out=metrics.get("held_out") or {},
+        parameters=metrics.get("parameters"),
+        teacher_agreement=_number(metrics.get("teacher_agreement")),
+        attention=_attention(run.directory / "attention.json"),
+    )
+
+
+def _classifier(run: Run) -> Classifier:
+    metrics = _json_or_empty(run.directory / "metrics.json")
+    labels = run.directory / "labels.txt"
+    return Classifier(
+        run=run,
+        from_scratch=run.name.endswith("from_scratch") or run.options.get("model") in PRESETS,
+        score=_score(metrics.get("evaluation")),
+        parameters=metrics.get("parameters"),
+        labels=tuple(labels.read_text(encoding="utf-8").split("\n")[:-1]) if labels.exists() else (),
+        stages=read_log(run.directory / "log.jsonl"),
+    )
+
+
+def _exported(run: Run) -> Exported:
+    path = run.directory / "report.json"
+    report = _json_or_empty(path)
+    try:
+        return Exported(
+            run=run,
+            keras=_score(report.get("keras")),
+            sequence_lengths=tuple(report.get("sequence_lengths") or ()),
+            variants=tuple(_variant(row) for row in report.get("variants") or ()),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: is not a report of `export` ({error!r})") from None
+
+
+def _variant(row: Mapping[str, Any]) -> Variant:
+    return Variant(
+        name=str(row["name"]),
+        file=str(row.get("file") or ""),
+        bytes=row.get("bytes"),
+        score=_score(row.get("metrics")),
+        parity=row.get("parity") or {},
+        padding_invariant=row.get("padding_invariant"),
+        latency_ms=row.get("latency_ms") or {},
+        passed=bool(row.get("passed")),
+        reason=str(row.get("reason") or ""),
+    )
+
+
+def _score(metrics: Mapping[str, Any] | None) -> Score | None:
+    if not metrics:
+        return None
+    return Score(
+        examples=metrics.get("examples"),
+        accuracy=_number(metrics.get("accuracy")),
+        macro_f1=_number(metrics.get("macro_f1")),
+        loss=_number(metrics.get("loss")),
+        majority_accuracy=_number(metrics.get("majority_accuracy")),
+        confusion=np.array(metrics["confusion"]) if metrics.get("confusion") else None,
+    )
+
+
+def _attention(path: Path) -> Attention | None:
+    content = _json_or_empty(path)
+    if not content:
+        return None
+    try:
+        attention = Attention(
+            tokens=tuple(map(str, content["tokens"])),
+            layers=tuple(
+                AttentionLayer(
+                    layer=int(layer["layer"]),
+                    teacher=np.array(layer["teacher"], dtype=float),
+                    student=np.array(layer["student"], dtype=float),
+                )
+                for layer in content["layers"]
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path}: is not a file of attention maps ({error!r})") from None
+    length = len(attention.tokens)
+    for layer in attention.layers:
+        if layer.teacher.ndim != 3 or layer.teacher.shape[1:] != (length, length):
+            raise UsageError(f"{path}: layer {layer.layer} is {layer.teacher.shape}, not heads x {length} x {length}")
+        if layer.student.shape != layer.teacher.shape:
+            raise UsageError(f"{path}: layer {layer.layer} has other shapes for teacher and student")
+    return attention if attention.layers else None
+
+
+def read_log(path: Path) -> tuple[Stage, ...]:
+    """The stages of a `log.jsonl`, in order.
+
+    A killed run may leave half a line at the end, and writes again the steps after its
+    last checkpoint: the half line is dropped, of steps written twice the later counts.
+
+    Raises:
+      UsageError: another line is not a JSON object with a stage and a step.
+    """
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    stages: dict[str, dict[int, dict[str, float]]] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            stages.setdefault(str(entry["stage"]), {})[int(entry["step"])] = {
+                name: float(value)
+                for name, value in entry.items()
+                if isinstance(value, (int, float)) and name not in ("step", "stage_index")
+            }
+        except (ValueError, KeyError, TypeError):
+            if number == len(lines):
+                break
+            raise UsageError(f"{path}:{number}: is not a line of a training log") from None
+    return tuple(_stage(name, rows) for name, rows in stages.items())
+
+
+def _stage(name: str, rows: Mapping[int, Mapping[str, float]]) -> Stage:
+    steps = sorted(rows)
+    names = dict.fromkeys(metric for step in steps for metric in rows[step])
+    return Stage(
+        name=name,
+        steps=np.array(steps),
+        metrics={metric: np.array([rows[step].get(metric, math.nan) for step in steps]) for metric in names},
+    )
+
+
+def _number(value: Any) -> float | None:
+    """A number that can be shown: neither absent nor NaN."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _json_or_empty(path: Path) -> dict[str, Any]:
+    return _json(path) if path.exists() else {}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UsageError(f"{path}: is not readable as JSON; run the command that wrote it again") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: holds no JSON object; run the command that wrote it again")
+    return content

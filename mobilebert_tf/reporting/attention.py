@@ -1,0 +1,95 @@
+"""Attention of teacher and student on the same text, head by head."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from mobilebert_tf.reporting.drawing import MUTED, WIDE, draw, figure, plain_frame
+from mobilebert_tf.reporting.results import Attention, AttentionLayer
+
+MOST_TOKENS = 28
+"""More would make the labels unreadable."""
+
+# One blue that shows on white and on near-black alike; the weight is its opacity.
+_BLUE = to_rgb("#3b76d6")
+
+
+def chart(name: str, attention: Attention, layer: AttentionLayer) -> str:
+    """HTML of one layer: a pair of maps per head, query tokens down, key tokens across."""
+    tokens = [_short(token) for token in attention.tokens[:MOST_TOKENS]]
+    heads, shown = len(layer.teacher), len(tokens)
+    # Common to both models, so that equal shades are equal weights. Rarely is a weight
+    # near 1, so the scale ends at the 99th percentile.
+    top = float(np.quantile(np.stack([layer.teacher, layer.student])[..., :shown, :shown], 0.99)) or 1.0
+    rows = (("teacher", layer.teacher), ("student", layer.student))
+
+    def picture(width: int) -> Figure:
+        wide = width == WIDE
+        across = min(heads, 4) if wide else 2
+        bands = -(-heads // across) if wide else heads
+        if wide:
+            side = (width - 80) / across
+            drawn = figure(width, round(bands * (2 * side + 55) + 40))
+            grid = drawn.subplots(2 * bands, across, squeeze=False)
+        else:
+            side = (width - 62) / 2
+            drawn = figure(width, round(heads * (side + 24) + 55))
+            grid = drawn.subplots(heads, 2, squeeze=False)
+        size = 10 if wide and shown <= 22 else 8 if wide else 6.5
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for head in range(heads):
+            for which, (model, maps) in enumerate(rows):
+                row, column = (head // across * 2 + which, head % across) if wide else (head, which)
+                axes = grid[row, column]
+                axes.set_axis_on()
+                _map(axes, maps[head, :shown, :shown] / top)
+                axes.set_title(f"{model}, head {head + 1}", fontsize=12 if wide else 10, pad=4)
+                last = which == 1 and head + across >= heads if wide else head == heads - 1
+                _labels(axes, tokens, size, left=column == 0, below=last)
+        return drawn
+
+    label = (
+        f"Attention maps of layer {layer.layer} for one sentence of {len(attention.tokens)} tokens, "
+        f"{heads} heads, teacher and student; mean KL divergence {divergence(layer):.3f} nats."
+    )
+    return draw(name, label, picture)
+
+
+def divergence(layer: AttentionLayer) -> float:
+    """KL(teacher ‖ student) in nats, mean over heads and query positions."""
+    teacher, student = np.maximum(layer.teacher, 1e-12), np.maximum(layer.student, 1e-12)
+    return float(np.mean(np.sum(teacher * np.log(teacher / student), axis=-1)))
+
+
+def structure(layer: AttentionLayer) -> float:
+    """How much the teacher's attention depends on who asks: mean KL(row ‖ mean row), nats.
+
+    Zero for a head that looks at the same tokens from everywhere (such as [SEP]), high
+    for one that looks at neighbours or at related words.
+    """
+    rows = np.maximum(layer.teacher, 1e-12)
+    return float(np.mean(np.sum(rows * np.log(rows / rows.mean(axis=1, keepdims=True)), axis=-1)))
+
+
+def _map(axes: Axes, weights: np.ndarray) -> None:
+    pixels = np.empty((*weights.shape, 4))
+    pixels[..., :3] = _BLUE
+    # The square root of the weight, since most weights are small.
+    pixels[..., 3] = 0.04 + 0.96 * np.sqrt(np.clip(weights, 0, 1))
+    axes.imshow(pixels, interpolation="none", aspect="equal")
+
+
+def _labels(axes: Axes, tokens: list[str], size: float, left: bool, below: bool) -> None:
+    plain_frame(axes)
+    axes.set_xticks(range(len(tokens)), tokens if below else [], rotation=90, fontsize=size, color=MUTED)
+    axes.set_yticks(range(len(tokens)), tokens if left else [], fontsize=size, color=MUTED)
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_parse_math(False)
+
+
+def _short(token: str) -> str:
+    return token if len(token) <= 10 else token[:9] + "…"

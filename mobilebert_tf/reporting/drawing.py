@@ -1,0 +1,127 @@
+"""matplotlib figures -> SVG that belongs to the page.
+
+Every chart is drawn twice, for a desk and for a telephone, since scaling one drawing
+down would make its words unreadable. Colours become CSS variables, so that the page
+decides what they are in light, in dark and on paper; text stays text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+WIDE, NARROW = 1000, 350
+"""Widths in CSS pixels; matplotlib's SVG has 72 units an inch."""
+
+# What is drawn -> the page's variable. Any distinct colours would do.
+INK, MUTED, GRID = "#010203", "#040506", "#070809"
+ACCENT, SECOND, THIRD = "#0a0b0c", "#0d0e0f", "#101112"
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--line",
+    ACCENT: "--accent",
+    SECOND: "--second",
+    THIRD: "--third",
+}
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mobilebert_tf",
+    "font.family": "sans-serif",
+    "font.size": 12,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "legend.fontsize": 11,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """matplotlib's settings for every figure of the report."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def draw(name: str, label: str, picture: Callable[[int], Figure]) -> str:
+    """HTML of one chart.
+
+    Args:
+      name: unique on the page.
+      label: what a listener is told instead of the picture.
+      picture: makes the figure for a width in CSS pixels. Called within `style()`.
+    """
+    parts = []
+    with style():
+        for form, width in (("wide", WIDE), ("narrow", NARROW)):
+            parts.append(_svg(picture(width), f"{name}-{form}", form, label))
+    return "\n".join(parts)
+
+
+def figure(width: int, height: int) -> Figure:
+    """An empty figure of that many CSS pixels, without pyplot's global state."""
+    return Figure(figsize=(width / 72, height / 72), layout="constrained")
+
+
+def plain_frame(axes: Axes) -> None:
+    """No box, no ticks: for panels whose content is their frame."""
+    axes.grid(False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _svg(drawn: Figure, name: str, form: str, label: str) -> str:
+    buffer = io.StringIO()
+    drawn.savefig(buffer, format="svg")
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    # HTML needs no namespaces, and the page shall not even mention an address.
+    text = re.sub(r"""\sxmlns(:\w+)?=["'][^"']*["']""", "", text)
+    # Several drawings in one page: names that nothing refers to go, the others become unique.
+    used = set(re.findall(r"""(?:url\(#|href=["']#)([^)"']+)""", text))
+    text = re.sub(r"""\sid="([^"]*)\"""", lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    text = re.sub(r"""(url\(#|href=["']#)""", rf"\g<1>{name}-", text)
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    view_box = re.search(r'viewBox="([^"]*)"', text)
+    assert view_box, "matplotlib writes a viewBox"
+    opening = f'<svg class="{form}" viewBox="{view_box[1]}" role="img" aria-label="{_attribute(label)}">'
+    return opening + text[text.index(">") + 1 :].strip()
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,94 @@
+"""Accuracies as points with their uncertainty."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from scipy.stats import binomtest
+
+from mobilebert_tf.reporting.drawing import ACCENT, INK, MUTED, SECOND, WIDE, draw, figure
+from mobilebert_tf.reporting.numbers import percent
+from mobilebert_tf.reporting.results import Results, Score
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One row of the chart. `low` and `high` are None where nothing is estimated."""
+
+    name: str
+    accuracy: float
+    low: float | None
+    high: float | None
+    kind: str
+    """baseline, scratch, transferred or exported."""
+
+
+def wilson(score: Score) -> tuple[float, float] | None:
+    """95 % interval of the accuracy, from the number of right answers (Wilson 1927)."""
+    if score.accuracy is None or not score.examples:
+        return None
+    right = round(score.accuracy * score.examples)
+    interval = binomtest(right, score.examples).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def points(results: Results) -> list[Point]:
+    """Majority class, classifiers from scratch, classifiers after transfer, exported files."""
+    scored = [(run, run.score) for run in results.classifiers if run.score and run.score.accuracy is not None]
+    rows = []
+    majority = next((s.majority_accuracy for _, s in scored if s.majority_accuracy is not None), None)
+    if majority is not None:
+        rows.append(Point("majority class", majority, None, None, "baseline"))
+    for scratch in (True, False):
+        chosen = [(run, score) for run, score in scored if run.from_scratch == scratch]
+        title = "from scratch" if scratch else "transferred"
+        for run, score in chosen:
+            rows.append(_point(title if len(chosen) == 1 else run.run.name, score, title.split()[-1]))
+    for export in results.exports:
+        for variant in export.variants:
+            if variant.score and variant.score.accuracy is not None:
+                rows.append(_point(f"{variant.name}.tflite", variant.score, "exported"))
+    return rows
+
+
+def chart(name: str, rows: Sequence[Point]) -> str:
+    """HTML of one row per point, best read from top to bottom."""
+    colours = {"baseline": MUTED, "scratch": SECOND, "transferred": ACCENT, "exported": ACCENT}
+
+    def picture(width: int) -> Figure:
+        drawn = figure(width, 44 + (40 if width == WIDE else 46) * len(rows))
+        axes = drawn.subplots()
+        for position, row in enumerate(rows):
+            colour = colours[row.kind]
+            if row.low is not None and row.high is not None:
+                axes.plot([row.low, row.high], [position] * 2, color=colour, linewidth=2.2)
+            hollow = row.kind == "exported"
+            axes.plot(
+                row.accuracy, position, "o" if row.low is not None else "|", color=colour, markersize=9,
+                markerfacecolor=colour, fillstyle="left" if hollow else "full", markeredgewidth=1.8,
+            )  # fmt: skip
+            axes.annotate(
+                percent(row.accuracy), (row.accuracy, position), (0, 8), textcoords="offset points",
+                ha="center", color=INK, fontsize=12,
+            )  # fmt: skip
+        axes.set_yticks(range(len(rows)), [row.name for row in rows], color=INK, fontsize=12)
+        for text in axes.get_yticklabels():
+            text.set_parse_math(False)
+        axes.set_ylim(len(rows) - 0.5, -0.7)
+        low = min(row.accuracy if row.low is None else row.low for row in rows)
+        high = max(row.accuracy if row.high is None else row.high for row in rows)
+        room = 0.12 * max(high - low, 0.05)
+        axes.set_xlim(max(0.0, low - room), min(1.0, high + room))
+        axes.margins(x=0)
+        axes.grid(True, axis="x")
+        axes.grid(False, axis="y")
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        return drawn
+
+    label = "Accuracy on the held-out set: " + "; ".join(f"{row.name} {percent(row.accuracy)}" for row in rows) + "."
+    return draw(name, label, picture)

@@ -40,6 +40,10 @@ class Embeddings(keras.layers.Layer):
         self.norm.build((None, None, config.hidden_size))
 
     def call(self, input_ids, segment_ids, training: bool = False):
+        return self.dropout(self.norm(self.sum(input_ids, segment_ids)), training=training)
+
+    def sum(self, input_ids, segment_ids):
+        """Word, type and position vectors added up, before the norm: [B, T, H]."""
         words = ops.take(self.word_table, input_ids, axis=0)
         if self.config.trigram_input:
             following = ops.pad(words[:, 1:], [[0, 0], [0, 1], [0, 0]])
@@ -49,5 +53,4 @@ class Embeddings(keras.layers.Layer):
         # A product with one-hot rows: its gradient is a matmul, where that of a gather
         # into two rows is a serial scatter.
         types = ops.one_hot(segment_ids, self.config.type_vocab_size, dtype=x.dtype)
-        x = x + ops.matmul(types, self.type_table) + self.position_table[: ops.shape(input_ids)[1]]
-        return self.dropout(self.norm(x), training=training)
+        return x + ops.matmul(types, self.type_table) + self.position_table[: ops.shape(input_ids)[1]]

@@ -1,0 +1,115 @@
+"""teacher + records -> student model directory."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic
+from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import Run, open_run
+from mobilebert_tf.transfer import strategies
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Distill(TrainingOptions):
+    """Transfer a teacher's knowledge to a MobileBERT student, layer by layer, then distil it.
+
+    Reads a teacher's model directory and records, writes the student's. The plan of
+    stages follows from --strategy; --print_stages shows it and exits.
+
+      mobilebert-tf distill --teacher=teacher --student=mobilebert --records=records --output=student
+      mobilebert-tf distill --teacher=teacher --student=mobilebert --records=records --output=x --print_stages
+    """
+
+    output: str = option("directory to write")
+    teacher: str = option("model directory of the teacher", is_input=True)
+    records: str = option("directory of pretraining records", is_input=True)
+    held_out: str | None = option("records that are only scored, at the end", default=None, is_input=True)
+    student: str = option("preset of the student, or a config.json", default="mobilebert")
+    strategy: str = option(
+        "progressive: layer after layer, then distillation. joint: all layers at once, then distillation. "
+        "auxiliary: one stage with all losses",
+        default="progressive",
+        choices=strategies.STRATEGIES,
+    )
+    transfer_steps: int = option("steps per layer (progressive) or of the transfer stage (joint)", default=10_000)
+    distillation_steps: int = option("steps of the last stage", default=500_000)
+    transfer_learning_rate: float = option("peak rate of layer-wise stages", default=1.5e-3)
+    distillation_learning_rate: float = option("peak rate of the last stage", default=1.5e-3)
+    ground_truth_ratio: float = option("alpha: weight of the true words against the teacher's", default=0.5)
+    temperature: float = option("divides both sides' logits in distillation", default=1.0)
+    print_stages: bool = option("show the plan and exit", default=False, identity=False)
+
+    def run(self) -> None:
+        from mobilebert_tf.model_directory import load_config
+
+        options = strategies.TransferOptions(
+            strategy=self.strategy,
+            transfer_steps=self.transfer_steps,
+            distillation_steps=self.distillation_steps,
+            transfer_learning_rate=self.transfer_learning_rate,
+            distillation_learning_rate=self.distillation_learning_rate,
+            ground_truth_ratio=self.ground_truth_ratio,
+            temperature=self.temperature,
+        )
+        stages = strategies.plan(options, load_config(self.teacher).num_hidden_layers)
+        if self.print_stages:
+            print(strategies.show(stages))
+            return
+        run = open_run(self, "distill", self.output)
+        if run.finished:
+            print(f"distill: {self.output} is finished already ({run.record['finished']}); skipped")
+            return
+        self._train(run, stages, options)
+
+    def _train(
+        self, run: Run, stages: tuple[strategies.StagePlan, ...], options: strategies.TransferOptions
+    ) -> None:
+        strategy = self.start()
+
+        from mobilebert_tf.data.pretraining_input import batches, load_records, one_pass
+        from mobilebert_tf.errors import UsageError
+        from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+        from mobilebert_tf.models import PretrainingModel
+        from mobilebert_tf.tasks import pretraining
+        from mobilebert_tf.transfer import attention_maps, stages as transfer_stages
+        from mobilebert_tf.transfer.initialization import check_pair, initialize_student
+
+        records = load_records(self.records)
+        with strategy.scope():
+            loaded = load_model_directory(self.teacher, self.seed)
+            teacher, tokenizer = loaded.model, loaded.tokenizer
+            if not isinstance(teacher, PretrainingModel):
+                raise UsageError(f"{self.teacher}: is fine-tuned; the teacher must come from `pretrain`")
+            config = pretraining.config_for(self.student, records, tokenizer)
+            check_pair(teacher.config, config)
+            student = PretrainingModel(config, self.seed)
+        print(strategies.show(stages))
+        print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
+        atomic.write_json(run.directory / "stages.json", [dataclasses.asdict(stage) for stage in stages])
+        initialize_student(student, teacher, next(iter(one_pass(records, self.batch_size))))
+        transfer_stages.run(
+            stages,
+            options,
+            teacher,
+            student,
+            lambda start: batches(records, self.batch_size, self.seed, start),
+            self.batch_size,
+            self.optimizer_options(),
+            self.loop_options(),
+            run.directory,
+        )
+        metrics: dict[str, Any] = {"parameters": parameters(student)}
+        if self.held_out:
+            scored = load_records(self.held_out)
+            held_out = pretraining.score(student, scored, teacher)
+            print(f"distill: held-out {pretraining.show(held_out)}")
+            metrics |= {"held_out": held_out, "teacher_agreement": held_out["teacher_agreement"]}
+            atomic.write_json(run.directory / "attention.json", attention_maps.compare(teacher, student, scored, tokenizer))
+        save_model_directory(run.directory, student, tokenizer, metrics=metrics)
+        run.finish(**metrics)
+        finetune = f"mobilebert-tf finetune --model={self.output} --train=train.tsv --eval=dev.tsv --output={Path(self.output).with_name('classifier')}"
+        print(done_line("distill", run.directory, finetune))

@@ -1,0 +1,80 @@
+"""records -> model directory, from random weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import open_run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pretrain(TrainingOptions):
+    """Train an IB-BERT teacher, or any other preset, on masked words and next sentences.
+
+    Reads a directory of records (from `records`), writes a model directory with
+    checkpoints, log.jsonl and TensorBoard events. Killed at any moment, the same
+    command continues and ends with the same weights.
+
+      mobilebert-tf pretrain --model=ib_bert_large --records=records --output=teacher \\
+          --steps=500000 --batch_size=4096 --optimizer=lamb --learning_rate=1.5e-3
+      tensorboard --logdir=teacher/tensorboard
+    """
+
+    output: str = option("directory to write")
+    records: str = option("directory of pretraining records", is_input=True)
+    held_out: str | None = option("records that are only scored, at the end", default=None, is_input=True)
+    model: str = option("preset (ib_bert_large, mobilebert, ...) or a config.json", default="ib_bert_large")
+    steps: int = option("updates", default=500_000)
+    learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=1.5e-3)
+    warmup_steps: int = option("steps until the peak", default=10_000)
+
+    def run(self) -> None:
+        run = open_run(self, "pretrain", self.output)
+        if run.finished:
+            print(f"pretrain: {self.output} is finished already ({run.record['finished']}); skipped")
+            return
+        strategy = self.start()
+
+        from mobilebert_tf.data.pretraining_input import batches, load_records
+        from mobilebert_tf.model_directory import save_model_directory
+        from mobilebert_tf.models import PretrainingModel
+        from mobilebert_tf.tasks import pretraining
+        from mobilebert_tf.tokenization import Tokenizer
+        from mobilebert_tf.training import loop
+        from mobilebert_tf.training.schedules import Schedule
+        from mobilebert_tf.transfer import objectives
+
+        records = load_records(self.records)
+        tokenizer = Tokenizer.from_vocab(records.vocab)
+        config = pretraining.config_for(self.model, records, tokenizer)
+        with strategy.scope():
+            model = PretrainingModel(config, self.seed)
+        print(f"pretrain: {self.model}, {parameters(model):,} parameters, {records.count:,} examples of {records.max_seq_length} pieces")
+        stage = loop.Stage(
+            name="pretrain",
+            index=0,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            schedule=Schedule(peak=self.learning_rate, steps=self.steps, warmup_steps=min(self.warmup_steps, self.steps)),
+            optimizer=self.optimizer_options(),
+        )
+        loop.train(
+            stage,
+            objectives.pretraining(model),
+            model.trainable_weights,
+            model.variables,
+            lambda start: batches(records, self.batch_size, self.seed, start),
+            run.directory,
+            self.loop_options(),
+        )
+        metrics: dict[str, object] = {"parameters": parameters(model)}
+        if self.held_out:
+            metrics["held_out"] = pretraining.score(model, load_records(self.held_out))
+            print(f"pretrain: held-out {pretraining.show(metrics['held_out'])}")
+        save_model_directory(run.directory, model, tokenizer, metrics=metrics)
+        run.finish(**metrics)
+        student = f"mobilebert-tf distill --teacher={self.output} --records={self.records} --output={Path(self.output).with_name('student')}"
+        print(done_line("pretrain", run.directory, student))

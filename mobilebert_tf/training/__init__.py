@@ -1,0 +1,1 @@
+"""The loop that every training stage goes through, and its parts."""

@@ -1,0 +1,101 @@
+"""AdamW and LAMB, written so that a model of a thousand variables starts in seconds.
+
+A stock Keras optimizer adds forty-odd graph operations per variable; at MobileBERT's
+1,113 variables that is most of the time to the first step. AdamW here is one fused
+kernel per variable (two more operations where it decays). Variables are written
+through their handles, which inside `tf.distribute.Strategy.run` are the replica's own;
+gradients arrive summed over replicas, so that all replicas compute the same update.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Sequence
+
+import tensorflow as tf
+
+NOT_DECAYED = ("bias", "gamma", "beta")
+"""Variables with these names are neither decayed nor layer-adapted: biases and norms."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerOptions:
+    """Hyper-parameters; defaults are those of BERT and MobileBERT."""
+
+    name: str = "adamw"
+    """adamw or lamb."""
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-6
+    weight_decay: float = 0.01
+    bias_correction: bool = True
+    """Google's own AdamW and LAMB have none; tf-models, Keras and PyTorch do."""
+    clip_norm: float = 1.0
+    """Largest global norm of the gradient; 0 leaves it as it is."""
+
+
+class Optimizer:
+    """First and second moments of a list of variables, and the update of one step."""
+
+    def __init__(self, options: OptimizerOptions, variables: Sequence[Any]):
+        """`variables`: Keras variables; their order is the order of the gradients."""
+        self.options = options
+        self.variables = [v.value for v in variables]
+        self.decayed = [v.path.rsplit("/", 1)[-1] not in NOT_DECAYED for v in variables]
+        self.first = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
+        self.second = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
+
+    def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Update every variable; `step` counts from 0. Returns the gradient's global norm before clipping."""
+        # Gradients of tables come as rows; Adam moves the moments of all rows.
+        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        norm = tf.linalg.global_norm(dense)
+        if self.options.clip_norm:
+            scale = self.options.clip_norm / tf.maximum(norm, self.options.clip_norm)
+            dense = [gradient * scale for gradient in dense]
+        count = tf.cast(step + 1, tf.float32)
+        corrected = self.options.bias_correction
+        power_1 = tf.pow(self.options.beta_1, count) if corrected else tf.constant(0.0)
+        power_2 = tf.pow(self.options.beta_2, count) if corrected else tf.constant(0.0)
+        update = {"adamw": self._adamw, "lamb": self._lamb}[self.options.name]
+        for i, gradient in enumerate(dense):
+            update(i, gradient, learning_rate, power_1, power_2)
+        return norm
+
+    def _adamw(self, i: int, gradient: Any, learning_rate: Any, power_1: Any, power_2: Any) -> None:
+        """Decoupled weight decay (Loshchilov and Hutter 2019), then Adam in one kernel."""
+        options, variable = self.options, self.variables[i]
+        if options.weight_decay and self.decayed[i]:
+            _subtract(variable, variable.read_value() * (learning_rate * options.weight_decay))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self.first[i].handle,
+            v=self.second[i].handle,
+            beta1_power=power_1,
+            beta2_power=power_2,
+            lr=learning_rate,
+            beta1=options.beta_1,
+            beta2=options.beta_2,
+            epsilon=options.epsilon,
+            grad=gradient,
+        )
+
+    def _lamb(self, i: int, gradient: Any, learning_rate: Any, power_1: Any, power_2: Any) -> None:
+        """You et al. 2020, algorithm 2: Adam's direction plus decay, scaled to the variable's norm."""
+        options, variable = self.options, self.variables[i]
+        first = self.first[i].read_value() * options.beta_1 + gradient * (1.0 - options.beta_1)
+        second = self.second[i].read_value() * options.beta_2 + tf.square(gradient) * (1.0 - options.beta_2)
+        tf.raw_ops.AssignVariableOp(resource=self.first[i].handle, value=first)
+        tf.raw_ops.AssignVariableOp(resource=self.second[i].handle, value=second)
+        update = (first / (1.0 - power_1)) / (tf.sqrt(second / (1.0 - power_2)) + options.epsilon)
+        if self.decayed[i]:
+            value = variable.read_value()
+            update += options.weight_decay * value
+            weight_norm, update_norm = tf.norm(value), tf.norm(update)
+            usable = tf.logical_and(weight_norm > 0.0, update_norm > 0.0)
+            learning_rate = learning_rate * tf.where(usable, tf.math.divide_no_nan(weight_norm, update_norm), 1.0)
+        _subtract(variable, learning_rate * update)
+
+
+def _subtract(variable: tf.Variable, value: tf.Tensor) -> None:
+    tf.raw_ops.AssignSubVariableOp(resource=variable.handle, value=value)

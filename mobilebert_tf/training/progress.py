@@ -1,0 +1,49 @@
+"""How far a stage is: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import tqdm
+
+
+class Progress:
+    """Steps done of a stage, with the loss, the rate and the time left."""
+
+    SECONDS_BETWEEN_LINES = 15.0
+
+    def __init__(self, name: str, steps: int, done: int = 0):
+        self.name, self.steps, self.first, self.done = name, steps, done, done
+        self.began = self.last_line = time.monotonic()
+        self.bar = None
+        if sys.stderr.isatty():
+            self.bar = tqdm.tqdm(total=steps, initial=done, desc=name, unit="step", dynamic_ncols=True, leave=True)
+
+    def update(self, done: int, loss: float) -> None:
+        """Say that `done` steps of the stage are finished."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+            self.bar.update(done - self.done)
+        self.done = done
+        now = time.monotonic()
+        if self.bar is None and (done == self.steps or now - self.last_line >= self.SECONDS_BETWEEN_LINES):
+            self.last_line = now
+            rate = (done - self.first) / max(now - self.began, 1e-9)
+            left = (self.steps - done) / rate if rate else 0.0
+            tail = f"ETA {_clock(left)}" if done < self.steps else f"took {_clock(now - self.began)}"
+            print(
+                f"  {self.name}: step {done}/{self.steps}, loss {loss:.4f}, {rate:.2f} steps/s, {tail}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,30 @@
+"""Learning rate as a function of the step."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Linear warm-up from 0 to `peak`, then linear decay to `peak * end_factor` at `steps`.
+
+    Source: BERT's `optimization.py`; MobileBERT's last stage ends at 1e-4 of the peak.
+    With `end_factor` 1 the rate is constant after the warm-up.
+    """
+
+    peak: float
+    steps: int
+    warmup_steps: int = 0
+    end_factor: float = 1e-4
+
+    def at(self, step: Any) -> Any:
+        """Rate of the update that makes `step` (scalar, from 0) into `step` + 1."""
+        step = tf.cast(step, tf.float32)
+        warm = (step + 1.0) / float(max(self.warmup_steps, 1))
+        falling = (step - self.warmup_steps) / float(max(self.steps - self.warmup_steps, 1))
+        decayed = 1.0 - (1.0 - self.end_factor) * tf.clip_by_value(falling, 0.0, 1.0)
+        return self.peak * tf.minimum(warm, decayed) if self.warmup_steps else self.peak * decayed

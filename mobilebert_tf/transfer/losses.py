@@ -1,0 +1,96 @@
+"""The terms of knowledge transfer and pre-training, each a pure function on `keras.ops`.
+
+Shapes: B batch, T sequence, H width between blocks, N heads, P masked positions, V words.
+`mask` [B, T] is 1 on real tokens; padding counts nowhere. Every result is a float32
+scalar, and every transfer term is 0 when the student equals the teacher.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+from mobilebert_tf.layers.normalization import standardize
+
+EPSILON = 1e-12
+"""Of the normalisation in feature-map transfer; Google's value."""
+
+
+def feature_map(teacher, student, mask):
+    """mean over real tokens and channels of (LN(teacher) - LN(student))^2, LN without parameters.
+
+    teacher, student [B, T, H]. Paper eq. 5, in the normalised form of the released code.
+    """
+    difference = standardize(ops.cast(teacher, "float32"), EPSILON) - standardize(
+        ops.cast(student, "float32"), EPSILON
+    )
+    return masked_mean(ops.mean(ops.square(difference), axis=-1), mask)
+
+
+def feature_map_mean(teacher, student, mask):
+    """mean over real tokens of (mean of teacher's channels - mean of student's)^2."""
+    difference = _mean(teacher) - _mean(student)
+    return masked_mean(ops.square(difference), mask)
+
+
+def feature_map_variance(teacher, student, mask):
+    """mean over real tokens of |variance of teacher's channels - variance of student's|."""
+    return masked_mean(ops.abs(_variance(teacher) - _variance(student)), mask)
+
+
+def attention(teacher_scores, student_scores, mask):
+    """KL(teacher || student) of the attention over keys, mean over heads and real queries.
+
+    Scores [B, N, T, T] are scaled and masked, before the softmax. Paper eq. 6; the
+    released code leaves out the teacher's entropy, which is a constant.
+    """
+    divergence = kl_divergence(teacher_scores, student_scores)  # [B, N, T]
+    return masked_mean(ops.mean(divergence, axis=1), mask)
+
+
+def kl_divergence(teacher_logits, student_logits):
+    """sum over the last axis of p (log p - log q): logits [..., K] -> [...], float32."""
+    teacher = ops.log_softmax(ops.cast(teacher_logits, "float32"), axis=-1)
+    student = ops.log_softmax(ops.cast(student_logits, "float32"), axis=-1)
+    return ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
+
+
+def masked_words(logits, word_ids, weights):
+    """Cross-entropy of the masked words: logits [B, P, V], word_ids [B, P], weights [B, P] in {0, 1}."""
+    return masked_mean(cross_entropy(logits, word_ids), weights)
+
+
+def masked_words_distilled(teacher_logits, student_logits, weights, temperature: float = 1.0):
+    """T^2 KL(teacher || student) of the masked words, both logits [B, P, V] divided by T.
+
+    Paper eq. 7, its second term; T^2 keeps the gradient's size (Hinton et al. 2015).
+    """
+    divergence = kl_divergence(teacher_logits / temperature, student_logits / temperature)
+    return temperature**2 * masked_mean(divergence, weights)
+
+
+def classes(logits, labels):
+    """Mean cross-entropy: logits [B, C], labels [B]. Next sentence and classification."""
+    return ops.mean(cross_entropy(logits, labels))
+
+
+def cross_entropy(logits, labels):
+    """-log softmax(logits)[label] in nats: logits [..., C], labels [...] -> [...], float32."""
+    logits = ops.cast(logits, "float32")
+    return ops.logsumexp(logits, axis=-1) - ops.squeeze(
+        ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1), axis=-1
+    )
+
+
+def masked_mean(values, mask):
+    """Mean of values where mask is 1 (same shape); 0 where it is 0 everywhere."""
+    weights = ops.cast(mask, "float32")
+    return ops.sum(ops.cast(values, "float32") * weights) / ops.maximum(ops.sum(weights), 1.0)
+
+
+def _mean(x):
+    return ops.mean(ops.cast(x, "float32"), axis=-1)
+
+
+def _variance(x):
+    x = ops.cast(x, "float32")
+    return ops.mean(ops.square(x - ops.mean(x, axis=-1, keepdims=True)), axis=-1)

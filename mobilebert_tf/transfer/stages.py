@@ -1,0 +1,63 @@
+"""Running a plan: each stage through the training loop, on the data where the last one stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Sequence
+
+from mobilebert_tf.models import PretrainingModel
+from mobilebert_tf.training import loop
+from mobilebert_tf.training.optimizers import OptimizerOptions
+from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.transfer import objectives
+from mobilebert_tf.transfer.strategies import StagePlan, TransferOptions
+
+
+def run(
+    plan: Sequence[StagePlan],
+    options: TransferOptions,
+    teacher: PretrainingModel,
+    student: PretrainingModel,
+    batches: loop.Batches,
+    batch_size: int,
+    optimizer: OptimizerOptions,
+    loop_options: loop.LoopOptions,
+    directory: Path,
+) -> None:
+    """Train `student` through all stages; finished ones are taken from their last checkpoint.
+
+    Raises:
+      FailedError, UsageError: as `loop.train` does.
+    """
+    seen = 0
+    for index, stage in enumerate(plan):
+        schedule = Schedule(
+            peak=stage.learning_rate,
+            steps=stage.steps,
+            warmup_steps=min(stage.warmup_steps, stage.steps),
+            end_factor=stage.end_factor,
+        )
+        loop.train(
+            loop.Stage(
+                name=stage.name,
+                index=index,
+                steps=stage.steps,
+                batch_size=batch_size,
+                schedule=schedule,
+                optimizer=optimizer,
+            ),
+            objectives.transfer(teacher, student, stage, options),
+            trainable_variables(student, stage),
+            student.variables,
+            lambda start, seen=seen: batches(seen + start),
+            directory,
+            loop_options,
+        )
+        seen += stage.steps
+
+
+def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[Any]:
+    """What a stage changes: its own blocks (all below stay frozen), or everything."""
+    if stage.trains == "all":
+        return student.trainable_weights
+    return [weight for layer in stage.layers for weight in student.encoder.blocks[layer].trainable_weights]

@@ -47,3 +47,5 @@ def start_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    if not os.environ.get(DEBUG_VARIABLE):
+        tf.get_logger().setLevel("ERROR")

@@ -100,10 +100,10 @@ def train(
         options.keep_checkpoints,
     )
     done = checkpoints.restore()
-    log = TrainingLog(directory)
-    log.rewind(stage.index, done)
     if done >= stage.steps:
         return
+    log = TrainingLog(directory)
+    log.rewind(stage.index, done)
     run_steps = _compile(stage, objective, trainable, optimizer, strategy)
     iterator = iter(strategy.experimental_distribute_dataset(batches(done)))
     # The last save must not fall into a call, so saves happen at whole calls.

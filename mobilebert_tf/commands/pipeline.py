@@ -1,0 +1,183 @@
+"""One flag file -> corpus, vocabulary, records, teacher, student, classifier, .tflite files, report."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf.commands.corpus import Corpus
+from mobilebert_tf.commands.distill import Distill
+from mobilebert_tf.commands.export import Export
+from mobilebert_tf.commands.finetune import Finetune
+from mobilebert_tf.commands.pretrain import Pretrain
+from mobilebert_tf.commands.records import Records
+from mobilebert_tf.commands.report import Report
+from mobilebert_tf.commands.vocab import Vocab
+from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import open_run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """From raw text to verified .tflite files and a report, by the other commands in turn.
+
+    Every stage has a directory below --output and can be run by hand with the command
+    that `run.json` there names. Finished stages are skipped; the same command resumes.
+    Without --input the text is the documentation of the installed Python packages and
+    the task is to tell which library a sentence is about.
+
+      mobilebert-tf pipeline --flagfile=demo.flags
+      mobilebert-tf pipeline --flagfile=sst2.flags --input=wiki.txt.xz --train=train.tsv --eval=dev.tsv
+    """
+
+    output: str = option("directory to write", default="demo")
+    input: str | None = option("text files to pre-train on; left out: docstrings of installed packages", default=None)
+    held_out_input: str | None = option("text files on which both models are scored; docstrings bring their own", default=None)
+    vocab: str | None = option("vocabulary to use; left out: one is learned from the text", default=None)
+    vocab_size: int = option("word pieces of a learned vocabulary", default=8000)
+    max_seq_length: int = option("longest input in word pieces, for records and task", default=64)
+    max_predictions: int = option("masked words per record at most", default=10)
+    dupe_factor: int = option("times each document becomes records, with other masks", default=2)
+    teacher: str = option("preset of the teacher", default="demo_teacher")
+    student: str = option("preset of the student", default="demo_student")
+    batch_size: int = option("examples per step of pre-training and transfer", default=32)
+    teacher_steps: int = option("steps of teacher pre-training", default=1000)
+    teacher_learning_rate: float = option("peak rate of teacher pre-training", default=1e-3)
+    strategy: str = option(
+        "order of transfer and distillation", default="progressive", choices=("progressive", "joint", "auxiliary")
+    )
+    transfer_steps: int = option("steps per layer", default=200)
+    transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3)
+    distillation_steps: int = option("steps of distillation", default=500)
+    distillation_learning_rate: float = option("peak rate of distillation", default=1e-3)
+    train: str | None = option("labelled table to fine-tune on; left out: the sentences of the docstrings", default=None)
+    eval: str | None = option("labelled table to score on; goes with --train", default=None)
+    text_column: str = option("column of the text; several names, comma-separated: the first that a table has", default="text")
+    label_column: str = option("column of the label", default="label")
+    finetune_epochs: float = option("passes over the training table", default=3.0)
+    finetune_batch_size: int = option("examples per fine-tuning step", default=32)
+    finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4)
+    recipes: str = option("variants to export, comma-separated", default="float32,dynamic_int8")
+    max_sentences_per_class: int = option("training sentences per class of the default task", default=3000)
+    threads: int = option("threads of one inference when variants are timed", default=1)
+    seed: int = option("starts everything random", default=0)
+
+    def run(self) -> None:
+        from mobilebert_tf.errors import UsageError
+
+        if bool(self.train) != bool(self.eval):
+            raise UsageError("--train and --eval go together: the report compares models on the evaluation table")
+        if self.input and not self.train:
+            raise UsageError("--input needs --train and --eval: only the docstrings bring a task of their own")
+        place = Path(self.output)
+        # The stages compare their own options with what they find; the whole has no more to compare.
+        run = open_run(_Whole(output=self.output), "pipeline", self.output)
+        stages = self.stages(place)
+        for number, (title, command) in enumerate(stages, start=1):
+            print(f"\n[{number}/{len(stages)}] {title}", flush=True)
+            command.run()
+        run.record["options"] = dataclasses.asdict(self)
+        run.finish()
+        report = place / "report.html"
+        Report(input=self.output, output=str(report)).run()
+
+    def stages(self, place: Path) -> list[tuple[str, Any]]:
+        """Every arrow of the pipeline: its title, and the command with its options."""
+        corpus, records, held_out = place / "corpus", place / "records" / "train", place / "records" / "heldout"
+        vocab = self.vocab or str(place / "vocab" / "vocab.txt")
+        train = self.train or str(corpus / "sentences" / "train.tsv")
+        evaluation = self.eval or str(corpus / "sentences" / "eval.tsv")
+        scored = self.held_out_input or (None if self.input else str(corpus / "heldout"))
+        common = {"seed": self.seed}
+        table = {"train": train, "eval": evaluation, "text_column": self.text_column, "label_column": self.label_column}
+        finetune = {
+            **table,
+            "model": str(place / "student"),
+            "max_seq_length": self.max_seq_length,
+            "epochs": self.finetune_epochs,
+            "batch_size": self.finetune_batch_size,
+            "learning_rate": self.finetune_learning_rate,
+            **common,
+        }
+        shape = {
+            "vocab": vocab,
+            "max_seq_length": self.max_seq_length,
+            "max_predictions": self.max_predictions,
+            **common,
+        }
+        held = {"held_out": str(held_out)} if scored else {}
+        text = Corpus(
+            output=str(corpus),
+            source="text" if self.input else "docstrings",
+            input=self.input,
+            max_sentences_per_class=self.max_sentences_per_class,
+            **common,
+        )
+        stages: list[tuple[str, Any]] = [("corpus: text, a paragraph a line", text)]
+        if not self.vocab:
+            learned = Vocab(output=str(place / "vocab"), input=str(corpus), size=self.vocab_size)
+            stages.append(("vocab: WordPiece vocabulary learned from it", learned))
+        stages.append(
+            (
+                "records: masked words and sentence pairs",
+                Records(output=str(records), input=str(corpus), dupe_factor=self.dupe_factor, **shape),
+            )
+        )
+        if scored:
+            unseen = Records(output=str(held_out), input=scored, dupe_factor=1, **shape)
+            stages.append(("records: the same of text that no model sees", unseen))
+        return [
+            *stages,
+            (
+                "pretrain: the teacher learns masked words and next sentences",
+                Pretrain(
+                    output=str(place / "teacher"),
+                    records=str(records),
+                    model=self.teacher,
+                    steps=self.teacher_steps,
+                    batch_size=self.batch_size,
+                    learning_rate=self.teacher_learning_rate,
+                    warmup_steps=self.teacher_steps // 10,
+                    **held,
+                    **common,
+                ),
+            ),
+            (
+                f"distill: {self.strategy} transfer to the student",
+                Distill(
+                    output=str(place / "student"),
+                    teacher=str(place / "teacher"),
+                    records=str(records),
+                    student=self.student,
+                    strategy=self.strategy,
+                    transfer_steps=self.transfer_steps,
+                    transfer_learning_rate=self.transfer_learning_rate,
+                    distillation_steps=self.distillation_steps,
+                    distillation_learning_rate=self.distillation_learning_rate,
+                    batch_size=self.batch_size,
+                    **held,
+                    **common,
+                ),
+            ),
+            ("finetune: the transferred student learns the task", Finetune(output=str(place / "classifier"), **finetune)),
+            (
+                "finetune: the same student from random weights, to compare",
+                Finetune(output=str(place / "classifier_from_scratch"), from_scratch=True, **finetune),
+            ),
+            (
+                "export: .tflite variants, each verified, scored and timed",
+                Export(
+                    output=str(place / "export"),
+                    model=str(place / "classifier"),
+                    evaluation=evaluation,
+                    recipes=self.recipes,
+                    threads=self.threads,
+                ),
+            ),
+        ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Whole:
+    output: str = option("directory of the whole run")

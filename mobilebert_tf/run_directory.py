@@ -76,6 +76,23 @@ def open_run(command: Any, name: str, output: str) -> Run:
     return Run(directory, record, time.monotonic())
 
 
+def require_finished(directory: Path) -> dict[str, Any]:
+    """The record of the finished run in `directory`.
+
+    Raises:
+      UsageError: there is no run, or it was not finished.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: no such directory")
+    if not (directory / RECORD).exists():
+        raise UsageError(f"{directory}: has no {RECORD}, so no command of mobilebert-tf made it")
+    record = _read_record(directory / RECORD)
+    if "finished" not in record:
+        command = record["identity"]["command"]
+        raise UsageError(f"{directory}: `{command}` has not finished there; give its command again first")
+    return record
+
+
 def fingerprint(paths: str) -> str:
     """A short hash of what these files, directories or patterns (comma-separated) hold.
 

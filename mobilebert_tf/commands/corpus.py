@@ -1,0 +1,119 @@
+"""`corpus`: docstrings, text files or a TensorFlow Datasets set -> paragraphs, a line each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import open_run
+
+SOURCES = ("docstrings", "text", "tfds")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Gather text to pre-train on: a paragraph a line, a blank line between documents.
+
+    --source=docstrings reads the documentation inside Python's standard library and the
+    installed packages. Their source files are parsed, never imported; a document is
+    a source file. It writes LIBRARY.txt, the held-out files' text in heldout/LIBRARY.txt,
+    and a classification task in sentences/{train,eval}.tsv (label, text, source): which
+    library is this sentence about? Held-out files are only in heldout/ and eval.tsv.
+
+    --source=text reads the user's own text files, also .gz, .bz2 and .xz, in the same
+    format, and checks and normalises them. --source=tfds reads a set of TensorFlow
+    Datasets, a document an example.
+
+    Examples:
+      mobilebert-tf corpus --output=corpus
+      mobilebert-tf corpus --output=corpus --input=numpy,scipy,python,keras,matplotlib
+      mobilebert-tf corpus --output=corpus --source=text --input='articles/*.txt.xz'
+      mobilebert-tf corpus --output=corpus --source=tfds --input=wikipedia/20230601.en
+    """
+
+    output: str = option("directory to write")
+    source: str = option("where the text comes from", "docstrings", choices=SOURCES)
+    input: str | None = option(
+        "docstrings: names of libraries (default: all with at least 60,000 characters of prose); text: files, "
+        "patterns and directories; tfds: name of the set. Comma-separated",
+        None,
+        is_input=True,
+    )
+    heldout_fraction: float = option("docstrings: share of the source files that is held out", 0.1)
+    max_sentences_per_class: int = option("docstrings: most sentences of one library in train.tsv", 3000)
+    max_eval_sentences_per_class: int = option("docstrings: most sentences of one library in eval.tsv", 400)
+    split: str = option("tfds: the split to read", "train")
+    text_feature: str = option("tfds: the feature that holds the text", "text")
+    seed: int = option("decides which files are held out, and the order of the sentences", 1)
+    workers: int = option("processes (0: one per core)", 0, identity=False)
+
+    def run(self) -> None:
+        """Write the corpus.
+
+        Raises:
+          UsageError: an option is out of range, or an input is missing, empty or not text.
+        """
+        if not 0.0 < self.heldout_fraction < 1.0:
+            raise UsageError(f"--heldout_fraction={self.heldout_fraction}: must lie between 0 and 1")
+        if self.source != "docstrings" and not self.input:
+            raise UsageError(f"--source={self.source} needs --input")
+        write = {"docstrings": self._docstrings, "text": self._text, "tfds": self._tfds}[self.source]
+        run = open_run(self, "corpus", self.output)
+        if run.finished:
+            print(f"corpus: {self.output} is finished already")
+            return
+        counts = write(run.directory)
+        run.finish(**counts)
+        print(f"next: mobilebert-tf vocab --input={self.output} --output=vocab --size=8000")
+
+    def _docstrings(self, directory: Path) -> dict[str, Any]:
+        from mobilebert_tf.data import docstring_corpus
+
+        names = [name for name in (self.input or "").split(",") if name]
+        libraries = docstring_corpus.read_libraries(names, self.workers)
+        sizes = (self.max_sentences_per_class, self.max_eval_sentences_per_class)
+        counts = docstring_corpus.write(libraries, directory, self.heldout_fraction, self.seed, *sizes)
+        print(f"{'library':<22} {'files':>6} {'paragraphs':>11} {'held out':>9} {'sentences':>10} {'held out':>9}")
+        for name, c in counts["libraries"].items():
+            task = counts["sentences"].get(name, {"train": "-", "eval": "-"})
+            paragraphs = f"{c['paragraphs']:>11,} {c['held_out_paragraphs']:>9,}"
+            print(f"{name:<22} {c['files']:>6,} {paragraphs} {task['train']:>10} {task['eval']:>9}")
+        print(f"corpus: {directory} ({sum(c['characters'] for c in counts['libraries'].values()) / 1e6:.1f} million characters)")
+        return counts
+
+    def _text(self, directory: Path) -> dict[str, Any]:
+        from mobilebert_tf.data import documents
+
+        counts = {}
+        for file in documents.input_files(self.input or ""):
+            name = file.name.removesuffix(file.suffix) if file.suffix in (".gz", ".bz2", ".xz") else file.name
+            name = name.removesuffix(".txt")
+            if f"{name}.txt" in counts:
+                raise UsageError(f"{file}: another input is called {name} too; rename one")
+            counts[f"{name}.txt"] = _write(documents.read_documents([file]), directory / f"{name}.txt")
+        return {"files": counts}
+
+    def _tfds(self, directory: Path) -> dict[str, Any]:
+        from mobilebert_tf.data.tfds_text import read_tfds
+
+        assert self.input is not None
+        name = f"{self.input.replace('/', '_').replace(':', '_')}.txt"
+        counts = _write(read_tfds(self.input, self.split, self.text_feature), directory / name)
+        if not counts["documents"]:
+            raise UsageError(f"--input={self.input}: {self.split} has no text in {self.text_feature}")
+        return {"files": {name: counts}}
+
+
+def _write(source: Iterable[list[str]], path: Path) -> dict[str, int]:
+    from mobilebert_tf.data import documents
+    from mobilebert_tf.data.progress import track
+
+    with atomic.write_aside(path) as aside:
+        count, paragraphs, size = documents.write_documents(track(source, path.name, "document"), aside)
+    print(f"{path}: {count:,} documents, {paragraphs:,} paragraphs, {size / 1e6:.1f} MB")
+    return {"documents": count, "paragraphs": paragraphs, "bytes": size}

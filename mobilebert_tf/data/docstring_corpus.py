@@ -1,0 +1,111 @@
+"""Docstrings of the installed libraries -> training text, held-out text, and the library task."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic
+from mobilebert_tf.data import docstrings, documents, library_task
+from mobilebert_tf.data.docstrings import SourceFile
+from mobilebert_tf.data.pool import map_in_order
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import UsageError
+
+MIN_CHARACTERS = 60_000
+"""A library with less prose is left out, unless it was asked for by name."""
+
+MIN_SENTENCES = 1000
+"""A class of the task has at least so many sentences to train on."""
+
+_BATCH = 32
+"""Files that a worker is handed at once."""
+
+Documents = list[tuple[SourceFile, list[str]]]
+"""The prose of one library: source files and their paragraphs."""
+
+
+def read_libraries(names: Sequence[str], workers: int) -> dict[str, Documents]:
+    """The prose of these libraries, or of all that have enough of it, in order of their names.
+
+    A paragraph that occurred before, in whatever library, is dropped.
+
+    Raises:
+      UsageError: a library is not installed or has no prose.
+    """
+    roots = docstrings.find_libraries(names) if names else docstrings.installed_libraries()
+    files = [file for name, root in roots.items() for file in docstrings.source_files(name, root)]
+    batches = [files[i : i + _BATCH] for i in range(0, len(files), _BATCH)]
+    read = track(map_in_order(_read_batch, batches, workers), "docstrings", "batch", total=len(batches))
+    found: dict[str, Documents] = {name: [] for name in roots}
+    for batch, paragraphs_of_each in zip(batches, read, strict=True):
+        for file, paragraphs in zip(batch, paragraphs_of_each, strict=True):
+            found[file.library].append((file, paragraphs))
+    seen: set[str] = set()
+    libraries = {}
+    for name, library in found.items():
+        if not names and sum(map(len, {p for _, paragraphs in library for p in paragraphs})) < MIN_CHARACTERS:
+            continue
+        libraries[name] = list(_without_repetition(library, seen))
+        if not libraries[name]:
+            raise UsageError(f"--input: {name} has no docstrings that read as prose")
+    if not libraries:
+        raise UsageError("no installed library has enough docstrings; name some with --input")
+    return libraries
+
+
+def write(
+    libraries: dict[str, Documents], directory: Path, heldout_fraction: float, seed: int, train_size: int, eval_size: int
+) -> dict[str, Any]:
+    """Write `LIBRARY.txt`, `heldout/LIBRARY.txt` and `sentences/{train,eval}.tsv`; returns the counts.
+
+    A source file is wholly on one side. With fewer than two libraries large enough to
+    be classes there is no task, and `sentences/` is not made.
+    """
+    counts: dict[str, Any] = {"libraries": {}}
+    candidates = []
+    for name, library in libraries.items():
+        sides: dict[bool, list[list[str]]] = {False: [], True: []}
+        for file, paragraphs in library:
+            held_out = file.is_held_out(heldout_fraction, seed)
+            sides[held_out].append(paragraphs)
+            for sentence in library_task.sentences_of(paragraphs):
+                candidates.append(library_task.Sentence(name, sentence, file.name, held_out))
+        for held_out, path in ((False, directory / f"{name}.txt"), (True, directory / "heldout" / f"{name}.txt")):
+            if sides[held_out]:
+                with atomic.write_aside(path) as aside:
+                    documents.write_documents(sides[held_out], aside)
+        counts["libraries"][name] = {
+            "files": len(library),
+            "held_out_files": len(sides[True]),
+            "paragraphs": sum(map(len, sides[False])),
+            "held_out_paragraphs": sum(map(len, sides[True])),
+            "characters": _characters(library),
+        }
+    train, held_out_sentences = library_task.make_split(candidates, train_size, eval_size, seed, MIN_SENTENCES)
+    counts["sentences"] = {
+        label: {side: sum(s.label == label for s in rows) for side, rows in (("train", train), ("eval", held_out_sentences))}
+        for label in sorted({s.label for s in train})
+    }
+    if len(counts["sentences"]) > 1:
+        atomic.write_text(directory / "sentences" / "train.tsv", library_task.to_table(train))
+        atomic.write_text(directory / "sentences" / "eval.tsv", library_task.to_table(held_out_sentences))
+    return counts
+
+
+def _read_batch(files: list[SourceFile]) -> list[list[str]]:
+    return [docstrings.read_paragraphs(file) for file in files]
+
+
+def _without_repetition(library: Documents, seen: set[str]) -> Iterator[tuple[SourceFile, list[str]]]:
+    for file, paragraphs in library:
+        new = [paragraph for paragraph in dict.fromkeys(paragraphs) if paragraph not in seen]
+        seen.update(new)
+        if new:
+            yield file, new
+
+
+def _characters(library: Documents) -> int:
+    return sum(len(paragraph) for _, paragraphs in library for paragraph in paragraphs)

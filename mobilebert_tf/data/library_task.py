@@ -1,0 +1,110 @@
+"""The task "which library is this sentence of documentation about?", made from docstrings.
+
+Its labels cost nothing and its split is by source file. What would give the answer
+away, the names of the libraries, is in no sentence: the class must be told from what
+is said and how.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+from mobilebert_tf.data import near_duplicates
+from mobilebert_tf.data.sentences import split_sentences
+
+COLUMNS = ("label", "text", "source")
+
+MIN_WORDS, MAX_WORDS = 5, 40
+
+_SHORT_NAMES = {
+    "fontTools": ("ttx",),
+    "google": ("protobuf", "protocol buffer"),
+    "huggingface_hub": ("hugging", "hf"),
+    "matplotlib": ("mpl", "plt", "pyplot", "pylab"),
+    "mpl_toolkits": ("mplot3d", "axes_grid1", "axisartist"),
+    "numpy": ("np",),
+    "python": ("py", "stdlib"),
+    "tensorflow": ("tf", "tflite"),
+    "tensorflow_datasets": ("tfds",),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentence:
+    """One example: a sentence, the library it is from, and the source file."""
+
+    label: str
+    text: str
+    source: str
+    held_out: bool
+
+
+def sentences_of(paragraphs: Iterable[str]) -> list[str]:
+    """The whole sentences of 5 to 40 words in these paragraphs."""
+    return [
+        sentence
+        for paragraph in paragraphs
+        for sentence in split_sentences(paragraph)
+        if sentence[-1] in ".!?" and sentence[0].isupper() and MIN_WORDS <= len(sentence.split()) <= MAX_WORDS
+    ]
+
+
+def giveaway(libraries: Iterable[str]) -> re.Pattern[str]:
+    """A pattern that finds the name, or a usual short name, of any of the libraries.
+
+    Long names are found inside other words too (TensorFlowLite); short ones stand alone
+    or beside what is not a letter (np.array, TF_CONFIG).
+    """
+    names = {name for library in libraries for name in (library, library.replace("_", " "), *_SHORT_NAMES.get(library, ()))}
+    long = "|".join(sorted(re.escape(name) for name in names if len(name) >= 5))
+    short = "|".join(sorted(re.escape(name) for name in names if len(name) < 5))
+    patterns = [long] * bool(long) + [rf"(?<![a-z])(?:{short})(?![a-z])"] * bool(short)
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+def make_split(
+    candidates: Sequence[Sentence], train_size: int, eval_size: int, seed: int, min_train_size: int
+) -> tuple[list[Sentence], list[Sentence]]:
+    """The examples of the task: training side and held-out side, each in a seeded order.
+
+    Of each class at most `train_size` and `eval_size` are taken; a class with fewer than
+    `min_train_size` to train on, or none to be tested on, is left out. Of sentences that
+    are nearly the same one is kept, and none if they have different labels; so no
+    sentence has a near-duplicate on either side.
+    """
+    giveaways = giveaway({sentence.label for sentence in candidates})
+    order = sorted((s for s in candidates if not giveaways.search(s.text)), key=lambda s: _shuffled(s, seed))
+    # Twice as many as needed go into the search for near-duplicates: enough to lose some.
+    room: collections.Counter[tuple[str, bool]] = collections.Counter()
+    taken = []
+    for sentence in order:
+        side = (sentence.label, sentence.held_out)
+        if room[side] < 2 * (eval_size if sentence.held_out else train_size):
+            room[side] += 1
+            taken.append(sentence)
+    # Held-out sentences first: what both sides have is kept for the smaller one.
+    taken.sort(key=lambda sentence: not sentence.held_out)
+    sides: dict[bool, dict[str, list[Sentence]]] = {False: collections.defaultdict(list), True: collections.defaultdict(list)}
+    for group in near_duplicates.groups([sentence.text for sentence in taken]):
+        first = taken[group[0]]
+        if all(taken[i].label == first.label for i in group):
+            sides[first.held_out][first.label].append(first)
+    labels = [label for label in sides[False] if len(sides[False][label]) >= min_train_size and sides[True][label]]
+    train = [sentence for label in labels for sentence in sides[False][label][:train_size]]
+    held_out = [sentence for label in labels for sentence in sides[True][label][:eval_size]]
+    return sorted(train, key=lambda s: _shuffled(s, seed)), sorted(held_out, key=lambda s: _shuffled(s, seed))
+
+
+def to_table(sentences: Iterable[Sentence]) -> str:
+    """The sentences as the text of a TSV file."""
+    rows = ["\t".join(COLUMNS), *(f"{s.label}\t{s.text}\t{s.source}" for s in sentences)]
+    return "\n".join(rows) + "\n"
+
+
+def _shuffled(sentence: Sentence, seed: int) -> bytes:
+    """A sort key that gives a random order, the same on every machine."""
+    return hashlib.blake2b(f"{seed}:{sentence.source}:{sentence.text}".encode(), digest_size=8).digest()

@@ -1,0 +1,47 @@
+"""A text feature of a TensorFlow Datasets set as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mobilebert_tf.data.documents import normalize
+from mobilebert_tf.errors import FailedError, UsageError
+
+
+def read_tfds(name: str, split: str, feature: str) -> Iterator[list[str]]:
+    """Each example of the set `name` ("wikipedia/20230601.en") as a document: the lines of its text.
+
+    Raises:
+      UsageError: there is no such set, split or feature, or the feature is not text.
+      FailedError: the set could not be loaded, for example without a network.
+    """
+    from mobilebert_tf import quiet
+
+    quiet.start_tensorflow()
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        raise UsageError(f"--input={name}: no such TensorFlow Datasets set ({_first_line(error)})") from None
+    features = builder.info.features or {}
+    if feature not in features:
+        raise UsageError(f"--text_feature={feature}: {name} has {', '.join(sorted(features)) or 'no named features'}")
+    if features[feature].dtype != tf.string or features[feature].shape != ():
+        raise UsageError(f"--text_feature={feature}: of {name} is {features[feature]}, not text")
+    try:
+        examples = tfds.load(name, split=split, shuffle_files=False)
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"--split={split}: {name} has no such split ({_first_line(error)})") from None
+    except Exception as error:  # downloading and preparing runs each set's own code
+        raise FailedError(f"{name}: could not be loaded ({_first_line(error)})") from None
+    for example in examples.as_numpy_iterator():
+        lines = map(normalize, example[feature].decode("utf-8", errors="replace").splitlines())
+        document = [line for line in lines if line]
+        if document:
+            yield document
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].strip()

@@ -1,0 +1,84 @@
+"""AdamW and LAMB against other implementations, the schedule against its definition."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mobilebert_tf.training.optimizers import Optimizer, OptimizerOptions
+from mobilebert_tf.training.schedules import Schedule
+
+SHAPES = {"kernel": (4, 3), "bias": (3,), "word_table": (6, 2), "gamma": (3,)}
+
+
+def variables():
+    random = np.random.default_rng(0)
+    return [keras.Variable(random.normal(size=shape).astype(np.float32), name=name) for name, shape in SHAPES.items()]
+
+
+def gradients(step):
+    random = np.random.default_rng((1, step))
+    return [random.normal(size=shape).astype(np.float32) for shape in SHAPES.values()]
+
+
+def run(options, steps=5, rate=0.1):
+    ours = variables()
+    optimizer = Optimizer(options, ours)
+
+    @tf.function
+    def update(step, *given):
+        return optimizer.apply(given, tf.constant(rate), step)
+
+    norms = [float(update(tf.constant(step, tf.int64), *gradients(step))) for step in range(steps)]
+    return [np.asarray(v) for v in ours], norms
+
+
+def test_adamw_equals_keras():
+    ours, _ = run(OptimizerOptions(clip_norm=0.5))
+    theirs = variables()
+    reference = keras.optimizers.AdamW(0.1, weight_decay=0.01, epsilon=1e-6, global_clipnorm=0.5)
+    reference.exclude_from_weight_decay(var_names=["bias", "gamma"])
+    for step in range(5):
+        reference.apply([tf.constant(g) for g in gradients(step)], theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        # Keras puts epsilon beside the corrected root, the fused kernel beside the plain one:
+        # 1e-6 against roots of about 0.1.
+        np.testing.assert_allclose(a, np.asarray(b), rtol=1e-4, atol=1e-5)
+
+
+def test_lamb_equals_the_paper():
+    """You et al. 2020, algorithm 2, written out in float64."""
+    ours, norms = run(OptimizerOptions(name="lamb", clip_norm=0.0))
+    values = [np.asarray(v, np.float64) for v in variables()]
+    first, second = [np.zeros_like(v) for v in values], [np.zeros_like(v) for v in values]
+    for step in range(5):
+        assert norms[step] == pytest.approx(np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradients(step))), rel=1e-6)
+        for i, (name, gradient) in enumerate(zip(SHAPES, gradients(step), strict=True)):
+            first[i] = 0.9 * first[i] + 0.1 * gradient
+            second[i] = 0.999 * second[i] + 0.001 * gradient.astype(np.float64) ** 2
+            update = first[i] / (1 - 0.9 ** (step + 1)) / (np.sqrt(second[i] / (1 - 0.999 ** (step + 1))) + 1e-6)
+            ratio = 1.0
+            if name in ("kernel", "word_table"):
+                update = update + 0.01 * values[i]
+                ratio = np.linalg.norm(values[i]) / np.linalg.norm(update)
+            values[i] = values[i] - 0.1 * ratio * update
+    for a, b in zip(ours, values, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)  # five float32 steps; 1 - 0.999 has four digits
+
+
+def test_rows_of_a_table_are_as_good_as_a_full_gradient():
+    table = keras.Variable(np.ones((6, 2), np.float32), name="word_table")
+    other = keras.Variable(np.ones((6, 2), np.float32), name="word_table")
+    rows = tf.IndexedSlices(tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([2, 2]), tf.constant([6, 2]))
+    step, rate = tf.constant(0, tf.int64), tf.constant(0.1)
+    Optimizer(OptimizerOptions(), [table]).apply([rows], rate, step)
+    Optimizer(OptimizerOptions(), [other]).apply([tf.convert_to_tensor(rows)], rate, step)
+    np.testing.assert_array_equal(table, other)
+
+
+def test_schedule():
+    schedule = Schedule(peak=2.0, steps=110, warmup_steps=10, end_factor=0.1)
+    rates = [float(schedule.at(step)) for step in (0, 4, 9, 10, 60, 110, 500)]
+    # A tenth of the peak a step up to it, then straight to a tenth of it.
+    np.testing.assert_allclose(rates, [0.2, 1.0, 2.0, 2.0, 1.1, 0.2, 0.2], rtol=1e-5)
+    assert float(Schedule(peak=3.0, steps=5, end_factor=1.0).at(4)) == 3.0

@@ -1,0 +1,118 @@
+"""Plans of stages, and what a stage computes and trains."""
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.models import PretrainingModel
+from mobilebert_tf.transfer import initialization, objectives, stages, strategies
+
+
+def config(preset, **changes):
+    return MobileBertConfig.preset(preset, vocab_size=50, **changes)
+
+
+def batch(seed=0):
+    random = np.random.default_rng(seed)
+    mask = np.ones((4, 10), np.int32)
+    mask[1, 6:] = 0
+    return {
+        "input_ids": random.integers(0, 50, (4, 10)).astype(np.int32),
+        "input_mask": mask,
+        "segment_ids": random.integers(0, 2, (4, 10)).astype(np.int32),
+        "masked_lm_positions": random.integers(0, 6, (4, 3)).astype(np.int32),
+        "masked_lm_ids": random.integers(0, 50, (4, 3)).astype(np.int32),
+        "masked_lm_weights": np.ones((4, 3), np.float32),
+        "next_sentence_labels": random.integers(0, 2, 4).astype(np.int32),
+    }
+
+
+def test_progressive_is_one_stage_a_layer_and_then_distillation():
+    plan = strategies.plan(strategies.TransferOptions(transfer_steps=7, distillation_steps=9), 3)
+    assert [(s.name, s.layers, s.trains, s.predicts, s.steps) for s in plan] == [
+        ("transfer_1", (0,), "blocks", False, 7),
+        ("transfer_2", (1,), "blocks", False, 7),
+        ("transfer_3", (2,), "blocks", False, 7),
+        ("distillation", (), "all", True, 9),
+    ]
+
+
+def test_joint_and_auxiliary():
+    joint = strategies.plan(strategies.TransferOptions(strategy="joint"), 3)
+    assert [(s.layers, s.predicts) for s in joint] == [((0, 1, 2), False), ((), True)]
+    auxiliary = strategies.plan(strategies.TransferOptions(strategy="auxiliary"), 3)
+    assert [(s.layers, s.trains, s.predicts) for s in auxiliary] == [((0, 1, 2), "all", True)]
+
+
+def test_the_printed_plan_has_a_line_a_stage():
+    plan = strategies.plan(strategies.TransferOptions(), 24)
+    lines = strategies.show(plan).splitlines()
+    assert len(lines) == 26
+    assert "layer 24" in lines[24] and "500,000" in lines[25]
+
+
+@pytest.mark.parametrize("change", [{"strategy": "magic"}, {"transfer_steps": 0}, {"distillation_steps": 0}])
+def test_plans_that_make_no_sense_are_refused(change):
+    with pytest.raises(UsageError):
+        strategies.plan(strategies.TransferOptions(**change), 2)
+
+
+def test_a_progressive_stage_trains_its_block_alone():
+    student = PretrainingModel(config("debug_student"))
+    plan = strategies.plan(strategies.TransferOptions(), 2)
+    assert {w.path.split("/")[0] for w in stages.trainable_variables(student, plan[1])} == {"block_1"}
+    assert len(stages.trainable_variables(student, plan[2])) == len(student.trainable_weights)
+
+
+def test_the_objective_is_the_weighted_sum_of_its_terms():
+    teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
+    options = strategies.TransferOptions(ground_truth_ratio=0.25)
+    for stage in (*strategies.plan(options, 2), *strategies.plan(strategies.TransferOptions(strategy="auxiliary"), 2)):
+        terms = {k: float(v) for k, v in objectives.transfer(teacher, student, stage, options)(batch()).items()}
+        expected = 0.0
+        if stage.layers:
+            expected += (
+                100 * terms["feature_map"]
+                + 5000 * terms["feature_map_mean"]
+                + 5 * terms["feature_map_variance"]
+                + terms["attention"]
+            ) / len(stage.layers)
+        if stage.predicts:
+            expected += 0.25 * terms["masked_word_loss"] + 0.75 * terms["distillation"] + terms["next_sentence_loss"]
+        assert terms["loss"] == pytest.approx(expected, rel=1e-5)  # float32 sums of a few terms
+
+
+def test_nothing_is_dropped_out_in_transfer():
+    """A live teacher dropout is a defect of a public version: two calls would differ."""
+    teacher = PretrainingModel(config("debug_teacher", hidden_dropout_prob=0.5, attention_probs_dropout_prob=0.5))
+    student = PretrainingModel(config("debug_student", attention_probs_dropout_prob=0.5))
+    options = strategies.TransferOptions()
+    objective = objectives.transfer(teacher, student, strategies.plan(options, 2)[-1], options)
+    assert float(objective(batch())["loss"]) == float(objective(batch())["loss"])
+
+
+def test_the_student_starts_from_the_teachers_tables_and_heads():
+    teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
+    teacher.encoder.embeddings.norm.gamma.assign(np.linspace(0.5, 2, 32))
+    teacher.encoder.embeddings.norm.beta.assign(np.linspace(-1, 1, 32))
+    blocks = [np.asarray(w) for w in student.encoder.blocks[0].trainable_weights]
+    initialization.initialize_student(student, teacher, batch())
+    np.testing.assert_array_equal(student.encoder.embeddings.word_table, teacher.encoder.embeddings.word_table)
+    np.testing.assert_array_equal(student.masked_words.extra_table, teacher.masked_words.extra_table)
+    np.testing.assert_array_equal(student.next_sentence.dense.kernel, teacher.next_sentence.dense.kernel)
+    for before, after in zip(blocks, student.encoder.blocks[0].trainable_weights, strict=True):
+        np.testing.assert_array_equal(before, after)
+    # The embedding norm is carried over by what it does: the feature map before the first
+    # block must be nearly the teacher's. Copying gamma and beta as they are, or swapping
+    # them, is off by the deviation of the inputs, here a factor of thirty.
+    ours, theirs = (np.asarray(m.encoder(batch(), num_layers=0)["sequence_output"]) for m in (student, teacher))
+    assert np.abs(ours - theirs).mean() < 0.25 * np.abs(theirs).mean()
+
+
+@pytest.mark.parametrize(
+    "change", [{"num_attention_heads": 2}, {"hidden_size": 64}, {"num_hidden_layers": 3}, {"embedding_size": 8}]
+)
+def test_pairs_that_do_not_fit_are_refused_by_field(change):
+    with pytest.raises(UsageError, match=next(iter(change))):
+        initialization.check_pair(config("debug_teacher"), config("debug_student", **change))

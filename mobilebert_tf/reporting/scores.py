@@ -54,6 +54,12 @@ def points(results: Results) -> list[Point]:
     return rows
 
 
+def _point(name: str, score: Score, kind: str) -> Point:
+    assert score.accuracy is not None, "only scored rows become points"
+    low, high = wilson(score) or (None, None)
+    return Point(name, score.accuracy, low, high, kind)
+
+
 def chart(name: str, rows: Sequence[Point]) -> str:
     """HTML of one row per point, best read from top to bottom."""
     colours = {"baseline": MUTED, "scratch": SECOND, "transferred": ACCENT, "exported": ACCENT}

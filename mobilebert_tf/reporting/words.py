@@ -1,0 +1,99 @@
+"""The result in sentences: what the numbers say, and what they do not."""
+
+from __future__ import annotations
+
+from mobilebert_tf.reporting import scores
+from mobilebert_tf.reporting.numbers import count, megabytes, milliseconds, percent
+from mobilebert_tf.reporting.results import Classifier, Results, Variant
+
+
+def headline(results: Results) -> str:
+    """One sentence for the top of the page, from the furthest stage that has results."""
+    variant, scratch, transferred = best_variant(results), _first(results, True), _first(results, False)
+    if variant and variant.bytes is not None:
+        score = variant.score.accuracy if variant.score else None
+        parts = [f"A verified {megabytes(variant.bytes)} file"]
+        if score is not None:
+            parts.append(f"is right on {percent(score)} of held-out text")
+        if "median" in variant.latency_ms:
+            parts.append(f"answers in {milliseconds(variant.latency_ms['median'])} on this machine")
+        return " ".join(parts[:2]) + (f" and {parts[2]}" if len(parts) > 2 else "") + "."
+    if any(export.variants for export in results.exports):
+        return "No exported file passed its checks."
+    if transferred and scratch:
+        return f"Transfer: {_accuracy(transferred)}; the same student from scratch: {_accuracy(scratch)}."
+    for classifier in (transferred, scratch):
+        if classifier:
+            return f"The classifier is right on {_accuracy(classifier)} of held-out text."
+    for kind, trainings in (("student", results.students), ("teacher", results.teachers)):
+        for training in trainings:
+            if "masked_word_accuracy" in training.held_out:
+                share = percent(training.held_out["masked_word_accuracy"])
+                return f"The {kind} guesses {share} of the masked words in held-out text."
+    done = sum(run.finished for run in results.runs)
+    return f"{done} of {len(results.runs)} runs are finished; there are no scores yet."
+
+
+def transfer_verdict(results: Results) -> str:
+    """Whether transfer paid, and whether the difference is more than chance."""
+    scratch, transferred = _first(results, True), _first(results, False)
+    if not scratch or not transferred or not scratch.score or not transferred.score:
+        return ""
+    before, after = scratch.score.accuracy, transferred.score.accuracy
+    if before is None or after is None:
+        return ""
+    points = 100 * (after - before)
+    intervals = scores.wilson(scratch.score), scores.wilson(transferred.score)
+    if abs(points) < 0.05:
+        verdict = "Transfer made no difference"
+    else:
+        verdict = f"Transfer {'gained' if points > 0 else 'lost'} {abs(points):.1f} percentage points"
+    verdict += f": {percent(after)} against {percent(before)} for the same student fine-tuned from random weights."
+    if intervals[0] and intervals[1]:
+        apart = max(intervals[0][0], intervals[1][0]) > min(intervals[0][1], intervals[1][1])
+        verdict += (
+            " The 95 % intervals lie apart."
+            if apart
+            else " The 95 % intervals overlap, so a difference of this size may be chance."
+        )
+    return verdict
+
+
+def best_variant(results: Results) -> Variant | None:
+    """The smallest file that passed every check."""
+    passed = [v for export in results.exports for v in export.variants if v.passed and v.bytes is not None]
+    return min(passed, key=lambda v: v.bytes or 0, default=None)
+
+
+def limits(results: Results) -> list[str]:
+    """What a reader might take from the page, and should not."""
+    lines = []
+    variants = [variant for export in results.exports for variant in export.variants]
+    if any("median" in v.latency_ms for v in variants):
+        lines.append(
+            "Latency was measured on the machine that made the files, never on a phone. "
+            "A phone has another processor, so neither the times nor their order need to be the same there."
+        )
+    elif variants:
+        lines.append("Latency was not measured, neither here nor on a phone.")
+    if any(v.latency_ms for v in variants):
+        lines.append("Energy, memory use and the time of a first, cold run were not measured.")
+    if any(c.score for c in results.classifiers):
+        examples = {c.score.examples for c in results.classifiers if c.score}
+        size = f"{count(examples.pop())} held-out examples" if len(examples) == 1 else "its held-out examples"
+        lines.append(
+            f"Each score is of one training run on {size}. The intervals cover the choice of those examples, "
+            "not the luck of another random seed."
+        )
+    if results.students:
+        lines.append("Attention maps show one sentence; the curves average over all of the training text.")
+    return lines
+
+
+def _first(results: Results, from_scratch: bool) -> Classifier | None:
+    chosen = [c for c in results.classifiers if c.from_scratch == from_scratch and c.score]
+    return next((c for c in chosen if c.score and c.score.accuracy is not None), None)
+
+
+def _accuracy(classifier: Classifier) -> str:
+    return percent(classifier.score.accuracy if classifier.score else None)

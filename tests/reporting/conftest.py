@@ -1,0 +1,180 @@
+"""Directories as the commands leave them, with figures that a page can be checked against."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+LABELS = ("tensorflow", "scipy", "python", "numpy", "keras")
+TOKENS = "[CLS] return the pseudo ##inv ##erse of a matrix using its singular value decomposition . [SEP]".split()
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Path:
+    """A finished pipeline's directory."""
+    return write_pipeline(tmp_path / "demo")
+
+
+def write_pipeline(top: Path) -> Path:
+    random = np.random.default_rng(7)
+    for name, command, seconds in (
+        ("corpus", "corpus", 4.2),
+        ("vocab", "vocab", 3.1),
+        ("records/train", "records", 12.8),
+        ("records/heldout", "records", 1.9),
+        ("teacher", "pretrain", 151.4),
+        ("student", "distill", 128.2),
+        ("classifier", "finetune", 41.3),
+        ("classifier_from_scratch", "finetune", 39.9),
+        ("export", "export", 33.7),
+    ):
+        write_run(top / name, command, seconds)
+    steps = np.arange(1, 601)
+    log(top / "teacher", [_pretraining("pretrain", int(step), 6.8, random) for step in steps])
+    write_json(top / "teacher" / "metrics.json", {"held_out": held_out(4.321, 0.2871), "parameters": 2_345_678})
+    student = []
+    for layer in range(1, 5):
+        for step in range(1, 81):
+            value = (0.9 + 0.2 * layer) * np.exp(-step / 25) + 0.08 * layer + 0.02 * random.random()
+            student.append(
+                {
+                    "stage": f"transfer_{layer}", "stage_index": layer - 1, "step": step, "loss": 2 * value,
+                    "learning_rate": 1e-3, "steps_per_second": 14.0, "feature_map": value, "attention": value / 3,
+                }
+            )  # fmt: skip
+    student += [
+        _pretraining("distillation", step, 6.0, random) | {"distillation": 2 + 3 / step**0.5} for step in range(1, 301)
+    ]
+    log(top / "student", student)
+    metrics = {"held_out": held_out(4.654, 0.2543), "parameters": 765_432, "teacher_agreement": 0.4567}
+    write_json(top / "student" / "metrics.json", metrics)
+    write_json(top / "student" / "attention.json", attention(random))
+    for name, accuracy, f1 in (("classifier", 0.8125, 0.7931), ("classifier_from_scratch", 0.7042, 0.6688)):
+        log(top / name, [_finetuning(step, accuracy, random) for step in range(1, 201)])
+        write_json(top / name / "metrics.json", {"evaluation": evaluation(accuracy, f1), "parameters": 765_111})
+        (top / name / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
+    write_json(top / "export" / "report.json", export_report())
+    return top
+
+
+def write_run(directory: Path, command: str, seconds: float | None) -> None:
+    """`run.json`; unfinished without `seconds`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {
+        "identity": {"command": command},
+        "options": {"output": str(directory)},
+        "made_by": {
+            "command": f"mobilebert-tf {command} --output={directory.name} --seed=1",
+            "date": "2026-11-21T10:00:00+00:00",
+            "commit": "0123456789abcdef0123456789abcdef01234567",
+            "dirty": False,
+            "python": "3.11.7",
+            "versions": {"tensorflow": "2.21.0", "keras": "3.15.1"},
+            "machine": {"model": "Some Processor", "cores": 2, "memory_gib": 23.5, "features": ["avx2"]},
+        },
+    }
+    if seconds is not None:
+        record |= {"finished": "2026-11-21T10:05:00+00:00", "seconds": seconds, "outputs": {}, "summary": {}}
+    write_json(directory / "run.json", record)
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def log(directory: Path, entries: list[dict[str, Any]]) -> None:
+    (directory / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def held_out(loss: float, accuracy: float) -> dict[str, float]:
+    return {
+        "masked_word_loss": loss,
+        "masked_word_accuracy": accuracy,
+        "next_sentence_accuracy": accuracy + 0.4,
+        "examples": 512,
+    }
+
+
+def evaluation(accuracy: float, f1: float) -> dict[str, Any]:
+    confusion = np.full((5, 5), 11) + np.diag([180, 170, 160, 150, 148])
+    return {
+        "examples": 1200,
+        "accuracy": accuracy,
+        "macro_f1": f1,
+        "loss": 0.61,
+        "majority_accuracy": 0.2531,
+        "confusion": confusion.tolist(),
+    }
+
+
+def export_report() -> dict[str, Any]:
+    rows = []
+    for name, size, accuracy, error, median, passed, reason in (
+        ("float32", 3_061_728, 0.8125, 1.3e-6, 1.234, True, ""),
+        ("dynamic_int8", 812_345, 0.8092, 0.0214, 0.567, True, ""),
+        ("static_int8", 790_111, 0.4111, 0.733, 0.912, False, "accuracy fell by 40.1 points"),
+    ):
+        rows.append(
+            {
+                "name": name,
+                "file": f"{name}.tflite",
+                "bytes": size,
+                "sha256": "0" * 64,
+                "metrics": evaluation(accuracy, accuracy - 0.02),
+                "parity": {
+                    "max_relative_error": error,
+                    "mean_relative_error": error / 5,
+                    "cosine": 1 - error / 100,
+                    "decision_agreement": 1 - error / 3,
+                    "examples": 256,
+                },
+                "padding_invariant": True,
+                "ops": {"FULLY_CONNECTED": 50},
+                "latency_ms": {
+                    "median": median, "p90": 1.1 * median, "min": 0.9 * median, "runs": 200, "threads": 1,
+                    "sequence_length": 64,
+                },
+                "passed": passed,
+                "reason": reason,
+            }
+        )  # fmt: skip
+    return {"keras": evaluation(0.8125, 0.7931), "sequence_lengths": [32, 64, 128], "variants": rows}
+
+
+def attention(random: np.random.Generator) -> dict[str, Any]:
+    """Four layers of four heads; some look at neighbours, some at the last token."""
+    length, layers = len(TOKENS), []
+    place = np.arange(length)
+    for layer in range(1, 5):
+        heads = []
+        for head in range(4):
+            scores = -np.abs(place[:, None] + head - 1 - place[None, :]) * (0.3 * layer)
+            scores[:, -1] += head
+            heads.append(scores + random.normal(0, 0.4, (length, length)))
+        teacher = np.array(heads)
+        student = teacher + random.normal(0, 0.1 + 0.2 * layer, teacher.shape)
+        layers.append({"layer": layer, "teacher": _softmax(teacher).tolist(), "student": _softmax(student).tolist()})
+    return {"tokens": TOKENS, "layers": layers}
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _pretraining(stage: str, step: int, start: float, random: np.random.Generator) -> dict[str, Any]:
+    loss = 4.2 + (start - 4.2) * np.exp(-step / 150) + 0.15 * random.normal()
+    return {
+        "stage": stage, "stage_index": 4 if stage == "distillation" else 0, "step": step, "loss": loss + 0.6,
+        "learning_rate": 1e-3, "steps_per_second": 4.0, "masked_word_loss": loss,
+        "masked_word_accuracy": float(np.clip(0.3 * (1 - np.exp(-step / 200)) + 0.03 * random.normal(), 0, 1)),
+        "next_sentence_loss": 0.6,
+    }  # fmt: skip
+
+
+def _finetuning(step: int, accuracy: float, random: np.random.Generator) -> dict[str, Any]:
+    loss = (1.6 - accuracy) * np.exp(-step / 60) + 1.2 - accuracy + 0.1 * random.random()
+    return {"stage": "finetune", "stage_index": 0, "step": step, "loss": loss, "learning_rate": 1e-4}

@@ -20,6 +20,12 @@ MAX_CHARACTERS_PER_WORD = 200
 every model directory, so that another tokenizer can be held to it."""
 
 
+def apply_bert_rules(backend: tokenizers.Tokenizer) -> None:
+    """Make `backend` clean text and split it into words by BERT's uncased rules."""
+    backend.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+
+
 @dataclasses.dataclass(frozen=True)
 class Encoding:
     """Word pieces of one text: their ids, and where each stands in the original text."""
@@ -80,8 +86,7 @@ class Tokenizer:
                 self._ids, unk_token="[UNK]", max_input_chars_per_word=MAX_CHARACTERS_PER_WORD
             )
         )
-        backend.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
-        backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+        apply_bert_rules(backend)
         return backend
 
     def describe(self) -> str:

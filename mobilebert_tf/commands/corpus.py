@@ -83,7 +83,8 @@ class Corpus:
             task = counts["sentences"].get(name, {"train": "-", "eval": "-"})
             paragraphs = f"{c['paragraphs']:>11,} {c['held_out_paragraphs']:>9,}"
             print(f"{name:<22} {c['files']:>6,} {paragraphs} {task['train']:>10} {task['eval']:>9}")
-        print(f"corpus: {directory} ({sum(c['characters'] for c in counts['libraries'].values()) / 1e6:.1f} million characters)")
+        characters = sum(c["characters"] for c in counts["libraries"].values())
+        print(f"corpus: {directory} ({characters / 1e6:.1f} million characters)")
         return counts
 
     def _text(self, directory: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import collections
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,12 @@ def read_libraries(names: Sequence[str], workers: int) -> dict[str, Documents]:
 
 
 def write(
-    libraries: dict[str, Documents], directory: Path, heldout_fraction: float, seed: int, train_size: int, eval_size: int
+    libraries: dict[str, Documents],
+    directory: Path,
+    heldout_fraction: float,
+    seed: int,
+    train_size: int,
+    eval_size: int,
 ) -> dict[str, Any]:
     """Write `LIBRARY.txt`, `heldout/LIBRARY.txt` and `sentences/{train,eval}.tsv`; returns the counts.
 
@@ -84,14 +89,12 @@ def write(
             "held_out_paragraphs": sum(map(len, sides[True])),
             "characters": _characters(library),
         }
-    train, held_out_sentences = library_task.make_split(candidates, train_size, eval_size, seed, MIN_SENTENCES)
-    counts["sentences"] = {
-        label: {side: sum(s.label == label for s in rows) for side, rows in (("train", train), ("eval", held_out_sentences))}
-        for label in sorted({s.label for s in train})
-    }
+    train, tests = library_task.make_split(candidates, train_size, eval_size, seed, MIN_SENTENCES)
+    sizes = {"train": collections.Counter(s.label for s in train), "eval": collections.Counter(s.label for s in tests)}
+    counts["sentences"] = {label: {side: sizes[side][label] for side in sizes} for label in sorted(sizes["train"])}
     if len(counts["sentences"]) > 1:
         atomic.write_text(directory / "sentences" / "train.tsv", library_task.to_table(train))
-        atomic.write_text(directory / "sentences" / "eval.tsv", library_task.to_table(held_out_sentences))
+        atomic.write_text(directory / "sentences" / "eval.tsv", library_task.to_table(tests))
     return counts
 
 

@@ -57,8 +57,9 @@ def installed_libraries() -> dict[str, Path]:
     found = {STANDARD_LIBRARY: Path(sysconfig.get_path("stdlib"))}
     for kind in ("purelib", "platlib"):
         for path in sorted(Path(sysconfig.get_path(kind)).iterdir()):
-            if path.name.isidentifier() and not path.name.startswith("_") and path.is_dir() and path.name != OWN_PACKAGE:
-                found.setdefault(path.name, path)
+            name = path.name
+            if name.isidentifier() and not name.startswith("_") and name != OWN_PACKAGE and path.is_dir():
+                found.setdefault(name, path)
     return dict(sorted(found.items()))
 
 
@@ -76,7 +77,7 @@ def find_libraries(names: Sequence[str]) -> dict[str, Path]:
         elif name in installed:
             found[name] = installed[name]
         else:
-            raise UsageError(f"--input: no library {name!r} is installed here; name one that can be imported, or a directory")
+            raise UsageError(f"--input: no library {name!r} is installed here; name one that is, or its directory")
     return dict(sorted(found.items()))
 
 

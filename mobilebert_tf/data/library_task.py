@@ -59,7 +59,9 @@ def giveaway(libraries: Iterable[str]) -> re.Pattern[str]:
     Long names are found inside other words too (TensorFlowLite); short ones stand alone
     or beside what is not a letter (np.array, TF_CONFIG).
     """
-    names = {name for library in libraries for name in (library, library.replace("_", " "), *_SHORT_NAMES.get(library, ()))}
+    names = set()
+    for library in libraries:
+        names |= {library, library.replace("_", " "), *_SHORT_NAMES.get(library, ())}
     long = "|".join(sorted(re.escape(name) for name in names if len(name) >= 5))
     short = "|".join(sorted(re.escape(name) for name in names if len(name) < 5))
     patterns = [long] * bool(long) + [rf"(?<![a-z])(?:{short})(?![a-z])"] * bool(short)
@@ -88,15 +90,16 @@ def make_split(
             taken.append(sentence)
     # Held-out sentences first: what both sides have is kept for the smaller one.
     taken.sort(key=lambda sentence: not sentence.held_out)
-    sides: dict[bool, dict[str, list[Sentence]]] = {False: collections.defaultdict(list), True: collections.defaultdict(list)}
+    train_of: dict[str, list[Sentence]] = collections.defaultdict(list)
+    eval_of: dict[str, list[Sentence]] = collections.defaultdict(list)
     for group in near_duplicates.groups([sentence.text for sentence in taken]):
         first = taken[group[0]]
         if all(taken[i].label == first.label for i in group):
-            sides[first.held_out][first.label].append(first)
-    labels = [label for label in sides[False] if len(sides[False][label]) >= min_train_size and sides[True][label]]
-    train = [sentence for label in labels for sentence in sides[False][label][:train_size]]
-    held_out = [sentence for label in labels for sentence in sides[True][label][:eval_size]]
-    return sorted(train, key=lambda s: _shuffled(s, seed)), sorted(held_out, key=lambda s: _shuffled(s, seed))
+            (eval_of if first.held_out else train_of)[first.label].append(first)
+    labels = [label for label in train_of if len(train_of[label]) >= min_train_size and eval_of[label]]
+    train = [sentence for label in labels for sentence in train_of[label][:train_size]]
+    tests = [sentence for label in labels for sentence in eval_of[label][:eval_size]]
+    return sorted(train, key=lambda s: _shuffled(s, seed)), sorted(tests, key=lambda s: _shuffled(s, seed))
 
 
 def to_table(sentences: Iterable[Sentence]) -> str:

@@ -16,7 +16,9 @@ _TABLE = re.compile(r"[|+]|={3,}\s+={3,}|-{3,}\s+-{3,}")
 _DIRECTIVE = re.compile(r"\.\.(\s|$)|:[\w -]+:(\s|$)|@\w+\b|\[\d+\]\s|[Rr]eferences?:?$")
 _BULLET = re.compile(r"(?:[-*+•]|\(?\d{1,2}[.)]|\(?[a-z]\))\s+")
 # `axis: The axis ...`, `x (int): The ...`, `x -- the ...`, and NumPy's `x : array_like, optional`.
-_ITEM = re.compile(r"`{0,2}\*{0,2}[A-Za-z_][\w.]*`{0,2}(?:,\s*`{0,2}\*{0,2}\w+`{0,2})*\s*(?:\([^()]*\))?(?::| --)\s+(?=\S)")
+_ITEM = re.compile(
+    r"`{0,2}\*{0,2}[A-Za-z_][\w.]*`{0,2}(?:,\s*`{0,2}\*{0,2}\w+`{0,2})*\s*(?:\([^()]*\))?(?::| --)\s+(?=\S)"
+)
 _NUMPY_ITEM = re.compile(r"\*{0,2}[A-Za-z_]\w*\*{0,2}(?:,\s*\*{0,2}\w+\*{0,2})*\s+:\s")
 
 _INLINE: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -67,7 +69,7 @@ def paragraphs(docstring: str) -> list[str]:
 
 def is_prose(paragraph: str) -> bool:
     """Whether a line reads like English sentences rather than a signature, a heading or a formula."""
-    if len(paragraph) < MIN_CHARACTERS or not paragraph[0].isalpha() or not paragraph.isascii():
+    if len(paragraph) < MIN_CHARACTERS or not paragraph[0].isalpha() or not paragraph.isprintable():
         return False
     if paragraph[-1] not in ".!?:)\"'" or _NOT_PROSE.search(paragraph):
         return False

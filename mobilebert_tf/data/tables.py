@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, Sequence
 
 from mobilebert_tf.data.text_files import read_lines
 from mobilebert_tf.errors import UsageError
@@ -28,7 +28,8 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator
     path = Path(path)
     suffixes = [s for s in path.suffixes if s in _SUFFIXES]
     if not suffixes:
-        raise UsageError(f"{path}: the ending says no table; use one of {', '.join(_SUFFIXES)} (also .gz, .bz2, .xz of them)")
+        endings = ", ".join(_SUFFIXES)
+        raise UsageError(f"{path}: the ending says no table; use one of {endings} (also .gz, .bz2, .xz of them)")
     rows = _json_rows(path) if suffixes[-1] == ".jsonl" else _delimited_rows(path, suffixes[-1])
     for number, row in rows:
         for column in columns:
@@ -49,9 +50,10 @@ def _delimited_rows(path: Path, suffix: str) -> Iterator[tuple[int, dict[str, st
             continue
         if len(row) != len(header):
             raise UsageError(
-                f"{path}, line {reader.line_num}: has {len(row)} columns where the header has {len(header)} ({', '.join(header)})"
+                f"{path}, line {reader.line_num}: has {len(row)} columns where the header has "
+                f"{len(header)} ({', '.join(header)})"
             )
-        yield reader.line_num, dict(zip(header, row))
+        yield reader.line_num, dict(zip(header, row, strict=True))
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -6,8 +6,8 @@ import bz2
 import gzip
 import lzma
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from mobilebert_tf.errors import UsageError
 
@@ -34,9 +34,11 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     except IsADirectoryError:
         raise UsageError(f"{path}: is a directory, a text file is needed") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path}, line {number + 1}: is not UTF-8 text; convert it first, for example with iconv") from None
+        where = f"{path}, line {number + 1}"
+        raise UsageError(f"{where}: is not UTF-8 text; convert it first, for example with iconv") from None
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise UsageError(f"{path}, after line {number}: the compressed file is damaged or cut short ({error})") from None
+        where = f"{path}, after line {number}"
+        raise UsageError(f"{where}: the compressed file is damaged or cut short ({error})") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from None
     if number == 0:

@@ -1,0 +1,68 @@
+"""`vocab`: corpus -> WordPiece vocabulary."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from mobilebert_tf import atomic
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import open_run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vocab:
+    """Learn a WordPiece vocabulary from text.
+
+    Reads a directory that `corpus` wrote, or text files (also .gz, .bz2, .xz). Writes
+    vocab.txt, one piece a line, [PAD] [UNK] [CLS] [SEP] [MASK] first, and prints how
+    many pieces a word of that text takes and how many are [UNK]. Text is lower-cased and
+    accents are stripped, as in BERT's uncased models. The same text gives the same file.
+
+    Example:
+      mobilebert-tf vocab --input=corpus --output=vocab --size=8000
+    """
+
+    output: str = option("directory to write")
+    input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
+    size: int = option("most pieces in the vocabulary", 30522)
+    min_frequency: int = option("times that two pieces stand side by side before they can be merged", 2)
+
+    def run(self) -> None:
+        """Write vocab.txt.
+
+        Raises:
+          UsageError: the text is missing, empty or not text, or an option is out of range.
+        """
+        from mobilebert_tf.data import documents, vocabulary
+
+        if self.size < 100:
+            raise UsageError(f"--size={self.size}: a vocabulary needs at least 100 pieces")
+        if self.min_frequency < 1:
+            raise UsageError(f"--min_frequency={self.min_frequency}: must be at least 1")
+        files = documents.input_files(self.input)
+        run = open_run(self, "vocab", self.output)
+        path = run.directory / "vocab.txt"
+        if run.finished:
+            print(f"vocab: {path} is finished already")
+            return
+
+        def paragraphs() -> Iterator[str]:
+            return (paragraph for document in documents.read_documents(files) for paragraph in document)
+
+        vocab = vocabulary.learn(paragraphs, self.size, self.min_frequency)
+        found = vocabulary.coverage(vocab, paragraphs())
+        atomic.write_text(path, "\n".join(vocab) + "\n")
+        run.finish(
+            size=len(vocab),
+            words=found.words,
+            pieces=found.pieces,
+            pieces_per_word=round(found.pieces_per_word, 4),
+            unknown_share=found.unknown_share,
+        )
+        print(
+            f"vocab: {path} ({len(vocab):,} pieces; {found.pieces_per_word:.2f} pieces a word, "
+            f"{found.unknown_share:.4%} [UNK] of {found.pieces:,} pieces)"
+        )
+        print(f"next: mobilebert-tf records --input={self.input} --vocab={path} --output=records")

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.models import ClassificationModel, PretrainingModel
 from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.files import load_task_files, read_json, save_task_files
 from mobilebert_tf.tokenization import Tokenizer
 
 WEIGHTS = "model.weights.h5"
@@ -61,15 +61,6 @@ def save_model_directory(
         atomic.write_json(directory / "metrics.json", metrics)
 
 
-def save_task_files(directory: Path, tokenizer: Tokenizer, task: ClassificationTask | None) -> None:
-    """What any runtime needs beside the weights: vocabulary, tokenizer's rules, task, labels."""
-    atomic.write_text(directory / "vocab.txt", "".join(piece + "\n" for piece in tokenizer.vocab))
-    atomic.write_text(directory / "tokenizer.json", tokenizer.describe())
-    if task:
-        atomic.write_json(directory / "task.json", task.to_json())
-        atomic.write_text(directory / "labels.txt", "".join(label + "\n" for label in task.labels))
-
-
 def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> LoadedModel:
     """The model in `directory`; `seed` starts its dropout sequence.
 
@@ -98,31 +89,10 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
 def load_config(directory: str | os.PathLike[str]) -> MobileBertConfig:
     """The architecture of a model directory, without its weights. Raises UsageError."""
     path = Path(directory) / "config.json"
-    return MobileBertConfig.from_dict(_read_json(path), source=str(path))
-
-
-def load_task_files(directory: Path) -> tuple[Tokenizer, ClassificationTask | None]:
-    """Tokenizer and, if fine-tuned, task of a model or export directory. Raises UsageError."""
-    tokenizer = Tokenizer.from_vocab(directory / "vocab.txt")
-    if not (directory / "task.json").exists():
-        return tokenizer, None
-    values = _read_json(directory / "task.json")
-    if values.get("task") != ClassificationTask.name:
-        raise UsageError(f"{directory / 'task.json'}: task {values.get('task')!r} is not one this version knows")
-    labels = (directory / "labels.txt").read_text(encoding="utf-8").splitlines()
-    return tokenizer, ClassificationTask.from_json(values, labels)
+    return MobileBertConfig.from_dict(read_json(path), source=str(path))
 
 
 def copy_encoder(source: keras.Model, target: keras.Model) -> None:
     """Give `target` the encoder weights of `source`; both have an `encoder` of one configuration."""
     for theirs, ours in zip(source.encoder.trainable_weights, target.encoder.trainable_weights, strict=True):
         ours.assign(theirs)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: missing, so {path.parent} is not a model directory") from None
-    except (ValueError, UnicodeDecodeError):
-        raise UsageError(f"{path}: is not readable as JSON") from None

@@ -1,0 +1,1 @@
+"""Latency and speed, measured so that the figure can be defended: raw samples, machine, hashes."""

@@ -1,0 +1,1 @@
+"""Fine-tuned model directory -> `.tflite` files, each checked against the Keras model."""

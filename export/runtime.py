@@ -1,0 +1,126 @@
+"""A `.tflite` classifier on LiteRT. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import quiet
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import UsageError
+
+INPUTS = ("input_ids", "input_mask", "segment_ids")
+"""Names of the inputs in every signature: int32 [1, T]."""
+
+OUTPUT = "logits"
+"""Name of the output in every signature: float32 [1, C]."""
+
+
+class TfliteClassifier:
+    """Logits from a file that `export` wrote.
+
+    Args:
+      path: the file.
+      threads: of the interpreter.
+
+    Raises:
+      UsageError: the file is missing, is not a `.tflite` file, or has no signature
+        with the named inputs and the output.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1):
+        self.path = Path(path)
+        interpreter = load_interpreter(self.path, threads)
+        self._runners: dict[int, Any] = {}
+        for name, signature in interpreter.get_signature_list().items():
+            if set(signature["inputs"]) == set(INPUTS) and OUTPUT in signature["outputs"]:
+                runner = interpreter.get_signature_runner(name)
+                self._runners[int(runner.get_input_details()[INPUTS[0]]["shape"][-1])] = runner
+        if not self._runners:
+            raise UsageError(
+                f"{self.path}: no signature has the inputs {', '.join(INPUTS)} and the output {OUTPUT}; "
+                "`mobilebert-tf export` writes such files"
+            )
+
+    @property
+    def lengths(self) -> list[int]:
+        """T of every signature, shortest first."""
+        return sorted(self._runners)
+
+    def choose_length(self, real: int, width: int) -> int:
+        """T of the shortest signature for `real` tokens of features that are `width` long.
+
+        One padding token is kept where the features have any: the embedding of the last
+        real token sees its successor (the trigram), and [PAD] is not the same as no token.
+
+        Raises:
+          UsageError: no signature is that long.
+        """
+        fitting = [length for length in self.lengths if length >= min(real + 1, width)]
+        if not fitting:
+            raise UsageError(
+                f"{self.path}: takes at most {self.lengths[-1]} word pieces, a text has {real}; "
+                "make shorter features or export with larger --sequence_lengths"
+            )
+        return fitting[0]
+
+    def logits(
+        self, features: Mapping[str, np.ndarray], length: int | None = None, show_progress: bool = False
+    ) -> np.ndarray:
+        """float32 [n, C] for the features of a task: `input_ids`, `input_mask`, `segment_ids` [n, T].
+
+        Each row runs in the signature that `choose_length` names, or in that of `length`.
+
+        Raises:
+          UsageError: a row has more tokens than the longest signature takes.
+        """
+        mask = features["input_mask"]
+        numbers: Iterable[int] = range(len(mask))
+        if show_progress:
+            numbers = track(numbers, f"running {self.path.name}", "texts", len(mask))
+        rows = []
+        for row in numbers:
+            # Up to the last real token: a mask may have holes.
+            real = int(np.flatnonzero(mask[row])[-1]) + 1
+            chosen = length or self.choose_length(real, mask.shape[1])
+            inputs = {name: fit(features[name][row : row + 1], chosen) for name in INPUTS}
+            rows.append(self._runners[chosen](**inputs)[OUTPUT][0])
+        return np.stack(rows)
+
+
+def fit(values: np.ndarray, length: int) -> np.ndarray:
+    """int32 [n, T] cut or padded with zeros to [n, length]."""
+    values = values[:, :length].astype(np.int32)
+    return np.pad(values, [(0, 0), (0, length - values.shape[1])])
+
+
+def load_interpreter(path: str | os.PathLike[str], threads: int) -> Any:
+    """A LiteRT interpreter on `path`. Raises UsageError if that is not a usable `.tflite` file."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    check_is_tflite(path)
+    try:
+        with quiet.native_stderr_hidden():
+            interpreter = Interpreter(str(path), num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"{path}: LiteRT cannot load it ({reason}); the file may be cut short") from None
+    return interpreter
+
+
+def check_is_tflite(path: str | os.PathLike[str]) -> None:
+    """Raises UsageError unless `path` is a file that begins as a `.tflite` file does."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: is a directory, a .tflite file is needed") from None
+    if head[4:8] != b"TFL3":
+        raise UsageError(f"{path}: is not a .tflite file")

@@ -1,0 +1,78 @@
+"""A classifier as frozen functions, one per sequence length, in one SavedModel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.runtime import INPUTS, OUTPUT
+from mobilebert_tf.models import ClassificationModel
+
+SHORTEST = 3
+"""[CLS], one word piece, [SEP]."""
+
+
+def signature_name(length: int) -> str:
+    """Name of the signature for inputs [1, length]."""
+    return f"tokens_{length}"
+
+
+def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -> list[int]:
+    """Sequence lengths T of an export, in word pieces, shortest first.
+
+    Args:
+      lengths: comma-separated; None or empty: `default` alone.
+
+    Raises:
+      UsageError: one is not a number, is too short, is longer than the position table, or comes twice.
+    """
+    try:
+        wanted = sorted(int(word) for word in lengths.split(",")) if lengths else [default]
+    except ValueError:
+        raise UsageError(f"--sequence_lengths={lengths}: must be whole numbers, such as 32,64,128") from None
+    if len(set(wanted)) < len(wanted):
+        raise UsageError(f"--sequence_lengths={lengths}: names a length twice")
+    if wanted[0] < SHORTEST:
+        raise UsageError(f"--sequence_lengths={lengths}: {wanted[0]} is too short; [CLS] text [SEP] needs {SHORTEST}")
+    if wanted[-1] > config.max_position_embeddings:
+        raise UsageError(
+            f"--sequence_lengths: {wanted[-1]} word pieces do not fit this model, "
+            f"whose position table ends at {config.max_position_embeddings}"
+        )
+    return wanted
+
+
+def write_saved_model(model: ClassificationModel, lengths: Sequence[int], directory: str | os.PathLike[str]) -> None:
+    """A SavedModel with one signature per length: int32 `input_ids`, `input_mask`,
+    `segment_ids` [1, T] -> float32 `logits` [1, C].
+
+    Variables are constants in it. Converted as they are, Keras 3 variables leave
+    READ_VARIABLE operations in the file.
+    """
+    signatures = {signature_name(length): _frozen(model, length) for length in lengths}
+    tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures)
+
+
+def _frozen(model: ClassificationModel, length: int) -> Any:
+    specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
+
+    @tf.function(input_signature=specs)
+    def with_variables(input_ids, input_mask, segment_ids):
+        inputs = {"input_ids": input_ids, "input_mask": input_mask, "segment_ids": segment_ids}
+        return {OUTPUT: model(inputs, training=False)}
+
+    frozen = convert_variables_to_constants_v2(with_variables.get_concrete_function())
+
+    # Freezing loses the name of the output; this wrapper gives it back.
+    @tf.function(input_signature=specs)
+    def named(input_ids, input_mask, segment_ids):
+        return {OUTPUT: frozen(input_ids=input_ids, input_mask=input_mask, segment_ids=segment_ids)[0]}
+
+    return named.get_concrete_function()

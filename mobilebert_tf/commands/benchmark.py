@@ -1,0 +1,69 @@
+"""`benchmark host`: latency of `.tflite` files on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkHost:
+    """Measure how long one inference of a .tflite file takes on this machine.
+
+    Runs every file in a fresh process, batch 1, three quarters of the sequence filled,
+    the files in turn within each round. Takes any file with token ids, mask and segment
+    ids as integer inputs [1, T], so files from elsewhere can be compared. Writes one
+    JSON with all samples, hashes, versions and the machine; prints medians and ratios
+    to the baseline with their spread over the rounds. A figure from here is a host
+    figure: it says nothing about a phone.
+
+    Examples:
+      mobilebert-tf benchmark host --models=exported/dynamic_int8.tflite --output=latency.json
+      mobilebert-tf benchmark host --models=a.tflite,b.tflite --baseline=b.tflite --threads=2 --output=ratio.json
+    """
+
+    models: str = option(".tflite files or patterns, comma-separated", is_input=True)
+    output: str = option("JSON file for the results")
+    baseline: str | None = option("the one of the files that the others are divided by", None, is_input=True)
+    threads: int = option("threads of the interpreter", 1)
+    rounds: int = option("rounds over all files", 3)
+    runs: int = option("timed inferences per file and round", 50)
+    warm_up: int = option("inferences before the timed ones", 10)
+    sequence_length: int | None = option(
+        "sequence length, in word pieces, of the signature to run; left out: the longest", None
+    )
+
+    def run(self) -> None:
+        """Measure, write, print.
+
+        Raises:
+          UsageError: a file cannot be measured, the baseline is not among the files, or
+            the output exists.
+          FailedError: a measuring process died.
+        """
+        from mobilebert_tf.benchmarks import host, results, table
+        from mobilebert_tf.run_directory import expand
+
+        settings = host.Settings(
+            threads=self.threads,
+            rounds=self.rounds,
+            runs=self.runs,
+            warm_up=self.warm_up,
+            sequence_length=self.sequence_length,
+        )
+        results.check_output(self.output)
+        files = expand(self.models)
+        if len({file.resolve() for file in files}) < len(files):
+            raise UsageError(f"--models={self.models}: names a file twice")
+        same = [i for i, file in enumerate(files) if self.baseline and file.resolve() == Path(self.baseline).resolve()]
+        if self.baseline and not same:
+            raise UsageError(f"--baseline={self.baseline}: must be one of --models")
+        subjects = host.measure(files, settings)
+        baseline = subjects[same[0]] if same else None
+        written = results.document("host latency", "ms", dataclasses.asdict(settings), subjects, baseline)
+        results.write(self.output, written)
+        print(table.host_table(written))
+        print(f"\nbenchmark host: {self.output} has all samples")

@@ -1,0 +1,71 @@
+"""`evaluate`: classifier + labelled table -> metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from mobilebert_tf import atomic, run_directory
+from mobilebert_tf.options import option
+from mobilebert_tf.text_table import aligned
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Score a fine-tuned classifier on labelled text.
+
+    Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT
+    and has the other files of its export beside it; and a TSV, CSV or JSONL table.
+    Prints accuracy, macro F1, loss, and what always guessing the most frequent class
+    would score; with --output also writes metrics.json and labels.txt there.
+
+    Examples:
+      mobilebert-tf evaluate --model=runs/classifier --input=dev.tsv
+      mobilebert-tf evaluate --model=runs/exported/dynamic_int8.tflite --input=dev.tsv --output=runs/int8_score
+    """
+
+    model: str = option("model directory or .tflite file", is_input=True)
+    input: str = option("labelled table: .tsv, .csv or .jsonl, also compressed", is_input=True)
+    task: str = option("kind of task", "classification", choices=("classification",))
+    text_column: str | None = option("column of the text; left out: as in training", None)
+    label_column: str | None = option("column of the label; left out: as in training", None)
+    output: str | None = option("directory for metrics.json; left out: metrics are only printed", None, identity=False)
+    json: bool = option("print the metrics as JSON instead of a table", False, identity=False)
+    threads: int = option("threads of LiteRT", 1, identity=False)
+    batch_size: int = option("examples at a time in Keras", 32, identity=False)
+
+    def run(self) -> None:
+        """Score and print.
+
+        Raises:
+          UsageError: the model is no classifier, or the table is broken or has labels that
+            training never saw.
+        """
+        from mobilebert_tf.tasks.classifiers import load_classifier
+
+        run = run_directory.open_run(self, "evaluate", self.output) if self.output else None
+        if run and run.finished:
+            print(f"evaluate: {run.directory} is finished, nothing to do")
+            return
+        classifier = load_classifier(self.model, self.threads, self.batch_size)
+        columns = {"text_column": self.text_column, "label_column": self.label_column}
+        task = dataclasses.replace(classifier.task, **{name: value for name, value in columns.items() if value})
+        features = task.features(task.read(self.input), classifier.tokenizer)
+        metrics = task.metrics(classifier.logits(features), features["label"])
+        if run:
+            atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
+            atomic.write_text(run.directory / "labels.txt", "".join(label + "\n" for label in task.labels))
+            run.finish(accuracy=metrics["accuracy"])
+        print(json.dumps(metrics) if self.json else _table(metrics))
+        if run and not self.json:
+            print(f"evaluate: {run.directory}/metrics.json; next: mobilebert-tf report --input={run.directory}")
+
+
+def _table(metrics: dict) -> str:
+    return aligned([
+        ["examples", str(metrics["examples"])],
+        ["accuracy", f"{metrics['accuracy']:.1%}"],
+        ["macro F1", f"{metrics['macro_f1']:.1%}"],
+        ["loss (nats)", f"{metrics['loss']:.4f}"],
+        ["most frequent class", f"{metrics['majority_accuracy']:.1%}"],
+    ])  # fmt: skip

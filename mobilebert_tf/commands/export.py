@@ -1,0 +1,154 @@
+"""`export`: fine-tuned model directory -> verified `.tflite` files."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_tf import atomic, provenance, quiet, run_directory
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.options import option
+
+if TYPE_CHECKING:
+    from mobilebert_tf.export.variants import Checks
+    from mobilebert_tf.model_directory import LoadedModel
+
+BUILDING = ".building"
+"""Where files stand until all of them are there."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Export:
+    """Turn a fine-tuned classifier into .tflite files and prove that they are right.
+
+    Every recipe gives one file with a signature per sequence length over shared weights;
+    inputs `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]), output `logits`. Each
+    file is run with LiteRT, compared with the Keras model in every signature, checked
+    for operators that a plain runtime lacks and for padding that leaks into the answer,
+    scored on the task, and timed. One that misses its gate goes to rejected/, and the
+    command ends with status 1 after finishing the others.
+
+    Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json and report.json.
+
+    Examples:
+      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --output=runs/exported
+      mobilebert-tf export --model=runs/classifier --sequence_lengths=32,64,128 --recipes=dynamic_int8 --output=app
+    """
+
+    model: str = option("fine-tuned model directory", is_input=True)
+    output: str = option("directory for the files", identity=False)
+    recipes: str = option("comma-separated: float32, dynamic_int8", "float32,dynamic_int8")
+    sequence_lengths: str | None = option(
+        "lengths of the signatures in word pieces, comma-separated; left out: the task's max_seq_length", None
+    )
+    evaluation: str | None = option("labelled table for score and parity", None, is_input=True)
+    calibration: str | None = option(
+        "table of texts for the parity if there is no --evaluation; without either, random ids are used",
+        None,
+        is_input=True,
+    )
+    score_examples: int = option("largest number of rows to score; 0: all", 0)
+    parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256)
+    threads: int = option("threads of LiteRT, also where it is timed", 1)
+    rounds: int = option("rounds of the latency measurement, the files in turn", 3)
+    runs: int = option("timed inferences per file and round", 30)
+
+    def run(self) -> None:
+        """Convert, verify, score, time, publish.
+
+        Raises:
+          UsageError: the model is no fine-tuned classifier, or an option or a table is wrong.
+          FailedError: a file missed its gate or could not be made; the others are there.
+        """
+        from mobilebert_tf.export.recipes import parse_recipes
+
+        recipes = parse_recipes(self.recipes)
+        if self.score_examples < 0 or self.parity_examples < 1:
+            raise UsageError("--score_examples must be at least 0, --parity_examples at least 1")
+        quiet.start_tensorflow()
+        from mobilebert_tf.export import report, signatures, variants
+        from mobilebert_tf.model_directory import load_model_directory, save_task_files
+        from mobilebert_tf.models import ClassificationModel
+        from mobilebert_tf.tasks.inference import keras_logits
+
+        loaded = load_model_directory(self.model)
+        if loaded.task is None or not isinstance(loaded.model, ClassificationModel):
+            raise UsageError(
+                f"{self.model}: has no task; fine-tune it first: "
+                f"mobilebert-tf finetune --model={self.model} --train=TABLE"
+            )
+        lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
+        task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1])
+        checks, compared_on = self._checks(dataclasses.replace(loaded, task=task))
+
+        run = run_directory.open_run(self, "export", self.output)
+        if run.finished:
+            print(f"export: {run.directory} is finished, nothing to do")
+            _fail_if_rejected(run.record["summary"]["rejected"], run.directory)
+            return
+        building = run.directory / BUILDING
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir()
+        rows = variants.make_variants(loaded.model, lengths, recipes, checks, building)
+        scored = checks.scored_features
+        keras = None
+        if scored is not None:
+            keras = task.metrics(keras_logits(loaded.model, scored, show_progress=True), scored["label"])
+        model = {
+            "name": Path(self.model).resolve().name,
+            "weights_sha256": provenance.sha256(Path(self.model) / "model.weights.h5"),
+        }
+        found = report.as_json(model=model, lengths=lengths, compared_on=compared_on, keras=keras, variants=rows)
+        save_task_files(building, loaded.tokenizer, task)
+        atomic.write_json(building / "report.json", found)
+        _publish(building, run.directory)
+        rejected = [row.name for row in rows if not row.passed]
+        run.finish(rejected=rejected)
+
+        print("\n" + report.table(found) + "\n")
+        print(f"export: {run.directory} has {', '.join(row.file for row in rows if row.file)} and report.json")
+        passed = [row.file for row in rows if row.passed]
+        if passed:
+            print(f'next: mobilebert-tf predict --model={run.directory / str(passed[-1])} --text="..."')
+        _fail_if_rejected(rejected, run.directory)
+
+    def _checks(self, loaded: LoadedModel) -> tuple[Checks, str]:
+        """What to verify on, and what to call it in the report."""
+        from mobilebert_tf.benchmarks.host import Settings
+        from mobilebert_tf.export import variants
+        from mobilebert_tf.export.examples import spread, synthetic_features
+
+        task = loaded.task
+        assert task is not None
+        latency = Settings(threads=self.threads, rounds=self.rounds, runs=self.runs)
+        scored: dict[str, Any] | None = None
+        table = self.evaluation or self.calibration
+        if table:
+            examples = task.read(table, labelled=bool(self.evaluation))
+            if self.evaluation:
+                scored = task.features(spread(examples, self.score_examples), loaded.tokenizer)
+            compared = task.features(spread(examples, self.parity_examples), loaded.tokenizer)
+            name = f"{len(compared['input_ids'])} rows of {Path(table).name}"
+        else:
+            count = min(64, self.parity_examples)
+            compared = synthetic_features(count, task.max_seq_length, loaded.tokenizer)
+            name = f"{count} sequences of random ids, no text was given"
+        checks = variants.Checks(parity_features=compared, scored_features=scored, task=task, latency=latency)
+        return checks, name
+
+
+def _publish(building: Path, directory: Path) -> None:
+    """Move everything to its place; the report last, since it speaks of the rest."""
+    files = [path for path in building.rglob("*") if path.is_file()]
+    for path in sorted(files, key=lambda path: path.name == "report.json"):
+        place = directory / path.relative_to(building)
+        place.parent.mkdir(exist_ok=True)
+        path.replace(place)
+    shutil.rmtree(building)
+
+
+def _fail_if_rejected(rejected: list[str], directory: Path) -> None:
+    if rejected:
+        raise FailedError(f"{', '.join(rejected)} missed the gate; {directory / 'report.json'} has the reason")

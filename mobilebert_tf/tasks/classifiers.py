@@ -1,0 +1,83 @@
+"""A fine-tuned classifier to ask, whether it is a model directory or a `.tflite` file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mobilebert_tf import quiet
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.files import load_task_files
+from mobilebert_tf.tokenization import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """The task, its tokenizer, and a function from features to logits [n, C]."""
+
+    task: ClassificationTask
+    tokenizer: Tokenizer
+    logits: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+
+
+def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classifier:
+    """The classifier in a model directory (runs in Keras) or a `.tflite` file (runs in LiteRT).
+
+    Vocabulary, labels and task of a `.tflite` file stand beside it, as `export` leaves them.
+
+    Args:
+      path: the directory or the file.
+      threads: of LiteRT; Keras takes all cores.
+      batch_size: examples at a time in Keras.
+
+    Raises:
+      UsageError: it is neither, is broken, or was not fine-tuned for a task.
+    """
+    if threads < 1 or batch_size < 1:
+        raise UsageError(f"--threads={threads} --batch_size={batch_size}: both must be at least 1")
+    if not Path(path).exists():
+        raise UsageError(f"{path}: no such model directory or .tflite file")
+    return _of_directory(Path(path), batch_size) if Path(path).is_dir() else _of_file(Path(path), threads)
+
+
+def _of_file(path: Path, threads: int) -> Classifier:
+    from mobilebert_tf.export.runtime import TfliteClassifier
+
+    runtime = TfliteClassifier(path, threads)
+    # A file that missed its gate lies one directory below the rest.
+    home = path.parent.parent if path.parent.name == "rejected" else path.parent
+    if not (home / "task.json").exists():
+        raise UsageError(f"{path}: needs vocab.txt, labels.txt and task.json of its export beside it; no task.json there")
+    tokenizer, task = load_task_files(home)
+    assert task is not None
+    # Longer texts than the file takes are cut as in training, by the features.
+    task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
+    return Classifier(task, tokenizer, lambda features: runtime.logits(features, show_progress=_long(features)))
+
+
+def _of_directory(path: Path, batch_size: int) -> Classifier:
+    quiet.start_tensorflow()
+    from mobilebert_tf.model_directory import load_model_directory
+    from mobilebert_tf.models import ClassificationModel
+    from mobilebert_tf.tasks.inference import keras_logits
+
+    loaded = load_model_directory(path)
+    model = loaded.model
+    if loaded.task is None or not isinstance(model, ClassificationModel):
+        raise UsageError(
+            f"{path}: has no task; fine-tune it first: mobilebert-tf finetune --model={path} --train=TABLE"
+        )
+    return Classifier(
+        loaded.task,
+        loaded.tokenizer,
+        lambda features: keras_logits(model, features, batch_size, show_progress=_long(features)),
+    )
+
+
+def _long(features: Mapping[str, np.ndarray]) -> bool:
+    """Whether running these takes long enough to show how far it is."""
+    return len(features["input_ids"]) > 100

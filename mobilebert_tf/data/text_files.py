@@ -6,12 +6,13 @@ import bz2
 import gzip
 import lzma
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from mobilebert_tf.errors import UsageError
 
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPENERS: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
@@ -21,7 +22,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
       UsageError: the file is missing, empty, cut short, or not UTF-8 text.
     """
     path = Path(path)
-    opener = _OPENERS.get(path.suffix, open)
+    opener: Callable[..., IO[str]] = _OPENERS.get(path.suffix, open)
     number = 0
     try:
         with opener(path, "rt", encoding="utf-8", newline="\n") as file:

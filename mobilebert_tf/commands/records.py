@@ -1,0 +1,116 @@
+"""`records`: corpus + vocabulary -> pretraining records."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+
+from mobilebert_tf import atomic, provenance
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import open_run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Records:
+    """Make pretraining examples (masked words and next sentence) by BERT's rules.
+
+    Reads a directory that `corpus` wrote, or text files (also .gz, .bz2, .xz), and a
+    vocabulary. Writes TFRecord files, records.json that says what they hold, and a copy of
+    vocab.txt. Every document is cut --dupe_factor times into pairs of segments; in half of
+    the pairs the second is from another document (label 1). 15 % of the pieces are to
+    be predicted: of these 80 % are replaced by [MASK], 10 % by a random piece, 10 % stay.
+
+    --masking=token chooses single pieces, whole_word all pieces of a word; dynamic leaves
+    the pairs unmasked, and `pretrain` masks them anew each time it reads them.
+    The same text, options and seed give the same records, whatever --workers is.
+
+    Examples:
+      mobilebert-tf records --input=corpus --vocab=vocab/vocab.txt --output=records
+      mobilebert-tf records --input='wiki/*.txt.xz' --vocab=vocab.txt --output=records --masking=whole_word
+    """
+
+    output: str = option("directory to write")
+    input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
+    vocab: str = option("vocabulary file, one piece a line", is_input=True)
+    max_seq_length: int = option("T, word pieces of an example, special tokens included", 128)
+    max_predictions: int = option("most pieces to predict in an example", 20)
+    dupe_factor: int = option("times that each document is used, with other cuts and masks", 5)
+    masking: str = option("what is hidden together, and when", "token", choices=("token", "whole_word", "dynamic"))
+    short_seq_prob: float = option("share of examples cut to a random shorter length", 0.1)
+    masked_lm_prob: float = option("share of an example's pieces to predict", 0.15)
+    shards: int = option("files to write", 4)
+    seed: int = option("decides cuts, pairs and masks", 1)
+    workers: int = option("processes (0: one per core)", 0, identity=False)
+    runner: str = option("where the work is done", "local", choices=("local",), identity=False)
+
+    def run(self) -> None:
+        """Write the records.
+
+        Raises:
+          UsageError: text or vocabulary is missing, empty or broken, or an option is out of range.
+        """
+        from mobilebert_tf.data import documents, record_writer, records
+        from mobilebert_tf.tokenization import Tokenizer
+
+        self._check()
+        files = documents.input_files(self.input)
+        Tokenizer.from_vocab(self.vocab)
+        run = open_run(self, "records", self.output)
+        if run.finished:
+            print(f"records: {self.output} is finished already")
+            return
+        vocab = run.directory / "vocab.txt"
+        with atomic.write_aside(vocab) as aside:
+            shutil.copyfile(self.vocab, aside)
+        settings = record_writer.Settings(
+            vocab=str(vocab),
+            **{
+                field.name: getattr(self, field.name)
+                for field in dataclasses.fields(record_writer.Settings)
+                if field.name != "vocab"
+            },
+        )
+        start = time.monotonic()
+        text = documents.read_documents(files)
+        totals, shards = record_writer.write_shards(text, settings, run.directory, self.shards, self.workers)
+        seconds = time.monotonic() - start
+        if totals.examples < self.shards:
+            raise UsageError(f"{self.input}: makes {totals.examples} examples, too few for --shards={self.shards}")
+        index = {
+            "masking": self.masking,
+            "features": records.describe(records.features_for(self.masking)),
+            "max_seq_length": self.max_seq_length,
+            "max_predictions": self.max_predictions,
+            "masked_lm_prob": self.masked_lm_prob,
+            "seed": self.seed,
+            "examples": totals.examples,
+            "random_next_share": round(totals.random_next / totals.examples, 4),
+            "vocab_sha256": provenance.sha256(vocab),
+            "files": shards,
+        }
+        atomic.write_json(run.directory / records.INDEX, index)
+        run.finish(
+            examples=totals.examples,
+            pieces=totals.pieces,
+            random_next_share=index["random_next_share"],
+            examples_per_second=round(totals.examples / seconds, 1),
+            pieces_per_second=round(totals.pieces / seconds, 1),
+        )
+        print(
+            f"records: {self.output} ({totals.examples:,} examples from {totals.pieces:,} pieces in {seconds:.1f} s: "
+            f"{totals.examples / seconds:,.0f} examples/s, {totals.pieces / seconds:,.0f} pieces/s)"
+        )
+        print(f"next: mobilebert-tf pretrain --records={self.output} --model=demo_teacher --output=teacher")
+
+    def _check(self) -> None:
+        # Two segments of one piece and three special tokens are the least.
+        least = {"max_seq_length": 5, "max_predictions": 1, "dupe_factor": 1, "shards": 1, "workers": 0}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise UsageError(f"--{name}={getattr(self, name)}: must be at least {value}")
+        if not 0.0 <= self.short_seq_prob <= 1.0:
+            raise UsageError(f"--short_seq_prob={self.short_seq_prob}: must lie between 0 and 1")
+        if not 0.0 < self.masked_lm_prob < 1.0:
+            raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1")

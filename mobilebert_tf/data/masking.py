@@ -1,0 +1,86 @@
+"""Hiding word pieces for masked language modelling, by BERT's rules.
+
+Source: google-research/bert `create_pretraining_data.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Sequence
+
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+MASK_SHARE, RANDOM_SHARE = 0.8, 0.1
+"""Of the chosen pieces so many become [MASK], so many a random piece; the rest stay."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pieces:
+    """What masking needs to know about a vocabulary."""
+
+    cls: int
+    sep: int
+    mask: int
+    ordinary: tuple[int, ...]
+    """Ids that a piece may be replaced by: all but the special tokens."""
+    inside_word: tuple[bool, ...]
+    """By id, whether the piece continues a word (##)."""
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> Pieces:
+        special = {tokenizer.id(token) for token in SPECIAL_TOKENS}
+        return cls(
+            cls=tokenizer.id("[CLS]"),
+            sep=tokenizer.id("[SEP]"),
+            mask=tokenizer.id("[MASK]"),
+            ordinary=tuple(i for i in range(tokenizer.size) if i not in special),
+            inside_word=tuple(piece.startswith("##") for piece in tokenizer.vocab),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Masked:
+    """A sequence with some of its pieces hidden."""
+
+    ids: list[int]
+    positions: list[int]
+    """Where pieces were chosen, ascending."""
+    labels: list[int]
+    """The pieces that stood there."""
+
+
+def mask_pieces(
+    ids: Sequence[int], pieces: Pieces, whole_word: bool, share: float, max_predictions: int, rng: random.Random
+) -> Masked:
+    """Choose `share` of the sequence (at least 1, at most `max_predictions`) and hide them.
+
+    [CLS] and [SEP] are never chosen. With `whole_word` the pieces of a word are chosen
+    together or not at all; a word with more pieces than are still to be chosen is passed over.
+    """
+    words: list[list[int]] = []
+    for position, piece in enumerate(ids):
+        if piece in (pieces.cls, pieces.sep):
+            continue
+        # Position - 1 keeps a ## piece that follows a special token (a cut word) apart.
+        if whole_word and words and pieces.inside_word[piece] and words[-1][-1] == position - 1:
+            words[-1].append(position)
+        else:
+            words.append([position])
+    rng.shuffle(words)
+    wanted = min(max_predictions, max(1, round(len(ids) * share)))
+    chosen: list[int] = []
+    for word in words:
+        if len(chosen) >= wanted:
+            break
+        if len(chosen) + len(word) <= wanted:
+            chosen += word
+    chosen.sort()
+    hidden = list(ids)
+    for position in chosen:
+        draw = rng.random()
+        if draw < MASK_SHARE:
+            hidden[position] = pieces.mask
+        elif draw < MASK_SHARE + RANDOM_SHARE:
+            hidden[position] = pieces.ordinary[int(rng.random() * len(pieces.ordinary))]
+    return Masked(hidden, chosen, [ids[position] for position in chosen])

@@ -1,0 +1,163 @@
+"""Pretraining records -> batches, each a pure function of the seed and its number."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_tf import provenance, run_directory
+from mobilebert_tf.data import records
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tokenization import read_vocab
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+SHUFFLE_BUFFER = 131_072
+"""Records held in memory to be drawn from (about 1 KB each); more of them are mixed only
+with what stands near."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSet:
+    """What a directory of pretraining records holds."""
+
+    files: tuple[Path, ...]
+    count: int
+    """Examples in all files."""
+    features: dict[str, records.Feature]
+    """What stands in a record; what a batch holds is `records.FEATURES` always."""
+    masking: str
+    max_seq_length: int
+    """T of every batch. Whether the model has so many positions is for the caller to check."""
+    max_predictions: int
+    """P, most pieces to predict in an example."""
+    masked_lm_prob: float
+    vocab: Path
+
+
+def load_records(directory: str | os.PathLike[str]) -> RecordSet:
+    """The records that `mobilebert-tf records` wrote to `directory`.
+
+    Raises:
+      UsageError: they are missing, unfinished, cut short, or do not go with their vocabulary.
+    """
+    directory = Path(directory)
+    run_directory.require_finished(directory)
+    index_path = directory / records.INDEX
+    try:
+        index = json.loads(index_path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{directory}: has no {records.INDEX}; make records with: mobilebert-tf records") from None
+    except ValueError:
+        raise UsageError(f"{index_path}: is not readable as JSON; make the records again") from None
+    for name, expected in index["files"].items():
+        _check_size(directory / name, expected["bytes"])
+    vocab = directory / "vocab.txt"
+    read_vocab(vocab)
+    if provenance.sha256(vocab) != index["vocab_sha256"]:
+        raise UsageError(f"{vocab}: is not the vocabulary that these records were made with; make the records again")
+    return RecordSet(
+        files=tuple(directory / name for name in index["files"]),
+        count=index["examples"],
+        features={name: records.Feature(**feature) for name, feature in index["features"].items()},
+        masking=index["masking"],
+        max_seq_length=index["max_seq_length"],
+        max_predictions=index["max_predictions"],
+        masked_lm_prob=index["masked_lm_prob"],
+        vocab=vocab,
+    )
+
+
+def batches(record_set: RecordSet, batch_size: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
+    """Endless training batches, from batch number `start_step` on.
+
+    Each epoch has an order of its own; a batch can hold the end of one and the beginning
+    of the next. Batch i depends on `seed` and i alone: not on where the iterator began,
+    nor on TensorFlow's global seed.
+
+    Returns:
+      Dicts as `records.FEATURES`: int32 or float32 [B, T] and [B, P]; labels int32 [B].
+    """
+    import tensorflow as tf
+
+    epoch, skipped = divmod(start_step * batch_size, record_set.count)
+    files = [str(file) for file in record_set.files]
+
+    def of_epoch(number: Any) -> tf.data.Dataset:
+        # tf.data mixes the global seed into its own; this sets the global seed of this
+        # function's graph, and of nothing else. (0 is not possible: TensorFlow compares
+        # both seeds with 0 in Python, and the other one is a tensor.)
+        tf.compat.v1.set_random_seed(1)
+        draw = tf.random.stateless_uniform([], [seed, number], maxval=2**31 - 1, dtype=tf.int64)
+        order = tf.data.TFRecordDataset(files)
+        return order.shuffle(min(record_set.count, SHUFFLE_BUFFER), seed=draw, reshuffle_each_iteration=False)
+
+    serialized = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(of_epoch)
+    batched = serialized.skip(skipped).batch(batch_size, drop_remainder=True)
+    return _examples(batched.enumerate(start_step), record_set, seed).prefetch(2)
+
+
+def one_pass(record_set: RecordSet, batch_size: int, limit: int | None = None) -> tf.data.Dataset:
+    """Every example once in the order of the files, or the first `limit`, for evaluation.
+
+    The last batch is smaller when they do not divide. Dynamic masks are the same each time.
+    """
+    import tensorflow as tf
+
+    serialized = tf.data.TFRecordDataset([str(file) for file in record_set.files])
+    if limit is not None:
+        serialized = serialized.take(limit)
+    return _examples(serialized.batch(batch_size).enumerate(), record_set, seed=0).prefetch(2)
+
+
+@contextlib.contextmanager
+def clear_read_errors(record_set: RecordSet) -> Iterator[None]:
+    """Around the loop that takes batches: a damaged record becomes one clear line.
+
+    Raises:
+      UsageError: a record's checksum is wrong.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.DataLossError as error:
+        reason = error.message.splitlines()[0]
+        raise UsageError(f"{record_set.files[0].parent}: a record is damaged ({reason}); make them again") from None
+
+
+def _check_size(path: Path, expected: int) -> None:
+    if not path.exists():
+        raise UsageError(f"{path}: is missing; make the records again")
+    size = path.stat().st_size
+    if size != expected:
+        sizes = f"{size:,} bytes instead of {expected:,}"
+        raise UsageError(f"{path}: has {sizes}, so it was cut short or changed; make the records again")
+
+
+def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf.data.Dataset:
+    """Numbered batches of serialized records to batches of examples."""
+    import tensorflow as tf
+
+    lengths = (record_set.max_seq_length, record_set.max_predictions)
+    if record_set.masking != "dynamic":
+        return numbered.map(lambda _, batch: records.parse(batch, record_set.features, *lengths))
+
+    from mobilebert_tf.data.dynamic_masking import mask_pairs
+    from mobilebert_tf.data.masking import Pieces
+    from mobilebert_tf.tokenization import Tokenizer
+
+    pieces = Pieces.of(Tokenizer.from_vocab(record_set.vocab))
+
+    def masked(number: Any, batch: Any) -> dict[str, Any]:
+        pairs = records.parse(batch, record_set.features, *lengths)
+        batch_seed = tf.stack([seed, tf.cast(number, tf.int32)])
+        return mask_pairs(pairs, pieces, batch_seed, record_set.masked_lm_prob, *lengths)
+
+    return numbered.map(masked)

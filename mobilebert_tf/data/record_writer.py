@@ -1,0 +1,160 @@
+"""Documents -> sharded TFRecord files of pretraining examples, in a pool of processes.
+
+The unit of work is a chunk of documents. What a chunk becomes depends on its text, its
+number and the seed, so the number of processes changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mobilebert_tf import atomic, quiet
+from mobilebert_tf.data import records
+from mobilebert_tf.data.masking import Pieces, mask_pieces
+from mobilebert_tf.data.pool import map_in_order
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.data.segment_pairs import SegmentPair, segment_pairs
+from mobilebert_tf.data.sentences import split_sentences
+from mobilebert_tf.tokenization import Tokenizer
+
+CHUNK_CHARACTERS = 1_000_000
+
+Chunk = tuple[int, list[list[str]]]
+"""Its number, and its documents: paragraphs each."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that decides what a chunk becomes."""
+
+    vocab: str
+    """Path of the vocabulary."""
+    max_seq_length: int
+    max_predictions: int
+    dupe_factor: int
+    masking: str
+    short_seq_prob: float
+    masked_lm_prob: float
+    seed: int
+
+
+@dataclasses.dataclass
+class Totals:
+    """What was written so far."""
+
+    examples: int = 0
+    random_next: int = 0
+    pieces: int = 0
+    """Word pieces of the text, each counted once however often it is used."""
+
+
+def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iterator[Chunk]:
+    """Documents in order, gathered until they have `size` characters.
+
+    A chunk has at least two documents, because a random next segment comes from another
+    document of the same chunk; only a text of one document is a chunk of one.
+    """
+    ready: list[list[str]] = []
+    gathered: list[list[str]] = []
+    number = characters = 0
+    for document in documents:
+        gathered.append(document)
+        characters += sum(map(len, document))
+        if characters >= size and len(gathered) > 1:
+            if ready:
+                yield number, ready
+                number += 1
+            ready, gathered, characters = gathered, [], 0
+    if len(gathered) == 1:
+        ready, gathered = [*ready, *gathered], []
+    for chunk in filter(None, (ready, gathered)):
+        yield number, chunk
+        number += 1
+
+
+def make_examples(settings: Settings, chunk: Chunk) -> tuple[list[records.Example], int]:
+    """The examples of one chunk in random order, and how many word pieces its text has."""
+    number, documents = chunk
+    tokenizer, pieces = _vocabulary(settings.vocab)
+    sentences = [[s for paragraph in document for s in split_sentences(paragraph)] for document in documents]
+    flat = iter(tokenizer.encode_batch([s for document in sentences for s in document]))
+    tokenized = [[ids for _ in document if (ids := next(flat))] for document in sentences]
+    tokenized = [document for document in tokenized if document]
+    examples = []
+    for copy in range(settings.dupe_factor):
+        # A string seed is hashed with SHA-512: independent streams for neighbouring numbers.
+        rng = random.Random(f"{settings.seed}/{number}/{copy}")
+        for pair in segment_pairs(tokenized, settings.max_seq_length, settings.short_seq_prob, rng):
+            examples.append(_unmasked(pair) if settings.masking == "dynamic" else _masked(pair, pieces, settings, rng))
+    random.Random(f"{settings.seed}/{number}").shuffle(examples)
+    return examples, sum(len(ids) for document in tokenized for ids in document)
+
+
+def write_shards(
+    documents: Iterable[list[str]], settings: Settings, directory: Path, shards: int, workers: int
+) -> tuple[Totals, dict[str, dict[str, int]]]:
+    """Write `records-00000-of-0000N.tfrecord`, examples dealt out in turn.
+
+    Returns:
+      The totals, and bytes and number of examples of each file.
+    """
+    quiet.start_tensorflow()
+    import tensorflow as tf
+
+    features = records.features_for(settings.masking)
+    names = [f"records-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
+    for stale in directory.glob(".*.tfrecord"):
+        stale.unlink()  # left by a run that was killed
+    totals = Totals()
+    with contextlib.ExitStack() as stack:
+        asides = [stack.enter_context(atomic.write_aside(directory / name)) for name in names]
+        writers = [stack.enter_context(tf.io.TFRecordWriter(str(aside))) for aside in asides]
+        done = map_in_order(functools.partial(make_examples, settings), chunks(documents), workers)
+        for examples, pieces in track(done, "records", "chunk"):
+            totals.pieces += pieces
+            for example in examples:
+                writers[totals.examples % shards].write(records.serialize(example, features))
+                totals.examples += 1
+                totals.random_next += example["next_sentence_labels"][0]
+    files = {}
+    for i, name in enumerate(names):
+        count = len(range(i, totals.examples, shards))
+        files[name] = {"bytes": (directory / name).stat().st_size, "examples": count}
+    return totals, files
+
+
+@functools.lru_cache(maxsize=1)
+def _vocabulary(path: str) -> tuple[Tokenizer, Pieces]:
+    tokenizer = Tokenizer.from_vocab(path)
+    return tokenizer, Pieces.of(tokenizer)
+
+
+def _unmasked(pair: SegmentPair) -> records.Example:
+    return {
+        "first_segment": pair.first,
+        "second_segment": pair.second,
+        "next_sentence_labels": [int(pair.is_random)],
+    }
+
+
+def _masked(pair: SegmentPair, pieces: Pieces, settings: Settings, rng: random.Random) -> records.Example:
+    ids = [pieces.cls, *pair.first, pieces.sep, *pair.second, pieces.sep]
+    whole_word = settings.masking == "whole_word"
+    masked = mask_pieces(ids, pieces, whole_word, settings.masked_lm_prob, settings.max_predictions, rng)
+    rest = [0] * (settings.max_seq_length - len(ids))
+    unused = [0] * (settings.max_predictions - len(masked.positions))
+    second = [1] * (len(pair.second) + 1)
+    return {
+        "input_ids": masked.ids + rest,
+        "input_mask": [1] * len(ids) + rest,
+        "segment_ids": [0] * (len(pair.first) + 2) + second + rest,
+        "masked_lm_positions": masked.positions + unused,
+        "masked_lm_ids": masked.labels + unused,
+        "masked_lm_weights": [1] * len(masked.positions) + unused,
+        "next_sentence_labels": [int(pair.is_random)],
+    }

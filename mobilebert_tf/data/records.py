@@ -1,0 +1,80 @@
+"""The named features of pretraining records: one table for writing and for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+MASKINGS = ("token", "whole_word", "dynamic")
+
+INDEX = "records.json"
+"""The file that says what a directory of records holds."""
+
+Example = dict[str, list[int]]
+
+
+class Feature(NamedTuple):
+    """One named list of numbers in a record."""
+
+    dtype: Literal["int64", "float32"]
+    length: Literal["max_seq_length", "max_predictions", "1", "any"]
+
+
+# Names of google-research/bert, so that other tools read these files too.
+FEATURES = {
+    "input_ids": Feature("int64", "max_seq_length"),
+    "input_mask": Feature("int64", "max_seq_length"),
+    "segment_ids": Feature("int64", "max_seq_length"),
+    "masked_lm_positions": Feature("int64", "max_predictions"),
+    "masked_lm_ids": Feature("int64", "max_predictions"),
+    "masked_lm_weights": Feature("float32", "max_predictions"),
+    "next_sentence_labels": Feature("int64", "1"),
+}
+"""Of records whose masks were made when they were written."""
+
+PAIR_FEATURES = {
+    "first_segment": Feature("int64", "any"),
+    "second_segment": Feature("int64", "any"),
+    "next_sentence_labels": Feature("int64", "1"),
+}
+"""Of records that are masked when they are read: segments without special tokens."""
+
+
+def features_for(masking: str) -> dict[str, Feature]:
+    return PAIR_FEATURES if masking == "dynamic" else FEATURES
+
+
+def serialize(example: Mapping[str, list[int]], features: Mapping[str, Feature]) -> bytes:
+    """One `tf.train.Example`."""
+    import tensorflow as tf
+
+    values = {}
+    for name, feature in features.items():
+        if feature.dtype == "float32":
+            values[name] = tf.train.Feature(float_list=tf.train.FloatList(value=example[name]))
+        else:
+            values[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=example[name]))
+    return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
+
+
+def parse(serialized: Any, features: Mapping[str, Feature], max_seq_length: int, max_predictions: int) -> dict[str, Any]:
+    """A batch of records as tensors: int32 or float32 [B, length], [B] for length 1, ragged for any length."""
+    import tensorflow as tf
+
+    lengths = {"max_seq_length": [max_seq_length], "max_predictions": [max_predictions], "1": []}
+    spec = {
+        name: tf.io.RaggedFeature(tf.int64)
+        if feature.length == "any"
+        else tf.io.FixedLenFeature(lengths[feature.length], tf.dtypes.as_dtype(feature.dtype))
+        for name, feature in features.items()
+    }
+    parsed = tf.io.parse_example(serialized, spec)
+    return {
+        name: tf.cast(parsed[name], tf.int32) if feature.dtype == "int64" else parsed[name]
+        for name, feature in features.items()
+    }
+
+
+def describe(features: Mapping[str, Feature]) -> dict[str, dict[str, str]]:
+    """The table as JSON holds it."""
+    return {name: feature._asdict() for name, feature in features.items()}

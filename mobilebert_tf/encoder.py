@@ -50,15 +50,16 @@ class MobileBertEncoder(keras.Model):
     ) -> dict[str, Any]:
         """See the class. With `num_layers`, blocks above that many are not computed at all."""
         mask = inputs["input_mask"]
+        shape = (*keras.ops.shape(mask), self.config.hidden_size)
         x = self.embeddings(inputs["input_ids"], inputs["segment_ids"], training=training)
-        feature_maps, attention_scores = [x], []
+        feature_maps, attention_scores = [keras.ops.reshape(x, shape)], []
         for block in self.blocks[:num_layers]:
             x, scores = block(x, mask, training=training)
-            feature_maps.append(x)
+            feature_maps.append(keras.ops.reshape(x, shape))
             attention_scores.append(scores)
-        first = x[:, 0]
+        first = feature_maps[-1][:, 0]
         return {
-            "sequence_output": x,
+            "sequence_output": feature_maps[-1],
             "pooled_output": keras.ops.tanh(self.pooler(first)) if self.pooler else first,
             "feature_maps": feature_maps,
             "attention_scores": attention_scores,

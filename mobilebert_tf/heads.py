@@ -28,8 +28,8 @@ class MaskedWordHead(keras.layers.Layer):
 
     def build(self, *_):
         config = self.config
-        self.dense.build((None, None, config.hidden_size))
-        self.norm.build((None, None, config.hidden_size))
+        self.dense.build((None, config.hidden_size))
+        self.norm.build((None, config.hidden_size))
         self.bias = self.add_weight(name="bias", shape=(config.vocab_size,), initializer="zeros")
         extra = config.hidden_size - config.embedding_size
         self.extra_table = (
@@ -41,12 +41,13 @@ class MaskedWordHead(keras.layers.Layer):
     def call(self, sequence_output, positions, word_table):
         """Logits [B, P, V] of the words at `positions`; `word_table` [V, E] is the encoder's."""
         picked = ops.take_along_axis(sequence_output, positions[:, :, None], axis=1)
+        picked = ops.reshape(picked, (-1, self.config.hidden_size))  # [B P, H]
         x = self.norm(activate(self.config.hidden_act, self.dense(picked)))
         width = self.config.embedding_size
         logits = ops.matmul(x[..., :width], ops.transpose(word_table))
         if self.extra_table is not None:
             logits = logits + ops.matmul(x[..., width:], ops.transpose(self.extra_table))
-        return logits + self.bias
+        return ops.reshape(logits + self.bias, (*ops.shape(positions), self.config.vocab_size))
 
 
 class NextSentenceHead(keras.layers.Layer):

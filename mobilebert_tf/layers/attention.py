@@ -15,8 +15,8 @@ from mobilebert_tf.layers.dropout import Dropout
 class SelfAttention(keras.layers.Layer):
     """Queries, keys and values may come from tensors of different width (paper §3.2, figure 1).
 
-    query, key, value [B, T, *] and input_mask [B, T] (1 real, 0 padding) ->
-    context [B, T, I], scores [B, N, T, T]: scaled and masked, before the softmax.
+    query, key, value [B T, *], tokens as rows, and input_mask [B, T] (1 real, 0 padding)
+    -> context [B T, I], scores [B, N, T, T]: scaled and masked, before the softmax.
     """
 
     def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
@@ -34,21 +34,20 @@ class SelfAttention(keras.layers.Layer):
         self.value.build(value_shape)
 
     def call(self, query, key, value, input_mask, training: bool = False):
+        shape = (*ops.shape(input_mask), self.config.num_attention_heads, self.config.head_size)
         # The scale sits on the query: T x D multiplications instead of T x T.
-        q = self._split_heads(self.query(query) * (1.0 / math.sqrt(self.config.head_size)))
-        k = self._split_heads(self.key(key))
-        v = self._split_heads(self.value(value))
+        q = _split_heads(self.query(query) * (1.0 / math.sqrt(self.config.head_size)), shape)
+        k = _split_heads(self.key(key), shape)
+        v = _split_heads(self.value(value), shape)
         scores = mask_scores(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))), input_mask, self.config)
         probabilities = self.dropout(ops.softmax(scores, axis=-1), training=training)
         context = ops.transpose(ops.matmul(probabilities, v), (0, 2, 1, 3))
-        batch, length = ops.shape(query)[:2]
-        return ops.reshape(context, (batch, length, self.config.intra_bottleneck_size)), scores
+        return ops.reshape(context, (-1, self.config.intra_bottleneck_size)), scores
 
-    def _split_heads(self, x):
-        """[B, T, I] -> [B, N, T, D]."""
-        batch, length = ops.shape(x)[:2]
-        x = ops.reshape(x, (batch, length, self.config.num_attention_heads, self.config.head_size))
-        return ops.transpose(x, (0, 2, 1, 3))
+
+def _split_heads(x, shape):
+    """[B T, I] -> [B, N, T, D]; `shape` is (B, T, N, D)."""
+    return ops.transpose(ops.reshape(x, shape), (0, 2, 1, 3))
 
 
 def mask_scores(scores, input_mask, config: MobileBertConfig):

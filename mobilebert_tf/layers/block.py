@@ -13,7 +13,7 @@ from mobilebert_tf.layers.normalization import make_norm
 
 
 class Bottleneck(keras.layers.Layer):
-    """norm(x W + b): [B, T, H] -> [B, T, I]."""
+    """norm(x W + b): [R, H] -> [R, I]."""
 
     def __init__(self, config: MobileBertConfig, **kwargs):
         super().__init__(**kwargs)
@@ -29,7 +29,7 @@ class Bottleneck(keras.layers.Layer):
 
 
 class Block(keras.layers.Layer):
-    """x [B, T, H], input_mask [B, T] -> feature map [B, T, H], scores [B, N, T, T]."""
+    """x [B T, H] (tokens as rows), input_mask [B, T] -> feature map [B T, H], scores [B, N, T, T]."""
 
     def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
         super().__init__(**kwargs)
@@ -58,8 +58,8 @@ class Block(keras.layers.Layer):
             self.output_norm = make_norm(config, "output_norm")
 
     def build(self, input_shape):
-        wide = (None, None, self.config.hidden_size)
-        thin = (None, None, self.config.intra_bottleneck_size)
+        wide = (None, self.config.hidden_size)
+        thin = (None, self.config.intra_bottleneck_size)
         for bottleneck in (self.input_bottleneck, self.query_key_bottleneck):
             if bottleneck:
                 bottleneck.build(wide)

@@ -12,7 +12,7 @@ from mobilebert_tf.layers.normalization import make_norm
 
 
 class Embeddings(keras.layers.Layer):
-    """input_ids [B, T], segment_ids [B, T] -> [B, T, H]. Paper §3.1, "embedding factorization".
+    """input_ids [B, T], segment_ids [B, T] -> [B T, H], tokens as rows. Paper §3.1, "embedding factorization".
 
     The order of the trigram (next, this, previous; zeros past either end) is that of
     the released code: the projection's rows are laid out for it.
@@ -36,11 +36,12 @@ class Embeddings(keras.layers.Layer):
         self.position_table = table("position_table", config.max_position_embeddings, config.hidden_size)
         self.type_table = table("type_table", config.type_vocab_size, config.hidden_size)
         if self.projection:
-            self.projection.build((None, None, config.embedding_size * (3 if config.trigram_input else 1)))
-        self.norm.build((None, None, config.hidden_size))
+            self.projection.build((None, config.embedding_size * (3 if config.trigram_input else 1)))
+        self.norm.build((None, config.hidden_size))
 
     def call(self, input_ids, segment_ids, training: bool = False):
-        return self.dropout(self.norm(self.sum(input_ids, segment_ids)), training=training)
+        x = ops.reshape(self.sum(input_ids, segment_ids), (-1, self.config.hidden_size))
+        return self.dropout(self.norm(x), training=training)
 
     def sum(self, input_ids, segment_ids):
         """Word, type and position vectors added up, before the norm: [B, T, H]."""
@@ -49,8 +50,11 @@ class Embeddings(keras.layers.Layer):
             following = ops.pad(words[:, 1:], [[0, 0], [0, 1], [0, 0]])
             preceding = ops.pad(words[:, :-1], [[0, 0], [1, 0], [0, 0]])
             words = ops.concatenate([following, words, preceding], axis=-1)
-        x = self.projection(words) if self.projection else words
+        batch, length = ops.shape(input_ids)
+        if self.projection:
+            words = self.projection(ops.reshape(words, (-1, words.shape[-1])))
+        x = ops.reshape(words, (batch, length, self.config.hidden_size))
         # A product with one-hot rows: its gradient is a matmul, where that of a gather
         # into two rows is a serial scatter.
         types = ops.one_hot(segment_ids, self.config.type_vocab_size, dtype=x.dtype)
-        return x + ops.matmul(types, self.type_table) + self.position_table[: ops.shape(input_ids)[1]]
+        return x + ops.matmul(types, self.type_table) + self.position_table[:length]

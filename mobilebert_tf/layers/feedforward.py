@@ -12,7 +12,7 @@ from mobilebert_tf.layers.normalization import make_norm
 
 
 class FeedForward(keras.layers.Layer):
-    """norm(dropout(W2 act(W1 x)) + x): [B, T, I] -> [B, T, I]. Paper §3.2, "stacked FFNs"."""
+    """norm(dropout(W2 act(W1 x)) + x): [R, I] -> [R, I]. Paper §3.2, "stacked FFNs"."""
 
     def __init__(
         self,

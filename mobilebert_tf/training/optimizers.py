@@ -53,48 +53,73 @@ class Optimizer:
         if self.options.clip_norm:
             scale = self.options.clip_norm / tf.maximum(norm, self.options.clip_norm)
             dense = [gradient * scale for gradient in dense]
-        count = tf.cast(step + 1, tf.float32)
-        corrected = self.options.bias_correction
-        power_1 = tf.pow(self.options.beta_1, count) if corrected else tf.constant(0.0)
-        power_2 = tf.pow(self.options.beta_2, count) if corrected else tf.constant(0.0)
+        scalars = self._scalars(learning_rate, tf.cast(step + 1, tf.float32))
         update = {"adamw": self._adamw, "lamb": self._lamb}[self.options.name]
         for i, gradient in enumerate(dense):
-            update(i, gradient, learning_rate, power_1, power_2)
+            update(i, gradient, scalars)
         return norm
 
-    def _adamw(self, i: int, gradient: Any, learning_rate: Any, power_1: Any, power_2: Any) -> None:
+    def _scalars(self, learning_rate: tf.Tensor, count: tf.Tensor) -> _Scalars:
+        options = self.options
+        beta_1, beta_2 = tf.constant(options.beta_1), tf.constant(options.beta_2)
+        corrected = options.bias_correction
+        return _Scalars(
+            learning_rate=learning_rate,
+            decay=learning_rate * options.weight_decay,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            power_1=tf.pow(beta_1, count) if corrected else tf.constant(0.0),
+            power_2=tf.pow(beta_2, count) if corrected else tf.constant(0.0),
+            epsilon=tf.constant(options.epsilon),
+        )
+
+    def _adamw(self, i: int, gradient: Any, scalars: _Scalars) -> None:
         """Decoupled weight decay (Loshchilov and Hutter 2019), then Adam in one kernel."""
-        options, variable = self.options, self.variables[i]
-        if options.weight_decay and self.decayed[i]:
-            _subtract(variable, variable.read_value() * (learning_rate * options.weight_decay))
+        variable = self.variables[i]
+        if self.options.weight_decay and self.decayed[i]:
+            _subtract(variable, variable.read_value() * scalars.decay)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self.first[i].handle,
             v=self.second[i].handle,
-            beta1_power=power_1,
-            beta2_power=power_2,
-            lr=learning_rate,
-            beta1=options.beta_1,
-            beta2=options.beta_2,
-            epsilon=options.epsilon,
+            beta1_power=scalars.power_1,
+            beta2_power=scalars.power_2,
+            lr=scalars.learning_rate,
+            beta1=scalars.beta_1,
+            beta2=scalars.beta_2,
+            epsilon=scalars.epsilon,
             grad=gradient,
         )
 
-    def _lamb(self, i: int, gradient: Any, learning_rate: Any, power_1: Any, power_2: Any) -> None:
+    def _lamb(self, i: int, gradient: Any, scalars: _Scalars) -> None:
         """You et al. 2020, algorithm 2: Adam's direction plus decay, scaled to the variable's norm."""
-        options, variable = self.options, self.variables[i]
-        first = self.first[i].read_value() * options.beta_1 + gradient * (1.0 - options.beta_1)
-        second = self.second[i].read_value() * options.beta_2 + tf.square(gradient) * (1.0 - options.beta_2)
+        variable, rate = self.variables[i], scalars.learning_rate
+        first = self.first[i].read_value() * scalars.beta_1 + gradient * (1.0 - scalars.beta_1)
+        second = self.second[i].read_value() * scalars.beta_2 + tf.square(gradient) * (1.0 - scalars.beta_2)
         tf.raw_ops.AssignVariableOp(resource=self.first[i].handle, value=first)
         tf.raw_ops.AssignVariableOp(resource=self.second[i].handle, value=second)
-        update = (first / (1.0 - power_1)) / (tf.sqrt(second / (1.0 - power_2)) + options.epsilon)
+        update = first / (1.0 - scalars.power_1) / (tf.sqrt(second / (1.0 - scalars.power_2)) + scalars.epsilon)
         if self.decayed[i]:
             value = variable.read_value()
-            update += options.weight_decay * value
+            update += self.options.weight_decay * value
             weight_norm, update_norm = tf.norm(value), tf.norm(update)
             usable = tf.logical_and(weight_norm > 0.0, update_norm > 0.0)
-            learning_rate = learning_rate * tf.where(usable, tf.math.divide_no_nan(weight_norm, update_norm), 1.0)
-        _subtract(variable, learning_rate * update)
+            rate = rate * tf.where(usable, tf.math.divide_no_nan(weight_norm, update_norm), 1.0)
+        _subtract(variable, rate * update)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Scalars:
+    """The numbers of one step. Each is one node of the graph: given as a Python number to
+    a thousand kernels it would be a thousand."""
+
+    learning_rate: tf.Tensor
+    decay: tf.Tensor
+    beta_1: tf.Tensor
+    beta_2: tf.Tensor
+    power_1: tf.Tensor
+    power_2: tf.Tensor
+    epsilon: tf.Tensor
 
 
 def _subtract(variable: tf.Variable, value: tf.Tensor) -> None:

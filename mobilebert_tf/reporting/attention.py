@@ -24,31 +24,28 @@ def chart(name: str, attention: Attention, layer: AttentionLayer) -> str:
     # Common to both models, so that equal shades are equal weights. Rarely is a weight
     # near 1, so the scale ends at the 99th percentile.
     top = float(np.quantile(np.stack([layer.teacher, layer.student])[..., :shown, :shown], 0.99)) or 1.0
-    rows = (("teacher", layer.teacher), ("student", layer.student))
+    models = (("teacher", layer.teacher), ("student", layer.student))
 
     def picture(width: int) -> Figure:
+        # Placed by hand: every panel is a square, and only the outer ones have words.
         wide = width == WIDE
-        across = min(heads, 4) if wide else 2
-        bands = -(-heads // across) if wide else heads
-        if wide:
-            side = (width - 80) / across
-            drawn = figure(width, round(bands * (2 * side + 55) + 40))
-            grid = drawn.subplots(2 * bands, across, squeeze=False)
-        else:
-            side = (width - 62) / 2
-            drawn = figure(width, round(heads * (side + 24) + 55))
-            grid = drawn.subplots(heads, 2, squeeze=False)
-        size = 10 if wide and shown <= 22 else 8 if wide else 6.5
-        for axes in grid.flat:
-            axes.set_axis_off()
+        across, bands = (min(heads, 4), -(-heads // min(heads, 4))) if wide else (2, heads)
+        size, left, gap, title = (10.0, 72, 12, 24) if wide else (7.0, 50, 8, 18)
+        side = (width - left - gap * (across - 1)) / across
+        size = min(size, 1.1 * side / shown)
+        rows_down = 2 * bands if wide else heads
+        height = rows_down * (side + title) + left
+        drawn = figure(width, round(height))
+        drawn.set_layout_engine("none")
         for head in range(heads):
-            for which, (model, maps) in enumerate(rows):
+            for which, (model, maps) in enumerate(models):
                 row, column = (head // across * 2 + which, head % across) if wide else (head, which)
-                axes = grid[row, column]
-                axes.set_axis_on()
+                bottom = height - (row + 1) * (side + title)
+                corner = ((left + column * (side + gap)) / width, bottom / height)
+                axes = drawn.add_axes((*corner, side / width, side / height))
                 _map(axes, maps[head, :shown, :shown] / top)
                 axes.set_title(f"{model}, head {head + 1}", fontsize=12 if wide else 10, pad=4)
-                last = which == 1 and head + across >= heads if wide else head == heads - 1
+                last = (which == 1 and head + across >= heads) if wide else head == heads - 1
                 _labels(axes, tokens, size, left=column == 0, below=last)
         return drawn
 
@@ -85,8 +82,8 @@ def _map(axes: Axes, weights: np.ndarray) -> None:
 
 def _labels(axes: Axes, tokens: list[str], size: float, left: bool, below: bool) -> None:
     plain_frame(axes)
-    axes.set_xticks(range(len(tokens)), tokens if below else [], rotation=90, fontsize=size, color=MUTED)
-    axes.set_yticks(range(len(tokens)), tokens if left else [], fontsize=size, color=MUTED)
+    axes.set_xticks(range(len(tokens)) if below else [], tokens if below else [], rotation=90, fontsize=size, color=MUTED)
+    axes.set_yticks(range(len(tokens)) if left else [], tokens if left else [], fontsize=size, color=MUTED)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from mobilebert_tf.reporting.drawing import ACCENT, GRID, MUTED, SECOND, WIDE, draw, figure
 from mobilebert_tf.reporting.results import Stage
@@ -37,6 +37,8 @@ def training(name: str, label: str, stage: Stage, panels: Mapping[str, str], hel
             if metric in held_out:
                 axes.axhline(held_out[metric], color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
                 _end_label(axes, held_out[metric], "held out")
+            if metric.endswith("accuracy"):
+                axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
             _step_axis(axes)
         return drawn
 
@@ -89,7 +91,7 @@ def transfer(name: str, label: str, stages: Sequence[Stage]) -> str:
                         ha="center", color=MUTED, fontsize=11, annotation_clip=False,
                     )  # fmt: skip
                 begin = end
-            axes.set_yscale("log")
+            _log_axis(axes)
             axes.set_xlim(0, begin)
         _step_axis(axes)
         return drawn
@@ -110,7 +112,7 @@ def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, label: str | None = None) -> None:
     """Noise in pale, its trend in full; a mini-batch's loss says little by itself."""
     steps, values = thinned(steps, values)
-    span = max(1, len(values) // 20)
+    span = max(1, len(values) // 40)
     if span == 1:
         axes.plot(steps, values, color=colour, label=label)
         return
@@ -131,6 +133,13 @@ def _end_label(axes: Axes, height: float, text: str) -> None:
 def _step_axis(axes: Axes) -> None:
     axes.set_xlabel("step")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _log_axis(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _stage_title(stage: str, long: bool) -> str:

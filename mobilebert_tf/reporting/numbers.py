@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them; None is a dash."""
+"""Numbers as a reader wants them, never parted from their units; None is a dash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def percent(share: float | None) -> str:
-    return ABSENT if share is None else f"{100 * share:.1f} %"
+    return ABSENT if share is None else f"{100 * share:.1f}\u00a0%"
 
 
 def count(number: int | None) -> str:
@@ -22,7 +22,7 @@ def significant(number: float | None, digits: int = 3) -> str:
         return ABSENT
     if number and not 1e-3 <= abs(number) < 1e5:
         mantissa, exponent = f"{number:.{max(digits - 2, 0)}e}".split("e")
-        return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+        return f"{mantissa}\u00a0×\u00a010{str(int(exponent)).translate(_SUPERSCRIPTS)}"
     return f"{number:.{digits}g}" if abs(number) < 10 ** (digits - 1) else f"{number:,.0f}"
 
 
@@ -30,18 +30,18 @@ def megabytes(size: int | None) -> str:
     """10⁶ bytes, as app stores count."""
     if size is None:
         return ABSENT
-    return f"{size / 1e6:.2f} MB" if size < 10e6 else f"{size / 1e6:.1f} MB"
+    return f"{size / 1e6:.2f}\u00a0MB" if size < 10e6 else f"{size / 1e6:.1f}\u00a0MB"
 
 
 def milliseconds(time: float | None) -> str:
-    return ABSENT if time is None else f"{time:.2f} ms" if time < 10 else f"{time:.1f} ms"
+    return ABSENT if time is None else f"{time:.2f}\u00a0ms" if time < 10 else f"{time:.1f}\u00a0ms"
 
 
 def duration(seconds: float | None) -> str:
     if seconds is None:
         return ABSENT
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}\u00a0s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return f"{hours}\u00a0h {minutes}\u00a0min" if hours else f"{minutes}\u00a0min {rest}\u00a0s"

@@ -14,7 +14,7 @@ def headline(results: Results) -> str:
         score = variant.score.accuracy if variant.score else None
         parts = [f"A verified {megabytes(variant.bytes)} file"]
         if score is not None:
-            parts.append(f"is right on {percent(score)} of held-out text")
+            parts.append(f"is right on {percent(score)} of the held-out examples")
         if "median" in variant.latency_ms:
             parts.append(f"answers in {milliseconds(variant.latency_ms['median'])} on this machine")
         return " ".join(parts[:2]) + (f" and {parts[2]}" if len(parts) > 2 else "") + "."
@@ -24,7 +24,7 @@ def headline(results: Results) -> str:
         return f"Transfer: {_accuracy(transferred)}; the same student from scratch: {_accuracy(scratch)}."
     for classifier in (transferred, scratch):
         if classifier:
-            return f"The classifier is right on {_accuracy(classifier)} of held-out text."
+            return f"The classifier is right on {_accuracy(classifier)} of the held-out examples."
     for kind, trainings in (("student", results.students), ("teacher", results.teachers)):
         for training in trainings:
             if "masked_word_accuracy" in training.held_out:

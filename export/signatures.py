@@ -64,7 +64,7 @@ def _frozen(model: ClassificationModel, length: int) -> Any:
     specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
 
     @tf.function(input_signature=specs)
-    def with_variables(input_ids, input_mask, segment_ids):
+    def with_variables(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         inputs = {"input_ids": input_ids, "input_mask": input_mask, "segment_ids": segment_ids}
         return {OUTPUT: model(inputs, training=False)}
 
@@ -72,7 +72,7 @@ def _frozen(model: ClassificationModel, length: int) -> Any:
 
     # Freezing loses the name of the output; this wrapper gives it back.
     @tf.function(input_signature=specs)
-    def named(input_ids, input_mask, segment_ids):
+    def named(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         return {OUTPUT: frozen(input_ids=input_ids, input_mask=input_mask, segment_ids=segment_ids)[0]}
 
     return named.get_concrete_function()

@@ -51,28 +51,43 @@ class Run:
         atomic.write_json(self.directory / RECORD, self.record)
 
 
-def open_run(command: Any, name: str, output: str) -> Run:
-    """Take `output` for `command` (a dataclass of options), or find its earlier run there.
+def find_run(command: Any, name: str, output: str) -> Run | None:
+    """The earlier run of `command` (a dataclass of options) in `output`; None if that is free.
+
+    Writes nothing: a command can look whether its work is done before it reads its inputs,
+    and take the directory with `open_run` once they turned out to be right.
 
     Raises:
       UsageError: the directory holds the results of another command, of other options
         or inputs, or files that no command wrote.
     """
     directory = Path(output)
-    identity = _identity(command, name)
     record_path = directory / RECORD
     if record_path.exists():
         record = _read_record(record_path)
-        _refuse_other(directory, record["identity"], identity)
+        _refuse_other(directory, record["identity"], _identity(command, name))
         return Run(directory, record, time.monotonic())
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory}: holds files of something else; give an empty or new --output")
+    return None
+
+
+def open_run(command: Any, name: str, output: str) -> Run:
+    """Take `output` for `command` (a dataclass of options), or find its earlier run there.
+
+    Raises:
+      UsageError: as `find_run`, or the directory cannot be made.
+    """
+    found = find_run(command, name, output)
+    if found:
+        return found
+    directory, identity = Path(output), _identity(command, name)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{directory}: cannot be made a directory ({error.strerror}); give another --output") from None
     record = {"identity": identity, "options": dataclasses.asdict(command), "made_by": provenance.describe()}
-    atomic.write_json(record_path, record)
+    atomic.write_json(directory / RECORD, record)
     return Run(directory, record, time.monotonic())
 
 

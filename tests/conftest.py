@@ -24,3 +24,63 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data at {folder}; MOBILEBERT_TF_DATA can name another place")
     return folder
+
+
+@pytest.fixture(scope="session")
+def classifier_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier with random weights and two labels, in the form that `finetune` leaves."""
+    import keras
+    import numpy as np
+
+    from mobilebert_tf.config import MobileBertConfig
+    from mobilebert_tf.model_directory import save_model_directory
+    from mobilebert_tf.models import ClassificationModel
+    from mobilebert_tf.tasks.classification import ClassificationTask
+    from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    vocab = [*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters)]
+    vocab += [f"word{i}" for i in range(2000 - len(vocab))]
+    keras.utils.set_random_seed(1)
+    model = ClassificationModel(MobileBertConfig.preset("debug_student", vocab_size=len(vocab)), num_labels=2)
+    random = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        # At their initial size the weights hardly let a text through to the logits, and a
+        # norm at its initial value vanishes from the converted graph.
+        noise = random.normal(0.0, 0.15, weight.shape)
+        weight.assign(weight + noise if weight.path.endswith(("gamma", "beta", "bias")) else noise)
+    directory = tmp_path_factory.mktemp("classifier")
+    task = ClassificationTask(("bad", "good"), max_seq_length=48)
+    save_model_directory(directory, model, Tokenizer(tuple(vocab)), task)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def labelled_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 rows of letters, from 1 to 45 word pieces long, with labels at random."""
+    import random
+
+    draw = random.Random(0)
+    rows = [" ".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(1, 45))) for _ in range(60)]
+    path = tmp_path_factory.mktemp("table") / "dev.tsv"
+    path.write_text("text\tlabel\n" + "".join(f"{row}\t{draw.choice(['bad', 'good'])}\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="session")
+def export_directory(
+    classifier_directory: Path, labelled_table: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """`classifier_directory` as float32.tflite and dynamic_int8.tflite with signatures for 16 and 48 tokens."""
+    from mobilebert_tf.commands.export import Export
+
+    directory = tmp_path_factory.mktemp("export") / "out"
+    Export(
+        model=str(classifier_directory),
+        output=str(directory),
+        evaluation=str(labelled_table),
+        sequence_lengths="48,16",
+        rounds=1,
+        runs=3,
+    ).run()
+    return directory

@@ -43,15 +43,19 @@ class Evaluate:
         """
         from mobilebert_tf.tasks.classifiers import load_classifier
 
-        run = run_directory.open_run(self, "evaluate", self.output) if self.output else None
-        if run and run.finished:
-            print(f"evaluate: {run.directory} is finished, nothing to do")
+        done = run_directory.find_run(self, "evaluate", self.output) if self.output else None
+        if done and done.finished:
+            print(f"evaluate: {done.directory} is finished, nothing to do")
             return
         classifier = load_classifier(self.model, self.threads, self.batch_size)
-        columns = {"text_column": self.text_column, "label_column": self.label_column}
-        task = dataclasses.replace(classifier.task, **{name: value for name, value in columns.items() if value})
+        task = dataclasses.replace(
+            classifier.task,
+            text_column=self.text_column or classifier.task.text_column,
+            label_column=self.label_column or classifier.task.label_column,
+        )
         features = task.features(task.read(self.input), classifier.tokenizer)
         metrics = task.metrics(classifier.logits(features), features["label"])
+        run = run_directory.open_run(self, "evaluate", self.output) if self.output else None
         if run:
             atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
             atomic.write_text(run.directory / "labels.txt", "".join(label + "\n" for label in task.labels))

@@ -67,10 +67,16 @@ class Export:
         recipes = parse_recipes(self.recipes)
         if self.score_examples < 0 or self.parity_examples < 1:
             raise UsageError("--score_examples must be at least 0, --parity_examples at least 1")
+        done = run_directory.find_run(self, "export", self.output)
+        if done and done.finished:
+            print(f"export: {done.directory} is finished, nothing to do")
+            _fail_if_rejected(done.record["summary"]["rejected"], done.directory)
+            return
         quiet.start_tensorflow()
         from mobilebert_tf.export import report, signatures, variants
-        from mobilebert_tf.model_directory import load_model_directory, save_task_files
+        from mobilebert_tf.model_directory import load_model_directory
         from mobilebert_tf.models import ClassificationModel
+        from mobilebert_tf.tasks.files import save_task_files
         from mobilebert_tf.tasks.inference import keras_logits
 
         loaded = load_model_directory(self.model)
@@ -84,10 +90,6 @@ class Export:
         checks, compared_on = self._checks(dataclasses.replace(loaded, task=task))
 
         run = run_directory.open_run(self, "export", self.output)
-        if run.finished:
-            print(f"export: {run.directory} is finished, nothing to do")
-            _fail_if_rejected(run.record["summary"]["rejected"], run.directory)
-            return
         building = run.directory / BUILDING
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()

@@ -51,7 +51,9 @@ def _of_file(path: Path, threads: int) -> Classifier:
     # A file that missed its gate lies one directory below the rest.
     home = path.parent.parent if path.parent.name == "rejected" else path.parent
     if not (home / "task.json").exists():
-        raise UsageError(f"{path}: needs vocab.txt, labels.txt and task.json of its export beside it; no task.json there")
+        raise UsageError(
+            f"{path}: needs vocab.txt, labels.txt and task.json of its export beside it, and has no task.json"
+        )
     tokenizer, task = load_task_files(home)
     assert task is not None
     # Longer texts than the file takes are cut as in training, by the features.

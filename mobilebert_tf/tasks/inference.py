@@ -24,7 +24,7 @@ def keras_logits(
     size = min(batch_size, count)
 
     @tf.function
-    def logits(batch):
+    def logits(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return tf.cast(model(batch, training=False), tf.float32)
 
     starts: Iterable[int] = range(0, count, size)

@@ -1,0 +1,91 @@
+"""`benchmark host`: what it keeps, what it computes from it, what it refuses."""
+
+import hashlib
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+
+
+@pytest.fixture(scope="module")
+def files(export_directory: Path, tmp_path_factory) -> tuple[Path, Path]:
+    """A file of this project, and one from elsewhere: other names, 64-bit mask, one signature."""
+    import tensorflow as tf
+
+    def rival(ids, mask, token_type_ids):
+        embedded = tf.gather(tf.ones((500, 8)), ids + token_type_ids)
+        return tf.reduce_sum(embedded * tf.cast(mask, tf.float32)[:, :, None], axis=1)
+
+    specs = [tf.TensorSpec((1, 24), kind, name) for name, kind in
+             (("ids", tf.int32), ("mask", tf.int64), ("token_type_ids", tf.int32))]  # fmt: skip
+    function = tf.function(rival).get_concrete_function(*specs)
+    path = tmp_path_factory.mktemp("rival") / "rival.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
+    return export_directory / "float32.tflite", path
+
+
+def test_results_hold_the_samples_and_what_follows_from_them(files, tmp_path: Path, capsys):
+    ours, rival = files
+    output = tmp_path / "host.json"
+    flags = [f"--models={ours},{rival}", f"--baseline={rival}", f"--output={output}"]
+    assert cli.run(["benchmark", "host", *flags, "--rounds=2", "--runs=4", "--warm_up=1"]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads(output.read_text())
+    assert result["kind"] == "host latency" and result["unit"] == "ms" and result["settings"]["rounds"] == 2
+    assert {"command", "date", "versions", "machine"} <= set(result["made_by"])
+    assert [row["name"] for row in result["subjects"]] == ["float32.tflite", "rival.tflite"]
+    assert [row["sequence_length"] for row in result["subjects"]] == [48, 24]
+    rounds = {}
+    for row, path in zip(result["subjects"], files, strict=True):
+        assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert [len(seen["samples"]) for seen in row["rounds"]] == [4, 4]
+        assert all(seen["load_ms"] > 0 and seen["peak_memory_mib"] > 1 for seen in row["rounds"])
+        rounds[row["name"]] = [statistics.median(seen["samples"]) for seen in row["rounds"]]
+        everything = [sample for seen in row["rounds"] for sample in seen["samples"]]
+        assert row["summary"]["median"] == pytest.approx(statistics.median(everything))
+        assert f"{row['summary']['median']:.2f}" in printed
+    quotients = [a / b for a, b in zip(*rounds.values(), strict=True)]
+    ratio = result["subjects"][0]["ratio"]
+    assert (ratio["baseline"], ratio["min"], ratio["max"]) == (
+        "rival.tflite", pytest.approx(min(quotients)), pytest.approx(max(quotients)),
+    )  # fmt: skip
+    assert result["subjects"][1]["ratio"]["median"] == 1.0
+
+
+def test_signature_is_chosen_by_length(files, tmp_path: Path):
+    output = tmp_path / "short.json"
+    flags = [f"--models={files[0]}", "--sequence_length=16", "--rounds=1", "--runs=1", f"--output={output}"]
+    assert cli.run(["benchmark", "host", *flags]) == 0
+    result = json.loads(output.read_text())
+    assert result["subjects"][0]["sequence_length"] == 16 and "ratio" not in result["subjects"][0]
+
+
+def test_wrong_use_is_one_line(files, tmp_path: Path, capsys):
+    import tensorflow as tf
+
+    ours, rival = files
+    there = tmp_path / "there.json"
+    there.write_text("{}")
+    spec = tf.TensorSpec((1, 8), tf.float32)
+    function = tf.function(lambda x: x + 1.0).get_concrete_function(spec)
+    picture = tmp_path / "picture.tflite"
+    picture.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
+    new = f"--output={tmp_path / 'new.json'}"
+    for flags, message in (
+        ([f"--models={ours}", f"--output={there}"], "exists; give another name"),
+        ([f"--models={ours}", f"--output={tmp_path / 'new.txt'}"], "must end in .json"),
+        ([f"--models={ours}", new, f"--baseline={rival}"], "must be one of --models"),
+        ([f"--models={ours},{ours}", new], "names a file twice"),
+        ([f"--models={tmp_path / 'absent.tflite'}", new], "no such file"),
+        ([f"--models={there}", new], "is not a .tflite file"),
+        ([f"--models={ours}", new, "--sequence_length=20"], "no graph for --sequence_length=20; it has 16, 48"),
+        ([f"--models={picture}", new, "--rounds=1"], "only three integer inputs"),
+        ([f"--models={ours}", new, "--runs=0"], "--runs=0: must be at least 1"),
+    ):
+        assert cli.run(["benchmark", "host", *flags]) == 2
+        error = capsys.readouterr().err.strip()
+        assert message in error and len(error.splitlines()) == 1
+    assert there.read_text() == "{}" and not (tmp_path / "new.json").exists()

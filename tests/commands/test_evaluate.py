@@ -1,0 +1,71 @@
+"""`evaluate`: a model directory and its files get the same score, and it is the right one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+
+
+def score(capsys, *flags: str) -> dict:
+    assert cli.run(["evaluate", "--json", *flags]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_directory_and_file_score_as_counted_by_hand(classifier_directory, export_directory, labelled_table, capsys):
+    from mobilebert_tf.model_directory import load_model_directory
+
+    loaded = load_model_directory(classifier_directory)
+    right = []
+    for example in loaded.task.read(labelled_table):
+        # One row at a time, so that neither batching nor filling up can hide anything.
+        features = loaded.task.features([example], loaded.tokenizer)
+        right.append(int(loaded.model(features).numpy().argmax()) == example.label)
+    accuracy = sum(right) / len(right)
+
+    table = f"--input={labelled_table}"
+    in_keras = score(capsys, f"--model={classifier_directory}", table, "--batch_size=7")
+    in_litert = score(capsys, f"--model={export_directory / 'float32.tflite'}", table)
+    assert in_keras["accuracy"] == pytest.approx(accuracy) and in_keras["examples"] == len(right)
+    assert in_litert["confusion"] == in_keras["confusion"]
+    assert in_litert["loss"] == pytest.approx(in_keras["loss"], rel=1e-3)
+
+
+def test_columns_can_be_renamed_and_results_kept(export_directory, labelled_table, tmp_path: Path, capsys):
+    table = tmp_path / "dev.jsonl"
+    rows = [line.split("\t") for line in labelled_table.read_text().splitlines()[1:11]]
+    table.write_text("".join(json.dumps({"sentence": text, "class": label}) + "\n" for text, label in rows))
+    output = tmp_path / "score"
+    words = ["evaluate", f"--model={export_directory / 'dynamic_int8.tflite'}", f"--input={table}"]
+    words += ["--text_column=sentence", "--label_column=class", f"--output={output}"]
+    assert cli.run(words) == 0
+    assert "accuracy" in capsys.readouterr().out
+    metrics = json.loads((output / "metrics.json").read_text())["evaluation"]
+    assert metrics["examples"] == 10
+    assert (output / "labels.txt").read_text() == "bad\ngood\n"
+    assert cli.run(words) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert cli.run([*words[:-2], f"--output={output}"]) == 2
+
+
+def test_bad_input_is_one_line_and_leaves_no_directory(export_directory, labelled_table, tmp_path: Path, capsys):
+    lonely = tmp_path / "lonely.tflite"
+    lonely.write_bytes((export_directory / "float32.tflite").read_bytes())
+    text = tmp_path / "text.tflite"
+    text.write_text("no flatbuffer")
+    unseen = tmp_path / "unseen.csv"
+    unseen.write_text("text,label\na b,good\na c,ugly\n")
+    good = export_directory / "float32.tflite"
+    for model, table, message in (
+        (good, unseen, f"{unseen}, line 3: label 'ugly' is not one that training saw"),
+        (good, tmp_path / "absent.csv", "no such file"),
+        (lonely, labelled_table, "and has no task.json"),
+        (text, labelled_table, "is not a .tflite file"),
+        (tmp_path / "absent", labelled_table, "no such model directory or .tflite file"),
+    ):
+        output = tmp_path / "out"
+        assert cli.run(["evaluate", f"--model={model}", f"--input={table}", f"--output={output}"]) == 2
+        error = capsys.readouterr().err.strip()
+        assert message in error and len(error.splitlines()) == 1
+        assert not output.exists()

@@ -1,0 +1,158 @@
+"""`export`: what it writes, what it refuses, and what it does with a file that misses its gate."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.export import recipes
+
+
+def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_table: Path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    from mobilebert_tf.tokenization import Tokenizer
+
+    report = json.loads((export_directory / "report.json").read_text())
+    assert report["sequence_lengths"] == [16, 48]
+    assert [row["name"] for row in report["variants"]] == ["float32", "dynamic_int8"]
+    tokenizer = Tokenizer.from_vocab(export_directory / "vocab.txt")
+    labels = (export_directory / "labels.txt").read_text().split()
+    rows = [line.split("\t") for line in labelled_table.read_text().splitlines()[1:]]
+    accuracies = {}
+    for variant in report["variants"]:
+        path = export_directory / variant["file"]
+        assert variant["bytes"] == path.stat().st_size
+        assert variant["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert variant["passed"] and variant["reason"] is None and variant["padding_invariant"]
+        assert variant["parity"]["examples"] == 60 * 2
+        assert variant["latency_ms"]["runs"] == 3 and variant["latency_ms"]["sequence_length"] == 48
+        assert variant["latency_ms"]["min"] <= variant["latency_ms"]["median"] <= variant["latency_ms"]["p90"]
+        # Features by hand, the longest signature, no code of the package but the tokenizer.
+        run = Interpreter(str(path)).get_signature_runner("tokens_48")
+        right = 0
+        for text, label in rows:
+            pieces = [tokenizer.id("[CLS]"), *tokenizer.encode(text).ids[:46], tokenizer.id("[SEP]")]
+            ids = np.zeros((1, 48), np.int32)
+            ids[0, : len(pieces)] = pieces
+            mask = (np.arange(48) < len(pieces)).astype(np.int32)[None]
+            logits = run(input_ids=ids, input_mask=mask, segment_ids=np.zeros_like(ids))["logits"]
+            right += labels[int(logits[0].argmax())] == label
+        accuracies[variant["name"]] = right / len(rows)
+        assert variant["metrics"]["accuracy"] == pytest.approx(accuracies[variant["name"]])
+    assert report["keras"]["accuracy"] == pytest.approx(accuracies["float32"])
+    sizes = [row["bytes"] for row in report["variants"]]
+    assert sizes[1] < 0.75 * sizes[0]
+
+
+def test_finished_export_is_left_alone(export_directory: Path, classifier_directory, labelled_table, capsys):
+    before = {path: path.stat().st_mtime_ns for path in export_directory.iterdir()}
+    words = ["export", f"--model={classifier_directory}", f"--output={export_directory}"]
+    again = [f"--evaluation={labelled_table}", "--sequence_lengths=48,16", "--rounds=1", "--runs=3"]
+    assert cli.run(words + again) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert cli.run([*words, *again, "--recipes=float32"]) == 2
+    assert "--recipes" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in export_directory.iterdir()} == before
+
+
+def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monkeypatch, capsys):
+    from mobilebert_tf.export import variants
+
+    strict = dataclasses.replace(recipes.RECIPES["float32"], gate=recipes.Gate(max_relative_error=0.0))
+    monkeypatch.setitem(recipes.RECIPES, "float32", strict)
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    words += ["--rounds=1", "--runs=1", "--parity_examples=8"]
+    with monkeypatch.context() as patch:
+        patch.setattr(variants, "_timed", _interrupt)
+        assert cli.run(words) == 1
+    assert not list(output.glob("*.tflite"))
+
+    for message in ("float32: relative error", "nothing to do"):
+        capsys.readouterr()
+        assert cli.run(words) == 1
+        told = capsys.readouterr()
+        assert message in told.out
+        assert f"float32 missed the gate; {output / 'report.json'} has the reason" in told.err.splitlines()[-1]
+    assert sorted(path.name for path in output.iterdir()) == [
+        "dynamic_int8.tflite", "labels.txt", "rejected", "report.json", "run.json", "task.json", "tokenizer.json",
+        "vocab.txt",
+    ]  # fmt: skip
+    assert [path.name for path in (output / "rejected").iterdir()] == ["float32.tflite"]
+    report = json.loads((output / "report.json").read_text())
+    assert [row["passed"] for row in report["variants"]] == [False, True]
+    assert report["keras"] is None and "random ids" in report["parity_examples"]
+
+
+def test_recipe_that_does_not_convert_stays_in_the_table(classifier_directory, tmp_path: Path, monkeypatch, capsys):
+    import tensorflow as tf
+
+    class Refusing:
+        def __init__(self, *_, **__):
+            self.target_spec = tf.lite.TargetSpec()
+
+        @classmethod
+        def from_saved_model(cls, *_, **__):
+            return cls()
+
+        def convert(self):
+            raise RuntimeError("'tf.Nonsense' op is unknown\nand a page of MLIR")
+
+    monkeypatch.setattr(tf.lite, "TFLiteConverter", Refusing)
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    assert cli.run([*words, "--recipes=float32", "--parity_examples=4"]) == 1
+    row = json.loads((output / "report.json").read_text())["variants"][0]
+    assert row["file"] is None and row["reason"].endswith("cannot be converted: 'tf.Nonsense' op is unknown")
+    assert "page of MLIR" not in capsys.readouterr().err
+
+
+def test_bad_input_is_one_line(classifier_directory, labelled_table, tmp_path: Path, capsys):
+    text = labelled_table.read_text()
+    unseen = tmp_path / "unseen.tsv"
+    unseen.write_text(text + "a b c\tugly\n")
+    columns = tmp_path / "columns.tsv"
+    columns.write_text(text.replace("label", "class", 1))
+    headless = tmp_path / "headless"
+    shutil.copytree(classifier_directory, headless)
+    (headless / "task.json").unlink()
+    (headless / "labels.txt").unlink()
+    other = tmp_path / "other"
+    shutil.copytree(classifier_directory, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text(json.dumps({"identity": {"command": "finetune"}}))
+
+    good = str(classifier_directory)
+    for model, flags, message in (
+        (good, [f"--evaluation={unseen}"], f"{unseen}, line 62: label 'ugly'"),
+        (good, [f"--evaluation={columns}"], "no column 'label'"),
+        (good, [f"--calibration={tmp_path / 'absent.tsv'}"], "no such file"),
+        (str(other), [], "does not hold the weights that config.json describes"),
+        (str(tmp_path / "absent"), [], "is not a model directory"),
+        (good, ["--sequence_lengths=65"], "position table ends at 64"),
+        (good, ["--sequence_lengths=16,x"], "whole numbers"),
+        (good, ["--sequence_lengths=16,16"], "twice"),
+        (good, ["--sequence_lengths=2"], "too short"),
+        (good, ["--recipes=float32,int3"], "there is no recipe 'int3'; there are float32, dynamic_int8"),
+        (good, ["--recipes=float32,float32"], "once"),
+        (good, ["--threads=0"], "--threads=0"),
+        (good, [f"--output={run}"], "holds the results of `finetune`"),
+    ):
+        output = tmp_path / "out"
+        status = cli.run(["export", f"--model={model}", f"--output={output}", *flags])
+        error = capsys.readouterr().err.strip()
+        assert (status, message in error, len(error.splitlines())) == (2, True, 1), error
+        assert not output.exists()
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt

@@ -75,26 +75,20 @@ def make_split(
 
     Of each class at most `train_size` and `eval_size` are taken; a class with fewer than
     `min_train_size` to train on, or none to be tested on, is left out. Of sentences that
-    are nearly the same one is kept, and none if they have different labels; so no
-    sentence has a near-duplicate on either side.
+    are nearly the same one is kept, and none if they differ in label or in side; so no
+    sentence has a near-duplicate on either side, nor a held-out one among all candidates
+    of the training side.
     """
     giveaways = giveaway({sentence.label for sentence in candidates})
     order = sorted((s for s in candidates if not giveaways.search(s.text)), key=lambda s: _shuffled(s, seed))
-    # Twice as many as needed go into the search for near-duplicates: enough to lose some.
-    room: collections.Counter[tuple[str, bool]] = collections.Counter()
-    taken = []
-    for sentence in order:
-        side = (sentence.label, sentence.held_out)
-        if room[side] < 2 * (eval_size if sentence.held_out else train_size):
-            room[side] += 1
-            taken.append(sentence)
-    # Held-out sentences first: what both sides have is kept for the smaller one.
-    taken.sort(key=lambda sentence: not sentence.held_out)
+    # All of them are compared, not only as many as are needed: a held-out sentence must
+    # not be in the training text either. Of a group that is on both sides none is kept.
+    taken = sorted(order, key=lambda sentence: not sentence.held_out)
     train_of: dict[str, list[Sentence]] = collections.defaultdict(list)
     eval_of: dict[str, list[Sentence]] = collections.defaultdict(list)
     for group in near_duplicates.groups([sentence.text for sentence in taken]):
         first = taken[group[0]]
-        if all(taken[i].label == first.label for i in group):
+        if all((taken[i].label, taken[i].held_out) == (first.label, first.held_out) for i in group):
             (eval_of if first.held_out else train_of)[first.label].append(first)
     labels = [label for label in train_of if len(train_of[label]) >= min_train_size and eval_of[label]]
     train = [sentence for label in labels for sentence in train_of[label][:train_size]]

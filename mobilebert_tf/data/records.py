@@ -57,7 +57,9 @@ def serialize(example: Mapping[str, list[int]], features: Mapping[str, Feature])
     return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
 
 
-def parse(serialized: Any, features: Mapping[str, Feature], max_seq_length: int, max_predictions: int) -> dict[str, Any]:
+def parse(
+    serialized: Any, features: Mapping[str, Feature], max_seq_length: int, max_predictions: int
+) -> dict[str, Any]:
     """A batch of records as tensors: int32 or float32 [B, length], [B] for length 1, ragged for any length."""
     import tensorflow as tf
 

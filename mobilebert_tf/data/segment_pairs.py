@@ -41,7 +41,7 @@ def segment_pairs(
 
     Where there is no other document, all pairs are real and single sentences are dropped.
     """
-    for number, document in enumerate(documents):
+    for number in range(len(documents)):
         yield from _pairs_of(number, documents, max_seq_length - SPECIAL_PIECES, short_seq_prob, rng)
 
 

@@ -54,7 +54,7 @@ def learn(paragraphs: Callable[[], Iterable[str]], size: int, min_frequency: int
     backend = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
     apply_bert_rules(backend)
     alphabet = _alphabet(backend, paragraphs(), min(MAX_CHARACTERS, size // 10))
-    inside = [f"##{c}" for c in alphabet if len(backend.pre_tokenizer.pre_tokenize_str(f"a{c}")) == 1]
+    inside = [f"##{c}" for c in alphabet if _can_continue_a_word(backend, c)]
     first = [*SPECIAL_TOKENS, *alphabet, *inside]
     if size < len(first) + 1:
         raise UsageError(f"--size={size}: the characters of the text alone need {len(first)}; give more")
@@ -80,6 +80,11 @@ def coverage(vocab: tuple[str, ...], paragraphs: Iterable[str]) -> Coverage:
     pieces = counts.total()
     inside = sum(count for i, count in counts.items() if vocab[i].startswith("##"))
     return Coverage(pieces - inside, pieces, counts[tokenizer.id("[UNK]")])
+
+
+def _can_continue_a_word(backend: tokenizers.Tokenizer, character: str) -> bool:
+    """Punctuation and CJK ideographs cannot: they are words of their own."""
+    return len(backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(f"a{character}"))) == 1
 
 
 def _alphabet(backend: tokenizers.Tokenizer, paragraphs: Iterable[str], limit: int) -> list[str]:

@@ -1,0 +1,195 @@
+"""`corpus`: docstrings of a made package, text files, a TensorFlow Datasets set."""
+
+import ast
+import csv
+import gzip
+import lzma
+import random
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.data import docstring_corpus, docstrings
+from mobilebert_tf.data.documents import input_files, read_documents
+from mobilebert_tf.data.library_task import Sentence, giveaway, make_split
+
+SOURCE = '''"""The module says what all of its functions are about, in one line."""
+
+import does_not_exist_and_is_never_imported
+
+class A:
+    """The class is described here in words that are easy to read."""
+
+    def method(self):
+        """The method does what is needed for the class to be of use.
+
+        >>> A().method()
+        """
+        if True:
+            def inner():
+                """An inner function is described as well as any other one is."""
+
+    value = "A string that is no docstring should never be in the corpus at all."
+
+add_newdoc("module", "name", ("other", """What is written in C has its documentation in a call like this."""))
+raise SystemExit("nothing is run")
+'''
+EXPECTED = [
+    "The module says what all of its functions are about, in one line.",
+    "The class is described here in words that are easy to read.",
+    "The method does what is needed for the class to be of use.",
+    "An inner function is described as well as any other one is.",
+    "What is written in C has its documentation in a call like this.",
+]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package of 60 modules that say different things, and of files that must not be read."""
+    root = tmp_path / "sources" / "madeup"
+    for directory in ("", "sub", "tests", "_vendor/other"):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    (root / "first.py").write_text(SOURCE)
+    (root / "broken.py").write_text('"""This file has an error in it, so it is left out."""\ndef (:\n')
+    (root / "latin.py").write_bytes(b'"""This file is not in UTF-8 although it does not say so: \xe9."""\n')
+    (root / "tests" / "test_a.py").write_text('"""The text of a test should not be in the corpus at all."""')
+    (root / "_vendor" / "other" / "x.py").write_text('"""The text of another library should not be in it at all."""')
+    for i in range(60):
+        (root / "sub" / f"m{i}.py").write_text(f'"""The module with number {i} is one of many modules here."""\n' + SOURCE)
+    return root
+
+
+def test_docstrings_are_found_in_the_order_of_the_file(package: Path) -> None:
+    found = docstrings.read_paragraphs(docstrings.SourceFile("madeup", "first.py", package / "first.py"))
+    assert found == EXPECTED
+
+
+def test_docstrings_agree_with_the_ast_module() -> None:
+    path = Path(ast.__file__)
+    tree = ast.parse(path.read_bytes())
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    expected = [ast.get_docstring(n, clean=False) for n in ast.walk(tree) if isinstance(n, kinds)]
+    assert sorted(docstrings.docstrings(tree)) == sorted(filter(None, expected))
+
+
+def test_files_are_split_and_repetition_is_dropped(package: Path, tmp_path: Path) -> None:
+    output = tmp_path / "corpus"
+    assert cli.run(["corpus", f"--output={output}", f"--input={package}", "--workers=1", "--heldout_fraction=0.3"]) == 0
+    train = list(read_documents([output / "madeup.txt"]))
+    held_out = list(read_documents([output / "heldout" / "madeup.txt"]))
+    lines = [p for document in train + held_out for p in document]
+    assert len(lines) == len(set(lines)) == len(EXPECTED) + 60
+    assert 5 <= len(held_out) <= 35  # of 61 files with a share of 0.3; five deviations of a binomial are 18
+    assert not any("should not be" in line or "error" in line for line in lines)
+    assert input_files(str(output)) == [output / "madeup.txt"]
+
+
+def test_the_number_of_workers_changes_nothing(package: Path) -> None:
+    assert docstring_corpus.read_libraries([str(package)], 1) == docstring_corpus.read_libraries([str(package)], 2)
+
+
+def test_own_package_tests_and_vendored_code_are_left_out() -> None:
+    installed = docstrings.installed_libraries()
+    assert "mobilebert_tf" not in installed and "python" in installed and "numpy" in installed
+    names = [f.relative for f in docstrings.source_files("numpy", installed["numpy"])]
+    assert names == sorted(names) and len(names) > 50
+    assert not [n for n in names if "/tests/" in n or "_vendor" in n]
+
+
+def grams(text: str) -> set[str]:
+    words = "".join(c if c.isalpha() else "0" if c.isdigit() else " " for c in text.lower()).split()
+    return set(words) | {" ".join(pair) for pair in zip(words, words[1:], strict=False)}
+
+
+def test_task_is_split_by_file_without_near_duplicates() -> None:
+    rng = random.Random(1)
+    words = [f"{a}{b}" for a in "bcdfgklmnprst" for b in ("ab", "el", "in", "or", "um")]
+    base = [" ".join(rng.choices(words, k=rng.randint(6, 14))) for _ in range(300)]
+    candidates = []
+    for i in range(1500):
+        text = rng.choice(base).split()
+        text[rng.randrange(len(text))] = rng.choice(words)
+        label, number = rng.choice("xyz"), rng.randrange(50)
+        candidates.append(Sentence(label, " ".join(text) + ".", f"{label}/{number}.py", number < 10))
+    train, tests = make_split(candidates, 100, 20, seed=1, min_train_size=5)
+    assert len(train) > 20 and len(tests) > 5
+    assert not {s.source for s in train} & {s.source for s in tests}
+    sets = [grams(s.text) for s in train + tests]
+    for i in range(len(sets)):
+        for j in range(i):
+            assert len(sets[i] & sets[j]) / len(sets[i] | sets[j]) < 0.7
+    assert (train, tests) == make_split(candidates[::-1], 100, 20, seed=1, min_train_size=5)
+    assert train != make_split(candidates, 100, 20, seed=2, min_train_size=5)[0]
+
+
+def test_a_sentence_with_two_labels_is_dropped() -> None:
+    texts = {"x": "alpha beta gamma delta epsilon.", "y": "Alpha beta gamma delta epsilon!"}
+    both = [Sentence(label, text, f"{label}/a.py", False) for label, text in texts.items()]
+    more = [
+        Sentence(label, f"only of {label} and of no other one.", f"{label}/{n}.py", n == "b") for label in "xy" for n in "ab"
+    ]
+    more[1] = Sentence("x", "quite another thing is said.", "x/b.py", True)
+    more[3] = Sentence("y", "here we have something else.", "y/b.py", True)
+    train, _ = make_split(both + more, 10, 10, seed=1, min_train_size=1)
+    assert not [s for s in train if "alpha" in s.text.lower()]
+
+
+def test_names_of_libraries_give_the_answer_away() -> None:
+    pattern = giveaway(["numpy", "tensorflow", "python", "rich"])
+    for text in ("an np.array", "TF_CONFIG is set", "NumPy's", "TensorFlowLite", "(tf)", "CPython", "Rich text"):
+        assert pattern.search(text), text
+    for text in ("input", "enrich the platform", "happy copy", "tfoo"):
+        assert not pattern.search(text), text
+
+
+@pytest.mark.slow
+def test_real_task_is_honest(tmp_path: Path) -> None:
+    """The default classes, every pair of sentences of different sides compared."""
+    output = tmp_path / "corpus"
+    assert cli.run(["corpus", f"--output={output}", "--input=python,numpy,scipy,keras,matplotlib", "--workers=2"]) == 0
+    sides = {}
+    for side in ("train", "eval"):
+        with open(output / "sentences" / f"{side}.tsv", newline="") as file:
+            sides[side] = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert {row["label"] for row in sides["eval"]} == {"python", "numpy", "scipy", "keras", "matplotlib"}
+    assert not {r["source"] for r in sides["train"]} & {r["source"] for r in sides["eval"]}
+    train_text = {line for f in input_files(str(output)) for d in read_documents([f]) for line in d}
+    assert not any(r["text"] in train_text for r in sides["eval"])
+    train = [grams(row["text"]) for row in sides["train"]]
+    for row in sides["eval"]:
+        x = grams(row["text"])
+        assert all(len(x & y) < 0.7 * len(x | y) for y in train)
+
+
+def test_text_is_normalised_and_documents_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\ufeff  One  thing.\r\nTwo\tthings.\n\n\n  \nThree cafe\u0301.\n", encoding="utf-8")
+    with lzma.open(tmp_path / "b.txt.xz", "wt") as file:
+        file.write("Four.\n")
+    with gzip.open(tmp_path / "c.txt.gz", "wt") as file:
+        file.write("\nFive.\n\nSix.")
+    output = tmp_path / "corpus"
+    assert cli.run(["corpus", "--source=text", f"--output={output}", f"--input={tmp_path}/*.txt*"]) == 0
+    assert (output / "a.txt").read_text() == "One thing.\nTwo things.\n\nThree caf\u00e9.\n"
+    assert (output / "b.txt").read_text() == "Four.\n"
+    assert (output / "c.txt").read_text() == "Five.\n\nSix.\n"
+    assert list(read_documents(input_files(str(output)))) == [
+        ["One thing.", "Two things."],
+        ["Three café."],
+        ["Four."],
+        ["Five."],
+        ["Six."],
+    ]
+
+
+@pytest.mark.slow
+def test_tensorflow_datasets(tmp_path: Path) -> None:
+    import tensorflow_datasets as tfds
+
+    output = tmp_path / "corpus"
+    command = ["corpus", "--source=tfds", f"--output={output}", "--input=imdb_reviews"]
+    with tfds.testing.mock_data(num_examples=7):
+        assert cli.run([*command, "--text_feature=label"]) == 2
+        assert cli.run([*command, "--text_feature=missing"]) == 2
+        assert cli.run(command) in (0, 2)
+    assert cli.run(["corpus", "--source=tfds", f"--output={tmp_path}/o", "--input=no_such_set_at_all"]) == 2

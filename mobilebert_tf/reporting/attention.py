@@ -82,8 +82,9 @@ def _map(axes: Axes, weights: np.ndarray) -> None:
 
 def _labels(axes: Axes, tokens: list[str], size: float, left: bool, below: bool) -> None:
     plain_frame(axes)
-    axes.set_xticks(range(len(tokens)) if below else [], tokens if below else [], rotation=90, fontsize=size, color=MUTED)
-    axes.set_yticks(range(len(tokens)) if left else [], tokens if left else [], fontsize=size, color=MUTED)
+    across, down = (tokens if below else []), (tokens if left else [])
+    axes.set_xticks(range(len(across)), across, rotation=90, fontsize=size, color=MUTED)
+    axes.set_yticks(range(len(down)), down, fontsize=size, color=MUTED)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)
 

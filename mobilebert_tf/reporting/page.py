@@ -120,7 +120,8 @@ def _teacher(teacher: Training, number: int) -> dict[str, Any]:
         panels = {metric: title for metric, title in _PRETRAINING_PANELS.items() if metric in stage.metrics}
         panels = panels or ({"loss": "loss"} if "loss" in stage.metrics else {})
         if panels:
-            label = f"Pre-training over {numbers.count(int(stage.steps[-1]))} steps: " + ", ".join(panels.values()) + "."
+            shown = ", ".join(panels.values())
+            label = f"Pre-training over {numbers.count(int(stage.steps[-1]))} steps: {shown}."
             name = f"teacher-{number}-{index}"
             charts.append(Markup(curves.training(name, label, stage, panels, teacher.held_out)))
     return {"item": teacher, "charts": charts}

@@ -42,7 +42,8 @@ def transfer_verdict(results: Results) -> str:
     before, after = scratch.score.accuracy, transferred.score.accuracy
     if before is None or after is None:
         return ""
-    points = 100 * (after - before)
+    # Of the figures as shown, so that a reader who subtracts them finds the same.
+    points = round(100 * after, 1) - round(100 * before, 1)
     intervals = scores.wilson(scratch.score), scores.wilson(transferred.score)
     if abs(points) < 0.05:
         verdict = "Transfer made no difference"

@@ -1,6 +1,7 @@
 """Directories as the commands leave them, with figures that a page can be checked against."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,19 @@ TOKENS = "[CLS] return the pseudo ##inv ##erse of a matrix using its singular va
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Path:
-    """A finished pipeline's directory."""
+    """A finished pipeline's directory, free to be changed."""
     return write_pipeline(tmp_path / "demo")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another one, for tests that only read."""
+    return write_pipeline(tmp_path_factory.mktemp("finished") / "demo")
+
+
+@pytest.fixture(name="write_run")
+def write_run_fixture() -> Callable[..., None]:
+    return write_run
 
 
 def write_pipeline(top: Path) -> Path:
@@ -145,10 +157,10 @@ def export_report() -> dict[str, Any]:
 
 
 def attention(random: np.random.Generator) -> dict[str, Any]:
-    """Four layers of four heads; some look at neighbours, some at the last token."""
+    """Two layers of four heads; some look at neighbours, some at the last token."""
     length, layers = len(TOKENS), []
     place = np.arange(length)
-    for layer in range(1, 5):
+    for layer in (1, 2):
         heads = []
         for head in range(4):
             scores = -np.abs(place[:, None] + head - 1 - place[None, :]) * (0.3 * layer)

@@ -1,0 +1,259 @@
+"""The page says what the files say, loads nothing, and survives whatever the files hold."""
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.commands.report import Report
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.reporting import page, read, scores, words
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Elements and text of a page; complains about tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def headings(self) -> list[str]:
+        return [attributes["id"] or "" for tag, attributes in self.elements if tag == "h2"]
+
+
+@pytest.fixture(scope="module")
+def html(finished: Path) -> str:
+    """The page of the whole pipeline, drawn once."""
+    return render(finished)
+
+
+def render(*directories: Path) -> str:
+    return page.render(read.read(directories))
+
+
+def test_page_loads_nothing_and_is_sound(html: str) -> None:
+    parsed = Page(html)
+    assert "http" not in html
+    assert not re.search(r"@import|url\((?!#)", html)
+    for tag, attributes in parsed.elements:
+        assert tag not in ("script", "iframe", "object", "base")
+        for name in ("src", "href", "xlink:href", "srcset"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:")), f"<{tag} {name}={value}>"
+    ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    referred = re.findall(r"""(?:url\(#|href="#)([^)"]+)""", html)
+    assert set(referred) <= set(ids)
+    assert ("html", {"lang": "en"}) in parsed.elements
+    pictures = [attributes for tag, attributes in parsed.elements if tag == "svg"]
+    assert len(pictures) == 14 and all(a["role"] == "img" and a["aria-label"] for a in pictures)
+    assert all("scope" in attributes for tag, attributes in parsed.elements if tag == "th")
+    assert html.count("<h1") == 1
+
+
+def test_page_shows_the_numbers_of_the_files(html: str, finished: Path) -> None:
+    pipeline, text = finished, Page(html).text
+    report = json.loads((pipeline / "export" / "report.json").read_text())
+    for variant in report["variants"]:
+        for shown in (
+            f"{variant['bytes'] / 1e6:.2f} MB",
+            f"{100 * variant['metrics']['accuracy']:.1f} %",
+            f"{100 * variant['metrics']['macro_f1']:.1f} %",
+            f"{variant['latency_ms']['median']:.2f} ms",
+            f"p90 {variant['latency_ms']['p90']:.2f} ms",
+            f"{100 * variant['parity']['decision_agreement']:.1f} %",
+            variant["file"],
+        ):
+            assert shown in text.replace("\u00a0", " "), shown
+    assert "1.3 × 10⁻⁶ 100.0 % passed" in text
+    assert "failed accuracy fell by 40.1 points" in text
+    teacher = json.loads((pipeline / "teacher" / "metrics.json").read_text())
+    student = json.loads((pipeline / "student" / "metrics.json").read_text())
+    for shown in ("28.7 % 25.4 %", "4.32", "4.65", "68.7 % 65.4 %", "45.7 %", "2,345,678 765,432"):
+        assert shown in text.replace("\u00a0", " "), shown
+    assert (teacher["parameters"], student["parameters"]) == (2_345_678, 765_432)
+    confusion = json.loads((pipeline / "classifier" / "metrics.json").read_text())["evaluation"]["confusion"]
+    assert " ".join(str(n) for n in confusion[0]) in text
+    assert "25.3 %" in text.replace("\u00a0", " "), "majority class"
+    assert "teacher pretrain 2 min 31 s" in text.replace("\u00a0", " ")
+    # 4.2 + 3.1 + 12.8 + 1.9 + 151.4 + 128.2 + 41.3 + 39.9 + 33.7 = 416.5 s
+    assert "Together 6 min 56 s" in text.replace("\u00a0", " ")
+    assert "0123456789ab" in text and "Some Processor" in text
+    assert "mobilebert-tf pretrain --output=teacher --seed=1" in text
+
+
+def test_headline_and_verdict(pipeline: Path) -> None:
+    results = read.read([pipeline])
+    best = words.best_variant(results)
+    assert best and best.name == "dynamic_int8", "static_int8 is smaller, but failed"
+    assert words.headline(results).replace("\u00a0", " ") == (
+        "A verified 0.81 MB file is right on 80.9 % of the held-out examples and answers in 0.57 ms on this machine."
+    )
+    assert words.transfer_verdict(results).replace("\u00a0", " ") == (
+        "Transfer gained 10.8 percentage points: 81.2 % against 70.4 % for the same student fine-tuned from random "
+        "weights. The 95 % intervals lie apart."
+    )
+    path = pipeline / "classifier_from_scratch" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["evaluation"]["accuracy"] = 0.83
+    path.write_text(json.dumps(metrics))
+    verdict = words.transfer_verdict(read.read([pipeline]))
+    assert verdict.startswith("Transfer lost 1.8 percentage points") and "overlap" in verdict
+
+
+def test_wilson_interval() -> None:
+    score = scores.Score(
+        examples=10, accuracy=0.8, macro_f1=None, loss=None, majority_accuracy=None, confusion=None
+    )  # fmt: skip
+    # Newcombe (1998), by hand: (2np + z² ± z sqrt(z² + 4np(1-p))) / (2(n + z²)) with z = 1.959964.
+    z, n, p = 1.959964, 10, 0.8
+    middle, spread = 2 * n * p + z * z, z * np.sqrt(z * z + 4 * n * p * (1 - p))
+    expected = ((middle - spread) / (2 * (n + z * z)), (middle + spread) / (2 * (n + z * z)))
+    # z is rounded to seven digits.
+    assert scores.wilson(score) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kept", "headings"),
+    [
+        (("corpus", "vocab"), ["time", "made"]),
+        (("teacher",), ["teacher-1", "time", "made"]),
+        (("student",), ["student-1", "time", "made"]),
+        (("classifier",), ["pays", "confusion-1", "time", "made"]),
+        (("export",), ["files-1", "pays", "time", "made"]),
+    ],
+)
+def test_sections_appear_with_their_data(pipeline: Path, kept: tuple[str, ...], headings: list[str]) -> None:
+    assert Page(render(*(pipeline / name for name in kept))).headings() == headings
+
+
+def test_unfinished_runs_are_marked(pipeline: Path, write_run: Callable[..., None]) -> None:
+    """Each has got as far as its log; the classifier is finished, and not marked."""
+    commands = {"teacher": "pretrain", "student": "distill", "classifier_from_scratch": "finetune", "export": "export"}
+    for name, command in commands.items():
+        for file in (pipeline / name).iterdir():
+            if file.name != "log.jsonl":
+                file.unlink()
+        write_run(pipeline / name, command, None)
+    text = Page(render(pipeline)).text
+    for name in commands:
+        assert f"Unfinished. {name} was still at work" in text
+    assert "Unfinished. classifier was" not in text
+    assert text.count(" unfinished") == len(commands), "in the table of times"
+    assert "Does transfer pay?" not in text
+
+
+def test_nothing_begun_but_the_record(tmp_path: Path, write_run: Callable[..., None]) -> None:
+    for name, command in (("t", "pretrain"), ("s", "distill"), ("c", "finetune"), ("e", "export")):
+        write_run(tmp_path / name, command, None)
+    text = Page(render(tmp_path)).text
+    assert "0 of 4 runs are finished; there are no scores yet." in text
+    assert text.count("Unfinished.") >= 3
+
+
+def test_hostile_strings_are_text(pipeline: Path) -> None:
+    evil = "<script>alert('\"&$x^2$')</script>"
+    attention = json.loads((pipeline / "student" / "attention.json").read_text())
+    attention["tokens"][3] = evil[:9]
+    attention["tokens"][4] = "$x_{$"
+    (pipeline / "student" / "attention.json").write_text(json.dumps(attention))
+    (pipeline / "classifier" / "labels.txt").write_text("".join(f"{evil}{n}\n" for n in range(5)))
+    report = json.loads((pipeline / "export" / "report.json").read_text())
+    for key in ("name", "file", "reason"):
+        report["variants"][0][key] = evil
+    (pipeline / "export" / "report.json").write_text(json.dumps(report))
+    record = json.loads((pipeline / "teacher" / "run.json").read_text())
+    record["made_by"] |= {"command": evil, "commit": evil, "machine": {"model": evil}, "date": evil}
+    (pipeline / "teacher" / "run.json").write_text(json.dumps(record))
+    shutil.move(pipeline / "student", pipeline / "<b>student")
+    parsed = Page(render(pipeline))
+    assert not {"script", "b"} & {tag for tag, _ in parsed.elements}
+    assert evil in parsed.text and "$x_{$" in parsed.text and "<b>student" in parsed.text
+
+
+def test_log_of_a_killed_run(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    entries = [{"stage": "a", "step": step, "loss": loss} for step, loss in ((1, 1.0), (2, 2.0), (3, 3.0), (2, 9.0))]
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries) + '{"stage": "a", "st')
+    (stage,) = read.read_log(path)
+    assert stage.steps.tolist() == [1, 2, 3]
+    assert stage.metrics["loss"].tolist() == [1.0, 9.0, 3.0], "the step written later counts"
+    path.write_text('{"stage": "a"\n{"stage": "a", "step": 1}\n')
+    with pytest.raises(UsageError, match=r"log\.jsonl:1: is not a line of a training log"):
+        read.read_log(path)
+
+
+def test_command_writes_where_it_should(pipeline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Report(input=str(pipeline)).run()
+    assert capsys.readouterr().out.startswith(f"report: {pipeline / 'report.html'} (9 runs)")
+    Report(input=str(pipeline)).run()  # a report may replace a report
+    mine = pipeline / "mine.html"
+    mine.write_text("<p>precious")
+    with pytest.raises(UsageError, match="exists and is no report"):
+        Report(input=str(pipeline), output=str(mine)).run()
+    assert mine.read_text() == "<p>precious"
+    with pytest.raises(UsageError, match="is a directory"):
+        Report(input=str(pipeline), output=str(pipeline)).run()
+
+
+def test_bad_input_is_one_line(pipeline: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "run.json").write_text("{}")
+    for name, message in (
+        ("absent", "no such file or directory"),
+        ("empty", "neither holds a run.json"),
+        ("broken", "is not readable as JSON"),
+        ("other", "does not say which command"),
+    ):
+        with pytest.raises(UsageError, match=message) as caught:
+            Report(input=str(tmp_path / name)).run()
+        assert "\n" not in str(caught.value) and name in str(caught.value)
+    attention = json.loads((pipeline / "student" / "attention.json").read_text())
+    attention["tokens"].append("one more")
+    (pipeline / "student" / "attention.json").write_text(json.dumps(attention))
+    with pytest.raises(UsageError, match=r"attention\.json: layer 1 is \(4, 16, 16\), not heads x 17 x 17"):
+        read.read([pipeline])
+
+
+def test_runs_are_found_once_and_in_order(pipeline: Path) -> None:
+    results = read.read([pipeline, pipeline / "teacher"])
+    assert [run.command for run in results.runs] == [
+        "corpus", "vocab", "records", "records", "pretrain", "distill", "finetune", "finetune", "export",
+    ]  # fmt: skip
+    assert [c.from_scratch for c in results.classifiers] == [False, True]
+    assert all(dataclasses.is_dataclass(run) for run in results.runs)

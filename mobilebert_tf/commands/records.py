@@ -76,8 +76,6 @@ class Records:
         text = documents.read_documents(files)
         totals, shards = record_writer.write_shards(text, settings, run.directory, self.shards, self.workers)
         seconds = time.monotonic() - start
-        if totals.examples < self.shards:
-            raise UsageError(f"{self.input}: makes {totals.examples} examples, too few for --shards={self.shards}")
         index = {
             "masking": self.masking,
             "features": records.describe(records.features_for(self.masking)),

@@ -20,6 +20,7 @@ from mobilebert_tf.data.pool import map_in_order
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.data.segment_pairs import SegmentPair, segment_pairs
 from mobilebert_tf.data.sentences import split_sentences
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import Tokenizer
 
 CHUNK_CHARACTERS = 1_000_000
@@ -102,6 +103,9 @@ def write_shards(
 
     Returns:
       The totals, and bytes and number of examples of each file.
+
+    Raises:
+      UsageError: there are fewer examples than files, or the documents cannot be read.
     """
     quiet.start_tensorflow()
     import tensorflow as tf
@@ -121,6 +125,8 @@ def write_shards(
                 writers[totals.examples % shards].write(records.serialize(example, features))
                 totals.examples += 1
                 totals.random_next += example["next_sentence_labels"][0]
+        if totals.examples < shards:  # raised here, so that no file comes to its place
+            raise UsageError(f"the text makes {totals.examples} examples, too few for --shards={shards}")
     files = {}
     for i, name in enumerate(names):
         count = len(range(i, totals.examples, shards))

@@ -1,0 +1,100 @@
+"""One clear line for each kind of bad input, status 2, and nothing left behind that looks done."""
+
+import lzma
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, text_file: Path) -> Path:
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "blank.txt").write_text("\n \n\n")
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 10)
+    (tmp_path / "nul.txt").write_bytes(b"begins as text\n\0\1\2\n")
+    (tmp_path / "few.txt").write_text("one two.\n\nthree four.\n")
+    (tmp_path / "latin.txt").write_bytes("Zwei Zeilen.\nSch\u00f6ne Gr\u00fc\u00dfe.\n".encode("latin-1"))
+    whole = lzma.compress(text_file.read_bytes())
+    (tmp_path / "cut.txt.xz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "no_specials.txt").write_text("a\nb\n##c\n")
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+TEXTS = [
+    ("missing.txt", "no such file"),
+    ("empty.txt", "is empty"),
+    ("blank.txt", "only blank lines"),
+    ("binary.txt", "is not UTF-8 text"),
+    ("nul.txt", "line 2: holds a NUL character"),
+    ("latin.txt", "line 1: is not UTF-8 text"),
+    ("cut.txt.xz", "damaged or cut short"),
+    ("folder", "has no text file"),
+    ("*.nothing", "no such file"),
+]
+
+
+@pytest.mark.parametrize("command", ["corpus", "vocab", "records"])
+@pytest.mark.parametrize("name, message", TEXTS)
+def test_text(
+    command: str, name: str, message: str, inputs: Path, vocab_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {"corpus": ["--source=text"], "vocab": ["--size=150"], "records": [f"--vocab={vocab_file}", "--workers=1"]}
+    output = inputs / "output"
+    assert cli.run([command, f"--input={inputs / name}", f"--output={output}", *more[command]]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and message in lines[0] and str(inputs / name) in lines[0]
+    assert not [path for path in output.rglob("*") if path.suffix == ".tfrecord" or path.name == "empty.txt"]
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--vocab={inputs}/no_specials.txt"], "the special token [PAD] is missing"),
+        (["--vocab={inputs}/none.txt"], "no such vocabulary"),
+        (["--vocab={inputs}/binary.txt"], "not a vocabulary"),
+        (["--vocab={vocab}", "--max_seq_length=4"], "--max_seq_length=4: must be at least 5"),
+        (["--vocab={vocab}", "--masked_lm_prob=1.5"], "--masked_lm_prob=1.5"),
+        (["--vocab={vocab}", "--masking=none"], "masking"),
+        (["--vocab={vocab}", "--input={inputs}/few.txt", "--shards=40"], "too few for --shards"),
+    ],
+)
+def test_records_options(
+    flags: list[str],
+    message: str,
+    inputs: Path,
+    text_file: Path,
+    vocab_file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [flag.format(inputs=inputs, vocab=vocab_file) for flag in flags]
+    assert cli.run(["records", f"--input={text_file}", f"--output={inputs}/output", "--workers=1", *words]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and message in lines[0]
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--input=no_such_library_here"], "no library 'no_such_library_here' is installed"),
+        (["--heldout_fraction=1.5"], "must lie between 0 and 1"),
+        (["--source=text"], "needs --input"),
+    ],
+)
+def test_corpus_options(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["corpus", f"--output={tmp_path}/output", "--workers=1", *flags]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and message in lines[0]
+
+
+def test_unfinished_corpus_is_not_read(text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = tmp_path / "corpus"
+    assert cli.run(["corpus", "--source=text", f"--input={text_file}", f"--output={corpus}"]) == 0
+    record = corpus / "run.json"
+    record.write_text(record.read_text().replace('"finished"', '"begun"'))
+    assert cli.run(["vocab", f"--input={corpus}", f"--output={tmp_path}/vocab"]) == 2
+    assert "`corpus` has not finished there" in capsys.readouterr().err

@@ -1,0 +1,147 @@
+"""`records`: what is in the files, and that it does not depend on the number of processes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from mobilebert_tf import cli
+from mobilebert_tf.data import record_writer, records
+from mobilebert_tf.data.documents import read_documents
+from mobilebert_tf.data.pretraining_input import load_records, one_pass
+from mobilebert_tf.tokenization import Tokenizer
+
+SETTINGS = dict(max_seq_length=48, max_predictions=8, dupe_factor=2, short_seq_prob=0.1, masked_lm_prob=0.15, seed=1)
+
+
+def test_records_round_trip(records_directory: Path, text_file: Path, vocab_file: Path) -> None:
+    """What is read is what was made, feature by feature, in the order of the shards."""
+    masking = records_directory.name
+    settings = record_writer.Settings(vocab=str(vocab_file), masking=masking, **SETTINGS | {"dupe_factor": 5})
+    made = []
+    for chunk in record_writer.chunks(read_documents([text_file])):
+        made += record_writer.make_examples(settings, chunk)[0]
+    record_set = load_records(records_directory)
+    assert record_set.count == len(made) > 200
+    raw = list(tf.data.TFRecordDataset([str(file) for file in record_set.files]).as_numpy_iterator())
+    in_file_order = [example for shard in range(3) for example in made[shard::3]]
+    for serialized, example in zip(raw, in_file_order, strict=True):
+        found = tf.train.Example.FromString(serialized).features.feature
+        assert set(found) == set(record_set.features) == set(example)
+        for name, feature in record_set.features.items():
+            values = found[name].float_list if feature.dtype == "float32" else found[name].int64_list
+            assert list(values.value) == example[name]
+    if masking != "dynamic":
+        batch = next(iter(one_pass(record_set, len(made))))
+        for name, values in batch.items():
+            expected = np.array([e[name] for e in in_file_order])
+            np.testing.assert_array_equal(values.numpy(), expected[:, 0] if values.ndim == 1 else expected)
+
+
+def test_examples_are_sequences_of_the_text(records_directory: Path, text_file: Path) -> None:
+    """[CLS] A [SEP] B [SEP] with the masked pieces put back stands in the text, piece by piece."""
+    record_set = load_records(records_directory)
+    tokenizer = Tokenizer.from_vocab(record_set.vocab)
+    cls, sep, pad, mask = (tokenizer.id(t) for t in ("[CLS]", "[SEP]", "[PAD]", "[MASK]"))
+    documents = [
+        " " + " ".join(map(str, sum(tokenizer.encode_batch(document), []))) + " "
+        for document in read_documents([text_file])
+    ]
+    masked = chosen = same_document = real = 0
+    for batch in one_pass(record_set, 64).as_numpy_iterator():
+        for e in (dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)):
+            count = int(e["masked_lm_weights"].sum())
+            length = int(e["input_mask"].sum())
+            assert 1 <= count <= 8
+            assert list(e["input_mask"]) == [1] * length + [0] * (48 - length)
+            assert list(e["masked_lm_weights"]) == [1] * count + [0] * (8 - count)
+            assert not e["masked_lm_ids"][count:].any() and not e["masked_lm_positions"][count:].any()
+            ids = e["input_ids"].copy()
+            positions = e["masked_lm_positions"][:count]
+            assert len(set(positions)) == count
+            masked += int((ids[positions] == mask).sum())
+            chosen += count
+            ids[positions] = e["masked_lm_ids"][:count]
+            assert not np.isin(e["masked_lm_ids"][:count], (cls, sep, pad, mask)).any()
+            first_end = list(ids).index(sep)
+            assert ids[0] == cls and ids[length - 1] == sep and (ids[length:] == pad).all()
+            assert list(np.flatnonzero(ids == sep)) == [first_end, length - 1]
+            second = [1] * (length - first_end - 1)
+            assert list(e["segment_ids"]) == [0] * (first_end + 1) + second + [0] * (48 - length)
+            parts = (ids[1:first_end], ids[first_end + 1 : length - 1])
+            a, b = (" " + " ".join(map(str, part)) + " " for part in parts)
+            homes = [[i for i, document in enumerate(documents) if part in document] for part in (a, b)]
+            assert all(homes)
+            if e["next_sentence_labels"] == 0:
+                real += 1
+                home = next(documents[i] for i in homes[0] if i in homes[1])
+                assert home.index(a) < home.rindex(b)
+            else:
+                same_document += bool(set(homes[0]) & set(homes[1]))
+    # Of about 5,000 chosen pieces 80 % are [MASK]: three points are five deviations.
+    assert chosen > 1500 and abs(masked / chosen - 0.8) < 5 * (0.16 / chosen) ** 0.5
+    assert real > 100
+    # One or two pieces, left by cutting, can stand in both documents by chance.
+    assert same_document < 0.1 * record_set.count
+
+
+def test_number_of_processes_changes_nothing(text_file: Path, vocab_file: Path, tmp_path: Path) -> None:
+    """Several chunks, so that the processes have something to share."""
+    documents = list(read_documents([text_file]))
+    settings = record_writer.Settings(vocab=str(vocab_file), masking="token", **SETTINGS)
+    original = record_writer.chunks
+    try:
+        record_writer.chunks = lambda d: original(d, size=3000)
+        assert len(list(record_writer.chunks(documents))) > 3
+        for workers in (1, 2):
+            (tmp_path / str(workers)).mkdir()
+            record_writer.write_shards(documents, settings, tmp_path / str(workers), 2, workers)
+    finally:
+        record_writer.chunks = original
+    files = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert len(files) == 2
+    for name in files:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_seed_and_copies_change_the_examples(text_file: Path, vocab_file: Path) -> None:
+    chunk = next(record_writer.chunks(read_documents([text_file])))
+
+    def made(**changes: int) -> list[records.Example]:
+        settings = record_writer.Settings(vocab=str(vocab_file), masking="token", **SETTINGS | changes)
+        return record_writer.make_examples(settings, chunk)[0]
+
+    assert made() == made() != made(seed=2)
+    assert len({tuple(e["input_ids"]) for e in made()}) > 0.95 * len(made())
+    assert len(made(dupe_factor=4)) > 1.7 * len(made(dupe_factor=2))
+
+
+def test_chunks_hold_every_document_once_and_two_at_least() -> None:
+    documents = [["x" * n] for n in (10, 5000, 3, 4, 2500, 1, 9000, 1)]
+    for size in (1, 100, 3000, 10**6):
+        made = list(record_writer.chunks(iter(documents), size))
+        assert [d for _, chunk in made for d in chunk] == documents
+        assert [number for number, _ in made] == list(range(len(made)))
+        assert all(len(chunk) > 1 for _, chunk in made)
+    assert list(record_writer.chunks([["only"]])) == [(0, [["only"]])]
+
+
+def test_index_says_what_the_files_hold(records_directory: Path) -> None:
+    index = json.loads((records_directory / "records.json").read_text())
+    assert index["masking"] == records_directory.name
+    assert sum(file["examples"] for file in index["files"].values()) == index["examples"]
+    for name, file in index["files"].items():
+        assert sum(1 for _ in tf.data.TFRecordDataset(str(records_directory / name))) == file["examples"]
+    assert 0.4 < index["random_next_share"] < 0.7
+
+
+def test_finished_work_is_skipped_and_other_work_refused(
+    records_directory: Path, text_file: Path, vocab_file: Path
+) -> None:
+    words = ["records", f"--input={text_file}", f"--vocab={vocab_file}", f"--output={records_directory}"]
+    words += [f"--masking={records_directory.name}", "--max_seq_length=48", "--max_predictions=8", "--shards=3"]
+    before = {path: path.stat().st_mtime_ns for path in records_directory.iterdir()}
+    assert cli.run([*words, "--workers=2"]) == 0
+    assert cli.run([*words, "--seed=9"]) == 2
+    assert {path: path.stat().st_mtime_ns for path in records_directory.iterdir()} == before

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -31,7 +32,8 @@ _VARIABLES = {
     THIRD: "--third",
 }
 
-_STYLE = {
+# matplotlib 3.11 types these names as literals, 3.10 as plain strings.
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mobilebert_tf",
     "font.family": "sans-serif",

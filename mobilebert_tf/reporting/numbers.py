@@ -12,8 +12,8 @@ def percent(share: float | None) -> str:
     return ABSENT if share is None else f"{100 * share:.1f}\u00a0%"
 
 
-def count(number: int | None) -> str:
-    return ABSENT if number is None else f"{number:,}"
+def count(number: float | None) -> str:
+    return ABSENT if number is None else f"{number:,.0f}"
 
 
 def significant(number: float | None, digits: int = 3) -> str:

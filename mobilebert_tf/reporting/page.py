@@ -102,7 +102,7 @@ def _files_caption(export: Exported) -> str:
 
 def _finetuning(results: Results) -> Markup | str:
     """Loss curves of the first run from scratch and the first after transfer."""
-    found = {}
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for scratch, title in ((False, "transferred"), (True, "from scratch")):
         for classifier in results.classifiers:
             stage = classifier.stages[-1] if classifier.stages else None

@@ -86,7 +86,8 @@ def _measure(text: str, width: int, directory: Path) -> tuple[dict, list[str]]:
     wrapper.write_text(MEASURE.strip().replace("WIDTH", str(width)).replace("<script>", carrier + "\n<script>", 1))
     command = [
         str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--hide-scrollbars",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--enable-logging=stderr", "--hide-scrollbars",
         f"--user-data-dir={directory / 'profile'}", "--window-size=1400,1000", "--virtual-time-budget=5000",
         "--dump-dom", wrapper.as_uri(),
     ]  # fmt: skip

@@ -33,6 +33,7 @@ class Pipeline:
 
     output: str = option("directory to write", default="demo")
     input: str | None = option("text files to pre-train on; left out: docstrings of installed packages", default=None)
+    packages: str | None = option("packages whose docstrings are read; left out: all with much text", default=None)
     held_out_input: str | None = option("text files on which both models are scored; docstrings bring their own", default=None)
     vocab: str | None = option("vocabulary to use; left out: one is learned from the text", default=None)
     vocab_size: int = option("word pieces of a learned vocabulary", default=8000)
@@ -110,7 +111,7 @@ class Pipeline:
         text = Corpus(
             output=str(corpus),
             source="text" if self.input else "docstrings",
-            input=self.input,
+            input=self.input or self.packages,
             max_sentences_per_class=self.max_sentences_per_class,
             **common,
         )

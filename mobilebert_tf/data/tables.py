@@ -19,7 +19,8 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator
 
     The kind is told by the ending, before a compression's own (`train.tsv.xz`). TSV
     has a header and no quoting, as GLUE's files; CSV has a header and quotes; JSONL
-    has an object a line.
+    has an object a line. A column may be several names, comma-separated: the first that
+    the row has counts, since training and evaluation tables do not always agree.
 
     Raises:
       UsageError: unknown ending, a column or a value is missing, or a row is broken;
@@ -32,10 +33,13 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator
         raise UsageError(f"{path}: the ending says no table; use one of {endings} (also .gz, .bz2, .xz of them)")
     rows = _json_rows(path) if suffixes[-1] == ".jsonl" else _delimited_rows(path, suffixes[-1])
     for number, row in rows:
+        found = {}
         for column in columns:
-            if column not in row:
+            name = next((name for name in column.split(",") if name in row), None)
+            if name is None:
                 raise UsageError(f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}")
-        yield number, {column: row[column] for column in columns}
+            found[column] = row[name]
+        yield number, found
 
 
 def _delimited_rows(path: Path, suffix: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -1,0 +1,72 @@
+"""The classification task: labels, features, metrics, against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "b", "c", "##c"))  # [CLS] 2, [SEP] 3, a 5, b 6, c 7, ##c 8
+
+
+def table(tmp_path, text, name="train.tsv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_labels_are_discovered_and_sorted(tmp_path):
+    path = table(tmp_path, "label\ttext\nno\ta\nyes\tb\nno\tc\n")
+    task = ClassificationTask.discover(path)
+    assert task.labels == ("no", "yes")
+    assert [e.label for e in task.read(path)] == [0, 1, 0]
+
+
+def test_a_label_that_training_never_saw_is_named_with_its_line(tmp_path):
+    task = ClassificationTask(labels=("no", "yes"))
+    with pytest.raises(UsageError, match=r"dev.tsv, line 3: label 'maybe'.*no, yes"):
+        task.read(table(tmp_path, "label\ttext\nno\ta\nmaybe\tb\n", "dev.tsv"))
+
+
+@pytest.mark.parametrize("text, word", [("label\ttext\nno\ta\n", "at least two"), ("label\ttext\n", "has 0 distinct")])
+def test_too_few_labels_are_refused(tmp_path, text, word):
+    with pytest.raises(UsageError, match=word):
+        ClassificationTask.discover(table(tmp_path, text))
+
+
+def test_features_of_single_texts():
+    features = ClassificationTask(("x", "y"), max_seq_length=6).features(
+        [Example("a bc", label=1), Example("a b c a b c", label=0)], TOKENIZER
+    )
+    assert features["input_ids"].tolist() == [[2, 5, 6, 8, 3, 0], [2, 5, 6, 7, 5, 3]]
+    assert features["input_mask"].tolist() == [[1, 1, 1, 1, 1, 0], [1] * 6]
+    assert features["segment_ids"].tolist() == [[0] * 6] * 2
+    assert features["label"].tolist() == [1, 0]
+    assert all(values.dtype == np.int32 for values in features.values())
+
+
+def test_of_a_pair_the_longer_side_is_cut():
+    features = ClassificationTask(("x", "y"), max_seq_length=8, text_pair_column="second").features(
+        [Example("a a a a a", "b c")], TOKENIZER
+    )
+    assert features["input_ids"].tolist() == [[2, 5, 5, 5, 3, 6, 7, 3]]
+    assert features["segment_ids"].tolist() == [[0, 0, 0, 0, 0, 1, 1, 1]]
+    assert "label" not in features
+
+
+def test_metrics_by_hand():
+    task = ClassificationTask(("x", "y"))
+    logits = np.log(np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]))
+    metrics = task.metrics(logits, np.array([0, 0, 1, 1]))
+    assert metrics["accuracy"] == 0.75 and metrics["majority_accuracy"] == 0.5
+    assert metrics["confusion"] == [[1, 1], [0, 2]]
+    assert metrics["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert metrics["loss"] == pytest.approx(-np.log([0.9, 0.4, 0.7, 0.8]).mean())
+
+
+def test_decode_and_json_round_trip():
+    task = ClassificationTask(("x", "y"), max_seq_length=9, text_column="t")
+    answer = task.decode(np.log(np.array([[0.25, 0.75]])))[0]
+    assert answer["label"] == "y" and answer["probability"] == pytest.approx(0.75)
+    assert ClassificationTask.from_json(task.to_json(), task.labels) == task

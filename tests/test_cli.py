@@ -1,0 +1,89 @@
+"""The command line: help, unknown words, exit status, and what a run directory refuses."""
+
+import dataclasses
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import define_flags, from_flags, option
+from mobilebert_tf.run_directory import open_run
+
+COMMANDS = "corpus vocab records pretrain distill finetune evaluate predict export report pipeline".split()
+
+
+def test_overview_names_every_command(capsys):
+    assert cli.run(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in [*COMMANDS, "benchmark host", "benchmark training"])
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(name, capsys):
+    assert cli.run([*name.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"usage: mobilebert-tf {name}" in text and "mobilebert-tf " + name in text.split("flags:")[0][20:]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["pretain"], "did you mean `pretrain`"),
+        (["vocab", "--siez=3", "--output=x", "--input=y"], "siez"),
+        (["vocab", "--size=many", "--output=x", "--input=y"], "size"),
+        (["vocab"], "--"),
+        (["vocab", "corpus", "--output=x", "--input=y"], "'corpus' is not a flag"),
+        (["pretrain", "--optimizer=sgd", "--output=x", "--records=y"], "sgd"),
+        (["vocab", "--flagfile=none.flags"], "none.flags"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(words, message, capsys):
+    assert cli.run(words) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and "Traceback" not in error
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thing:
+    """mobilebert-tf thing"""
+
+    output: str = option("directory")
+    source: str | None = option("file", default=None, is_input=True)
+    size: int = option("how many", default=3)
+    workers: int = option("processes", default=1, identity=False)
+
+
+def test_flags_files_and_defaults(tmp_path):
+    (tmp_path / "a.flags").write_text("# comment\n--size=5\n")
+    values = define_flags(Thing)
+    values(["thing", f"--flagfile={tmp_path / 'a.flags'}", "--output=here"])
+    assert from_flags(Thing, values) == Thing(output="here", size=5)
+
+
+def test_a_run_resumes_is_finished_and_refuses_others(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("one")
+    place = str(tmp_path / "run")
+    thing = Thing(output=place, source=str(text))
+    assert not open_run(thing, "thing", place).finished
+    run = open_run(dataclasses.replace(thing, workers=8), "thing", place)
+    (run.directory / "result.txt").write_text("42")
+    run.finish(answer=42)
+    again = open_run(thing, "thing", place)
+    assert again.finished and again.record["summary"] == {"answer": 42}
+    assert again.record["outputs"]["result.txt"]["bytes"] == 2
+    with pytest.raises(UsageError, match="--size 3, this command has 4"):
+        open_run(dataclasses.replace(thing, size=4), "thing", place)
+    with pytest.raises(UsageError, match="`thing`, not of `other`"):
+        open_run(thing, "other", place)
+    text.write_text("two")
+    with pytest.raises(UsageError, match="--source"):
+        open_run(thing, "thing", place)
+    assert (run.directory / "result.txt").read_text() == "42"
+
+
+def test_a_directory_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(UsageError, match="holds files of something else"):
+        open_run(Thing(output=str(tmp_path)), "thing", str(tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["letters.txt"]

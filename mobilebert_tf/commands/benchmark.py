@@ -1,4 +1,4 @@
-"""`benchmark host`: latency of `.tflite` files on this machine."""
+"""`benchmark host`: latency of `.tflite` files. `benchmark training`: speed of a fine-tuning step."""
 
 from __future__ import annotations
 
@@ -67,3 +67,54 @@ class BenchmarkHost:
         results.write(self.output, written)
         print(table.host_table(written))
         print(f"\nbenchmark host: {self.output} has all samples")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkTraining:
+    """Measure steps per second of fine-tuning, and the time to the first step.
+
+    Batches are made up, the network is real: by default the 24-layer student, batch 16,
+    length 128, AdamW with clipping. Other implementations can run in the same rounds;
+    their command must print `= X steps/s`.
+
+    Examples:
+      mobilebert-tf benchmark training --output=training.json
+      mobilebert-tf benchmark training --output=both.json --peers="other=python other_step.py"
+    """
+
+    output: str = option("JSON file for the results")
+    model: str = option("preset to train", "mobilebert")
+    batch_size: int = option("examples per step", 16)
+    sequence_length: int = option("word pieces per example", 128)
+    threads: int = option("threads of TensorFlow", 2)
+    dtype: str = option("type of activations", "float32", choices=("float32", "bfloat16"))
+    steps: int = option("timed steps per round", 12)
+    rounds: int = option("rounds over ours and the peers, each in a fresh process", 3)
+    peers: str | None = option("other implementations, NAME=COMMAND; NAME=COMMAND", None)
+
+    def run(self) -> None:
+        """Measure, write, print.
+
+        Raises:
+          UsageError: the output exists, or a peer is not NAME=COMMAND.
+          FailedError: a measuring process died.
+        """
+        from mobilebert_tf.benchmarks import results, training
+        from mobilebert_tf.config import MobileBertConfig
+
+        MobileBertConfig.preset(self.model)
+        results.check_output(self.output)
+        settings = training.Settings(
+            preset=self.model,
+            batch_size=self.batch_size,
+            sequence_length=self.sequence_length,
+            threads=self.threads,
+            dtype=self.dtype,
+            steps=self.steps,
+            rounds=self.rounds,
+        )
+        subjects = training.measure(settings, training.parse_peers(self.peers))
+        written = results.document("training step", "s", dataclasses.asdict(settings), subjects, subjects[0])
+        results.write(self.output, written)
+        print(training.table(written))
+        print(f"\nbenchmark training: {self.output} has all samples")

@@ -104,7 +104,7 @@ def train(
         return
     log = TrainingLog(directory)
     log.rewind(stage.index, done)
-    run_steps = _compile(stage, objective, trainable, optimizer, strategy)
+    run_steps = compile_stage(stage, objective, trainable, optimizer, strategy)
     iterator = iter(strategy.experimental_distribute_dataset(batches(done)))
     # The last save must not fall into a call, so saves happen at whole calls.
     save_every = math.ceil(options.checkpoint_every / options.steps_per_call) * options.steps_per_call
@@ -133,7 +133,7 @@ def train(
     log.close()
 
 
-def _compile(
+def compile_stage(
     stage: Stage, objective: Objective, trainable: Sequence[Any], optimizer: Optimizer, strategy: tf.distribute.Strategy
 ) -> Callable[..., dict[str, tf.Tensor]]:
     """The compiled function (iterator, first step, count) -> every step's scalars."""

@@ -1,0 +1,100 @@
+"""Speed of a fine-tuning step, side by side with other implementations in one run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+from mobilebert_tf.benchmarks.results import Subject
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import FailedError, UsageError
+
+OURS = "mobilebert_tf"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a step is, and how often it is timed."""
+
+    preset: str = "mobilebert"
+    batch_size: int = 16
+    sequence_length: int = 128
+    threads: int = 2
+    dtype: str = "float32"
+    steps: int = 12
+    """Timed steps per round."""
+    rounds: int = 3
+
+
+def parse_peers(text: str | None) -> dict[str, str]:
+    """Peers by name from "NAME=COMMAND; NAME=COMMAND". Raises UsageError."""
+    peers = {}
+    for entry in filter(None, (part.strip() for part in (text or "").split(";"))):
+        name, equals, command = entry.partition("=")
+        if not equals or not command:
+            raise UsageError(f"--peers: {entry!r} is not NAME=COMMAND")
+        peers[name.strip()] = command.strip()
+    return peers
+
+
+def measure(settings: Settings, peers: dict[str, str]) -> list[Subject]:
+    """Seconds per step, ours first. A peer's command prints its median as "... = X steps/s"
+    and, if it likes, "first step s Y".
+
+    Raises:
+      FailedError: a process died or printed no such line.
+    """
+    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in (OURS, *peers)}
+    turns = [name for _ in range(settings.rounds) for name in seen]
+    for name in track(turns, "measuring", "processes", len(turns)):
+        seen[name].append(_ours(settings) if name == OURS else _peer(name, peers[name]))
+    return [
+        Subject(name=name, details={} if name == OURS else {"command": peers[name]}, rounds=rounds)
+        for name, rounds in seen.items()
+    ]
+
+
+def _ours(settings: Settings) -> dict[str, Any]:
+    values = dataclasses.asdict(settings)
+    command = [sys.executable, "-m", "mobilebert_tf.benchmarks.training_step", json.dumps(values)]
+    return json.loads(_output(OURS, command).strip().splitlines()[-1])
+
+
+def _peer(name: str, command: str) -> dict[str, Any]:
+    text = _output(name, shlex.split(command))
+    rate = re.search(r"= *([\d.]+) steps/s", text)
+    first = re.search(r"first step s ([\d.]+)", text)
+    if not rate:
+        raise FailedError(f"peer {name}: printed no line with `= X steps/s`")
+    return {
+        "samples": [1.0 / float(rate.group(1))],
+        "first_step_seconds": float(first.group(1)) if first else None,
+    }
+
+
+def _output(name: str, command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise FailedError(f"{name}: {command[0]}: {error.strerror}") from None
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise FailedError(f"{name}: the measuring process ended with status {done.returncode}: {last}")
+    return done.stdout
+
+
+def table(written: dict[str, Any]) -> str:
+    """What was measured, for the terminal."""
+    lines = [f"{'':<16} steps/s  first step   speed against {OURS}"]
+    ours = written["subjects"][0]["summary"]["median"]
+    for subject in written["subjects"]:
+        median = subject["summary"]["median"]
+        firsts = sorted(f for f in (r.get("first_step_seconds") for r in subject["rounds"]) if f is not None)
+        first = f"{firsts[len(firsts) // 2]:8.1f} s" if firsts else f"{'-':>10}"
+        lines.append(f"{subject['name']:<16} {1 / median:7.3f}  {first}   {ours / median:.2f}")
+    return "\n".join(lines)

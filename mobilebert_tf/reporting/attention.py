@@ -22,8 +22,10 @@ def chart(name: str, attention: Attention, layer: AttentionLayer) -> str:
     tokens = [_short(token) for token in attention.tokens[:MOST_TOKENS]]
     heads, shown = len(layer.teacher), len(tokens)
     # Common to both models, so that equal shades are equal weights. Rarely is a weight
-    # near 1, so the scale ends at the 99th percentile.
-    top = float(np.quantile(np.stack([layer.teacher, layer.student])[..., :shown, :shown], 0.99)) or 1.0
+    # near 1, so the scale ends at the 99th percentile, but never so low that attention
+    # spread evenly over everything looks strong.
+    drawn_weights = np.stack([layer.teacher, layer.student])[..., :shown, :shown]
+    top = max(float(np.quantile(drawn_weights, 0.99)), 4 / len(attention.tokens))
     models = (("teacher", layer.teacher), ("student", layer.student))
 
     def picture(width: int) -> Figure:
@@ -58,8 +60,8 @@ def chart(name: str, attention: Attention, layer: AttentionLayer) -> str:
 
 def divergence(layer: AttentionLayer) -> float:
     """KL(teacher ‖ student) in nats, mean over heads and query positions."""
-    teacher, student = np.maximum(layer.teacher, 1e-12), np.maximum(layer.student, 1e-12)
-    return float(np.mean(np.sum(teacher * np.log(teacher / student), axis=-1)))
+    teacher, student = _rows(layer.teacher), _rows(layer.student)
+    return max(0.0, float(np.mean(np.sum(teacher * np.log(teacher / student), axis=-1))))
 
 
 def structure(layer: AttentionLayer) -> float:
@@ -68,8 +70,14 @@ def structure(layer: AttentionLayer) -> float:
     Zero for a head that looks at the same tokens from everywhere (such as [SEP]), high
     for one that looks at neighbours or at related words.
     """
-    rows = np.maximum(layer.teacher, 1e-12)
+    rows = _rows(layer.teacher)
     return float(np.mean(np.sum(rows * np.log(rows / rows.mean(axis=1, keepdims=True)), axis=-1)))
+
+
+def _rows(weights: np.ndarray) -> np.ndarray:
+    """Rows that sum to one again: the file holds rounded figures."""
+    positive = np.maximum(weights, 1e-9)
+    return positive / positive.sum(axis=-1, keepdims=True)
 
 
 def _map(axes: Axes, weights: np.ndarray) -> None:

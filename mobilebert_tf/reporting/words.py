@@ -50,6 +50,9 @@ def transfer_verdict(results: Results) -> str:
     else:
         verdict = f"Transfer {'gained' if points > 0 else 'lost'} {abs(points):.1f} percentage points"
     verdict += f": {percent(after)} against {percent(before)} for the same student fine-tuned from random weights."
+    majority = transferred.score.majority_accuracy
+    if majority is not None and after <= majority:
+        verdict += f" Always naming the most frequent class would be right on {percent(majority)}."
     if intervals[0] and intervals[1]:
         apart = max(intervals[0][0], intervals[1][0]) > min(intervals[0][1], intervals[1][1])
         verdict += (

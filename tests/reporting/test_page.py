@@ -13,7 +13,8 @@ import pytest
 
 from mobilebert_tf.commands.report import Report
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.reporting import page, read, scores, words
+from mobilebert_tf.reporting import attention, page, read, scores, words
+from mobilebert_tf.reporting.results import AttentionLayer
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -185,10 +186,10 @@ def test_nothing_begun_but_the_record(tmp_path: Path, write_run: Callable[..., N
 
 def test_hostile_strings_are_text(pipeline: Path) -> None:
     evil = "<script>alert('\"&$x^2$')</script>"
-    attention = json.loads((pipeline / "student" / "attention.json").read_text())
-    attention["tokens"][3] = evil[:9]
-    attention["tokens"][4] = "$x_{$"
-    (pipeline / "student" / "attention.json").write_text(json.dumps(attention))
+    maps = json.loads((pipeline / "student" / "attention.json").read_text())
+    maps["tokens"][3] = evil[:9]
+    maps["tokens"][4] = "$x_{$"
+    (pipeline / "student" / "attention.json").write_text(json.dumps(maps))
     (pipeline / "classifier" / "labels.txt").write_text("".join(f"{evil}{n}\n" for n in range(5)))
     report = json.loads((pipeline / "export" / "report.json").read_text())
     for key in ("name", "file", "reason"):
@@ -243,9 +244,9 @@ def test_bad_input_is_one_line(pipeline: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=message) as caught:
             Report(input=str(tmp_path / name)).run()
         assert "\n" not in str(caught.value) and name in str(caught.value)
-    attention = json.loads((pipeline / "student" / "attention.json").read_text())
-    attention["tokens"].append("one more")
-    (pipeline / "student" / "attention.json").write_text(json.dumps(attention))
+    maps = json.loads((pipeline / "student" / "attention.json").read_text())
+    maps["tokens"].append("one more")
+    (pipeline / "student" / "attention.json").write_text(json.dumps(maps))
     with pytest.raises(UsageError, match=r"attention\.json: layer 1 is \(4, 16, 16\), not heads x 17 x 17"):
         read.read([pipeline])
 
@@ -257,3 +258,16 @@ def test_runs_are_found_once_and_in_order(pipeline: Path) -> None:
     ]  # fmt: skip
     assert [c.from_scratch for c in results.classifiers] == [False, True]
     assert all(dataclasses.is_dataclass(run) for run in results.runs)
+
+
+def test_divergence_of_attention() -> None:
+    teacher, student = np.array([[[0.75, 0.25], [0.5, 0.5]]]), np.array([[[0.5, 0.5], [0.5, 0.5]]])
+    layer = AttentionLayer(layer=1, teacher=teacher, student=student)
+    # By hand; the floor under the weights is 1e-9.
+    expected = (0.75 * np.log(1.5) + 0.25 * np.log(0.5)) / 2
+    assert attention.divergence(layer) == pytest.approx(expected, rel=1e-6)
+    rounded = AttentionLayer(layer=1, teacher=student - 1e-4, student=student + 1e-4)
+    assert attention.divergence(rounded) == 0.0, "equal but for rounding"
+    # Every position looks at the same: no structure, however sharp the maps are.
+    same = np.array([[[0.9, 0.1], [0.9, 0.1]]])
+    assert attention.structure(AttentionLayer(layer=1, teacher=same, student=same)) == pytest.approx(0, abs=1e-12)

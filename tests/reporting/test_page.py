@@ -132,6 +132,13 @@ def test_headline_and_verdict(pipeline: Path) -> None:
     path.write_text(json.dumps(metrics))
     verdict = words.transfer_verdict(read.read([pipeline]))
     assert verdict.startswith("Transfer lost 1.8 percentage points") and "overlap" in verdict
+    assert "most frequent class" not in verdict
+    path = pipeline / "classifier" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["evaluation"]["majority_accuracy"] = 0.9
+    path.write_text(json.dumps(metrics))
+    verdict = words.transfer_verdict(read.read([pipeline])).replace("\u00a0", " ")
+    assert "Always naming the most frequent class would be right on 90.0 %." in verdict
 
 
 def test_wilson_interval() -> None:

@@ -65,6 +65,8 @@ def find_run(command: Any, name: str, output: str) -> Run | None:
     record_path = directory / RECORD
     if record_path.exists():
         record = _read_record(record_path)
+        if "finished" not in record and not _has_work(directory):
+            return None  # begun and nothing made, as when an input was wrong: the corrected command may have it
         _refuse_other(directory, record["identity"], _identity(command, name))
         return Run(directory, record, time.monotonic())
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
@@ -181,6 +183,11 @@ def _read_record(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError):
         raise UsageError(f"{path}: is not readable as JSON; delete that directory to start over") from None
+
+
+def _has_work(directory: Path) -> bool:
+    """Whether anything but the record is there; hidden files are left-overs of interrupted writing."""
+    return any(path.name != RECORD and not path.name.startswith(".") for path in directory.iterdir())
 
 
 def _is_working_file(relative: Path) -> bool:

@@ -61,21 +61,15 @@ class Records:
         if run.finished:
             print(f"records: {self.output} is finished already")
             return
-        vocab = run.directory / "vocab.txt"
-        with atomic.write_aside(vocab) as aside:
-            shutil.copyfile(self.vocab, aside)
-        settings = record_writer.Settings(
-            vocab=str(vocab),
-            **{
-                field.name: getattr(self, field.name)
-                for field in dataclasses.fields(record_writer.Settings)
-                if field.name != "vocab"
-            },
-        )
+        fields = dataclasses.fields(record_writer.Settings)
+        settings = record_writer.Settings(**{field.name: getattr(self, field.name) for field in fields})
         start = time.monotonic()
         text = documents.read_documents(files)
         totals, shards = record_writer.write_shards(text, settings, run.directory, self.shards, self.workers)
         seconds = time.monotonic() - start
+        vocab = run.directory / "vocab.txt"
+        with atomic.write_aside(vocab) as aside:
+            shutil.copyfile(self.vocab, aside)
         index = {
             "masking": self.masking,
             "features": records.describe(records.features_for(self.masking)),

@@ -18,17 +18,16 @@ def read_tfds(name: str, split: str, feature: str) -> Iterator[list[str]]:
     from mobilebert_tf import quiet
 
     quiet.start_tensorflow()
-    import tensorflow as tf
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder(name)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+    except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:  # the last two: its version
         raise UsageError(f"--input={name}: no such TensorFlow Datasets set ({_first_line(error)})") from None
     features = builder.info.features or {}
     if feature not in features:
         raise UsageError(f"--text_feature={feature}: {name} has {', '.join(sorted(features)) or 'no named features'}")
-    if features[feature].dtype != tf.string or features[feature].shape != ():
+    if not isinstance(features[feature], tfds.features.Text):
         raise UsageError(f"--text_feature={feature}: of {name} is {features[feature]}, not text")
     try:
         examples = tfds.load(name, split=split, shuffle_files=False)

@@ -98,3 +98,12 @@ def test_unfinished_corpus_is_not_read(text_file: Path, tmp_path: Path, capsys: 
     record.write_text(record.read_text().replace('"finished"', '"begun"'))
     assert cli.run(["vocab", f"--input={corpus}", f"--output={tmp_path}/vocab"]) == 2
     assert "`corpus` has not finished there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["corpus", "vocab", "records"])
+def test_the_corrected_command_can_use_the_same_output(
+    command: str, inputs: Path, text_file: Path, vocab_file: Path
+) -> None:
+    more = {"corpus": ["--source=text"], "vocab": ["--size=150"], "records": [f"--vocab={vocab_file}", "--workers=1"]}
+    for name, status in ((inputs / "cut.txt.xz", 2), (text_file, 0)):
+        assert cli.run([command, f"--input={name}", f"--output={inputs}/output", *more[command]]) == status

@@ -134,7 +134,8 @@ def test_a_sentence_with_two_labels_is_dropped() -> None:
         Sentence("y", "here we have something else.", "y/b.py", True),
     ]
     train, tests = make_split(both + more, 10, 10, seed=1, min_train_size=1)
-    assert {s.text for s in train} == {s.text for s in more[:2]} and {s.text for s in tests} == {s.text for s in more[2:]}
+    assert {s.text for s in train} == {s.text for s in more[:2]}
+    assert {s.text for s in tests} == {s.text for s in more[2:]}
 
 
 def test_names_of_libraries_give_the_answer_away() -> None:

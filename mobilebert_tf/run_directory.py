@@ -7,6 +7,7 @@ refused before it touches a file.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import glob
@@ -14,6 +15,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +67,6 @@ def find_run(command: Any, name: str, output: str) -> Run | None:
     record_path = directory / RECORD
     if record_path.exists():
         record = _read_record(record_path)
-        if "finished" not in record and not _has_work(directory):
-            return None  # begun and nothing made, as when an input was wrong: the corrected command may have it
         _refuse_other(directory, record["identity"], _identity(command, name))
         return Run(directory, record, time.monotonic())
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
@@ -91,6 +91,21 @@ def open_run(command: Any, name: str, output: str) -> Run:
     record = {"identity": identity, "options": dataclasses.asdict(command), "made_by": provenance.describe()}
     atomic.write_json(directory / RECORD, record)
     return Run(directory, record, time.monotonic())
+
+
+@contextlib.contextmanager
+def freed_if_input_is_wrong(run: Run) -> Iterator[None]:
+    """Around work whose input shows only while it is read whether it is right.
+
+    On a UsageError the directory is given back if the record is all there is in it, so
+    that the corrected command can have it.
+    """
+    try:
+        yield
+    except UsageError:
+        if [path.name for path in run.directory.iterdir()] == [RECORD]:
+            (run.directory / RECORD).unlink()
+        raise
 
 
 def require_finished(directory: Path) -> dict[str, Any]:
@@ -183,11 +198,6 @@ def _read_record(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError):
         raise UsageError(f"{path}: is not readable as JSON; delete that directory to start over") from None
-
-
-def _has_work(directory: Path) -> bool:
-    """Whether anything but the record is there; hidden files are left-overs of interrupted writing."""
-    return any(path.name != RECORD and not path.name.startswith(".") for path in directory.iterdir())
 
 
 def _is_working_file(relative: Path) -> bool:

@@ -22,7 +22,7 @@ def read_tfds(name: str, split: str, feature: str) -> Iterator[list[str]]:
 
     try:
         builder = tfds.builder(name)
-    except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:  # the last two: its version
+    except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:
         raise UsageError(f"--input={name}: no such TensorFlow Datasets set ({_first_line(error)})") from None
     features = builder.info.features or {}
     if feature not in features:

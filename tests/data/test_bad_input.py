@@ -91,6 +91,13 @@ def test_corpus_options(
     assert len(lines) == 1 and message in lines[0]
 
 
+def test_what_another_run_has_begun_is_not_taken(text_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"identity": {"command": "vocab", "size": 7}}')
+    for command in (["corpus", "--source=text"], ["vocab", "--size=150"]):
+        assert cli.run([*command, f"--input={text_file}", f"--output={tmp_path}"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_unfinished_corpus_is_not_read(text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = tmp_path / "corpus"
     assert cli.run(["corpus", "--source=text", f"--input={text_file}", f"--output={corpus}"]) == 0

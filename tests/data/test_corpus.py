@@ -198,5 +198,4 @@ def test_tensorflow_datasets(tmp_path: Path) -> None:
         assert cli.run(command) == 0
         assert len(list(read_documents(input_files(str(output))))) == 7
         assert cli.run([*command[:-1], "--input=imdb_reviews:9.9.9", f"--output={output}2"]) == 2
-        assert cli.run([*command, f"--output={output}3", "--split=no_such_split"]) == 2
     assert cli.run(["corpus", "--source=tfds", f"--output={tmp_path}/o", "--input=no_such_set_at_all"]) == 2

@@ -13,7 +13,8 @@ import os
 import sys
 import textwrap
 import traceback
-from typing import Any, NoReturn, Sequence
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from absl import flags
 
@@ -24,7 +25,10 @@ from mobilebert_tf.options import define_flags, from_flags
 # In the order of a model's life. The text is what the list of commands shows.
 COMMANDS = {
     "pipeline": ("mobilebert_tf.commands.pipeline:Pipeline", "one flag file -> all of the below, to the report"),
-    "corpus": ("mobilebert_tf.commands.corpus:Corpus", "docstrings, text files or a TFDS set -> paragraphs, a line each"),
+    "corpus": (
+        "mobilebert_tf.commands.corpus:Corpus",
+        "docstrings, text files or a TFDS set -> paragraphs, a line each",
+    ),
     "vocab": ("mobilebert_tf.commands.vocab:Vocab", "corpus -> WordPiece vocabulary"),
     "records": ("mobilebert_tf.commands.records:Records", "corpus + vocabulary -> pretraining records (MLM + NSP)"),
     "pretrain": ("mobilebert_tf.commands.pretrain:Pretrain", "records -> teacher, or any preset, from scratch"),
@@ -87,7 +91,8 @@ def _status_of(name: str, error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return _complain(f"{name}: interrupted; the same command goes on from what was finished", 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _complain(f"{name}: {error.filename or 'the disk'}: no space left; free some and give the same command", 1)
+        place = error.filename or "the disk"
+        return _complain(f"{name}: {place}: no space left; free some and give the same command", 1)
     if isinstance(error, OSError) and error.filename:
         return _complain(f"{name}: {error.filename}: {error.strerror}", 1)
     raise error
@@ -130,5 +135,6 @@ def _help(name: str, command: Any) -> str:
         form = f"--{field.name}={'|'.join(choices)}" if choices else f"--{field.name}"
         body = textwrap.fill(field.metadata["help"] + value, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
         lines += [f"  {form}", body]
-    lines += ["  --flagfile", "      read flags from a file, one --name=value a line", "  --debug", "      show tracebacks and what TensorFlow logs"]
+    lines += ["  --flagfile", "      read flags from a file, one --name=value a line"]
+    lines += ["  --debug", "      show tracebacks and what TensorFlow logs"]
     return "\n".join(lines)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from mobilebert_tf.errors import UsageError
 

@@ -72,7 +72,8 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
     tokenizer, task = load_task_files(directory)
     if tokenizer.size != config.vocab_size:
         raise UsageError(
-            f"{directory}: vocab.txt has {tokenizer.size} pieces, config.json says vocab_size={config.vocab_size}; they belong to different models"
+            f"{directory}: vocab.txt has {tokenizer.size} pieces, config.json says vocab_size={config.vocab_size}; "
+            "they belong to different models"
         )
     model = ClassificationModel(config, len(task.labels), seed) if task else PretrainingModel(config, seed)
     path = directory / WEIGHTS
@@ -82,7 +83,9 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
         model.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds for a damaged or foreign file
         reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"{path}: does not hold the weights that config.json describes, or is damaged ({reason})") from error
+        raise UsageError(
+            f"{path}: does not hold the weights that config.json describes, or is damaged ({reason})"
+        ) from error
     return LoadedModel(model, tokenizer, task)
 
 

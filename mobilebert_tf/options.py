@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -43,7 +44,7 @@ def define_flags(command: type) -> flags.FlagValues:
     for field in dataclasses.fields(command):
         kind, default, help = hints[field.name], field.default, field.metadata["help"]
         required = default is dataclasses.MISSING
-        initial = None if required else default
+        initial: Any = None if required else default
         base = next(t for t in typing.get_args(kind) if t is not type(None)) if _is_optional(kind) else kind
         if field.metadata["choices"]:
             flags.DEFINE_enum(field.name, initial, field.metadata["choices"], help, flag_values=values)

@@ -47,7 +47,8 @@ def machine() -> dict[str, Any]:
         info["model"] = next(
             (line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), ""
         )
-        info["features"] = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "asimddp", "i8mm") if f in flags]
+        notable = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "asimddp", "i8mm")
+        info["features"] = [f for f in notable if f in flags]
         info["memory_gib"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except OSError:
         pass  # not Linux: what the platform module says must do

@@ -179,7 +179,8 @@ def _identity(command: Any, name: str) -> dict[str, Any]:
 def _refuse_other(directory: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     if there.get("command") != here["command"]:
         raise UsageError(
-            f"{directory}: holds the results of `{there.get('command')}`, not of `{here['command']}`; give another --output"
+            f"{directory}: holds the results of `{there.get('command')}`, not of `{here['command']}`; "
+            "give another --output"
         )
     for name in here:
         if there.get(name) != here[name]:

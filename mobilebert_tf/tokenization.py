@@ -6,8 +6,8 @@ import dataclasses
 import functools
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Iterable, Sequence
 
 import tokenizers
 
@@ -121,5 +121,8 @@ def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
         first[piece] = number
     missing = [token for token in SPECIAL_TOKENS if token not in first]
     if missing:
-        raise UsageError(f"{path}: the special token {missing[0]} is missing; a BERT vocabulary has all of {', '.join(SPECIAL_TOKENS)}")
+        raise UsageError(
+            f"{path}: the special token {missing[0]} is missing; "
+            f"a BERT vocabulary has all of {', '.join(SPECIAL_TOKENS)}"
+        )
     return tuple(pieces)

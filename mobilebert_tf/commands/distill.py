@@ -75,7 +75,8 @@ class Distill(TrainingOptions):
         from mobilebert_tf.model_directory import load_model_directory, save_model_directory
         from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.tasks import pretraining
-        from mobilebert_tf.transfer import attention_maps, stages as transfer_stages
+        from mobilebert_tf.transfer import attention_maps
+        from mobilebert_tf.transfer import stages as transfer_stages
         from mobilebert_tf.transfer.initialization import check_pair, initialize_student
 
         records = load_records(self.records)
@@ -108,8 +109,12 @@ class Distill(TrainingOptions):
             held_out = pretraining.score(student, scored, teacher)
             print(f"distill: held-out {pretraining.show(held_out)}")
             metrics |= {"held_out": held_out, "teacher_agreement": held_out["teacher_agreement"]}
-            atomic.write_json(run.directory / "attention.json", attention_maps.compare(teacher, student, scored, tokenizer))
+            compared = attention_maps.compare(teacher, student, scored, tokenizer)
+            atomic.write_json(run.directory / "attention.json", compared)
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)
         run.finish(**metrics)
-        finetune = f"mobilebert-tf finetune --model={self.output} --train=train.tsv --eval=dev.tsv --output={Path(self.output).with_name('classifier')}"
+        classifier = Path(self.output).with_name("classifier")
+        finetune = (
+            f"mobilebert-tf finetune --model={self.output} --train=train.tsv --eval=dev.tsv --output={classifier}"
+        )
         print(done_line("distill", run.directory, finetune))

@@ -30,7 +30,9 @@ class Finetune(TrainingOptions):
     eval: str | None = option("labelled table that is only scored", default=None, is_input=True)
     data_dir: str | None = option("directory that --train and --eval are relative to", default=None, identity=False)
     task: str = option("kind of task", default="classification", choices=("classification",))
-    text_column: str = option("column of the text; several names, comma-separated: the first that a table has", default="text")
+    text_column: str = option(
+        "column of the text; several names, comma-separated: the first that a table has", default="text"
+    )
     text_pair_column: str | None = option("column of the second text, for pairs", default=None)
     label_column: str = option("column of the label", default="label")
     max_seq_length: int = option("longest input in word pieces; longer ones are cut", default=128)
@@ -44,7 +46,9 @@ class Finetune(TrainingOptions):
     def run(self) -> None:
         if self.data_dir:
             place = Path(self.data_dir)
-            located = {name: str(place / getattr(self, name)) for name in ("train", "eval") if getattr(self, name)}
+            located: dict[str, Any] = {
+                name: str(place / getattr(self, name)) for name in ("train", "eval") if getattr(self, name)
+            }
             dataclasses.replace(self, data_dir=None, **located).run()
             return
         run = open_run(self, "finetune", self.output)
@@ -87,7 +91,10 @@ class Finetune(TrainingOptions):
                 copy_encoder(source.model, model)
         steps = max(1, int(len(examples) / self.batch_size * self.epochs))
         start = "random weights" if self.from_scratch else self.model
-        print(f"finetune: {parameters(model):,} parameters from {start}; {len(examples):,} examples, {len(task.labels)} labels, {steps:,} steps")
+        print(
+            f"finetune: {parameters(model):,} parameters from {start}; {len(examples):,} examples, "
+            f"{len(task.labels)} labels, {steps:,} steps"
+        )
         features = task.features(examples, source.tokenizer)
         stage = loop.Stage(
             name="finetune",
@@ -110,8 +117,14 @@ class Finetune(TrainingOptions):
         if evaluation:
             held_out = task.features(evaluation, source.tokenizer)
             metrics["evaluation"] = task.metrics(keras_logits(model, held_out), held_out["label"])
-            print(f"finetune: evaluation accuracy {metrics['evaluation']['accuracy']:.1%}, majority class {metrics['evaluation']['majority_accuracy']:.1%}")
+            print(
+                f"finetune: evaluation accuracy {metrics['evaluation']['accuracy']:.1%}, "
+                f"majority class {metrics['evaluation']['majority_accuracy']:.1%}"
+            )
         save_model_directory(run.directory, model, source.tokenizer, task, metrics)
         run.finish(**metrics)
-        export = f"mobilebert-tf export --model={self.output} --evaluation={self.eval or 'dev.tsv'} --output={Path(self.output).with_name('export')}"
+        export = (
+            f"mobilebert-tf export --model={self.output} --evaluation={self.eval or 'dev.tsv'} "
+            f"--output={Path(self.output).with_name('export')}"
+        )
         print(done_line("finetune", run.directory, export))

@@ -34,7 +34,9 @@ class Pipeline:
     output: str = option("directory to write", default="demo")
     input: str | None = option("text files to pre-train on; left out: docstrings of installed packages", default=None)
     packages: str | None = option("packages whose docstrings are read; left out: all with much text", default=None)
-    held_out_input: str | None = option("text files on which both models are scored; docstrings bring their own", default=None)
+    held_out_input: str | None = option(
+        "text files on which both models are scored; docstrings bring their own", default=None
+    )
     vocab: str | None = option("vocabulary to use; left out: one is learned from the text", default=None)
     vocab_size: int = option("word pieces of a learned vocabulary", default=8000)
     max_seq_length: int = option("longest input in word pieces, for records and task", default=64)
@@ -52,9 +54,13 @@ class Pipeline:
     transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3)
     distillation_steps: int = option("steps of distillation", default=500)
     distillation_learning_rate: float = option("peak rate of distillation", default=1e-3)
-    train: str | None = option("labelled table to fine-tune on; left out: the sentences of the docstrings", default=None)
+    train: str | None = option(
+        "labelled table to fine-tune on; left out: the sentences of the docstrings", default=None
+    )
     eval: str | None = option("labelled table to score on; goes with --train", default=None)
-    text_column: str = option("column of the text; several names, comma-separated: the first that a table has", default="text")
+    text_column: str = option(
+        "column of the text; several names, comma-separated: the first that a table has", default="text"
+    )
     label_column: str = option("column of the label", default="label")
     finetune_epochs: float = option("passes over the training table", default=3.0)
     finetune_batch_size: int = option("examples per fine-tuning step", default=32)
@@ -90,9 +96,14 @@ class Pipeline:
         train = self.train or str(corpus / "sentences" / "train.tsv")
         evaluation = self.eval or str(corpus / "sentences" / "eval.tsv")
         scored = self.held_out_input or (None if self.input else str(corpus / "heldout"))
-        common = {"seed": self.seed}
-        table = {"train": train, "eval": evaluation, "text_column": self.text_column, "label_column": self.label_column}
-        finetune = {
+        common: dict[str, Any] = {"seed": self.seed}
+        table: dict[str, Any] = {
+            "train": train,
+            "eval": evaluation,
+            "text_column": self.text_column,
+            "label_column": self.label_column,
+        }
+        finetune: dict[str, Any] = {
             **table,
             "model": str(place / "student"),
             "max_seq_length": self.max_seq_length,
@@ -101,13 +112,13 @@ class Pipeline:
             "learning_rate": self.finetune_learning_rate,
             **common,
         }
-        shape = {
+        shape: dict[str, Any] = {
             "vocab": vocab,
             "max_seq_length": self.max_seq_length,
             "max_predictions": self.max_predictions,
             **common,
         }
-        held = {"held_out": str(held_out)} if scored else {}
+        held: dict[str, Any] = {"held_out": str(held_out)} if scored else {}
         text = Corpus(
             output=str(corpus),
             source="text" if self.input else "docstrings",
@@ -161,7 +172,10 @@ class Pipeline:
                     **common,
                 ),
             ),
-            ("finetune: the transferred student learns the task", Finetune(output=str(place / "classifier"), **finetune)),
+            (
+                "finetune: the transferred student learns the task",
+                Finetune(output=str(place / "classifier"), **finetune),
+            ),
             (
                 "finetune: the same student from random weights, to compare",
                 Finetune(output=str(place / "classifier_from_scratch"), from_scratch=True, **finetune),

@@ -52,13 +52,18 @@ class Pretrain(TrainingOptions):
         config = pretraining.config_for(self.model, records, tokenizer)
         with strategy.scope():
             model = PretrainingModel(config, self.seed)
-        print(f"pretrain: {self.model}, {parameters(model):,} parameters, {records.count:,} examples of {records.max_seq_length} pieces")
+        print(
+            f"pretrain: {self.model}, {parameters(model):,} parameters, "
+            f"{records.count:,} examples of {records.max_seq_length} pieces"
+        )
         stage = loop.Stage(
             name="pretrain",
             index=0,
             steps=self.steps,
             batch_size=self.batch_size,
-            schedule=Schedule(peak=self.learning_rate, steps=self.steps, warmup_steps=min(self.warmup_steps, self.steps)),
+            schedule=Schedule(
+                peak=self.learning_rate, steps=self.steps, warmup_steps=min(self.warmup_steps, self.steps)
+            ),
             optimizer=self.optimizer_options(),
         )
         loop.train(
@@ -76,5 +81,8 @@ class Pretrain(TrainingOptions):
             print(f"pretrain: held-out {pretraining.show(metrics['held_out'])}")
         save_model_directory(run.directory, model, tokenizer, metrics=metrics)
         run.finish(**metrics)
-        student = f"mobilebert-tf distill --teacher={self.output} --records={self.records} --output={Path(self.output).with_name('student')}"
+        student = (
+            f"mobilebert-tf distill --teacher={self.output} --records={self.records} "
+            f"--output={Path(self.output).with_name('student')}"
+        )
         print(done_line("pretrain", run.directory, student))

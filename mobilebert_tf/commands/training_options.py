@@ -24,7 +24,9 @@ class TrainingOptions:
         choices=("float32", "bfloat16"),
     )
     distribution: str = option(
-        "default: one device. mirrored: all accelerators of this machine", default="default", choices=("default", "mirrored")
+        "default: one device. mirrored: all accelerators of this machine",
+        default="default",
+        choices=("default", "mirrored"),
     )
     steps_per_call: int = option("steps inside one call of the compiled function; also steps per log row", default=10)
     checkpoint_every: int = option("steps between checkpoints", default=200, identity=False)

@@ -40,6 +40,11 @@ class RecordSet:
     masked_lm_prob: float
     vocab: Path
 
+    @property
+    def directory(self) -> Path:
+        """The directory that holds the files and their vocabulary."""
+        return self.vocab.parent
+
 
 def load_records(directory: str | os.PathLike[str]) -> RecordSet:
     """The records that `mobilebert-tf records` wrote to `directory`.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,8 @@ class ClassificationTask:
         labels = tuple(sorted({row[draft.label_column] for _, row in read_table(path, [draft.label_column])}))
         if len(labels) < 2:
             raise UsageError(
-                f"{path}: column {draft.label_column!r} has {len(labels)} distinct label(s); classification needs at least two"
+                f"{path}: column {draft.label_column!r} has {len(labels)} distinct label(s); "
+                "classification needs at least two"
             )
         return dataclasses.replace(draft, labels=labels)
 
@@ -62,7 +64,8 @@ class ClassificationTask:
         for line, row in read_table(path, columns):
             if labelled and row[self.label_column] not in numbers:
                 raise UsageError(
-                    f"{path}, line {line}: label {row[self.label_column]!r} is not one that training saw ({', '.join(self.labels)})"
+                    f"{path}, line {line}: label {row[self.label_column]!r} is not one that training saw "
+                    f"({', '.join(self.labels)})"
                 )
             examples.append(
                 Example(
@@ -86,7 +89,7 @@ class ClassificationTask:
         shape = (len(examples), self.max_seq_length)
         ids, mask, segments = (np.zeros(shape, np.int32) for _ in range(3))
         cls, sep = tokenizer.id("[CLS]"), tokenizer.id("[SEP]")
-        for row, (example, a, b) in enumerate(zip(examples, first, second)):
+        for row, (example, a, b) in enumerate(zip(examples, first, second, strict=True)):
             paired = example.text_pair is not None
             a, b = _trim(a, b, self.max_seq_length - (3 if paired else 2))
             pieces = [cls, *a, sep, *b, sep] if paired else [cls, *a, sep]
@@ -105,7 +108,7 @@ class ClassificationTask:
             {
                 "label": self.labels[int(row.argmax())],
                 "probability": float(row.max()),
-                "probabilities": {label: float(p) for label, p in zip(self.labels, row)},
+                "probabilities": {label: float(p) for label, p in zip(self.labels, row, strict=True)},
             }
             for row in probabilities
         ]

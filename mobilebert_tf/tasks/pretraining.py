@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,7 +37,9 @@ def config_for(model: str, records: RecordSet, tokenizer: Tokenizer) -> MobileBe
         except ValueError:
             raise UsageError(f"{model}: is not readable as JSON") from None
         if config.vocab_size != tokenizer.size:
-            raise UsageError(f"{model}: vocab_size is {config.vocab_size}, the records' vocabulary has {tokenizer.size} pieces")
+            raise UsageError(
+                f"{model}: vocab_size is {config.vocab_size}, the records' vocabulary has {tokenizer.size} pieces"
+            )
     else:
         config = MobileBertConfig.preset(model, vocab_size=tokenizer.size)
     check_length(config, records)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -43,6 +43,7 @@ class Checkpoints:
         except (tf.errors.OpError, ValueError, AssertionError) as error:
             reason = str(error).strip().splitlines()[0][:200]
             raise UsageError(
-                f"{latest}: the checkpoint is damaged or of another model ({reason}); delete {self.directory} to redo this stage"
+                f"{latest}: the checkpoint is damaged or of another model ({reason}); "
+                f"delete {self.directory} to redo this stage"
             ) from error
         return int(self.step.numpy())

@@ -13,8 +13,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -127,7 +128,8 @@ def train(
             if stop.signal and done < stage.steps:
                 progress.close()
                 raise FailedError(
-                    f"stopped by {stop.signal} at step {done} of {stage.steps} ({stage.name}); saved, the same command goes on from there"
+                    f"stopped by {stop.signal} at step {done} of {stage.steps} ({stage.name}); saved, "
+                    "the same command goes on from there"
                 )
     progress.close()
     log.close()
@@ -168,9 +170,12 @@ def compile_stage(
 
         history = tf.TensorArray(tf.float32, size=count, element_shape=[None])
         _, history = tf.while_loop(lambda i, _: i < count, body, (0, history), parallel_iterations=1)
-        return dict(zip(names, tf.unstack(tf.transpose(history.stack()), num=len(names))))
+        return dict(zip(names, tf.unstack(tf.transpose(history.stack()), num=len(names)), strict=True))
 
-    return lambda iterator, first, count: run_steps(iterator, tf.constant(first, tf.int64), tf.constant(count, tf.int32))
+    def call(iterator: Any, first: int, count: int) -> dict[str, tf.Tensor]:
+        return run_steps(iterator, tf.constant(first, tf.int64), tf.constant(count, tf.int32))
+
+    return call
 
 
 def _stop_if_not_finite(stage: Stage, first: int, losses: np.ndarray, directory: Path) -> None:

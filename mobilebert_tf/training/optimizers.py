@@ -10,7 +10,8 @@ gradients arrive summed over replicas, so that all replicas compute the same upd
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 

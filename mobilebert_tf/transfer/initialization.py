@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -27,7 +28,9 @@ def check_pair(teacher: MobileBertConfig, student: MobileBertConfig) -> None:
     ):
         ours, theirs = getattr(student, field), getattr(teacher, field)
         if ours != theirs:
-            raise UsageError(f"teacher and student do not fit: {field} is {theirs} in the teacher and {ours} in the student")
+            raise UsageError(
+                f"teacher and student do not fit: {field} is {theirs} in the teacher and {ours} in the student"
+            )
 
 
 def initialize_student(student: PretrainingModel, teacher: PretrainingModel, batch: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from keras import ops
 
@@ -84,7 +85,8 @@ def prediction_terms(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> di
 
 def _layer_terms(wanted: Mapping[str, Any], given: Mapping[str, Any], mask: Any, stage: StagePlan) -> dict[str, Any]:
     """Transfer terms summed over the compared layers."""
-    totals: dict[str, Any] = dict.fromkeys(("feature_map", "feature_map_mean", "feature_map_variance", "attention"), 0.0)
+    names = ("feature_map", "feature_map_mean", "feature_map_variance", "attention")
+    totals: dict[str, Any] = dict.fromkeys(names, 0.0)
     for layer in stage.layers:
         maps = (ops.stop_gradient(wanted["feature_maps"][layer + 1]), given["feature_maps"][layer + 1], mask)
         totals["feature_map"] += losses.feature_map(*maps)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training import loop
@@ -29,6 +30,10 @@ def run(
     Raises:
       FailedError, UsageError: as `loop.train` does.
     """
+
+    def batches_after(seen: int) -> loop.Batches:
+        return lambda start: batches(seen + start)
+
     seen = 0
     for index, stage in enumerate(plan):
         schedule = Schedule(
@@ -49,7 +54,7 @@ def run(
             objectives.transfer(teacher, student, stage, options),
             trainable_variables(student, stage),
             student.variables,
-            lambda start, seen=seen: batches(seen + start),
+            batches_after(seen),
             directory,
             loop_options,
         )

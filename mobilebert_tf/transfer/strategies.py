@@ -18,7 +18,10 @@ STRATEGIES = ("progressive", "joint", "auxiliary")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferOptions:
-    """How much of what. Loss weights are those of Google's release (MobileBERT's Table of factors is not in the paper)."""
+    """How much of what.
+
+    Loss weights are those of Google's release (MobileBERT's Table of factors is not in the paper).
+    """
 
     strategy: str = "progressive"
     transfer_steps: int = 10_000
@@ -61,7 +64,10 @@ def plan(options: TransferOptions, num_layers: int) -> tuple[StagePlan, ...]:
     if options.strategy not in STRATEGIES:
         raise UsageError(f"--strategy {options.strategy!r} is unknown; there are {', '.join(STRATEGIES)}")
     if options.transfer_steps < 1 or options.distillation_steps < 1:
-        raise UsageError("a plan whose stages have no steps trains nothing; give --transfer_steps and --distillation_steps of at least 1")
+        raise UsageError(
+            "a plan whose stages have no steps trains nothing; "
+            "give --transfer_steps and --distillation_steps of at least 1"
+        )
     every = tuple(range(num_layers))
     if options.strategy == "auxiliary":
         return (_final("auxiliary", every, options),)
@@ -110,4 +116,5 @@ def show(stages: tuple[StagePlan, ...]) -> str:
         losses = " + ".join((["FMT", "AT"] if stage.layers else []) + (["MLM", "KD", "NSP"] if stage.predicts else []))
         rows.append((stage.name, compared, stage.trains, losses, f"{stage.steps:,}", f"{stage.learning_rate:g}"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)

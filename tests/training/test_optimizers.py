@@ -52,7 +52,8 @@ def test_lamb_equals_the_paper():
     values = [np.asarray(v, np.float64) for v in variables()]
     first, second = [np.zeros_like(v) for v in values], [np.zeros_like(v) for v in values]
     for step in range(5):
-        assert norms[step] == pytest.approx(np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradients(step))), rel=1e-6)
+        norm = np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradients(step)))
+        assert norms[step] == pytest.approx(norm, rel=1e-6)
         for i, (name, gradient) in enumerate(zip(SHAPES, gradients(step), strict=True)):
             first[i] = 0.9 * first[i] + 0.1 * gradient
             second[i] = 0.999 * second[i] + 0.001 * gradient.astype(np.float64) ** 2

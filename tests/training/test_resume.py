@@ -45,7 +45,9 @@ def place(tmp_path_factory) -> Path:
 
 
 TRAINING = {
-    "pretrain": dict(records="records", model="debug_teacher", steps=60, batch_size=8, steps_per_call=5, checkpoint_every=10),
+    "pretrain": dict(
+        records="records", model="debug_teacher", steps=60, batch_size=8, steps_per_call=5, checkpoint_every=10
+    ),
     "distill": dict(
         records="records",
         teacher="teacher",
@@ -57,7 +59,13 @@ TRAINING = {
         checkpoint_every=10,
     ),
     "finetune": dict(
-        model="teacher", train="train.tsv", max_seq_length=16, batch_size=8, epochs=5, steps_per_call=5, checkpoint_every=10
+        model="teacher",
+        train="train.tsv",
+        max_seq_length=16,
+        batch_size=8,
+        epochs=5,
+        steps_per_call=5,
+        checkpoint_every=10,
     ),
 }
 
@@ -124,7 +132,9 @@ def test_killed_and_resumed_equals_undisturbed(place, name):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_polite_signal_saves_and_exits(place, number):
     options = {"output": f"polite-{number}", **TRAINING["pretrain"], "checkpoint_every": 1000}
-    process = subprocess.Popen(words("pretrain", options), cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words("pretrain", options), cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     log = place / options["output"] / "log.jsonl"
     while not (log.exists() and log.read_text().count("\n") >= 2):
         assert process.poll() is None

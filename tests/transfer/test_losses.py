@@ -116,9 +116,10 @@ def test_a_perfect_student_scores_exactly_zero(random, mask):
 
 def test_padding_counts_nowhere(random, mask):
     teacher, student = (random.normal(0, 3, (B, T, H)).astype(np.float32) for _ in range(2))
-    before = [float(f(teacher, student, mask)) for f in (losses.feature_map, losses.feature_map_mean, losses.feature_map_variance)]
+    terms = (losses.feature_map, losses.feature_map_mean, losses.feature_map_variance)
+    before = [float(f(teacher, student, mask)) for f in terms]
     student[0, 4:] = 100.0
-    after = [float(f(teacher, student, mask)) for f in (losses.feature_map, losses.feature_map_mean, losses.feature_map_variance)]
+    after = [float(f(teacher, student, mask)) for f in terms]
     assert before == after
     ours, theirs = scores(random, mask), scores(random, mask)
     kept = float(losses.attention(theirs, ours, mask))

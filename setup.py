@@ -55,7 +55,6 @@ setup(
     install_requires=[
         "absl-py>=2.3",
         "ai-edge-litert>=2.1,<3",
-        "datasketch>=1.6",
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",

@@ -9,7 +9,7 @@ from typing import Any
 from mobilebert_tf import atomic
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import Run, open_run
+from mobilebert_tf.run_directory import Run, freed_if_input_is_wrong, open_run
 from mobilebert_tf.transfer import strategies
 
 
@@ -63,18 +63,20 @@ class Distill(TrainingOptions):
         if run.finished:
             print(f"distill: {self.output} is finished already ({run.record['finished']}); skipped")
             return
-        self._train(run, stages, options)
+        with freed_if_input_is_wrong(run):
+            self._train(run, stages, options)
 
     def _train(
         self, run: Run, stages: tuple[strategies.StagePlan, ...], options: strategies.TransferOptions
     ) -> None:
         strategy = self.start()
 
-        from mobilebert_tf.data.pretraining_input import batches, load_records, one_pass
+        from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records, one_pass
         from mobilebert_tf.errors import UsageError
         from mobilebert_tf.model_directory import load_model_directory, save_model_directory
         from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.tasks import pretraining
+        from mobilebert_tf.tokenization import Tokenizer
         from mobilebert_tf.transfer import attention_maps
         from mobilebert_tf.transfer import stages as transfer_stages
         from mobilebert_tf.transfer.initialization import check_pair, initialize_student
@@ -85,6 +87,8 @@ class Distill(TrainingOptions):
             teacher, tokenizer = loaded.model, loaded.tokenizer
             if not isinstance(teacher, PretrainingModel):
                 raise UsageError(f"{self.teacher}: is fine-tuned; the teacher must come from `pretrain`")
+            if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
+                raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
             config = pretraining.config_for(self.student, records, tokenizer)
             check_pair(teacher.config, config)
             student = PretrainingModel(config, self.seed)
@@ -92,17 +96,18 @@ class Distill(TrainingOptions):
         print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
         atomic.write_json(run.directory / "stages.json", [dataclasses.asdict(stage) for stage in stages])
         initialize_student(student, teacher, next(iter(one_pass(records, self.batch_size))))
-        transfer_stages.run(
-            stages,
-            options,
-            teacher,
-            student,
-            lambda start: batches(records, self.batch_size, self.seed, start),
-            self.batch_size,
-            self.optimizer_options(),
-            self.loop_options(),
-            run.directory,
-        )
+        with clear_read_errors(records):
+            transfer_stages.run(
+                stages,
+                options,
+                teacher,
+                student,
+                lambda start: batches(records, self.batch_size, self.seed, start),
+                self.batch_size,
+                self.optimizer_options(),
+                self.loop_options(),
+                run.directory,
+            )
         metrics: dict[str, Any] = {"parameters": parameters(student)}
         if self.held_out:
             scored = load_records(self.held_out)

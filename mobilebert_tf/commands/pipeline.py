@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,15 @@ class Pipeline:
     the task is to tell which library a sentence is about.
 
       mobilebert-tf pipeline --flagfile=demo.flags
-      mobilebert-tf pipeline --flagfile=sst2.flags --input=wiki.txt.xz --train=train.tsv --eval=dev.tsv
+      mobilebert-tf pipeline --flagfile=sst2.flags --data_dir=DATA
     """
 
     output: str = option("directory to write", default="demo")
+    data_dir: str | None = option(
+        "directory that --input, --held_out_input, --vocab, --train and --eval are relative to; "
+        "left out: the environment variable MOBILEBERT_TF_DATA, or the working directory",
+        default=None,
+    )
     input: str | None = option("text files to pre-train on; left out: docstrings of installed packages", default=None)
     packages: str | None = option("packages whose docstrings are read; left out: all with much text", default=None)
     held_out_input: str | None = option(
@@ -77,10 +83,11 @@ class Pipeline:
             raise UsageError("--train and --eval go together: the report compares models on the evaluation table")
         if self.input and not self.train:
             raise UsageError("--input needs --train and --eval: only the docstrings bring a task of their own")
+        located = self._located()
         place = Path(self.output)
         # The stages compare their own options with what they find; the whole has no more to compare.
         run = open_run(_Whole(output=self.output), "pipeline", self.output)
-        stages = self.stages(place)
+        stages = located.stages(place)
         for number, (title, command) in enumerate(stages, start=1):
             print(f"\n[{number}/{len(stages)}] {title}", flush=True)
             command.run()
@@ -88,6 +95,19 @@ class Pipeline:
         run.finish()
         report = place / "report.html"
         Report(input=self.output, output=str(report)).run()
+
+    def _located(self) -> Pipeline:
+        """The same with every input below the data directory."""
+        data = self.data_dir or os.environ.get("MOBILEBERT_TF_DATA")
+        if not data:
+            return self
+        names = ("input", "held_out_input", "vocab", "train", "eval")
+        found = {
+            name: ",".join(os.path.join(data, path) for path in value.split(","))
+            for name in names
+            if (value := getattr(self, name))
+        }
+        return dataclasses.replace(self, **found)
 
     def stages(self, place: Path) -> list[tuple[str, Any]]:
         """Every arrow of the pipeline: its title, and the command with its options."""

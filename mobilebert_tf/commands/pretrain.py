@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import open_run
+from mobilebert_tf.run_directory import Run, freed_if_input_is_wrong, open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,13 @@ class Pretrain(TrainingOptions):
         if run.finished:
             print(f"pretrain: {self.output} is finished already ({run.record['finished']}); skipped")
             return
+        with freed_if_input_is_wrong(run):
+            self._train(run)
+
+    def _train(self, run: Run) -> None:
         strategy = self.start()
 
-        from mobilebert_tf.data.pretraining_input import batches, load_records
+        from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records
         from mobilebert_tf.model_directory import save_model_directory
         from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.tasks import pretraining
@@ -66,15 +70,16 @@ class Pretrain(TrainingOptions):
             ),
             optimizer=self.optimizer_options(),
         )
-        loop.train(
-            stage,
-            objectives.pretraining(model),
-            model.trainable_weights,
-            model.variables,
-            lambda start: batches(records, self.batch_size, self.seed, start),
-            run.directory,
-            self.loop_options(),
-        )
+        with clear_read_errors(records):
+            loop.train(
+                stage,
+                objectives.pretraining(model),
+                model.trainable_weights,
+                model.variables,
+                lambda start: batches(records, self.batch_size, self.seed, start),
+                run.directory,
+                self.loop_options(),
+            )
         metrics: dict[str, object] = {"parameters": parameters(model)}
         if self.held_out:
             metrics["held_out"] = pretraining.score(model, load_records(self.held_out))

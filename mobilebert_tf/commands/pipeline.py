@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+from mobilebert_tf import atomic, provenance
 from mobilebert_tf.commands.corpus import Corpus
 from mobilebert_tf.commands.distill import Distill
 from mobilebert_tf.commands.export import Export
@@ -58,6 +60,7 @@ class Pipeline:
     )
     transfer_steps: int = option("steps per layer", default=200)
     transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3)
+    attention_weight: float = option("weight of attention transfer against the feature maps", default=1.0)
     distillation_steps: int = option("steps of distillation", default=500)
     distillation_learning_rate: float = option("peak rate of distillation", default=1e-3)
     train: str | None = option(
@@ -92,9 +95,10 @@ class Pipeline:
             print(f"\n[{number}/{len(stages)}] {title}", flush=True)
             command.run()
         run.record["options"] = dataclasses.asdict(self)
+        atomic.write_json(place / "metrics.json", _evidence(place, stages))
         run.finish()
-        report = place / "report.html"
-        Report(input=self.output, output=str(report)).run()
+        print()
+        Report(input=self.output, output=str(place / "report.html")).run()
 
     def _located(self) -> Pipeline:
         """The same with every input below the data directory."""
@@ -185,6 +189,7 @@ class Pipeline:
                     strategy=self.strategy,
                     transfer_steps=self.transfer_steps,
                     transfer_learning_rate=self.transfer_learning_rate,
+                    attention_weight=self.attention_weight,
                     distillation_steps=self.distillation_steps,
                     distillation_learning_rate=self.distillation_learning_rate,
                     batch_size=self.batch_size,
@@ -211,6 +216,20 @@ class Pipeline:
                 ),
             ),
         ]
+
+
+def _evidence(place: Path, stages: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What the run found, in one file: metrics by stage, variants, seconds, how it was made."""
+    metrics = {
+        name: json.loads((place / name / "metrics.json").read_text(encoding="utf-8"))
+        for name in ("teacher", "student", "classifier", "classifier_from_scratch")
+    }
+    exported = json.loads((place / "export" / "report.json").read_text(encoding="utf-8"))
+    seconds = {
+        str(Path(command.output).relative_to(place)): json.loads((Path(command.output) / "run.json").read_text())["seconds"]
+        for _, command in stages
+    }
+    return {"made_by": provenance.describe(), **metrics, "variants": exported["variants"], "seconds": seconds}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

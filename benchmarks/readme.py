@@ -1,0 +1,92 @@
+"""Tables of the README, made from the results: python -m mobilebert_tf.benchmarks.readme README.md
+
+A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; its figures come from the
+newest file `benchmarks/results/NAME-*.json` and from nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic
+
+
+def fill(text: str, results: Path) -> str:
+    """`text` with every table made again."""
+    for name, table in TABLES.items():
+        source = max(results.glob(f"{name}-*.json"))
+        made = table(json.loads(source.read_text(encoding="utf-8")))
+        block = f"<!-- {name} -->\n{made}\n\n<!-- /{name} -->"
+        text = re.sub(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, block=block: block, text, flags=re.S)
+    return text
+
+
+def _pipeline(found: Mapping[str, Any]) -> str:
+    """Scores and files of one run of the pipeline."""
+    evaluation, scratch = found["classifier"]["evaluation"], found["classifier_from_scratch"]["evaluation"]
+    rows = [
+        ("always the most frequent class", "", f"{evaluation['majority_accuracy']:.1%}", "", ""),
+        ("student from random weights, Keras", "", f"{scratch['accuracy']:.1%}", "", ""),
+        ("student after transfer, Keras", "", f"{evaluation['accuracy']:.1%}", "", ""),
+    ]
+    for variant in found["variants"]:
+        score, latency = variant["metrics"]["accuracy"], variant["latency_ms"]["median"]
+        same = variant["parity"]["decision_agreement"]
+        size = f"{variant['bytes'] / 1e6:.2f} MB"
+        rows.append((f"`{variant['file']}`", size, f"{score:.1%}", f"{latency:.2f} ms", f"{same:.1%}"))
+    machine = found["made_by"]["machine"]
+    note = (
+        f"{evaluation['examples']:,} held-out examples; latency on the host ({machine.get('model', machine['processor'])}, "
+        f"one thread), not on a phone; {sum(found['seconds'].values()) / 60:.1f} minutes on {machine['cores']} cores."
+    )
+    return _table(("", "size", "accuracy", "latency", "same answer as Keras"), rows) + "\n\n" + note
+
+
+def _training(found: Mapping[str, Any]) -> str:
+    """Fine-tuning speed beside other implementations."""
+    rows = []
+    ours = found["subjects"][0]["summary"]["median"]
+    for subject in found["subjects"]:
+        median = subject["summary"]["median"]
+        firsts = sorted(one["first_step_seconds"] for one in subject["rounds"] if one.get("first_step_seconds"))
+        first = f"{firsts[len(firsts) // 2]:.1f} s" if firsts else "-"
+        rows.append((subject["name"], f"{1 / median:.2f}", first, f"{median / ours:.2f}"))
+    return _table(("", "steps per second", "first step", "time per step, ours = 1"), rows)
+
+
+def _host(found: Mapping[str, Any]) -> str:
+    """Latency of files beside other implementations' files."""
+    rows = []
+    for subject in found["subjects"]:
+        median, ratio = subject["summary"]["median"], subject["ratio"]
+        spread = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+        rows.append((f"`{subject['name']}`", f"{subject['bytes'] / 1e6:.1f} MB", f"{median:.1f} ms", spread))
+    baseline = found["subjects"][0]["ratio"]["baseline"]
+    return _table(("", "size", "latency", f"ratio to `{baseline}`, spread over rounds"), rows)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---", *("---:" for _ in head[1:])), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "demo": _pipeline,
+    "sst2": _pipeline,
+    "training": _training,
+    "host": _host,
+}
+
+
+def main(path: str) -> None:
+    readme = Path(path)
+    atomic.write_text(readme, fill(readme.read_text(encoding="utf-8"), readme.parent / "benchmarks" / "results"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -40,9 +40,10 @@ def _pipeline(found: Mapping[str, Any]) -> str:
         size = f"{variant['bytes'] / 1e6:.2f} MB"
         rows.append((f"`{variant['file']}`", size, f"{score:.1%}", f"{latency:.2f} ms", f"{same:.1%}"))
     machine = found["made_by"]["machine"]
+    processor = machine.get("model", machine["processor"])
     note = (
-        f"{evaluation['examples']:,} held-out examples; latency on the host ({machine.get('model', machine['processor'])}, "
-        f"one thread), not on a phone; {sum(found['seconds'].values()) / 60:.1f} minutes on {machine['cores']} cores."
+        f"{evaluation['examples']:,} held-out examples; latency on the host ({processor}, one thread), not on a phone; "
+        f"{sum(found['seconds'].values()) / 60:.1f} minutes on {machine['cores']} cores."
     )
     return _table(("", "size", "accuracy", "latency", "same answer as Keras"), rows) + "\n\n" + note
 

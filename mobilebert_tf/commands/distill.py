@@ -39,7 +39,9 @@ class Distill(TrainingOptions):
     distillation_steps: int = option("steps of the last stage", default=500_000)
     transfer_learning_rate: float = option("peak rate of layer-wise stages", default=1.5e-3)
     distillation_learning_rate: float = option("peak rate of the last stage", default=1.5e-3)
-    attention_weight: float = option("weight of attention transfer; the feature maps' weights are 100, 5000, 5", default=1.0)
+    attention_weight: float = option(
+        "weight of attention transfer; the feature maps' terms have 100, 5000 and 5", default=1.0
+    )
     ground_truth_ratio: float = option("alpha: weight of the true words against the teacher's", default=0.5)
     temperature: float = option("divides both sides' logits in distillation", default=1.0)
     print_stages: bool = option("show the plan and exit", default=False, identity=False)

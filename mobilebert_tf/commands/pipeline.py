@@ -225,10 +225,10 @@ def _evidence(place: Path, stages: list[tuple[str, Any]]) -> dict[str, Any]:
         for name in ("teacher", "student", "classifier", "classifier_from_scratch")
     }
     exported = json.loads((place / "export" / "report.json").read_text(encoding="utf-8"))
-    seconds = {
-        str(Path(command.output).relative_to(place)): json.loads((Path(command.output) / "run.json").read_text())["seconds"]
-        for _, command in stages
-    }
+    seconds = {}
+    for _, command in stages:
+        record = json.loads((Path(command.output) / "run.json").read_text(encoding="utf-8"))
+        seconds[str(Path(command.output).relative_to(place))] = record["seconds"]
     return {"made_by": provenance.describe(), **metrics, "variants": exported["variants"], "seconds": seconds}
 
 

@@ -1,0 +1,62 @@
+"""The README says what is true: its commands parse, its Python runs, its tables come from the results."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.benchmarks import readme
+from mobilebert_tf.options import define_flags
+
+
+@pytest.fixture(scope="module")
+def text(root):
+    return (root / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def test_it_is_short(text):
+    assert len(text.splitlines()) <= 200
+
+
+def test_the_first_two_commands_are_those_of_the_makefile(text, root):
+    first, second = blocks(text, "sh")[0].splitlines()[:2]
+    assert first.startswith("make demo") and second.startswith("make test")
+    targets = re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.M)
+    assert {"demo", "test", "clean-demo"} <= set(targets)
+
+
+def test_every_command_line_parses(text):
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines() if line.startswith("mobilebert-tf")]
+    lines += re.findall(r"`(mobilebert-tf [a-z]+ --[^`]*)`", text)
+    assert len(lines) >= 8
+    for line in lines:
+        words = shlex.split(line)[1:]
+        name, rest = cli._command_name(words)
+        module, _, attribute = cli.COMMANDS[name][0].partition(":")
+        command = getattr(__import__(module, fromlist=[attribute]), attribute)
+        rest = [word for word in rest if word != "--help"]
+        define_flags(command)([name, *rest])
+
+
+def test_every_command_is_named(text):
+    assert all(f"`{name}`" in text for name in cli.COMMANDS)
+
+
+def test_the_python_lines_run(text, tmp_path):
+    for block in blocks(text, "python"):
+        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "(1, 6, 512) 25 24" in done.stdout
+
+
+def test_the_tables_are_those_of_the_results(text, root):
+    for name in readme.TABLES:
+        assert re.search(rf"<!-- {name} -->\n\|", text), f"table {name} is empty"
+    assert readme.fill(text, root / "benchmarks" / "results") == text

@@ -89,8 +89,6 @@ class MobileBertConfig:
                 f"config: without a bottleneck intra_bottleneck_size ({self.intra_bottleneck_size}) "
                 f"must equal hidden_size ({self.hidden_size})"
             )
-        if not self.use_bottleneck and self.num_feedforward_networks != 1:
-            raise UsageError("config: stacked feed-forward networks need use_bottleneck=true")
         if self.intra_bottleneck_size % self.num_attention_heads:
             raise UsageError(
                 f"config: {self.num_attention_heads} heads do not divide the width "

@@ -114,7 +114,7 @@ def test_masked_scores_can_be_replaced():
     [
         ({"num_attention_heads": 5}, "heads"),
         ({"hidden_act": "swish"}, "hidden_act"),
-        ({"use_bottleneck": False}, "bottleneck"),
+        ({"use_bottleneck": False}, "must equal hidden_size"),
         ({"num_hidden_layers": 0}, "num_hidden_layers"),
         ({"mask": -1}, "unknown field"),
     ],
@@ -127,3 +127,10 @@ def test_impossible_shapes_are_refused(change, word):
 def test_a_mistyped_preset_is_guessed():
     with pytest.raises(UsageError, match="did you mean mobilebert_tiny"):
         MobileBertConfig.preset("mobilebert_tinny")
+
+
+def test_plain_bert_may_stack_feedforwards():
+    config = MobileBertConfig.preset(
+        "debug_student", vocab_size=50, use_bottleneck=False, intra_bottleneck_size=32, trigram_input=False
+    )
+    assert MobileBertEncoder(config)(inputs())["sequence_output"].shape == (2, 12, 32)

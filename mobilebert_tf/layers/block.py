@@ -45,11 +45,10 @@ class Block(keras.layers.Layer):
             0.0 if config.use_bottleneck else config.hidden_dropout_prob, generator, name="attention_dropout"
         )
         self.attention_norm = make_norm(config, "attention_norm")
-        # Feed forward; the last network's norm is one of the two with an epsilon of its own.
+        # Feed forward.
         last = config.num_feedforward_networks - 1
         self.feedforwards = [
-            FeedForward(config, generator, config.inner_norm_eps if i == last else None, name=f"feedforward_{i}")
-            for i in range(config.num_feedforward_networks)
+            FeedForward(config, generator, is_last=i == last, name=f"feedforward_{i}") for i in range(last + 1)
         ]
         # Widen.
         if config.use_bottleneck:

@@ -18,16 +18,18 @@ class FeedForward(keras.layers.Layer):
         self,
         config: MobileBertConfig,
         generator: keras.random.SeedGenerator,
-        epsilon: float | None = None,
+        is_last: bool,
         **kwargs,
     ):
+        """The last network of a block is BERT's own: its norm may have an epsilon of its own, and
+        without a bottleneck its output is dropped out. The released code treats the others alike."""
         super().__init__(**kwargs)
         self.config = config
         self.intermediate = Dense(config.intermediate_size, config, name="intermediate")
         self.output_dense = Dense(config.intra_bottleneck_size, config, name="output")
-        # Inside a bottleneck the released code drops nothing; plain BERT does.
-        self.dropout = Dropout(0.0 if config.use_bottleneck else config.hidden_dropout_prob, generator, name="dropout")
-        self.norm = make_norm(config, "norm", epsilon)
+        drops = is_last and not config.use_bottleneck
+        self.dropout = Dropout(config.hidden_dropout_prob if drops else 0.0, generator, name="dropout")
+        self.norm = make_norm(config, "norm", config.inner_norm_eps if is_last else None)
 
     def build(self, input_shape):
         self.intermediate.build(input_shape)

@@ -14,6 +14,8 @@ from typing import Any
 
 from absl import flags
 
+from mobilebert_tf.errors import UsageError
+
 
 def option(
     help: str,
@@ -21,6 +23,8 @@ def option(
     choices: Sequence[str] = (),
     identity: bool = True,
     is_input: bool = False,
+    least: float | None = None,
+    most: float | None = None,
 ) -> Any:
     """A field of a command.
 
@@ -32,8 +36,17 @@ def option(
         compared when a command meets the output of an earlier run.
       is_input: the value is a path (or comma-separated paths) that is read; its
         content is part of the run's identity.
+      least: the smallest allowed number, itself included.
+      most: the largest.
     """
-    metadata = {"help": help, "choices": tuple(choices), "identity": identity, "is_input": is_input}
+    metadata = {
+        "help": help,
+        "choices": tuple(choices),
+        "identity": identity,
+        "is_input": is_input,
+        "least": least,
+        "most": most,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -50,16 +63,34 @@ def define_flags(command: type) -> flags.FlagValues:
             flags.DEFINE_enum(field.name, initial, field.metadata["choices"], help, flag_values=values)
         else:
             _DEFINERS[base](field.name, initial, help, flag_values=values)
-        if required:
-            flags.mark_flag_as_required(field.name, flag_values=values)
     flags.DEFINE_boolean("debug", False, "show tracebacks and what TensorFlow logs", flag_values=values)
     flags.DEFINE_boolean("help", False, "show this help", short_name="h", flag_values=values)
     return values
 
 
 def from_flags(command: type, values: flags.FlagValues) -> Any:
-    """The command that these parsed flags describe."""
-    return command(**{field.name: values[field.name].value for field in dataclasses.fields(command)})
+    """The command that these parsed flags describe.
+
+    Raises:
+      UsageError: a required flag is left out, or a number is out of its range.
+    """
+    given = {field.name: values[field.name].value for field in dataclasses.fields(command)}
+    required = [field.name for field in dataclasses.fields(command) if field.default is dataclasses.MISSING]
+    missing = [f"--{name}" for name in required if given[name] is None]
+    if missing:
+        raise UsageError(f"{', '.join(missing)} must be given; --help explains each")
+    for field in dataclasses.fields(command):
+        _check_range(field.name, given[field.name], field.metadata["least"], field.metadata["most"])
+    return command(**given)
+
+
+def _check_range(name: str, value: Any, least: float | None, most: float | None) -> None:
+    # Written so that a value which is no number at all, nan, is refused too.
+    if value is None or ((least is None or value >= least) and (most is None or value <= most)):
+        return
+    if least is not None and most is not None:
+        raise UsageError(f"--{name}={value}: must lie between {least} and {most}")
+    raise UsageError(f"--{name}={value}: must be {f'at least {least}' if least is not None else f'at most {most}'}")
 
 
 def _is_optional(kind: Any) -> bool:

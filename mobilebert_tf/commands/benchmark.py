@@ -84,12 +84,12 @@ class BenchmarkTraining:
 
     output: str = option("JSON file for the results")
     model: str = option("preset to train", "mobilebert")
-    batch_size: int = option("examples per step", 16)
-    sequence_length: int = option("word pieces per example", 128)
-    threads: int = option("threads of TensorFlow", 2)
+    batch_size: int = option("examples per step", 16, least=1)
+    sequence_length: int = option("word pieces per example", 128, least=1)
+    threads: int = option("threads of TensorFlow", 2, least=1)
     dtype: str = option("type of activations", "float32", choices=("float32", "bfloat16"))
-    steps: int = option("timed steps per round", 12)
-    rounds: int = option("rounds over ours and the peers, each in a fresh process", 3)
+    steps: int = option("timed steps per round", 12, least=1)
+    rounds: int = option("rounds over ours and the peers, each in a fresh process", 3, least=1)
     peers: str | None = option("other implementations, NAME=COMMAND; NAME=COMMAND", None)
 
     def run(self) -> None:

@@ -45,12 +45,12 @@ class Corpus:
         is_input=True,
     )
     heldout_fraction: float = option("docstrings: share of the source files that is held out", 0.1)
-    max_sentences_per_class: int = option("docstrings: most sentences of one library in train.tsv", 3000)
-    max_eval_sentences_per_class: int = option("docstrings: most sentences of one library in eval.tsv", 400)
+    max_sentences_per_class: int = option("docstrings: most sentences of one library in train.tsv", 3000, least=1)
+    max_eval_sentences_per_class: int = option("docstrings: most sentences of one library in eval.tsv", 400, least=1)
     split: str = option("tfds: the split to read", "train")
     text_feature: str = option("tfds: the feature that holds the text", "text")
-    seed: int = option("decides which files are held out, and the order of the sentences", 1)
-    workers: int = option("processes (0: one per core)", 0, identity=False)
+    seed: int = option("decides which files are held out, and the order of the sentences", 1, least=0, most=2**32 - 1)
+    workers: int = option("processes (0: one per core)", 0, identity=False, least=0)
 
     def run(self) -> None:
         """Write the corpus.

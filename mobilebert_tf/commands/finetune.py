@@ -35,10 +35,10 @@ class Finetune(TrainingOptions):
     )
     text_pair_column: str | None = option("column of the second text, for pairs", default=None)
     label_column: str = option("column of the label", default="label")
-    max_seq_length: int = option("longest input in word pieces; longer ones are cut", default=128)
-    epochs: float = option("passes over the training table", default=3.0)
-    learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=5e-5)
-    warmup_proportion: float = option("share of the steps until the peak", default=0.1)
+    max_seq_length: int = option("longest input in word pieces; longer ones are cut", default=128, least=3)
+    epochs: float = option("passes over the training table", default=3.0, least=0)
+    learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=5e-5, least=0)
+    warmup_proportion: float = option("share of the steps until the peak", default=0.1, least=0, most=1)
     from_scratch: bool = option(
         "random weights of the same architecture: the yardstick of what pre-training brings", default=False
     )

@@ -46,23 +46,23 @@ class Pipeline:
         "text files on which both models are scored; docstrings bring their own", default=None
     )
     vocab: str | None = option("vocabulary to use; left out: one is learned from the text", default=None)
-    vocab_size: int = option("word pieces of a learned vocabulary", default=8000)
-    max_seq_length: int = option("longest input in word pieces, for records and task", default=64)
-    max_predictions: int = option("masked words per record at most", default=10)
-    dupe_factor: int = option("times each document becomes records, with other masks", default=2)
+    vocab_size: int = option("word pieces of a learned vocabulary", default=8000, least=100)
+    max_seq_length: int = option("longest input in word pieces, for records and task", default=64, least=5)
+    max_predictions: int = option("masked words per record at most", default=10, least=1)
+    dupe_factor: int = option("times each document becomes records, with other masks", default=2, least=1)
     teacher: str = option("preset of the teacher", default="demo_teacher")
     student: str = option("preset of the student", default="demo_student")
-    batch_size: int = option("examples per step of pre-training and transfer", default=32)
-    teacher_steps: int = option("steps of teacher pre-training", default=1000)
-    teacher_learning_rate: float = option("peak rate of teacher pre-training", default=1e-3)
+    batch_size: int = option("examples per step of pre-training and transfer", default=32, least=1)
+    teacher_steps: int = option("steps of teacher pre-training", default=1000, least=1)
+    teacher_learning_rate: float = option("peak rate of teacher pre-training", default=1e-3, least=0)
     strategy: str = option(
         "order of transfer and distillation", default="progressive", choices=("progressive", "joint", "auxiliary")
     )
-    transfer_steps: int = option("steps per layer", default=200)
-    transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3)
+    transfer_steps: int = option("steps per layer", default=200, least=1)
+    transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3, least=0)
     attention_weight: float = option("weight of attention transfer against the feature maps", default=1.0)
-    distillation_steps: int = option("steps of distillation", default=500)
-    distillation_learning_rate: float = option("peak rate of distillation", default=1e-3)
+    distillation_steps: int = option("steps of distillation", default=500, least=1)
+    distillation_learning_rate: float = option("peak rate of distillation", default=1e-3, least=0)
     train: str | None = option(
         "labelled table to fine-tune on; left out: the sentences of the docstrings", default=None
     )
@@ -71,13 +71,13 @@ class Pipeline:
         "column of the text; several names, comma-separated: the first that a table has", default="text"
     )
     label_column: str = option("column of the label", default="label")
-    finetune_epochs: float = option("passes over the training table", default=3.0)
-    finetune_batch_size: int = option("examples per fine-tuning step", default=32)
-    finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4)
+    finetune_epochs: float = option("passes over the training table", default=3.0, least=0)
+    finetune_batch_size: int = option("examples per fine-tuning step", default=32, least=1)
+    finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4, least=0)
     recipes: str = option("variants to export, comma-separated", default="float32,dynamic_int8")
     max_sentences_per_class: int = option("training sentences per class of the default task", default=3000)
-    threads: int = option("threads of one inference when variants are timed", default=1)
-    seed: int = option("starts everything random", default=0)
+    threads: int = option("threads of one inference when variants are timed", default=1, least=1)
+    seed: int = option("starts everything random", default=0, least=0, most=2**32 - 1)
 
     def run(self) -> None:
         from mobilebert_tf.errors import UsageError

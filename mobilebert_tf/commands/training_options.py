@@ -13,11 +13,13 @@ from mobilebert_tf.options import option
 class TrainingOptions:
     """Shared fields of `pretrain`, `distill` and `finetune`."""
 
-    batch_size: int = option("examples per step, over all devices", default=32)
+    batch_size: int = option("examples per step, over all devices", default=32, least=1)
     optimizer: str = option("adamw, or lamb for very large batches", default="adamw", choices=("adamw", "lamb"))
-    weight_decay: float = option("share of each matrix taken off per unit of learning rate", default=0.01)
-    clip_norm: float = option("largest global norm of the gradient, 0 for no limit", default=1.0)
-    seed: int = option("starts everything random: weights, order of the data, dropout", default=0)
+    weight_decay: float = option("share of each matrix taken off per unit of learning rate", default=0.01, least=0)
+    clip_norm: float = option("largest global norm of the gradient, 0 for no limit", default=1.0, least=0)
+    seed: int = option(
+        "starts everything random: weights, order of the data, dropout", default=0, least=0, most=2**32 - 1
+    )
     dtype: str = option(
         "type of activations; weights stay float32. float16 is not offered: MobileBERT's [CLS] overflows it",
         default="float32",
@@ -28,9 +30,11 @@ class TrainingOptions:
         default="default",
         choices=("default", "mirrored"),
     )
-    steps_per_call: int = option("steps inside one call of the compiled function; also steps per log row", default=10)
-    checkpoint_every: int = option("steps between checkpoints", default=200, identity=False)
-    keep_checkpoints: int = option("checkpoints kept per stage", default=2, identity=False)
+    steps_per_call: int = option(
+        "steps inside one call of the compiled function; also steps per log row", default=10, least=1
+    )
+    checkpoint_every: int = option("steps between checkpoints", default=200, identity=False, least=1)
+    keep_checkpoints: int = option("checkpoints kept per stage", default=2, identity=False, least=1)
 
     def optimizer_options(self) -> Any:
         from mobilebert_tf.training.optimizers import OptimizerOptions

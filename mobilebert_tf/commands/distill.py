@@ -35,15 +35,19 @@ class Distill(TrainingOptions):
         default="progressive",
         choices=strategies.STRATEGIES,
     )
-    transfer_steps: int = option("steps per layer (progressive) or of the transfer stage (joint)", default=10_000)
-    distillation_steps: int = option("steps of the last stage", default=500_000)
-    transfer_learning_rate: float = option("peak rate of layer-wise stages", default=1.5e-3)
-    distillation_learning_rate: float = option("peak rate of the last stage", default=1.5e-3)
+    transfer_steps: int = option(
+        "steps per layer (progressive) or of the transfer stage (joint)", default=10_000, least=1
+    )
+    distillation_steps: int = option("steps of the last stage", default=500_000, least=1)
+    transfer_learning_rate: float = option("peak rate of layer-wise stages", default=1.5e-3, least=0)
+    distillation_learning_rate: float = option("peak rate of the last stage", default=1.5e-3, least=0)
     attention_weight: float = option(
         "weight of attention transfer; the feature maps' terms have 100, 5000 and 5", default=1.0
     )
-    ground_truth_ratio: float = option("alpha: weight of the true words against the teacher's", default=0.5)
-    temperature: float = option("divides both sides' logits in distillation", default=1.0)
+    ground_truth_ratio: float = option(
+        "alpha: weight of the true words against the teacher's", default=0.5, least=0, most=1
+    )
+    temperature: float = option("divides both sides' logits in distillation", default=1.0, least=0.01)
     print_stages: bool = option("show the plan and exit", default=False, identity=False)
 
     def run(self) -> None:
@@ -95,12 +99,13 @@ class Distill(TrainingOptions):
                 raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
             config = pretraining.config_for(self.student, records, tokenizer)
             check_pair(teacher.config, config)
+            scored = pretraining.load_held_out(self.held_out, config, tokenizer)
             student = PretrainingModel(config, self.seed)
         print(strategies.show(stages))
         print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
-        atomic.write_json(run.directory / "stages.json", [dataclasses.asdict(stage) for stage in stages])
-        initialize_student(student, teacher, next(iter(one_pass(records, self.batch_size))))
-        with clear_read_errors(records):
+        with clear_read_errors(records, scored):
+            initialize_student(student, teacher, next(iter(one_pass(records, self.batch_size))))
+            atomic.write_json(run.directory / "stages.json", [dataclasses.asdict(stage) for stage in stages])
             transfer_stages.run(
                 stages,
                 options,
@@ -112,14 +117,13 @@ class Distill(TrainingOptions):
                 self.loop_options(),
                 run.directory,
             )
-        metrics: dict[str, Any] = {"parameters": parameters(student)}
-        if self.held_out:
-            scored = load_records(self.held_out)
-            held_out = pretraining.score(student, scored, teacher)
-            print(f"distill: held-out {pretraining.show(held_out)}")
-            metrics |= {"held_out": held_out, "teacher_agreement": held_out["teacher_agreement"]}
-            compared = attention_maps.compare(teacher, student, scored, tokenizer)
-            atomic.write_json(run.directory / "attention.json", compared)
+            metrics: dict[str, Any] = {"parameters": parameters(student)}
+            if scored:
+                held_out = pretraining.score(student, scored, teacher)
+                print(f"distill: held-out {pretraining.show(held_out)}")
+                metrics |= {"held_out": held_out, "teacher_agreement": held_out["teacher_agreement"]}
+                compared = attention_maps.compare(teacher, student, scored, tokenizer)
+                atomic.write_json(run.directory / "attention.json", compared)
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)
         run.finish(**metrics)
         classifier = Path(self.output).with_name("classifier")

@@ -27,9 +27,9 @@ class Pretrain(TrainingOptions):
     records: str = option("directory of pretraining records", is_input=True)
     held_out: str | None = option("records that are only scored, at the end", default=None, is_input=True)
     model: str = option("preset (ib_bert_large, mobilebert, ...) or a config.json", default="ib_bert_large")
-    steps: int = option("updates", default=500_000)
-    learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=1.5e-3)
-    warmup_steps: int = option("steps until the peak", default=10_000)
+    steps: int = option("updates", default=500_000, least=1)
+    learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=1.5e-3, least=0)
+    warmup_steps: int = option("steps until the peak", default=10_000, least=0)
 
     def run(self) -> None:
         run = open_run(self, "pretrain", self.output)
@@ -54,6 +54,7 @@ class Pretrain(TrainingOptions):
         records = load_records(self.records)
         tokenizer = Tokenizer.from_vocab(records.vocab)
         config = pretraining.config_for(self.model, records, tokenizer)
+        held_out = pretraining.load_held_out(self.held_out, config, tokenizer)
         with strategy.scope():
             model = PretrainingModel(config, self.seed)
         print(
@@ -70,7 +71,7 @@ class Pretrain(TrainingOptions):
             ),
             optimizer=self.optimizer_options(),
         )
-        with clear_read_errors(records):
+        with clear_read_errors(records, held_out):
             loop.train(
                 stage,
                 objectives.pretraining(model),
@@ -80,9 +81,10 @@ class Pretrain(TrainingOptions):
                 run.directory,
                 self.loop_options(),
             )
-        metrics: dict[str, object] = {"parameters": parameters(model)}
-        if self.held_out:
-            metrics["held_out"] = pretraining.score(model, load_records(self.held_out))
+            metrics: dict[str, object] = {"parameters": parameters(model)}
+            if held_out:
+                metrics["held_out"] = pretraining.score(model, held_out)
+        if held_out:
             print(f"pretrain: held-out {pretraining.show(metrics['held_out'])}")
         save_model_directory(run.directory, model, tokenizer, metrics=metrics)
         run.finish(**metrics)

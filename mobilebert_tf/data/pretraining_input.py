@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,22 +62,28 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
         raise UsageError(f"{directory}: has no {records.INDEX}; make records with: mobilebert-tf records") from None
     except ValueError:
         raise UsageError(f"{index_path}: is not readable as JSON; make the records again") from None
-    for name, expected in index["files"].items():
-        _check_size(directory / name, expected["bytes"])
     vocab = directory / "vocab.txt"
+    try:
+        found = RecordSet(
+            files=tuple(directory / name for name in index["files"]),
+            count=index["examples"],
+            features={name: records.Feature(**feature) for name, feature in index["features"].items()},
+            masking=index["masking"],
+            max_seq_length=index["max_seq_length"],
+            max_predictions=index["max_predictions"],
+            masked_lm_prob=index["masked_lm_prob"],
+            vocab=vocab,
+        )
+        sizes = {name: file["bytes"] for name, file in index["files"].items()}
+        vocab_sha256 = index["vocab_sha256"]
+    except (KeyError, TypeError, AttributeError):
+        raise UsageError(f"{index_path}: does not describe records; make the records again") from None
+    for name, size in sizes.items():
+        _check_size(directory / name, size)
     read_vocab(vocab)
-    if provenance.sha256(vocab) != index["vocab_sha256"]:
+    if provenance.sha256(vocab) != vocab_sha256:
         raise UsageError(f"{vocab}: is not the vocabulary that these records were made with; make the records again")
-    return RecordSet(
-        files=tuple(directory / name for name in index["files"]),
-        count=index["examples"],
-        features={name: records.Feature(**feature) for name, feature in index["features"].items()},
-        masking=index["masking"],
-        max_seq_length=index["max_seq_length"],
-        max_predictions=index["max_predictions"],
-        masked_lm_prob=index["masked_lm_prob"],
-        vocab=vocab,
-    )
+    return found
 
 
 def batches(record_set: RecordSet, batch_size: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
@@ -122,8 +129,8 @@ def one_pass(record_set: RecordSet, batch_size: int, limit: int | None = None) -
 
 
 @contextlib.contextmanager
-def clear_read_errors(record_set: RecordSet) -> Iterator[None]:
-    """Around the loop that takes batches: a damaged record becomes one clear line.
+def clear_read_errors(*record_sets: RecordSet | None) -> Iterator[None]:
+    """Around everything that takes batches of these sets: a damaged record becomes one clear line.
 
     Raises:
       UsageError: a record's checksum is wrong.
@@ -133,8 +140,10 @@ def clear_read_errors(record_set: RecordSet) -> Iterator[None]:
     try:
         yield
     except tf.errors.DataLossError as error:
-        reason = error.message.splitlines()[0]
-        raise UsageError(f"{record_set.files[0].parent}: a record is damaged ({reason}); make them again") from None
+        places = " or ".join(dict.fromkeys(str(found.directory) for found in record_sets if found))
+        where = re.search(r"corrupted record at \d+|truncated record at \d+", error.message)
+        reason = f" ({where[0]})" if where else ""
+        raise UsageError(f"{places}: a record is damaged{reason}; make the records again") from None
 
 
 def _check_size(path: Path, expected: int) -> None:

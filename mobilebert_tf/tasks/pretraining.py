@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from mobilebert_tf.config import MobileBertConfig
-from mobilebert_tf.data.pretraining_input import RecordSet, one_pass
+from mobilebert_tf.data.pretraining_input import RecordSet, load_records, one_pass
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.models import PretrainingModel
-from mobilebert_tf.tokenization import Tokenizer
+from mobilebert_tf.tokenization import Tokenizer, read_vocab
 from mobilebert_tf.transfer.objectives import prediction_terms
 
 SCORED_EXAMPLES = 2048
@@ -34,7 +34,7 @@ def config_for(model: str, records: RecordSet, tokenizer: Tokenizer) -> MobileBe
     if os.path.exists(model) and Path(model).suffix == ".json":
         try:
             config = MobileBertConfig.from_dict(json.loads(Path(model).read_text(encoding="utf-8")), source=model)
-        except ValueError:
+        except ValueError:  # UnicodeDecodeError too
             raise UsageError(f"{model}: is not readable as JSON") from None
         if config.vocab_size != tokenizer.size:
             raise UsageError(
@@ -44,6 +44,21 @@ def config_for(model: str, records: RecordSet, tokenizer: Tokenizer) -> MobileBe
         config = MobileBertConfig.preset(model, vocab_size=tokenizer.size)
     check_length(config, records)
     return config
+
+
+def load_held_out(directory: str | None, config: MobileBertConfig, tokenizer: Tokenizer) -> RecordSet | None:
+    """The records that only score a model; None if none are named.
+
+    Raises:
+      UsageError: as `load_records`; they do not fit into the position table or have another vocabulary.
+    """
+    if directory is None:
+        return None
+    records = load_records(directory)
+    check_length(config, records)
+    if read_vocab(records.vocab) != tokenizer.vocab:
+        raise UsageError(f"--held_out={directory}: made with another vocabulary than the training records")
+    return records
 
 
 def check_length(config: MobileBertConfig, records: RecordSet) -> None:

@@ -82,6 +82,10 @@ class MobileBertConfig:
             value = getattr(self, field.name)
             if field.type == "int" and (not isinstance(value, int) or value < 1):
                 raise UsageError(f"config: {field.name} is {value!r}; it must be a whole number of at least 1")
+            if field.type == "bool" and not isinstance(value, bool):
+                raise UsageError(f"config: {field.name} is {value!r}; it must be true or false")
+            if "float" in str(field.type) and not isinstance(value, (int, float, type(field.default))):
+                raise UsageError(f"config: {field.name} is {value!r}; it must be a number")
             if field.name.endswith("dropout_prob") and not 0.0 <= value < 1.0:
                 raise UsageError(f"config: {field.name} is {value!r}; it must be in [0, 1)")
         if not self.use_bottleneck and self.intra_bottleneck_size != self.hidden_size:
@@ -130,11 +134,16 @@ class MobileBertConfig:
         Raises:
           UsageError: a field is unknown, or a value is out of range.
         """
+        if not isinstance(values, Mapping):
+            raise UsageError(f"{source}: is not a JSON object")
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise UsageError(f"{source}: unknown field {unknown[0]!r}; known fields: {', '.join(sorted(known))}")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except UsageError as error:
+            raise UsageError(f"{source}: {str(error).removeprefix('config: ')}") from None
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

@@ -17,6 +17,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 
 from mobilebert_tf import atomic
@@ -75,18 +76,39 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
             f"{directory}: vocab.txt has {tokenizer.size} pieces, config.json says vocab_size={config.vocab_size}; "
             "they belong to different models"
         )
+    if task and task.max_seq_length > config.max_position_embeddings:
+        raise UsageError(
+            f"{directory}: task.json says max_seq_length={task.max_seq_length}, the position table of config.json "
+            f"ends at {config.max_position_embeddings}; they belong to different models"
+        )
     model = ClassificationModel(config, len(task.labels), seed) if task else PretrainingModel(config, seed)
     path = directory / WEIGHTS
     if not path.exists():
         raise UsageError(f"{path}: missing; the run that writes it has not finished")
     try:
         model.load_weights(path)
+        _refuse_more(path, model)
     except Exception as error:  # h5py and Keras raise many kinds for a damaged or foreign file
         reason = str(error).strip().splitlines()[0]
         raise UsageError(
             f"{path}: does not hold the weights that config.json describes, or is damaged ({reason})"
         ) from error
     return LoadedModel(model, tokenizer, task)
+
+
+def _refuse_more(path: Path, model: keras.Model) -> None:
+    """Raise ValueError if the file holds more arrays than the model: Keras leaves those of further layers unread."""
+    arrays: list[str] = []
+
+    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        # The generators of dropout are in the file too; their states are whole numbers.
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
+            arrays.append(name)
+
+    with h5py.File(path) as file:
+        file.visititems(note)
+    if len(arrays) != len(model.trainable_weights):
+        raise ValueError(f"it has {len(arrays)} arrays of weights, the model {len(model.trainable_weights)}")
 
 
 def load_config(directory: str | os.PathLike[str]) -> MobileBertConfig:

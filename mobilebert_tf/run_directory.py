@@ -97,12 +97,12 @@ def open_run(command: Any, name: str, output: str) -> Run:
 def freed_if_input_is_wrong(run: Run) -> Iterator[None]:
     """Around work whose input shows only while it is read whether it is right.
 
-    On a UsageError the directory is given back if the record is all there is in it, so
+    If it raises, the directory is given back if the record is all there is in it, so
     that the corrected command can have it.
     """
     try:
         yield
-    except UsageError:
+    except Exception:
         if [path.name for path in run.directory.iterdir()] == [RECORD]:
             (run.directory / RECORD).unlink()
         raise
@@ -152,7 +152,7 @@ def expand(paths: str) -> list[Path]:
     """The files and directories that a comma-separated list of paths and patterns names.
 
     Raises:
-      UsageError: one of them matches nothing.
+      UsageError: there is none, or one of them matches nothing.
     """
     found = []
     for pattern in filter(None, paths.split(",")):
@@ -160,6 +160,8 @@ def expand(paths: str) -> list[Path]:
         if not matches or not os.path.exists(matches[0]):
             raise UsageError(f"{pattern}: no such file or directory")
         found += [Path(match) for match in matches]
+    if not found:
+        raise UsageError(f"{paths!r} names no file or directory")
     return found
 
 
@@ -196,9 +198,12 @@ def _show(value: Any) -> str:
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError):
-        raise UsageError(f"{path}: is not readable as JSON; delete that directory to start over") from None
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["identity"]["command"] and isinstance(record.get("outputs", {}), dict):
+            return record
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass  # not JSON, or not of this form
+    raise UsageError(f"{path}: is damaged; delete that directory to start over")
 
 
 def _is_working_file(relative: Path) -> bool:

@@ -37,14 +37,25 @@ def load_task_files(directory: Path) -> tuple[Tokenizer, ClassificationTask | No
         labels = (directory / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
         raise UsageError(f"{directory / 'labels.txt'}: missing, though task.json is there") from None
-    return tokenizer, ClassificationTask.from_json(values, labels)
+    except UnicodeDecodeError:
+        raise UsageError(f"{directory / 'labels.txt'}: is not UTF-8 text") from None
+    try:
+        task = ClassificationTask.from_json(values, labels)
+    except TypeError as error:
+        raise UsageError(f"{directory / 'task.json'}: does not describe a task ({error})") from None
+    if not isinstance(task.max_seq_length, int) or task.max_seq_length < 3:
+        raise UsageError(f"{directory / 'task.json'}: max_seq_length is {task.max_seq_length!r}; it must be at least 3")
+    return tokenizer, task
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file of a model or export directory. Raises UsageError."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path}: missing, so {path.parent} is not a model directory") from None
     except (ValueError, UnicodeDecodeError):
         raise UsageError(f"{path}: is not readable as JSON") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: is not a JSON object")
+    return values

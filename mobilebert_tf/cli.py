@@ -70,6 +70,8 @@ def run(words: list[str]) -> int:
         return _complain(f"{name}: {error}; `mobilebert-tf {name} --help` lists the flags", 2)
     except OSError as error:
         return _complain(f"{name}: {error.filename}: no such flag file", 2)
+    except UnicodeDecodeError:
+        return _complain(f"{name}: --flagfile: is not UTF-8 text; it has one --name=value a line", 2)
     if left:
         return _complain(f"{name}: {left[0]!r} is not a flag; flags look like --name=value", 2)
     if values["debug"].value:
@@ -94,8 +96,25 @@ def _status_of(name: str, error: BaseException) -> int:
         place = error.filename or "the disk"
         return _complain(f"{name}: {place}: no space left; free some and give the same command", 1)
     if isinstance(error, OSError) and error.filename:
-        return _complain(f"{name}: {error.filename}: {error.strerror}", 1)
+        return _complain(f"{name}: {error.filename}: {error.strerror}", 2 if error.errno in _WRONG_PLACE else 1)
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow and isinstance(error, tensorflow.errors.OpError):
+        return _complain(f"{name}: {_reason(error.message)}", 1)
     raise error
+
+
+# A path that is no file or directory, or not one to write to: the user gives another.
+_WRONG_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def _reason(message: str) -> str:
+    """The line of a TensorFlow error that says what was wrong; graphs and node names stand around it."""
+    if "No space left" in message:
+        path = next((word for word in message.replace(";", " ").split() if word.startswith("/")), "the disk")
+        return f"{path}: no space left; free some and give the same command"
+    lines = [line.strip() for line in message.splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Graph execution", "Detected at", "File ", "[["))]
+    return f"TensorFlow failed: {said[-1] if said else 'unknown reason'}; --debug shows where"
 
 
 def _complain(message: str, status: int) -> int:

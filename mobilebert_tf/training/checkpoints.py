@@ -16,6 +16,9 @@ class Checkpoints:
     A save is complete when TensorFlow has renamed its index into place and the
     directory's `checkpoint` file names it, so a kill at any moment leaves the
     previous one in force.
+
+    Raises:
+      UsageError: the list of checkpoints in `directory` is damaged.
     """
 
     def __init__(self, directory: Path, groups: Mapping[str, Sequence[tf.Variable]], keep: int):
@@ -23,7 +26,10 @@ class Checkpoints:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         state = tf.train.Checkpoint(step=self.step, **{name: list(group) for name, group in groups.items()})
         self._state = state
-        self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=keep)
+        try:
+            self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=keep)
+        except (tf.errors.OpError, ValueError) as error:
+            raise self._damaged(directory / "checkpoint", error) from error
 
     def save(self, step: int) -> None:
         self.step.assign(step)
@@ -37,13 +43,20 @@ class Checkpoints:
         """
         latest = self._manager.latest_checkpoint
         if latest is None:
+            # TensorFlow passes over a list that it cannot read, and the saved work with it.
+            if (self.directory / "checkpoint").exists():
+                raise self._damaged(self.directory / "checkpoint", ValueError("it names no checkpoint"))
             return 0
         try:
             self._state.restore(latest).assert_existing_objects_matched()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise UsageError(
-                f"{latest}: the checkpoint is damaged or of another model ({reason}); "
-                f"delete {self.directory} to redo this stage"
-            ) from error
+        except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:
+            # IndexError: how TensorFlow's reader reports a file that ends too early.
+            raise self._damaged(latest, error) from error
         return int(self.step.numpy())
+
+    def _damaged(self, place: Path | str, error: Exception) -> UsageError:
+        reason = str(error).strip().splitlines()[0][:200]
+        return UsageError(
+            f"{place}: the checkpoint is damaged or of another model ({reason}); "
+            f"delete {self.directory} to redo this stage"
+        )

@@ -26,12 +26,13 @@ class TrainingLog:
         if not self.path.exists():
             return
         kept = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 row = json.loads(line)
-            except ValueError:
+                place = (row["stage_index"], row["step"])
+            except (ValueError, KeyError, TypeError):
                 continue  # the run was killed while it wrote this line
-            if (row["stage_index"], row["step"]) <= (stage_index, step):
+            if place <= (stage_index, step):
                 kept.append(line)
         atomic.write_text(self.path, "".join(line + "\n" for line in kept))
 

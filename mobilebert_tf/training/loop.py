@@ -191,6 +191,6 @@ def _stop_if_not_finite(stage: Stage, first: int, losses: np.ndarray, directory:
     begin = step * stage.batch_size
     raise FailedError(
         f"{stage.name}: the loss is {losses[bad[0]]} at step {step + 1} of {stage.steps} (batch of examples {begin} to "
-        f"{begin + stage.batch_size - 1} in this run's order); {directory} keeps the last checkpoint. "
-        "Try a smaller --learning_rate in a new --output"
+        f"{begin + stage.batch_size - 1} in this run's order); {directory} keeps what was saved before. "
+        "Try a smaller learning rate in a new --output"
     )

@@ -1,0 +1,228 @@
+"""One clear line for wrong input of the commands that train and use models; the corrected one then works."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+
+TRAINING = ["--batch_size=4", "--steps_per_call=2", "--checkpoint_every=2"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with records, a pre-trained debug student and labelled tables."""
+    place = tmp_path_factory.mktemp("made")
+    words = [
+        f"{a}{b}" for a in "bdfgklmnprst" for b in ("an", "el", "ir", "om", "un", "ast", "ent", "ick", "old", "ump")
+    ]
+    lines = [" ".join(words[(7 * i + j * j) % len(words)] for j in range(9)) + "." for i in range(120)]
+    (place / "text.txt").write_text("\n\n".join("\n".join(lines[i : i + 6]) for i in range(0, 120, 6)) + "\n")
+    rows = "".join(f"{line}\t{'ab'[i % 2]}\n" for i, line in enumerate(lines[:24]))
+    (place / "train.tsv").write_text("text\tlabel\n" + rows)
+    (place / "other.tsv").write_text("text\tlabel\n" + rows + "ban\tc\n")
+    for command in (
+        ["vocab", f"--input={place}/text.txt", f"--output={place}/vocab", "--size=200"],
+        [
+            "records",
+            f"--input={place}/text.txt",
+            f"--vocab={place}/vocab/vocab.txt",
+            f"--output={place}/records",
+            "--max_seq_length=32",
+            "--workers=1",
+        ],
+        [
+            "pretrain",
+            f"--records={place}/records",
+            "--model=debug_student",
+            f"--output={place}/student",
+            "--steps=4",
+            *TRAINING,
+        ],
+    ):
+        assert cli.run(command) == 0
+    return place
+
+
+Complain = Callable[..., str]
+
+
+@pytest.fixture
+def complain(capsys: pytest.CaptureFixture[str]) -> Complain:
+    """Run a command that must fail with this status; its one line on standard error."""
+
+    def run(*words: str, status: int = 2) -> str:
+        capsys.readouterr()
+        assert cli.run(list(words)) == status
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mobilebert-tf")]
+        assert len(lines) == 1
+        return lines[0]
+
+    return run
+
+
+def finetune(made: Path, output: Path, **changes: object) -> list[str]:
+    values = {"model": made / "student", "train": made / "train.tsv", "max_seq_length": 32, "epochs": 0.5, **changes}
+    return ["finetune", f"--output={output}", *(f"--{name}={value}" for name, value in values.items()), *TRAINING]
+
+
+def pretrain(made: Path, output: Path, **changes: object) -> list[str]:
+    values = {"records": made / "records", "model": "debug_student", "steps": 4, **changes}
+    return ["pretrain", f"--output={output}", *(f"--{name}={value}" for name, value in values.items()), *TRAINING]
+
+
+@pytest.mark.parametrize(
+    "flag, range",
+    [
+        ("--batch_size=0", "at least 1"),
+        ("--seed=-1", "between 0 and 4294967295"),
+        ("--epochs=nan", "at least 0"),
+        ("--max_seq_length=1", "at least 3"),
+        ("--warmup_proportion=2", "between 0 and 1"),
+        ("--keep_checkpoints=0", "at least 1"),
+    ],
+)
+def test_numbers_out_of_range(flag: str, range: str, made: Path, tmp_path: Path, complain: Complain) -> None:
+    line = complain(*finetune(made, tmp_path / "output"), flag)
+    assert flag.split("=")[0] in line and range in line
+    assert not (tmp_path / "output").exists()
+
+
+def test_required_flags_are_named_together(complain: Complain) -> None:
+    assert "--output, --model, --train must be given" in complain("finetune")
+
+
+def test_flag_file_that_is_no_text(tmp_path: Path, complain: Complain) -> None:
+    (tmp_path / "binary.flags").write_bytes(b"--steps=\xff\xfe")
+    assert "--flagfile: is not UTF-8 text" in complain("pretrain", f"--flagfile={tmp_path}/binary.flags")
+
+
+def edited(source: Path, target: Path, file: str, **changes: object) -> Path:
+    """A copy of a model directory with other values in one of its JSON files."""
+    shutil.copytree(source, target)
+    path = target / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return target
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"num_hidden_layers": 3}, "does not hold the weights that config.json describes"),
+        # Keras reads the weights of one layer and says nothing about the rest.
+        ({"num_hidden_layers": 1}, "does not hold the weights that config.json describes"),
+        ({"hidden_size": "wide"}, "config.json: hidden_size is 'wide'"),
+        ({"layer_norm_eps": "small"}, "config.json: layer_norm_eps is 'small'"),
+        ({"use_bottleneck": 3}, "config.json: use_bottleneck is 3"),
+    ],
+)
+def test_model_of_another_architecture(
+    changes: dict[str, object], message: str, made: Path, tmp_path: Path, complain: Complain
+) -> None:
+    model = edited(made / "student", tmp_path / "model", "config.json", **changes)
+    line = complain(*finetune(made, tmp_path / "output", model=model))
+    assert message in line and str(model) in line
+    assert cli.run(finetune(made, tmp_path / "output")) == 0
+
+
+@pytest.mark.parametrize(
+    "file, content, message",
+    [
+        ("task.json", b"[]", "is not a JSON object"),
+        ("task.json", b'{"task": "classification", "colour": 1}', "does not describe a task"),
+        ("task.json", b'{"task": "classification", "max_seq_length": 65}', "position table"),
+        ("task.json", b'{"task": "classification", "max_seq_length": "a"}', "max_seq_length is 'a'"),
+        ("labels.txt", b"\xff\xfe\n", "is not UTF-8 text"),
+    ],
+)
+def test_damaged_task(
+    file: str, content: bytes, message: str, classifier_directory: Path, tmp_path: Path, complain: Complain
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(classifier_directory, model)
+    (model / file).write_bytes(content)
+    line = complain("predict", f"--model={model}", "--text=a")
+    assert message in line and str(model) in line
+
+
+def test_a_file_where_a_directory_is_needed(made: Path, tmp_path: Path, complain: Complain) -> None:
+    line = complain(*finetune(made, tmp_path / "output", model=made / "text.txt"))
+    assert "text.txt is not a model directory" in line
+
+
+@pytest.mark.parametrize("index", ["[]", "{}", '{"files": {}}'])
+def test_damaged_index_of_records(index: str, made: Path, tmp_path: Path, complain: Complain) -> None:
+    shutil.copytree(made / "records", tmp_path / "records")
+    (tmp_path / "records" / "records.json").write_text(index)
+    line = complain(*pretrain(made, tmp_path / "output", records=tmp_path / "records"))
+    assert "records.json: does not describe records" in line
+
+
+@pytest.mark.parametrize("record", ["[]", "{}", '{"identity": {}}', "no JSON"])
+def test_damaged_record_of_a_run(record: str, made: Path, tmp_path: Path, complain: Complain) -> None:
+    (tmp_path / "run.json").write_text(record)
+    assert "run.json: is damaged" in complain(*pretrain(made, tmp_path))
+    assert (tmp_path / "run.json").read_text() == record
+
+
+def test_held_out_records_are_checked_before_training(made: Path, tmp_path: Path, complain: Complain) -> None:
+    line = complain(*pretrain(made, tmp_path / "output", held_out=tmp_path / "none"))
+    assert f"{tmp_path / 'none'}: no such directory" in line
+    assert cli.run(pretrain(made, tmp_path / "output")) == 0
+
+
+def test_damaged_held_out_record(made: Path, tmp_path: Path, complain: Complain) -> None:
+    shutil.copytree(made / "records", tmp_path / "records")
+    for file in (tmp_path / "records").glob("*.tfrecord"):
+        content = bytearray(file.read_bytes())
+        content[20] ^= 0xFF
+        file.write_bytes(content)
+    line = complain(*pretrain(made, tmp_path / "output", held_out=tmp_path / "records"))
+    assert f"{tmp_path / 'records'}: a record is damaged" in line
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:50])
+
+
+@pytest.mark.parametrize("file", ["ckpt-4.data-00000-of-00001", "ckpt-4.index", "checkpoint"])
+def test_checkpoint_cut_short(file: str, made: Path, tmp_path: Path, complain: Complain) -> None:
+    teacher = tmp_path / "student"
+    shutil.copytree(made / "student", teacher)
+    record = json.loads((teacher / "run.json").read_text())
+    del record["finished"]
+    (teacher / "run.json").write_text(json.dumps(record))
+    [stage] = (teacher / "checkpoints").iterdir()
+    cut(stage / file)
+    line = complain(*pretrain(made, teacher))
+    assert "the checkpoint is damaged" in line and f"delete {stage} to redo this stage" in line
+    shutil.rmtree(stage)
+    assert cli.run(pretrain(made, teacher)) == 0
+
+
+def test_loss_that_is_not_finite(made: Path, tmp_path: Path, complain: Complain) -> None:
+    line = complain(*finetune(made, tmp_path / "output", learning_rate="1e30", epochs=2), status=1)
+    assert "the loss is" in line and "learning rate" in line
+
+
+def test_full_disk(made: Path, tmp_path: Path, complain: Complain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow writes checkpoints itself, and says in its own way that the disk is full."""
+    import tensorflow as tf
+
+    from mobilebert_tf.training.checkpoints import Checkpoints
+
+    def save(self: Checkpoints, step: int) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "{{node SaveV2}} /full/ckpt-2.data; No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "save", save)
+        line = complain(*pretrain(made, tmp_path / "output"), status=1)
+    assert "/full/ckpt-2.data: no space left" in line
+    assert cli.run(pretrain(made, tmp_path / "output")) == 0
+
+
+def test_report_of_nothing(complain: Complain) -> None:
+    assert "names no file or directory" in complain("report", "--input=")

@@ -106,7 +106,7 @@ class Pipeline:
         if not data:
             return self
         names = ("input", "held_out_input", "vocab", "train", "eval")
-        found = {
+        found: dict[str, Any] = {
             name: ",".join(os.path.join(data, path) for path in value.split(","))
             for name in names
             if (value := getattr(self, name))

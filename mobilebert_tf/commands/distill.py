@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import atomic
+from mobilebert_tf import atomic, quiet
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, freed_if_input_is_wrong, open_run
@@ -51,6 +51,7 @@ class Distill(TrainingOptions):
     print_stages: bool = option("show the plan and exit", default=False, identity=False)
 
     def run(self) -> None:
+        quiet.start_tensorflow()
         from mobilebert_tf.model_directory import load_config
 
         options = strategies.TransferOptions(

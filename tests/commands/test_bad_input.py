@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -226,3 +228,11 @@ def test_full_disk(made: Path, tmp_path: Path, complain: Complain, monkeypatch: 
 
 def test_report_of_nothing(complain: Complain) -> None:
     assert "names no file or directory" in complain("report", "--input=")
+
+
+def test_printing_the_plan_prints_nothing_else(made: Path, tmp_path: Path) -> None:
+    """In a process of its own: TensorFlow talks only while it is first imported."""
+    inputs = [f"--teacher={made}/student", f"--records={made}/records"]
+    words = ["distill", *inputs, f"--output={tmp_path}/x", "--print_stages"]
+    done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("stage") and done.stderr == ""

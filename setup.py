@@ -55,6 +55,7 @@ setup(
     install_requires=[
         "absl-py>=2.3",
         "ai-edge-litert>=2.1,<3",
+        "h5py>=3.11",
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",

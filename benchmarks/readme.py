@@ -7,9 +7,8 @@ newest file `benchmarks/results/NAME-*.json` and from nowhere else.
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ def fill(text: str, results: Path) -> str:
     for name, table in TABLES.items():
         source = max(results.glob(f"{name}-*.json"))
         made = table(json.loads(source.read_text(encoding="utf-8")))
-        block = f"<!-- {name} -->\n{made}\n\n<!-- /{name} -->"
-        text = re.sub(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, block=block: block, text, flags=re.S)
+        before, rest = text.split(f"<!-- {name} -->")
+        after = rest.split(f"<!-- /{name} -->")[1]
+        text = f"{before}<!-- {name} -->\n{made}\n\n<!-- /{name} -->{after}"
     return text
 
 
@@ -71,8 +71,8 @@ def _host(found: Mapping[str, Any]) -> str:
     return _table(("", "size", "latency", f"ratio to `{baseline}`, spread over rounds"), rows)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---", *("---:" for _ in head[1:])), *rows]
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines: list[tuple[str, ...]] = [head, ("---", *("---:" for _ in head[1:])), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

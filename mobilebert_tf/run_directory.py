@@ -94,7 +94,7 @@ def open_run(command: Any, name: str, output: str) -> Run:
 
 
 @contextlib.contextmanager
-def freed_if_input_is_wrong(run: Run) -> Iterator[None]:
+def freed_if_nothing_was_made(run: Run) -> Iterator[None]:
     """Around work whose input shows only while it is read whether it is right.
 
     If it raises, the directory is given back if the record is all there is in it, so
@@ -169,9 +169,8 @@ def _identity(command: Any, name: str) -> dict[str, Any]:
     identity: dict[str, Any] = {"command": name}
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
-        if field.metadata["is_input"] and value and os.path.exists(str(value).split(",")[0]):
-            identity[field.name] = fingerprint(value)
-        elif field.metadata["is_input"] and value and glob.has_magic(str(value)):
+        found = value and (os.path.exists(str(value).split(",")[0]) or glob.has_magic(str(value)))
+        if field.metadata["is_input"] and found:
             identity[field.name] = fingerprint(value)
         elif field.metadata["identity"] and field.name != "output":
             identity[field.name] = value

@@ -10,7 +10,7 @@ from typing import Any
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import freed_if_input_is_wrong, open_run
+from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
 
 SOURCES = ("docstrings", "text", "tfds")
 
@@ -67,7 +67,7 @@ class Corpus:
         if run.finished:
             print(f"corpus: {self.output} is finished already")
             return
-        with freed_if_input_is_wrong(run):
+        with freed_if_nothing_was_made(run):
             counts = write(run.directory)
         run.finish(**counts)
         print(f"next: mobilebert-tf vocab --input={self.output} --output=vocab --size=8000")

@@ -8,7 +8,7 @@ from typing import Any
 
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import Run, freed_if_input_is_wrong, open_run
+from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made, open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Finetune(TrainingOptions):
         if run.finished:
             print(f"finetune: {self.output} is finished already ({run.record['finished']}); skipped")
             return
-        with freed_if_input_is_wrong(run):
+        with freed_if_nothing_was_made(run):
             self._train(run)
 
     def _train(self, run: Run) -> None:

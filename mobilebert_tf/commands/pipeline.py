@@ -17,8 +17,9 @@ from mobilebert_tf.commands.pretrain import Pretrain
 from mobilebert_tf.commands.records import Records
 from mobilebert_tf.commands.report import Report
 from mobilebert_tf.commands.vocab import Vocab
+from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import open_run
+from mobilebert_tf.run_directory import expand, open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,12 @@ class Pipeline:
         if self.input and not self.train:
             raise UsageError("--input needs --train and --eval: only the docstrings bring a task of their own")
         located = self._located()
+        # Names and files are looked at before the first stage, not hours later.
+        for preset in (self.teacher, self.student):
+            if not preset.endswith(".json"):
+                MobileBertConfig.preset(preset)
+        for path in filter(None, (located.input, located.held_out_input, located.vocab, located.train, located.eval)):
+            expand(path)
         place = Path(self.output)
         # The stages compare their own options with what they find; the whole has no more to compare.
         run = open_run(_Whole(output=self.output), "pipeline", self.output)

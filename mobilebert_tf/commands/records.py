@@ -9,7 +9,7 @@ import time
 from mobilebert_tf import atomic, provenance
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import freed_if_input_is_wrong, open_run
+from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Records:
         settings = record_writer.Settings(**{field.name: getattr(self, field.name) for field in fields})
         start = time.monotonic()
         text = documents.read_documents(files)
-        with freed_if_input_is_wrong(run):
+        with freed_if_nothing_was_made(run):
             totals, shards = record_writer.write_shards(text, settings, run.directory, self.shards, self.workers)
         seconds = time.monotonic() - start
         vocab = run.directory / "vocab.txt"

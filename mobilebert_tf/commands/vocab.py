@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import freed_if_input_is_wrong, open_run
+from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Vocab:
         def paragraphs() -> Iterator[str]:
             return (paragraph for document in documents.read_documents(files) for paragraph in document)
 
-        with freed_if_input_is_wrong(run):
+        with freed_if_nothing_was_made(run):
             vocab = vocabulary.learn(paragraphs, self.size, self.min_frequency)
         found = vocabulary.coverage(vocab, paragraphs())
         atomic.write_text(path, "\n".join(vocab) + "\n")

@@ -18,10 +18,7 @@ STRATEGIES = ("progressive", "joint", "auxiliary")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferOptions:
-    """How much of what.
-
-    Loss weights are those of Google's release (MobileBERT's Table of factors is not in the paper).
-    """
+    """How much of what. The weights of the losses are those of Google's release; the paper gives none."""
 
     strategy: str = "progressive"
     transfer_steps: int = 10_000

@@ -89,7 +89,7 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["letters.txt"]
 
 
-@pytest.mark.parametrize("flag", ["--teacher=demo_techer", "--vocab=none.txt"])
+@pytest.mark.parametrize("flag", ["--teacher=demo_techer", "--vocab=none.txt", "--recipes=int3"])
 def test_the_pipeline_looks_at_names_before_the_first_stage(flag, tmp_path, capsys):
     assert cli.run(["pipeline", flag, f"--output={tmp_path / 'run'}"]) == 2
     assert flag.split("=")[1] in capsys.readouterr().err and not (tmp_path / "run").exists()

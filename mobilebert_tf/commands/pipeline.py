@@ -18,6 +18,7 @@ from mobilebert_tf.commands.records import Records
 from mobilebert_tf.commands.report import Report
 from mobilebert_tf.commands.vocab import Vocab
 from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.export.recipes import parse_recipes
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import expand, open_run
 
@@ -89,6 +90,7 @@ class Pipeline:
             raise UsageError("--input needs --train and --eval: only the docstrings bring a task of their own")
         located = self._located()
         # Names and files are looked at before the first stage, not hours later.
+        parse_recipes(self.recipes)
         for preset in (self.teacher, self.student):
             if not preset.endswith(".json"):
                 MobileBertConfig.preset(preset)

@@ -13,6 +13,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.runtime import INPUTS, OUTPUT
+from mobilebert_tf.layers.shared_trace import blocks_apart
 from mobilebert_tf.models import ClassificationModel
 
 SHORTEST = 3
@@ -57,7 +58,9 @@ def write_saved_model(model: ClassificationModel, lengths: Sequence[int], direct
     READ_VARIABLE operations in the file.
     """
     signatures = {signature_name(length): _frozen(model, length) for length in lengths}
-    tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures)
+    # The converter has no use for gradients, and those of frozen functions cannot be saved.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures, options=options)
 
 
 def _frozen(model: ClassificationModel, length: int) -> Any:
@@ -68,7 +71,9 @@ def _frozen(model: ClassificationModel, length: int) -> Any:
         inputs = {"input_ids": input_ids, "input_mask": input_mask, "segment_ids": segment_ids}
         return {OUTPUT: model(inputs, training=False)}
 
-    frozen = convert_variables_to_constants_v2(with_variables.get_concrete_function())
+    # The converter wants one plain graph.
+    with blocks_apart():
+        frozen = convert_variables_to_constants_v2(with_variables.get_concrete_function())
 
     # Freezing loses the name of the output; this wrapper gives it back.
     @tf.function(input_signature=specs)

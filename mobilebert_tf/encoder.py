@@ -11,6 +11,7 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.layers.block import Block
 from mobilebert_tf.layers.dense import Dense
 from mobilebert_tf.layers.embeddings import Embeddings
+from mobilebert_tf.layers.shared_trace import SharedTrace
 
 
 class MobileBertEncoder(keras.Model):
@@ -34,6 +35,7 @@ class MobileBertEncoder(keras.Model):
         self.generator = keras.random.SeedGenerator(seed)
         self.embeddings = Embeddings(config, self.generator, name="embeddings")
         self.blocks = [Block(config, self.generator, name=f"block_{i}") for i in range(config.num_hidden_layers)]
+        self.run_block = SharedTrace(self.blocks[0], self.generator)
         self.pooler = Dense(config.hidden_size, config, name="pooler") if config.classifier_activation else None
 
         self.embeddings.build(None)
@@ -55,7 +57,7 @@ class MobileBertEncoder(keras.Model):
         x = self.embeddings(inputs["input_ids"], inputs["segment_ids"], training=training)
         feature_maps, attention_scores = [keras.ops.reshape(x, shape)], []
         for block in self.blocks[:num_layers]:
-            x, scores = block(x, mask, training=training)
+            x, scores = self.run_block(block, x, mask, training=training)
             feature_maps.append(keras.ops.reshape(x, shape))
             attention_scores.append(scores)
         first = feature_maps[-1][:, 0]

@@ -58,26 +58,26 @@ def assign(model: ClassificationModel, state: dict[str, np.ndarray]) -> None:
         "attention.self.query": "attention/query",
         "attention.self.key": "attention/key",
         "attention.self.value": "attention/value",
-        "attention.output.dense": "attention_output",
-        "attention.output.LayerNorm": "attention_norm",
+        "attention.output.dense": "attention_output/dense",
+        "attention.output.LayerNorm": "attention_output/norm",
         "bottleneck.input.dense": "input_bottleneck/dense",
         "bottleneck.input.LayerNorm": "input_bottleneck/norm",
         "bottleneck.attention.dense": "query_key_bottleneck/dense",
         "bottleneck.attention.LayerNorm": "query_key_bottleneck/norm",
-        "output.bottleneck.dense": "output_bottleneck",
-        "output.bottleneck.LayerNorm": "output_norm",
+        "output.bottleneck.dense": "output_bottleneck/dense",
+        "output.bottleneck.LayerNorm": "output_bottleneck/norm",
     }
     last = model.config.num_feedforward_networks - 1
     for i in range(last):
         block |= {
             f"ffn.{i}.intermediate.dense": f"feedforward_{i}/intermediate",
-            f"ffn.{i}.output.dense": f"feedforward_{i}/output",
-            f"ffn.{i}.output.LayerNorm": f"feedforward_{i}/norm",
+            f"ffn.{i}.output.dense": f"feedforward_{i}/output/dense",
+            f"ffn.{i}.output.LayerNorm": f"feedforward_{i}/output/norm",
         }
     block |= {
         "intermediate.dense": f"feedforward_{last}/intermediate",
-        "output.dense": f"feedforward_{last}/output",
-        "output.LayerNorm": f"feedforward_{last}/norm",
+        "output.dense": f"feedforward_{last}/output/dense",
+        "output.LayerNorm": f"feedforward_{last}/output/norm",
     }
     for layer in range(model.config.num_hidden_layers):
         names |= {f"encoder.layer.{layer}.{theirs}": f"block_{layer}/{ours}" for theirs, ours in block.items()}

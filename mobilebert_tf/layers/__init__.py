@@ -1,1 +1,1 @@
-"""The parts of a block, as Keras layers on `keras.ops`: no TensorFlow here."""
+"""The parts of a block as Keras layers."""

@@ -37,9 +37,9 @@ class SelfAttention(keras.layers.Layer):
         shape = (*ops.shape(input_mask), self.config.num_attention_heads, self.config.head_size)
         # The scale sits on the query: T x D multiplications instead of T x T.
         q = _split_heads(self.query(query) * (1.0 / math.sqrt(self.config.head_size)), shape)
-        k = _split_heads(self.key(key), shape)
+        k = ops.transpose(ops.reshape(self.key(key), shape), (0, 2, 3, 1))  # [B, N, D, T]
         v = _split_heads(self.value(value), shape)
-        scores = mask_scores(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))), input_mask, self.config)
+        scores = mask_scores(ops.matmul(q, k), input_mask, self.config)
         probabilities = self.dropout(ops.softmax(scores, axis=-1), training=training)
         context = ops.transpose(ops.matmul(probabilities, v), (0, 2, 1, 3))
         return ops.reshape(context, (-1, self.config.intra_bottleneck_size)), scores

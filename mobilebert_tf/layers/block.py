@@ -7,9 +7,9 @@ import keras
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.layers.attention import SelfAttention
 from mobilebert_tf.layers.dense import Dense
-from mobilebert_tf.layers.dropout import Dropout
 from mobilebert_tf.layers.feedforward import FeedForward
 from mobilebert_tf.layers.normalization import make_norm
+from mobilebert_tf.layers.residual import ResidualDense
 
 
 class Bottleneck(keras.layers.Layer):
@@ -40,11 +40,13 @@ class Block(keras.layers.Layer):
         self.query_key_bottleneck = Bottleneck(config, name="query_key_bottleneck") if shares else None
         # Attend.
         self.attention = SelfAttention(config, generator, name="attention")
-        self.attention_output = Dense(config.intra_bottleneck_size, config, name="attention_output")
-        self.attention_dropout = Dropout(
-            0.0 if config.use_bottleneck else config.hidden_dropout_prob, generator, name="attention_dropout"
+        self.attention_output = ResidualDense(
+            config.intra_bottleneck_size,
+            config,
+            generator,
+            dropout=0.0 if config.use_bottleneck else config.hidden_dropout_prob,
+            name="attention_output",
         )
-        self.attention_norm = make_norm(config, "attention_norm")
         # Feed forward.
         last = config.num_feedforward_networks - 1
         self.feedforwards = [
@@ -52,9 +54,9 @@ class Block(keras.layers.Layer):
         ]
         # Widen.
         if config.use_bottleneck:
-            self.output_bottleneck = Dense(config.hidden_size, config, name="output_bottleneck")
-            self.output_dropout = Dropout(config.hidden_dropout_prob, generator, name="output_dropout")
-            self.output_norm = make_norm(config, "output_norm")
+            self.output_bottleneck = ResidualDense(
+                config.hidden_size, config, generator, dropout=config.hidden_dropout_prob, name="output_bottleneck"
+            )
 
     def build(self, input_shape):
         wide = (None, self.config.hidden_size)
@@ -65,12 +67,10 @@ class Block(keras.layers.Layer):
         query_key = thin if self.config.use_bottleneck_attention or self.query_key_bottleneck else wide
         self.attention.build(query_key, query_key, thin if self.config.use_bottleneck_attention else wide)
         self.attention_output.build(thin)
-        self.attention_norm.build(thin)
         for feedforward in self.feedforwards:
             feedforward.build(thin)
         if self.config.use_bottleneck:
             self.output_bottleneck.build(thin)
-            self.output_norm.build(wide)
 
     def call(self, x, input_mask, training: bool = False):
         inner = self.input_bottleneck(x) if self.input_bottleneck else x
@@ -80,11 +80,9 @@ class Block(keras.layers.Layer):
         elif self.query_key_bottleneck:
             query_key = self.query_key_bottleneck(x)
         context, scores = self.attention(query_key, query_key, value, input_mask, training=training)
-        attended = self.attention_dropout(self.attention_output(context), training=training)
-        inner = self.attention_norm(attended + inner)
+        inner = self.attention_output(context, inner, training=training)
         for feedforward in self.feedforwards:
             inner = feedforward(inner, training=training)
         if not self.config.use_bottleneck:
             return inner, scores
-        widened = self.output_dropout(self.output_bottleneck(inner), training=training)
-        return self.output_norm(widened + x), scores
+        return self.output_bottleneck(inner, x, training=training), scores

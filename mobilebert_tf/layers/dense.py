@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.layers.channels import shift
 
 
 class Dense(keras.layers.Layer):
@@ -27,7 +28,11 @@ class Dense(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
 
     def call(self, x):
-        return ops.matmul(x, self.kernel) + self.bias
+        return shift(self.product(x), self.bias)
+
+    def product(self, x):
+        """x W without the bias: [R, in] -> [R, units]."""
+        return ops.matmul(x, self.kernel)
 
 
 def truncated_normal(config: MobileBertConfig) -> keras.initializers.Initializer:

@@ -7,8 +7,7 @@ import keras
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.layers.activation import activate
 from mobilebert_tf.layers.dense import Dense
-from mobilebert_tf.layers.dropout import Dropout
-from mobilebert_tf.layers.normalization import make_norm
+from mobilebert_tf.layers.residual import ResidualDense
 
 
 class FeedForward(keras.layers.Layer):
@@ -26,16 +25,19 @@ class FeedForward(keras.layers.Layer):
         super().__init__(**kwargs)
         self.config = config
         self.intermediate = Dense(config.intermediate_size, config, name="intermediate")
-        self.output_dense = Dense(config.intra_bottleneck_size, config, name="output")
-        drops = is_last and not config.use_bottleneck
-        self.dropout = Dropout(config.hidden_dropout_prob if drops else 0.0, generator, name="dropout")
-        self.norm = make_norm(config, "norm", config.inner_norm_eps if is_last else None)
+        self.output_dense = ResidualDense(
+            config.intra_bottleneck_size,
+            config,
+            generator,
+            dropout=config.hidden_dropout_prob if is_last and not config.use_bottleneck else 0.0,
+            epsilon=config.inner_norm_eps if is_last else None,
+            name="output",
+        )
 
     def build(self, input_shape):
         self.intermediate.build(input_shape)
         self.output_dense.build((*input_shape[:-1], self.config.intermediate_size))
-        self.norm.build(input_shape)
 
     def call(self, x, training: bool = False):
-        y = self.output_dense(activate(self.config.hidden_act, self.intermediate(x)))
-        return self.norm(self.dropout(y, training=training) + x)
+        hidden = activate(self.config.hidden_act, self.intermediate(x))
+        return self.output_dense(hidden, x, training=training)

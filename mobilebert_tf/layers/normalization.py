@@ -6,21 +6,26 @@ import keras
 from keras import ops
 
 from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.layers.channels import scale_and_shift
 
 
 class NoNorm(keras.layers.Layer):
-    """y = gamma * x + beta per channel, no statistics: [..., C] -> [..., C]. Paper §3.3."""
+    """y = gamma * (x + bias) + beta per channel, no statistics: [R, C] -> [R, C]. Paper §3.3.
+
+    `bias` [C], nothing by default, is that of the dense layer whose product x is.
+    """
 
     def build(self, input_shape):
         self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer="ones")
         self.beta = self.add_weight(name="beta", shape=(input_shape[-1],), initializer="zeros")
 
-    def call(self, x):
-        return x * self.gamma + self.beta
+    def call(self, x, bias=None):
+        beta = self.beta if bias is None else bias * self.gamma + self.beta
+        return scale_and_shift(x, self.gamma, beta)
 
 
 class LayerNorm(keras.layers.Layer):
-    """y = gamma * (x - mean) / sqrt(variance + eps) + beta over channels: [..., C] -> [..., C].
+    """y = gamma * (x - mean) / sqrt(variance + eps) + beta over channels: [R, C] -> [R, C].
 
     Statistics are float32 at any compute type: BERT's epsilon of 1e-12 vanishes in
     a shorter one.
@@ -35,7 +40,7 @@ class LayerNorm(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=(input_shape[-1],), initializer="zeros")
 
     def call(self, x):
-        return standardize(x, self.epsilon) * self.gamma + self.beta
+        return scale_and_shift(standardize(x, self.epsilon), self.gamma, self.beta)
 
 
 def standardize(x, epsilon: float):

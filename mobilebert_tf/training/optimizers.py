@@ -66,7 +66,7 @@ class Optimizer:
         corrected = options.bias_correction
         return _Scalars(
             learning_rate=learning_rate,
-            decay=learning_rate * options.weight_decay,
+            kept=1.0 - learning_rate * options.weight_decay,
             beta_1=beta_1,
             beta_2=beta_2,
             power_1=tf.pow(beta_1, count) if corrected else tf.constant(0.0),
@@ -78,7 +78,8 @@ class Optimizer:
         """Decoupled weight decay (Loshchilov and Hutter 2019), then Adam in one kernel."""
         variable = self.variables[i]
         if self.options.weight_decay and self.decayed[i]:
-            _subtract(variable, variable.read_value() * scalars.decay)
+            kept = variable.read_value() * scalars.kept
+            tf.raw_ops.AssignVariableOp(resource=variable.handle, value=kept)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self.first[i].handle,
@@ -115,7 +116,8 @@ class _Scalars:
     a thousand kernels it would be a thousand."""
 
     learning_rate: tf.Tensor
-    decay: tf.Tensor
+    kept: tf.Tensor
+    """What weight decay leaves of a variable."""
     beta_1: tf.Tensor
     beta_2: tf.Tensor
     power_1: tf.Tensor

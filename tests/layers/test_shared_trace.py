@@ -1,0 +1,68 @@
+"""Blocks called as one traced function against blocks called by themselves."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.encoder import MobileBertEncoder
+from mobilebert_tf.layers.shared_trace import blocks_apart
+
+INPUTS = {
+    "input_ids": np.arange(1, 25, dtype=np.int32).reshape(2, 12),
+    "input_mask": np.ones((2, 12), np.int32),
+    "segment_ids": np.zeros((2, 12), np.int32),
+}
+
+
+def step(encoder, context):
+    """Output, gradients and the generator's state after one training call in a graph."""
+    weights = [weight.value for weight in encoder.trainable_weights if "pooler" not in weight.path]
+    direction = tf.constant(np.random.default_rng(0).standard_normal((2, 12, 32)), tf.float32)
+
+    @tf.function(autograph=False)
+    def function():
+        with tf.GradientTape() as tape:
+            output = encoder(INPUTS, training=True)["sequence_output"]
+            loss = tf.reduce_sum(output * direction)
+        return output, tape.gradient(loss, weights)
+
+    with context:
+        concrete = function.get_concrete_function()
+    calls = sum("Partitioned" in op.type for op in concrete.graph.get_operations())
+    return *concrete(), encoder.generator.state.numpy(), calls
+
+
+@pytest.mark.parametrize("preset", ["debug_teacher", "debug_student"])
+def test_one_function_computes_what_the_blocks_compute(preset):
+    """With dropout, twice in a row: both draw the same numbers and leave the same state."""
+    config = MobileBertConfig.preset(preset, vocab_size=50, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.2)
+    encoder = MobileBertEncoder(config, seed=3)
+    for weight in encoder.trainable_weights:
+        weight.assign(weight + 0.1 * np.random.default_rng(1).standard_normal(weight.shape))
+    begin = encoder.generator.state.numpy()
+    output, gradients, state, calls = step(encoder, contextlib.nullcontext())
+    encoder.generator.state.assign(begin)
+    expected, expected_gradients, expected_state, no_calls = step(encoder, blocks_apart())
+    assert calls > 0 and no_calls == 0
+    np.testing.assert_array_equal(state, expected_state)
+    assert not np.array_equal(state, begin)
+    # The same operations, fused by oneDNN in another way: a few float32 roundings.
+    np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
+    ours, theirs = ([tf.convert_to_tensor(g).numpy() for g in x] for x in (gradients, expected_gradients))
+    # That of a key's bias is zero but for rounding, hence the scale of all of them.
+    scale = max(np.abs(gradient).max() for gradient in theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6 * scale)
+
+
+def test_a_later_assignment_is_seen():
+    """Weights are arguments of the function, not part of it."""
+    encoder = MobileBertEncoder(MobileBertConfig.preset("debug_student", vocab_size=50))
+    function = tf.function(lambda: encoder(INPUTS)["sequence_output"], autograph=False)
+    before = function().numpy()
+    encoder.blocks[1].output_bottleneck.norm.beta.assign_add(np.ones(32))
+    # One rounding of the last sum.
+    np.testing.assert_allclose(function().numpy(), before + 1, atol=1e-6)

@@ -20,11 +20,7 @@ from mobilebert_tf.export.runtime import check_is_tflite
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to measure.
-
-    Raises:
-      UsageError: a number is out of range.
-    """
+    """How to measure."""
 
     threads: int = 1
     rounds: int = 3
@@ -34,11 +30,6 @@ class Settings:
     """Inferences before them, the first included."""
     sequence_length: int | None = None
     """T of the signature to measure in a file with several; None: the longest."""
-
-    def __post_init__(self) -> None:
-        for name in ("threads", "rounds", "runs", "warm_up"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name}={getattr(self, name)}: must be at least 1")
 
 
 def measure(files: Sequence[str | os.PathLike[str]], settings: Settings, show_progress: bool = True) -> list[Subject]:

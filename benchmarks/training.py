@@ -25,7 +25,8 @@ class Settings:
     batch_size: int = 16
     sequence_length: int = 128
     threads: int = 2
-    dtype: str = "float32"
+    dtypes: tuple[str, ...] = ("float32",)
+    """Types of activations; each is measured."""
     steps: int = 12
     """Timed steps per round."""
     rounds: int = 3
@@ -49,18 +50,19 @@ def measure(settings: Settings, peers: dict[str, str]) -> list[Subject]:
     Raises:
       FailedError: a process died or printed no such line.
     """
-    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in (OURS, *peers)}
+    ours = {f"{OURS} {dtype}": dtype for dtype in settings.dtypes}
+    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in (*ours, *peers)}
     turns = [name for _ in range(settings.rounds) for name in seen]
     for name in track(turns, "measuring", "processes", len(turns)):
-        seen[name].append(_ours(settings) if name == OURS else _peer(name, peers[name]))
+        seen[name].append(_ours(settings, ours[name]) if name in ours else _peer(name, peers[name]))
     return [
-        Subject(name=name, details={} if name == OURS else {"command": peers[name]}, rounds=rounds)
+        Subject(name=name, details={} if name in ours else {"command": peers[name]}, rounds=rounds)
         for name, rounds in seen.items()
     ]
 
 
-def _ours(settings: Settings) -> dict[str, Any]:
-    values = dataclasses.asdict(settings)
+def _ours(settings: Settings, dtype: str) -> dict[str, Any]:
+    values = {**dataclasses.asdict(settings), "dtype": dtype}
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.training_step", json.dumps(values)]
     return json.loads(_output(OURS, command).strip().splitlines()[-1])
 
@@ -90,11 +92,12 @@ def _output(name: str, command: list[str]) -> str:
 
 def table(written: dict[str, Any]) -> str:
     """What was measured, for the terminal."""
-    lines = [f"{'':<16} steps/s  first step   speed against {OURS}"]
+    width = max(len(subject["name"]) for subject in written["subjects"])
+    lines = [f"{'':<{width}}  steps/s  first step   speed against the first"]
     ours = written["subjects"][0]["summary"]["median"]
     for subject in written["subjects"]:
         median = subject["summary"]["median"]
         firsts = sorted(f for f in (r.get("first_step_seconds") for r in subject["rounds"]) if f is not None)
         first = f"{firsts[len(firsts) // 2]:8.1f} s" if firsts else f"{'-':>10}"
-        lines.append(f"{subject['name']:<16} {1 / median:7.3f}  {first}   {ours / median:.2f}")
+        lines.append(f"{subject['name']:<{width}} {1 / median:8.3f}  {first}   {ours / median:.2f}")
     return "\n".join(lines)

@@ -25,6 +25,10 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         with open(aside, "rb") as written:
             os.fsync(written.fileno())
         os.replace(aside, final)
+    except OSError as error:
+        # A full disk shows in a write, which knows no name.
+        error.filename = error.filename or str(final)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

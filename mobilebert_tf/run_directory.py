@@ -37,6 +37,12 @@ class Run:
     def finished(self) -> bool:
         return "finished" in self.record
 
+    @property
+    def finished_line(self) -> str:
+        """What a command prints when it has nothing left to do."""
+        name = self.record["identity"]["command"]
+        return f"{name}: {self.directory} is finished already ({self.record['finished']}); skipped"
+
     def finish(self, **summary: Any) -> None:
         """Mark the work as done; `summary` is kept under "summary"."""
         outputs = {

@@ -28,10 +28,10 @@ class BenchmarkHost:
     models: str = option(".tflite files or patterns, comma-separated", is_input=True)
     output: str = option("JSON file for the results")
     baseline: str | None = option("the one of the files that the others are divided by", None, is_input=True)
-    threads: int = option("threads of the interpreter", 1)
-    rounds: int = option("rounds over all files", 3)
-    runs: int = option("timed inferences per file and round", 50)
-    warm_up: int = option("inferences before the timed ones", 10)
+    threads: int = option("threads of the interpreter", 1, least=1)
+    rounds: int = option("rounds over all files", 3, least=1)
+    runs: int = option("timed inferences per file and round", 50, least=1)
+    warm_up: int = option("inferences before the timed ones", 10, least=1)
     sequence_length: int | None = option(
         "sequence length, in word pieces, of the signature to run; left out: the longest", None
     )
@@ -87,7 +87,7 @@ class BenchmarkTraining:
     batch_size: int = option("examples per step", 16, least=1)
     sequence_length: int = option("word pieces per example", 128, least=1)
     threads: int = option("threads of TensorFlow", 2, least=1)
-    dtype: str = option("type of activations", "float32", choices=("float32", "bfloat16"))
+    dtypes: str = option("types of activations, comma-separated: float32, bfloat16", "float32")
     steps: int = option("timed steps per round", 12, least=1)
     rounds: int = option("rounds over ours and the peers, each in a fresh process", 3, least=1)
     peers: str | None = option("other implementations, NAME=COMMAND; NAME=COMMAND", None)
@@ -96,20 +96,29 @@ class BenchmarkTraining:
         """Measure, write, print.
 
         Raises:
-          UsageError: the output exists, or a peer is not NAME=COMMAND.
+          UsageError: the output exists, a type is unknown, the length is beyond the position
+            table, or a peer is not NAME=COMMAND.
           FailedError: a measuring process died.
         """
         from mobilebert_tf.benchmarks import results, training
         from mobilebert_tf.config import MobileBertConfig
 
-        MobileBertConfig.preset(self.model)
+        positions = MobileBertConfig.preset(self.model).max_position_embeddings
+        if self.sequence_length > positions:
+            raise UsageError(
+                f"--sequence_length={self.sequence_length}: the position table of {self.model} ends at {positions}"
+            )
+        dtypes = tuple(self.dtypes.split(","))
+        for dtype in dtypes:
+            if dtype not in ("float32", "bfloat16") or dtypes.count(dtype) > 1:
+                raise UsageError(f"--dtypes={self.dtypes}: can be float32, bfloat16, or both with a comma between")
         results.check_output(self.output)
         settings = training.Settings(
             preset=self.model,
             batch_size=self.batch_size,
             sequence_length=self.sequence_length,
             threads=self.threads,
-            dtype=self.dtype,
+            dtypes=dtypes,
             steps=self.steps,
             rounds=self.rounds,
         )

@@ -65,7 +65,7 @@ class Corpus:
         write = {"docstrings": self._docstrings, "text": self._text, "tfds": self._tfds}[self.source]
         run = open_run(self, "corpus", self.output)
         if run.finished:
-            print(f"corpus: {self.output} is finished already")
+            print(run.finished_line)
             return
         with freed_if_nothing_was_made(run):
             counts = write(run.directory)

@@ -51,6 +51,12 @@ class Distill(TrainingOptions):
     print_stages: bool = option("show the plan and exit", default=False, identity=False)
 
     def run(self) -> None:
+        """Transfer, distil, score, write the model directory; or show the plan.
+
+        Raises:
+          UsageError: teacher, student or records do not fit together, or the output is another run's.
+          FailedError: a loss is not a number, or the disk is full.
+        """
         quiet.start_tensorflow()
         from mobilebert_tf.model_directory import load_config
 
@@ -70,7 +76,7 @@ class Distill(TrainingOptions):
             return
         run = open_run(self, "distill", self.output)
         if run.finished:
-            print(f"distill: {self.output} is finished already ({run.record['finished']}); skipped")
+            print(run.finished_line)
             return
         with freed_if_nothing_was_made(run):
             self._train(run, stages, options)

@@ -49,27 +49,25 @@ class Export:
         None,
         is_input=True,
     )
-    score_examples: int = option("largest number of rows to score; 0: all", 0)
-    parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256)
-    threads: int = option("threads of LiteRT, also where it is timed", 1)
-    rounds: int = option("rounds of the latency measurement, the files in turn", 3)
-    runs: int = option("timed inferences per file and round", 30)
+    score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
+    parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
+    threads: int = option("threads of LiteRT, also where it is timed", 1, least=1)
+    rounds: int = option("rounds of the latency measurement, the files in turn", 3, least=1)
+    runs: int = option("timed inferences per file and round", 30, least=1)
 
     def run(self) -> None:
         """Convert, verify, score, time, publish.
 
         Raises:
-          UsageError: the model is no fine-tuned classifier, or an option or a table is wrong.
+          UsageError: the model is no fine-tuned classifier, or a table is wrong.
           FailedError: a file missed its gate or could not be made; the others are there.
         """
         from mobilebert_tf.export.recipes import parse_recipes
 
         recipes = parse_recipes(self.recipes)
-        if self.score_examples < 0 or self.parity_examples < 1:
-            raise UsageError("--score_examples must be at least 0, --parity_examples at least 1")
         done = run_directory.find_run(self, "export", self.output)
         if done and done.finished:
-            print(f"export: {done.directory} is finished, nothing to do")
+            print(done.finished_line)
             _fail_if_rejected(done.record["summary"]["rejected"], done.directory)
             return
         quiet.start_tensorflow()

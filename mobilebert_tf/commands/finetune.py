@@ -44,6 +44,12 @@ class Finetune(TrainingOptions):
     )
 
     def run(self) -> None:
+        """Train, score, write the model directory.
+
+        Raises:
+          UsageError: the model or a table is wrong, or the output is another run's.
+          FailedError: the loss is not a number, or the disk is full.
+        """
         if self.data_dir:
             place = Path(self.data_dir)
             located: dict[str, Any] = {
@@ -53,7 +59,7 @@ class Finetune(TrainingOptions):
             return
         run = open_run(self, "finetune", self.output)
         if run.finished:
-            print(f"finetune: {self.output} is finished already ({run.record['finished']}); skipped")
+            print(run.finished_line)
             return
         with freed_if_nothing_was_made(run):
             self._train(run)

@@ -21,6 +21,7 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.export.recipes import parse_recipes
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import expand, open_run
+from mobilebert_tf.tasks.classification import ClassificationTask
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,12 @@ class Pipeline:
     seed: int = option("starts everything random", default=0, least=0, most=2**32 - 1)
 
     def run(self) -> None:
+        """Run every stage that is not finished, then the report.
+
+        Raises:
+          UsageError: an option or an input is wrong; looked at before the first stage.
+          FailedError: a stage failed; the same command goes on there.
+        """
         from mobilebert_tf.errors import UsageError
 
         if bool(self.train) != bool(self.eval):
@@ -96,6 +103,12 @@ class Pipeline:
                 MobileBertConfig.preset(preset)
         for path in filter(None, (located.input, located.held_out_input, located.vocab, located.train, located.eval)):
             expand(path)
+        if located.train and located.eval:
+            task = ClassificationTask.discover(
+                located.train, text_column=self.text_column, label_column=self.label_column
+            )
+            task.read(located.train)
+            task.read(located.eval)
         place = Path(self.output)
         # The stages compare their own options with what they find; the whole has no more to compare.
         run = open_run(_Whole(output=self.output), "pipeline", self.output)

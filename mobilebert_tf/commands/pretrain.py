@@ -32,9 +32,15 @@ class Pretrain(TrainingOptions):
     warmup_steps: int = option("steps until the peak", default=10_000, least=0)
 
     def run(self) -> None:
+        """Train, score, write the model directory.
+
+        Raises:
+          UsageError: the records or the configuration are wrong, or the output is another run's.
+          FailedError: the loss is not a number, or the disk is full.
+        """
         run = open_run(self, "pretrain", self.output)
         if run.finished:
-            print(f"pretrain: {self.output} is finished already ({run.record['finished']}); skipped")
+            print(run.finished_line)
             return
         with freed_if_nothing_was_made(run):
             self._train(run)

@@ -34,32 +34,33 @@ class Records:
     output: str = option("directory to write")
     input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
     vocab: str = option("vocabulary file, one piece a line", is_input=True)
-    max_seq_length: int = option("T, word pieces of an example, special tokens included", 128)
-    max_predictions: int = option("most pieces to predict in an example", 20)
-    dupe_factor: int = option("times that each document is used, with other cuts and masks", 5)
+    max_seq_length: int = option("T, word pieces of an example, special tokens included", 128, least=5)
+    max_predictions: int = option("most pieces to predict in an example", 20, least=1)
+    dupe_factor: int = option("times that each document is used, with other cuts and masks", 5, least=1)
     masking: str = option("what is hidden together, and when", "token", choices=("token", "whole_word", "dynamic"))
-    short_seq_prob: float = option("share of examples cut to a random shorter length", 0.1)
+    short_seq_prob: float = option("share of examples cut to a random shorter length", 0.1, least=0, most=1)
     masked_lm_prob: float = option("share of an example's pieces to predict", 0.15)
-    shards: int = option("files to write", 4)
+    shards: int = option("files to write", 4, least=1)
     seed: int = option("decides cuts, pairs and masks", 1)
-    workers: int = option("processes (0: one per core)", 0, identity=False)
+    workers: int = option("processes (0: one per core)", 0, identity=False, least=0)
     runner: str = option("where the work is done", "local", choices=("local",), identity=False)
 
     def run(self) -> None:
         """Write the records.
 
         Raises:
-          UsageError: text or vocabulary is missing, empty or broken, or an option is out of range.
+          UsageError: text or vocabulary is missing, empty or broken.
         """
         from mobilebert_tf.data import documents, record_writer, records
         from mobilebert_tf.tokenization import Tokenizer
 
-        self._check()
+        if not 0.0 < self.masked_lm_prob < 1.0:
+            raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1, both excluded")
         files = documents.input_files(self.input)
         Tokenizer.from_vocab(self.vocab)
         run = open_run(self, "records", self.output)
         if run.finished:
-            print(f"records: {self.output} is finished already")
+            print(run.finished_line)
             return
         fields = dataclasses.fields(record_writer.Settings)
         settings = record_writer.Settings(**{field.name: getattr(self, field.name) for field in fields})
@@ -96,14 +97,3 @@ class Records:
             f"{totals.examples / seconds:,.0f} examples/s, {totals.pieces / seconds:,.0f} pieces/s)"
         )
         print(f"next: mobilebert-tf pretrain --records={self.output} --model=demo_teacher --output=teacher")
-
-    def _check(self) -> None:
-        # Two segments of one piece and three special tokens are the least.
-        least = {"max_seq_length": 5, "max_predictions": 1, "dupe_factor": 1, "shards": 1, "workers": 0}
-        for name, value in least.items():
-            if getattr(self, name) < value:
-                raise UsageError(f"--{name}={getattr(self, name)}: must be at least {value}")
-        if not 0.0 <= self.short_seq_prob <= 1.0:
-            raise UsageError(f"--short_seq_prob={self.short_seq_prob}: must lie between 0 and 1")
-        if not 0.0 < self.masked_lm_prob < 1.0:
-            raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1")

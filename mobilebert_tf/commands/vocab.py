@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator
 
 from mobilebert_tf import atomic
-from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
 
@@ -26,26 +25,22 @@ class Vocab:
 
     output: str = option("directory to write")
     input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
-    size: int = option("most pieces in the vocabulary", 30522)
-    min_frequency: int = option("times that two pieces stand side by side before they can be merged", 2)
+    size: int = option("most pieces in the vocabulary", 30522, least=100)
+    min_frequency: int = option("times that two pieces stand side by side before they can be merged", 2, least=1)
 
     def run(self) -> None:
         """Write vocab.txt.
 
         Raises:
-          UsageError: the text is missing, empty or not text, or an option is out of range.
+          UsageError: the text is missing, empty or not text.
         """
         from mobilebert_tf.data import documents, vocabulary
 
-        if self.size < 100:
-            raise UsageError(f"--size={self.size}: a vocabulary needs at least 100 pieces")
-        if self.min_frequency < 1:
-            raise UsageError(f"--min_frequency={self.min_frequency}: must be at least 1")
         files = documents.input_files(self.input)
         run = open_run(self, "vocab", self.output)
         path = run.directory / "vocab.txt"
         if run.finished:
-            print(f"vocab: {path} is finished already")
+            print(run.finished_line)
             return
 
         def paragraphs() -> Iterator[str]:

@@ -41,10 +41,15 @@ class ClassificationTask:
         """The task of a training table: its labels are the values found there, sorted.
 
         Raises:
-          UsageError: the table is broken, or has fewer than two labels.
+          UsageError: the table is broken, a label is empty, or there are fewer than two.
         """
         draft = cls(labels=(), **columns)
-        labels = tuple(sorted({row[draft.label_column] for _, row in read_table(path, [draft.label_column])}))
+        found = set()
+        for line, row in read_table(path, [draft.label_column]):
+            if not row[draft.label_column].strip():
+                raise UsageError(f"{path}, line {line}: the label, column {draft.label_column!r}, is empty")
+            found.add(row[draft.label_column])
+        labels = tuple(sorted(found))
         if len(labels) < 2:
             raise UsageError(
                 f"{path}: column {draft.label_column!r} has {len(labels)} distinct label(s); "

@@ -37,8 +37,6 @@ def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classi
     Raises:
       UsageError: it is neither, is broken, or was not fine-tuned for a task.
     """
-    if threads < 1 or batch_size < 1:
-        raise UsageError(f"--threads={threads} --batch_size={batch_size}: both must be at least 1")
     if not Path(path).exists():
         raise UsageError(f"{path}: no such model directory or .tflite file")
     return _of_directory(Path(path), batch_size) if Path(path).is_dir() else _of_file(Path(path), threads)

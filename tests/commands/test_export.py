@@ -55,7 +55,7 @@ def test_finished_export_is_left_alone(export_directory: Path, classifier_direct
     words = ["export", f"--model={classifier_directory}", f"--output={export_directory}"]
     again = [f"--evaluation={labelled_table}", "--sequence_lengths=48,16", "--rounds=1", "--runs=3"]
     assert cli.run(words + again) == 0
-    assert "nothing to do" in capsys.readouterr().out
+    assert "finished already" in capsys.readouterr().out
     assert cli.run([*words, *again, "--recipes=float32"]) == 2
     assert "--recipes" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in export_directory.iterdir()} == before
@@ -74,7 +74,7 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
         assert cli.run(words) == 1
     assert not list(output.glob("*.tflite"))
 
-    for message in ("float32: relative error", "nothing to do"):
+    for message in ("float32: relative error", "finished already"):
         capsys.readouterr()
         assert cli.run(words) == 1
         told = capsys.readouterr()

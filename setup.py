@@ -65,6 +65,7 @@ setup(
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.9",
         "tensorflow-text>=2.21,<2.22",
+        "safetensors>=0.5,<1",
         "tokenizers>=0.21,<1",
         "tqdm>=4.66",
     ],

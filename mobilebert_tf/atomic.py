@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,22 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a new directory beside `path`, which is absent or empty; rename it into place if the block succeeds."""
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    aside = final.with_name(f".{os.getpid()}.{final.name}")
+    aside.mkdir()
+    try:
+        yield aside
+        if final.exists():
+            final.rmdir()
+        os.replace(aside, final)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

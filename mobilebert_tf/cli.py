@@ -37,6 +37,8 @@ COMMANDS = {
     "evaluate": ("mobilebert_tf.commands.evaluate:Evaluate", "model directory or .tflite + labelled text -> metrics"),
     "predict": ("mobilebert_tf.commands.predict:Predict", "model directory or .tflite + text -> answers"),
     "export": ("mobilebert_tf.commands.export:Export", "classifier -> verified .tflite variants"),
+    "convert": ("mobilebert_tf.commands.convert:Convert", "TF1, Hugging Face or own checkpoint -> another of these"),
+    "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
     "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),
     "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
     "report": ("mobilebert_tf.commands.report:Report", "any of these directories -> one HTML page"),
@@ -72,6 +74,8 @@ def run(words: list[str]) -> int:
         return _complain(f"{name}: {error.filename}: no such flag file", 2)
     except UnicodeDecodeError:
         return _complain(f"{name}: --flagfile: is not UTF-8 text; it has one --name=value a line", 2)
+    if len(left) == 1 and hasattr(command, "POSITIONAL"):
+        values[command.POSITIONAL].value = left.pop()
     if left:
         return _complain(f"{name}: {left[0]!r} is not a flag; flags look like --name=value", 2)
     if values["debug"].value:

@@ -1,4 +1,4 @@
-"""What sits on the encoder: masked words, next sentence, classification."""
+"""What sits on the encoder: masked words, next sentence, classification, answer span."""
 
 from __future__ import annotations
 
@@ -66,11 +66,9 @@ class NextSentenceHead(keras.layers.Layer):
 
 
 class ClassificationHead(keras.layers.Layer):
-    """dropout, then dense: pooled_output [B, H] -> logits [B, num_labels]."""
+    """dropout, then dense, on rows: pooled_output [B, H] -> logits [B, C], or a token a row."""
 
-    def __init__(
-        self, config: MobileBertConfig, num_labels: int, generator: keras.random.SeedGenerator, **kwargs
-    ):
+    def __init__(self, config: MobileBertConfig, num_labels: int, generator: keras.random.SeedGenerator, **kwargs):
         super().__init__(**kwargs)
         self.config = config
         self.dropout = Dropout(config.classifier_dropout_prob, generator, name="dropout")
@@ -79,5 +77,22 @@ class ClassificationHead(keras.layers.Layer):
     def build(self, *_):
         self.dense.build((None, self.config.hidden_size))
 
-    def call(self, pooled_output, training: bool = False):
-        return self.dense(self.dropout(pooled_output, training=training))
+    def call(self, x, training: bool = False):
+        return self.dense(self.dropout(x, training=training))
+
+
+class AnswerSpanHead(keras.layers.Layer):
+    """sequence_output [B, T, H] -> start and end logits, each [B, T]. No dropout, as in `run_squad.py`."""
+
+    def __init__(self, config: MobileBertConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.dense = Dense(2, config, name="dense")
+
+    def build(self, *_):
+        self.dense.build((None, self.config.hidden_size))
+
+    def call(self, sequence_output):
+        batch, length, width = ops.shape(sequence_output)
+        logits = ops.reshape(self.dense(ops.reshape(sequence_output, (-1, width))), (batch, length, 2))
+        return logits[..., 0], logits[..., 1]

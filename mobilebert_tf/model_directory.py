@@ -1,13 +1,15 @@
 """The unit that stages hand to each other: a directory with one model and what it needs.
 
     config.json         architecture
-    model.weights.h5    weights, Keras format
+    model.weights.h5    weights: a dataset each, named by the variable's path
     vocab.txt           vocabulary, the line number is the id
     tokenizer.json      the tokenizer's rules
     task.json           once fine-tuned: kind, columns, length
     labels.txt          once fine-tuned: a label a line, in the order of the logits
     metrics.json        what was measured on it
     run.json            how it was made
+
+Hugging Face directories and Google's checkpoints are read as they are.
 """
 
 from __future__ import annotations
@@ -17,36 +19,46 @@ import os
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
+import numpy as np
 
 from mobilebert_tf import atomic
+from mobilebert_tf.checkpoints.conversion import open_checkpoint
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.models import ClassificationModel, PretrainingModel
+from mobilebert_tf.models import Model, build_model
 from mobilebert_tf.tasks.classification import ClassificationTask
-from mobilebert_tf.tasks.files import load_task_files, read_json, save_task_files
+from mobilebert_tf.tasks.files import save_task_files
 from mobilebert_tf.tokenization import Tokenizer
-
-WEIGHTS = "model.weights.h5"
+from mobilebert_tf.weights_file import WEIGHTS, write_weights
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
     """What a model directory holds. `task` is None before fine-tuning."""
 
-    model: PretrainingModel | ClassificationModel
-    tokenizer: Tokenizer
+    directory: Path
+    model: Model
+    files: tuple[Path, ...]
+    """That hold the weights."""
     task: ClassificationTask | None = None
+    found_tokenizer: Tokenizer | None = None
 
     @property
     def config(self) -> MobileBertConfig:
         return self.model.config
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Raises UsageError: the directory has none, as some from elsewhere."""
+        if self.found_tokenizer is None:
+            raise UsageError(f"{self.directory}: has no vocab.txt; put the vocabulary it was trained with there")
+        return self.found_tokenizer
+
 
 def save_model_directory(
     directory: str | os.PathLike[str],
-    model: PretrainingModel | ClassificationModel,
+    model: Model,
     tokenizer: Tokenizer,
     task: ClassificationTask | None = None,
     metrics: dict[str, Any] | None = None,
@@ -54,8 +66,7 @@ def save_model_directory(
     """Write a model directory, or replace the model in one; each file appears whole."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    with atomic.write_aside(directory / WEIGHTS) as aside:
-        model.save_weights(aside)
+    write_weights(directory / WEIGHTS, ((weight.path, np.asarray(weight)) for weight in model.trainable_weights))
     atomic.write_text(directory / "config.json", model.config.to_json())
     save_task_files(directory, tokenizer, task)
     if metrics is not None:
@@ -63,58 +74,27 @@ def save_model_directory(
 
 
 def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> LoadedModel:
-    """The model in `directory`; `seed` starts its dropout sequence.
+    """The model in a model directory, a Hugging Face directory, or a TF1 checkpoint's directory.
+
+    Args:
+      seed: starts its dropout sequence.
 
     Raises:
       UsageError: a file is missing, broken, or belongs to another architecture.
     """
-    directory = Path(directory)
-    config = load_config(directory)
-    tokenizer, task = load_task_files(directory)
-    if tokenizer.size != config.vocab_size:
-        raise UsageError(
-            f"{directory}: vocab.txt has {tokenizer.size} pieces, config.json says vocab_size={config.vocab_size}; "
-            "they belong to different models"
-        )
-    if task and task.max_seq_length > config.max_position_embeddings:
-        raise UsageError(
-            f"{directory}: task.json says max_seq_length={task.max_seq_length}, the position table of config.json "
-            f"ends at {config.max_position_embeddings}; they belong to different models"
-        )
-    model = ClassificationModel(config, len(task.labels), seed) if task else PretrainingModel(config, seed)
-    path = directory / WEIGHTS
-    if not path.exists():
-        raise UsageError(f"{path}: missing; the run that writes it has not finished")
-    try:
-        model.load_weights(path)
-        _refuse_more(path, model)
-    except Exception as error:  # h5py and Keras raise many kinds for a damaged or foreign file
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError(
-            f"{path}: does not hold the weights that config.json describes, or is damaged ({reason})"
-        ) from error
-    return LoadedModel(model, tokenizer, task)
-
-
-def _refuse_more(path: Path, model: keras.Model) -> None:
-    """Raise ValueError if the file holds more arrays than the model: Keras leaves those of further layers unread."""
-    arrays: list[str] = []
-
-    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        # The generators of dropout are in the file too; their states are whole numbers.
-        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
-            arrays.append(name)
-
-    with h5py.File(path) as file:
-        file.visititems(note)
-    if len(arrays) != len(model.trainable_weights):
-        raise ValueError(f"it has {len(arrays)} arrays of weights, the model {len(model.trainable_weights)}")
+    checkpoint = open_checkpoint(Path(directory))
+    model = build_model(checkpoint.config, checkpoint.heads, seed)
+    variables = {variable.path: variable for variable in model.trainable_weights}
+    for weight in checkpoint.weights:
+        variables.pop(weight.name).assign(checkpoint.read(weight))
+    assert not variables, f"not in the table of names: {sorted(variables)}"
+    architecture = checkpoint.architecture
+    return LoadedModel(Path(directory), model, checkpoint.files, architecture.task, architecture.tokenizer)
 
 
 def load_config(directory: str | os.PathLike[str]) -> MobileBertConfig:
-    """The architecture of a model directory, without its weights. Raises UsageError."""
-    path = Path(directory) / "config.json"
-    return MobileBertConfig.from_dict(read_json(path), source=str(path))
+    """The architecture of a model, without its weights. Raises UsageError."""
+    return open_checkpoint(Path(directory)).config
 
 
 def copy_encoder(source: keras.Model, target: keras.Model) -> None:

@@ -1,4 +1,4 @@
-"""The encoder with its heads, as the training stages use it."""
+"""The encoder with its heads, as the training stages and checkpoints have it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,51 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+from keras import ops
 
-from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.encoder import MobileBertEncoder
-from mobilebert_tf.heads import ClassificationHead, MaskedWordHead, NextSentenceHead
+from mobilebert_tf.heads import AnswerSpanHead, ClassificationHead, MaskedWordHead, NextSentenceHead
 
 
 class PretrainingModel(keras.Model):
-    """Encoder with the heads for masked words and next sentence."""
+    """Encoder with the heads for masked words and next sentence, or with what a checkpoint has of them."""
 
-    def __init__(self, config: MobileBertConfig, seed: int = 0, name: str = "pretraining"):
+    def __init__(
+        self,
+        config: MobileBertConfig,
+        seed: int = 0,
+        masked_words: bool = True,
+        next_sentence: bool = True,
+        name: str = "pretraining",
+    ):
         super().__init__(name=name)
         self.config = config
         self.encoder = MobileBertEncoder(config, seed)
-        self.masked_words = MaskedWordHead(config, name="masked_words")
-        self.next_sentence = NextSentenceHead(config, name="next_sentence")
-        self.masked_words.build(None)
-        self.next_sentence.build(None)
+        self.masked_words = MaskedWordHead(config, name="masked_words") if masked_words else None
+        self.next_sentence = NextSentenceHead(config, name="next_sentence") if next_sentence else None
+        for head in (self.masked_words, self.next_sentence):
+            if head:
+                head.build(None)
         self.built = True
+
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(name for name in ("masked_words", "next_sentence") if getattr(self, name))
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         """The encoder's dict, with `masked_word_logits` [B, P, V] at
-        `inputs["masked_lm_positions"]` [B, P] and `next_sentence_logits` [B, 2]."""
-        outputs = self.encoder(inputs, training=training)
-        return {
-            **outputs,
-            "masked_word_logits": self.word_logits(outputs["sequence_output"], inputs["masked_lm_positions"]),
-            "next_sentence_logits": self.next_sentence(outputs["pooled_output"]),
-        }
+        `inputs["masked_lm_positions"]` [B, P] and `next_sentence_logits` [B, 2] of the heads there are."""
+        outputs = dict(self.encoder(inputs, training=training))
+        if self.masked_words:
+            outputs["masked_word_logits"] = self.word_logits(outputs["sequence_output"], inputs["masked_lm_positions"])
+        if self.next_sentence:
+            outputs["next_sentence_logits"] = self.next_sentence(outputs["pooled_output"])
+        return outputs
 
     def word_logits(self, sequence_output, positions):
         """Logits [B, P, V] at `positions` [B, P] of a feature map [B, T, H]."""
+        assert self.masked_words
         return self.masked_words(sequence_output, positions, self.encoder.embeddings.word_table)
 
 
@@ -52,6 +66,69 @@ class ClassificationModel(keras.Model):
         self.classifier.build(None)
         self.built = True
 
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(["classifier"], self.num_labels)
+
     def call(self, inputs: Mapping[str, Any], training: bool = False):
         pooled = self.encoder(inputs, training=training)["pooled_output"]
         return self.classifier(pooled, training=training)
+
+
+class TokenClassificationModel(keras.Model):
+    """Encoder with a head that labels every token: the mapping of the encoder's inputs -> logits [B, T, C]."""
+
+    def __init__(self, config: MobileBertConfig, num_labels: int, seed: int = 0, name: str = "token_classification"):
+        super().__init__(name=name)
+        self.config = config
+        self.num_labels = num_labels
+        self.encoder = MobileBertEncoder(config, seed)
+        self.token_classifier = ClassificationHead(config, num_labels, self.encoder.generator, name="token_classifier")
+        self.token_classifier.build(None)
+        self.built = True
+
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(["token_classifier"], self.num_labels)
+
+    def call(self, inputs: Mapping[str, Any], training: bool = False):
+        output = self.encoder(inputs, training=training)["sequence_output"]
+        rows = ops.reshape(output, (-1, self.config.hidden_size))
+        logits = self.token_classifier(rows, training=training)
+        return ops.reshape(logits, (*ops.shape(output)[:2], self.num_labels))
+
+
+class QuestionAnsweringModel(keras.Model):
+    """Encoder with a span head: the mapping of the encoder's inputs -> `start_logits`, `end_logits` [B, T]."""
+
+    def __init__(self, config: MobileBertConfig, seed: int = 0, name: str = "question_answering"):
+        super().__init__(name=name)
+        self.config = config
+        self.encoder = MobileBertEncoder(config, seed)
+        self.answer_span = AnswerSpanHead(config, name="answer_span")
+        self.answer_span.build(None)
+        self.built = True
+
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(["answer_span"])
+
+    def call(self, inputs: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
+        start, end = self.answer_span(self.encoder(inputs, training=training)["sequence_output"])
+        return {"start_logits": start, "end_logits": end}
+
+
+Model = PretrainingModel | ClassificationModel | TokenClassificationModel | QuestionAnsweringModel
+
+
+def build_model(config: MobileBertConfig, heads: Heads, seed: int = 0) -> Model:
+    """The model with these heads, freshly initialised."""
+    if "classifier" in heads.present:
+        return ClassificationModel(config, heads.labels, seed)
+    if "token_classifier" in heads.present:
+        return TokenClassificationModel(config, heads.labels, seed)
+    if "answer_span" in heads.present:
+        return QuestionAnsweringModel(config, seed)
+    return PretrainingModel(
+        config, seed, masked_words="masked_words" in heads.present, next_sentence="next_sentence" in heads.present
+    )

@@ -15,14 +15,28 @@ from mobilebert_tf.errors import UsageError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
-MAX_CHARACTERS_PER_WORD = 200
-"""Longer words become [UNK]. Google's limit; Hugging Face's is 100. It is written into
-every model directory, so that another tokenizer can be held to it."""
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """How text becomes words. They are written into every model directory, so that another
+    tokenizer can be held to them."""
+
+    lower_case: bool = True
+    strip_accents: bool = True
+    split_cjk: bool = True
+    """Put spaces around CJK characters."""
+    max_characters_per_word: int = 200
+    """Longer words become [UNK]. Google's limit; Hugging Face's is 100."""
 
 
-def apply_bert_rules(backend: tokenizers.Tokenizer) -> None:
-    """Make `backend` clean text and split it into words by BERT's uncased rules."""
-    backend.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
+UNCASED = Rules()
+
+
+def apply_rules(backend: tokenizers.Tokenizer, rules: Rules = UNCASED) -> None:
+    """Make `backend` clean text and split it into words as BERT does."""
+    backend.normalizer = tokenizers.normalizers.BertNormalizer(
+        lowercase=rules.lower_case, strip_accents=rules.strip_accents, handle_chinese_chars=rules.split_cjk
+    )
     backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
 
 
@@ -44,6 +58,7 @@ class Tokenizer:
     """
 
     vocab: tuple[str, ...]
+    rules: Rules = UNCASED
 
     @classmethod
     def from_vocab(cls, path: str | os.PathLike[str]) -> Tokenizer:
@@ -81,25 +96,20 @@ class Tokenizer:
 
     @functools.cached_property
     def _backend(self) -> tokenizers.Tokenizer:
-        backend = tokenizers.Tokenizer(
-            tokenizers.models.WordPiece(
-                self._ids, unk_token="[UNK]", max_input_chars_per_word=MAX_CHARACTERS_PER_WORD
-            )
-        )
-        apply_bert_rules(backend)
+        return self.make_backend()
+
+    def make_backend(self) -> tokenizers.Tokenizer:
+        """The same as an object of the `tokenizers` library."""
+        longest = self.rules.max_characters_per_word
+        model = tokenizers.models.WordPiece(self._ids, unk_token="[UNK]", max_input_chars_per_word=longest)
+        backend = tokenizers.Tokenizer(model)
+        apply_rules(backend, self.rules)
         return backend
 
     def describe(self) -> str:
         """The rules that a reimplementation must follow, as JSON for the model directory."""
-        rules = {
-            "kind": "wordpiece",
-            "lower_case": True,
-            "strip_accents": True,
-            "split_cjk": True,
-            "max_characters_per_word": MAX_CHARACTERS_PER_WORD,
-            "vocab_size": self.size,
-        }
-        return json.dumps(rules, indent=2) + "\n"
+        described = {"kind": "wordpiece", **dataclasses.asdict(self.rules), "vocab_size": self.size}
+        return json.dumps(described, indent=2) + "\n"
 
 
 def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -113,7 +123,11 @@ def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
     pieces = text.split("\n")
     if pieces and pieces[-1] == "":
         pieces.pop()
-    pieces = [piece.rstrip("\r") for piece in pieces]
+    return check_pieces([piece.rstrip("\r") for piece in pieces], path)
+
+
+def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The pieces of the vocabulary in `path`. Raises UsageError: one is there twice, or a special token is not."""
     first: dict[str, int] = {}
     for number, piece in enumerate(pieces, start=1):
         if piece in first:

@@ -100,8 +100,11 @@ class Distill(TrainingOptions):
         with strategy.scope():
             loaded = load_model_directory(self.teacher, self.seed)
             teacher, tokenizer = loaded.model, loaded.tokenizer
-            if not isinstance(teacher, PretrainingModel):
-                raise UsageError(f"{self.teacher}: is fine-tuned; the teacher must come from `pretrain`")
+            if not isinstance(teacher, PretrainingModel) or not (teacher.masked_words and teacher.next_sentence):
+                raise UsageError(
+                    f"{self.teacher}: has the heads {teacher.heads}; a teacher needs masked words and next sentence, "
+                    "as `pretrain` makes it"
+                )
             if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
                 raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
             config = pretraining.config_for(self.student, records, tokenizer)

@@ -98,7 +98,7 @@ class Export:
             keras = task.metrics(keras_logits(loaded.model, scored, show_progress=True), scored["label"])
         model = {
             "name": Path(self.model).resolve().name,
-            "weights_sha256": provenance.sha256(Path(self.model) / "model.weights.h5"),
+            "weights_sha256": provenance.sha256(loaded.files[0]),
         }
         found = report.as_json(model=model, lengths=lengths, compared_on=compared_on, keras=keras, variants=rows)
         save_task_files(building, loaded.tokenizer, task)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import tokenizers
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer, apply_bert_rules
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer, apply_rules
 
 MAX_CHARACTERS = 1000
 """Most single characters in a vocabulary; in a small one at most a tenth of its size."""
@@ -52,7 +52,7 @@ def learn(paragraphs: Callable[[], Iterable[str]], size: int, min_frequency: int
       UsageError: `size` has no room for the characters of the text.
     """
     backend = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
-    apply_bert_rules(backend)
+    apply_rules(backend)
     alphabet = _alphabet(backend, paragraphs(), min(MAX_CHARACTERS, size // 10))
     inside = [f"##{c}" for c in alphabet if _can_continue_a_word(backend, c)]
     first = [*SPECIAL_TOKENS, *alphabet, *inside]

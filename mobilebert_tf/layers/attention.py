@@ -53,6 +53,8 @@ def _split_heads(x, shape):
 def mask_scores(scores, input_mask, config: MobileBertConfig):
     """Scores [B, N, T, T] with padded keys (input_mask [B, T] == 0) pushed down as configured."""
     real = ops.cast(input_mask, scores.dtype)[:, None, None, :]
+    # Hugging Face's constant, float32's least number, is -inf in bfloat16, and 0 times that no number.
+    constant = max(config.mask_constant, -1e38)
     if config.mask_mode == "add":
-        return scores + (1.0 - real) * config.mask_constant
-    return scores * real + (1.0 - real) * config.mask_constant
+        return scores + (1.0 - real) * constant
+    return scores * real + (1.0 - real) * constant

@@ -36,7 +36,7 @@ class Block(keras.layers.Layer):
         self.config = config
         # Narrow.
         self.input_bottleneck = Bottleneck(config, name="input_bottleneck") if config.use_bottleneck else None
-        shares = config.use_bottleneck and config.key_query_shared_bottleneck and not config.use_bottleneck_attention
+        shares = config.shares_query_key_bottleneck
         self.query_key_bottleneck = Bottleneck(config, name="query_key_bottleneck") if shares else None
         # Attend.
         self.attention = SelfAttention(config, generator, name="attention")

@@ -14,38 +14,66 @@ from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tokenization import Tokenizer
+from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
 
 
 def save_task_files(directory: Path, tokenizer: Tokenizer, task: ClassificationTask | None) -> None:
     """Write `vocab.txt`, `tokenizer.json` and, for a task, `task.json` and `labels.txt`."""
-    atomic.write_text(directory / "vocab.txt", "".join(piece + "\n" for piece in tokenizer.vocab))
-    atomic.write_text(directory / "tokenizer.json", tokenizer.describe())
+    write_tokenizer(directory, tokenizer)
     if task:
-        atomic.write_json(directory / "task.json", task.to_json())
-        atomic.write_text(directory / "labels.txt", "".join(label + "\n" for label in task.labels))
+        write_task(directory, task)
+
+
+def write_task(directory: Path, task: ClassificationTask) -> None:
+    """Write `task.json` and `labels.txt`."""
+    atomic.write_json(directory / "task.json", task.to_json())
+    write_labels(directory, task.labels)
+
+
+def write_labels(directory: Path, labels: tuple[str, ...]) -> None:
+    """Write `labels.txt`, a label a line. Raises UsageError for a label of several lines."""
+    broken = [label for label in labels if "\n" in label]
+    if broken:
+        raise UsageError(f"{directory / 'labels.txt'}: label {broken[0]!r} has a line break and cannot stand there")
+    atomic.write_text(directory / "labels.txt", "".join(label + "\n" for label in labels))
 
 
 def load_task_files(directory: Path) -> tuple[Tokenizer, ClassificationTask | None]:
     """Tokenizer and, if fine-tuned, task of a model or export directory. Raises UsageError."""
-    tokenizer = Tokenizer.from_vocab(directory / "vocab.txt")
+    tokenizer = read_tokenizer(directory)
+    if tokenizer is None:
+        raise UsageError(f"{directory / 'vocab.txt'}: no such vocabulary; it belongs beside the model")
+    return tokenizer, read_task(directory)
+
+
+def read_task(directory: Path) -> ClassificationTask | None:
+    """What `task.json` and `labels.txt` say, None without them. Raises UsageError."""
     if not (directory / "task.json").exists():
-        return tokenizer, None
+        return None
     values = read_json(directory / "task.json")
     if values.get("task") != ClassificationTask.name:
         raise UsageError(f"{directory / 'task.json'}: task {values.get('task')!r} is not one this version knows")
-    try:
-        labels = (directory / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    except FileNotFoundError:
-        raise UsageError(f"{directory / 'labels.txt'}: missing, though task.json is there") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{directory / 'labels.txt'}: is not UTF-8 text") from None
+    labels = read_labels(directory)
+    if labels is None:
+        raise UsageError(f"{directory / 'labels.txt'}: missing, though task.json is there")
     try:
         task = ClassificationTask.from_json(values, labels)
     except TypeError as error:
         raise UsageError(f"{directory / 'task.json'}: does not describe a task ({error})") from None
     if not isinstance(task.max_seq_length, int) or task.max_seq_length < 3:
         raise UsageError(f"{directory / 'task.json'}: max_seq_length is {task.max_seq_length!r}; it must be at least 3")
-    return tokenizer, task
+    return task
+
+
+def read_labels(directory: Path) -> tuple[str, ...] | None:
+    """The lines of `labels.txt`, None without it. Raises UsageError."""
+    path = directory / "labels.txt"
+    if not path.exists():
+        return None
+    try:
+        return tuple(path.read_text(encoding="utf-8").split("\n")[:-1])
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: is not UTF-8 text") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

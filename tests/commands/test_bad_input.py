@@ -113,9 +113,9 @@ def edited(source: Path, target: Path, file: str, **changes: object) -> Path:
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"num_hidden_layers": 3}, "does not hold the weights that config.json describes"),
-        # Keras reads the weights of one layer and says nothing about the rest.
-        ({"num_hidden_layers": 1}, "does not hold the weights that config.json describes"),
+        ({"num_hidden_layers": 3}, "lacks block_2/input_bottleneck/dense/kernel"),
+        ({"num_hidden_layers": 1}, "has block_1/attention/key/bias"),
+        ({"intermediate_size": 40}, "feedforward_0/intermediate/kernel has shape [16, 32], its configuration makes it"),
         ({"hidden_size": "wide"}, "config.json: hidden_size is 'wide'"),
         ({"layer_norm_eps": "small"}, "config.json: layer_norm_eps is 'small'"),
         ({"use_bottleneck": 3}, "config.json: use_bottleneck is 3"),
@@ -152,7 +152,7 @@ def test_damaged_task(
 
 def test_a_file_where_a_directory_is_needed(made: Path, tmp_path: Path, complain: Complain) -> None:
     line = complain(*finetune(made, tmp_path / "output", model=made / "text.txt"))
-    assert "text.txt is not a model directory" in line
+    assert "text.txt: holds no model" in line
 
 
 @pytest.mark.parametrize("index", ["[]", "{}", '{"files": {}}'])

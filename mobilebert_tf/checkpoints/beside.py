@@ -1,0 +1,60 @@
+"""What stands beside the weights in every world: tokenizer, labels, task; and weights that are no numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mobilebert_tf.checkpoints.checkpoint import Checkpoint
+from mobilebert_tf.checkpoints.names import Weight
+from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.files import read_task, write_labels, write_task
+
+LONGEST_INPUT = 128
+"""Of the task that is made up for a classifier from elsewhere, in word pieces."""
+
+
+def labels_or_numbers(labels: tuple[str, ...] | None, heads: Heads, directory: Path) -> tuple[str, ...]:
+    """The labels of a classifier, `LABEL_0` and so on where nothing names them. Raises UsageError."""
+    if labels is None:
+        return tuple(f"LABEL_{i}" for i in range(heads.labels))
+    if heads.labels and len(labels) != heads.labels:
+        raise UsageError(f"{directory}: names {len(labels)} labels, its head has {heads.labels}")
+    return labels if heads.labels else ()
+
+
+def task_of(
+    directory: Path, labels: tuple[str, ...], config: MobileBertConfig, heads: Heads
+) -> ClassificationTask | None:
+    """The task of a classifier: its `task.json`, or columns and length of this project's defaults."""
+    if "classifier" not in heads.present:
+        return None
+    task = read_task(directory)
+    if task is None:
+        return ClassificationTask(labels, max_seq_length=min(LONGEST_INPUT, config.max_position_embeddings))
+    if len(task.labels) != heads.labels:
+        raise UsageError(f"{directory}: names {len(task.labels)} labels, its head has {heads.labels}")
+    return task
+
+
+def write_task_or_labels(checkpoint: Checkpoint, directory: Path) -> None:
+    """`task.json` and `labels.txt` of a classifier, `labels.txt` of a token classifier."""
+    if checkpoint.architecture.task:
+        write_task(directory, checkpoint.architecture.task)
+    elif checkpoint.architecture.labels:
+        write_labels(directory, checkpoint.architecture.labels)
+
+
+def read_checked(checkpoint: Checkpoint, weight: Weight, warnings: list[str]) -> np.ndarray:
+    """The weight; adds a warning if it holds values that are no finite numbers."""
+    array = checkpoint.read(weight)
+    # One pass and no copy: a sum is finite only if all its terms are, but for an overflow, which
+    # is looked at again.
+    if not np.isfinite(array.sum(dtype=np.float64)):
+        broken = int(array.size - np.count_nonzero(np.isfinite(array)))
+        if broken:
+            warnings.append(f"{weight.name}: {broken:,} of {array.size:,} values are NaN or infinite")
+    return array

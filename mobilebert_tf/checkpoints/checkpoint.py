@@ -1,0 +1,138 @@
+"""A model on disk, opened and checked against its architecture, its weights not yet read."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mobilebert_tf.checkpoints.names import Weight, weights
+from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tokenization import Tokenizer
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Allowed:
+    """What may differ between a checkpoint and its architecture."""
+
+    missing: bool = False
+    extra: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """What a configuration file says, and what stands beside it."""
+
+    config: MobileBertConfig
+    labels: tuple[str, ...] = ()
+    """Of a classifier or token classifier, in the order of the logits."""
+    tokenizer: Tokenizer | None = None
+    task: ClassificationTask | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """One model in one of the three worlds."""
+
+    path: Path
+    world: str
+    """keras, huggingface or tf1."""
+    architecture: Architecture
+    heads: Heads
+    files: tuple[Path, ...]
+    """That hold the weights."""
+    weights: tuple[Weight, ...]
+    read_there: Callable[[Weight], np.ndarray]
+    """The array of a weight in this project's layout, of whatever type it is stored in."""
+    missing: frozenset[str] = frozenset()
+    passed_over: tuple[str, ...] = ()
+    """Names in the file that are no weights of the model."""
+
+    @property
+    def config(self) -> MobileBertConfig:
+        return self.architecture.config
+
+    def read(self, weight: Weight) -> np.ndarray:
+        """float32, in this project's layout; a missing one as a new model would have it."""
+        if weight.name in self.missing:
+            return _fresh(weight, self.config.initializer_range)
+        return self.read_there(weight).astype(np.float32, copy=False)
+
+
+def match(
+    path: Path,
+    config: MobileBertConfig,
+    heads: Heads,
+    shapes: Shapes,
+    name_of: Callable[[Weight], str],
+    turned: Callable[[Weight], bool],
+    unneeded: Callable[[str], bool],
+    allowed: Allowed,
+) -> tuple[tuple[Weight, ...], frozenset[str], tuple[str, ...]]:
+    """The architecture's weights, the names of the missing ones, and what else is in the file.
+
+    Args:
+      path: the file, for messages.
+      shapes: everything in the file, by its name there.
+      name_of: the name of a weight there.
+      turned: whether a matrix stands there the other way round.
+      unneeded: whether a name is nothing to miss, such as an optimizer's slot.
+
+    Raises:
+      UsageError: a weight is missing, extra or of another shape, unless allowed.
+    """
+    wanted = weights(config, heads)
+    names = {name_of(weight) for weight in wanted}
+    missing = [weight for weight in wanted if name_of(weight) not in shapes]
+    if missing and not allowed.missing:
+        lacking = _several([name_of(weight) for weight in missing])
+        raise UsageError(
+            f"{path}: lacks {lacking}, which its configuration has; `convert --allow_missing` starts them anew"
+        )
+    extra = [name for name in shapes if name not in names]
+    strange = [name for name in extra if not unneeded(name)]
+    if strange and not allowed.extra:
+        raise UsageError(
+            f"{path}: has {_several(strange)}, which its configuration has no use for; "
+            "`convert --allow_extra` leaves them out"
+        )
+    for weight in wanted:
+        there = shapes.get(name_of(weight))
+        shape = weight.shape[::-1] if turned(weight) else weight.shape
+        if there is not None and tuple(there) != shape:
+            raise UsageError(
+                f"{path}: {name_of(weight)} has shape {list(there)}, its configuration makes it {list(shape)}"
+            )
+    return wanted, frozenset(weight.name for weight in missing), tuple(extra)
+
+
+def check_vocabulary(source: Path, config: MobileBertConfig, tokenizer: Tokenizer | None) -> None:
+    """Raise UsageError unless the word table has a row for every piece, and no more."""
+    if tokenizer and tokenizer.size != config.vocab_size:
+        raise UsageError(
+            f"{source}: its vocabulary has {tokenizer.size:,} pieces, its configuration says "
+            f"vocab_size={config.vocab_size:,}; they belong to different models"
+        )
+
+
+def _several(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _fresh(weight: Weight, deviation: float) -> np.ndarray:
+    """What a new model would have: the same for the same name."""
+    last = weight.name.rsplit("/", 1)[-1]
+    if last in ("bias", "beta"):
+        return np.zeros(weight.shape, np.float32)
+    if last == "gamma":
+        return np.ones(weight.shape, np.float32)
+    random = np.random.default_rng(zlib.crc32(weight.name.encode()))
+    return np.clip(random.standard_normal(weight.shape, np.float32), -2, 2) * np.float32(deviation)

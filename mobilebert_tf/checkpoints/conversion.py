@@ -1,0 +1,54 @@
+"""From one world to another: which kind of checkpoint a path is, and what writes each kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from mobilebert_tf.checkpoints import huggingface, keras_directory, tf1
+from mobilebert_tf.checkpoints.checkpoint import Allowed, Checkpoint
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.weights_file import WEIGHTS
+
+WORLDS: dict[str, Callable[[Checkpoint, Path], list[str]]] = {
+    "keras": keras_directory.write_checkpoint,
+    "huggingface": huggingface.write_checkpoint,
+    "tf1": tf1.write_checkpoint,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What a checkpoint does not say itself, and what may be wrong with it."""
+
+    allowed: Allowed = Allowed()
+    head: str | None = None
+    """classifier or token_classifier, where the names leave it open."""
+    config: str | None = None
+    """Preset or file, for a TF1 checkpoint without one."""
+    vocab: str | None = None
+
+
+def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoint:
+    """The model at `path`: a model directory, a Hugging Face directory, or a TF1 checkpoint
+    (a directory or a prefix). Its weights are read when they are asked for.
+
+    Raises:
+      UsageError: it is none of these, or is damaged or contradicts itself.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        path = path.parent
+    if (path / WEIGHTS).exists():
+        return keras_directory.open_checkpoint(path, reading.allowed, reading.vocab)
+    if any((path / name).exists() for name in (huggingface.FILE, huggingface.INDEX, huggingface.PICKLE)):
+        return huggingface.open_checkpoint(path, reading.allowed, reading.head, reading.vocab)
+    if tf1.is_checkpoint(path):
+        return tf1.open_checkpoint(path, reading.allowed, reading.head, reading.config, reading.vocab)
+    if not path.exists():
+        raise UsageError(f"{path}: no such model directory, Hugging Face directory or TensorFlow checkpoint")
+    raise UsageError(
+        f"{path}: holds no model: neither {WEIGHTS}, nor {huggingface.FILE}, nor a TensorFlow checkpoint; "
+        "the run that writes it may not have finished"
+    )

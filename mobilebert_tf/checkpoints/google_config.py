@@ -1,0 +1,100 @@
+"""`bert_config.json` of Google's releases, MobileBERT's and BERT's, both ways.
+
+Source: `BertConfig` in google-research/mobilebert `modeling.py`; what a file leaves out has that
+class's default. Field names are this project's own; only the activation's name differs, since
+Google's "gelu" is the tanh approximation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf.checkpoints.huggingface_config import OURS
+from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.errors import UsageError
+
+_DEFAULTS: dict[str, Any] = dict(
+    embedding_size=None,
+    trigram_input=False,
+    hidden_size=768,
+    intra_bottleneck_size=None,
+    use_bottleneck=False,
+    use_bottleneck_attention=False,
+    key_query_shared_bottleneck=False,
+    num_attention_heads=12,
+    num_feedforward_networks=1,
+    intermediate_size=3072,
+    hidden_act="gelu",
+    normalization_type="layer_norm",
+    num_hidden_layers=12,
+    max_position_embeddings=512,
+    type_vocab_size=16,
+    classifier_activation=True,
+    hidden_dropout_prob=0.1,
+    attention_probs_dropout_prob=0.1,
+    initializer_range=0.02,
+)
+_ACTIVATIONS = {"relu": "relu", "relu6": "relu6", "gelu": "gelu_tanh"}
+_MANUAL_EPSILON = 1e-6
+"""Of `manual_layer_norm`, which is a LayerNorm otherwise."""
+# In the files of the multilingual and cased BERT models; no code reads them.
+_HARMLESS = (
+    "directionality",
+    "pooler_fc_size",
+    "pooler_num_attention_heads",
+    "pooler_num_fc_layers",
+    "pooler_size_per_head",
+    "pooler_type",
+)
+
+
+def from_google(values: Mapping[str, Any], source: Path) -> MobileBertConfig:
+    """The architecture that a `bert_config.json` describes.
+
+    Raises:
+      UsageError: `vocab_size` is missing, or a field is unknown or out of range.
+    """
+    unknown = sorted(set(values) - {*_DEFAULTS, *_HARMLESS, "vocab_size", OURS})
+    if unknown:
+        raise UsageError(
+            f"{source}: field {unknown[0]!r} is not known here and may change what the model computes; "
+            "take it out if it does not"
+        )
+    if "vocab_size" not in values:
+        raise UsageError(f"{source}: lacks vocab_size, so it is no configuration of BERT or MobileBERT")
+    fields = {**_DEFAULTS, **{name: value for name, value in values.items() if name not in (*_HARMLESS, OURS)}}
+    for width in ("embedding_size", "intra_bottleneck_size"):
+        if fields[width] is None:
+            fields[width] = fields["hidden_size"]
+    if fields["hidden_act"] not in _ACTIVATIONS:
+        raise UsageError(f"{source}: hidden_act is {fields['hidden_act']!r}; it can be {', '.join(_ACTIVATIONS)}")
+    fields["hidden_act"] = _ACTIVATIONS[fields["hidden_act"]]
+    if fields["normalization_type"] == "manual_layer_norm":
+        fields |= dict(normalization_type="layer_norm", layer_norm_eps=_MANUAL_EPSILON)
+    kept = values.get(OURS, {})
+    if not isinstance(kept, Mapping):
+        raise UsageError(f"{source}: field {OURS!r} is not an object")
+    return MobileBertConfig.from_dict({**fields, **kept.get("config", {})}, source=str(source))
+
+
+def heads_kept(values: Mapping[str, Any]) -> Heads | None:
+    """The heads that this project wrote into the file; Google's names cannot tell two of them apart."""
+    kept = values.get(OURS, {}).get("heads")
+    return Heads.of(kept) if isinstance(kept, list) else None
+
+
+def to_google(config: MobileBertConfig, heads: Heads) -> dict[str, Any]:
+    """The `bert_config.json` of this architecture; what Google's fields cannot say stands under `mobilebert_tf`."""
+    theirs = {ours: theirs for theirs, ours in _ACTIVATIONS.items()}
+    values = {name: getattr(config, name) for name in ("vocab_size", *_DEFAULTS)}
+    values["hidden_act"] = theirs.get(config.hidden_act, "gelu")
+    read_back = from_google(values, Path("bert_config.json"))
+    lost = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) != getattr(read_back, field.name)
+    }
+    return {**values, OURS: {"heads": list(heads.present), **({"config": lost} if lost else {})}}

@@ -1,0 +1,88 @@
+"""What a model is made of and what it costs, from its configuration and table of weights."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from mobilebert_tf import text_table
+from mobilebert_tf.checkpoints.checkpoint import Checkpoint
+from mobilebert_tf.checkpoints.names import Weight
+from mobilebert_tf.config import MobileBertConfig
+
+
+def parameters_by_part(weights: Iterable[Weight]) -> dict[str, int]:
+    """How many numbers each part has; the blocks are one part."""
+    count: Counter[str] = Counter()
+    for weight in weights:
+        count["blocks" if weight.part.startswith("block_") else weight.part] += weight.size
+    return dict(count)
+
+
+def multiply_accumulates(config: MobileBertConfig, weights: Iterable[Weight], length: int) -> int:
+    """Of the matrix products of the encoder for one input of `length` word pieces, pooler and heads left out."""
+    matrices = sum(
+        weight.size
+        for weight in weights
+        if weight.name.endswith("/kernel") and (weight.part == "embeddings" or weight.part.startswith("block_"))
+    )
+    # Scores and context: T x T products over the width inside a block, twice a block.
+    attention = 2 * length * length * config.intra_bottleneck_size * config.num_hidden_layers
+    return matrices * length + attention
+
+
+def describe(checkpoint: Checkpoint, length: int) -> str:
+    """The model for people: architecture, parts, size, cost, how it was made."""
+    config, parts = checkpoint.config, parameters_by_part(checkpoint.weights)
+    total = sum(parts.values())
+    stored = sum(file.stat().st_size for file in checkpoint.files)
+    cost = multiply_accumulates(config, checkpoint.weights, length)
+    tokenizer = checkpoint.architecture.tokenizer
+    lines = [
+        f"{checkpoint.path} ({_WORLDS[checkpoint.world]})",
+        "",
+        text_table.aligned(
+            [
+                ("part", "parameters"),
+                *((name.replace("_", " "), f"{n:,}") for name, n in (*parts.items(), ("total", total))),
+            ]
+        ),
+        "",
+        f"architecture  {config.num_hidden_layers} blocks, {config.hidden_size} wide, {config.intra_bottleneck_size} "
+        f"inside, {config.num_attention_heads} heads, {config.num_feedforward_networks} feed-forward networks of "
+        f"{config.intermediate_size}, {config.hidden_act}, {config.normalization_type}",
+        f"heads         {checkpoint.heads}" + _labels(checkpoint),
+        f"vocabulary    {config.vocab_size:,} pieces" + ("" if tokenizer else ", no vocab.txt beside the weights"),
+        f"weights       {len(checkpoint.weights):,} arrays, {stored / 1e6:,.1f} MB in "
+        f"{', '.join(file.name for file in checkpoint.files)}",
+        f"cost          {cost / 1e9:,.3f} G multiply-accumulates for {length} word pieces, heads left out",
+        f"made by       {_provenance(checkpoint)}",
+    ]
+    if checkpoint.missing:
+        lines.append(f"missing       {len(checkpoint.missing):,} weights, taken as a new model has them")
+    if checkpoint.passed_over:
+        lines.append(f"not needed    {len(checkpoint.passed_over):,} arrays: {_some(checkpoint.passed_over)}")
+    return "\n".join(lines)
+
+
+_WORLDS = {"keras": "model directory", "huggingface": "Hugging Face directory", "tf1": "TensorFlow 1 checkpoint"}
+
+
+def _labels(checkpoint: Checkpoint) -> str:
+    labels = checkpoint.architecture.labels
+    return f"; labels {_some(labels)}" if labels else ""
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+
+
+def _provenance(checkpoint: Checkpoint) -> str:
+    try:
+        record: dict[str, Any] = json.loads((checkpoint.path / "run.json").read_text(encoding="utf-8"))
+        made = record["made_by"]
+        return f"{made['command']} ({made['date']}, mobilebert_tf {made['mobilebert_tf']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown: no run.json"

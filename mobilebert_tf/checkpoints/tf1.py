@@ -1,0 +1,175 @@
+"""Google's checkpoints: TensorFlow 1 variable names, read and written by TensorFlow 2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import atomic, quiet
+from mobilebert_tf.checkpoints import beside
+from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, match
+from mobilebert_tf.checkpoints.google_config import from_google, heads_kept, to_google
+from mobilebert_tf.checkpoints.names import Weight
+from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.files import read_json, read_labels
+from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
+
+CONFIG = "bert_config.json"
+
+# What training leaves beside the weights: step counters, and the moments of any optimizer.
+_UNNEEDED = re.compile(
+    r"(^|/)(global_step|beta[12]_power|adam_[mv]|lamb_[mv]|Adam(_1)?|(Adam|LAMB)\w*|ExponentialMovingAverage)$"
+    r"|^loss_scale|^good_steps|^teacher/"
+)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether `path` is a prefix such as `dir/bert_model.ckpt`, or a directory that holds a checkpoint."""
+    return bool(_index_file(path))
+
+
+def open_checkpoint(
+    path: Path, allowed: Allowed, head: str | None = None, config: str | None = None, vocab: str | None = None
+) -> Checkpoint:
+    """The checkpoint at a prefix, or the newest of a directory.
+
+    Args:
+      head: what the top-level `output_weights` are: classifier, if nothing says otherwise.
+      config: a preset or a `bert_config.json`; by default the one in the directory.
+      vocab: a vocabulary; by default the `vocab.txt` of the directory.
+
+    Raises:
+      UsageError: a file is missing or damaged, or the names are not those of the architecture.
+    """
+    prefix = _prefix(path)
+    directory = prefix.parent
+    reader = _reader(prefix)
+    shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+    described, values = _config(directory, config)
+    tokenizer = read_tokenizer(directory, vocab)
+    check_vocabulary(directory, described, tokenizer)
+    heads = _heads(shapes, heads_kept(values), head)
+    labels = beside.labels_or_numbers(read_labels(directory), heads, directory)
+    wanted, missing, extra = match(
+        prefix,
+        described,
+        heads,
+        shapes,
+        name_of=lambda weight: weight.google,
+        turned=lambda weight: weight.google_transposed,
+        unneeded=lambda name: bool(_UNNEEDED.search(name)),
+        allowed=allowed,
+    )
+
+    def read(weight: Weight) -> np.ndarray:
+        array = _tensor(reader, prefix, weight.google)
+        return array.T if weight.google_transposed else array
+
+    architecture = Architecture(described, labels, tokenizer, beside.task_of(directory, labels, described, heads))
+    files = tuple(sorted(directory.glob(f"{prefix.name}.data-*")))
+    return Checkpoint(path, "tf1", architecture, heads, files, wanted, read, missing, extra)
+
+
+def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
+    """Write `NAME.ckpt.*`, `checkpoint`, `bert_config.json` and vocabulary; returns warnings."""
+    quiet.start_tensorflow()
+    import tensorflow as tf
+
+    warnings: list[str] = []
+    name = "mobilebert_variables.ckpt" if checkpoint.config.use_bottleneck else "bert_model.ckpt"
+    arrays = [(weight, beside.read_checked(checkpoint, weight, warnings)) for weight in checkpoint.weights]
+    tensors = [tf.constant(array.T if weight.google_transposed else array) for weight, array in arrays]
+    names = [weight.google for weight in checkpoint.weights]
+    del arrays
+    tf.raw_ops.SaveV2(
+        prefix=str(directory / name), tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors
+    )
+    atomic.write_text(
+        directory / "checkpoint", f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n'
+    )
+    atomic.write_json(directory / CONFIG, to_google(checkpoint.config, checkpoint.heads))
+    if checkpoint.architecture.tokenizer:
+        write_tokenizer(directory, checkpoint.architecture.tokenizer)
+    beside.write_task_or_labels(checkpoint, directory)
+    return warnings
+
+
+def _heads(shapes: Mapping[str, tuple[int, ...]], kept: Heads | None, head: str | None) -> Heads:
+    found = []
+    if "cls/predictions/output_bias" in shapes:
+        found.append("masked_words")
+    if "cls/seq_relationship/output_weights" in shapes:
+        found.append("next_sentence")
+    if "cls/squad/output_weights" in shapes:
+        found.append("answer_span")
+    labels = 0
+    if "output_weights" in shapes:
+        tokens = head == "token_classifier" or (kept is not None and "token_classifier" in kept.present)
+        found.append("token_classifier" if tokens else "classifier")
+        labels = shapes["output_weights"][0]
+    return Heads.of(found, labels)
+
+
+def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict[str, Any]]:
+    if config and not config.endswith(".json"):
+        return MobileBertConfig.preset(config), {}
+    path = Path(config) if config else directory / CONFIG
+    if not config and not path.exists():
+        others = sorted(directory.glob("*config*.json"))
+        if not others:
+            raise UsageError(f"{directory}: has no {CONFIG}; give --config=mobilebert, another preset, or a file")
+        path = others[0]
+    values = read_json(path)
+    return from_google(values, path), values
+
+
+def _index_file(path: Path) -> Path | None:
+    if not path.is_dir():
+        index = path.with_name(path.name.removesuffix(".index") + ".index")
+        return index if index.exists() else None
+    listed = path / "checkpoint"
+    if listed.exists():
+        named = re.search(r'^model_checkpoint_path: "([^"/\\]+)"', listed.read_text(encoding="utf-8", errors="replace"))
+        if named and (path / f"{named[1]}.index").exists():
+            return path / f"{named[1]}.index"
+    found = sorted(path.glob("*.index"))
+    return found[-1] if found else None
+
+
+def _prefix(path: Path) -> Path:
+    index = _index_file(path)
+    if index is None:
+        raise UsageError(f"{path}: no such TensorFlow checkpoint; its files end in .index and .data-00000-of-00001")
+    prefix = index.with_name(index.name.removesuffix(".index"))
+    pieces = sorted(prefix.parent.glob(f"{prefix.name}.data-*-of-*"))
+    count = int(pieces[0].name.rsplit("-of-", 1)[1]) if pieces else 1
+    for number in range(count):
+        piece = prefix.with_name(f"{prefix.name}.data-{number:05d}-of-{count:05d}")
+        if not piece.exists():
+            raise UsageError(f"{piece}: missing, a checkpoint needs all of its {count} data file(s)")
+    return prefix
+
+
+def _reader(prefix: Path) -> Any:
+    quiet.start_tensorflow()
+    import tensorflow as tf
+
+    try:
+        return tf.train.load_checkpoint(str(prefix))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{prefix}: is no readable checkpoint ({str(error).splitlines()[0]})") from None
+
+
+def _tensor(reader: Any, prefix: Path, name: str) -> np.ndarray:
+    import tensorflow as tf
+
+    try:
+        return reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{prefix}: {name} cannot be read, the data file is damaged or cut short ({reason})") from None

@@ -1,0 +1,117 @@
+"""Any MobileBERT or BERT checkpoint -> any other kind of checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import ClassVar
+
+from mobilebert_tf import atomic
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import find_run, open_run
+
+WORLDS = ("keras", "huggingface", "tf1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Convert:
+    """Bring a checkpoint here, or take one elsewhere, weight for weight and bit for bit.
+
+    The kind of the input is recognised: a Hugging Face directory (model.safetensors, also in
+    shards), Google's TensorFlow 1 checkpoint (a directory or a prefix such as
+    DIR/mobilebert_variables.ckpt), or a model directory of this project. MobileBERT,
+    IB-BERT and plain BERT; bare or with the heads for pre-training, sequence and token
+    classification, and question answering. Every tensor of the input must be needed, and every
+    needed one be there, in the right shape.
+
+    Examples:
+      mobilebert-tf convert --input=hf-model --output=model --to=keras
+      mobilebert-tf convert --input=uncased_L-24_H-128_B-512_A-4_F-4_OPT --output=hf-model --to=huggingface
+      mobilebert-tf convert --input=classifier --output=hf-model --to=huggingface --dry_run
+    """
+
+    input: str = option("checkpoint to read: a directory, or a TensorFlow checkpoint's prefix", is_input=True)
+    output: str = option("directory to write; it must be new or empty")
+    to: str = option("kind of checkpoint to write", default="keras", choices=WORLDS)
+    head: str | None = option(
+        "what a head is that is only called `classifier` or `output_weights`: classifier, token_classifier; "
+        "left out: what the configuration says, else classifier",
+        default=None,
+    )
+    config: str | None = option("preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None)
+    vocab: str | None = option("vocabulary, if none lies beside the input", default=None, is_input=True)
+    allow_missing: bool = option("give missing weights the values of a new model", default=False)
+    allow_extra: bool = option("leave out weights that the architecture has no use for", default=False)
+    dry_run: bool = option("say what would be done, and do nothing", default=False, identity=False)
+
+    def run(self) -> None:
+        """Read, check, write.
+
+        Raises:
+          UsageError: the input is no checkpoint, is damaged or contradicts itself, the other
+            side cannot hold it, or the output is taken.
+        """
+        if self.head not in (None, "classifier", "token_classifier"):
+            raise UsageError(f"--head={self.head}: can be classifier or token_classifier")
+        from mobilebert_tf.checkpoints import conversion, huggingface_config, summary
+        from mobilebert_tf.checkpoints.checkpoint import Allowed
+
+        reading = conversion.Reading(Allowed(self.allow_missing, self.allow_extra), self.head, self.config, self.vocab)
+        checkpoint = conversion.open_checkpoint(self.input, reading)
+        if self.to == "huggingface":
+            huggingface_config.to_huggingface(checkpoint.config, checkpoint.heads, checkpoint.architecture.labels)
+        print(summary.describe(checkpoint, min(128, checkpoint.config.max_position_embeddings)))
+        if self.dry_run:
+            return
+        done = find_run(self, "convert", self.output)
+        if done and done.finished:
+            print(done.finished_line)
+            return
+        with atomic.directory_aside(self.output) as aside:
+            run = open_run(self, "convert", str(aside))
+            warnings = conversion.WORLDS[self.to](checkpoint, aside)
+            run.finish(world=self.to, arrays=len(checkpoint.weights), not_needed=list(checkpoint.passed_over))
+        if checkpoint.architecture.tokenizer is None:
+            warnings.append(f"no vocabulary lies beside {self.input}; put its vocab.txt into {self.output}")
+        if self.to == "huggingface":
+            warnings += [
+                f"{said}: outputs differ a little"
+                for said in huggingface_config.deviations(checkpoint.config, checkpoint.heads)
+            ]
+        for warning in warnings:
+            print(f"warning: {warning}")
+        size = sum(weight.size for weight in checkpoint.weights)
+        print(f"\nconvert: wrote {self.output} ({len(checkpoint.weights):,} arrays, {size:,} parameters, {self.to})")
+        print(f"next: {_next(self.to, self.output)}")
+
+
+def _next(world: str, output: str) -> str:
+    if world == "huggingface":
+        return f"python -c \"import transformers; transformers.AutoModel.from_pretrained('{output}')\""
+    return f"mobilebert-tf model info {output}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """Show what a checkpoint of any kind holds: parts, heads, size, cost, how it was made.
+
+    Examples:
+      mobilebert-tf model info demo/student
+      mobilebert-tf model info hf-model --sequence_length=384
+    """
+
+    POSITIONAL: ClassVar[str] = "input"
+    """The option whose name can be left out."""
+
+    input: str = option("checkpoint: a directory, or a TensorFlow checkpoint's prefix")
+    sequence_length: int = option("word pieces of the input whose cost is given", default=128, least=1)
+    head: str | None = option("what an ambiguous head is: classifier, token_classifier", default=None)
+    config: str | None = option("preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None)
+
+    def run(self) -> None:
+        """Open and describe. Raises UsageError: it is no checkpoint, or contradicts itself."""
+        from mobilebert_tf.checkpoints import conversion, summary
+
+        reading = conversion.Reading(head=self.head, config=self.config)
+        print(summary.describe(conversion.open_checkpoint(Path(self.input), reading), self.sequence_length))

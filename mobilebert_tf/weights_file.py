@@ -1,0 +1,55 @@
+"""`model.weights.h5`: an HDF5 file with one dataset per weight, named by the variable's path.
+
+Read and written without TensorFlow, so that looking into a model and converting it do
+not wait seconds for it to start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import h5py
+import numpy as np
+
+from mobilebert_tf import atomic
+from mobilebert_tf.errors import UsageError
+
+WEIGHTS = "model.weights.h5"
+
+
+class WeightsFile:
+    """The arrays of one file, by name; each is read when it is asked for."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        """Raises UsageError: the file is missing, damaged, or no such file."""
+        self.path = path
+        if not os.path.exists(path):
+            raise UsageError(f"{path}: missing; the run that writes it has not finished")
+        try:
+            self._file = h5py.File(path, "r")
+            self.shapes: dict[str, tuple[int, ...]] = {}
+            self._file.visititems(self._note)
+        except (OSError, RuntimeError, KeyError) as error:
+            raise UsageError(f"{path}: is damaged or no HDF5 file ({_first_line(error)})") from None
+
+    def _note(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            self.shapes[name] = tuple(item.shape)
+
+    def read(self, name: str) -> np.ndarray:
+        try:
+            return self._file[name][()]
+        except (OSError, RuntimeError, KeyError) as error:
+            raise UsageError(f"{self.path}: {name} cannot be read ({_first_line(error)})") from None
+
+
+def write_weights(path: str | os.PathLike[str], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Write the arrays in order, one in memory at a time."""
+    with atomic.write_aside(path) as aside, h5py.File(aside, "w") as file:
+        for name, array in arrays:
+            file.create_dataset(name, data=array)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["unknown reason"])[0]

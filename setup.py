@@ -70,6 +70,8 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        # For the tests that hold conversions to the original implementation; nothing else needs it.
+        "huggingface": ["torch>=2.6", "transformers>=4.50"],
         "dev": [
             "build>=1.2",
             "mypy>=1.15",

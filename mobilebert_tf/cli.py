@@ -41,6 +41,10 @@ COMMANDS = {
     "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
     "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),
     "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
+    "benchmark conversion": (
+        "mobilebert_tf.commands.benchmark:BenchmarkConversion",
+        "seconds and memory of `convert`",
+    ),
     "report": ("mobilebert_tf.commands.report:Report", "any of these directories -> one HTML page"),
 }
 

@@ -13,6 +13,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+import absl.logging
+
 DEBUG_VARIABLE = "MOBILEBERT_TF_DEBUG"
 """Set by `--debug`: nothing is held back then."""
 
@@ -49,3 +51,4 @@ def start_tensorflow() -> None:
         tf.config.list_physical_devices()
     if not os.environ.get(DEBUG_VARIABLE):
         tf.get_logger().setLevel("ERROR")
+        absl.logging.set_verbosity(absl.logging.ERROR)

@@ -59,3 +59,14 @@ def test_equals_hugging_face(path, tmp_path):
             assert_close(powers / powers.sum(axis=-1, keepdims=True), theirs)
         assert_close(outputs["pooled_output"], golden[f"{case}/pooler_output"])
         assert_close(model(inputs), golden[f"{case}/cls_logits"])
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_answers_equal_hugging_faces(path, tmp_path):
+    golden = np.load(path)
+    write_huggingface(golden, tmp_path, "qa_outputs")
+    model = load_model_directory(tmp_path).model
+    for case, inputs in cases(golden):
+        outputs = model(inputs)
+        assert_close(outputs["start_logits"], golden[f"{case}/qa_start_logits"])
+        assert_close(outputs["end_logits"], golden[f"{case}/qa_end_logits"])

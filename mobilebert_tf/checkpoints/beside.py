@@ -17,6 +17,24 @@ LONGEST_INPUT = 128
 """Of the task that is made up for a classifier from elsewhere, in word pieces."""
 
 
+def choose_heads(found: list[str], labels: int, wanted: str | None, path: Path) -> Heads:
+    """The heads that are read of those a file has: those of pre-training together, of others one.
+
+    A token classifier and a classifier look alike; both count as `classifier` in `found`.
+
+    Raises:
+      UsageError: the file has several and `wanted` says none of them.
+    """
+    if wanted == "token_classifier" and "classifier" in found:
+        return Heads.of(["token_classifier"], labels)
+    if wanted in found:
+        together = {"masked_words", "next_sentence"} if wanted in ("masked_words", "next_sentence") else {wanted}
+        found = [name for name in found if name in together]
+    if len(found) > 1 and not set(found) <= {"masked_words", "next_sentence"}:
+        raise UsageError(f"{path}: has several heads ({', '.join(found)}); --head says which to read")
+    return Heads.of(found, labels if "classifier" in found else 0)
+
+
 def labels_or_numbers(labels: tuple[str, ...] | None, heads: Heads, directory: Path) -> tuple[str, ...]:
     """The labels of a classifier, `LABEL_0` and so on where nothing names them. Raises UsageError."""
     if labels is None:

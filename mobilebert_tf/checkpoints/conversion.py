@@ -24,7 +24,7 @@ class Reading:
 
     allowed: Allowed = Allowed()
     head: str | None = None
-    """classifier or token_classifier, where the names leave it open."""
+    """The one to read, where a file has several or its names leave it open."""
     config: str | None = None
     """Preset or file, for a TF1 checkpoint without one."""
     vocab: str | None = None

@@ -17,7 +17,7 @@ import safetensors.numpy
 from mobilebert_tf import atomic
 from mobilebert_tf.checkpoints import beside
 from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, match
-from mobilebert_tf.checkpoints.huggingface_config import from_huggingface, to_huggingface
+from mobilebert_tf.checkpoints.huggingface_config import CLASSES, from_huggingface, to_huggingface
 from mobilebert_tf.checkpoints.names import Weight
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
@@ -36,7 +36,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     """The model in a Hugging Face directory, with or without the prefix of its encoder's names.
 
     Args:
-      head: what `classifier` is, if `architectures` does not say: classifier or token_classifier.
+      head: the one to read, if `architectures` does not say it.
       vocab: a vocabulary; by default the directory's.
 
     Raises:
@@ -44,14 +44,17 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     """
     source = path / "config.json"
     values = read_json(source)
-    config = from_huggingface(values, source)
     arrays = _Arrays(path)
+    # Files of BERT's first years name no type; only MobileBERT projects its embeddings.
+    projects = any("embedding_transformation" in name for name in arrays.names)
+    values.setdefault("model_type", "mobilebert" if projects else "bert")
+    config = from_huggingface(values, source)
     prefix = f"{values['model_type']}."
     if not any(name.startswith(prefix) for name in arrays.names):
         prefix = ""
     aliases = {_modern(name): name for name in arrays.names}
     shapes = {name: arrays.shape(there) for name, there in aliases.items()}
-    heads = _heads(values, shapes, head, source)
+    heads = _heads(values, shapes, head, path)
     if not any(name.startswith(f"{prefix}pooler.") for name in shapes) and not {
         "next_sentence",
         "classifier",
@@ -153,7 +156,7 @@ def _files(path: Path) -> list[Path]:
         raise UsageError(f"{path / INDEX}: has no weight_map from tensors to files")
     files = []
     for name in sorted(set(weight_map.values())):
-        if not name or Path(name).name != name or "\\" in name:
+        if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
             raise UsageError(f"{path / INDEX}: {name!r} is no file of this directory")
         if not (path / name).exists():
             raise UsageError(f"{path / name}: missing, {INDEX} names it")
@@ -169,24 +172,21 @@ def _modern(name: str) -> str:
     return name
 
 
-def _heads(values: Mapping[str, Any], shapes: Mapping[str, Any], head: str | None, source: Path) -> Heads:
+def _heads(values: Mapping[str, Any], shapes: Mapping[str, Any], head: str | None, path: Path) -> Heads:
     classes = values.get("architectures") or []
     named = classes[0] if isinstance(classes, list) and classes and isinstance(classes[0], str) else ""
     if named.endswith("ForMultipleChoice"):
-        raise UsageError(f"{source}: {named} has a head for multiple choice, which this project has not")
-    found = []
-    if "cls.predictions.bias" in shapes:
-        found.append("masked_words")
-    if "cls.seq_relationship.weight" in shapes:
-        found.append("next_sentence")
-    if "qa_outputs.weight" in shapes:
-        found.append("answer_span")
-    labels = 0
-    if "classifier.weight" in shapes:
-        tokens = head == "token_classifier" or (head is None and named.endswith("ForTokenClassification"))
-        found.append("token_classifier" if tokens else "classifier")
-        labels = shapes["classifier.weight"][0]
-    return Heads.of(found, labels)
+        raise UsageError(f"{path}: {named} has a head for multiple choice, which this project has not")
+    said = next((heads[0] for heads, ending in CLASSES.items() if len(heads) == 1 and named.endswith(ending)), None)
+    marks = {
+        "masked_words": "cls.predictions.bias",
+        "next_sentence": "cls.seq_relationship.weight",
+        "classifier": "classifier.weight",
+        "answer_span": "qa_outputs.weight",
+    }
+    found = [name for name, mark in marks.items() if mark in shapes]
+    labels = shapes["classifier.weight"][0] if "classifier" in found else 0
+    return beside.choose_heads(found, labels, head or said, path)
 
 
 def _labels(values: Mapping[str, Any], heads: Heads, source: Path) -> tuple[str, ...] | None:

@@ -220,7 +220,7 @@ def kind_of(config: MobileBertConfig, heads: Heads) -> str:
     return "mobilebert"
 
 
-_CLASSES = {
+CLASSES: dict[tuple[str, ...], str] = {
     (): "Model",
     ("masked_words", "next_sentence"): "ForPreTraining",
     ("masked_words",): "ForMaskedLM",
@@ -232,7 +232,7 @@ _CLASSES = {
 
 
 def _class_name(kind: str, heads: Heads) -> str:
-    return {"mobilebert": "MobileBert", "bert": "Bert"}[kind] + _CLASSES[heads.present]
+    return {"mobilebert": "MobileBert", "bert": "Bert"}[kind] + CLASSES[heads.present]
 
 
 def _kept(values: Mapping[str, Any], source: Path) -> Mapping[str, Any]:

@@ -39,7 +39,7 @@ def open_checkpoint(
     """The checkpoint at a prefix, or the newest of a directory.
 
     Args:
-      head: what the top-level `output_weights` are: classifier, if nothing says otherwise.
+      head: the one to read; the top-level `output_weights` are a classifier, if nothing says otherwise.
       config: a preset or a `bert_config.json`; by default the one in the directory.
       vocab: a vocabulary; by default the `vocab.txt` of the directory.
 
@@ -53,7 +53,7 @@ def open_checkpoint(
     described, values = _config(directory, config)
     tokenizer = read_tokenizer(directory, vocab)
     check_vocabulary(directory, described, tokenizer)
-    heads = _heads(shapes, heads_kept(values), head)
+    heads = _heads(shapes, heads_kept(values), head, prefix)
     labels = beside.labels_or_numbers(read_labels(directory), heads, directory)
     wanted, missing, extra = match(
         prefix,
@@ -99,20 +99,17 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
     return warnings
 
 
-def _heads(shapes: Mapping[str, tuple[int, ...]], kept: Heads | None, head: str | None) -> Heads:
-    found = []
-    if "cls/predictions/output_bias" in shapes:
-        found.append("masked_words")
-    if "cls/seq_relationship/output_weights" in shapes:
-        found.append("next_sentence")
-    if "cls/squad/output_weights" in shapes:
-        found.append("answer_span")
-    labels = 0
-    if "output_weights" in shapes:
-        tokens = head == "token_classifier" or (kept is not None and "token_classifier" in kept.present)
-        found.append("token_classifier" if tokens else "classifier")
-        labels = shapes["output_weights"][0]
-    return Heads.of(found, labels)
+def _heads(shapes: Mapping[str, tuple[int, ...]], kept: Heads | None, head: str | None, prefix: Path) -> Heads:
+    marks = {
+        "masked_words": "cls/predictions/output_bias",
+        "next_sentence": "cls/seq_relationship/output_weights",
+        "classifier": "output_weights",
+        "answer_span": "cls/squad/output_weights",
+    }
+    found = [name for name, mark in marks.items() if mark in shapes]
+    labels = shapes["output_weights"][0] if "classifier" in found else 0
+    said = kept.present[0] if kept and len(kept.present) == 1 else None
+    return beside.choose_heads(found, labels, head or said, prefix)
 
 
 def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict[str, Any]]:
@@ -170,6 +167,6 @@ def _tensor(reader: Any, prefix: Path, name: str) -> np.ndarray:
 
     try:
         return reader.get_tensor(name)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"{prefix}: {name} cannot be read, the data file is damaged or cut short ({reason})") from None

@@ -1,4 +1,4 @@
-"""`benchmark host`: latency of `.tflite` files. `benchmark training`: speed of a fine-tuning step."""
+"""`benchmark host`, `benchmark training`, `benchmark conversion`: what each measures stands in its help."""
 
 from __future__ import annotations
 
@@ -127,3 +127,36 @@ class BenchmarkTraining:
         results.write(self.output, written)
         print(training.table(written))
         print(f"\nbenchmark training: {self.output} has all samples")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkConversion:
+    """Measure how long converting a checkpoint takes, and how much memory.
+
+    The preset with its pre-training heads goes from Hugging Face's form, Google's and this
+    project's to another of them, each time in a fresh process, start of Python included.
+
+    Example:
+      mobilebert-tf benchmark conversion --output=conversion.json
+    """
+
+    output: str = option("JSON file for the results")
+    model: str = option("preset to convert", "mobilebert")
+    rounds: int = option("rounds over all routes", 3, least=1)
+
+    def run(self) -> None:
+        """Measure, write, print.
+
+        Raises:
+          UsageError: the output exists, or there is no such preset.
+          FailedError: a conversion failed.
+        """
+        from mobilebert_tf.benchmarks import conversion, results
+
+        results.check_output(self.output)
+        settings = conversion.Settings(preset=self.model, rounds=self.rounds)
+        subjects = conversion.measure(settings)
+        written = results.document("conversion", "s", dataclasses.asdict(settings), subjects)
+        results.write(self.output, written)
+        print(conversion.table(written))
+        print(f"\nbenchmark conversion: {self.output} has all samples")

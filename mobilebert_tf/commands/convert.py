@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mobilebert_tf import atomic
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.config import HEADS
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import find_run, open_run
 
@@ -35,9 +35,10 @@ class Convert:
     output: str = option("directory to write; it must be new or empty")
     to: str = option("kind of checkpoint to write", default="keras", choices=WORLDS)
     head: str | None = option(
-        "what a head is that is only called `classifier` or `output_weights`: classifier, token_classifier; "
-        "left out: what the configuration says, else classifier",
+        "the head to read, where a file has several or only calls it `classifier` or `output_weights`; "
+        "left out: what the configuration says",
         default=None,
+        choices=HEADS,
     )
     config: str | None = option("preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None)
     vocab: str | None = option("vocabulary, if none lies beside the input", default=None, is_input=True)
@@ -52,8 +53,6 @@ class Convert:
           UsageError: the input is no checkpoint, is damaged or contradicts itself, the other
             side cannot hold it, or the output is taken.
         """
-        if self.head not in (None, "classifier", "token_classifier"):
-            raise UsageError(f"--head={self.head}: can be classifier or token_classifier")
         from mobilebert_tf.checkpoints import conversion, huggingface_config, summary
         from mobilebert_tf.checkpoints.checkpoint import Allowed
 
@@ -106,7 +105,7 @@ class ModelInfo:
 
     input: str = option("checkpoint: a directory, or a TensorFlow checkpoint's prefix")
     sequence_length: int = option("word pieces of the input whose cost is given", default=128, least=1)
-    head: str | None = option("what an ambiguous head is: classifier, token_classifier", default=None)
+    head: str | None = option("the head to read, where a file has several", default=None, choices=HEADS)
     config: str | None = option("preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None)
 
     def run(self) -> None:

@@ -1,11 +1,15 @@
 """The tokenizer against an independent implementation of the published rules."""
 
 import importlib.util
+import itertools
+import json
+import lzma
 from pathlib import Path
 
 import pytest
+import tokenizers
 
-from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Rules, Tokenizer
 
 _spec = importlib.util.spec_from_file_location(
     "bert_reference_tokenizer", Path(__file__).with_name("bert_reference_tokenizer.py")
@@ -57,3 +61,27 @@ def test_offsets_are_those_of_the_original_text() -> None:
     text = "Café  UNAFFABLE, 世界"
     encoding = Tokenizer(VOCAB).encode(text)
     assert [text[a:b] for a, b in encoding.offsets] == ["Café", "UN", "AFF", "ABLE", ",", "世", "界"]
+
+
+def real_text(shared_data: Path, shards: int | None) -> list[str]:
+    strings = json.loads((shared_data / "unicode" / "blns.json").read_text(encoding="utf-8"))
+    strings += (shared_data / "unicode" / "blns.txt").read_text(encoding="utf-8").split("\n")
+    for path in sorted((shared_data / "pretrain_text").glob("*.txt.xz"))[:shards]:
+        with lzma.open(path, "rt", encoding="utf-8") as lines:
+            strings += itertools.islice(lines, None if shards is None else 2000)
+    return strings
+
+
+@pytest.mark.parametrize("shards", [1, pytest.param(None, marks=pytest.mark.slow)])
+def test_ids_and_offsets_are_the_librarys(shards: int | None, shared_data: Path) -> None:
+    """Against the BERT tokenizer that the `tokenizers` library puts together itself, with Hugging Face's limit."""
+    vocab = shared_data / "vocab" / "vocab.txt"
+    ours = Tokenizer(Tokenizer.from_vocab(vocab).vocab, Rules(max_characters_per_word=100))
+    theirs = tokenizers.implementations.BertWordPieceTokenizer(str(vocab), lowercase=True)
+    texts = real_text(shared_data, shards)
+    assert len(texts) > 2500
+    for start in range(0, len(texts), 10_000):
+        some = texts[start : start + 10_000]
+        for text, wanted in zip(some, theirs.encode_batch(some, add_special_tokens=False), strict=True):
+            found = ours.encode(text)
+            assert (found.ids, found.offsets) == (wanted.ids, wanted.offsets), text

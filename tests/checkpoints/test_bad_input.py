@@ -1,0 +1,210 @@
+"""Broken checkpoints: one clear line, exit status 2, and no output directory."""
+
+import json
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from mobilebert_tf import cli
+from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
+
+from .conftest import ARCHITECTURES, HEAD_SETS, random_checkpoint
+
+
+@pytest.fixture
+def directories(tmp_path) -> dict[str, Path]:
+    """The same classifier in each world."""
+    found = {}
+    for world, write in WORLDS.items():
+        found[world] = tmp_path / world
+        found[world].mkdir()
+        write(random_checkpoint(ARCHITECTURES["with_pooler"], HEAD_SETS["classifier"]), found[world])
+    return found
+
+
+@pytest.fixture
+def refuse(tmp_path, capsys):
+    """Convert, expect a refusal, return its one line."""
+
+    def run(source: Path, *flags: str) -> str:
+        output = tmp_path / "output"
+        before = sorted(path.name for path in tmp_path.iterdir())
+        status = cli.run(["convert", f"--input={source}", f"--output={output}", "--to=keras", *flags])
+        error = capsys.readouterr().err.strip()
+        assert (status, len(error.splitlines())) == (2, 1), error
+        assert sorted(path.name for path in tmp_path.iterdir()) == before
+        return error
+
+    return run
+
+
+def rewrite(directory: Path, change) -> None:
+    arrays = safetensors.numpy.load_file(directory / "model.safetensors")
+    change(arrays)
+    safetensors.numpy.save_file(arrays, directory / "model.safetensors")
+
+
+def edit(path: Path, **changes) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_safetensors_cut_short(directories, refuse):
+    file = directories["huggingface"] / "model.safetensors"
+    content = file.read_bytes()
+    for size in (0, 5, 200, len(content) // 2, len(content) - 1):
+        file.write_bytes(content[:size])
+        assert f"{file}: is damaged or no safetensors file" in refuse(directories["huggingface"])
+
+
+def test_header_that_lies(directories, refuse):
+    file = directories["huggingface"] / "model.safetensors"
+    content = file.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    name = "classifier.weight"
+    for offsets in ([0, 10**9], [-4, 8], [8, 4]):
+        lying = json.dumps({**header, name: {**header[name], "data_offsets": offsets}}).encode()
+        file.write_bytes(struct.pack("<Q", len(lying)) + lying + content[8 + length :])
+        assert f"{file}: is damaged" in refuse(directories["huggingface"])
+    file.write_bytes(struct.pack("<Q", 2**62) + content[8:])
+    assert f"{file}: is damaged" in refuse(directories["huggingface"])
+
+
+def test_pickle_is_not_read(directories, refuse):
+    folder = directories["huggingface"]
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    line = refuse(folder)
+    assert "a pickle can run code" in line and "weights_only=True" in line
+
+
+@pytest.mark.parametrize("name", ["../model.safetensors", "/etc/passwd", "sub/model.safetensors", "", ".."])
+def test_index_that_leads_out_of_the_directory(name, directories, refuse):
+    folder = directories["huggingface"]
+    (folder / "model.safetensors").rename(folder.parent / "elsewhere")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"classifier.weight": name}}))
+    assert "is no file of this directory" in refuse(folder)
+
+
+def test_index_with_a_file_missing(directories, refuse):
+    folder = directories["huggingface"]
+    (folder / "model.safetensors").rename(folder.parent / "elsewhere")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "part.safetensors"}}))
+    assert f"{folder / 'part.safetensors'}: missing" in refuse(folder)
+    (folder / "model.safetensors.index.json").write_text("[]")
+    assert "is not a JSON object" in refuse(folder)
+
+
+def test_missing_extra_and_misshapen(directories, refuse, tmp_path, capsys):
+    folder = directories["huggingface"]
+    name = "mobilebert.encoder.layer.1.attention.self.key.bias"
+    rewrite(folder, lambda arrays: arrays.pop(name))
+    assert f"lacks {name}," in refuse(folder)
+    words = ["convert", f"--input={folder}", f"--output={tmp_path / 'allowed'}", "--allow_missing"]
+    assert cli.run(words) == 0 and "missing       1 weights" in capsys.readouterr().out
+    rewrite(folder, lambda arrays: arrays.update({name: np.zeros(8, np.float32), "lora.a": np.zeros(3, np.float32)}))
+    assert "has lora.a, which its configuration has no use for" in refuse(folder)
+    rewrite(folder, lambda arrays: (arrays.pop("lora.a"), arrays.update({name: np.zeros(9, np.float32)})))
+    assert f"{name} has shape [9], its configuration makes it [8]" in refuse(folder)
+
+
+def test_configuration_that_contradicts_the_shapes(directories, refuse):
+    edit(directories["huggingface"] / "config.json", embedding_size=10)
+    line = refuse(directories["huggingface"])
+    assert "word_embeddings.weight has shape [57, 8], its configuration makes it [57, 10]" in line
+    edit(directories["tf1"] / "bert_config.json", num_hidden_layers=3)
+    assert "lacks bert/encoder/layer_2/" in refuse(directories["tf1"])
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_vocabulary_of_another_model(world, directories, refuse):
+    with open(directories[world] / "vocab.txt", "a") as vocab:
+        vocab.write("one\nmore\n")
+    line = refuse(directories[world])
+    assert "has 59 pieces" in line and "vocab_size=57" in line
+
+
+def test_checkpoint_with_a_file_missing_or_cut(directories, refuse):
+    folder = directories["tf1"]
+    data = folder / "mobilebert_variables.ckpt.data-00000-of-00001"
+    content = data.read_bytes()
+    data.write_bytes(content[: len(content) // 2])
+    assert "cannot be read, the data file is damaged or cut short" in refuse(folder)
+    data.unlink()
+    assert f"{data}: missing" in refuse(folder)
+    data.write_bytes(content)
+    (folder / "mobilebert_variables.ckpt.index").write_bytes(b"nonsense")
+    assert "is no readable checkpoint" in refuse(folder)
+
+
+def test_checkpoint_without_configuration(directories, refuse):
+    (directories["tf1"] / "bert_config.json").unlink()
+    assert "has no bert_config.json; give --config=mobilebert" in refuse(directories["tf1"])
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_nan_is_named(world, directories, tmp_path, capsys):
+    begin = random_checkpoint(ARCHITECTURES["with_pooler"], HEAD_SETS["classifier"])
+    for weight in begin.weights:
+        if weight.name == "block_1/attention/value/kernel":
+            begin.read(weight)[2, 3] = np.nan
+    shutil.rmtree(directories[world])
+    directories[world].mkdir()
+    assert WORLDS[world](begin, directories[world]) == [
+        "block_1/attention/value/kernel: 1 of 128 values are NaN or infinite"
+    ]
+    assert cli.run(["convert", f"--input={directories[world]}", f"--output={tmp_path / 'out'}"]) == 0
+    assert "warning: block_1/attention/value/kernel: 1 of 128 values" in capsys.readouterr().out
+
+
+def test_two_heads_need_a_choice(directories, refuse, tmp_path):
+    folder = directories["huggingface"]
+    two = {"qa_outputs.weight": np.ones((2, 16), np.float32), "qa_outputs.bias": np.ones(2, np.float32)}
+    rewrite(folder, lambda arrays: arrays.update(two))
+    assert "qa_outputs.bias" in refuse(folder)  # `architectures` names the classifier
+    edit(folder / "config.json", architectures=None)
+    assert "has several heads (classifier, answer_span); --head says which" in refuse(folder)
+    flags = ["--head=answer_span", "--allow_extra", f"--output={tmp_path / 'answers'}"]
+    assert cli.run(["convert", f"--input={folder}", *flags]) == 0
+    assert open_checkpoint(tmp_path / "answers").heads.present == ("answer_span",)
+
+
+def test_untied_decoder(directories, refuse, tmp_path):
+    folder = tmp_path / "lm"
+    folder.mkdir()
+    begin = random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["masked_words"])
+    WORLDS["huggingface"](begin, folder)
+    table = safetensors.numpy.load_file(folder / "model.safetensors")["mobilebert.embeddings.word_embeddings.weight"]
+    rewrite(folder, lambda arrays: arrays.update({"cls.predictions.decoder.weight": table}))
+    assert open_checkpoint(folder).passed_over == ("cls.predictions.decoder.weight",)
+    rewrite(folder, lambda arrays: arrays.update({"cls.predictions.decoder.weight": table + 1}))
+    assert "only tied ones can be held here" in refuse(folder)
+
+
+def test_nothing_there(tmp_path, refuse):
+    assert "no such model directory" in refuse(tmp_path / "absent")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "holds no model" in refuse(empty)
+
+
+def test_labels_that_do_not_fit(directories, refuse):
+    folder = directories["huggingface"]
+    for name in ("labels.txt", "task.json"):
+        (folder / name).unlink()
+    edit(folder / "config.json", id2label={"0": "a", "2": "b"})
+    assert "id2label does not number its labels" in refuse(folder)
+    edit(folder / "config.json", id2label={"0": "a", "1": "b"})
+    assert "names 2 labels, its head has 3" in refuse(folder)
+
+
+def test_output_that_holds_something(directories, tmp_path, capsys):
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "diary.txt").write_text("mine")
+    assert cli.run(["convert", f"--input={directories['keras']}", f"--output={taken}", "--to=tf1"]) == 2
+    assert "holds files of something else" in capsys.readouterr().err
+    assert [path.name for path in taken.iterdir()] == ["diary.txt"]

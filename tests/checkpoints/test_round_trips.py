@@ -1,0 +1,134 @@
+"""Around the triangle: this project's files, Google's, Hugging Face's."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import tensorflow as tf
+
+from mobilebert_tf import cli
+from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
+from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.errors import UsageError
+
+from .conftest import ARCHITECTURES, HEAD_SETS, assert_same, random_checkpoint
+
+
+@pytest.mark.parametrize("heads", HEAD_SETS.values(), ids=HEAD_SETS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_path_is_bit_exact(name, heads, tmp_path):
+    config = ARCHITECTURES[name]
+    begin = random_checkpoint(config, heads)
+    worlds = ["keras", "tf1"] if name == "ib_bert" else list(WORLDS)
+    for order in itertools.permutations(worlds):
+        found = begin
+        for number, world in enumerate((*order, order[0])):
+            directory = tmp_path / "-".join((*order, str(number)))
+            directory.mkdir()
+            assert WORLDS[world](found, directory) == []
+            found = open_checkpoint(directory)
+            assert found.world == world
+            assert_same(begin, found)
+
+
+def test_teacher_cannot_go_to_hugging_face(tmp_path):
+    with pytest.raises(UsageError, match="cannot hold IB-BERT.*--to=tf1"):
+        WORLDS["huggingface"](random_checkpoint(ARCHITECTURES["ib_bert"], Heads()), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command(tmp_path, capsys):
+    """As a user would: three commands in a row, the last file equal to the first."""
+    first = tmp_path / "first"
+    first.mkdir()
+    WORLDS["huggingface"](random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["pretraining"]), first)
+    for source, to in (("first", "keras"), ("keras", "tf1"), ("tf1", "huggingface")):
+        assert cli.run(["convert", f"--input={tmp_path / source}", f"--output={tmp_path / to}", f"--to={to}"]) == 0
+    printed = capsys.readouterr().out
+    assert "masked words, next sentence" in printed and "not needed" not in printed
+    assert (first / "model.safetensors").read_bytes() == (tmp_path / "huggingface" / "model.safetensors").read_bytes()
+    # Again: nothing is done. Another kind: refused.
+    words = ["convert", f"--input={first}", f"--output={tmp_path / 'keras'}"]
+    assert cli.run([*words, "--to=keras"]) == 0
+    assert "is finished already" in capsys.readouterr().out
+    assert cli.run([*words, "--to=tf1"]) == 2
+    assert "was begun with --to keras, this command has tf1" in capsys.readouterr().err
+
+
+def test_optimizer_slots_are_passed_over(tmp_path, capsys):
+    """A training checkpoint with moments and a step counter, as Google's training leaves it."""
+    begin = random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["answer_span"])
+    names, tensors = ["global_step"], [tf.constant(7, tf.int64)]
+    for weight in begin.weights:
+        value = begin.read(weight)
+        names += [weight.google, f"{weight.google}/adam_m", f"{weight.google}/adam_v"]
+        tensors += [tf.constant(value.T if weight.google_transposed else value)] + [tf.zeros(2)] * 2
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "model.ckpt-7"), tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors
+    )
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    WORLDS["tf1"](begin, whole)
+    (whole / "bert_config.json").rename(tmp_path / "bert_config.json")
+    found = open_checkpoint(tmp_path / "model.ckpt-7")
+    assert len(found.passed_over) == 1 + 2 * len(begin.weights)
+    for weight in begin.weights:
+        np.testing.assert_array_equal(found.read(weight), begin.read(weight))
+    assert cli.run(["model", "info", str(tmp_path / "model.ckpt-7")]) == 0
+    assert f"not needed    {len(found.passed_over)} arrays: " in capsys.readouterr().out
+
+
+def test_sharded_safetensors(tmp_path):
+    begin = random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["classifier"])
+    WORLDS["huggingface"](begin, tmp_path)
+    arrays = safetensors.numpy.load_file(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    names = sorted(arrays)
+    parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, inside in parts.items():
+        safetensors.numpy.save_file({name: arrays[name] for name in inside}, tmp_path / file)
+    weight_map = {name: file for file, inside in parts.items() for name in inside}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+    assert_same(begin, open_checkpoint(tmp_path))
+
+
+def test_names_without_prefix_and_of_old_files(tmp_path):
+    begin = random_checkpoint(ARCHITECTURES["bert"], Heads())
+    WORLDS["huggingface"](begin, tmp_path)
+    arrays = safetensors.numpy.load_file(tmp_path / "model.safetensors")
+    assert not any(name.startswith("bert.") for name in arrays)
+    old = {}
+    for name, array in arrays.items():
+        name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        old[f"bert.{name}"] = array
+    old["bert.embeddings.position_ids"] = np.arange(20)
+    safetensors.numpy.save_file(old, tmp_path / "model.safetensors")
+    found = open_checkpoint(tmp_path)
+    assert found.passed_over == ("bert.embeddings.position_ids",)
+    assert_same(begin, found)
+
+
+def test_half_precision_is_widened(tmp_path):
+    begin = random_checkpoint(ARCHITECTURES["mobilebert"], Heads())
+    WORLDS["huggingface"](begin, tmp_path)
+    arrays = safetensors.numpy.load_file(tmp_path / "model.safetensors")
+    halves = {name: array.astype(np.float16) for name, array in arrays.items()}
+    safetensors.numpy.save_file(halves, tmp_path / "model.safetensors")
+    found = open_checkpoint(tmp_path)
+    for weight in begin.weights:
+        np.testing.assert_array_equal(found.read(weight), begin.read(weight).astype(np.float16).astype(np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset, heads", [("mobilebert", "pretraining"), ("mobilebert_tiny", "answer_span")])
+def test_full_size(preset, heads, tmp_path):
+    begin = random_checkpoint(MobileBertConfig.preset(preset), HEAD_SETS[heads])
+    found = begin
+    for world in ("huggingface", "tf1", "keras", "huggingface"):
+        directory = tmp_path / f"{world}-{found.world}"
+        directory.mkdir()
+        WORLDS[world](found, directory)
+        found = open_checkpoint(directory)
+        assert_same(begin, found)

@@ -82,10 +82,11 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
 
     warnings: list[str] = []
     name = "mobilebert_variables.ckpt" if checkpoint.config.use_bottleneck else "bert_model.ckpt"
-    arrays = [(weight, beside.read_checked(checkpoint, weight, warnings)) for weight in checkpoint.weights]
-    tensors = [tf.constant(array.T if weight.google_transposed else array) for weight, array in arrays]
-    names = [weight.google for weight in checkpoint.weights]
-    del arrays
+    names, tensors = [], []
+    for weight in checkpoint.weights:
+        array = beside.read_checked(checkpoint, weight, warnings)
+        names.append(weight.google)
+        tensors.append(tf.constant(array.T if weight.google_transposed else array))
     tf.raw_ops.SaveV2(
         prefix=str(directory / name), tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors
     )

@@ -3,7 +3,11 @@
 Needs the extra `huggingface` (torch and transformers); skipped without it.
 """
 
+import importlib.util
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,141 +15,99 @@ import pytest
 from mobilebert_tf import cli
 from mobilebert_tf.model_directory import load_model_directory
 
-torch = pytest.importorskip("torch", reason="needs the extra: pip install 'mobilebert_tf[huggingface]'")
-transformers = pytest.importorskip("transformers", reason="needs the extra: pip install 'mobilebert_tf[huggingface]'")
-
 pytestmark = pytest.mark.transformers
 
-SMALL = dict(
-    vocab_size=90,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    max_position_embeddings=40,
-    num_labels=3,
+SIDE = Path(__file__).with_name("huggingface_side.py")
+NAMES = ("mobilebert", "no_pooler", "tiny", "without_opt", "bert")
+KINDS = (
+    "Model",
+    "ForPreTraining",
+    "ForMaskedLM",
+    "ForNextSentencePrediction",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
 )
-MOBILEBERT = dict(SMALL, embedding_size=12, intra_bottleneck_size=16)
-ARCHITECTURES = {
-    "mobilebert": ("MobileBert", MOBILEBERT),
-    "no_pooler": ("MobileBert", {**MOBILEBERT, "classifier_activation": False}),
-    "tiny": (
-        "MobileBert",
-        {
-            **MOBILEBERT,
-            "use_bottleneck_attention": True,
-            "key_query_shared_bottleneck": False,
-            "num_feedforward_networks": 2,
-            "num_hidden_layers": 4,
-        },
-    ),
-    "without_opt": ("MobileBert", {**MOBILEBERT, "normalization_type": "layer_norm", "hidden_act": "gelu"}),
-    "bert": ("Bert", SMALL),
-}
-KINDS = {
-    "Model": "last_hidden_state",
-    "ForPreTraining": "prediction_logits",
-    "ForMaskedLM": "logits",
-    "ForNextSentencePrediction": "logits",
-    "ForSequenceClassification": "logits",
-    "ForTokenClassification": "logits",
-    "ForQuestionAnswering": "start_logits",
-}
-# As for the golden files: relative to the largest value of the tensor, two roundings of float32 a layer.
+# As for the golden files: relative to the largest value of the tensor, some roundings of float32 a layer.
 TOLERANCE = 1e-5
 
 
+@pytest.fixture(scope="module")
+def models(shared_data, tmp_path_factory) -> Path:
+    """A directory each with `theirs`, a saved model, and `outputs.npz`, what it computes."""
+    if not all(importlib.util.find_spec(name) for name in ("torch", "transformers")):
+        pytest.skip("needs the extra: pip install 'mobilebert_tf[huggingface]'")
+    place = tmp_path_factory.mktemp("transformers")
+    # A word of 150 letters is one that only Google's rule keeps.
+    texts = [*json.loads((shared_data / "unicode" / "blns.json").read_text()), "the " + "run" * 50, "Ünïcödé"]
+    vocab = str(shared_data / "vocab" / "vocab.txt")
+    (place / "tokenizer.json").write_text(json.dumps({"vocab": vocab, "texts": texts}))
+    other_side("make", place)
+    return place
+
+
+def other_side(what: str, place: Path) -> None:
+    done = subprocess.run([sys.executable, str(SIDE), what, str(place)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+def convert(source: Path, output: Path, to: str) -> None:
+    assert cli.run(["convert", f"--input={source}", f"--output={output}", f"--to={to}"]) == 0
+
+
 def assert_close(ours, theirs) -> None:
-    theirs = theirs.detach().numpy() if hasattr(theirs, "detach") else np.asarray(theirs)
     assert np.abs(np.asarray(ours) - theirs).max() <= TOLERANCE * np.abs(theirs).max()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_there_and_back(name, kind, tmp_path):
-    family, values = ARCHITECTURES[name]
-    torch.manual_seed(3)
-    model = getattr(transformers, family + kind)(getattr(transformers, f"{family}Config")(**values)).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            # At their initial size the weights hardly move a hidden state.
-            parameter.add_(0.15 * torch.randn_like(parameter))
-    model.save_pretrained(tmp_path / "theirs")
-    random = np.random.default_rng(0)
-    ids = random.integers(1, 90, (3, 20))
-    mask = (np.arange(20) < np.array([[20], [13], [4]])).astype(np.int64)
-    segments = (np.arange(20) >= 7).astype(np.int64) * mask
-    theirs = run(model, ids, mask, segments)
-
-    loaded = load_model_directory(tmp_path / "theirs").model
+@pytest.mark.parametrize("name", NAMES)
+def test_imported_models_compute_the_same(name, kind, models):
+    directory = models / f"{name}-{kind}"
+    theirs = np.load(directory / "outputs.npz")
+    model = load_model_directory(directory / "theirs").model
     inputs = {
-        "input_ids": ids.astype(np.int32),
-        "input_mask": mask.astype(np.int32),
-        "segment_ids": segments.astype(np.int32),
+        "input_ids": theirs["input_ids"].astype(np.int32),
+        "input_mask": theirs["attention_mask"].astype(np.int32),
+        "segment_ids": theirs["token_type_ids"].astype(np.int32),
         "masked_lm_positions": np.tile(np.arange(20, dtype=np.int32), (3, 1)),
     }
-    outputs = loaded.encoder(inputs)
-    for ours, hidden in zip(outputs["feature_maps"], theirs["hidden_states"], strict=True):
-        assert_close(ours, hidden)
-    for scores, attention in zip(outputs["attention_scores"], theirs["attentions"], strict=True):
+    outputs = model.encoder(inputs)
+    for number, ours in enumerate(outputs["feature_maps"]):
+        assert_close(ours, theirs[f"hidden_states_{number}"])
+    for number, scores in enumerate(outputs["attention_scores"]):
         scores = np.asarray(scores, np.float64)
         powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        assert_close(powers / powers.sum(axis=-1, keepdims=True), attention)
-    for ours, wanted in compared(kind, loaded(inputs), theirs):
-        assert_close(ours, wanted)
-
-    for source, to in (("theirs", "keras"), ("keras", "tf1"), ("tf1", "back")):
-        world = "huggingface" if to == "back" else to
-        flags = [f"--input={tmp_path / source}", f"--output={tmp_path / to}", f"--to={world}"]
-        assert cli.run(["convert", *flags]) == 0
-    again, info = type(model).from_pretrained(tmp_path / "back", output_loading_info=True)
-    problems = {key: names for key, names in info.items() if names and key != "error_msgs"}
-    assert not problems
-    for one, other in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
-        assert one[0] == other[0] and torch.equal(one[1], other[1])
-    repeated = run(again.eval(), ids, mask, segments)
-    assert torch.equal(repeated[KINDS[kind]], theirs[KINDS[kind]])
-
-
-def run(model, ids, mask, segments):
-    ids, mask, segments = map(torch.tensor, (ids, mask, segments))
-    given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments}
-    with torch.no_grad():
-        return model(**given, output_hidden_states=True, output_attentions=True)
-
-
-def compared(kind, ours, theirs):
-    if kind == "Model":
-        yield ours["sequence_output"], theirs["last_hidden_state"]
-        yield ours["pooled_output"], theirs["pooler_output"]
-    elif kind == "ForPreTraining":
-        yield ours["masked_word_logits"], theirs["prediction_logits"]
-        yield ours["next_sentence_logits"], theirs["seq_relationship_logits"]
-    elif kind == "ForMaskedLM":
-        yield ours["masked_word_logits"], theirs["logits"]
-    elif kind == "ForNextSentencePrediction":
-        yield ours["next_sentence_logits"], theirs["logits"]
-    elif kind == "ForQuestionAnswering":
-        yield ours["start_logits"], theirs["start_logits"]
-        yield ours["end_logits"], theirs["end_logits"]
+        assert_close(powers / powers.sum(axis=-1, keepdims=True), theirs[f"attentions_{number}"])
+    ours = model(inputs)
+    heads = {
+        "Model": {"sequence_output": "last_hidden_state", "pooled_output": "pooler_output"},
+        "ForPreTraining": {
+            "masked_word_logits": "prediction_logits",
+            "next_sentence_logits": "seq_relationship_logits",
+        },
+        "ForMaskedLM": {"masked_word_logits": "logits"},
+        "ForNextSentencePrediction": {"next_sentence_logits": "logits"},
+        "ForQuestionAnswering": {"start_logits": "start_logits", "end_logits": "end_logits"},
+    }
+    if kind in heads:
+        for here, there in heads[kind].items():
+            assert_close(ours[here], theirs[there])
     else:
-        yield ours, theirs["logits"]
+        assert_close(ours, theirs["logits"])
 
 
-def test_the_tokenizer_goes_along(shared_data, tmp_path):
-    """Their tokenizer -> here -> there: the same ids, also of a word of 150 letters, which only Google's rule keeps."""
-    tokenizer = transformers.BertTokenizerFast(vocab_file=str(shared_data / "vocab" / "vocab.txt"))
-    config = transformers.MobileBertConfig(**{**MOBILEBERT, "vocab_size": 30522})
-    transformers.MobileBertModel(config).save_pretrained(tmp_path / "theirs")
-    tokenizer.save_pretrained(tmp_path / "theirs")
-    texts = [*json.loads((shared_data / "unicode" / "blns.json").read_text()), "the " + "run" * 50, "Ünïcödé"]
-    wanted = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    here = load_model_directory(tmp_path / "theirs").tokenizer
-    assert here.rules.max_characters_per_word == 100
-    assert [here.encode(text).ids for text in texts] == wanted
-    flags = [f"--input={tmp_path / 'theirs'}", f"--output={tmp_path / 'back'}", "--to=huggingface"]
-    assert cli.run(["convert", *flags]) == 0
-    again = transformers.AutoTokenizer.from_pretrained(tmp_path / "back")
-    assert [again(text, add_special_tokens=False)["input_ids"] for text in texts] == wanted
-    pair = again("the cat", "sat")
-    assert pair["token_type_ids"] == [0, 0, 0, 0, 1, 1]
+def test_there_and_back(models):
+    """Through this project's form and Google's; `transformers` then finds every weight equal and none missing."""
+    for name in NAMES:
+        for kind in KINDS:
+            directory = models / f"{name}-{kind}"
+            convert(directory / "theirs", directory / "keras", "keras")
+            convert(directory / "keras", directory / "tf1", "tf1")
+            convert(directory / "tf1", directory / "back", "huggingface")
+    directory = models / "tokenizer"
+    tokenizer = load_model_directory(directory / "theirs").tokenizer
+    texts = json.loads((models / "tokenizer.json").read_text())["texts"]
+    assert tokenizer.rules.max_characters_per_word == 100
+    assert [tokenizer.encode(text).ids for text in texts] == json.loads((directory / "ids.json").read_text())
+    convert(directory / "theirs", directory / "back", "huggingface")
+    other_side("check", models)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import subprocess
 import sys
@@ -72,16 +71,14 @@ def _unreadable(_: Any) -> Any:
 def _convert(source: Path, output: Path, to: str) -> dict[str, Any]:
     shutil.rmtree(output, ignore_errors=True)
     flags = [f"--input={source}", f"--output={output}", f"--to={to}"]
-    command = [sys.executable, "-m", "mobilebert_tf", "convert", *flags]
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    # Unlike the sums that `resource` keeps, this tells what this one process has used.
-    _, status, usage = os.wait4(process.pid, 0)
+    command = [sys.executable, "-m", "mobilebert_tf.benchmarks.one_conversion", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
-    if status:
-        raise FailedError(f"converting {source.name} to {to} ended with status {os.waitstatus_to_exitcode(status)}")
-    kibibytes = usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss / 1024
-    return {"samples": [round(seconds, 3)], "peak_memory_mib": round(kibibytes / 1024, 1)}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise FailedError(f"converting {source.name} to {to} ended with status {done.returncode}: {last}")
+    return {"samples": [round(seconds, 3)], "peak_memory_mib": float(done.stdout.strip().splitlines()[-1])}
 
 
 def table(written: dict[str, Any]) -> str:

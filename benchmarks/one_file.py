@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_tf.benchmarks.memory import peak_memory
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.runtime import load_interpreter
 
@@ -48,7 +49,7 @@ def measure(
         "samples": samples,
         "load_ms": round((loaded - start) * 1e3, 2),
         "first_ms": round((first_end - first) * 1e3, 2),
-        "peak_memory_mib": _peak_memory(),
+        "peak_memory_mib": peak_memory(),
         # Cores that other processes kept busy meanwhile: above 0.1 or so the samples are doubtful.
         "foreign_cores": round(max(0.0, foreign_busy / elapsed), 2),
         "sequence_length": length,
@@ -126,16 +127,6 @@ def _busy_seconds() -> float:
         return 0.0
     idle, waiting = numbers[3], numbers[4]
     return (sum(numbers) - idle - waiting) / os.sysconf("SC_CLK_TCK")
-
-
-def _peak_memory() -> float | None:
-    """MiB that the process has held at most."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    peak = next((line for line in status.splitlines() if line.startswith("VmHWM")), None)
-    return round(int(peak.split()[1]) / 1024, 1) if peak else None
 
 
 if __name__ == "__main__":

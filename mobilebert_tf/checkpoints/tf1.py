@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mobilebert_tf import atomic, quiet
-from mobilebert_tf.checkpoints import beside
+from mobilebert_tf import atomic
+from mobilebert_tf.checkpoints import beside, tensorflow_parts
 from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, match
 from mobilebert_tf.checkpoints.google_config import from_google, heads_kept, to_google
 from mobilebert_tf.checkpoints.names import Weight
@@ -77,19 +77,15 @@ def open_checkpoint(
 
 def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
     """Write `NAME.ckpt.*`, `checkpoint`, `bert_config.json` and vocabulary; returns warnings."""
-    quiet.start_tensorflow()
-    import tensorflow as tf
-
     warnings: list[str] = []
     name = "mobilebert_variables.ckpt" if checkpoint.config.use_bottleneck else "bert_model.ckpt"
-    names, tensors = [], []
-    for weight in checkpoint.weights:
-        array = beside.read_checked(checkpoint, weight, warnings)
-        names.append(weight.google)
-        tensors.append(tf.constant(array.T if weight.google_transposed else array))
-    tf.raw_ops.SaveV2(
-        prefix=str(directory / name), tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors
-    )
+
+    def arrays() -> Iterator[tuple[str, np.ndarray]]:
+        for weight in checkpoint.weights:
+            array = beside.read_checked(checkpoint, weight, warnings)
+            yield weight.google, array.T if weight.google_transposed else array
+
+    tensorflow_parts.save(str(directory / name), arrays())
     atomic.write_text(
         directory / "checkpoint", f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n'
     )
@@ -153,21 +149,26 @@ def _prefix(path: Path) -> Path:
     return prefix
 
 
-def _reader(prefix: Path) -> Any:
-    quiet.start_tensorflow()
-    import tensorflow as tf
+# TensorFlow raises a class of its own for each status, and others where a file ends too early.
+_UNREADABLE = (ValueError, RuntimeError, IndexError, OSError, KeyError)
 
+
+def _reader(prefix: Path) -> Any:
     try:
-        return tf.train.load_checkpoint(str(prefix))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{prefix}: is no readable checkpoint ({str(error).splitlines()[0]})") from None
+        return tensorflow_parts.open_reader(str(prefix))
+    except Exception as error:
+        raise _damaged(error, f"{prefix}: is no readable checkpoint") from None
 
 
 def _tensor(reader: Any, prefix: Path, name: str) -> np.ndarray:
-    import tensorflow as tf
-
     try:
         return reader.get_tensor(name)
-    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{prefix}: {name} cannot be read, the data file is damaged or cut short ({reason})") from None
+    except Exception as error:
+        raise _damaged(error, f"{prefix}: {name} cannot be read, the data file is damaged or cut short") from None
+
+
+def _damaged(error: Exception, message: str) -> Exception:
+    """The error as one of the input, if TensorFlow raised it; a bug stays what it is."""
+    if isinstance(error, _UNREADABLE) or type(error).__module__.startswith("tensorflow."):
+        return UsageError(f"{message} ({(str(error).splitlines() or ['unknown reason'])[0]})")
+    return error

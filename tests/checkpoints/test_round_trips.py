@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -132,3 +134,22 @@ def test_full_size(preset, heads, tmp_path):
         WORLDS[world](found, directory)
         found = open_checkpoint(directory)
         assert_same(begin, found)
+
+
+@pytest.mark.slow
+def test_all_of_tensorflow_can_follow_its_parts(tmp_path):
+    """The reader is imported without the rest; a full import in the same process must still work."""
+    WORLDS["tf1"](random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["classifier"]), tmp_path)
+    program = (
+        "import sys; from mobilebert_tf.checkpoints.conversion import open_checkpoint\n"
+        f"found = open_checkpoint({str(tmp_path)!r})\n"
+        "assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules\n"
+        "from mobilebert_tf import load_model_directory\n"
+        "import tensorflow as tf\n"
+        f"model = load_model_directory({str(tmp_path)!r}).model\n"
+        "ones = tf.ones((1, 8), tf.int32)\n"
+        "inputs = dict(input_ids=ones, input_mask=ones, segment_ids=ones)\n"
+        "print(tf.function(model)(inputs).shape)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "(1, 3)\n", done.stderr[-2000:]

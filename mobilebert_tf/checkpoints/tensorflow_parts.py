@@ -1,0 +1,63 @@
+"""TensorFlow's reader and writer of checkpoints, without the seconds that importing all of TensorFlow takes.
+
+`import tensorflow` runs a module that imports everything, Keras included: 5 of the 6 seconds that a
+conversion would take. What stands behind `tf.train.load_checkpoint` and the op SaveV2 are modules of
+the package `tensorflow.python`, which need a tenth of that. They are imported here under a package
+that is `tensorflow` without its content; a full import later in the same process finds
+them and goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import quiet
+
+
+def open_reader(prefix: str) -> Any:
+    """What `tf.train.load_checkpoint` returns."""
+    with _parts():
+        return importlib.import_module("tensorflow.python.training.py_checkpoint_reader").NewCheckpointReader(prefix)
+
+
+def save(prefix: str, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Write a checkpoint that holds these arrays by these names."""
+    with _parts():
+        ops = importlib.import_module("tensorflow.python.ops.gen_io_ops")
+        context = importlib.import_module("tensorflow.python.eager.context")
+        constant = importlib.import_module("tensorflow.python.framework.constant_op").constant
+        names, tensors = [], []
+        with context.eager_mode():
+            for name, array in arrays:
+                names.append(name)
+                tensors.append(constant(array))
+            ops.save_v2(prefix, names, [""] * len(names), tensors)
+
+
+@contextlib.contextmanager
+def _parts() -> Iterator[None]:
+    """Modules of TensorFlow can be imported one by one, silently."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    spec = importlib.util.find_spec("tensorflow")
+    assert spec and spec.submodule_search_locations
+    bare = types.ModuleType("tensorflow")
+    bare.__path__ = list(spec.submodule_search_locations)
+    bare.__spec__ = spec
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.modules["tensorflow"] = bare
+    try:
+        with quiet.native_stderr_hidden():
+            yield
+    finally:
+        sys.modules.pop("tensorflow", None)

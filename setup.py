@@ -59,6 +59,7 @@ setup(
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",
+        "ml-dtypes>=0.5",
         "numpy>=2.0,<3",
         "scipy>=1.13",
         "tensorboard>=2.20,<3",

@@ -60,6 +60,15 @@ def _training(found: Mapping[str, Any]) -> str:
     return _table(("", "steps per second", "first step", "time per step, ours = 1"), rows)
 
 
+def _conversion(found: Mapping[str, Any]) -> str:
+    """Time and memory of conversions."""
+    rows = []
+    for subject in found["subjects"]:
+        peak = max(one["peak_memory_mib"] for one in subject["rounds"])
+        rows.append((subject["name"], f"{subject['summary']['median']:.1f} s", f"{peak:.0f} MiB"))
+    return _table(("", "time", "peak memory"), rows)
+
+
 def _host(found: Mapping[str, Any]) -> str:
     """Latency of files beside other implementations' files."""
     rows = []
@@ -80,6 +89,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
     "training": _training,
+    "conversion": _conversion,
     "host": _host,
 }
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,10 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
 @contextlib.contextmanager
 def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a new directory beside `path`, which is absent or empty; rename it into place if the block succeeds."""
-    final = Path(path)
+    final = Path(os.path.abspath(path))
     final.parent.mkdir(parents=True, exist_ok=True)
-    aside = final.with_name(f".{os.getpid()}.{final.name}")
-    aside.mkdir()
+    aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    aside.chmod(0o777 & ~_umask())
     try:
         yield aside
         if final.exists():
@@ -48,6 +49,13 @@ def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(aside, final)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _umask() -> int:
+    """Of this process; it can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

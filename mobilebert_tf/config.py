@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from mobilebert_tf.errors import UsageError
 ACTIVATIONS = ("relu", "relu6", "gelu", "gelu_tanh")
 NORMALIZATIONS = ("layer_norm", "no_norm")
 MASK_MODES = ("add", "replace")
+_MOST = {"num_hidden_layers": 1000, "num_feedforward_networks": 1000}
+"""A file that says more is broken; widths and tables may be larger."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,16 +79,20 @@ class MobileBertConfig:
             ("normalization_type", NORMALIZATIONS),
             ("mask_mode", MASK_MODES),
         ):
-            if getattr(self, name) not in allowed:
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in allowed:
                 raise UsageError(f"config: {name} is {getattr(self, name)!r}; it can be {', '.join(allowed)}")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.type == "int" and (not isinstance(value, int) or value < 1):
-                raise UsageError(f"config: {field.name} is {value!r}; it must be a whole number of at least 1")
+            if field.type == "int" and (type(value) is not int or not 1 <= value <= _MOST.get(field.name, 10**7)):
+                most = _MOST.get(field.name, 10**7)
+                raise UsageError(f"config: {field.name} is {value!r}; it must be a whole number from 1 to {most:,}")
             if field.type == "bool" and not isinstance(value, bool):
                 raise UsageError(f"config: {field.name} is {value!r}; it must be true or false")
-            if "float" in str(field.type) and not isinstance(value, (int, float, type(field.default))):
-                raise UsageError(f"config: {field.name} is {value!r}; it must be a number")
+            if "float" in str(field.type) and value is not field.default:
+                if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                    raise UsageError(f"config: {field.name} is {value!r}; it must be a finite number")
+            if field.name.endswith(("eps", "initializer_range")) and value is not None and value <= 0:
+                raise UsageError(f"config: {field.name} is {value!r}; it must be above 0")
             if field.name.endswith("dropout_prob") and not 0.0 <= value < 1.0:
                 raise UsageError(f"config: {field.name} is {value!r}; it must be in [0, 1)")
         if not self.use_bottleneck and self.intra_bottleneck_size != self.hidden_size:

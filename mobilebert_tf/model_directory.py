@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import keras
 import numpy as np
 
 from mobilebert_tf import atomic
+from mobilebert_tf.checkpoints import beside
 from mobilebert_tf.checkpoints.conversion import open_checkpoint
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
@@ -85,8 +87,11 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
     checkpoint = open_checkpoint(Path(directory))
     model = build_model(checkpoint.config, checkpoint.heads, seed)
     variables = {variable.path: variable for variable in model.trainable_weights}
+    broken: list[str] = []
     for weight in checkpoint.weights:
-        variables.pop(weight.name).assign(checkpoint.read(weight))
+        variables.pop(weight.name).assign(beside.read_checked(checkpoint, weight, broken))
+    for said in broken:
+        warnings.warn(f"{directory}: {said}", stacklevel=2)
     assert not variables, f"not in the table of names: {sorted(variables)}"
     architecture = checkpoint.architecture
     return LoadedModel(Path(directory), model, checkpoint.files, architecture.task, architecture.tokenizer)

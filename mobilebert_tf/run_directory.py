@@ -140,9 +140,9 @@ def fingerprint(paths: str) -> str:
     digest = hashlib.sha256()
     for path in expand(paths):
         record = path / RECORD
-        if path.is_dir() and record.exists():
-            outputs = _read_record(record).get("outputs", {})
-            digest.update(json.dumps({k: v["sha256"] for k, v in outputs.items()}, sort_keys=True).encode())
+        outputs = _outputs_of(record) if path.is_dir() and record.exists() else None
+        if outputs is not None:
+            digest.update(json.dumps(outputs, sort_keys=True).encode())
             continue
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
@@ -154,6 +154,15 @@ def fingerprint(paths: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def _outputs_of(record: Path) -> dict[str, str] | None:
+    """Hashes by name that a run of this project recorded; None if the file is another program's."""
+    try:
+        outputs = _read_record(record).get("outputs", {})
+        return {name: output["sha256"] for name, output in outputs.items()}
+    except (UsageError, KeyError, TypeError):
+        return None
+
+
 def expand(paths: str) -> list[Path]:
     """The files and directories that a comma-separated list of paths and patterns names.
 
@@ -163,6 +172,8 @@ def expand(paths: str) -> list[Path]:
     found = []
     for pattern in filter(None, paths.split(",")):
         matches = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
+        if not os.path.exists(pattern) and os.path.exists(f"{pattern}.index"):
+            matches = sorted(glob.glob(f"{glob.escape(pattern)}.*"))  # a TensorFlow checkpoint's prefix
         if not matches or not os.path.exists(matches[0]):
             raise UsageError(f"{pattern}: no such file or directory")
         found += [Path(match) for match in matches]
@@ -175,12 +186,15 @@ def _identity(command: Any, name: str) -> dict[str, Any]:
     identity: dict[str, Any] = {"command": name}
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
-        found = value and (os.path.exists(str(value).split(",")[0]) or glob.has_magic(str(value)))
-        if field.metadata["is_input"] and found:
+        if field.metadata["is_input"] and value and _is_there(value.split(",")[0]):
             identity[field.name] = fingerprint(value)
         elif field.metadata["identity"] and field.name != "output":
             identity[field.name] = value
     return identity
+
+
+def _is_there(path: str) -> bool:
+    return os.path.exists(path) or os.path.exists(f"{path}.index") or glob.has_magic(path)
 
 
 def _refuse_other(directory: Path, there: dict[str, Any], here: dict[str, Any]) -> None:

@@ -28,6 +28,14 @@ class Rules:
     max_characters_per_word: int = 200
     """Longer words become [UNK]. Google's limit; Hugging Face's is 100."""
 
+    def __post_init__(self) -> None:
+        for name in ("lower_case", "strip_accents", "split_cjk"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"tokenizer: {name} is {getattr(self, name)!r}; it must be true or false")
+        longest = self.max_characters_per_word
+        if type(longest) is not int or not 1 <= longest <= 1_000_000:
+            raise UsageError(f"tokenizer: max_characters_per_word is {longest!r}; it must be a number from 1 on")
+
 
 UNCASED = Rules()
 
@@ -126,10 +134,17 @@ def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
     return check_pieces([piece.rstrip("\r") for piece in pieces], path)
 
 
+def is_one_line(text: str) -> bool:
+    """Whether `text` can stand in a line of a UTF-8 file and be read back."""
+    return "\n" not in text and "\r" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[str, ...]:
     """The pieces of the vocabulary in `path`. Raises UsageError: one is there twice, or a special token is not."""
     first: dict[str, int] = {}
     for number, piece in enumerate(pieces, start=1):
+        if not is_one_line(piece):
+            raise UsageError(f"{path}, line {number}: {piece!r} is no line of text")
         if piece in first:
             raise UsageError(f"{path}, line {number}: {piece!r} stands in line {first[piece]} already")
         first[piece] = number

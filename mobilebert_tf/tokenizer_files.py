@@ -14,17 +14,20 @@ from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, check_pieces, read_vocab
 
-_HUGGINGFACE_LONGEST = 100
+HUGGINGFACE = Rules(max_characters_per_word=100)
+"""What Hugging Face's `BertTokenizer` does where no file says otherwise."""
 
 
-def read_tokenizer(directory: Path, vocab: str | None = None) -> Tokenizer | None:
+def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UNCASED) -> Tokenizer | None:
     """The tokenizer of a model directory, a Hugging Face directory or Google's release; None if it has none.
 
     `vocab.txt` is the vocabulary, else the one inside Hugging Face's `tokenizer.json`. The rules are
-    those that `tokenizer.json` or `tokenizer_config.json` state; without either, Google's uncased ones.
+    those that `tokenizer.json` and `tokenizer_config.json` state.
 
     Args:
       vocab: a vocabulary to use in place of the directory's.
+      unsaid: the rules where no file states them. A vocabulary with capital letters is then
+        taken as one of Google's cased models, which say it in their names only.
 
     Raises:
       UsageError: a file is broken, or says what BERT's WordPiece does not do.
@@ -32,13 +35,22 @@ def read_tokenizer(directory: Path, vocab: str | None = None) -> Tokenizer | Non
     described = _read(directory / "tokenizer.json")
     settings = _read(directory / "tokenizer_config.json")
     path = Path(vocab) if vocab else directory / "vocab.txt"
+    inside = _pieces(described, directory / "tokenizer.json") if "model" in described else None
     if vocab or path.exists():
         pieces = read_vocab(path)
-    elif "model" in described:
-        pieces = _pieces(described, directory / "tokenizer.json")
+        if inside and not vocab and inside != pieces:
+            raise UsageError(f"{path}: is another vocabulary than that of tokenizer.json")
+    elif inside:
+        pieces = inside
     else:
         return None
-    return Tokenizer(pieces, _rules(described, settings, directory))
+    if not described and not settings:
+        cased = any(piece != piece.lower() for piece in pieces if not piece.startswith("["))
+        return Tokenizer(pieces, dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not cased))
+    try:
+        return Tokenizer(pieces, _rules(described, settings, directory, unsaid))
+    except UsageError as error:
+        raise UsageError(f"{directory}: {str(error)}" if str(error).startswith("tokenizer:") else str(error)) from None
 
 
 def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> None:
@@ -63,8 +75,11 @@ def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: 
     )
     backend.decoder = tokenizers.decoders.WordPiece(prefix="##", cleanup=True)
     atomic.write_text(directory / "tokenizer.json", backend.to_str(pretty=True) + "\n")
+    # Its BertTokenizer has a limit of its own, whatever tokenizer.json says; the general class obeys.
+    usual = rules.max_characters_per_word == HUGGINGFACE.max_characters_per_word
     settings = {
-        "tokenizer_class": "BertTokenizer",
+        "tokenizer_class": "BertTokenizer" if usual else "PreTrainedTokenizerFast",
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         "do_lower_case": rules.lower_case,
         "strip_accents": rules.strip_accents,
         "tokenize_chinese_chars": rules.split_cjk,
@@ -78,40 +93,65 @@ def _write_vocab(directory: Path, tokenizer: Tokenizer) -> None:
     atomic.write_text(directory / "vocab.txt", "".join(piece + "\n" for piece in tokenizer.vocab))
 
 
-def _rules(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path) -> Rules:
+def _rules(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, unsaid: Rules) -> Rules:
     if described.get("kind") == "wordpiece":
         return dataclasses.replace(UNCASED, **{name: described[name] for name in _RULES if name in described})
-    if not described and not settings:
-        return UNCASED
+    _refuse_other_tokenizers(described, settings, directory)
+    normalizer = described.get("normalizer") or {}
+    # Transformers builds the normalizer anew where the settings say otherwise.
+    lower = settings.get("do_lower_case", normalizer.get("lowercase", True))
+    accents = settings.get("strip_accents", normalizer.get("strip_accents"))
+    cjk = settings.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True))
+    longest = described.get("model", {}).get("max_input_chars_per_word", unsaid.max_characters_per_word)
+    return Rules(lower, lower if accents is None else accents, cjk, longest)
+
+
+def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path) -> None:
+    """Raise UsageError for what is not BERT's cleaning, splitting and WordPiece."""
+    path = directory / "tokenizer_config.json"
     for token in SPECIAL_TOKENS:
         said = settings.get(f"{token.strip('[]').lower()}_token", token)
         said = said.get("content") if isinstance(said, Mapping) else said
         if said not in (token, None):
-            raise UsageError(
-                f"{directory / 'tokenizer_config.json'}: {token} is called {said!r} there; it must be {token}"
-            )
-    lower = settings.get("do_lower_case", True)
-    accents, cjk, longest = settings.get("strip_accents"), settings.get("tokenize_chinese_chars", True), None
-    normalizer = described.get("normalizer") or {}
-    if normalizer.get("type") == "BertNormalizer":
-        lower, accents = normalizer.get("lowercase", lower), normalizer.get("strip_accents")
-        cjk = normalizer.get("handle_chinese_chars", cjk)
-    if "model" in described:
-        kind = described["model"].get("type", "WordPiece")
-        if kind != "WordPiece" or described["model"].get("continuing_subword_prefix", "##") != "##":
-            raise UsageError(
-                f"{directory / 'tokenizer.json'}: is a {kind} tokenizer; MobileBERT and BERT have WordPiece"
-            )
-        longest = described["model"].get("max_input_chars_per_word")
-    return Rules(lower, lower if accents is None else accents, cjk, longest or _HUGGINGFACE_LONGEST)
+            raise UsageError(f"{path}: {token} is called {said!r} there; it must be {token}")
+    kind = settings.get("tokenizer_class")
+    if kind is not None and str(kind).removesuffix("Fast") not in _CLASSES:
+        raise UsageError(f"{path}: is for {kind}; known here are {', '.join(_CLASSES)}")
+    for name, neutral in (("do_basic_tokenize", (True, None)), ("never_split", (None, []))):
+        if settings.get(name) not in neutral:
+            raise UsageError(f"{path}: {name} is {settings[name]!r}, which this project's tokenizer does not do")
+    if not described:
+        return
+    path = directory / "tokenizer.json"
+    model = described.get("model") or {}
+    parts = {"normalizer": "BertNormalizer", "pre_tokenizer": "BertPreTokenizer"}
+    for name, wanted in parts.items():
+        part = described.get(name)
+        if not isinstance(part, Mapping) or part.get("type") != wanted:
+            raise UsageError(f"{path}: its {name} is not {wanted}, that of BERT")
+    if not described["normalizer"].get("clean_text", True):
+        raise UsageError(f"{path}: clean_text is off, which this project's tokenizer does not do")
+    if model.get("continuing_subword_prefix", "##") != "##" or model.get("unk_token", "[UNK]") != "[UNK]":
+        raise UsageError(f"{path}: its pieces continue with another sign than ##, or [UNK] has another name")
 
 
+_CLASSES = (
+    "BertTokenizer",
+    "MobileBertTokenizer",
+    "PreTrainedTokenizer",
+    "TokenizersBackend",
+    "DistilBertTokenizer",
+    "ElectraTokenizer",
+)
 _RULES = [field.name for field in dataclasses.fields(Rules)]
 
 
 def _pieces(described: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    ids = described["model"].get("vocab")
-    if not isinstance(ids, dict) or sorted(ids.values()) != list(range(len(ids))):
+    model = described["model"]
+    if not isinstance(model, Mapping) or model.get("type", "WordPiece") != "WordPiece":
+        raise UsageError(f"{path}: is no WordPiece tokenizer, as MobileBERT and BERT have")
+    ids = model.get("vocab")
+    if not isinstance(ids, dict) or set(ids.values()) != set(range(len(ids))):
         raise UsageError(f"{path}: its vocabulary does not number the pieces from 0 on")
     return check_pieces(sorted(ids, key=lambda piece: ids[piece]), path)
 
@@ -121,7 +161,7 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise UsageError(f"{path}: is not readable as JSON") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path}: is not a JSON object")

@@ -34,8 +34,13 @@ class WeightsFile:
             raise UsageError(f"{path}: is damaged or no HDF5 file ({_first_line(error)})") from None
 
     def _note(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            self.shapes[name] = tuple(item.shape)
+        if not isinstance(item, h5py.Dataset):
+            return
+        if item.external or item.is_virtual:
+            raise OSError(f"{name} lies in another file")
+        if item.dtype.kind != "f" or item.shape is None:
+            raise OSError(f"{name} is {item.dtype}, not an array of numbers")
+        self.shapes[name] = tuple(item.shape)
 
     def read(self, name: str) -> np.ndarray:
         try:

@@ -12,6 +12,7 @@ from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.files import read_task, write_labels, write_task
+from mobilebert_tf.tokenization import is_one_line
 
 LONGEST_INPUT = 128
 """Of the task that is made up for a classifier from elsewhere, in word pieces."""
@@ -23,10 +24,12 @@ def choose_heads(found: list[str], labels: int, wanted: str | None, path: Path) 
     A token classifier and a classifier look alike; both count as `classifier` in `found`.
 
     Raises:
-      UsageError: the file has several and `wanted` says none of them.
+      UsageError: the file has several and `wanted` says none of them, or lacks the wanted one.
     """
     if wanted == "token_classifier" and "classifier" in found:
         return Heads.of(["token_classifier"], labels)
+    if wanted is not None and wanted not in found:
+        raise UsageError(f"{path}: has no head {wanted}; {'it has ' + ', '.join(found) if found else 'it has none'}")
     if wanted in found:
         together = {"masked_words", "next_sentence"} if wanted in ("masked_words", "next_sentence") else {wanted}
         found = [name for name in found if name in together]
@@ -39,6 +42,10 @@ def labels_or_numbers(labels: tuple[str, ...] | None, heads: Heads, directory: P
     """The labels of a classifier, `LABEL_0` and so on where nothing names them. Raises UsageError."""
     if labels is None:
         return tuple(f"LABEL_{i}" for i in range(heads.labels))
+    broken = [label for label in labels if not is_one_line(label)]
+    if broken or len(set(labels)) < len(labels):
+        what = f"{broken[0]!r} is no line of text" if broken else "two are the same"
+        raise UsageError(f"{directory}: its labels cannot be written a line each: {what}")
     if heads.labels and len(labels) != heads.labels:
         raise UsageError(f"{directory}: names {len(labels)} labels, its head has {heads.labels}")
     return labels if heads.labels else ()
@@ -55,6 +62,11 @@ def task_of(
         return ClassificationTask(labels, max_seq_length=min(LONGEST_INPUT, config.max_position_embeddings))
     if len(task.labels) != heads.labels:
         raise UsageError(f"{directory}: names {len(task.labels)} labels, its head has {heads.labels}")
+    if task.max_seq_length > config.max_position_embeddings:
+        raise UsageError(
+            f"{directory}: task.json says max_seq_length={task.max_seq_length}, the position table of config.json "
+            f"ends at {config.max_position_embeddings}; they belong to different models"
+        )
     return task
 
 
@@ -71,7 +83,9 @@ def read_checked(checkpoint: Checkpoint, weight: Weight, warnings: list[str]) ->
     array = checkpoint.read(weight)
     # One pass and no copy: a sum is finite only if all its terms are, but for an overflow, which
     # is looked at again.
-    if not np.isfinite(array.sum(dtype=np.float64)):
+    with np.errstate(invalid="ignore"):
+        total = array.sum(dtype=np.float64)
+    if not np.isfinite(total):
         broken = int(array.size - np.count_nonzero(np.isfinite(array)))
         if broken:
             warnings.append(f"{weight.name}: {broken:,} of {array.size:,} values are NaN or infinite")

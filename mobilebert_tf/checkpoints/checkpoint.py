@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mobilebert_tf.checkpoints.names import Weight, weights
-from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tokenization import Tokenizer
@@ -63,7 +63,13 @@ class Checkpoint:
         """float32, in this project's layout; a missing one as a new model would have it."""
         if weight.name in self.missing:
             return _fresh(weight, self.config.initializer_range)
-        return self.read_there(weight).astype(np.float32, copy=False)
+        array = self.read_there(weight)
+        if array.dtype.name not in ("float16", "bfloat16", "float32"):
+            raise UsageError(
+                f"{self.path}: {weight.name} is {array.dtype}; only float32, bfloat16 and float16 are read, "
+                "since no other type fits into float32 without loss"
+            )
+        return array.astype(np.float32, copy=False)
 
 
 def match(
@@ -111,6 +117,22 @@ def match(
                 f"{path}: {name_of(weight)} has shape {list(there)}, its configuration makes it {list(shape)}"
             )
     return wanted, frozenset(weight.name for weight in missing), tuple(extra)
+
+
+def find_heads(config: MobileBertConfig, shapes: Shapes, name_of: Callable[[Weight], str]) -> tuple[list[str], int]:
+    """The heads whose weights are in the file, and C of the classifier among them.
+
+    A token classifier has the names of a classifier; both are found as `classifier`.
+    """
+    found, labels = [], 0
+    for head in HEADS:
+        names = {w.name: name_of(w) for w in weights(config, Heads.of([head], 1)) if w.part == head}
+        if head == "token_classifier" or not any(name in shapes for name in names.values()):
+            continue
+        found.append(head)
+        if head == "classifier":
+            labels = next(iter(shapes.get(names["classifier/dense/bias"], ())), 0)
+    return found, labels
 
 
 def check_vocabulary(source: Path, config: MobileBertConfig, tokenizer: Tokenizer | None) -> None:

@@ -38,16 +38,17 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
       UsageError: it is none of these, or is damaged or contradicts itself.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
+    if path.name in (huggingface.FILE, huggingface.INDEX) and path.exists():
         path = path.parent
     if (path / WEIGHTS).exists():
         return keras_directory.open_checkpoint(path, reading.allowed, reading.vocab)
-    if any((path / name).exists() for name in (huggingface.FILE, huggingface.INDEX, huggingface.PICKLE)):
+    if any((path / name).exists() for name in (huggingface.FILE, huggingface.INDEX)):
         return huggingface.open_checkpoint(path, reading.allowed, reading.head, reading.vocab)
     if tf1.is_checkpoint(path):
         return tf1.open_checkpoint(path, reading.allowed, reading.head, reading.config, reading.vocab)
     if not path.exists():
         raise UsageError(f"{path}: no such model directory, Hugging Face directory or TensorFlow checkpoint")
+    huggingface.refuse_pickle(path)
     raise UsageError(
         f"{path}: holds no model: neither {WEIGHTS}, nor {huggingface.FILE}, nor a TensorFlow checkpoint; "
         "the run that writes it may not have finished"

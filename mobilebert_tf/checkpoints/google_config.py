@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.checkpoints.huggingface_config import OURS
-from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 
 _DEFAULTS: dict[str, Any] = dict(
@@ -69,14 +69,17 @@ def from_google(values: Mapping[str, Any], source: Path) -> MobileBertConfig:
     for width in ("embedding_size", "intra_bottleneck_size"):
         if fields[width] is None:
             fields[width] = fields["hidden_size"]
-    if fields["hidden_act"] not in _ACTIVATIONS:
+    if not isinstance(fields["hidden_act"], str) or fields["hidden_act"] not in _ACTIVATIONS:
         raise UsageError(f"{source}: hidden_act is {fields['hidden_act']!r}; it can be {', '.join(_ACTIVATIONS)}")
     fields["hidden_act"] = _ACTIVATIONS[fields["hidden_act"]]
     if fields["normalization_type"] == "manual_layer_norm":
         fields |= dict(normalization_type="layer_norm", layer_norm_eps=_MANUAL_EPSILON)
     kept = values.get(OURS, {})
-    if not isinstance(kept, Mapping):
+    if not isinstance(kept, Mapping) or not isinstance(kept.get("config", {}), Mapping):
         raise UsageError(f"{source}: field {OURS!r} is not an object")
+    heads = kept.get("heads", [])
+    if not isinstance(heads, list) or any(head not in HEADS for head in heads):
+        raise UsageError(f"{source}: {OURS} names heads that are not known here: {heads!r}")
     return MobileBertConfig.from_dict({**fields, **kept.get("config", {})}, source=str(source))
 
 
@@ -84,6 +87,17 @@ def heads_kept(values: Mapping[str, Any]) -> Heads | None:
     """The heads that this project wrote into the file; Google's names cannot tell two of them apart."""
     kept = values.get(OURS, {}).get("heads")
     return Heads.of(kept) if isinstance(kept, list) else None
+
+
+def deviations(config: MobileBertConfig) -> list[str]:
+    """Where Google's code computes something else than this configuration: a sentence each."""
+    found = []
+    if config.hidden_act == "gelu":
+        found.append("gelu is exact here and the tanh approximation there")
+    epsilons = {config.layer_norm_eps, config.inner_norm_eps} - {1e-12, _MANUAL_EPSILON}
+    if config.normalization_type == "layer_norm" and epsilons:
+        found.append(f"LayerNorms have epsilon {max(epsilons):g} here and 1e-12 there")
+    return found
 
 
 def to_google(config: MobileBertConfig, heads: Heads) -> dict[str, Any]:

@@ -6,30 +6,33 @@ of the directory.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes  # noqa: F401 - with it NumPy knows bfloat16, which safetensors asks for
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from mobilebert_tf import atomic
 from mobilebert_tf.checkpoints import beside
-from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, match
+from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, find_heads, match
 from mobilebert_tf.checkpoints.huggingface_config import CLASSES, from_huggingface, to_huggingface
-from mobilebert_tf.checkpoints.names import Weight
+from mobilebert_tf.checkpoints.names import Weight, weights
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.files import read_json, read_labels
-from mobilebert_tf.tokenizer_files import read_tokenizer, write_huggingface_tokenizer
+from mobilebert_tf.tokenizer_files import HUGGINGFACE, read_tokenizer, write_huggingface_tokenizer
 
 FILE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 
 # Tied to the word table and to the bias of the masked words: checked, then left out.
-_TIED = {"cls.predictions.decoder.weight": "word_table", "cls.predictions.decoder.bias": "masked_words/bias"}
+_DECODER = "cls.predictions.decoder.weight"
+_TIED = {_DECODER: "word_table", "cls.predictions.decoder.bias": "masked_words/bias"}
 
 
 def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab: str | None = None) -> Checkpoint:
@@ -45,6 +48,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     source = path / "config.json"
     values = read_json(source)
     arrays = _Arrays(path)
+    classes = _classes(values, source)
     # Files of BERT's first years name no type; only MobileBERT projects its embeddings.
     projects = any("embedding_transformation" in name for name in arrays.names)
     values.setdefault("model_type", "mobilebert" if projects else "bert")
@@ -53,21 +57,29 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     if not any(name.startswith(prefix) for name in arrays.names):
         prefix = ""
     aliases = {_modern(name): name for name in arrays.names}
+    if len(aliases) < len(arrays.names):
+        raise UsageError(f"{path}: has a norm by its old and its new name at once")
+    # A file that keeps one of two tied tables may keep the other one.
+    table = f"{prefix}embeddings.word_embeddings.weight"
+    if table not in aliases and _DECODER in aliases:
+        aliases[table] = aliases.pop(_DECODER)
     shapes = {name: arrays.shape(there) for name, there in aliases.items()}
-    heads = _heads(values, shapes, head, path)
-    if not any(name.startswith(f"{prefix}pooler.") for name in shapes) and not {
-        "next_sentence",
-        "classifier",
-    } & set(heads.present):
-        # These classes build no pooler, whatever the configuration says.
-        config = MobileBertConfig.from_dict({**vars(config), "classifier_activation": False})
-    tokenizer = read_tokenizer(path, vocab)
-    check_vocabulary(path, config, tokenizer)
-    named = read_labels(path) or _labels(values, heads, source)
-    labels = beside.labels_or_numbers(named, heads, path)
 
     def name_of(weight: Weight) -> str:
-        return prefix + weight.huggingface if weight.in_encoder else weight.huggingface
+        return _name(weight, prefix)
+
+    found, count = find_heads(config, shapes, name_of)
+    heads = beside.choose_heads(found, count, head or _single_head(classes), path)
+    if head is None and classes and set(heads.present) < set(classes):
+        raise UsageError(f"{path}: its class has the heads {', '.join(classes)}, its file only: {heads}")
+    if not {"next_sentence", "classifier"} & set(heads.present):
+        # The other classes build no pooler, whatever the configuration says.
+        pooler = [weight for weight in weights(config, heads) if weight.part == "pooler"]
+        if not any(name_of(weight) in shapes for weight in pooler):
+            config = dataclasses.replace(config, classifier_activation=False)
+    tokenizer = read_tokenizer(path, vocab, HUGGINGFACE)
+    check_vocabulary(path, config, tokenizer)
+    labels = beside.labels_or_numbers(_labels(values, heads, source) or read_labels(path), heads, path)
 
     wanted, missing, extra = match(
         path,
@@ -76,7 +88,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         shapes,
         name_of,
         turned=lambda weight: weight.huggingface_transposed,
-        unneeded=lambda name: name in _TIED or name.endswith("embeddings.position_ids"),
+        unneeded=lambda name: _is_unneeded(name, shapes[name], config),
         allowed=allowed,
     )
 
@@ -101,8 +113,7 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
     arrays = {}
     for weight in checkpoint.weights:
         array = beside.read_checked(checkpoint, weight, warnings)
-        name = prefix + weight.huggingface if weight.in_encoder else weight.huggingface
-        arrays[name] = np.ascontiguousarray(array.T if weight.huggingface_transposed else array)
+        arrays[_name(weight, prefix)] = np.ascontiguousarray(array.T if weight.huggingface_transposed else array)
     with atomic.write_aside(directory / FILE) as aside:
         safetensors.numpy.save_file(arrays, aside, metadata={"format": "pt"})
     atomic.write_json(directory / "config.json", values)
@@ -140,16 +151,27 @@ class _Arrays:
             raise UsageError(f"{file}: {name} cannot be read ({_first_line(error)})") from None
 
 
+def _name(weight: Weight, prefix: str) -> str:
+    return prefix + weight.huggingface if weight.in_encoder else weight.huggingface
+
+
+def refuse_pickle(path: Path) -> None:
+    """Raise UsageError, with the way out, if `path` is PyTorch's pickle or a directory with nothing else."""
+    folder = path if path.is_dir() else path.parent
+    pickled = (PICKLE, f"{PICKLE}.index.json")
+    if path.name in pickled or (path.is_dir() and any((path / name).exists() for name in pickled)):
+        raise UsageError(
+            f"{path}: a pickle can run code and is not read; where PyTorch is, make {FILE} of it: "
+            f"cd '{folder}' && python -c \"import torch, safetensors.torch as s; "
+            f"s.save_file({{k: v.contiguous().clone() for k, v in torch.load('{PICKLE}', weights_only=True).items()}}, "
+            f"'{FILE}')\""
+        )
+
+
 def _files(path: Path) -> list[Path]:
     if (path / FILE).exists():
         return [path / FILE]
     if not (path / INDEX).exists():
-        if (path / PICKLE).exists():
-            raise UsageError(
-                f"{path / PICKLE}: a pickle can run code and is not read; where PyTorch is, make {FILE} of it: "
-                f'cd {path} && python -c "import torch, safetensors.torch as s; s.save_file({{k: v.clone() for k, v '
-                f"in torch.load('{PICKLE}', weights_only=True).items()}}, '{FILE}')\""
-            )
         raise UsageError(f"{path}: has no {FILE}")
     weight_map = read_json(path / INDEX).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
@@ -172,21 +194,37 @@ def _modern(name: str) -> str:
     return name
 
 
-def _heads(values: Mapping[str, Any], shapes: Mapping[str, Any], head: str | None, path: Path) -> Heads:
-    classes = values.get("architectures") or []
-    named = classes[0] if isinstance(classes, list) and classes and isinstance(classes[0], str) else ""
-    if named.endswith("ForMultipleChoice"):
-        raise UsageError(f"{path}: {named} has a head for multiple choice, which this project has not")
-    said = next((heads[0] for heads, ending in CLASSES.items() if len(heads) == 1 and named.endswith(ending)), None)
-    marks = {
-        "masked_words": "cls.predictions.bias",
-        "next_sentence": "cls.seq_relationship.weight",
-        "classifier": "classifier.weight",
-        "answer_span": "qa_outputs.weight",
-    }
-    found = [name for name, mark in marks.items() if mark in shapes]
-    labels = shapes["classifier.weight"][0] if "classifier" in found else 0
-    return beside.choose_heads(found, labels, head or said, path)
+def _is_unneeded(name: str, shape: tuple[int, ...], config: MobileBertConfig) -> bool:
+    """Whether a tensor is one that Hugging Face's code keeps and does not use."""
+    unused = (
+        name in _TIED
+        or name.endswith("embeddings.position_ids")
+        # An untied table of no width.
+        or 0 in shape
+        # Built although use_bottleneck_attention wins over it.
+        or (config.use_bottleneck_attention and ".bottleneck.attention." in name)
+        or (not config.projects_embeddings and "embeddings.embedding_transformation." in name)
+    )
+    return unused
+
+
+def _classes(values: Mapping[str, Any], source: Path) -> tuple[str, ...]:
+    """The heads that the class of the model has. Raises UsageError for a class unknown here."""
+    named = values.get("architectures") or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise UsageError(f"{source}: architectures is {named!r}; it must be a list of names")
+    if not named:
+        return ()
+    for family in ("MobileBert", "Bert"):
+        for heads, ending in CLASSES.items():
+            if named[0] == family + ending:
+                return heads
+    endings = ", ".join(CLASSES.values())
+    raise UsageError(f"{source}: is of class {named[0]}; known here are MobileBert and Bert with {endings}")
+
+
+def _single_head(heads: tuple[str, ...]) -> str | None:
+    return heads[0] if len(heads) == 1 else None
 
 
 def _labels(values: Mapping[str, Any], heads: Heads, source: Path) -> tuple[str, ...] | None:
@@ -195,7 +233,7 @@ def _labels(values: Mapping[str, Any], heads: Heads, source: Path) -> tuple[str,
         return None
     try:
         return tuple(str(names[str(i)]) for i in range(len(names)))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, IndexError):
         raise UsageError(f"{source}: id2label does not number its labels from 0 on") from None
 
 

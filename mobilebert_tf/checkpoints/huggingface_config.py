@@ -72,17 +72,18 @@ _ACTIVATION = {"mobilebert": "relu", "bert": "gelu"}
 # Says nothing about what an encoder computes.
 _HARMLESS = frozenset(
     "_name_or_path architectures model_type transformers_version torch_dtype dtype id2label label2id num_labels "
-    "problem_type finetuning_task use_cache gradient_checkpointing output_attentions output_hidden_states "
-    "output_past return_dict use_return_dict torchscript use_bfloat16 pad_token_id bos_token_id eos_token_id "
-    "sep_token_id cls_token_id mask_token_id unk_token_id decoder_start_token_id tokenizer_class "
-    "tie_word_embeddings tie_encoder_decoder chunk_size_feed_forward task_specific_params prefix "
-    "_attn_implementation _attn_implementation_autoset attn_implementation _commit_hash auto_map "
-    "max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature "
-    "top_k top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size "
-    "bad_words_ids num_return_sequences output_scores return_dict_in_generate forced_bos_token_id "
-    "forced_eos_token_id remove_invalid_values exponential_decay_length_penalty suppress_tokens "
-    "begin_suppress_tokens cross_attention_hidden_size directionality pooler_fc_size pooler_num_attention_heads "
-    "pooler_num_fc_layers pooler_size_per_head pooler_type "
+    "finetuning_task use_cache xla_device _num_labels tf_legacy_loss eos_token_ids total_flos language name "
+    "gradient_checkpointing output_attentions output_hidden_states output_past return_dict use_return_dict "
+    "torchscript use_bfloat16 pad_token_id bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id "
+    "unk_token_id decoder_start_token_id tokenizer_class tie_word_embeddings tie_encoder_decoder "
+    "chunk_size_feed_forward task_specific_params prefix _attn_implementation _attn_implementation_autoset "
+    "attn_implementation _commit_hash auto_map max_length min_length do_sample early_stopping num_beams "
+    "num_beam_groups diversity_penalty temperature top_k top_p typical_p repetition_penalty length_penalty "
+    "no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids num_return_sequences output_scores "
+    "return_dict_in_generate forced_bos_token_id forced_eos_token_id remove_invalid_values "
+    "exponential_decay_length_penalty suppress_tokens begin_suppress_tokens cross_attention_hidden_size "
+    "directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head "
+    "pooler_type "
     f"{OURS}".split()
 )
 # Fields that must have the value that makes no difference.
@@ -92,6 +93,8 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "is_encoder_decoder": (False,),
     "add_cross_attention": (False,),
     "pruned_heads": ({}, None),
+    # Others want another decision than the likeliest label.
+    "problem_type": (None, "single_label_classification"),
 }
 
 
@@ -107,7 +110,7 @@ def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfi
         this project's encoder does not compute.
     """
     kind = values.get("model_type")
-    if kind not in _SHARED:
+    if not isinstance(kind, str) or kind not in _SHARED:
         raise UsageError(f"{source}: model_type is {kind!r}; this project knows mobilebert and bert")
     known = {*_SHARED[kind], *_HARMLESS, *_NEUTRAL, "hidden_act", "classifier_dropout", "true_hidden_size"}
     unknown = sorted(set(values) - known)
@@ -118,10 +121,10 @@ def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfi
         )
     for name, neutral in _NEUTRAL.items():
         if name in values and values[name] not in neutral:
-            raise UsageError(f"{source}: {name} is {values[name]!r}; this project's encoder has only {neutral[0]!r}")
+            raise UsageError(f"{source}: {name} is {values[name]!r}; this project has only {neutral[0]!r}")
     fields = {name: values.get(name, default) for name, default in _SHARED[kind].items()}
     activation = values.get("hidden_act", _ACTIVATION[kind])
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise UsageError(f"{source}: hidden_act is {activation!r}; it can be {', '.join(ACTIVATIONS)}")
     dropout = values.get("classifier_dropout")
     if kind == "bert":
@@ -171,6 +174,8 @@ def to_huggingface(config: MobileBertConfig, heads: Heads, labels: tuple[str, ..
         "pad_token_id": 0,
     }
     if kind == "mobilebert":
+        # Said to share it, Hugging Face builds that bottleneck even where nothing reads it.
+        values["key_query_shared_bottleneck"] = config.shares_query_key_bottleneck
         values["true_hidden_size"] = config.intra_bottleneck_size
     if labels:
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}
@@ -187,6 +192,8 @@ def to_huggingface(config: MobileBertConfig, heads: Heads, labels: tuple[str, ..
 def deviations(config: MobileBertConfig, heads: Heads) -> list[str]:
     """Where `transformers` computes something else than this configuration: a sentence each."""
     found = []
+    if kind_of(config, heads) == "bert" and not heads.present and not config.classifier_activation:
+        found.append("this model has no pooler; load it with add_pooling_layer=False, or a random one is added")
     if config.normalization_type == "layer_norm" and kind_of(config, heads) == "mobilebert":
         if config.inner_norm_eps != 1e-5 and config.inner_norm_eps != config.layer_norm_eps:
             found.append(f"two norms of a block have epsilon {config.inner_norm_eps:g} here and 1e-05 there")

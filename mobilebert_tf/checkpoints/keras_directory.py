@@ -25,19 +25,13 @@ def open_checkpoint(path: Path, allowed: Allowed, vocab: str | None = None) -> C
     tokenizer = read_tokenizer(path, vocab)
     check_vocabulary(path, config, tokenizer)
     file = WeightsFile(path / WEIGHTS)
-    names = {name.split("/")[0] for name in file.shapes}
-    labels = next(
-        (file.shapes[key][0] for h in ("classifier", "token_classifier") if (key := f"{h}/dense/bias") in file.shapes),
-        0,
-    )
-    heads = Heads.of(names & set(HEADS), labels)
+    found = [name for name in HEADS if any(path.startswith(f"{name}/") for path in file.shapes)]
+    biases = (file.shapes.get(f"{name}/dense/bias") or (0,) for name in ("classifier", "token_classifier"))
+    heads = Heads.of(found, max(bias[0] for bias in biases))
+    if len(found) > 1 and not set(found) <= {"masked_words", "next_sentence"}:
+        raise UsageError(f"{path / WEIGHTS}: has several heads ({', '.join(found)}); a model directory has one")
     named = beside.labels_or_numbers(read_labels(path), heads, path)
     task = beside.task_of(path, named, config, heads)
-    if task and task.max_seq_length > config.max_position_embeddings:
-        raise UsageError(
-            f"{path}: task.json says max_seq_length={task.max_seq_length}, the position table of config.json "
-            f"ends at {config.max_position_embeddings}; they belong to different models"
-        )
     wanted, missing, extra = match(
         path / WEIGHTS,
         config,

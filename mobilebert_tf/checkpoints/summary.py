@@ -84,5 +84,5 @@ def _provenance(checkpoint: Checkpoint) -> str:
         record: dict[str, Any] = json.loads((checkpoint.path / "run.json").read_text(encoding="utf-8"))
         made = record["made_by"]
         return f"{made['command']} ({made['date']}, mobilebert_tf {made['mobilebert_tf']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "unknown: no run.json"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from mobilebert_tf import atomic
 from mobilebert_tf.checkpoints import beside, tensorflow_parts
-from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, match
+from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, find_heads, match
 from mobilebert_tf.checkpoints.google_config import from_google, heads_kept, to_google
 from mobilebert_tf.checkpoints.names import Weight
-from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.files import read_json, read_labels
 from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
@@ -53,21 +53,24 @@ def open_checkpoint(
     described, values = _config(directory, config)
     tokenizer = read_tokenizer(directory, vocab)
     check_vocabulary(directory, described, tokenizer)
-    heads = _heads(shapes, heads_kept(values), head, prefix)
+    found, count = find_heads(described, shapes, _name)
+    kept = heads_kept(values)
+    said = kept.present[0] if kept and len(kept.present) == 1 else None
+    heads = beside.choose_heads(found, count, head or said, prefix)
     labels = beside.labels_or_numbers(read_labels(directory), heads, directory)
     wanted, missing, extra = match(
         prefix,
         described,
         heads,
         shapes,
-        name_of=lambda weight: weight.google,
+        name_of=_name,
         turned=lambda weight: weight.google_transposed,
         unneeded=lambda name: bool(_UNNEEDED.search(name)),
         allowed=allowed,
     )
 
     def read(weight: Weight) -> np.ndarray:
-        array = _tensor(reader, prefix, weight.google)
+        array = _tensor(reader, prefix, _name(weight))
         return array.T if weight.google_transposed else array
 
     architecture = Architecture(described, labels, tokenizer, beside.task_of(directory, labels, described, heads))
@@ -96,17 +99,8 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
     return warnings
 
 
-def _heads(shapes: Mapping[str, tuple[int, ...]], kept: Heads | None, head: str | None, prefix: Path) -> Heads:
-    marks = {
-        "masked_words": "cls/predictions/output_bias",
-        "next_sentence": "cls/seq_relationship/output_weights",
-        "classifier": "output_weights",
-        "answer_span": "cls/squad/output_weights",
-    }
-    found = [name for name, mark in marks.items() if mark in shapes]
-    labels = shapes["output_weights"][0] if "classifier" in found else 0
-    said = kept.present[0] if kept and len(kept.present) == 1 else None
-    return beside.choose_heads(found, labels, head or said, prefix)
+def _name(weight: Weight) -> str:
+    return weight.google
 
 
 def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict[str, Any]]:
@@ -114,7 +108,7 @@ def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict
         return MobileBertConfig.preset(config), {}
     path = Path(config) if config else directory / CONFIG
     if not config and not path.exists():
-        others = sorted(directory.glob("*config*.json"))
+        others = sorted(set(directory.glob("*config*.json")) - {directory / "tokenizer_config.json"})
         if not others:
             raise UsageError(f"{directory}: has no {CONFIG}; give --config=mobilebert, another preset, or a file")
         path = others[0]
@@ -126,13 +120,18 @@ def _index_file(path: Path) -> Path | None:
     if not path.is_dir():
         index = path.with_name(path.name.removesuffix(".index") + ".index")
         return index if index.exists() else None
+    found = {index.name.removesuffix(".index"): index for index in path.glob("*.index")}
     listed = path / "checkpoint"
-    if listed.exists():
-        named = re.search(r'^model_checkpoint_path: "([^"/\\]+)"', listed.read_text(encoding="utf-8", errors="replace"))
-        if named and (path / f"{named[1]}.index").exists():
-            return path / f"{named[1]}.index"
-    found = sorted(path.glob("*.index"))
-    return found[-1] if found else None
+    if listed.is_file():
+        text = listed.read_text(encoding="utf-8", errors="replace")
+        named = re.search(r'^model_checkpoint_path: "([^"]+)"', text, re.M)
+        # TensorFlow often writes the whole path that the checkpoint had where it was made.
+        name = re.split(r"[/\\]", named[1])[-1] if named else ""
+        if name in found:
+            return found[name]
+    if len(found) > 1:
+        raise UsageError(f"{path}: has several checkpoints ({', '.join(sorted(found))}); give the path of one of them")
+    return next(iter(found.values()), None)
 
 
 def _prefix(path: Path) -> Path:
@@ -140,8 +139,8 @@ def _prefix(path: Path) -> Path:
     if index is None:
         raise UsageError(f"{path}: no such TensorFlow checkpoint; its files end in .index and .data-00000-of-00001")
     prefix = index.with_name(index.name.removesuffix(".index"))
-    pieces = sorted(prefix.parent.glob(f"{prefix.name}.data-*-of-*"))
-    count = int(pieces[0].name.rsplit("-of-", 1)[1]) if pieces else 1
+    pieces = (re.search(r"\.data-\d{5}-of-(\d{5})$", path.name) for path in prefix.parent.glob(f"{prefix.name}.data-*"))
+    count = max((int(piece[1]) for piece in pieces if piece), default=1)
     for number in range(count):
         piece = prefix.with_name(f"{prefix.name}.data-{number:05d}-of-{count:05d}")
         if not piece.exists():

@@ -40,7 +40,9 @@ class Convert:
         default=None,
         choices=HEADS,
     )
-    config: str | None = option("preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None)
+    config: str | None = option(
+        "preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None, is_input=True
+    )
     vocab: str | None = option("vocabulary, if none lies beside the input", default=None, is_input=True)
     allow_missing: bool = option("give missing weights the values of a new model", default=False)
     allow_extra: bool = option("leave out weights that the architecture has no use for", default=False)
@@ -53,7 +55,7 @@ class Convert:
           UsageError: the input is no checkpoint, is damaged or contradicts itself, the other
             side cannot hold it, or the output is taken.
         """
-        from mobilebert_tf.checkpoints import conversion, huggingface_config, summary
+        from mobilebert_tf.checkpoints import conversion, google_config, huggingface_config, summary
         from mobilebert_tf.checkpoints.checkpoint import Allowed
 
         reading = conversion.Reading(Allowed(self.allow_missing, self.allow_extra), self.head, self.config, self.vocab)
@@ -74,10 +76,9 @@ class Convert:
         if checkpoint.architecture.tokenizer is None:
             warnings.append(f"no vocabulary lies beside {self.input}; put its vocab.txt into {self.output}")
         if self.to == "huggingface":
-            warnings += [
-                f"{said}: outputs differ a little"
-                for said in huggingface_config.deviations(checkpoint.config, checkpoint.heads)
-            ]
+            warnings += huggingface_config.deviations(checkpoint.config, checkpoint.heads)
+        if self.to == "tf1":
+            warnings += google_config.deviations(checkpoint.config)
         for warning in warnings:
             print(f"warning: {warning}")
         size = sum(weight.size for weight in checkpoint.weights)

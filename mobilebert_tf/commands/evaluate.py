@@ -45,7 +45,7 @@ class Evaluate:
 
         done = run_directory.find_run(self, "evaluate", self.output) if self.output else None
         if done and done.finished:
-            print(f"evaluate: {done.directory} is finished, nothing to do")
+            print(done.finished_line)
             return
         classifier = load_classifier(self.model, self.threads, self.batch_size)
         task = dataclasses.replace(

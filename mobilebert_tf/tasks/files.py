@@ -31,10 +31,7 @@ def write_task(directory: Path, task: ClassificationTask) -> None:
 
 
 def write_labels(directory: Path, labels: tuple[str, ...]) -> None:
-    """Write `labels.txt`, a label a line. Raises UsageError for a label of several lines."""
-    broken = [label for label in labels if "\n" in label]
-    if broken:
-        raise UsageError(f"{directory / 'labels.txt'}: label {broken[0]!r} has a line break and cannot stand there")
+    """Write `labels.txt`, a label a line."""
     atomic.write_text(directory / "labels.txt", "".join(label + "\n" for label in labels))
 
 
@@ -60,7 +57,10 @@ def read_task(directory: Path) -> ClassificationTask | None:
         task = ClassificationTask.from_json(values, labels)
     except TypeError as error:
         raise UsageError(f"{directory / 'task.json'}: does not describe a task ({error})") from None
-    if not isinstance(task.max_seq_length, int) or task.max_seq_length < 3:
+    columns = (task.text_column, task.label_column, task.text_pair_column or "")
+    if not all(isinstance(column, str) for column in columns):
+        raise UsageError(f"{directory / 'task.json'}: a column's name is no text")
+    if type(task.max_seq_length) is not int or task.max_seq_length < 3:
         raise UsageError(f"{directory / 'task.json'}: max_seq_length is {task.max_seq_length!r}; it must be at least 3")
     return task
 
@@ -71,7 +71,7 @@ def read_labels(directory: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     try:
-        return tuple(path.read_text(encoding="utf-8").split("\n")[:-1])
+        return tuple(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not UTF-8 text") from None
 
@@ -82,7 +82,7 @@ def read_json(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path}: missing, so {path.parent} is not a model directory") from None
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise UsageError(f"{path}: is not readable as JSON") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path}: is not a JSON object")

@@ -80,12 +80,13 @@ def check(place: Path) -> list[str]:
                 problems.append(f"{directory.name}: weights differ")
             outputs = np.load(directory / "outputs.npz")
             problems += [f"{directory.name}: {k} differs" for k, v in run(after).items() if not (v == outputs[k]).all()]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(place / "tokenizer" / "back")
     texts = json.loads((place / "tokenizer.json").read_text())["texts"]
-    if ids_of(tokenizer, texts) != json.loads((place / "tokenizer" / "ids.json").read_text()):
-        problems.append("tokenizer: ids differ")
-    if tokenizer("the cat", "sat")["token_type_ids"] != [0, 0, 0, 0, 1, 1]:
-        problems.append("tokenizer: pairs differ")
+    for name, ids in (("back", "ids.json"), ("long", "long_ids.json")):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place / "tokenizer" / name)
+        if ids_of(tokenizer, texts) != json.loads((place / "tokenizer" / ids).read_text()):
+            problems.append(f"tokenizer {name}: ids differ")
+        if tokenizer("the cat", "sat")["token_type_ids"] != [0, 0, 0, 0, 1, 1]:
+            problems.append(f"tokenizer {name}: pairs differ")
     return problems
 
 

@@ -3,6 +3,7 @@
 Needs the extra `huggingface` (torch and transformers); skipped without it.
 """
 
+import dataclasses
 import importlib.util
 import json
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.model_directory import load_model_directory
+from mobilebert_tf.tokenizer_files import write_huggingface_tokenizer
 
 pytestmark = pytest.mark.transformers
 
@@ -110,4 +112,9 @@ def test_there_and_back(models):
     assert tokenizer.rules.max_characters_per_word == 100
     assert [tokenizer.encode(text).ids for text in texts] == json.loads((directory / "ids.json").read_text())
     convert(directory / "theirs", directory / "back", "huggingface")
+    # The same with Google's limit of 200 characters a word.
+    long = dataclasses.replace(tokenizer, rules=dataclasses.replace(tokenizer.rules, max_characters_per_word=200))
+    (directory / "long").mkdir()
+    write_huggingface_tokenizer(directory / "long", long, 40)
+    (directory / "long_ids.json").write_text(json.dumps([long.encode(text).ids for text in texts]))
     other_side("check", models)

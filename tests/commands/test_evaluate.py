@@ -45,7 +45,7 @@ def test_columns_can_be_renamed_and_results_kept(export_directory, labelled_tabl
     assert metrics["examples"] == 10
     assert (output / "labels.txt").read_text() == "bad\ngood\n"
     assert cli.run(words) == 0
-    assert "nothing to do" in capsys.readouterr().out
+    assert "finished already" in capsys.readouterr().out
     assert cli.run([*words[:-2], f"--output={output}"]) == 2
 
 

@@ -1,0 +1,217 @@
+"""What other people's files are like: quirks that must be read, and those that must be refused."""
+
+import json
+from pathlib import Path
+
+import h5py
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from mobilebert_tf import cli
+from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
+from mobilebert_tf.config import Heads
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tokenization import Rules
+
+from .conftest import ARCHITECTURES, HEAD_SETS, assert_same, random_checkpoint
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a small model as a directory of some world."""
+
+    def run(world: str, name: str = "mobilebert", heads: str = "bare", place: str = "model") -> Path:
+        directory = tmp_path / place
+        directory.mkdir(exist_ok=True)
+        WORLDS[world](random_checkpoint(ARCHITECTURES[name], HEAD_SETS[heads]), directory)
+        return directory
+
+    return run
+
+
+def edit(path: Path, **changes) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def rewrite(directory: Path, change) -> None:
+    arrays = safetensors.numpy.load_file(directory / "model.safetensors")
+    change(arrays)
+    safetensors.numpy.save_file(arrays, directory / "model.safetensors")
+
+
+def test_the_bottleneck_that_nothing_reads(write):
+    """With both flags on, Hugging Face builds a shared bottleneck and leaves it aside."""
+    directory = write("huggingface", "mobilebert_tiny")
+    edit(directory / "config.json", key_query_shared_bottleneck=True)
+    unused = {f"encoder.layer.{i}.bottleneck.attention.dense.bias": np.zeros(8, np.float32) for i in range(2)}
+    rewrite(directory, lambda arrays: arrays.update(unused))
+    found = open_checkpoint(directory)
+    assert set(found.passed_over) == set(unused)
+    begin = random_checkpoint(ARCHITECTURES["mobilebert_tiny"], Heads())
+    for weight in begin.weights:
+        np.testing.assert_array_equal(found.read(weight), begin.read(weight))
+
+
+def test_bfloat16_is_widened_exactly(write):
+    directory = write("huggingface")
+    halves = {
+        name: array.astype(ml_dtypes.bfloat16)
+        for name, array in safetensors.numpy.load_file(directory / "model.safetensors").items()
+    }
+    safetensors.numpy.save_file(halves, directory / "model.safetensors")
+    found = open_checkpoint(directory)
+    for weight in found.weights:
+        expected = random_checkpoint(ARCHITECTURES["mobilebert"], Heads()).read(
+            next(w for w in found.weights if w.name == weight.name)
+        )
+        np.testing.assert_array_equal(found.read(weight), expected.astype(ml_dtypes.bfloat16).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.float64])
+def test_other_types_are_refused(kind, write, capsys):
+    directory = write("huggingface")
+    name = "encoder.layer.0.attention.self.key.bias"
+    rewrite(directory, lambda arrays: arrays.update({name: np.zeros(8, kind)}))
+    assert cli.run(["convert", f"--input={directory}", f"--output={directory.parent / 'out'}"]) == 2
+    assert f"block_0/attention/key/bias is {np.dtype(kind)}" in capsys.readouterr().err
+    assert not (directory.parent / "out").exists()
+
+
+def test_a_word_table_kept_under_the_decoders_name(write):
+    directory = write("huggingface", heads="masked_words")
+    table = "mobilebert.embeddings.word_embeddings.weight"
+    rewrite(directory, lambda arrays: arrays.update({"cls.predictions.decoder.weight": arrays.pop(table)}))
+    assert_same(random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["masked_words"]), open_checkpoint(directory))
+
+
+@pytest.mark.parametrize(
+    "heads, change, message",
+    [
+        ("bare", {"architectures": ["MobileBertForSequenceClassification"]}, "has no head classifier; it has none"),
+        ("masked_words", {"architectures": ["MobileBertForPreTraining"]}, "has the heads masked_words, next_sentence"),
+        ("bare", {"architectures": ["RobertaModel"]}, "is of class RobertaModel"),
+        ("bare", {"architectures": "BertModel"}, "must be a list"),
+        ("classifier", {"problem_type": "multi_label_classification"}, "problem_type is 'multi_label_classification'"),
+        ("classifier", {"id2label": {"0": "a", "1": "a", "2": "b"}}, "two are the same"),
+        ("classifier", {"id2label": {"0": "a", "1": "b\nc", "2": "d"}}, "is no line of text"),
+        ("bare", {"hidden_act": ["relu"]}, "hidden_act is"),
+        ("bare", {"model_type": {}}, "model_type is"),
+        ("bare", {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000; it must be a whole number from 1"),
+        ("bare", {"layer_norm_eps": -1.0}, "layer_norm_eps is -1.0; it must be above 0"),
+        ("bare", {"num_attention_heads": True}, "num_attention_heads is True"),
+    ],
+)
+def test_configurations_that_promise_something_else(heads, change, message, write):
+    directory = write("huggingface", heads=heads)
+    edit(directory / "config.json", **change)
+    with pytest.raises(UsageError, match=message):
+        open_checkpoint(directory)
+
+
+@pytest.mark.parametrize(
+    "file, change, message",
+    [
+        ("tokenizer_config.json", {"tokenizer_class": "RobertaTokenizer"}, "is for RobertaTokenizer"),
+        ("tokenizer_config.json", {"never_split": ["x"]}, "never_split"),
+        ("tokenizer_config.json", {"unk_token": {"content": "<unk>"}}, "is called '<unk>'"),
+        ("tokenizer_config.json", {"do_lower_case": "yes"}, "lower_case is 'yes'"),
+        ("tokenizer.json", {"normalizer": None}, "its normalizer is not BertNormalizer"),
+        ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, "its pre_tokenizer is not BertPreTokenizer"),
+        ("tokenizer.json", {"model": {"type": "BPE", "vocab": {}}}, "is no WordPiece tokenizer"),
+        ("tokenizer.json", {"model": None}, "is no WordPiece tokenizer"),
+        ("tokenizer.json", {"model": {"vocab": {"[PAD]": 1}}}, "does not number the pieces"),
+    ],
+)
+def test_tokenizers_of_another_kind(file, change, message, write):
+    directory = write("huggingface")
+    edit(directory / file, **change)
+    with pytest.raises(UsageError, match=message):
+        open_checkpoint(directory)
+
+
+def test_rules_that_no_file_states(write):
+    """A bare vocabulary: Hugging Face's limit there, Google's here; capital letters mean a cased model."""
+    for world, longest in (("huggingface", 100), ("tf1", 200)):
+        directory = write(world, place=world)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (directory / name).unlink(missing_ok=True)
+        rules = open_checkpoint(directory).architecture.tokenizer.rules
+        assert rules == Rules(max_characters_per_word=longest)
+        vocab = directory / "vocab.txt"
+        vocab.write_text(vocab.read_text().replace("\nz\n", "\nZ\n"))
+        rules = open_checkpoint(directory).architecture.tokenizer.rules
+        assert (rules.lower_case, rules.strip_accents) == (False, False)
+
+
+def test_settings_win_over_the_fast_tokenizer(write):
+    directory = write("huggingface")
+    edit(directory / "tokenizer_config.json", do_lower_case=True, strip_accents=None)
+    rules = open_checkpoint(directory).architecture.tokenizer.rules
+    assert (rules.lower_case, rules.strip_accents, rules.max_characters_per_word) == (True, True, 77)
+
+
+def test_several_checkpoints_in_a_directory(write, tmp_path):
+    directory = write("tf1")
+    name = "mobilebert_variables.ckpt"
+    for end in (".index", ".data-00000-of-00001"):
+        (directory / f"model.ckpt-900{end}").write_bytes((directory / f"{name}{end}").read_bytes())
+    assert open_checkpoint(directory).files[0].name.startswith(name)
+    # As TensorFlow writes it: the path where it was made.
+    (directory / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/model.ckpt-900"\n')
+    assert open_checkpoint(directory).files[0].name.startswith("model.ckpt-900")
+    (directory / "checkpoint").unlink()
+    with pytest.raises(UsageError, match="has several checkpoints .mobilebert_variables.ckpt, model.ckpt-900."):
+        open_checkpoint(directory)
+    assert open_checkpoint(directory / "model.ckpt-900").files[0].name.startswith("model.ckpt-900")
+
+
+def test_new_weights_behind_a_prefix_are_noticed(write, tmp_path, capsys):
+    directory = write("tf1")
+    words = ["convert", f"--input={directory / 'mobilebert_variables.ckpt'}", f"--output={tmp_path / 'out'}"]
+    assert cli.run(words) == 0
+    other = random_checkpoint(ARCHITECTURES["mobilebert"], Heads(), seed=1)
+    WORLDS["tf1"](other, directory)
+    assert cli.run(words) == 2
+    assert "was begun with --input" in capsys.readouterr().err
+
+
+def test_weights_that_lie_in_another_file(write, tmp_path):
+    directory = write("keras", heads="classifier")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"s" * 12)
+    with h5py.File(directory / "model.weights.h5", "r+") as file:
+        del file["classifier/dense/bias"]
+        file.create_dataset("classifier/dense/bias", (3,), "f4", external=[(str(secret), 0, 12)])
+    with pytest.raises(UsageError, match="lies in another file"):
+        open_checkpoint(directory)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "task.json"])
+def test_json_of_endless_depth(file, write):
+    directory = write("huggingface", heads="classifier")
+    (directory / file).write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="is not readable as JSON"):
+        open_checkpoint(directory)
+
+
+def test_a_record_of_another_program_is_no_obstacle(write, tmp_path):
+    directory = write("huggingface")
+    (directory / "run.json").write_text('{"lr": 1}')
+    assert cli.run(["convert", f"--input={directory}", f"--output={tmp_path / 'out'}"]) == 0
+
+
+def test_what_google_computes_differently_is_said(write, tmp_path, capsys):
+    directory = write("huggingface", "mobilebert_without_opt")
+    edit(directory / "config.json", hidden_act="gelu", mobilebert_tf={})
+    assert cli.run(["convert", f"--input={directory}", f"--output={tmp_path / 'tf1'}", "--to=tf1"]) == 0
+    printed = capsys.readouterr().out
+    assert "warning: gelu is exact here" in printed and "warning: LayerNorms have epsilon 1e-05 here" in printed
+
+
+def test_another_safetensors_file_is_not_taken_for_the_model(write):
+    directory = write("huggingface")
+    assert open_checkpoint(directory / "model.safetensors").world == "huggingface"
+    with pytest.raises(UsageError, match="no such model"):
+        open_checkpoint(directory / "other.safetensors")

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import errno
 import importlib
+import inspect
 import os
 import sys
 import textwrap
@@ -51,7 +52,14 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit with its status."""
-    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+    try:
+        status = run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, as `head` does; Python would say more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
 
 
 def run(words: list[str]) -> int:
@@ -149,7 +157,7 @@ def _overview() -> str:
 
 
 def _help(name: str, command: Any) -> str:
-    lines = [f"usage: mobilebert-tf {name} --flags", "", textwrap.dedent(command.__doc__ or "").strip(), "", "flags:"]
+    lines = [f"usage: mobilebert-tf {name} --flags", "", inspect.cleandoc(command.__doc__ or ""), "", "flags:"]
     for field in dataclasses.fields(command):
         default = field.default
         if default is dataclasses.MISSING:

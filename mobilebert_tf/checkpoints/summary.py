@@ -61,9 +61,9 @@ def describe(checkpoint: Checkpoint, length: int) -> str:
         f"made by       {_provenance(checkpoint)}",
     ]
     if checkpoint.missing:
-        lines.append(f"missing       {len(checkpoint.missing):,} weights, taken as a new model has them")
+        lines.append(f"missing       taken as a new model has them: {_some(tuple(sorted(checkpoint.missing)))}")
     if checkpoint.passed_over:
-        lines.append(f"not needed    {len(checkpoint.passed_over):,} arrays: {_some(checkpoint.passed_over)}")
+        lines.append(f"not needed    {len(checkpoint.passed_over):,} in the file: {_some(checkpoint.passed_over)}")
     return "\n".join(lines)
 
 

@@ -1,0 +1,122 @@
+"""Gradients of the losses: closed forms where there are any, finite differences in float64 where not."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mobilebert_tf.transfer import losses
+
+B, T, H, N, P, V = 3, 7, 16, 4, 5, 11
+# Float32 against float64: sums of some hundred terms.
+CLOSE = dict(rtol=2e-4, atol=2e-7)
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(5)
+
+
+@pytest.fixture
+def mask():
+    mask = np.ones((B, T), np.int32)
+    mask[0, 4:] = 0
+    mask[2, 6:] = 0
+    return mask
+
+
+def softmax(x):
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def gradient(loss, student):
+    student = tf.constant(student, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(student)
+        value = loss(student)
+    assert value.shape == ()  # a public version left it [B, T], so that its gradient was of the sum
+    return tape.gradient(value, student).numpy()
+
+
+def test_attention(random, mask):
+    """softmax(student) - softmax(teacher), over heads and real queries; nothing at padding."""
+    padding = (1 - mask[:, None, None, :]) * -10000.0
+    teacher, student = (random.normal(0, 2, (B, N, T, T)) + padding for _ in range(2))
+    expected = (softmax(student) - softmax(teacher)) * mask[:, None, :, None] / (mask.sum() * N)
+    found = gradient(lambda s: losses.attention(teacher.astype(np.float32), s, mask), student)
+    np.testing.assert_allclose(found, expected, **CLOSE)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_distilled_words(random, temperature):
+    """T (softmax(student / T) - softmax(teacher / T)): the T^2 of the loss leaves one T."""
+    teacher, student = (random.normal(0, 2, (B, P, V)) for _ in range(2))
+    weights = (random.random((B, P)) < 0.7).astype(np.float32)
+    difference = softmax(student / temperature) - softmax(teacher / temperature)
+    expected = temperature * difference * weights[..., None] / weights.sum()
+    found = gradient(
+        lambda s: losses.masked_words_distilled(teacher.astype(np.float32), s, weights, temperature), student
+    )
+    np.testing.assert_allclose(found, expected, **CLOSE)
+
+
+def test_masked_words(random):
+    logits, words = random.normal(0, 2, (B, P, V)), random.integers(0, V, (B, P))
+    weights = (random.random((B, P)) < 0.7).astype(np.float32)
+    expected = (softmax(logits) - np.eye(V)[words]) * weights[..., None] / weights.sum()
+    np.testing.assert_allclose(gradient(lambda s: losses.masked_words(s, words, weights), logits), expected, **CLOSE)
+
+
+def test_mean_of_channels(random, mask):
+    teacher, student = (random.normal(1, 3, (B, T, H)) for _ in range(2))
+    difference = (student.mean(-1) - teacher.mean(-1)) * mask
+    expected = np.repeat((2 * difference / H / mask.sum())[..., None], H, axis=-1)
+    found = gradient(lambda s: losses.feature_map_mean(teacher.astype(np.float32), s, mask), student)
+    np.testing.assert_allclose(found, expected, **CLOSE)
+
+
+def reference_feature_map(teacher, student, mask):
+    """Both terms that have no short closed form, in float64."""
+
+    def standard(x):
+        return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + losses.EPSILON)
+
+    real = mask.astype(bool)
+    return ((standard(teacher) - standard(student))[real] ** 2).mean()
+
+
+def reference_variance(teacher, student, mask):
+    return np.abs(teacher.var(-1) - student.var(-1))[mask.astype(bool)].mean()
+
+
+@pytest.mark.parametrize(
+    "loss, reference",
+    [(losses.feature_map, reference_feature_map), (losses.feature_map_variance, reference_variance)],
+)
+def test_finite_differences(loss, reference, random, mask):
+    teacher, student = (random.normal(1, 3, (B, T, H)) for _ in range(2))
+    found = gradient(lambda s: loss(teacher.astype(np.float32), s, mask), student)
+    step = 1e-5
+    for index in [(0, 0, 0), (0, 3, 7), (1, 6, 15), (2, 2, 4)]:
+        ahead, behind = student.copy(), student.copy()
+        ahead[index] += step
+        behind[index] -= step
+        slope = (reference(teacher, ahead, mask) - reference(teacher, behind, mask)) / (2 * step)
+        # The difference quotient itself is right to about the square of the step.
+        assert found[index] == pytest.approx(slope, rel=1e-3, abs=1e-7)
+    assert not found[0, 4:].any() and not found[2, 6:].any()
+
+
+def test_matching_layers_alone_count(random, mask):
+    """A public version pulled every layer to the mean of all the teacher's layers."""
+    from mobilebert_tf.transfer import objectives, strategies
+
+    maps = [random.normal(i, 1, (B, T, H)).astype(np.float32) for i in range(4)]
+    scores = [random.normal(0, 1, (B, N, T, T)).astype(np.float32) for _ in range(3)]
+    other = [maps[0] + 9, maps[1] - 5, maps[2], maps[3] + 7]
+    stage = strategies.plan(strategies.TransferOptions(), 3)[1]
+    terms = objectives._layer_terms(
+        {"feature_maps": other, "attention_scores": scores}, {"feature_maps": maps, "attention_scores": scores}, mask,
+        stage,
+    )  # fmt: skip
+    assert {name: float(value) for name, value in terms.items()} == dict.fromkeys(terms, 0.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from mobilebert_tf import atomic, quiet
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made, open_run
 from mobilebert_tf.transfer import strategies
@@ -48,6 +49,15 @@ class Distill(TrainingOptions):
         "alpha: weight of the true words against the teacher's", default=0.5, least=0, most=1
     )
     temperature: float = option("divides both sides' logits in distillation", default=1.0, least=0.01)
+    without: str = option(
+        "ablations, comma-separated: feature_maps (no FMT), attention (no AT), distillation (no PD: true words alone)",
+        default="",
+    )
+    stop_after_stage: str | None = option(
+        "end the command when this stage of the plan is done; without it the same command goes on",
+        default=None,
+        identity=False,
+    )
     print_stages: bool = option("show the plan and exit", default=False, identity=False)
 
     def run(self) -> None:
@@ -69,11 +79,14 @@ class Distill(TrainingOptions):
             attention=self.attention_weight,
             ground_truth_ratio=self.ground_truth_ratio,
             temperature=self.temperature,
-        )
+        ).without(self.without)
         stages = strategies.plan(options, load_config(self.teacher).num_hidden_layers)
         if self.print_stages:
-            print(strategies.show(stages))
+            print(strategies.show(stages, options))
             return
+        if self.stop_after_stage not in (None, *(stage.name for stage in stages)):
+            names = ", ".join(stage.name for stage in stages)
+            raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
         run = open_run(self, "distill", self.output)
         if run.finished:
             print(run.finished_line)
@@ -87,7 +100,6 @@ class Distill(TrainingOptions):
         strategy = self.start()
 
         from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records, one_pass
-        from mobilebert_tf.errors import UsageError
         from mobilebert_tf.model_directory import load_model_directory, save_model_directory
         from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.tasks import pretraining
@@ -111,12 +123,12 @@ class Distill(TrainingOptions):
             check_pair(teacher.config, config)
             scored = pretraining.load_held_out(self.held_out, config, tokenizer)
             student = PretrainingModel(config, self.seed)
-        print(strategies.show(stages))
+        print(strategies.show(stages, options))
         print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
         with clear_read_errors(records, scored):
             initialize_student(student, teacher, next(iter(one_pass(records, self.batch_size))))
             atomic.write_json(run.directory / "stages.json", [dataclasses.asdict(stage) for stage in stages])
-            transfer_stages.run(
+            done = transfer_stages.run(
                 stages,
                 options,
                 teacher,
@@ -126,7 +138,14 @@ class Distill(TrainingOptions):
                 self.optimizer_options(),
                 self.loop_options(),
                 run.directory,
+                self.stop_after_stage,
             )
+            if not done:
+                print(
+                    f"distill: stopped after {self.stop_after_stage} as asked; the same command without "
+                    "--stop_after_stage goes on"
+                )
+                return
             metrics: dict[str, Any] = {"parameters": parameters(student)}
             if scored:
                 held_out = pretraining.score(student, scored, teacher)

@@ -46,26 +46,30 @@ def transfer(
 
     def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
         if stage.predicts:
-            wanted, given = teacher(batch, training=False), student(batch, training=False)
+            given = student(batch, training=False)
+            asked = stage.layers or options.ground_truth_ratio < 1.0
+            wanted = teacher(batch, training=False) if asked else {}
         else:
             depth = max(stage.layers) + 1
             wanted = teacher.encoder(batch, training=False, num_layers=depth)
             given = student.encoder(batch, training=False, num_layers=depth)
-        terms = _layer_terms(wanted, given, batch["input_mask"], stage) if stage.layers else {}
-        loss = (
-            sum(getattr(options, name) * value for name, value in terms.items()) / len(stage.layers) if terms else 0.0
-        )
+        loss: Any = 0.0
+        terms: dict[str, Any] = {}
+        if stage.layers:
+            terms = _layer_terms(wanted, given, batch["input_mask"], stage, options)
+            loss = sum(weight * terms[name] for name, weight in options.compared.items()) / len(stage.layers)
         if stage.predicts:
-            terms |= prediction_terms(given, batch)
-            terms["distillation"] = losses.masked_words_distilled(
-                ops.stop_gradient(wanted["masked_word_logits"]),
-                given["masked_word_logits"],
-                batch["masked_lm_weights"],
-                options.temperature,
-            )
             true = options.ground_truth_ratio
-            loss += true * terms["masked_word_loss"] + (1.0 - true) * terms["distillation"]
-            loss += terms["next_sentence_loss"]
+            terms |= prediction_terms(given, batch)
+            loss += true * terms["masked_word_loss"] + terms["next_sentence_loss"]
+            if true < 1.0:
+                terms["distillation"] = losses.masked_words_distilled(
+                    ops.stop_gradient(wanted["masked_word_logits"]),
+                    given["masked_word_logits"],
+                    batch["masked_lm_weights"],
+                    options.temperature,
+                )
+                loss += (1.0 - true) * terms["distillation"]
         return {"loss": loss, **terms}
 
     return objective
@@ -83,17 +87,16 @@ def prediction_terms(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> di
     }
 
 
-def _layer_terms(wanted: Mapping[str, Any], given: Mapping[str, Any], mask: Any, stage: StagePlan) -> dict[str, Any]:
-    """Transfer terms summed over the compared layers."""
-    names = ("feature_map", "feature_map_mean", "feature_map_variance", "attention")
-    totals: dict[str, Any] = dict.fromkeys(names, 0.0)
+def _layer_terms(
+    wanted: Mapping[str, Any], given: Mapping[str, Any], mask: Any, stage: StagePlan, options: TransferOptions
+) -> dict[str, Any]:
+    """Transfer terms summed over the compared layers, those that count."""
+    totals: dict[str, Any] = dict.fromkeys(options.compared, 0.0)
     for layer in stage.layers:
         maps = (ops.stop_gradient(wanted["feature_maps"][layer + 1]), given["feature_maps"][layer + 1], mask)
-        totals["feature_map"] += losses.feature_map(*maps)
-        totals["feature_map_mean"] += losses.feature_map_mean(*maps)
-        totals["feature_map_variance"] += losses.feature_map_variance(*maps)
         scores = (ops.stop_gradient(wanted["attention_scores"][layer]), given["attention_scores"][layer], mask)
-        totals["attention"] += losses.attention(*scores)
+        for name in totals:
+            totals[name] += getattr(losses, name)(*(scores if name == "attention" else maps))
     return totals
 
 

@@ -24,8 +24,10 @@ def run(
     optimizer: OptimizerOptions,
     loop_options: loop.LoopOptions,
     directory: Path,
-) -> None:
-    """Train `student` through all stages; finished ones are taken from their last checkpoint.
+    stop_after: str | None = None,
+) -> bool:
+    """Train `student` through all stages, or to the end of the stage `stop_after`; finished ones are
+    taken from their last checkpoint. Returns whether all are done.
 
     Raises:
       FailedError, UsageError: as `loop.train` does.
@@ -59,6 +61,9 @@ def run(
             loop_options,
         )
         seen += stage.steps
+        if stage.name == stop_after:
+            return stage is plan[-1]
+    return True
 
 
 def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[Any]:

@@ -10,6 +10,7 @@ A plan is plain data: it can be printed before anything is built.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from mobilebert_tf.errors import UsageError
 
@@ -33,6 +34,33 @@ class TransferOptions:
     ground_truth_ratio: float = 0.5
     """alpha: share of the true words against the teacher's in distillation."""
     temperature: float = 1.0
+
+    def without(self, names: str) -> TransferOptions:
+        """The same with these of `ABLATIONS`, comma-separated, left out.
+
+        Raises:
+          UsageError: a name is unknown.
+        """
+        options = self
+        for name in filter(None, names.split(",")):
+            if name not in ABLATIONS:
+                raise UsageError(f"--without={names}: {name!r} is unknown; there are {', '.join(ABLATIONS)}")
+            options = dataclasses.replace(options, **ABLATIONS[name])
+        return options
+
+    @property
+    def compared(self) -> dict[str, float]:
+        """Weights of the terms that compare layers, those of weight 0 left out."""
+        terms = ("feature_map", "feature_map_mean", "feature_map_variance", "attention")
+        return {name: getattr(self, name) for name in terms if getattr(self, name)}
+
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "feature_maps": dict(feature_map=0.0, feature_map_mean=0.0, feature_map_variance=0.0),
+    "attention": dict(attention=0.0),
+    "distillation": dict(ground_truth_ratio=1.0),
+}
+"""What the paper's ablation takes away (FMT, AT, PD), as changes to the options."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +93,8 @@ def plan(options: TransferOptions, num_layers: int) -> tuple[StagePlan, ...]:
             "a plan whose stages have no steps trains nothing; "
             "give --transfer_steps and --distillation_steps of at least 1"
         )
+    if not options.compared:
+        raise UsageError("--without=feature_maps,attention leaves nothing to compare; `pretrain` needs no teacher")
     every = tuple(range(num_layers))
     if options.strategy == "auxiliary":
         return (_final("auxiliary", every, options),)
@@ -100,8 +130,11 @@ def _final(name: str, layers: tuple[int, ...], options: TransferOptions) -> Stag
     )
 
 
-def show(stages: tuple[StagePlan, ...]) -> str:
+def show(stages: tuple[StagePlan, ...], options: TransferOptions) -> str:
     """The plan as a table."""
+    maps = ["FMT"] if any(name.startswith("feature_map") for name in options.compared) else []
+    layerwise = [*maps, *(["AT"] if options.attention else [])]
+    words = ["MLM", *(["KD"] if options.ground_truth_ratio < 1.0 else []), "NSP"]
     rows = [("stage", "compares", "trains", "losses", "steps", "rate")]
     for stage in stages:
         if not stage.layers:
@@ -110,7 +143,7 @@ def show(stages: tuple[StagePlan, ...]) -> str:
             compared = f"layer {stage.layers[0] + 1}"
         else:
             compared = f"layers {stage.layers[0] + 1}-{stage.layers[-1] + 1}"
-        losses = " + ".join((["FMT", "AT"] if stage.layers else []) + (["MLM", "KD", "NSP"] if stage.predicts else []))
+        losses = " + ".join((layerwise if stage.layers else []) + (words if stage.predicts else []))
         rows.append((stage.name, compared, stage.trains, losses, f"{stage.steps:,}", f"{stage.learning_rate:g}"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)

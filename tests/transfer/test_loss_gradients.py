@@ -114,9 +114,8 @@ def test_matching_layers_alone_count(random, mask):
     maps = [random.normal(i, 1, (B, T, H)).astype(np.float32) for i in range(4)]
     scores = [random.normal(0, 1, (B, N, T, T)).astype(np.float32) for _ in range(3)]
     other = [maps[0] + 9, maps[1] - 5, maps[2], maps[3] + 7]
-    stage = strategies.plan(strategies.TransferOptions(), 3)[1]
-    terms = objectives._layer_terms(
-        {"feature_maps": other, "attention_scores": scores}, {"feature_maps": maps, "attention_scores": scores}, mask,
-        stage,
-    )  # fmt: skip
+    options = strategies.TransferOptions()
+    wanted, given = ({"feature_maps": feature_maps, "attention_scores": scores} for feature_maps in (other, maps))
+    terms = objectives._layer_terms(wanted, given, mask, strategies.plan(options, 3)[1], options)
+    assert len(terms) == 4
     assert {name: float(value) for name, value in terms.items()} == dict.fromkeys(terms, 0.0)

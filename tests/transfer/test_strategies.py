@@ -1,11 +1,15 @@
 """Plans of stages, and what a stage computes and trains."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.models import PretrainingModel
+from mobilebert_tf.training.loop import LoopOptions
+from mobilebert_tf.training.optimizers import OptimizerOptions
 from mobilebert_tf.transfer import initialization, objectives, stages, strategies
 
 
@@ -47,7 +51,7 @@ def test_joint_and_auxiliary():
 
 def test_the_printed_plan_has_a_line_a_stage():
     plan = strategies.plan(strategies.TransferOptions(), 24)
-    lines = strategies.show(plan).splitlines()
+    lines = strategies.show(plan, strategies.TransferOptions()).splitlines()
     assert len(lines) == 26
     assert "layer 24" in lines[24] and "500,000" in lines[25]
 
@@ -56,6 +60,55 @@ def test_the_printed_plan_has_a_line_a_stage():
 def test_plans_that_make_no_sense_are_refused(change):
     with pytest.raises(UsageError):
         strategies.plan(strategies.TransferOptions(**change), 2)
+
+
+def test_ablations_leave_their_terms_out():
+    """What is left out is neither computed nor shown; what is left is as before."""
+    teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
+    whole = strategies.TransferOptions()
+    stages = strategies.plan(whole, 2)
+    for name, gone, word in (
+        ("feature_maps", {"feature_map", "feature_map_mean", "feature_map_variance"}, "FMT"),
+        ("attention", {"attention"}, "AT"),
+        ("distillation", {"distillation"}, "KD"),
+    ):
+        options = whole.without(name)
+        assert strategies.plan(options, 2) == stages
+        assert word in strategies.show(stages, whole) and word not in strategies.show(stages, options)
+        for stage in (stages[0], stages[-1]):
+            before = objectives.transfer(teacher, student, stage, whole)(batch())
+            after = objectives.transfer(teacher, student, stage, options)(batch())
+            assert set(before) - set(after) == gone & set(before)
+            assert all(float(after[key]) == float(before[key]) for key in set(after) - {"loss"})
+    with pytest.raises(UsageError, match="nothing to compare"):
+        strategies.plan(whole.without("feature_maps,attention"), 2)
+    with pytest.raises(UsageError, match="'fmt' is unknown"):
+        whole.without("fmt")
+
+
+def test_stopped_after_a_stage_it_ends_the_same(tmp_path):
+    options = strategies.TransferOptions(transfer_steps=2, distillation_steps=2)
+    plan = strategies.plan(options, 2)
+
+    def run(directory, stop_after=None):
+        directory.mkdir(exist_ok=True)
+        keras.utils.set_random_seed(7)
+        teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
+
+        def batches(start):
+            return tf.data.Dataset.from_tensors(batch()).repeat().skip(start)
+
+        loop_options = LoopOptions(steps_per_call=1)
+        arguments = (plan, options, teacher, student, batches, 4, OptimizerOptions(), loop_options, directory)
+        return stages.run(*arguments, stop_after), [np.asarray(w) for w in student.trainable_weights]
+
+    assert run(tmp_path / "parts", "transfer_1")[0] is False
+    assert [path.name for path in (tmp_path / "parts" / "checkpoints").iterdir()] == ["00-transfer_1"]
+    done, parts = run(tmp_path / "parts")
+    _, whole = run(tmp_path / "whole")
+    assert done
+    for one, other in zip(parts, whole, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_progressive_stage_trains_its_block_alone():
@@ -93,6 +146,7 @@ def test_nothing_is_dropped_out_in_transfer():
 
 
 def test_the_student_starts_from_the_teachers_tables_and_heads():
+    keras.utils.set_random_seed(3)
     teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
     teacher.encoder.embeddings.norm.gamma.assign(np.linspace(0.5, 2, 32))
     teacher.encoder.embeddings.norm.beta.assign(np.linspace(-1, 1, 32))

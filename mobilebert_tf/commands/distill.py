@@ -36,12 +36,22 @@ class Distill(TrainingOptions):
         default="progressive",
         choices=strategies.STRATEGIES,
     )
+    plan: str = option(
+        "whose schedule: paper (lower layers frozen), google (lower layers at a tenth of the rate, sawtooth), "
+        "tf_models (everything up to the layer), default (as paper, with AdamW and a decay in every stage). Steps, "
+        "rates and optimizer below change it",
+        default="default",
+        choices=tuple(strategies.PLANS),
+    )
     transfer_steps: int = option(
         "steps per layer (progressive) or of the transfer stage (joint)", default=10_000, least=1
     )
     distillation_steps: int = option("steps of the last stage", default=500_000, least=1)
     transfer_learning_rate: float = option("peak rate of layer-wise stages", default=1.5e-3, least=0)
     distillation_learning_rate: float = option("peak rate of the last stage", default=1.5e-3, least=0)
+    optimizer: str | None = option(
+        "adamw, or lamb for very large batches; left out: the plan's", default=None, choices=("adamw", "lamb")
+    )
     attention_weight: float = option(
         "weight of attention transfer; the feature maps' terms have 100, 5000 and 5", default=1.0
     )
@@ -70,8 +80,10 @@ class Distill(TrainingOptions):
         quiet.start_tensorflow()
         from mobilebert_tf.model_directory import load_config
 
-        options = strategies.TransferOptions(
+        options = strategies.TransferOptions.named(
+            self.plan,
             strategy=self.strategy,
+            optimizer=self.optimizer,
             transfer_steps=self.transfer_steps,
             distillation_steps=self.distillation_steps,
             transfer_learning_rate=self.transfer_learning_rate,
@@ -135,7 +147,9 @@ class Distill(TrainingOptions):
                 student,
                 lambda start: batches(records, self.batch_size, self.seed, start),
                 self.batch_size,
-                self.optimizer_options(),
+                dataclasses.replace(
+                    self.optimizer_options(), name=options.optimizer, bias_correction=options.bias_correction
+                ),
                 self.loop_options(),
                 run.directory,
                 self.stop_after_stage,

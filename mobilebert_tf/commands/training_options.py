@@ -14,7 +14,7 @@ class TrainingOptions:
     """Shared fields of `pretrain`, `distill` and `finetune`."""
 
     batch_size: int = option("examples per step, over all devices", default=32, least=1)
-    optimizer: str = option("adamw, or lamb for very large batches", default="adamw", choices=("adamw", "lamb"))
+    optimizer: str | None = option("adamw, or lamb for very large batches", default="adamw", choices=("adamw", "lamb"))
     weight_decay: float = option("share of each matrix taken off per unit of learning rate", default=0.01, least=0)
     clip_norm: float = option("largest global norm of the gradient, 0 for no limit", default=1.0, least=0)
     seed: int = option(
@@ -39,7 +39,8 @@ class TrainingOptions:
     def optimizer_options(self) -> Any:
         from mobilebert_tf.training.optimizers import OptimizerOptions
 
-        return OptimizerOptions(name=self.optimizer, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
+        name = self.optimizer or "adamw"
+        return OptimizerOptions(name=name, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
 
     def loop_options(self) -> Any:
         from mobilebert_tf.training.loop import LoopOptions

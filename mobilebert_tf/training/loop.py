@@ -80,6 +80,7 @@ def train(
     batches: Batches,
     directory: Path,
     options: LoopOptions,
+    factors: Sequence[float] | None = None,
 ) -> None:
     """Run `stage` to its end, from its last checkpoint if there is one.
 
@@ -91,6 +92,7 @@ def train(
       batches: gives the data from a step on.
       directory: the run's; checkpoints, log and TensorBoard events go below it.
       options: see there.
+      factors: of the learning rate, one for each of `trainable`; 1 if left out.
 
     Raises:
       FailedError: the loss is not finite (nothing after the last checkpoint is kept),
@@ -99,7 +101,7 @@ def train(
     """
     strategy = tf.distribute.get_strategy()
     with strategy.scope():
-        optimizer = Optimizer(stage.optimizer, trainable)
+        optimizer = Optimizer(stage.optimizer, trainable, factors)
     checkpoints = Checkpoints(
         directory / "checkpoints" / f"{stage.index:02}-{stage.name}",
         {"state": [v.value for v in state], "first": optimizer.first, "second": optimizer.second},

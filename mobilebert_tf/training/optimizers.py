@@ -38,9 +38,14 @@ class OptimizerOptions:
 class Optimizer:
     """First and second moments of a list of variables, and the update of one step."""
 
-    def __init__(self, options: OptimizerOptions, variables: Sequence[Any]):
-        """`variables`: Keras variables; their order is the order of the gradients."""
+    def __init__(self, options: OptimizerOptions, variables: Sequence[Any], factors: Sequence[float] | None = None):
+        """
+        Args:
+          variables: Keras variables; their order is the order of the gradients.
+          factors: of the learning rate, one a variable; 1 for all if left out.
+        """
         self.options = options
+        self.factors = [1.0] * len(variables) if factors is None else list(factors)
         self.variables = [v.value for v in variables]
         self.decayed = [v.path.rsplit("/", 1)[-1] not in NOT_DECAYED for v in variables]
         self.first = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
@@ -54,10 +59,11 @@ class Optimizer:
         if self.options.clip_norm:
             scale = self.options.clip_norm / tf.maximum(norm, self.options.clip_norm)
             dense = [gradient * scale for gradient in dense]
-        scalars = self._scalars(learning_rate, tf.cast(step + 1, tf.float32))
+        count = tf.cast(step + 1, tf.float32)
+        scalars = {factor: self._scalars(learning_rate * factor, count) for factor in set(self.factors)}
         update = {"adamw": self._adamw, "lamb": self._lamb}[self.options.name]
         for i, gradient in enumerate(dense):
-            update(i, gradient, scalars)
+            update(i, gradient, scalars[self.factors[i]])
         return norm
 
     def _scalars(self, learning_rate: tf.Tensor, count: tf.Tensor) -> _Scalars:

@@ -14,16 +14,24 @@ class Schedule:
 
     Source: BERT's `optimization.py`; MobileBERT's last stage ends at 1e-4 of the peak.
     With `end_factor` 1 the rate is constant after the warm-up.
+
+    The other shape, "sawtooth", is that of a layer's phase in Google's layer-wise transfer
+    (google-research/mobilebert `optimization.py`): up in a tenth of the steps, then slowly
+    down to 0.9 of the peak; it starts at 0.
     """
 
     peak: float
     steps: int
     warmup_steps: int = 0
     end_factor: float = 1e-4
+    shape: str = "linear"
 
     def at(self, step: Any) -> Any:
         """Rate of the update that makes `step` (scalar, from 0) into `step` + 1."""
         step = tf.cast(step, tf.float32)
+        if self.shape == "sawtooth":
+            share = step / float(self.steps)
+            return self.peak * tf.minimum(0.9 + 0.1 * tf.sqrt(1.0 - share), 10.0 * share)
         warm = (step + 1.0) / float(max(self.warmup_steps, 1))
         falling = (step - self.warmup_steps) / float(max(self.steps - self.warmup_steps, 1))
         decayed = 1.0 - (1.0 - self.end_factor) * tf.clip_by_value(falling, 0.0, 1.0)

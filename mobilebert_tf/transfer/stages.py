@@ -43,7 +43,9 @@ def run(
             steps=stage.steps,
             warmup_steps=min(stage.warmup_steps, stage.steps),
             end_factor=stage.end_factor,
+            shape=stage.shape,
         )
+        trained = trainable_variables(student, stage)
         loop.train(
             loop.Stage(
                 name=stage.name,
@@ -54,11 +56,12 @@ def run(
                 optimizer=optimizer,
             ),
             objectives.transfer(teacher, student, stage, options),
-            trainable_variables(student, stage),
+            [variable for variable, _ in trained],
             student.variables,
             batches_after(seen),
             directory,
             loop_options,
+            [factor for _, factor in trained],
         )
         seen += stage.steps
         if stage.name == stop_after:
@@ -66,8 +69,12 @@ def run(
     return True
 
 
-def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[Any]:
-    """What a stage changes: its own blocks (all below stay frozen), or everything."""
-    if stage.trains == "all":
-        return student.trainable_weights
-    return [weight for layer in stage.layers for weight in student.encoder.blocks[layer].trainable_weights]
+def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[tuple[Any, float]]:
+    """What a stage changes, each variable with its factor of the learning rate."""
+    factors = dict(stage.trains)
+    found = []
+    for variable in student.trainable_weights:
+        factor = factors.get(variable.path.split("/")[0], factors.get("all", 0.0))
+        if factor:
+            found.append((variable, factor))
+    return found

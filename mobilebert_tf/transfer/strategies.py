@@ -27,6 +27,20 @@ class TransferOptions:
     distillation_steps: int = 500_000
     transfer_learning_rate: float = 1.5e-3
     distillation_learning_rate: float = 1.5e-3
+    layer_factor: float = 1.0
+    """Of the rate, for the blocks that a layer-wise stage compares."""
+    lower_factor: float = 0.0
+    """Of the rate, for the blocks below them; 0 freezes these."""
+    trains_embeddings: bool = False
+    """Whether the embeddings train in layer-wise stages, as the blocks below do."""
+    transfer_shape: str = "linear"
+    transfer_warmup: float = 0.1
+    """Share of a layer-wise stage until its peak."""
+    transfer_end_factor: float = 0.1
+    distillation_warmup: float = 0.02
+    distillation_end_factor: float = 1e-4
+    optimizer: str = "adamw"
+    bias_correction: bool = True
     feature_map: float = 100.0
     feature_map_mean: float = 5000.0
     feature_map_variance: float = 5.0
@@ -34,6 +48,18 @@ class TransferOptions:
     ground_truth_ratio: float = 0.5
     """alpha: share of the true words against the teacher's in distillation."""
     temperature: float = 1.0
+
+    @classmethod
+    def named(cls, plan: str, **changes: Any) -> TransferOptions:
+        """The options of one of `PLANS`, with changes to single ones; those that are None change nothing.
+
+        Raises:
+          UsageError: there is no such plan.
+        """
+        if plan not in PLANS:
+            raise UsageError(f"--plan={plan}: there are {', '.join(PLANS)}")
+        given = {name: value for name, value in changes.items() if value is not None}
+        return cls(**{**PLANS[plan], **given})
 
     def without(self, names: str) -> TransferOptions:
         """The same with these of `ABLATIONS`, comma-separated, left out.
@@ -63,6 +89,29 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 """What the paper's ablation takes away (FMT, AT, PD), as changes to the options."""
 
 
+PLANS: dict[str, dict[str, Any]] = {
+    # AdamW, a warm-up and a decay in every stage, so that small runs end well too.
+    "default": {},
+    # 24 x 10,000 and 500,000 steps, lower layers frozen; the schedule of a phase is not in the paper.
+    "paper": dict(optimizer="lamb", transfer_warmup=0.0, transfer_end_factor=1.0),
+    # The released code: a layer in its phase at three times the rate in a sawtooth, those below at a
+    # tenth of that, fresh moments in every phase (it zeroes them at the borders).
+    "google": dict(
+        optimizer="lamb",
+        bias_correction=False,
+        layer_factor=3.0,
+        lower_factor=0.3,
+        transfer_shape="sawtooth",
+    ),
+    # Everything up to the layer at one rate, embeddings included. (It clips each variable by itself; here it is
+    # the global norm.)
+    "tf_models": dict(
+        optimizer="lamb", lower_factor=1.0, trains_embeddings=True, transfer_warmup=0.0, transfer_end_factor=1.0
+    ),
+}
+"""Published ways of doing it, as changes to the defaults."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StagePlan:
     """One stage: what it compares, what it trains, for how long."""
@@ -70,14 +119,15 @@ class StagePlan:
     name: str
     layers: tuple[int, ...]
     """Blocks (from 0) whose feature maps and attention are compared with the teacher's."""
-    trains: str
-    """blocks: the compared blocks alone. all: every variable of the student."""
+    trains: tuple[tuple[str, float], ...]
+    """Parts of the student ("embeddings", "block_3"; "all" is everything), each with its factor of the rate."""
     predicts: bool
     """Whether the heads' losses (masked words, distilled words, next sentence) count."""
     steps: int
     learning_rate: float
     warmup_steps: int
     end_factor: float
+    shape: str = "linear"
 
 
 def plan(options: TransferOptions, num_layers: int) -> tuple[StagePlan, ...]:
@@ -105,15 +155,21 @@ def plan(options: TransferOptions, num_layers: int) -> tuple[StagePlan, ...]:
 
 
 def _transfer(name: str, layers: tuple[int, ...], options: TransferOptions) -> StagePlan:
+    trains = [(f"block_{layer}", options.layer_factor) for layer in layers]
+    if options.lower_factor:
+        trains = [(f"block_{layer}", options.lower_factor) for layer in range(layers[0])] + trains
+    if options.trains_embeddings:
+        trains = [("embeddings", options.lower_factor), *trains]
     return StagePlan(
         name=name,
         layers=layers,
-        trains="blocks",
+        trains=tuple(trains),
         predicts=False,
         steps=options.transfer_steps,
         learning_rate=options.transfer_learning_rate,
-        warmup_steps=max(1, options.transfer_steps // 10),
-        end_factor=0.1,
+        warmup_steps=_warmup(options.transfer_steps, options.transfer_warmup),
+        end_factor=options.transfer_end_factor,
+        shape=options.transfer_shape,
     )
 
 
@@ -121,13 +177,17 @@ def _final(name: str, layers: tuple[int, ...], options: TransferOptions) -> Stag
     return StagePlan(
         name=name,
         layers=layers,
-        trains="all",
+        trains=(("all", 1.0),),
         predicts=True,
         steps=options.distillation_steps,
         learning_rate=options.distillation_learning_rate,
-        warmup_steps=max(1, options.distillation_steps // 50),
-        end_factor=1e-4,
+        warmup_steps=_warmup(options.distillation_steps, options.distillation_warmup),
+        end_factor=options.distillation_end_factor,
     )
+
+
+def _warmup(steps: int, share: float) -> int:
+    return max(1, round(steps * share)) if share else 0
 
 
 def show(stages: tuple[StagePlan, ...], options: TransferOptions) -> str:
@@ -137,14 +197,29 @@ def show(stages: tuple[StagePlan, ...], options: TransferOptions) -> str:
     words = ["MLM", *(["KD"] if options.ground_truth_ratio < 1.0 else []), "NSP"]
     rows = [("stage", "compares", "trains", "losses", "steps", "rate")]
     for stage in stages:
-        if not stage.layers:
-            compared = "-"
-        elif len(stage.layers) == 1:
-            compared = f"layer {stage.layers[0] + 1}"
-        else:
-            compared = f"layers {stage.layers[0] + 1}-{stage.layers[-1] + 1}"
         losses = " + ".join((layerwise if stage.layers else []) + (words if stage.predicts else []))
-        rows.append((stage.name, compared, stage.trains, losses, f"{stage.steps:,}", f"{stage.learning_rate:g}"))
+        compared = _blocks(stage.layers) if stage.layers else "-"
+        peaks = " / ".join(f"{stage.learning_rate * factor:g}" for factor in _by_factor(stage))
+        trained = " / ".join(_parts(parts) for parts in _by_factor(stage).values())
+        rows.append((stage.name, compared, trained, losses, f"{stage.steps:,}", peaks))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
+
+
+def _by_factor(stage: StagePlan) -> dict[float, list[str]]:
+    """What a stage trains, the highest rate first."""
+    parts: dict[float, list[str]] = {}
+    for part, factor in sorted(stage.trains, key=lambda item: -item[1]):
+        parts.setdefault(factor, []).append(part)
+    return parts
+
+
+def _parts(parts: list[str]) -> str:
+    blocks = tuple(int(part.removeprefix("block_")) for part in parts if part.startswith("block_"))
+    others = [part for part in parts if not part.startswith("block_")]
+    return " + ".join([*others, *([_blocks(blocks)] if blocks else [])])
+
+
+def _blocks(layers: tuple[int, ...]) -> str:
+    return f"layer {layers[0] + 1}" if len(layers) == 1 else f"layers {layers[0] + 1}-{layers[-1] + 1}"

@@ -33,21 +33,20 @@ frame.onload = () => {
   const view = frame.contentWindow, page = view.document;
   view.addEventListener("error", event => errors.push(String(event.message || event.target.outerHTML)), true);
   page.querySelectorAll("details").forEach(element => { element.open = true; });
-  requestAnimationFrame(() => setTimeout(() => {
-    const outside = [...page.querySelectorAll("main *, header *, footer *")].filter(element =>
-      !element.closest(".table") && element.getBoundingClientRect().right > view.innerWidth + 1);
-    const scale = svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-    const shown = [...page.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().width > 0);
-    document.getElementById("found").textContent = JSON.stringify({
-      width: view.innerWidth, scroll: page.documentElement.scrollWidth, errors,
-      outside: outside.slice(0, 5).map(element => element.outerHTML.slice(0, 200)),
-      tables: [...page.querySelectorAll(".table")].filter(box => box.scrollWidth > box.clientWidth + 1)
-        .map(box => box.textContent.slice(0, 80)),
-      charts: shown.map(svg => svg.getAttribute("class")),
-      small: Math.min(...shown.flatMap(svg => [...svg.querySelectorAll("text")].map(text =>
-        parseFloat(view.getComputedStyle(text).fontSize) * scale(svg)))),
-    });
-  }, 50));
+  // Asking for a rectangle lays the page out at once; waiting for a frame can wait for ever on a busy machine.
+  const outside = [...page.querySelectorAll("main *, header *, footer *")].filter(element =>
+    !element.closest(".table") && element.getBoundingClientRect().right > view.innerWidth + 1);
+  const scale = svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+  const shown = [...page.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().width > 0);
+  document.getElementById("found").textContent = JSON.stringify({
+    width: view.innerWidth, scroll: page.documentElement.scrollWidth, errors,
+    outside: outside.slice(0, 5).map(element => element.outerHTML.slice(0, 200)),
+    tables: [...page.querySelectorAll(".table")].filter(box => box.scrollWidth > box.clientWidth + 1)
+      .map(box => box.textContent.slice(0, 80)),
+    charts: shown.map(svg => svg.getAttribute("class")),
+    small: Math.min(...shown.flatMap(svg => [...svg.querySelectorAll("text")].map(text =>
+      parseFloat(view.getComputedStyle(text).fontSize) * scale(svg)))),
+  });
 };
 frame.srcdoc = JSON.parse(document.getElementById("page").textContent);
 </script>

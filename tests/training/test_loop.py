@@ -1,5 +1,6 @@
 """The loop on a small regression, where every number can be worked out another way."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -194,7 +195,7 @@ def test_bfloat16_trains_with_float32_weights(tmp_path):
         batch = {"input_ids": ids, "input_mask": zeros + 1, "segment_ids": zeros, "label": ids[:, 0] % 2}
         assert model.encoder(batch)["sequence_output"].dtype == tf.bfloat16
         loop.train(
-            stage(steps=20),
+            dataclasses.replace(stage(steps=20), schedule=Schedule(peak=1e-2, steps=20)),
             objectives.classification(model),
             model.trainable_weights,
             model.variables,

@@ -9,7 +9,8 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training.loop import LoopOptions
-from mobilebert_tf.training.optimizers import OptimizerOptions
+from mobilebert_tf.training.optimizers import Optimizer, OptimizerOptions
+from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.transfer import initialization, objectives, stages, strategies
 
 
@@ -35,10 +36,10 @@ def batch(seed=0):
 def test_progressive_is_one_stage_a_layer_and_then_distillation():
     plan = strategies.plan(strategies.TransferOptions(transfer_steps=7, distillation_steps=9), 3)
     assert [(s.name, s.layers, s.trains, s.predicts, s.steps) for s in plan] == [
-        ("transfer_1", (0,), "blocks", False, 7),
-        ("transfer_2", (1,), "blocks", False, 7),
-        ("transfer_3", (2,), "blocks", False, 7),
-        ("distillation", (), "all", True, 9),
+        ("transfer_1", (0,), (("block_0", 1.0),), False, 7),
+        ("transfer_2", (1,), (("block_1", 1.0),), False, 7),
+        ("transfer_3", (2,), (("block_2", 1.0),), False, 7),
+        ("distillation", (), (("all", 1.0),), True, 9),
     ]
 
 
@@ -46,7 +47,7 @@ def test_joint_and_auxiliary():
     joint = strategies.plan(strategies.TransferOptions(strategy="joint"), 3)
     assert [(s.layers, s.predicts) for s in joint] == [((0, 1, 2), False), ((), True)]
     auxiliary = strategies.plan(strategies.TransferOptions(strategy="auxiliary"), 3)
-    assert [(s.layers, s.trains, s.predicts) for s in auxiliary] == [((0, 1, 2), "all", True)]
+    assert [(s.layers, s.trains, s.predicts) for s in auxiliary] == [((0, 1, 2), (("all", 1.0),), True)]
 
 
 def test_the_printed_plan_has_a_line_a_stage():
@@ -54,6 +55,79 @@ def test_the_printed_plan_has_a_line_a_stage():
     lines = strategies.show(plan, strategies.TransferOptions()).splitlines()
     assert len(lines) == 26
     assert "layer 24" in lines[24] and "500,000" in lines[25]
+
+
+def multiplier(plan, layer, step):
+    """What the rate of a block is multiplied with at a step of the whole plan."""
+    for stage in plan:
+        if step < stage.steps:
+            factor = dict(stage.trains).get(f"block_{layer}", 0.0)
+            schedule = Schedule(peak=factor, steps=stage.steps, shape=stage.shape)
+            return float(schedule.at(step)) if factor else 0.0
+        step -= stage.steps
+    raise AssertionError("beyond the plan")
+
+
+# Printed by the released code, google-research/mobilebert `optimization.py`, for 24 phases of 10,000 steps.
+@pytest.mark.parametrize(
+    "step, layer, value",
+    [
+        (1, 0, 0.003),
+        (500, 0, 1.5),
+        (1000, 0, 2.9846),
+        (5000, 0, 2.9121),
+        (9999, 0, 2.703),
+        (10000, 0, 0.0),
+        (10000, 1, 0.0),
+        (10500, 0, 0.15),
+        (10500, 1, 1.5),
+        (11000, 0, 0.2985),
+        (11000, 1, 2.9846),
+        (11000, 2, 0.0),
+        (239999, 23, 2.703),
+        (239999, 5, 0.2703),
+    ],
+)
+def test_googles_plan_has_its_rates(step, layer, value):
+    plan = strategies.plan(strategies.TransferOptions.named("google"), 24)
+    # Four digits were printed.
+    assert multiplier(plan, layer, step) == pytest.approx(value, rel=1e-3, abs=1e-9)
+
+
+def test_the_named_plans():
+    google, paper, theirs = (strategies.TransferOptions.named(name) for name in ("google", "paper", "tf_models"))
+    assert (google.optimizer, google.bias_correction) == ("lamb", False)
+    third = strategies.plan(google, 4)[2]
+    assert third.trains == (("block_0", 0.3), ("block_1", 0.3), ("block_2", 3.0))
+    assert strategies.plan(paper, 4)[2].trains == (("block_2", 1.0),)
+    everything = (("embeddings", 1.0), ("block_0", 1.0), ("block_1", 1.0), ("block_2", 1.0))
+    assert strategies.plan(theirs, 4)[2].trains == everything
+    for options in (google, paper, theirs):
+        stages_ = strategies.plan(options, 24)
+        assert [s.steps for s in stages_] == [10_000] * 24 + [500_000]
+        last = stages_[-1]
+        # 10,000 steps of warm-up, then down to 1.5e-7.
+        assert (last.learning_rate, last.warmup_steps, last.end_factor) == (1.5e-3, 10_000, 1e-4)
+    assert "layer 3 / layers 1-2" in strategies.show(strategies.plan(google, 4), google).splitlines()[3]
+    with pytest.raises(UsageError, match="there are default, paper"):
+        strategies.TransferOptions.named("mine")
+
+
+def test_lower_layers_move_at_their_factor():
+    """One step of plain Adam moves every number by the rate: block 0 by a tenth of what block 1 moves."""
+    student = PretrainingModel(config("debug_student"))
+    stage = strategies.plan(strategies.TransferOptions.named("google"), 2)[1]
+    trained = stages.trainable_variables(student, stage)
+    before = [np.asarray(variable) for variable, _ in trained]
+    optimizer = Optimizer(
+        OptimizerOptions(weight_decay=0.0, clip_norm=0.0), [v for v, _ in trained], [factor for _, factor in trained]
+    )
+    optimizer.apply([tf.ones(v.shape) for v, _ in trained], tf.constant(1e-3), tf.constant(0, tf.int64))
+    for (variable, factor), old in zip(trained, before, strict=True):
+        moved = old - np.asarray(variable)
+        # Float32 near 1: the difference has 6e-8 of rounding.
+        np.testing.assert_allclose(moved, 1e-3 * factor, atol=3e-7)
+    assert {factor for _, factor in trained} == {0.3, 3.0}
 
 
 @pytest.mark.parametrize("change", [{"strategy": "magic"}, {"transfer_steps": 0}, {"distillation_steps": 0}])
@@ -114,7 +188,7 @@ def test_stopped_after_a_stage_it_ends_the_same(tmp_path):
 def test_a_progressive_stage_trains_its_block_alone():
     student = PretrainingModel(config("debug_student"))
     plan = strategies.plan(strategies.TransferOptions(), 2)
-    assert {w.path.split("/")[0] for w in stages.trainable_variables(student, plan[1])} == {"block_1"}
+    assert {w.path.split("/")[0] for w, _ in stages.trainable_variables(student, plan[1])} == {"block_1"}
     assert len(stages.trainable_variables(student, plan[2])) == len(student.trainable_weights)
 
 
@@ -146,7 +220,6 @@ def test_nothing_is_dropped_out_in_transfer():
 
 
 def test_the_student_starts_from_the_teachers_tables_and_heads():
-    keras.utils.set_random_seed(3)
     teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
     teacher.encoder.embeddings.norm.gamma.assign(np.linspace(0.5, 2, 32))
     teacher.encoder.embeddings.norm.beta.assign(np.linspace(-1, 1, 32))

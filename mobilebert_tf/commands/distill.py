@@ -19,7 +19,8 @@ class Distill(TrainingOptions):
     """Transfer a teacher's knowledge to a MobileBERT student, layer by layer, then distil it.
 
     Reads a teacher's model directory and records, writes the student's. The plan of
-    stages follows from --strategy; --print_stages shows it and exits.
+    stages follows from --strategy; --print_stages shows it and exits. The teacher is what `pretrain`
+    made, or any checkpoint that `convert` reads; plain BERT too, without its heads if it has none.
 
       mobilebert-tf distill --teacher=teacher --student=mobilebert --records=records --output=student
       mobilebert-tf distill --teacher=teacher --student=mobilebert --records=records --output=x --print_stages
@@ -78,7 +79,7 @@ class Distill(TrainingOptions):
           FailedError: a loss is not a number, or the disk is full.
         """
         quiet.start_tensorflow()
-        from mobilebert_tf.model_directory import load_config
+        from mobilebert_tf.checkpoints.conversion import open_checkpoint
 
         options = strategies.TransferOptions.named(
             self.plan,
@@ -92,7 +93,9 @@ class Distill(TrainingOptions):
             ground_truth_ratio=self.ground_truth_ratio,
             temperature=self.temperature,
         ).without(self.without)
-        stages = strategies.plan(options, load_config(self.teacher).num_hidden_layers)
+        checkpoint = open_checkpoint(self.teacher)
+        predicts = {"masked_words", "next_sentence"} <= set(checkpoint.heads.present)
+        stages = strategies.plan(options, checkpoint.config.num_hidden_layers, predicts)
         if self.print_stages:
             print(strategies.show(stages, options))
             return
@@ -124,17 +127,15 @@ class Distill(TrainingOptions):
         with strategy.scope():
             loaded = load_model_directory(self.teacher, self.seed)
             teacher, tokenizer = loaded.model, loaded.tokenizer
-            if not isinstance(teacher, PretrainingModel) or not (teacher.masked_words and teacher.next_sentence):
-                raise UsageError(
-                    f"{self.teacher}: has the heads {teacher.heads}; a teacher needs masked words and next sentence, "
-                    "as `pretrain` makes it"
-                )
+            if not isinstance(teacher, PretrainingModel):
+                raise UsageError(f"{self.teacher}: is fine-tuned ({teacher.heads}); a teacher comes from pre-training")
+            predicts = any(stage.predicts for stage in stages)
             if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
                 raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
             config = pretraining.config_for(self.student, records, tokenizer)
             check_pair(teacher.config, config)
             scored = pretraining.load_held_out(self.held_out, config, tokenizer)
-            student = PretrainingModel(config, self.seed)
+            student = PretrainingModel(config, self.seed, masked_words=predicts, next_sentence=predicts)
         print(strategies.show(stages, options))
         print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
         with clear_read_errors(records, scored):
@@ -161,10 +162,11 @@ class Distill(TrainingOptions):
                 )
                 return
             metrics: dict[str, Any] = {"parameters": parameters(student)}
-            if scored:
+            if scored and predicts:
                 held_out = pretraining.score(student, scored, teacher)
                 print(f"distill: held-out {pretraining.show(held_out)}")
                 metrics |= {"held_out": held_out, "teacher_agreement": held_out["teacher_agreement"]}
+            if scored:
                 compared = attention_maps.compare(teacher, student, scored, tokenizer)
                 atomic.write_json(run.directory / "attention.json", compared)
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)

@@ -16,21 +16,27 @@ from mobilebert_tf.models import PretrainingModel
 
 def check_pair(teacher: MobileBertConfig, student: MobileBertConfig) -> None:
     """Raise UsageError unless layer i of the student can be compared with layer i of the teacher."""
-    for field in (
+    fields = [
         "vocab_size",
         "hidden_size",
         "num_attention_heads",
         "num_hidden_layers",
-        "embedding_size",
-        "trigram_input",
         "type_vocab_size",
         "max_position_embeddings",
-    ):
+    ]
+    if not _takes_principal_components(teacher, student):
+        fields += ["embedding_size", "trigram_input"]
+    for field in fields:
         ours, theirs = getattr(student, field), getattr(teacher, field)
         if ours != theirs:
             raise UsageError(
                 f"teacher and student do not fit: {field} is {theirs} in the teacher and {ours} in the student"
             )
+
+
+def _takes_principal_components(teacher: MobileBertConfig, student: MobileBertConfig) -> bool:
+    """Whether the student's word vectors are narrower than those of a teacher that has no projection of its own."""
+    return not teacher.projects_embeddings and student.projects_embeddings
 
 
 def initialize_student(student: PretrainingModel, teacher: PretrainingModel, batch: Mapping[str, Any]) -> None:
@@ -40,8 +46,13 @@ def initialize_student(student: PretrainingModel, teacher: PretrainingModel, bat
     same gamma and beta they are different functions. The student's gamma and beta
     are therefore set to the affine map that equals the teacher's norm for a token of average
     mean and deviation, measured on `batch`.
+
+    Of a word table wider than the student's, it gets the principal components; its
+    projection puts them back.
     """
     given = {variable.path: variable for variable in teacher.trainable_weights}
+    if _takes_principal_components(teacher.config, student.config):
+        _give_principal_components(given.pop("embeddings/word_table"), student)
     for ours in student.trainable_weights:
         # Blocks differ in shape, and the embedding norm in meaning.
         if ours.path in given and not ours.path.startswith(("block_", "embeddings/norm/")):
@@ -53,6 +64,23 @@ def initialize_student(student: PretrainingModel, teacher: PretrainingModel, bat
         gamma, beta = gamma / deviation, beta - gamma * mean / deviation
     target.gamma.assign(gamma)
     target.beta.assign(beta)
+
+
+def _give_principal_components(table: Any, student: PretrainingModel) -> None:
+    """Set word table and projection so that their product is the best of its rank to `table` [V, H]."""
+    rows = ops.convert_to_numpy(table).astype(np.float64)
+    mean = rows.mean(axis=0)
+    width, embeddings = student.config.embedding_size, student.encoder.embeddings
+    assert embeddings.projection
+    # Eigenvectors of the covariance in rising order: the last ones carry the most.
+    components = np.linalg.eigh(np.cov(rows, rowvar=False))[1][:, ::-1][:, :width]
+    kernel = np.zeros(embeddings.projection.kernel.shape)
+    # A trigram is (next, this, previous); it begins as this word alone.
+    start = width if student.config.trigram_input else 0
+    kernel[start : start + width] = components.T
+    embeddings.word_table.assign((rows - mean) @ components)
+    embeddings.projection.kernel.assign(kernel)
+    embeddings.projection.bias.assign(mean)
 
 
 def _embedding_statistics(model: PretrainingModel, batch: Mapping[str, Any]) -> tuple[float, float]:

@@ -130,8 +130,11 @@ class StagePlan:
     shape: str = "linear"
 
 
-def plan(options: TransferOptions, num_layers: int) -> tuple[StagePlan, ...]:
+def plan(options: TransferOptions, num_layers: int, predicts: bool = True) -> tuple[StagePlan, ...]:
     """The stages of a strategy for a student of `num_layers` blocks.
+
+    With a teacher that predicts no words a stage that compares all layers and trains everything
+    takes the place of distillation.
 
     Raises:
       UsageError: the strategy is unknown, or a stage would have no steps.
@@ -147,11 +150,11 @@ def plan(options: TransferOptions, num_layers: int) -> tuple[StagePlan, ...]:
         raise UsageError("--without=feature_maps,attention leaves nothing to compare; `pretrain` needs no teacher")
     every = tuple(range(num_layers))
     if options.strategy == "auxiliary":
-        return (_final("auxiliary", every, options),)
+        return (_final("auxiliary", every, predicts, options),)
+    last = _final("distillation", (), True, options) if predicts else _final("joint", every, False, options)
     if options.strategy == "joint":
-        return (_transfer("transfer", every, options), _final("distillation", (), options))
-    layers = tuple(_transfer(f"transfer_{i + 1}", (i,), options) for i in every)
-    return (*layers, _final("distillation", (), options))
+        return (_transfer("transfer", every, options), last)
+    return (*(_transfer(f"transfer_{i + 1}", (i,), options) for i in every), last)
 
 
 def _transfer(name: str, layers: tuple[int, ...], options: TransferOptions) -> StagePlan:
@@ -173,12 +176,12 @@ def _transfer(name: str, layers: tuple[int, ...], options: TransferOptions) -> S
     )
 
 
-def _final(name: str, layers: tuple[int, ...], options: TransferOptions) -> StagePlan:
+def _final(name: str, layers: tuple[int, ...], predicts: bool, options: TransferOptions) -> StagePlan:
     return StagePlan(
         name=name,
         layers=layers,
         trains=(("all", 1.0),),
-        predicts=True,
+        predicts=predicts,
         steps=options.distillation_steps,
         learning_rate=options.distillation_learning_rate,
         warmup_steps=_warmup(options.distillation_steps, options.distillation_warmup),

@@ -237,6 +237,51 @@ def test_the_student_starts_from_the_teachers_tables_and_heads():
     assert np.abs(ours - theirs).mean() < 0.25 * np.abs(theirs).mean()
 
 
+def plain_bert(**changes):
+    sizes = dict(hidden_size=32, embedding_size=32, intra_bottleneck_size=32, intermediate_size=48, num_hidden_layers=2)
+    values = {**sizes, "num_attention_heads": 4, "max_position_embeddings": 64, **changes}
+    return PretrainingModel(
+        MobileBertConfig.preset("bert_base", vocab_size=50, **values), masked_words=False, next_sentence=False
+    )
+
+
+def test_a_wide_table_gives_its_principal_components():
+    """Against the singular value decomposition: no table of this rank is nearer to the teacher's."""
+    teacher = plain_bert()
+    student = PretrainingModel(config("debug_student", embedding_size=8), masked_words=False, next_sentence=False)
+    initialization.check_pair(teacher.config, student.config)
+    initialization.initialize_student(student, teacher, batch())
+    given = {**batch(), "segment_ids": np.zeros((4, 10), np.int32)}
+    words = np.asarray(teacher.encoder.embeddings.word_table, np.float64)
+    mean = words.mean(axis=0)
+    left, values, right = np.linalg.svd(words - mean, full_matrices=False)
+    nearest = (left[:, :8] * values[:8]) @ right[:8] + mean
+    rest = np.asarray(teacher.encoder.embeddings.position_table)[:10] + np.asarray(
+        teacher.encoder.embeddings.type_table
+    )[0]
+    found = np.asarray(student.encoder.embeddings.sum(given["input_ids"], given["segment_ids"]))
+    # Float32 products of vectors near 0.02.
+    np.testing.assert_allclose(found, nearest[given["input_ids"]] + rest, atol=1e-7)
+
+
+def test_a_teacher_without_heads_has_a_plan_without_words():
+    options = strategies.TransferOptions(transfer_steps=3, distillation_steps=4)
+    plan = strategies.plan(options, 2, predicts=False)
+    assert [(s.name, s.layers, s.predicts) for s in plan] == [
+        ("transfer_1", (0,), False),
+        ("transfer_2", (1,), False),
+        ("joint", (0, 1), False),
+    ]
+    assert "MLM" not in strategies.show(plan, options)
+    teacher = plain_bert()
+    student = PretrainingModel(config("debug_student"), masked_words=False, next_sentence=False)
+    initialization.initialize_student(student, teacher, batch())
+    terms = objectives.transfer(teacher, student, plan[-1], options)(batch())
+    assert set(terms) == {"loss", "feature_map", "feature_map_mean", "feature_map_variance", "attention"}
+    trained = {variable.path.split("/")[0] for variable, _ in stages.trainable_variables(student, plan[-1])}
+    assert trained == {"embeddings", "block_0", "block_1"}
+
+
 @pytest.mark.parametrize(
     "change", [{"num_attention_heads": 2}, {"hidden_size": 64}, {"num_hidden_layers": 3}, {"embedding_size": 8}]
 )

@@ -8,9 +8,11 @@ from typing import Any
 
 from mobilebert_tf import atomic, quiet
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made, open_run
+from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.transfer import strategies
 
 
@@ -60,6 +62,13 @@ class Distill(TrainingOptions):
         "alpha: weight of the true words against the teacher's", default=0.5, least=0, most=1
     )
     temperature: float = option("divides both sides' logits in distillation", default=1.0, least=0.01)
+    layer_map: str = option(
+        "the teacher's layer for each of the student's: even (every n-th), last, or their numbers from 1, "
+        "comma-separated",
+        default="even",
+    )
+    layers_per_stage: int = option("layers that a stage of progressive transfer compares", default=1, least=1)
+    compare_embeddings: bool = option("compare the embeddings' output too, and train them with the first layer", False)
     without: str = option(
         "ablations, comma-separated: feature_maps (no FMT), attention (no AT), distillation (no PD: true words alone)",
         default="",
@@ -92,10 +101,14 @@ class Distill(TrainingOptions):
             attention=self.attention_weight,
             ground_truth_ratio=self.ground_truth_ratio,
             temperature=self.temperature,
+            layers_per_stage=self.layers_per_stage,
+            compares_embeddings=self.compare_embeddings,
         ).without(self.without)
         checkpoint = open_checkpoint(self.teacher)
         predicts = {"masked_words", "next_sentence"} <= set(checkpoint.heads.present)
-        stages = strategies.plan(options, checkpoint.config.num_hidden_layers, predicts)
+        layers = student_layers(self.student)
+        taught_by = strategies.map_layers(self.layer_map, layers, checkpoint.config.num_hidden_layers)
+        stages = strategies.plan(options, layers, predicts, taught_by)
         if self.print_stages:
             print(strategies.show(stages, options))
             return
@@ -107,10 +120,14 @@ class Distill(TrainingOptions):
             print(run.finished_line)
             return
         with freed_if_nothing_was_made(run):
-            self._train(run, stages, options)
+            self._train(run, stages, options, taught_by)
 
     def _train(
-        self, run: Run, stages: tuple[strategies.StagePlan, ...], options: strategies.TransferOptions
+        self,
+        run: Run,
+        stages: tuple[strategies.StagePlan, ...],
+        options: strategies.TransferOptions,
+        taught_by: tuple[int, ...],
     ) -> None:
         strategy = self.start()
 
@@ -167,7 +184,7 @@ class Distill(TrainingOptions):
                 print(f"distill: held-out {pretraining.show(held_out)}")
                 metrics |= {"held_out": held_out, "teacher_agreement": held_out["teacher_agreement"]}
             if scored:
-                compared = attention_maps.compare(teacher, student, scored, tokenizer)
+                compared = attention_maps.compare(teacher, student, scored, tokenizer, taught_by)
                 atomic.write_json(run.directory / "attention.json", compared)
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)
         run.finish(**metrics)
@@ -176,3 +193,10 @@ class Distill(TrainingOptions):
             f"mobilebert-tf finetune --model={self.output} --train=train.tsv --eval=dev.tsv --output={classifier}"
         )
         print(done_line("distill", run.directory, finetune))
+
+
+def student_layers(model: str) -> int:
+    """Blocks of a preset, or of the configuration in a JSON file. Raises UsageError."""
+    if not model.endswith(".json"):
+        return MobileBertConfig.preset(model).num_hidden_layers
+    return MobileBertConfig.from_dict(read_json(Path(model)), source=model).num_hidden_layers

@@ -15,12 +15,11 @@ from mobilebert_tf.models import PretrainingModel
 
 
 def check_pair(teacher: MobileBertConfig, student: MobileBertConfig) -> None:
-    """Raise UsageError unless layer i of the student can be compared with layer i of the teacher."""
+    """Raise UsageError unless layers of the student can be compared with layers of the teacher."""
     fields = [
         "vocab_size",
         "hidden_size",
         "num_attention_heads",
-        "num_hidden_layers",
         "type_vocab_size",
         "max_position_embeddings",
     ]

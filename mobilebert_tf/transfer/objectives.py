@@ -10,7 +10,7 @@ from keras import ops
 from mobilebert_tf.models import ClassificationModel, PretrainingModel
 from mobilebert_tf.training.loop import Objective
 from mobilebert_tf.transfer import losses
-from mobilebert_tf.transfer.strategies import StagePlan, TransferOptions
+from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan, TransferOptions
 
 
 def pretraining(model: PretrainingModel) -> Objective:
@@ -47,17 +47,17 @@ def transfer(
     def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
         if stage.predicts:
             given = student(batch, training=False)
-            asked = stage.layers or options.ground_truth_ratio < 1.0
+            asked = stage.pairs or options.ground_truth_ratio < 1.0
             wanted = teacher(batch, training=False) if asked else {}
         else:
-            depth = max(stage.layers) + 1
-            wanted = teacher.encoder(batch, training=False, num_layers=depth)
-            given = student.encoder(batch, training=False, num_layers=depth)
+            ours, theirs = (max(depths) + 1 for depths in zip(*stage.pairs, strict=True))
+            wanted = teacher.encoder(batch, training=False, num_layers=theirs)
+            given = student.encoder(batch, training=False, num_layers=ours)
         loss: Any = 0.0
         terms: dict[str, Any] = {}
-        if stage.layers:
+        if stage.pairs:
             terms = _layer_terms(wanted, given, batch["input_mask"], stage, options)
-            loss = sum(weight * terms[name] for name, weight in options.compared.items()) / len(stage.layers)
+            loss = sum(weight * terms[name] for name, weight in options.compared.items()) / len(stage.pairs)
         if stage.predicts:
             true = options.ground_truth_ratio
             terms |= prediction_terms(given, batch)
@@ -92,11 +92,14 @@ def _layer_terms(
 ) -> dict[str, Any]:
     """Transfer terms summed over the compared layers, those that count."""
     totals: dict[str, Any] = dict.fromkeys(options.compared, 0.0)
-    for layer in stage.layers:
-        maps = (ops.stop_gradient(wanted["feature_maps"][layer + 1]), given["feature_maps"][layer + 1], mask)
-        scores = (ops.stop_gradient(wanted["attention_scores"][layer]), given["attention_scores"][layer], mask)
+    for ours, theirs in stage.pairs:
+        maps = (ops.stop_gradient(wanted["feature_maps"][theirs + 1]), given["feature_maps"][ours + 1], mask)
         for name in totals:
-            totals[name] += getattr(losses, name)(*(scores if name == "attention" else maps))
+            if name != "attention":
+                totals[name] += getattr(losses, name)(*maps)
+            elif ours != EMBEDDINGS:
+                scores = ops.stop_gradient(wanted["attention_scores"][theirs]), given["attention_scores"][ours]
+                totals[name] += losses.attention(*scores, mask)
     return totals
 
 

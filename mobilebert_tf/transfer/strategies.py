@@ -10,6 +10,7 @@ A plan is plain data: it can be printed before anything is built.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from mobilebert_tf.errors import UsageError
@@ -33,6 +34,11 @@ class TransferOptions:
     """Of the rate, for the blocks below them; 0 freezes these."""
     trains_embeddings: bool = False
     """Whether the embeddings train in layer-wise stages, as the blocks below do."""
+    layers_per_stage: int = 1
+    """Of progressive transfer."""
+    compares_embeddings: bool = False
+    """Whether the embeddings' output is a feature map too: it is compared with that of the first block's stage,
+    in which the embeddings train."""
     transfer_shape: str = "linear"
     transfer_warmup: float = 0.1
     """Share of a layer-wise stage until its peak."""
@@ -89,6 +95,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 """What the paper's ablation takes away (FMT, AT, PD), as changes to the options."""
 
 
+EMBEDDINGS = -1
+
 PLANS: dict[str, dict[str, Any]] = {
     # AdamW, a warm-up and a decay in every stage, so that small runs end well too.
     "default": {},
@@ -117,8 +125,9 @@ class StagePlan:
     """One stage: what it compares, what it trains, for how long."""
 
     name: str
-    layers: tuple[int, ...]
-    """Blocks (from 0) whose feature maps and attention are compared with the teacher's."""
+    pairs: tuple[tuple[int, int], ...]
+    """Blocks (from 0) whose feature maps and attention are compared: the student's, the teacher's.
+    EMBEDDINGS stands for what goes into the first block; it has no attention."""
     trains: tuple[tuple[str, float], ...]
     """Parts of the student ("embeddings", "block_3"; "all" is everything), each with its factor of the rate."""
     predicts: bool
@@ -129,12 +138,23 @@ class StagePlan:
     end_factor: float
     shape: str = "linear"
 
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The student's blocks that are compared."""
+        return tuple(ours for ours, _ in self.pairs if ours != EMBEDDINGS)
 
-def plan(options: TransferOptions, num_layers: int, predicts: bool = True) -> tuple[StagePlan, ...]:
+
+def plan(
+    options: TransferOptions, num_layers: int, predicts: bool = True, taught_by: tuple[int, ...] | None = None
+) -> tuple[StagePlan, ...]:
     """The stages of a strategy for a student of `num_layers` blocks.
 
     With a teacher that predicts no words a stage that compares all layers and trains everything
     takes the place of distillation.
+
+    Args:
+      predicts: whether the teacher has the heads for masked words and next sentence.
+      taught_by: the teacher's block for each of the student's; the same one if left out.
 
     Raises:
       UsageError: the strategy is unknown, or a stage would have no steps.
@@ -148,24 +168,68 @@ def plan(options: TransferOptions, num_layers: int, predicts: bool = True) -> tu
         )
     if not options.compared:
         raise UsageError("--without=feature_maps,attention leaves nothing to compare; `pretrain` needs no teacher")
-    every = tuple(range(num_layers))
+    every: Pairs = tuple(enumerate(taught_by or range(num_layers)))
+    if options.compares_embeddings:
+        every = ((EMBEDDINGS, EMBEDDINGS), *every)
     if options.strategy == "auxiliary":
         return (_final("auxiliary", every, predicts, options),)
     last = _final("distillation", (), True, options) if predicts else _final("joint", every, False, options)
     if options.strategy == "joint":
         return (_transfer("transfer", every, options), last)
-    return (*(_transfer(f"transfer_{i + 1}", (i,), options) for i in every), last)
+    return (*_layerwise(every, options), last)
 
 
-def _transfer(name: str, layers: tuple[int, ...], options: TransferOptions) -> StagePlan:
-    trains = [(f"block_{layer}", options.layer_factor) for layer in layers]
+Pairs = tuple[tuple[int, int], ...]
+
+
+def _layerwise(every: Pairs, options: TransferOptions) -> Iterator[StagePlan]:
+    """Stages of so many layers each, from below; the embeddings go with the first."""
+    start = 1 if options.compares_embeddings else 0
+    blocks, size = every[start:], options.layers_per_stage
+    for first in range(0, len(blocks), size):
+        pairs = blocks[first : first + size]
+        last = first + len(pairs)
+        name = f"transfer_{last}" if len(pairs) == 1 else f"transfer_{first + 1}_to_{last}"
+        yield _transfer(name, every[:start] + pairs if first == 0 else pairs, options)
+
+
+def map_layers(text: str, student: int, teacher: int) -> tuple[int, ...]:
+    """The teacher's block (from 0) for each of the student's.
+
+    Args:
+      text: "even": every n-th; "last": the uppermost; or the teacher's layers by number, from 1,
+        comma-separated.
+      student, teacher: how many blocks each has.
+
+    Raises:
+      UsageError: the student has more blocks than the teacher, or the numbers do not fit.
+    """
+    if text in ("even", "last") and student > teacher:
+        raise UsageError(f"the student has {student} layers, more than the teacher's {teacher}; name them: --layer_map")
+    if text == "even":
+        return tuple((i + 1) * teacher // student - 1 for i in range(student))
+    if text == "last":
+        return tuple(range(teacher - student, teacher))
+    words = text.split(",")
+    if len(words) != student or not all(word.isdigit() and 1 <= int(word) <= teacher for word in words):
+        raise UsageError(
+            f"--layer_map={text}: must be even, last, or {student} numbers from 1 to {teacher} with commas between"
+        )
+    return tuple(int(word) - 1 for word in words)
+
+
+def _transfer(name: str, pairs: Pairs, options: TransferOptions) -> StagePlan:
+    blocks = [ours for ours, _ in pairs if ours != EMBEDDINGS]
+    trains = [(f"block_{layer}", options.layer_factor) for layer in blocks]
     if options.lower_factor:
-        trains = [(f"block_{layer}", options.lower_factor) for layer in range(layers[0])] + trains
-    if options.trains_embeddings:
+        trains = [(f"block_{layer}", options.lower_factor) for layer in range(blocks[0])] + trains
+    if (EMBEDDINGS, EMBEDDINGS) in pairs:
+        trains = [("embeddings", options.layer_factor), *trains]
+    elif options.trains_embeddings:
         trains = [("embeddings", options.lower_factor), *trains]
     return StagePlan(
         name=name,
-        layers=layers,
+        pairs=pairs,
         trains=tuple(trains),
         predicts=False,
         steps=options.transfer_steps,
@@ -176,10 +240,10 @@ def _transfer(name: str, layers: tuple[int, ...], options: TransferOptions) -> S
     )
 
 
-def _final(name: str, layers: tuple[int, ...], predicts: bool, options: TransferOptions) -> StagePlan:
+def _final(name: str, pairs: Pairs, predicts: bool, options: TransferOptions) -> StagePlan:
     return StagePlan(
         name=name,
-        layers=layers,
+        pairs=pairs,
         trains=(("all", 1.0),),
         predicts=predicts,
         steps=options.distillation_steps,
@@ -200,14 +264,24 @@ def show(stages: tuple[StagePlan, ...], options: TransferOptions) -> str:
     words = ["MLM", *(["KD"] if options.ground_truth_ratio < 1.0 else []), "NSP"]
     rows = [("stage", "compares", "trains", "losses", "steps", "rate")]
     for stage in stages:
-        losses = " + ".join((layerwise if stage.layers else []) + (words if stage.predicts else []))
-        compared = _blocks(stage.layers) if stage.layers else "-"
+        losses = " + ".join((layerwise if stage.pairs else []) + (words if stage.predicts else []))
+        compared = _compared(stage)
         peaks = " / ".join(f"{stage.learning_rate * factor:g}" for factor in _by_factor(stage))
         trained = " / ".join(_parts(parts) for parts in _by_factor(stage).values())
         rows.append((stage.name, compared, trained, losses, f"{stage.steps:,}", peaks))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
+
+
+def _compared(stage: StagePlan) -> str:
+    if not stage.pairs:
+        return "-"
+    shown = ["embeddings"] if len(stage.layers) < len(stage.pairs) else []
+    if any(ours != theirs for ours, theirs in stage.pairs):
+        pairs = (f"{ours + 1}:{theirs + 1}" for ours, theirs in stage.pairs if ours != EMBEDDINGS)
+        return " + ".join([*shown, f"layers {', '.join(pairs)}"])
+    return " + ".join([*shown, _blocks(stage.layers)])
 
 
 def _by_factor(stage: StagePlan) -> dict[float, list[str]]:

@@ -11,7 +11,7 @@ from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training.loop import LoopOptions
 from mobilebert_tf.training.optimizers import Optimizer, OptimizerOptions
 from mobilebert_tf.training.schedules import Schedule
-from mobilebert_tf.transfer import initialization, objectives, stages, strategies
+from mobilebert_tf.transfer import initialization, losses, objectives, stages, strategies
 
 
 def config(preset, **changes):
@@ -282,8 +282,55 @@ def test_a_teacher_without_heads_has_a_plan_without_words():
     assert trained == {"embeddings", "block_0", "block_1"}
 
 
+def test_layers_are_mapped():
+    assert strategies.map_layers("even", 3, 3) == (0, 1, 2)
+    assert strategies.map_layers("even", 6, 24) == (3, 7, 11, 15, 19, 23)
+    assert strategies.map_layers("even", 4, 6) == (0, 2, 3, 5)
+    assert strategies.map_layers("last", 2, 5) == (3, 4)
+    assert strategies.map_layers("1,1,4", 3, 4) == (0, 0, 3)
+    for text, student, teacher in (("even", 3, 2), ("1,2", 3, 4), ("1,5", 2, 4), ("0,1", 2, 4), ("a,b", 2, 4)):
+        with pytest.raises(UsageError, match="layer_map"):
+            strategies.map_layers(text, student, teacher)
+
+
+def test_a_deeper_teacher_teaches_by_its_mapped_layers():
+    """Every term is that of the teacher's layer in the plan, computed here from the two encoders."""
+    teacher = PretrainingModel(config("debug_teacher", num_hidden_layers=5))
+    student = PretrainingModel(config("debug_student"))
+    options = strategies.TransferOptions()
+    plan = strategies.plan(options, 2, taught_by=(1, 4))
+    assert "layers 2:5" in strategies.show(plan, options)
+    terms = objectives.transfer(teacher, student, plan[1], options)(batch())
+    theirs, ours = teacher.encoder(batch()), student.encoder(batch())
+    mask = batch()["input_mask"]
+    expected = losses.feature_map(theirs["feature_maps"][5], ours["feature_maps"][2], mask)
+    assert float(terms["feature_map"]) == pytest.approx(float(expected), rel=1e-6)
+    expected = losses.attention(theirs["attention_scores"][4], ours["attention_scores"][1], mask)
+    assert float(terms["attention"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_several_layers_a_stage_and_the_embeddings():
+    options = strategies.TransferOptions(layers_per_stage=2, compares_embeddings=True)
+    plan = strategies.plan(options, 5)
+    assert [(s.name, s.layers) for s in plan] == [
+        ("transfer_1_to_2", (0, 1)),
+        ("transfer_3_to_4", (2, 3)),
+        ("transfer_5", (4,)),
+        ("distillation", ()),
+    ]
+    assert plan[0].trains[0] == ("embeddings", 1.0) and plan[1].trains == (("block_2", 1.0), ("block_3", 1.0))
+    assert "embeddings + layers 1-2" in strategies.show(plan, options)
+    teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
+    stage = strategies.plan(options, 2)[0]
+    terms = objectives.transfer(teacher, student, stage, options)(batch())
+    theirs, ours = teacher.encoder(batch())["feature_maps"], student.encoder(batch())["feature_maps"]
+    mask = batch()["input_mask"]
+    expected = sum(float(losses.feature_map(a, b, mask)) for a, b in zip(theirs, ours, strict=True))
+    assert float(terms["feature_map"]) == pytest.approx(expected, rel=1e-5)  # float32 sums of three terms
+
+
 @pytest.mark.parametrize(
-    "change", [{"num_attention_heads": 2}, {"hidden_size": 64}, {"num_hidden_layers": 3}, {"embedding_size": 8}]
+    "change", [{"num_attention_heads": 2}, {"hidden_size": 64}, {"type_vocab_size": 3}, {"embedding_size": 8}]
 )
 def test_pairs_that_do_not_fit_are_refused_by_field(change):
     with pytest.raises(UsageError, match=next(iter(change))):

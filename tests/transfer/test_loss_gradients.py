@@ -6,27 +6,10 @@ import tensorflow as tf
 
 from mobilebert_tf.transfer import losses
 
-B, T, H, N, P, V = 3, 7, 16, 4, 5, 11
+from .conftest import B, H, N, P, T, V, softmax
+
 # Float32 against float64: sums of some hundred terms.
 CLOSE = dict(rtol=2e-4, atol=2e-7)
-
-
-@pytest.fixture
-def random():
-    return np.random.default_rng(5)
-
-
-@pytest.fixture
-def mask():
-    mask = np.ones((B, T), np.int32)
-    mask[0, 4:] = 0
-    mask[2, 6:] = 0
-    return mask
-
-
-def softmax(x):
-    powers = np.exp(x - x.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
 
 
 def gradient(loss, student):

@@ -5,28 +5,10 @@ import pytest
 
 from mobilebert_tf.transfer import losses
 
+from .conftest import B, H, N, P, T, V, softmax
+
 # Float32 sums of some hundred terms; the reference is float64.
 CLOSE = dict(rtol=2e-5, atol=1e-6)
-
-B, T, H, N, P, V = 3, 7, 16, 4, 5, 11
-
-
-@pytest.fixture
-def random():
-    return np.random.default_rng(1)
-
-
-@pytest.fixture
-def mask():
-    mask = np.ones((B, T), np.int32)
-    mask[0, 4:] = 0
-    mask[2, 6:] = 0
-    return mask
-
-
-def softmax(x):
-    powers = np.exp(x - x.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
 
 
 def real_rows(x, mask):

@@ -233,6 +233,6 @@ def test_report_of_nothing(complain: Complain) -> None:
 def test_printing_the_plan_prints_nothing_else(made: Path, tmp_path: Path) -> None:
     """In a process of its own: TensorFlow talks only while it is first imported."""
     inputs = [f"--teacher={made}/student", f"--records={made}/records"]
-    words = ["distill", *inputs, f"--output={tmp_path}/x", "--print_stages"]
+    words = ["distill", *inputs, f"--output={tmp_path}/x", "--student=debug_student", "--print_stages"]
     done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("stage") and done.stderr == ""

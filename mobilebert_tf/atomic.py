@@ -47,6 +47,11 @@ def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         if final.exists():
             final.rmdir()
         os.replace(aside, final)
+    except OSError as error:
+        # Nobody knows the place beside it, and it is gone in a moment.
+        if error.filename:
+            error.filename = str(error.filename).replace(str(aside), str(path))
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -6,6 +6,7 @@ not wait seconds for it to start.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable
 
@@ -51,9 +52,50 @@ class WeightsFile:
 
 def write_weights(path: str | os.PathLike[str], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
     """Write the arrays in order, one in memory at a time."""
-    with atomic.write_aside(path) as aside, h5py.File(aside, "w") as file:
-        for name, array in arrays:
-            file.create_dataset(name, data=array)
+    with atomic.write_aside(path) as aside, open(aside, "w+b", buffering=0) as opened:
+        sink = _Sink(opened)
+        try:
+            with h5py.File(sink, "w") as file:
+                for name, array in arrays:
+                    file.create_dataset(name, data=array)
+                    sink.check()
+        finally:
+            sink.check()
+
+
+class _Sink:
+    """A file that keeps the first failure of a write for later.
+
+    HDF5 writes again while it closes and while its objects are freed. Told there that the disk
+    is full it prints, and at times crashes; so it is told nothing.
+    """
+
+    def __init__(self, file: io.FileIO):
+        self._file = file
+        self._failure: OSError | None = None
+        self.read, self.readinto = file.read, file.readinto
+        self.seek, self.tell, self.flush = file.seek, file.tell, file.flush
+
+    def check(self) -> None:
+        """Raise what went wrong."""
+        if self._failure:
+            raise self._failure
+
+    def write(self, data: bytes) -> int:
+        left = memoryview(data).cast("B")
+        try:
+            while len(left):
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self._failure = self._failure or error
+        return len(data)
+
+    def truncate(self, size: int) -> int:
+        try:
+            return self._file.truncate(size)
+        except OSError as error:
+            self._failure = self._failure or error
+            return size
 
 
 def _first_line(error: Exception) -> str:

@@ -40,9 +40,12 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
     path = Path(path)
     if path.name in (huggingface.FILE, huggingface.INDEX) and path.exists():
         path = path.parent
-    if (path / WEIGHTS).exists():
-        return keras_directory.open_checkpoint(path, reading.allowed, reading.vocab)
-    if any((path / name).exists() for name in (huggingface.FILE, huggingface.INDEX)):
+    files = [name for name in (WEIGHTS, huggingface.FILE, huggingface.INDEX) if (path / name).exists()]
+    if files and reading.config:
+        raise UsageError(f"--config={reading.config}: is for TensorFlow checkpoints; {path} has its own config.json")
+    if WEIGHTS in files:
+        return keras_directory.open_checkpoint(path, reading.allowed, reading.head, reading.vocab)
+    if files:
         return huggingface.open_checkpoint(path, reading.allowed, reading.head, reading.vocab)
     if tf1.is_checkpoint(path):
         return tf1.open_checkpoint(path, reading.allowed, reading.head, reading.config, reading.vocab)

@@ -7,6 +7,8 @@ of the directory.
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -115,7 +117,10 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
         array = beside.read_checked(checkpoint, weight, warnings)
         arrays[_name(weight, prefix)] = np.ascontiguousarray(array.T if weight.huggingface_transposed else array)
     with atomic.write_aside(directory / FILE) as aside:
-        safetensors.numpy.save_file(arrays, aside, metadata={"format": "pt"})
+        try:
+            safetensors.numpy.save_file(arrays, aside, metadata={"format": "pt"})
+        except safetensors.SafetensorError as error:
+            raise _system_error(error) from None
     atomic.write_json(directory / "config.json", values)
     if checkpoint.architecture.tokenizer:
         longest = checkpoint.config.max_position_embeddings
@@ -250,6 +255,12 @@ def _check_ties(
             continue
         if not np.array_equal(arrays.read(aliases[copy]), read(original), equal_nan=True):
             raise UsageError(f"{path}: {copy} is not equal to {original.huggingface}; only tied ones can be held here")
+
+
+def _system_error(error: Exception) -> Exception:
+    """What the system said, which the library keeps as a number in its text: a full disk, for one."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
 
 
 def _first_line(error: Exception) -> str:

@@ -14,8 +14,8 @@ from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
 from mobilebert_tf.weights_file import WEIGHTS, WeightsFile, write_weights
 
 
-def open_checkpoint(path: Path, allowed: Allowed, vocab: str | None = None) -> Checkpoint:
-    """The model in a model directory.
+def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab: str | None = None) -> Checkpoint:
+    """The model in a model directory; `head` is one that it must have.
 
     Raises:
       UsageError: a file is missing, broken, or belongs to another architecture.
@@ -28,6 +28,8 @@ def open_checkpoint(path: Path, allowed: Allowed, vocab: str | None = None) -> C
     found = [name for name in HEADS if any(path.startswith(f"{name}/") for path in file.shapes)]
     biases = (file.shapes.get(f"{name}/dense/bias") or (0,) for name in ("classifier", "token_classifier"))
     heads = Heads.of(found, max(bias[0] for bias in biases))
+    if head is not None and head not in found:
+        raise UsageError(f"{path / WEIGHTS}: has no head {head}; it has: {heads}")
     if len(found) > 1 and not set(found) <= {"masked_words", "next_sentence"}:
         raise UsageError(f"{path / WEIGHTS}: has several heads ({', '.join(found)}); a model directory has one")
     named = beside.labels_or_numbers(read_labels(path), heads, path)

@@ -10,12 +10,13 @@ them and goes on from there.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import importlib.util
 import os
 import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,17 @@ from mobilebert_tf import quiet
 
 def open_reader(prefix: str) -> Any:
     """What `tf.train.load_checkpoint` returns."""
-    with _parts():
+
+    def opened() -> Any:
         return importlib.import_module("tensorflow.python.training.py_checkpoint_reader").NewCheckpointReader(prefix)
+
+    return _with_parts(opened)
 
 
 def save(prefix: str, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write a checkpoint that holds these arrays by these names."""
-    with _parts():
+    """Write a checkpoint that holds these arrays by these names. Raises OSError: it cannot be written."""
+
+    def saved() -> None:
         ops = importlib.import_module("tensorflow.python.ops.gen_io_ops")
         context = importlib.import_module("tensorflow.python.eager.context")
         constant = importlib.import_module("tensorflow.python.framework.constant_op").constant
@@ -41,6 +46,30 @@ def save(prefix: str, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
                 names.append(name)
                 tensors.append(constant(array))
             ops.save_v2(prefix, names, [""] * len(names), tensors)
+
+    try:
+        _with_parts(saved)
+    except Exception as error:
+        if type(error).__module__ != "tensorflow.python.framework.errors_impl":
+            raise
+        code = errno.ENOSPC if "No space left" in str(error) else errno.EIO
+        said = str(error).splitlines()[0].rsplit("; ", 1)[-1].split(" [Op:")[0]
+        raise OSError(code, said, f"{prefix}.data-00000-of-00001") from None
+
+
+def _with_parts(function: Callable[[], Any]) -> Any:
+    """What `function` returns or raises, which may import modules of TensorFlow."""
+    failed: Exception | None = None
+    result = None
+    with _parts():
+        try:
+            result = function()
+        except Exception as error:
+            # Raised in there it would bring to light what TensorFlow's start has said.
+            failed = error
+    if failed:
+        raise failed
+    return result
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import atomic, quiet
+from mobilebert_tf import atomic
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
@@ -87,7 +87,6 @@ class Distill(TrainingOptions):
           UsageError: teacher, student or records do not fit together, or the output is another run's.
           FailedError: a loss is not a number, or the disk is full.
         """
-        quiet.start_tensorflow()
         from mobilebert_tf.checkpoints.conversion import open_checkpoint
 
         options = strategies.TransferOptions.named(

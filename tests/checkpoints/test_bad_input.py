@@ -3,6 +3,8 @@
 import json
 import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +213,26 @@ def test_output_that_holds_something(directories, tmp_path, capsys):
     assert cli.run(["convert", f"--input={directories['keras']}", f"--output={taken}", "--to=tf1"]) == 2
     assert "holds files of something else" in capsys.readouterr().err
     assert [path.name for path in taken.iterdir()] == ["diary.txt"]
+
+
+@pytest.mark.parametrize("size", [0, 5000, 20000])
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_disk_that_takes_no_more(world, size, tmp_path):
+    """A limit on the size of files stands for a full disk: one line that names the file, nothing left behind."""
+    source = tmp_path / "source"
+    source.mkdir()
+    WORLDS["keras"](random_checkpoint(ARCHITECTURES["with_pooler"], HEAD_SETS["classifier"]), source)
+    program = (
+        "import resource, sys; from mobilebert_tf import cli\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
+        f"sys.exit(cli.run(['convert', '--input={source}', '--output={tmp_path / 'out'}', '--to={world}']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1, done.stderr[-2000:]
+    assert str(tmp_path / "out") in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_flags_that_have_no_meaning_for_the_input(directories, refuse):
+    assert "has no head answer_span" in refuse(directories["keras"], "--head=answer_span")
+    assert "is for TensorFlow checkpoints" in refuse(directories["huggingface"], "--config=mobilebert")

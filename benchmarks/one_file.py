@@ -24,9 +24,7 @@ REAL_SHARE = 0.75
 """Share of the sequence that holds tokens; the rest is padding, as in an app."""
 
 
-def measure(
-    path: str, threads: int, runs: int, warm_up: int, sequence_length: int | None
-) -> dict[str, Any]:
+def measure(path: str, threads: int, runs: int, warm_up: int, sequence_length: int | None) -> dict[str, Any]:
     """`samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `foreign_cores`, `sequence_length`."""
     start = time.perf_counter()
     interpreter = load_interpreter(path, threads)

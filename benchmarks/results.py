@@ -1,13 +1,13 @@
 """One JSON form for every benchmark: raw samples, settings, and how it was made.
 
-    schema_version  1
-    kind            what was measured, such as "host latency"
-    unit            of every sample
-    made_by         command, commit, dirty flag, versions, machine, date
-    settings        what the command was asked for
-    subjects        one object per thing measured: name, sha256, bytes if it is a file;
-                    `rounds`, a list of objects that hold `samples` and whatever else was
-                    seen in that round; `summary` of all samples; `ratio` to the baseline
+schema_version  1
+kind            what was measured, such as "host latency"
+unit            of every sample
+made_by         command, commit, dirty flag, versions, machine, date
+settings        what the command was asked for
+subjects        one object per thing measured: name, sha256, bytes if it is a file;
+                `rounds`, a list of objects that hold `samples` and whatever else was
+                seen in that round; `summary` of all samples; `ratio` to the baseline
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     from mobilebert_tf.training import loop
     from mobilebert_tf.training.optimizers import Optimizer
     from mobilebert_tf.training.schedules import Schedule
+    from mobilebert_tf.training.stage import Stage
     from mobilebert_tf.transfer import objectives
 
     tf.config.threading.set_intra_op_parallelism_threads(settings["threads"])
@@ -43,7 +44,7 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
         "label": random.integers(0, 2, shape[0]).astype(np.int32),
     }
     iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
-    stage = loop.Stage(
+    stage = Stage(
         name="finetune", index=0, steps=10_000, batch_size=shape[0], schedule=Schedule(peak=3e-5, steps=10_000)
     )
     optimizer = Optimizer(stage.optimizer, model.trainable_weights)

@@ -32,6 +32,10 @@ class Run:
     directory: Path
     record: dict[str, Any]
     started: float
+    changed: dict[str, tuple[Any, Any]] = dataclasses.field(default_factory=dict)
+    """Options that were given otherwise when the run began: what was, what is."""
+    writes: bool = True
+    """Whether this process writes; of several that train together only one does."""
 
     @property
     def finished(self) -> bool:
@@ -42,6 +46,24 @@ class Run:
         """What a command prints when it has nothing left to do."""
         name = self.record["identity"]["command"]
         return f"{name}: {self.directory} is finished already ({self.record['finished']}); skipped"
+
+    def accept_changes(self, command: Any) -> None:
+        """Go on with the options of `command`, if they differ; the record keeps what they were."""
+        if self.changed:
+            self.reopen(command)
+
+    def reopen(self, command: Any) -> None:
+        """The same as work that is not finished, with the options of `command`."""
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        change = {"date": now, "options": {name: list(pair) for name, pair in self.changed.items()}}
+        self.record.setdefault("changes", []).append(change)
+        self.record["identity"] = _identity(command, self.record["identity"]["command"])
+        self.record["options"] = dataclasses.asdict(command)
+        for key in ("finished", "outputs", "summary"):
+            self.record.pop(key, None)
+        self.changed.clear()
+        if self.writes:
+            atomic.write_json(self.directory / RECORD, self.record)
 
     def finish(self, **summary: Any) -> None:
         """Mark the work as done; `summary` is kept under "summary"."""
@@ -59,7 +81,7 @@ class Run:
         atomic.write_json(self.directory / RECORD, self.record)
 
 
-def find_run(command: Any, name: str, output: str) -> Run | None:
+def find_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Run | None:
     """The earlier run of `command` (a dataclass of options) in `output`; None if that is free.
 
     Writes nothing: a command can look whether its work is done before it reads its inputs,
@@ -67,36 +89,62 @@ def find_run(command: Any, name: str, output: str) -> Run | None:
 
     Raises:
       UsageError: the directory holds the results of another command, of other options
-        or inputs, or files that no command wrote.
+        or inputs (unless changes are accepted), or files that no command wrote.
     """
     directory = Path(output)
     record_path = directory / RECORD
     if record_path.exists():
         record = _read_record(record_path)
-        _refuse_other(directory, record["identity"], _identity(command, name))
-        return Run(directory, record, time.monotonic())
+        changed = _changed(directory, record["identity"], _identity(command, name))
+        if changed and not accepts_changes:
+            said = "; ".join(f"--{option} {_show(was)}, now {_show(given)}" for option, (was, given) in changed.items())
+            way_on = " or --accept_changes to go on with what is changed," if hasattr(command, "accept_changes") else ""
+            raise UsageError(
+                f"{directory}: was begun with {said}; give another --output,{way_on} or delete that directory"
+            )
+        return Run(directory, record, time.monotonic(), changed)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory}: holds files of something else; give an empty or new --output")
     return None
 
 
-def open_run(command: Any, name: str, output: str) -> Run:
+def open_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Run:
     """Take `output` for `command` (a dataclass of options), or find its earlier run there.
 
     Raises:
       UsageError: as `find_run`, or the directory cannot be made.
     """
-    found = find_run(command, name, output)
+    found = find_run(command, name, output, accepts_changes)
     if found:
         return found
-    directory, identity = Path(output), _identity(command, name)
+    directory = Path(output)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{directory}: cannot be made a directory ({error.strerror}); give another --output") from None
-    record = {"identity": identity, "options": dataclasses.asdict(command), "made_by": provenance.describe()}
+    record = _new_record(command, name)
     atomic.write_json(directory / RECORD, record)
     return Run(directory, record, time.monotonic())
+
+
+def join_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Run:
+    """The run in `output` for a process that takes part in it but writes nothing.
+
+    Raises:
+      UsageError: as `find_run`, for what is already there.
+    """
+    directory = Path(output)
+    found = find_run(command, name, output, accepts_changes) if (directory / RECORD).exists() else None
+    run = found or Run(directory, _new_record(command, name), time.monotonic())
+    return dataclasses.replace(run, writes=False)
+
+
+def _new_record(command: Any, name: str) -> dict[str, Any]:
+    return {
+        "identity": _identity(command, name),
+        "options": dataclasses.asdict(command),
+        "made_by": provenance.describe(),
+    }
 
 
 @contextlib.contextmanager
@@ -109,7 +157,7 @@ def freed_if_nothing_was_made(run: Run) -> Iterator[None]:
     try:
         yield
     except Exception:
-        if [path.name for path in run.directory.iterdir()] == [RECORD]:
+        if run.writes and [path.name for path in run.directory.iterdir()] == [RECORD]:
             (run.directory / RECORD).unlink()
         raise
 
@@ -197,18 +245,14 @@ def _is_there(path: str) -> bool:
     return os.path.exists(path) or os.path.exists(f"{path}.index") or glob.has_magic(path)
 
 
-def _refuse_other(directory: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+def _changed(directory: Path, there: dict[str, Any], here: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs: by name, what was and what is."""
     if there.get("command") != here["command"]:
         raise UsageError(
             f"{directory}: holds the results of `{there.get('command')}`, not of `{here['command']}`; "
             "give another --output"
         )
-    for name in here:
-        if there.get(name) != here[name]:
-            raise UsageError(
-                f"{directory}: was begun with --{name} {_show(there.get(name))}, this command has {_show(here[name])}; "
-                "give another --output, or delete that directory"
-            )
+    return {name: (there.get(name), here[name]) for name in here if there.get(name) != here[name]}
 
 
 def _show(value: Any) -> str:
@@ -227,4 +271,4 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 def _is_working_file(relative: Path) -> bool:
     """Checkpoints and logs belong to the run, not to its result."""
-    return relative.parts[0] in ("checkpoints", "tensorboard") or relative.name.startswith(".")
+    return relative.parts[0] in ("checkpoints", "tensorboard", "journal.jsonl") or relative.name.startswith(".")

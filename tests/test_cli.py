@@ -72,7 +72,7 @@ def test_a_run_resumes_is_finished_and_refuses_others(tmp_path):
     again = open_run(thing, "thing", place)
     assert again.finished and again.record["summary"] == {"answer": 42}
     assert again.record["outputs"]["result.txt"]["bytes"] == 2
-    with pytest.raises(UsageError, match="--size 3, this command has 4"):
+    with pytest.raises(UsageError, match="--size 3, now 4"):
         open_run(dataclasses.replace(thing, size=4), "thing", place)
     with pytest.raises(UsageError, match="`thing`, not of `other`"):
         open_run(thing, "other", place)

@@ -37,11 +37,14 @@ def assert_close(ours, theirs) -> None:
 
 def cases(golden):
     for case in sorted({key.split("/")[0] for key in golden.files if key.startswith("case")}):
-        yield case, {
-            "input_ids": golden[f"{case}/input_ids"],
-            "input_mask": golden[f"{case}/attention_mask"],
-            "segment_ids": golden[f"{case}/token_type_ids"],
-        }
+        yield (
+            case,
+            {
+                "input_ids": golden[f"{case}/input_ids"],
+                "input_mask": golden[f"{case}/attention_mask"],
+                "segment_ids": golden[f"{case}/token_type_ids"],
+            },
+        )
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)

@@ -11,9 +11,12 @@ from mobilebert_tf.commands.training_options import TrainingOptions, done_line, 
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made, open_run
+from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
 from mobilebert_tf.tasks.files import read_json
-from mobilebert_tf.transfer import strategies
+from mobilebert_tf.transfer import plan_file, resuming, strategies
+from mobilebert_tf.transfer.strategies import StagePlan
+
+_PLANS_OWN = "; left out: the plan's"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,12 +29,22 @@ class Distill(TrainingOptions):
 
       mobilebert-tf distill --teacher=teacher --student=mobilebert --records=records --output=student
       mobilebert-tf distill --teacher=teacher --student=mobilebert --records=records --output=x --print_stages
+
+    Every stage has its checkpoints. To try another setting from one stage on, without the earlier ones again:
+
+      mobilebert-tf distill ... --output=student --redo_stage=transfer_3 --transfer_learning_rate=3e-3
+
+    On several machines the same command runs in each, with its TF_CONFIG and one --output for all:
+
+      TF_CONFIG='{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}' \\
+          mobilebert-tf distill ... --distribution=multi_worker
     """
 
-    output: str = option("directory to write")
     teacher: str = option("model directory of the teacher", is_input=True)
     records: str = option("directory of pretraining records", is_input=True)
-    held_out: str | None = option("records that are only scored, at the end", default=None, is_input=True)
+    held_out: str | None = option(
+        "records that are only scored, now and then and at the end", default=None, is_input=True
+    )
     student: str = option("preset of the student, or a config.json", default="mobilebert")
     strategy: str = option(
         "progressive: layer after layer, then distillation. joint: all layers at once, then distillation. "
@@ -40,28 +53,56 @@ class Distill(TrainingOptions):
         choices=strategies.STRATEGIES,
     )
     plan: str = option(
-        "whose schedule: paper (lower layers frozen), google (lower layers at a tenth of the rate, sawtooth), "
-        "tf_models (everything up to the layer), default (as paper, with AdamW and a decay in every stage). Steps, "
-        "rates and optimizer below change it",
+        "whose schedule: default; paper (lower layers frozen, LAMB); google (lower layers at a tenth of the rate, "
+        "sawtooth); tf_models (everything up to the layer); or a JSON file of stages, as every run writes its own",
         default="default",
-        choices=tuple(strategies.PLANS),
     )
-    transfer_steps: int = option(
-        "steps per layer (progressive) or of the transfer stage (joint)", default=10_000, least=1
+    transfer_steps: int | None = option("steps per layer" + _PLANS_OWN + " (10,000)", default=None, least=1)
+    distillation_steps: int | None = option(
+        "steps of the last stage" + _PLANS_OWN + " (500,000)", default=None, least=1
     )
-    distillation_steps: int = option("steps of the last stage", default=500_000, least=1)
-    transfer_learning_rate: float = option("peak rate of layer-wise stages", default=1.5e-3, least=0)
-    distillation_learning_rate: float = option("peak rate of the last stage", default=1.5e-3, least=0)
+    total_steps: int | None = option(
+        "steps of all stages together, divided in the proportion of the two above", default=None, least=1
+    )
+    transfer_learning_rate: float | None = option(
+        "peak rate of layer-wise stages" + _PLANS_OWN + " (1.5e-3)", default=None, least=0
+    )
+    distillation_learning_rate: float | None = option(
+        "peak rate of the last stage" + _PLANS_OWN + " (1.5e-3)", default=None, least=0
+    )
+    transfer_batch_size: int | None = option(
+        "examples per step of layer-wise stages; left out: --batch_size", default=None, least=1
+    )
+    sequence_length: int | None = option("pieces of an example that are read; left out: all", default=None, least=2)
+    transfer_sequence_length: int | None = option(
+        "the same for layer-wise stages; left out: --sequence_length", default=None, least=2
+    )
     optimizer: str | None = option(
-        "adamw, or lamb for very large batches; left out: the plan's", default=None, choices=("adamw", "lamb")
+        "adamw, or lamb for very large batches" + _PLANS_OWN, default=None, choices=("adamw", "lamb")
     )
-    attention_weight: float = option(
-        "weight of attention transfer; the feature maps' terms have 100, 5000 and 5", default=1.0
+    moments: str | None = option(
+        "the optimizer's, at the border of two stages: new, or kept" + _PLANS_OWN + " (new)",
+        default=None,
+        choices=("new", "kept"),
     )
-    ground_truth_ratio: float = option(
-        "alpha: weight of the true words against the teacher's", default=0.5, least=0, most=1
+    initialization: str | None = option(
+        "what the student begins with: the teacher's embeddings and heads, or random weights"
+        + _PLANS_OWN
+        + " (teacher)",
+        default=None,
+        choices=("teacher", "random"),
     )
-    temperature: float = option("divides both sides' logits in distillation", default=1.0, least=0.01)
+    attention_weight: float | None = option(
+        "weight of attention transfer; the feature maps' terms have 100, 5000 and 5" + _PLANS_OWN + " (1)",
+        default=None,
+        least=0,
+    )
+    ground_truth_ratio: float | None = option(
+        "alpha: weight of the true words against the teacher's" + _PLANS_OWN + " (0.5)", default=None, least=0, most=1
+    )
+    temperature: float | None = option(
+        "divides both sides' logits in distillation" + _PLANS_OWN + " (1)", default=None, least=0.01
+    )
     layer_map: str = option(
         "the teacher's layer for each of the student's: even (every n-th), last, or their numbers from 1, "
         "comma-separated",
@@ -70,11 +111,20 @@ class Distill(TrainingOptions):
     layers_per_stage: int = option("layers that a stage of progressive transfer compares", default=1, least=1)
     compare_embeddings: bool = option("compare the embeddings' output too, and train them with the first layer", False)
     without: str = option(
-        "ablations, comma-separated: feature_maps (no FMT), attention (no AT), distillation (no PD: true words alone)",
+        "ablations, comma-separated: feature_maps (no FMT), attention (no AT), distillation (no PD: true words alone), "
+        "opt (LayerNorm and GELU in the student)",
         default="",
+    )
+    teacher_dtype: str | None = option(
+        "type of the teacher's activations; left out: --dtype", default=None, choices=("float32", "bfloat16")
     )
     stop_after_stage: str | None = option(
         "end the command when this stage of the plan is done; without it the same command goes on",
+        default=None,
+        identity=False,
+    )
+    redo_stage: str | None = option(
+        "begin this stage again, and those after it, with the flags of this command; those before it must be the same",
         default=None,
         identity=False,
     )
@@ -88,101 +138,153 @@ class Distill(TrainingOptions):
           FailedError: a loss is not a number, or the disk is full.
         """
         from mobilebert_tf.checkpoints.conversion import open_checkpoint
+        from mobilebert_tf.data.pretraining_input import load_records
 
+        checkpoint = open_checkpoint(self.teacher)
+        heads = checkpoint.heads
+        if not {"masked_words", "next_sentence"} >= set(heads.present):
+            raise UsageError(f"{self.teacher}: is fine-tuned ({heads}); a teacher comes from pre-training")
+        predicts = {"masked_words", "next_sentence"} <= set(heads.present)
+        layers = student_layers(self.student)
+        taught_by = strategies.map_layers(self.layer_map, layers, checkpoint.config.num_hidden_layers)
+        plan = self._plan(layers, predicts, taught_by)
+        strategies.check(plan, layers, checkpoint.config.num_hidden_layers)
+        if any(stage.predicts for stage in plan) and not predicts:
+            raise UsageError(
+                f"{self.teacher}: has no heads for masked words and next sentence, which stage "
+                f"{next(stage.name for stage in plan if stage.predicts)} of the plan needs"
+            )
+        if self.print_stages:
+            print(strategies.show(plan))
+            return
+        if self.stop_after_stage not in (None, *(stage.name for stage in plan)):
+            names = ", ".join(stage.name for stage in plan)
+            raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
+        load_records(self.records)  # before TensorFlow starts: what is missing should show at once
+        run = self._find_run(plan)
+        if run is None:
+            return
+        with freed_if_nothing_was_made(run), self.start() as strategy:
+            self._train(run, strategy, plan, taught_by)
+
+    def _plan(self, layers: int, predicts: bool, taught_by: tuple[int, ...]) -> tuple[StagePlan, ...]:
+        changes: dict[str, Any] = {
+            "transfer_steps": self.transfer_steps,
+            "distillation_steps": self.distillation_steps,
+            "total_steps": self.total_steps,
+            "transfer_learning_rate": self.transfer_learning_rate,
+            "distillation_learning_rate": self.distillation_learning_rate,
+            "transfer_batch_size": self.transfer_batch_size,
+            "sequence_length": self.sequence_length,
+            "transfer_sequence_length": self.transfer_sequence_length,
+            "moments": self.moments,
+            "initialization": self.initialization,
+            "attention": self.attention_weight,
+            "ground_truth_ratio": self.ground_truth_ratio,
+            "temperature": self.temperature,
+        }
+        optimizer: dict[str, Any] = {"weight_decay": self.weight_decay, "clip_norm": self.clip_norm}
+        if self.optimizer:
+            optimizer["name"] = self.optimizer
+        if self.plan.endswith(".json"):
+            given = [name for name, value in changes.items() if value is not None]
+            if given:
+                raise UsageError(f"--{given[0]}: the plan in {self.plan} says it for every stage; change it there")
+            return plan_file.read(self.plan)
         options = strategies.TransferOptions.named(
             self.plan,
             strategy=self.strategy,
-            optimizer=self.optimizer,
-            transfer_steps=self.transfer_steps,
-            distillation_steps=self.distillation_steps,
-            transfer_learning_rate=self.transfer_learning_rate,
-            distillation_learning_rate=self.distillation_learning_rate,
-            attention=self.attention_weight,
-            ground_truth_ratio=self.ground_truth_ratio,
-            temperature=self.temperature,
+            batch_size=self.batch_size,
             layers_per_stage=self.layers_per_stage,
             compares_embeddings=self.compare_embeddings,
+            optimizer=optimizer,
+            **changes,
         ).without(self.without)
-        checkpoint = open_checkpoint(self.teacher)
-        predicts = {"masked_words", "next_sentence"} <= set(checkpoint.heads.present)
-        layers = student_layers(self.student)
-        taught_by = strategies.map_layers(self.layer_map, layers, checkpoint.config.num_hidden_layers)
-        stages = strategies.plan(options, layers, predicts, taught_by)
-        if self.print_stages:
-            print(strategies.show(stages, options))
-            return
-        if self.stop_after_stage not in (None, *(stage.name for stage in stages)):
-            names = ", ".join(stage.name for stage in stages)
-            raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
-        run = open_run(self, "distill", self.output)
-        if run.finished:
-            print(run.finished_line)
-            return
-        with freed_if_nothing_was_made(run):
-            self._train(run, stages, options, taught_by)
+        return strategies.plan(options, layers, predicts, taught_by)
 
-    def _train(
-        self,
-        run: Run,
-        stages: tuple[strategies.StagePlan, ...],
-        options: strategies.TransferOptions,
-        taught_by: tuple[int, ...],
-    ) -> None:
-        strategy = self.start()
+    def _find_run(self, plan: tuple[StagePlan, ...]) -> Run | None:
+        """The run to work on, its stages made fit for this plan; None if there is nothing to do."""
+        goes_on = dataclasses.replace(self, accept_changes=self.accept_changes or self.redo_stage is not None)
+        run = goes_on.find_run("distill")
+        # The same command again, after a redo that was stopped, goes on; it does not begin once more.
+        redone = self.redo_stage is not None and not run.changed and run.record.get("redone") == self.redo_stage
+        redo = None if redone else self.redo_stage
+        if run.changed or redo:
+            resuming.check_goes_on(run.directory, plan, redo)
+        if redo:
+            run.record["redone"] = redo
+            run.reopen(self)
+            if run.writes:
+                resuming.forget_from(run.directory, redo)
+        return None if self.is_done(run) else run
+
+    def _train(self, run: Run, strategy: Any, plan: tuple[StagePlan, ...], taught_by: tuple[int, ...]) -> None:
 
         from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records, one_pass
         from mobilebert_tf.model_directory import load_model_directory, save_model_directory
         from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.tasks import pretraining
         from mobilebert_tf.tokenization import Tokenizer
-        from mobilebert_tf.transfer import attention_maps
+        from mobilebert_tf.training.dtypes import activations
+        from mobilebert_tf.transfer import attention_maps, held_out
         from mobilebert_tf.transfer import stages as transfer_stages
         from mobilebert_tf.transfer.initialization import check_pair, initialize_student
 
         records = load_records(self.records)
         with strategy.scope():
-            loaded = load_model_directory(self.teacher, self.seed)
+            with activations(self.teacher_dtype or self.dtype):
+                loaded = load_model_directory(self.teacher, self.seed)
             teacher, tokenizer = loaded.model, loaded.tokenizer
-            if not isinstance(teacher, PretrainingModel):
-                raise UsageError(f"{self.teacher}: is fine-tuned ({teacher.heads}); a teacher comes from pre-training")
-            predicts = any(stage.predicts for stage in stages)
+            assert isinstance(teacher, PretrainingModel)
+            predicts = any(stage.predicts for stage in plan)
             if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
                 raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
             config = pretraining.config_for(self.student, records, tokenizer)
+            if "opt" in self.without.split(","):
+                config = dataclasses.replace(config, **strategies.WITHOUT_OPT)
             check_pair(teacher.config, config)
             scored = pretraining.load_held_out(self.held_out, config, tokenizer)
             student = PretrainingModel(config, self.seed, masked_words=predicts, next_sentence=predicts)
-        print(strategies.show(stages, options))
+        if run.writes:
+            print(strategies.show(plan))
         print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
-        with clear_read_errors(records, scored):
-            initialize_student(student, teacher, next(iter(one_pass(records, self.batch_size))))
-            atomic.write_json(run.directory / "stages.json", [dataclasses.asdict(stage) for stage in stages])
-            done = transfer_stages.run(
-                stages,
-                options,
-                teacher,
-                student,
-                lambda start: batches(records, self.batch_size, self.seed, start),
-                self.batch_size,
-                dataclasses.replace(
-                    self.optimizer_options(), name=options.optimizer, bias_correction=options.bias_correction
-                ),
-                self.loop_options(),
-                run.directory,
-                self.stop_after_stage,
+        measure = held_out.measurement(student, scored, teacher, taught_by, held_out.GLANCE) if scored else None
+
+        def batches_of(stage: StagePlan) -> Any:
+            return lambda start: batches(
+                records,
+                stage.batch_size,
+                self.seed,
+                stage.first_example + start * stage.batch_size,
+                stage.sequence_length,
             )
-            if not done:
+
+        stop = [stage.name for stage in plan].index(self.stop_after_stage) + 1 if self.stop_after_stage else len(plan)
+        with clear_read_errors(records, scored):
+            if plan[0].initialization == "teacher":
+                initialize_student(student, teacher, next(iter(one_pass(records, self.batch_size))))
+            if run.writes:
+                atomic.write_json(run.directory / resuming.PLAN, plan_file.text_of(plan))
+            transfer_stages.run(
+                plan[:stop], teacher, student, batches_of, self.loop_options(strategy), run.directory, measure
+            )
+            if not run.writes:
+                return
+            if stop < len(plan):
                 print(
                     f"distill: stopped after {self.stop_after_stage} as asked; the same command without "
                     "--stop_after_stage goes on"
                 )
                 return
             metrics: dict[str, Any] = {"parameters": parameters(student)}
-            if scored and predicts:
-                held_out = pretraining.score(student, scored, teacher)
-                print(f"distill: held-out {pretraining.show(held_out)}")
-                metrics |= {"held_out": held_out, "teacher_agreement": held_out["teacher_agreement"]}
             if scored:
+                metrics["held_out"] = held_out.measurement(student, scored, teacher)()
+                if predicts:
+                    print(f"distill: held-out {held_out.show(metrics['held_out'])}")
+                    metrics["teacher_held_out"] = held_out.measurement(teacher, scored)()
+                    metrics["teacher_agreement"] = metrics["held_out"]["teacher_agreement"]
+                statistics = held_out.layer_statistics(teacher, student, scored, taught_by)
+                atomic.write_json(run.directory / "layers.json", {"layers": statistics})
                 compared = attention_maps.compare(teacher, student, scored, tokenizer, taught_by)
                 atomic.write_json(run.directory / "attention.json", compared)
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)

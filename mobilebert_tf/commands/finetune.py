@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made, open_run
+from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
+
+if TYPE_CHECKING:
+    from mobilebert_tf.tasks.classification import ClassificationTask
+
+
+class LabelledData(NamedTuple):
+    """A task with its tables."""
+
+    task: ClassificationTask
+    training: list[Any]
+    evaluation: list[Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,7 +35,6 @@ class Finetune(TrainingOptions):
           --label_column=stars --epochs=5 --output=classifier
     """
 
-    output: str = option("directory to write")
     model: str = option("model directory to start from", is_input=True)
     train: str = option("labelled table", is_input=True)
     eval: str | None = option("labelled table that is only scored", default=None, is_input=True)
@@ -57,14 +67,15 @@ class Finetune(TrainingOptions):
             }
             dataclasses.replace(self, data_dir=None, **located).run()
             return
-        run = open_run(self, "finetune", self.output)
-        if run.finished:
-            print(run.finished_line)
+        run = self.find_run("finetune")
+        if self.is_done(run):
             return
         with freed_if_nothing_was_made(run):
-            self._train(run)
+            data = self._read()
+            with self.start() as strategy:
+                self._train(run, strategy, data)
 
-    def _train(self, run: Run) -> None:
+    def _read(self) -> LabelledData:
         from mobilebert_tf.tasks.classification import ClassificationTask
 
         # Tables are read before TensorFlow starts: a wrong column should show at once.
@@ -75,10 +86,9 @@ class Finetune(TrainingOptions):
             text_pair_column=self.text_pair_column,
             label_column=self.label_column,
         )
-        examples = task.read(self.train)
-        evaluation = task.read(self.eval) if self.eval else []
-        strategy = self.start()
+        return LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
 
+    def _train(self, run: Run, strategy: Any, data: LabelledData) -> None:
         from mobilebert_tf.data.shuffled import shuffled_batches
         from mobilebert_tf.errors import UsageError
         from mobilebert_tf.model_directory import copy_encoder, load_model_directory, save_model_directory
@@ -86,8 +96,10 @@ class Finetune(TrainingOptions):
         from mobilebert_tf.tasks.inference import keras_logits
         from mobilebert_tf.training import loop
         from mobilebert_tf.training.schedules import Schedule
+        from mobilebert_tf.training.stage import Stage
         from mobilebert_tf.transfer import objectives
 
+        task, examples, evaluation = data
         with strategy.scope():
             source = load_model_directory(self.model, self.seed)
             if task.max_seq_length > source.config.max_position_embeddings:
@@ -105,7 +117,7 @@ class Finetune(TrainingOptions):
             f"{len(task.labels)} labels, {steps:,} steps"
         )
         features = task.features(examples, source.tokenizer)
-        stage = loop.Stage(
+        stage = Stage(
             name="finetune",
             index=0,
             steps=steps,
@@ -120,8 +132,10 @@ class Finetune(TrainingOptions):
             model.variables,
             lambda start: shuffled_batches(features, self.batch_size, self.seed, start),
             run.directory,
-            self.loop_options(),
+            self.loop_options(strategy),
         )
+        if not run.writes:
+            return
         metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(examples)}
         if evaluation:
             held_out = task.features(evaluation, source.tokenizer)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made, open_run
+from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,10 @@ class Pretrain(TrainingOptions):
       tensorboard --logdir=teacher/tensorboard
     """
 
-    output: str = option("directory to write")
     records: str = option("directory of pretraining records", is_input=True)
-    held_out: str | None = option("records that are only scored, at the end", default=None, is_input=True)
+    held_out: str | None = option(
+        "records that are only scored, now and then and at the end", default=None, is_input=True
+    )
     model: str = option("preset (ib_bert_large, mobilebert, ...) or a config.json", default="ib_bert_large")
     steps: int = option("updates", default=500_000, least=1)
     learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=1.5e-3, least=0)
@@ -38,16 +40,13 @@ class Pretrain(TrainingOptions):
           UsageError: the records or the configuration are wrong, or the output is another run's.
           FailedError: the loss is not a number, or the disk is full.
         """
-        run = open_run(self, "pretrain", self.output)
-        if run.finished:
-            print(run.finished_line)
+        run = self.find_run("pretrain")
+        if self.is_done(run):
             return
-        with freed_if_nothing_was_made(run):
-            self._train(run)
+        with freed_if_nothing_was_made(run), self.start() as strategy:
+            self._train(run, strategy)
 
-    def _train(self, run: Run) -> None:
-        strategy = self.start()
-
+    def _train(self, run: Run, strategy: Any) -> None:
         from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records
         from mobilebert_tf.model_directory import save_model_directory
         from mobilebert_tf.models import PretrainingModel
@@ -55,19 +54,20 @@ class Pretrain(TrainingOptions):
         from mobilebert_tf.tokenization import Tokenizer
         from mobilebert_tf.training import loop
         from mobilebert_tf.training.schedules import Schedule
-        from mobilebert_tf.transfer import objectives
+        from mobilebert_tf.training.stage import Stage
+        from mobilebert_tf.transfer import held_out, objectives
 
         records = load_records(self.records)
         tokenizer = Tokenizer.from_vocab(records.vocab)
         config = pretraining.config_for(self.model, records, tokenizer)
-        held_out = pretraining.load_held_out(self.held_out, config, tokenizer)
+        scored = pretraining.load_held_out(self.held_out, config, tokenizer)
         with strategy.scope():
             model = PretrainingModel(config, self.seed)
         print(
             f"pretrain: {self.model}, {parameters(model):,} parameters, "
             f"{records.count:,} examples of {records.max_seq_length} pieces"
         )
-        stage = loop.Stage(
+        stage = Stage(
             name="pretrain",
             index=0,
             steps=self.steps,
@@ -77,21 +77,24 @@ class Pretrain(TrainingOptions):
             ),
             optimizer=self.optimizer_options(),
         )
-        with clear_read_errors(records, held_out):
+        measure = held_out.measurement(model, scored, examples=held_out.GLANCE) if scored else None
+        with clear_read_errors(records, scored):
             loop.train(
                 stage,
                 objectives.pretraining(model),
                 model.trainable_weights,
                 model.variables,
-                lambda start: batches(records, self.batch_size, self.seed, start),
+                lambda start: batches(records, self.batch_size, self.seed, start * self.batch_size),
                 run.directory,
-                self.loop_options(),
+                self.loop_options(strategy),
+                measure=measure,
             )
-            metrics: dict[str, object] = {"parameters": parameters(model)}
-            if held_out:
-                metrics["held_out"] = pretraining.score(model, held_out)
-        if held_out:
-            print(f"pretrain: held-out {pretraining.show(metrics['held_out'])}")
+            if not run.writes:
+                return
+            metrics: dict[str, Any] = {"parameters": parameters(model)}
+            if scored:
+                metrics["held_out"] = held_out.measurement(model, scored)()
+                print(f"pretrain: held-out {held_out.show(metrics['held_out'])}")
         save_model_directory(run.directory, model, tokenizer, metrics=metrics)
         run.finish(**metrics)
         student = (

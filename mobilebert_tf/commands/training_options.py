@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import Run, join_run, open_run
+from mobilebert_tf.training import cluster
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """Shared fields of `pretrain`, `distill` and `finetune`."""
 
+    output: str = option("directory to write; with several workers one that all of them see")
     batch_size: int = option("examples per step, over all devices", default=32, least=1)
     optimizer: str | None = option("adamw, or lamb for very large batches", default="adamw", choices=("adamw", "lamb"))
     weight_decay: float = option("share of each matrix taken off per unit of learning rate", default=0.01, least=0)
@@ -26,44 +31,100 @@ class TrainingOptions:
         choices=("float32", "bfloat16"),
     )
     distribution: str = option(
-        "default: one device. mirrored: all accelerators of this machine",
+        "default: one device. mirrored: all accelerators of this machine. multi_worker: every process that TF_CONFIG "
+        "names, the same command in each. tpu: as --tpu says; written to TensorFlow's documentation, never run",
         default="default",
-        choices=("default", "mirrored"),
+        choices=("default", "mirrored", "multi_worker", "tpu"),
     )
+    tpu: str = option("name or address of the TPU; local: the one of this machine", default="local", identity=False)
     steps_per_call: int = option(
         "steps inside one call of the compiled function; also steps per log row", default=10, least=1
     )
     checkpoint_every: int = option("steps between checkpoints", default=200, identity=False, least=1)
     keep_checkpoints: int = option("checkpoints kept per stage", default=2, identity=False, least=1)
+    measure_every: int = option(
+        "steps between measurements on held-out text, which are also made at the end of each stage",
+        default=1000,
+        identity=False,
+        least=1,
+    )
+    accept_changes: bool = option(
+        "go on in --output although flags differ from those that the run began with; run.json keeps what they were",
+        default=False,
+        identity=False,
+    )
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process is the one that writes. Raises UsageError: TF_CONFIG is wrong."""
+        return self.distribution != "multi_worker" or cluster.from_environment().is_chief
+
+    def find_run(self, name: str) -> Run:
+        """The run in --output, new or to go on with. Raises UsageError: it is another's."""
+        return (open_run if self.is_chief else join_run)(self, name, self.output, self.accept_changes)
+
+    def is_done(self, run: Run) -> bool:
+        """Whether nothing is left to do; says so."""
+        if run.finished and not run.changed:
+            print(run.finished_line)
+            return True
+        run.accept_changes(self)
+        return False
 
     def optimizer_options(self) -> Any:
-        from mobilebert_tf.training.optimizers import OptimizerOptions
+        from mobilebert_tf.training.stage import OptimizerOptions
 
         name = self.optimizer or "adamw"
         return OptimizerOptions(name=name, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
 
-    def loop_options(self) -> Any:
+    def loop_options(self, strategy: Any) -> Any:
         from mobilebert_tf.training.loop import LoopOptions
 
         return LoopOptions(
             steps_per_call=self.steps_per_call,
             checkpoint_every=self.checkpoint_every,
             keep_checkpoints=self.keep_checkpoints,
+            measure_every=self.measure_every,
+            strategy=strategy,
+            writes=self.is_chief,
         )
 
-    def start(self) -> Any:
-        """Start TensorFlow as asked; returns the distribution strategy, whose scope models are built in."""
+    @contextlib.contextmanager
+    def start(self) -> Iterator[Any]:
+        """Start TensorFlow as asked; yields the distribution strategy, whose scope models are built in.
+
+        At the end workers wait for each other: one that left early would look lost to the chief, which still writes.
+        """
         from mobilebert_tf import quiet
 
         quiet.start_tensorflow()
         import keras
         import tensorflow as tf
 
-        from mobilebert_tf.training import loop
+        from mobilebert_tf.training import loop, replicas
 
+        strategy = _STRATEGIES[self.distribution](tf, self.tpu)  # first of all: it decides what devices there are
         loop.set_up(self.seed)
         keras.config.set_dtype_policy("mixed_bfloat16" if self.dtype == "bfloat16" else "float32")
-        return tf.distribute.MirroredStrategy() if self.distribution == "mirrored" else tf.distribute.get_strategy()
+        if not self.is_chief:
+            print("another worker writes what this one helps to train")
+        yield strategy
+        replicas.count_workers(strategy, True)
+
+
+def _tpu(tf: Any, address: str) -> Any:
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return tf.distribute.TPUStrategy(resolver)
+
+
+_STRATEGIES: dict[str, Callable[[Any, str], Any]] = {
+    "default": lambda tf, _: tf.distribute.get_strategy(),
+    "mirrored": lambda tf, _: tf.distribute.MirroredStrategy(),
+    "multi_worker": lambda tf, _: tf.distribute.MultiWorkerMirroredStrategy(),
+    "tpu": _tpu,
+}
 
 
 def parameters(model: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -86,19 +87,25 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
     return found
 
 
-def batches(record_set: RecordSet, batch_size: int, seed: int, start_step: int = 0) -> tf.data.Dataset:
-    """Endless training batches, from batch number `start_step` on.
+def batches(
+    record_set: RecordSet, batch_size: int, seed: int, first_example: int = 0, length: int | None = None
+) -> tf.data.Dataset:
+    """Endless training batches, from the example on that has the number `first_example`.
 
     Each epoch has an order of its own; a batch can hold the end of one and the beginning
-    of the next. Batch i depends on `seed` and i alone: not on where the iterator began,
-    nor on TensorFlow's global seed.
+    of the next. A batch depends on `seed`, its size and its first example alone: not on where the
+    iterator began, nor on TensorFlow's global seed.
+
+    Args:
+      length: pieces of an example that are kept; all if left out. What was to be predicted beyond
+        them counts nowhere.
 
     Returns:
       Dicts as `records.FEATURES`: int32 or float32 [B, T] and [B, P]; labels int32 [B].
     """
     import tensorflow as tf
 
-    epoch, skipped = divmod(start_step * batch_size, record_set.count)
+    epoch, skipped = divmod(first_example, record_set.count)
     files = [str(file) for file in record_set.files]
 
     def of_epoch(number: Any) -> tf.data.Dataset:
@@ -112,7 +119,23 @@ def batches(record_set: RecordSet, batch_size: int, seed: int, start_step: int =
 
     serialized = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(of_epoch)
     batched = serialized.skip(skipped).batch(batch_size, drop_remainder=True)
-    return _examples(batched.enumerate(start_step), record_set, seed).prefetch(2)
+    examples = _examples(batched.enumerate(first_example // batch_size), record_set, seed)
+    if length is not None and length < record_set.max_seq_length:
+        examples = examples.map(functools.partial(_cut, length))
+    return examples.prefetch(2)
+
+
+def _cut(length: int, batch: dict[str, Any]) -> dict[str, Any]:
+    """The first `length` pieces of each example."""
+    import tensorflow as tf
+
+    positions = batch["masked_lm_positions"]
+    inside = tf.cast(positions < length, tf.float32)
+    return batch | {
+        **{name: batch[name][:, :length] for name in ("input_ids", "input_mask", "segment_ids")},
+        "masked_lm_positions": tf.minimum(positions, length - 1),
+        "masked_lm_weights": batch["masked_lm_weights"] * inside,
+    }
 
 
 def one_pass(record_set: RecordSet, batch_size: int, limit: int | None = None) -> tf.data.Dataset:

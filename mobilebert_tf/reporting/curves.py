@@ -64,9 +64,7 @@ def comparison(name: str, label: str, curves: Mapping[str, tuple[np.ndarray, np.
 def transfer(name: str, label: str, stages: Sequence[Stage]) -> str:
     """HTML of the stages that match feature maps and attention, one after the other on one axis."""
     metrics = {
-        metric: title
-        for metric, title in TRANSFER_METRICS.items()
-        if any(metric in stage.metrics for stage in stages)
+        metric: title for metric, title in TRANSFER_METRICS.items() if any(metric in stage.metrics for stage in stages)
     }
 
     def picture(width: int) -> Figure:

@@ -22,10 +22,12 @@ import tensorflow as tf
 
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.training.checkpoints import Checkpoints
+from mobilebert_tf.training.journal import Journal
 from mobilebert_tf.training.log import TrainingLog
-from mobilebert_tf.training.optimizers import Optimizer, OptimizerOptions
+from mobilebert_tf.training.optimizers import Moments, Optimizer
 from mobilebert_tf.training.progress import Progress
-from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.training.replicas import count_workers
+from mobilebert_tf.training.stage import Stage
 from mobilebert_tf.training.stopping import StopRequest
 
 Objective = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
@@ -34,29 +36,30 @@ Objective = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
 Batches = Callable[[int], tf.data.Dataset]
 """Start step -> the batches from that step on."""
 
+Measurement = Callable[[], dict[str, float]]
+"""Scalars by name of the model as it is now, on text that it does not train on."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """How often the loop does what does not change its result."""
+    """Where the loop runs, and how often it does what does not change its result."""
 
     steps_per_call: int = 10
     """Steps that run inside one call of the compiled function."""
     checkpoint_every: int = 200
     """Steps between checkpoints, rounded up to whole calls."""
     keep_checkpoints: int = 2
+    measure_every: int = 1000
+    """Steps between measurements on held-out text, rounded up to whole calls."""
+    strategy: tf.distribute.Strategy = dataclasses.field(default_factory=tf.distribute.get_strategy)
+    """How the replicas work together. `train` is called outside its scope: what only the writing process does
+    must not create variables in it, which all workers would have to."""
+    writes: bool = True
+    """Whether this process writes checkpoints and logs; of several that train one model only one does."""
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One stretch of training with one objective."""
-
-    name: str
-    index: int
-    steps: int
-    batch_size: int
-    """Examples per step, over all replicas."""
-    schedule: Schedule
-    optimizer: OptimizerOptions = OptimizerOptions()
+    def whole_calls(self, steps: int) -> int:
+        """`steps` rounded up to a multiple of a call: nothing can happen inside one."""
+        return math.ceil(steps / self.steps_per_call) * self.steps_per_call
 
 
 def set_up(seed: int) -> None:
@@ -81,7 +84,9 @@ def train(
     directory: Path,
     options: LoopOptions,
     factors: Sequence[float] | None = None,
-) -> None:
+    measure: Measurement | None = None,
+    moments: Moments | None = None,
+) -> Optimizer:
     """Run `stage` to its end, from its last checkpoint if there is one.
 
     Args:
@@ -90,56 +95,107 @@ def train(
       trainable: Keras variables that the optimizer changes.
       state: all Keras variables that the stage may change, dropout generators too.
       batches: gives the data from a step on.
-      directory: the run's; checkpoints, log and TensorBoard events go below it.
+      directory: the run's; checkpoints, log, journal and TensorBoard events go below it.
       options: see there.
       factors: of the learning rate, one for each of `trainable`; 1 if left out.
+      measure: its scalars are logged as `held_out/...` every so often and at the end of the stage.
+      moments: of earlier stages, to begin with; zeros if left out.
+
+    Returns:
+      The optimizer as the stage left it.
 
     Raises:
       FailedError: the loss is not finite (nothing after the last checkpoint is kept),
         or a signal asked to stop (everything is kept).
       UsageError: a checkpoint is damaged.
     """
-    strategy = tf.distribute.get_strategy()
+    strategy = options.strategy
     with strategy.scope():
-        optimizer = Optimizer(stage.optimizer, trainable, factors)
+        optimizer = Optimizer(stage.optimizer, trainable, factors, moments)
     checkpoints = Checkpoints(
-        directory / "checkpoints" / f"{stage.index:02}-{stage.name}",
+        directory / "checkpoints" / stage.directory,
         {"state": [v.value for v in state], "first": optimizer.first, "second": optimizer.second},
         options.keep_checkpoints,
     )
     done = checkpoints.restore()
-    if done >= stage.steps:
-        return
-    log = TrainingLog(directory)
-    log.rewind(stage.index, done)
-    run_steps = compile_stage(stage, objective, trainable, optimizer, strategy)
-    iterator = iter(strategy.experimental_distribute_dataset(batches(done)))
-    # The last save must not fall into a call, so saves happen at whole calls.
-    save_every = math.ceil(options.checkpoint_every / options.steps_per_call) * options.steps_per_call
-    progress = Progress(stage.name, stage.steps, done)
-    with StopRequest() as stop:
-        while done < stage.steps:
-            # Calls end at multiples of steps_per_call even after a stop in between, so
-            # that a resumed run logs at the same steps as an undisturbed one.
-            count = min(options.steps_per_call - done % options.steps_per_call, stage.steps - done)
-            began = time.monotonic()
-            history = {name: values.numpy() for name, values in run_steps(iterator, done, count).items()}
-            _stop_if_not_finite(stage, done, history["loss"], directory)
-            done += count
-            means = {name: float(values.mean()) for name, values in history.items()}
-            rate = count / (time.monotonic() - began)
-            log.write(stage.name, stage.index, done, {**means, "steps_per_second": rate})
-            progress.update(done, means["loss"])
-            if done % save_every == 0 or done == stage.steps or stop.signal:
-                checkpoints.save(done)
-            if stop.signal and done < stage.steps:
-                progress.close()
-                raise FailedError(
-                    f"stopped by {stop.signal} at step {done} of {stage.steps} ({stage.name}); saved, "
-                    "the same command goes on from there"
-                )
-    progress.close()
-    log.close()
+    if done < stage.steps:
+        run_steps = compile_stage(stage, objective, trainable, optimizer, strategy)
+        run = _Run(stage, directory, options, checkpoints, measure)
+        try:
+            run.from_step(done, lambda: iter(_shares(strategy, batches(done))), run_steps)
+        except tf.errors.OpError:
+            if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+                raise
+            raise FailedError(
+                f"{stage.name}: another worker no longer answers, its own last lines say why; start all of them again "
+                "with the same command, they go on from the last checkpoint"
+            ) from None
+    return optimizer
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """The part of a stage that is still to be done."""
+
+    stage: Stage
+    directory: Path
+    options: LoopOptions
+    checkpoints: Checkpoints
+    measure: Measurement | None
+
+    def from_step(self, done: int, iterator: Callable[[], Any], run_steps: Callable[..., Any]) -> None:
+        stage, options = self.stage, self.options
+        log, journal = TrainingLog(self.directory, options.writes), Journal(self.directory, options.writes)
+        log.rewind(stage.index, done)
+        journal.note("resumed" if done else "begun", stage, done)
+        if done == 0 and stage.index == 0:
+            log.write(stage, 0, self._held_out())
+        save_every, measure_every = (options.whole_calls(n) for n in (options.checkpoint_every, options.measure_every))
+        progress, batches = Progress(stage.name, stage.steps, done, options.writes), iterator()
+        with StopRequest() as stop:
+            while done < stage.steps:
+                # Calls end at multiples of steps_per_call even after a stop in between, so
+                # that a resumed run logs at the same steps as an undisturbed one.
+                count = min(options.steps_per_call - done % options.steps_per_call, stage.steps - done)
+                began = time.monotonic()
+                history = {name: values.numpy() for name, values in run_steps(batches, done, count).items()}
+                _stop_if_not_finite(stage, done, history["loss"], self.directory)
+                done += count
+                row = {name: float(values.mean()) for name, values in history.items()}
+                row["steps_per_second"] = count / (time.monotonic() - began)
+                if done % measure_every == 0 or done == stage.steps:
+                    row |= self._held_out()
+                log.write(stage, done, row)
+                progress.update(done, row["loss"])
+                stopped_by = stop.signal
+                if count_workers(options.strategy, stop.signal is not None) and not stopped_by:
+                    stopped_by = "another worker"  # all stop at the same step
+                if done % save_every == 0 or done == stage.steps or stopped_by:
+                    if options.writes:
+                        self.checkpoints.save(done)
+                    journal.note("done" if done == stage.steps else "stopped" if stopped_by else "saved", stage, done)
+                if stopped_by and done < stage.steps:
+                    progress.close()
+                    raise FailedError(
+                        f"stopped by {stopped_by} at step {done} of {stage.steps} ({stage.name}); saved, "
+                        "the same command goes on from there"
+                    )
+        progress.close()
+        log.close()
+
+    def _held_out(self) -> dict[str, float]:
+        """Measured by the one process that writes it down."""
+        if not self.measure or not self.options.writes:
+            return {}
+        return {f"held_out/{name}": value for name, value in self.measure().items()}
+
+
+def _shares(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> Any:
+    """Every replica's part of each batch. All workers read the same batches and take their rows of them,
+    so that what is trained on does not depend on how many there are."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return strategy.experimental_distribute_dataset(batches.with_options(options))
 
 
 def compile_stage(

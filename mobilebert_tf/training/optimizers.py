@@ -10,60 +10,68 @@ gradients arrive summed over replicas, so that all replicas compute the same upd
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from mobilebert_tf.training.stage import OptimizerOptions
 
 NOT_DECAYED = ("bias", "gamma", "beta")
 """Variables with these names are neither decayed nor layer-adapted: biases and norms."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class OptimizerOptions:
-    """Hyper-parameters; defaults are those of BERT and MobileBERT."""
-
-    name: str = "adamw"
-    """adamw or lamb."""
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-6
-    weight_decay: float = 0.01
-    bias_correction: bool = True
-    """Google's own AdamW and LAMB have none; tf-models, Keras and PyTorch do."""
-    clip_norm: float = 1.0
-    """Largest global norm of the gradient; 0 leaves it as it is."""
-
-
 class Optimizer:
     """First and second moments of a list of variables, and the update of one step."""
 
-    def __init__(self, options: OptimizerOptions, variables: Sequence[Any], factors: Sequence[float] | None = None):
+    def __init__(
+        self,
+        options: OptimizerOptions,
+        variables: Sequence[Any],
+        factors: Sequence[float] | None = None,
+        moments: Moments | None = None,
+    ):
         """
         Args:
           variables: Keras variables; their order is the order of the gradients.
           factors: of the learning rate, one a variable; 1 for all if left out.
+          moments: to begin with, for the variables that it knows; zeros for the others.
         """
         self.options = options
         self.factors = [1.0] * len(variables) if factors is None else list(factors)
+        self.paths = [v.path for v in variables]
         self.variables = [v.value for v in variables]
         self.decayed = [v.path.rsplit("/", 1)[-1] not in NOT_DECAYED for v in variables]
         self.first = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
         self.second = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
+        known = moments.values if moments else {}
+        # The bias correction goes on where the moments stand.
+        self.updates = [known[path].updates if path in known else 0 for path in self.paths]
+        for path, first, second in zip(self.paths, self.first, self.second, strict=True):
+            if path in known:
+                first.assign(known[path].first)
+                second.assign(known[path].second)
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Update every variable; `step` counts from 0. Returns the gradient's global norm before clipping."""
         # Gradients of tables come as rows; Adam moves the moments of all rows.
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         norm = tf.linalg.global_norm(dense)
-        if self.options.clip_norm:
-            scale = self.options.clip_norm / tf.maximum(norm, self.options.clip_norm)
+        most = self.options.clip_norm
+        if most and self.options.clips_each_variable:
+            dense = [gradient * (most / tf.maximum(tf.norm(gradient), most)) for gradient in dense]
+        elif most:
+            scale = most / tf.maximum(norm, most)
             dense = [gradient * scale for gradient in dense]
-        count = tf.cast(step + 1, tf.float32)
-        scalars = {factor: self._scalars(learning_rate * factor, count) for factor in set(self.factors)}
+        kinds = list(zip(self.factors, self.updates, strict=True))
+        scalars = {
+            (factor, seen): self._scalars(learning_rate * factor, tf.cast(step + 1 + seen, tf.float32))
+            for factor, seen in set(kinds)
+        }
         update = {"adamw": self._adamw, "lamb": self._lamb}[self.options.name]
         for i, gradient in enumerate(dense):
-            update(i, gradient, scalars[self.factors[i]])
+            update(i, gradient, scalars[kinds[i]])
         return norm
 
     def _scalars(self, learning_rate: tf.Tensor, count: tf.Tensor) -> _Scalars:
@@ -114,6 +122,28 @@ class Optimizer:
             usable = tf.logical_and(weight_norm > 0.0, update_norm > 0.0)
             rate = rate * tf.where(usable, tf.math.divide_no_nan(weight_norm, update_norm), 1.0)
         _subtract(variable, rate * update)
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """First and second moment of one variable, and how many updates they have seen."""
+
+    first: np.ndarray
+    second: np.ndarray
+    updates: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Moments:
+    """Moments of variables by path, to take from one stage to the next."""
+
+    values: Mapping[str, Moment] = dataclasses.field(default_factory=dict)
+
+    def after(self, optimizer: Optimizer, steps: int) -> Moments:
+        """These with those of an optimizer that has made `steps` updates."""
+        found = zip(optimizer.paths, optimizer.first, optimizer.second, optimizer.updates, strict=True)
+        new = {path: Moment(first.numpy(), second.numpy(), seen + steps) for path, first, second, seen in found}
+        return Moments({**self.values, **new})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

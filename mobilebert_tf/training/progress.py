@@ -13,15 +13,18 @@ class Progress:
 
     SECONDS_BETWEEN_LINES = 15.0
 
-    def __init__(self, name: str, steps: int, done: int = 0):
+    def __init__(self, name: str, steps: int, done: int = 0, shown: bool = True):
+        self.shown = shown
         self.name, self.steps, self.first, self.done = name, steps, done, done
         self.began = self.last_line = time.monotonic()
         self.bar = None
-        if sys.stderr.isatty():
+        if shown and sys.stderr.isatty():
             self.bar = tqdm.tqdm(total=steps, initial=done, desc=name, unit="step", dynamic_ncols=True, leave=True)
 
     def update(self, done: int, loss: float) -> None:
         """Say that `done` steps of the stage are finished."""
+        if not self.shown:
+            return
         if self.bar is not None:
             self.bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
             self.bar.update(done - self.done)

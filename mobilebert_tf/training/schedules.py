@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import tensorflow as tf
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -28,6 +26,8 @@ class Schedule:
 
     def at(self, step: Any) -> Any:
         """Rate of the update that makes `step` (scalar, from 0) into `step` + 1."""
+        import tensorflow as tf  # here, since a plan can be printed without it
+
         step = tf.cast(step, tf.float32)
         if self.shape == "sawtooth":
             share = step / float(self.steps)

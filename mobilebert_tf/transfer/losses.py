@@ -3,6 +3,10 @@
 Shapes: B batch, T sequence, H width between blocks, N heads, P masked positions, V words.
 `mask` [B, T] is 1 on real tokens; padding counts nowhere. Every result is a float32
 scalar, and every transfer term is 0 when the student equals the teacher.
+
+`total` is how many count (real tokens, masked words); left out, the mask's sum. Where a batch
+is divided, each part is given the average number of a part: the mean of the parts'
+results is then that of the whole batch.
 """
 
 from __future__ import annotations
@@ -15,36 +19,34 @@ EPSILON = 1e-12
 """Of the normalisation in feature-map transfer; Google's value."""
 
 
-def feature_map(teacher, student, mask):
+def feature_map(teacher, student, mask, total=None):
     """mean over real tokens and channels of (LN(teacher) - LN(student))^2, LN without parameters.
 
     teacher, student [B, T, H]. Paper eq. 5, in the normalised form of the released code.
     """
-    difference = standardize(ops.cast(teacher, "float32"), EPSILON) - standardize(
-        ops.cast(student, "float32"), EPSILON
-    )
-    return masked_mean(ops.mean(ops.square(difference), axis=-1), mask)
+    difference = standardize(ops.cast(teacher, "float32"), EPSILON) - standardize(ops.cast(student, "float32"), EPSILON)
+    return masked_mean(ops.mean(ops.square(difference), axis=-1), mask, total)
 
 
-def feature_map_mean(teacher, student, mask):
+def feature_map_mean(teacher, student, mask, total=None):
     """mean over real tokens of (mean of teacher's channels - mean of student's)^2."""
     difference = _mean(teacher) - _mean(student)
-    return masked_mean(ops.square(difference), mask)
+    return masked_mean(ops.square(difference), mask, total)
 
 
-def feature_map_variance(teacher, student, mask):
+def feature_map_variance(teacher, student, mask, total=None):
     """mean over real tokens of |variance of teacher's channels - variance of student's|."""
-    return masked_mean(ops.abs(_variance(teacher) - _variance(student)), mask)
+    return masked_mean(ops.abs(_variance(teacher) - _variance(student)), mask, total)
 
 
-def attention(teacher_scores, student_scores, mask):
+def attention(teacher_scores, student_scores, mask, total=None):
     """KL(teacher || student) of the attention over keys, mean over heads and real queries.
 
     Scores [B, N, T, T] are scaled and masked, before the softmax. Paper eq. 6; the
     released code leaves out the teacher's entropy, which is a constant.
     """
     divergence = kl_divergence(teacher_scores, student_scores)  # [B, N, T]
-    return masked_mean(ops.mean(divergence, axis=1), mask)
+    return masked_mean(ops.mean(divergence, axis=1), mask, total)
 
 
 def kl_divergence(teacher_logits, student_logits):
@@ -54,18 +56,18 @@ def kl_divergence(teacher_logits, student_logits):
     return ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
 
 
-def masked_words(logits, word_ids, weights):
+def masked_words(logits, word_ids, weights, total=None):
     """Cross-entropy of the masked words: logits [B, P, V], word_ids [B, P], weights [B, P] in {0, 1}."""
-    return masked_mean(cross_entropy(logits, word_ids), weights)
+    return masked_mean(cross_entropy(logits, word_ids), weights, total)
 
 
-def masked_words_distilled(teacher_logits, student_logits, weights, temperature: float = 1.0):
+def masked_words_distilled(teacher_logits, student_logits, weights, temperature: float = 1.0, total=None):
     """T^2 KL(teacher || student) of the masked words, both logits [B, P, V] divided by T.
 
     Paper eq. 7, its second term; T^2 keeps the gradient's size (Hinton et al. 2015).
     """
     divergence = kl_divergence(teacher_logits / temperature, student_logits / temperature)
-    return temperature**2 * masked_mean(divergence, weights)
+    return temperature**2 * masked_mean(divergence, weights, total)
 
 
 def classes(logits, labels):
@@ -81,10 +83,12 @@ def cross_entropy(logits, labels):
     )
 
 
-def masked_mean(values, mask):
+def masked_mean(values, mask, total=None):
     """Mean of values where mask is 1 (same shape); 0 where it is 0 everywhere."""
     weights = ops.cast(mask, "float32")
-    return ops.sum(ops.cast(values, "float32") * weights) / ops.maximum(ops.sum(weights), 1.0)
+    if total is None:
+        total = ops.maximum(ops.sum(weights), 1.0)
+    return ops.sum(ops.cast(values, "float32") * weights) / total
 
 
 def _mean(x):

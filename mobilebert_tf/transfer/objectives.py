@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras import ops
 
 from mobilebert_tf.models import ClassificationModel, PretrainingModel
 from mobilebert_tf.training.loop import Objective
+from mobilebert_tf.training.replicas import mean_over_replicas
 from mobilebert_tf.transfer import losses
-from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan, TransferOptions
+from mobilebert_tf.transfer.strategies import EMBEDDINGS, LAYER_LOSSES, StagePlan
 
 
 def pretraining(model: PretrainingModel) -> Objective:
@@ -33,9 +34,7 @@ def classification(model: ClassificationModel) -> Objective:
     return objective
 
 
-def transfer(
-    teacher: PretrainingModel, student: PretrainingModel, stage: StagePlan, options: TransferOptions
-) -> Objective:
+def transfer(teacher: PretrainingModel, student: PretrainingModel, stage: StagePlan) -> Objective:
     """The loss of one stage of a transfer plan.
 
     Neither side drops anything out: the student is to imitate a function, not a noisy
@@ -43,64 +42,100 @@ def transfer(
     are asked for; gradients stop where the loop watches no variable, so a frozen prefix
     costs a forward pass.
     """
+    weights = dict(stage.losses)
 
     def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
-        if stage.predicts:
-            given = student(batch, training=False)
-            asked = stage.pairs or options.ground_truth_ratio < 1.0
-            wanted = teacher(batch, training=False) if asked else {}
-        else:
-            ours, theirs = (max(depths) + 1 for depths in zip(*stage.pairs, strict=True))
-            wanted = teacher.encoder(batch, training=False, num_layers=theirs)
-            given = student.encoder(batch, training=False, num_layers=ours)
+        wanted, given = _outputs(teacher, student, stage, batch)
         loss: Any = 0.0
         terms: dict[str, Any] = {}
         if stage.pairs:
-            terms = _layer_terms(wanted, given, batch["input_mask"], stage, options)
-            loss = sum(weight * terms[name] for name, weight in options.compared.items()) / len(stage.pairs)
+            compared = [name for name in LAYER_LOSSES if name in weights]
+            by_layer = layer_terms(wanted, given, batch["input_mask"], stage.pairs, compared)
+            terms = {name: sum(layer.get(name, 0.0) for layer in by_layer.values()) for name in compared}
+            loss = sum(weights[name] * terms[name] for name in compared) / len(stage.pairs)
+            if len(stage.pairs) > 1:
+                terms |= by_name(by_layer)
         if stage.predicts:
-            true = options.ground_truth_ratio
             terms |= prediction_terms(given, batch)
-            loss += true * terms["masked_word_loss"] + terms["next_sentence_loss"]
-            if true < 1.0:
-                terms["distillation"] = losses.masked_words_distilled(
-                    ops.stop_gradient(wanted["masked_word_logits"]),
-                    given["masked_word_logits"],
-                    batch["masked_lm_weights"],
-                    options.temperature,
-                )
-                loss += (1.0 - true) * terms["distillation"]
+            loss += weights.get("masked_words", 0.0) * terms["masked_word_loss"]
+            loss += weights.get("next_sentence", 0.0) * terms["next_sentence_loss"]
+        if "distillation" in weights:
+            terms["distillation"] = distillation_term(wanted, given, batch, stage.temperature)
+            loss += weights["distillation"] * terms["distillation"]
         return {"loss": loss, **terms}
 
     return objective
+
+
+def _outputs(
+    teacher: PretrainingModel, student: PretrainingModel, stage: StagePlan, batch: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What both networks say of a batch, computed as far as the stage asks for it."""
+    if not stage.predicts:
+        ours, theirs = (max(depths) + 1 for depths in zip(*stage.pairs, strict=True))
+        return (
+            teacher.encoder(batch, training=False, num_layers=theirs),
+            student.encoder(batch, training=False, num_layers=ours),
+        )
+    asked = stage.pairs or "distillation" in dict(stage.losses)
+    return (teacher(batch, training=False) if asked else {}), student(batch, training=False)
 
 
 def prediction_terms(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, Any]:
     """Losses and accuracies of the two heads."""
     words, weights = batch["masked_lm_ids"], batch["masked_lm_weights"]
     logits, sentence_logits = outputs["masked_word_logits"], outputs["next_sentence_logits"]
+    total = _count(weights)
     return {
-        "masked_word_loss": losses.masked_words(logits, words, weights),
-        "masked_word_accuracy": losses.masked_mean(_right(logits, words), weights),
+        "masked_word_loss": losses.masked_words(logits, words, weights, total),
+        "masked_word_accuracy": losses.masked_mean(_right(logits, words), weights, total),
         "next_sentence_loss": losses.classes(sentence_logits, batch["next_sentence_labels"]),
         "next_sentence_accuracy": _accuracy(sentence_logits, batch["next_sentence_labels"]),
     }
 
 
-def _layer_terms(
-    wanted: Mapping[str, Any], given: Mapping[str, Any], mask: Any, stage: StagePlan, options: TransferOptions
-) -> dict[str, Any]:
-    """Transfer terms summed over the compared layers, those that count."""
-    totals: dict[str, Any] = dict.fromkeys(options.compared, 0.0)
-    for ours, theirs in stage.pairs:
-        maps = (ops.stop_gradient(wanted["feature_maps"][theirs + 1]), given["feature_maps"][ours + 1], mask)
-        for name in totals:
-            if name != "attention":
-                totals[name] += getattr(losses, name)(*maps)
-            elif ours != EMBEDDINGS:
-                scores = ops.stop_gradient(wanted["attention_scores"][theirs]), given["attention_scores"][ours]
-                totals[name] += losses.attention(*scores, mask)
-    return totals
+def distillation_term(
+    wanted: Mapping[str, Any], given: Mapping[str, Any], batch: Mapping[str, Any], temperature: float = 1.0
+) -> Any:
+    """How far the student's masked words are from the teacher's."""
+    weights = batch["masked_lm_weights"]
+    logits = ops.stop_gradient(wanted["masked_word_logits"]), given["masked_word_logits"]
+    return losses.masked_words_distilled(*logits, weights, temperature, _count(weights))
+
+
+def layer_terms(
+    wanted: Mapping[str, Any],
+    given: Mapping[str, Any],
+    mask: Any,
+    pairs: Sequence[tuple[int, int]],
+    names: Sequence[str] = LAYER_LOSSES,
+) -> dict[int, dict[str, Any]]:
+    """The terms called `names` of each pair of layers, by the student's layer."""
+    total = _count(mask)
+    found: dict[int, dict[str, Any]] = {}
+    for ours, theirs in pairs:
+        maps = ops.stop_gradient(wanted["feature_maps"][theirs + 1]), given["feature_maps"][ours + 1]
+        terms = {name: getattr(losses, name)(*maps, mask, total) for name in names if name != "attention"}
+        if "attention" in names and ours != EMBEDDINGS:
+            scores = ops.stop_gradient(wanted["attention_scores"][theirs]), given["attention_scores"][ours]
+            terms["attention"] = losses.attention(*scores, mask, total)
+        found[ours] = terms
+    return found
+
+
+def by_name(by_layer: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """The two terms of each layer that are worth a curve of their own, as a log names them: "layer_3/attention"."""
+    return {
+        f"layer_{layer + 1}/{name}": terms[name]
+        for layer, terms in by_layer.items()
+        for name in ("feature_map", "attention")
+        if name in terms
+    }
+
+
+def _count(mask: Any) -> Any:
+    """Ones in the mask, on average over the replicas that share the batch; at least 1."""
+    return ops.maximum(mean_over_replicas(ops.sum(ops.cast(mask, "float32"))), 1.0)
 
 
 def _right(logits: Any, labels: Any) -> Any:

@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training import loop
-from mobilebert_tf.training.optimizers import OptimizerOptions
-from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.training.optimizers import Moments
 from mobilebert_tf.transfer import objectives
-from mobilebert_tf.transfer.strategies import StagePlan, TransferOptions
+from mobilebert_tf.transfer.strategies import StagePlan
 
 
 def run(
     plan: Sequence[StagePlan],
-    options: TransferOptions,
     teacher: PretrainingModel,
     student: PretrainingModel,
-    batches: loop.Batches,
-    batch_size: int,
-    optimizer: OptimizerOptions,
+    batches: Callable[[StagePlan], loop.Batches],
     loop_options: loop.LoopOptions,
     directory: Path,
-    stop_after: str | None = None,
-) -> bool:
-    """Train `student` through all stages, or to the end of the stage `stop_after`; finished ones are
-    taken from their last checkpoint. Returns whether all are done.
+    measure: loop.Measurement | None = None,
+) -> None:
+    """Train `student` through the stages of `plan`; finished ones are taken from their last checkpoint.
 
     Raises:
       FailedError, UsageError: as `loop.train` does.
     """
-
-    def batches_after(seen: int) -> loop.Batches:
-        return lambda start: batches(seen + start)
-
-    seen = 0
-    for index, stage in enumerate(plan):
-        schedule = Schedule(
-            peak=stage.learning_rate,
-            steps=stage.steps,
-            warmup_steps=min(stage.warmup_steps, stage.steps),
-            end_factor=stage.end_factor,
-            shape=stage.shape,
-        )
+    moments = Moments()
+    for stage, next_stage in zip(plan, [*plan[1:], None], strict=True):
+        # What a finished stage left is in the checkpoints of those that began after it, but for its moments.
+        if next_stage and next_stage.moments == "new" and has_begun(directory, next_stage):
+            continue
         trained = trainable_variables(student, stage)
-        loop.train(
-            loop.Stage(
-                name=stage.name,
-                index=index,
-                steps=stage.steps,
-                batch_size=batch_size,
-                schedule=schedule,
-                optimizer=optimizer,
-            ),
-            objectives.transfer(teacher, student, stage, options),
+        optimizer = loop.train(
+            stage,
+            objectives.transfer(teacher, student, stage),
             [variable for variable, _ in trained],
             student.variables,
-            batches_after(seen),
+            batches(stage),
             directory,
             loop_options,
             [factor for _, factor in trained],
+            measure,
+            moments if stage.moments == "kept" else None,
         )
-        seen += stage.steps
-        if stage.name == stop_after:
-            return stage is plan[-1]
-    return True
+        if next_stage and next_stage.moments == "kept":
+            moments = moments.after(optimizer, stage.steps)
+
+
+def has_begun(directory: Path, stage: StagePlan) -> bool:
+    """Whether the run in `directory` has saved something of `stage`."""
+    return (directory / "checkpoints" / stage.directory / "checkpoint").exists()
 
 
 def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[tuple[Any, float]]:

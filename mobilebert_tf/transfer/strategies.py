@@ -10,12 +10,17 @@ A plan is plain data: it can be printed before anything is built.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.training.stage import OptimizerOptions, Stage
 
 STRATEGIES = ("progressive", "joint", "auxiliary")
+
+LAYER_LOSSES = ("feature_map", "feature_map_mean", "feature_map_variance", "attention")
+WORD_LOSSES = ("masked_words", "distillation", "next_sentence")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,8 +29,22 @@ class TransferOptions:
 
     strategy: str = "progressive"
     transfer_steps: int = 10_000
-    """Steps per layer (progressive), or of the one transfer stage (joint)."""
+    """Steps per layer. A stage that compares several has so many for each, and the one stage of
+    auxiliary transfer has these too: every strategy makes equally many updates, as in the paper's comparison."""
     distillation_steps: int = 500_000
+    total_steps: int | None = None
+    """Updates of all stages together, divided in the proportion of the two above."""
+    batch_size: int = 32
+    transfer_batch_size: int | None = None
+    """Of layer-wise stages; as the last stage if left out."""
+    sequence_length: int | None = None
+    """Word pieces of an example that are read; all of them if left out."""
+    transfer_sequence_length: int | None = None
+    """Of layer-wise stages; as the last stage if left out."""
+    initialization: str = "teacher"
+    """teacher: embeddings and heads are the teacher's (paper §3.5). random: as the seed draws them."""
+    moments: str = "new"
+    """new: an optimizer for each stage, as in the released code. kept: moments go from stage to stage."""
     transfer_learning_rate: float = 1.5e-3
     distillation_learning_rate: float = 1.5e-3
     layer_factor: float = 1.0
@@ -45,8 +64,7 @@ class TransferOptions:
     transfer_end_factor: float = 0.1
     distillation_warmup: float = 0.02
     distillation_end_factor: float = 1e-4
-    optimizer: str = "adamw"
-    bias_correction: bool = True
+    optimizer: OptimizerOptions = OptimizerOptions()
     feature_map: float = 100.0
     feature_map_mean: float = 5000.0
     feature_map_variance: float = 5.0
@@ -58,6 +76,7 @@ class TransferOptions:
     @classmethod
     def named(cls, plan: str, **changes: Any) -> TransferOptions:
         """The options of one of `PLANS`, with changes to single ones; those that are None change nothing.
+        Changes to `optimizer` are a mapping of its fields.
 
         Raises:
           UsageError: there is no such plan.
@@ -65,7 +84,8 @@ class TransferOptions:
         if plan not in PLANS:
             raise UsageError(f"--plan={plan}: there are {', '.join(PLANS)}")
         given = {name: value for name, value in changes.items() if value is not None}
-        return cls(**{**PLANS[plan], **given})
+        optimizer = {**PLANS[plan].get("optimizer", {}), **given.pop("optimizer", {})}
+        return cls(**{**PLANS[plan], **given, "optimizer": OptimizerOptions(**optimizer)})
 
     def without(self, names: str) -> TransferOptions:
         """The same with these of `ABLATIONS`, comma-separated, left out.
@@ -81,18 +101,28 @@ class TransferOptions:
         return options
 
     @property
-    def compared(self) -> dict[str, float]:
+    def compared(self) -> tuple[tuple[str, float], ...]:
         """Weights of the terms that compare layers, those of weight 0 left out."""
-        terms = ("feature_map", "feature_map_mean", "feature_map_variance", "attention")
-        return {name: getattr(self, name) for name in terms if getattr(self, name)}
+        return tuple((name, getattr(self, name)) for name in LAYER_LOSSES if getattr(self, name))
+
+    @property
+    def predicted(self) -> tuple[tuple[str, float], ...]:
+        """Weights of the heads' terms, those of weight 0 left out. Next sentence is never distilled."""
+        true = self.ground_truth_ratio
+        weights = {"masked_words": true, "distillation": 1.0 - true, "next_sentence": 1.0}
+        return tuple((name, weight) for name, weight in weights.items() if weight)
 
 
 ABLATIONS: dict[str, dict[str, Any]] = {
     "feature_maps": dict(feature_map=0.0, feature_map_mean=0.0, feature_map_variance=0.0),
     "attention": dict(attention=0.0),
     "distillation": dict(ground_truth_ratio=1.0),
+    "opt": {},
 }
-"""What the paper's ablation takes away (FMT, AT, PD), as changes to the options."""
+"""What the paper's ablation takes away (FMT, AT, PD, OPT), as changes to the options."""
+
+WITHOUT_OPT: dict[str, Any] = dict(normalization_type="layer_norm", hidden_act="gelu_tanh")
+"""What the ablation "opt" changes in the student: the operations that MobileBERT replaced (paper §3.3)."""
 
 
 EMBEDDINGS = -1
@@ -101,47 +131,55 @@ PLANS: dict[str, dict[str, Any]] = {
     # AdamW, a warm-up and a decay in every stage, so that small runs end well too.
     "default": {},
     # 24 x 10,000 and 500,000 steps, lower layers frozen; the schedule of a phase is not in the paper.
-    "paper": dict(optimizer="lamb", transfer_warmup=0.0, transfer_end_factor=1.0),
+    "paper": dict(optimizer=dict(name="lamb"), transfer_warmup=0.0, transfer_end_factor=1.0),
     # The released code: a layer in its phase at three times the rate in a sawtooth, those below at a
     # tenth of that, fresh moments in every phase (it zeroes them at the borders).
     "google": dict(
-        optimizer="lamb",
-        bias_correction=False,
+        optimizer=dict(name="lamb", bias_correction=False),
         layer_factor=3.0,
         lower_factor=0.3,
         transfer_shape="sawtooth",
     ),
-    # Everything up to the layer at one rate, embeddings included. (It clips each variable by itself; here it is
-    # the global norm.)
+    # Everything up to the layer at one rate, embeddings included; each variable's gradient clipped by itself.
     "tf_models": dict(
-        optimizer="lamb", lower_factor=1.0, trains_embeddings=True, transfer_warmup=0.0, transfer_end_factor=1.0
+        optimizer=dict(name="lamb", clips_each_variable=True),
+        lower_factor=1.0,
+        trains_embeddings=True,
+        transfer_warmup=0.0,
+        transfer_end_factor=1.0,
     ),
 }
 """Published ways of doing it, as changes to the defaults."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StagePlan:
-    """One stage: what it compares, what it trains, for how long."""
+class StagePlan(Stage):
+    """One stage of a plan: what it compares, what it trains, from where, and as every `Stage` for how long and how."""
 
-    name: str
     pairs: tuple[tuple[int, int], ...]
     """Blocks (from 0) whose feature maps and attention are compared: the student's, the teacher's.
     EMBEDDINGS stands for what goes into the first block; it has no attention."""
     trains: tuple[tuple[str, float], ...]
     """Parts of the student ("embeddings", "block_3"; "all" is everything), each with its factor of the rate."""
-    predicts: bool
-    """Whether the heads' losses (masked words, distilled words, next sentence) count."""
-    steps: int
-    learning_rate: float
-    warmup_steps: int
-    end_factor: float
-    shape: str = "linear"
+    losses: tuple[tuple[str, float], ...]
+    """Names from LAYER_LOSSES and WORD_LOSSES with their weights; the first kind is averaged over `pairs`."""
+    temperature: float = 1.0
+    sequence_length: int | None = None
+    """Word pieces of an example that are read; None: all."""
+    initialization: str = "stage before"
+    """teacher, random, or the stage before it."""
+    moments: str = "new"
+    """new or kept."""
 
     @property
     def layers(self) -> tuple[int, ...]:
         """The student's blocks that are compared."""
         return tuple(ours for ours, _ in self.pairs if ours != EMBEDDINGS)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the heads are needed."""
+        return any(name in WORD_LOSSES for name, _ in self.losses)
 
 
 def plan(
@@ -157,7 +195,7 @@ def plan(
       taught_by: the teacher's block for each of the student's; the same one if left out.
 
     Raises:
-      UsageError: the strategy is unknown, or a stage would have no steps.
+      UsageError: the strategy is unknown, or a stage would train nothing.
     """
     if options.strategy not in STRATEGIES:
         raise UsageError(f"--strategy {options.strategy!r} is unknown; there are {', '.join(STRATEGIES)}")
@@ -171,12 +209,87 @@ def plan(
     every: Pairs = tuple(enumerate(taught_by or range(num_layers)))
     if options.compares_embeddings:
         every = ((EMBEDDINGS, EMBEDDINGS), *every)
+    words = options.predicted if predicts else ()
+    layerwise: list[StagePlan] = []
     if options.strategy == "auxiliary":
-        return (_final("auxiliary", every, predicts, options),)
-    last = _final("distillation", (), True, options) if predicts else _final("joint", every, False, options)
-    if options.strategy == "joint":
-        return (_transfer("transfer", every, options), last)
-    return (*_layerwise(every, options), last)
+        last = _final("auxiliary", every, (*options.compared, *words), options)
+        steps = num_layers * options.transfer_steps + options.distillation_steps
+        last = _with_steps(last, steps)
+    else:
+        if predicts:
+            last = _final("distillation", (), words, options)
+        else:
+            last = _final("joint", every, options.compared, options)
+        if options.strategy == "joint":
+            layerwise = [_transfer("transfer", every, options)]
+        else:
+            layerwise = list(_layerwise(every, options))
+    return placed(_to_total([*layerwise, last], options.total_steps), options.initialization)
+
+
+def placed(stages: Sequence[StagePlan], initialization: str) -> tuple[StagePlan, ...]:
+    """The stages in their order: each begins where the one before ended."""
+    found, seen = [], 0
+    for index, stage in enumerate(stages):
+        start = "stage before" if index else initialization
+        found.append(dataclasses.replace(stage, index=index, first_example=seen, initialization=start))
+        seen += stage.steps * stage.batch_size
+    return tuple(found)
+
+
+def _to_total(stages: list[StagePlan], total: int | None) -> list[StagePlan]:
+    """The same proportions with `total` steps in all; what does not divide goes to the last stage."""
+    if total is None:
+        return stages
+    if total < len(stages):
+        raise UsageError(f"--total_steps={total}: the plan has {len(stages)} stages, each needs a step")
+    whole = sum(stage.steps for stage in stages)
+    steps = [max(1, total * stage.steps // whole) for stage in stages[:-1]]
+    steps.append(total - sum(steps))
+    if steps[-1] < 1:
+        raise UsageError(f"--total_steps={total}: leaves no step for {stages[-1].name}; give more")
+    return [_with_steps(stage, count) for stage, count in zip(stages, steps, strict=True)]
+
+
+def _with_steps(stage: StagePlan, steps: int) -> StagePlan:
+    """The same stage, its schedule stretched."""
+    warmup = stage.schedule.warmup_steps * steps // stage.steps
+    return dataclasses.replace(
+        stage, steps=steps, schedule=dataclasses.replace(stage.schedule, steps=steps, warmup_steps=warmup)
+    )
+
+
+def check(stages: tuple[StagePlan, ...], num_layers: int, teacher_layers: int) -> None:
+    """Look at a plan before anything is built.
+
+    Raises:
+      UsageError: a stage trains nothing, or names a part or a layer that the networks do not have.
+    """
+    parts = {"all", "embeddings", "pooler", "masked_words", "next_sentence", *(f"block_{i}" for i in range(num_layers))}
+    for stage in stages:
+        where = f"stage {stage.name}"
+        if stage.steps < 1 or stage.batch_size < 1:
+            raise UsageError(f"{where} trains nothing: it has {stage.steps} steps of {stage.batch_size} examples")
+        if not any(factor for _, factor in stage.trains) or not stage.schedule.peak:
+            raise UsageError(f"{where} trains nothing: no part of the student has a learning rate above 0")
+        if not stage.predicts and not any(part in _reached(stage) for part, factor in stage.trains if factor):
+            raise UsageError(f"{where} trains nothing: its losses do not depend on {stage.trains[0][0]}")
+        if not any(weight for _, weight in stage.losses) or (not stage.pairs and not stage.predicts):
+            raise UsageError(f"{where} trains nothing: it has no loss with a weight above 0")
+        for part, _ in stage.trains:
+            if part not in parts:
+                raise UsageError(f"{where}: the student has no part {part!r}; there are {', '.join(sorted(parts))}")
+        for ours, theirs in stage.pairs:
+            if not (EMBEDDINGS <= ours < num_layers and EMBEDDINGS <= theirs < teacher_layers):
+                raise UsageError(
+                    f"{where}: compares layer {ours + 1} of {num_layers} with the teacher's {theirs + 1} of "
+                    f"{teacher_layers}"
+                )
+
+
+def _reached(stage: StagePlan) -> set[str]:
+    """Parts of the student that the compared layers depend on."""
+    return {"all", "embeddings", *(f"block_{i}" for i in range(max(stage.layers, default=-1) + 1))}
 
 
 Pairs = tuple[tuple[int, int], ...]
@@ -220,6 +333,7 @@ def map_layers(text: str, student: int, teacher: int) -> tuple[int, ...]:
 
 def _transfer(name: str, pairs: Pairs, options: TransferOptions) -> StagePlan:
     blocks = [ours for ours, _ in pairs if ours != EMBEDDINGS]
+    steps = options.transfer_steps * len(blocks)
     trains = [(f"block_{layer}", options.layer_factor) for layer in blocks]
     if options.lower_factor:
         trains = [(f"block_{layer}", options.lower_factor) for layer in range(blocks[0])] + trains
@@ -229,27 +343,44 @@ def _transfer(name: str, pairs: Pairs, options: TransferOptions) -> StagePlan:
         trains = [("embeddings", options.lower_factor), *trains]
     return StagePlan(
         name=name,
+        index=0,
         pairs=pairs,
         trains=tuple(trains),
-        predicts=False,
-        steps=options.transfer_steps,
-        learning_rate=options.transfer_learning_rate,
-        warmup_steps=_warmup(options.transfer_steps, options.transfer_warmup),
-        end_factor=options.transfer_end_factor,
-        shape=options.transfer_shape,
+        losses=options.compared,
+        steps=steps,
+        batch_size=options.transfer_batch_size or options.batch_size,
+        sequence_length=options.transfer_sequence_length or options.sequence_length,
+        schedule=Schedule(
+            peak=options.transfer_learning_rate,
+            steps=steps,
+            warmup_steps=_warmup(steps, options.transfer_warmup),
+            end_factor=options.transfer_end_factor,
+            shape=options.transfer_shape,
+        ),
+        optimizer=options.optimizer,
+        moments=options.moments,
     )
 
 
-def _final(name: str, pairs: Pairs, predicts: bool, options: TransferOptions) -> StagePlan:
+def _final(name: str, pairs: Pairs, losses: tuple[tuple[str, float], ...], options: TransferOptions) -> StagePlan:
     return StagePlan(
         name=name,
+        index=0,
         pairs=pairs,
         trains=(("all", 1.0),),
-        predicts=predicts,
+        losses=losses,
+        temperature=options.temperature,
         steps=options.distillation_steps,
-        learning_rate=options.distillation_learning_rate,
-        warmup_steps=_warmup(options.distillation_steps, options.distillation_warmup),
-        end_factor=options.distillation_end_factor,
+        batch_size=options.batch_size,
+        sequence_length=options.sequence_length,
+        schedule=Schedule(
+            peak=options.distillation_learning_rate,
+            steps=options.distillation_steps,
+            warmup_steps=_warmup(options.distillation_steps, options.distillation_warmup),
+            end_factor=options.distillation_end_factor,
+        ),
+        optimizer=options.optimizer,
+        moments=options.moments,
     )
 
 
@@ -257,21 +388,46 @@ def _warmup(steps: int, share: float) -> int:
     return max(1, round(steps * share)) if share else 0
 
 
-def show(stages: tuple[StagePlan, ...], options: TransferOptions) -> str:
+_SHORT = {
+    "feature_map": "FMT",
+    "feature_map_mean": "mean",
+    "feature_map_variance": "variance",
+    "attention": "AT",
+    "masked_words": "MLM",
+    "distillation": "KD",
+    "next_sentence": "NSP",
+}
+
+
+def show(stages: tuple[StagePlan, ...]) -> str:
     """The plan as a table."""
-    maps = ["FMT"] if any(name.startswith("feature_map") for name in options.compared) else []
-    layerwise = [*maps, *(["AT"] if options.attention else [])]
-    words = ["MLM", *(["KD"] if options.ground_truth_ratio < 1.0 else []), "NSP"]
-    rows = [("stage", "compares", "trains", "losses", "steps", "rate")]
+    rows = [("stage", "compares", "trains", "losses", "steps", "batch", "rate", "schedule", "optimizer")]
     for stage in stages:
-        losses = " + ".join((layerwise if stage.pairs else []) + (words if stage.predicts else []))
-        compared = _compared(stage)
-        peaks = " / ".join(f"{stage.learning_rate * factor:g}" for factor in _by_factor(stage))
+        losses = " + ".join(f"{weight:g} {_SHORT[name]}" for name, weight in stage.losses)
+        peaks = " / ".join(f"{stage.schedule.peak * factor:g}" for factor in _by_factor(stage))
         trained = " / ".join(_parts(parts) for parts in _by_factor(stage).values())
-        rows.append((stage.name, compared, trained, losses, f"{stage.steps:,}", peaks))
+        batch = f"{stage.batch_size}" + (f" x {stage.sequence_length}" if stage.sequence_length else "")
+        optimizer = f"{stage.optimizer.name}, {stage.moments} moments"
+        rows.append(
+            (
+                *(stage.name, _compared(stage), trained, losses, f"{stage.steps:,}", batch, peaks),
+                *(_schedule(stage.schedule), optimizer),
+            )
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
-    return "\n".join("  ".join(cells).rstrip() for cells in padded)
+    last = stages[-1]
+    updates, examples = sum(stage.steps for stage in stages), last.first_example + last.steps * last.batch_size
+    total = f"{len(stages)} stages, {updates:,} updates, {examples:,} examples; the student begins with "
+    begins = "the teacher's embeddings and heads" if stages[0].initialization == "teacher" else "random weights"
+    return "\n".join([*("  ".join(cells).rstrip() for cells in padded), total + begins])
+
+
+def _schedule(schedule: Schedule) -> str:
+    if schedule.shape == "sawtooth":
+        return "sawtooth"
+    warmup = f"up in {schedule.warmup_steps:,}, " if schedule.warmup_steps else ""
+    return warmup + (f"down to {schedule.end_factor:g} of it" if schedule.end_factor != 1.0 else "constant")
 
 
 def _compared(stage: StagePlan) -> str:

@@ -1,7 +1,7 @@
 """What PyTorch does for `test_transformers.py`, in a process of its own: beside TensorFlow it crashes.
 
-    python huggingface_side.py make DIRECTORY        random models, what they compute, a tokenizer's ids
-    python huggingface_side.py check DIRECTORY       the same models after their way through this project
+python huggingface_side.py make DIRECTORY        random models, what they compute, a tokenizer's ids
+python huggingface_side.py check DIRECTORY       the same models after their way through this project
 """
 
 import json

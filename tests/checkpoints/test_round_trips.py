@@ -56,7 +56,7 @@ def test_the_command(tmp_path, capsys):
     assert cli.run([*words, "--to=keras"]) == 0
     assert "is finished already" in capsys.readouterr().out
     assert cli.run([*words, "--to=tf1"]) == 2
-    assert "was begun with --to keras, this command has tf1" in capsys.readouterr().err
+    assert "was begun with --to keras, now tf1" in capsys.readouterr().err
 
 
 def test_optimizer_slots_are_passed_over(tmp_path, capsys):

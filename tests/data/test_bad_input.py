@@ -83,9 +83,7 @@ def test_records_options(
         (["--source=text"], "needs --input"),
     ],
 )
-def test_corpus_options(
-    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_corpus_options(flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["corpus", f"--output={tmp_path}/output", "--workers=1", *flags]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and message in lines[0]

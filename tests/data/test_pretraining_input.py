@@ -37,7 +37,7 @@ def test_started_later_it_gives_what_an_undisturbed_one_gives(records_directory:
     undisturbed = taken(batches(record_set, 16, seed=3), steps)
     tf.random.set_seed(2)  # the global seed must not matter
     for start in (0, 1, record_set.count // 16, record_set.count // 16 + 1, steps - 3):
-        assert same(taken(batches(record_set, 16, seed=3, start_step=start), 3), undisturbed[start : start + 3])
+        assert same(taken(batches(record_set, 16, seed=3, first_example=16 * start), 3), undisturbed[start : start + 3])
     assert not same(taken(batches(record_set, 16, seed=4), 3), undisturbed[:3])
 
 

@@ -5,7 +5,7 @@ import pytest
 from mobilebert_tf.data.prose import paragraphs
 from mobilebert_tf.data.sentences import split_sentences
 
-DOCSTRING = '''Compute the :func:`weighted <numpy.average>` mean of the numbers in an ``array``.
+DOCSTRING = """Compute the :func:`weighted <numpy.average>` mean of the numbers in an ``array``.
 
     The mean is taken over the *flattened* array by default, and otherwise
     over the axis that was given. See :ref:`statistics` for **more** on it [1]_.
@@ -48,7 +48,7 @@ DOCSTRING = '''Compute the :func:`weighted <numpy.average>` mean of the numbers 
     ```python
     the_fenced = code(that is, to be dropped)
     ```
-'''
+"""
 
 
 def test_prose_is_kept_and_the_rest_is_not() -> None:

@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.training import loop
-from mobilebert_tf.training.optimizers import OptimizerOptions
 from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.training.stage import OptimizerOptions, Stage
 
 
 def stage(steps=20, **changes):
-    return loop.Stage(
+    return Stage(
         name="fit",
         index=0,
         steps=steps,
@@ -48,9 +48,7 @@ def problem():
 def fit(directory, steps_per_call=10, checkpoint_every=10, keep=2, **changes):
     directory.mkdir(exist_ok=True)
     weight, objective, batches = problem()
-    options = loop.LoopOptions(
-        steps_per_call=steps_per_call, checkpoint_every=checkpoint_every, keep_checkpoints=keep
-    )
+    options = loop.LoopOptions(steps_per_call=steps_per_call, checkpoint_every=checkpoint_every, keep_checkpoints=keep)
     loop.train(stage(**changes), objective, [weight], [weight], batches, directory, options)
     return np.asarray(weight)
 
@@ -136,6 +134,7 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.models import ClassificationModel
 from mobilebert_tf.training import loop
 from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.training.stage import Stage
 from mobilebert_tf.transfer import objectives
 
 place, devices = Path(sys.argv[1]), int(sys.argv[2])
@@ -156,9 +155,10 @@ def batches(start):
 
 with strategy.scope():
     model = ClassificationModel(config, 2)
-    stage = loop.Stage(name="fit", index=0, steps=12, batch_size=8, schedule=Schedule(peak=1e-3, steps=12))
-    objective = objectives.classification(model)
-    loop.train(stage, objective, model.trainable_weights, model.variables, batches, place, loop.LoopOptions())
+    stage = Stage(name="fit", index=0, steps=12, batch_size=8, schedule=Schedule(peak=1e-3, steps=12))
+options = loop.LoopOptions(strategy=strategy)
+objective = objectives.classification(model)
+loop.train(stage, objective, model.trainable_weights, model.variables, batches, place, options)
 np.savez(place / "weights.npz", *[np.asarray(w) for w in model.trainable_weights])
 """
 

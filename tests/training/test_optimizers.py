@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilebert_tf.training.optimizers import Optimizer, OptimizerOptions
+from mobilebert_tf.training.optimizers import Optimizer
 from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.training.stage import OptimizerOptions
 
 SHAPES = {"kernel": (4, 3), "bias": (3,), "word_table": (6, 2), "gamma": (3,)}
 

@@ -97,8 +97,8 @@ def test_matching_layers_alone_count(random, mask):
     maps = [random.normal(i, 1, (B, T, H)).astype(np.float32) for i in range(4)]
     scores = [random.normal(0, 1, (B, N, T, T)).astype(np.float32) for _ in range(3)]
     other = [maps[0] + 9, maps[1] - 5, maps[2], maps[3] + 7]
-    options = strategies.TransferOptions()
+    stage = strategies.plan(strategies.TransferOptions(), 3)[1]
     wanted, given = ({"feature_maps": feature_maps, "attention_scores": scores} for feature_maps in (other, maps))
-    terms = objectives._layer_terms(wanted, given, mask, strategies.plan(options, 3)[1], options)
+    terms = objectives.layer_terms(wanted, given, mask, stage.pairs)[1]
     assert len(terms) == 4
     assert {name: float(value) for name, value in terms.items()} == dict.fromkeys(terms, 0.0)

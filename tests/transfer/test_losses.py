@@ -75,9 +75,7 @@ def test_distilled_words(random, temperature):
     p, r = (softmax(x.astype(np.float64) / temperature) for x in (teacher, student))
     divergence = (p * np.log(p / r)).sum(-1)
     expected = temperature**2 * (divergence * weights).sum() / weights.sum()
-    np.testing.assert_allclose(
-        losses.masked_words_distilled(teacher, student, weights, temperature), expected, **CLOSE
-    )
+    np.testing.assert_allclose(losses.masked_words_distilled(teacher, student, weights, temperature), expected, **CLOSE)
 
 
 def test_classes(random):

@@ -1,0 +1,45 @@
+"""One stretch of training as data: how long, on how much, at which rate, with which optimizer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from mobilebert_tf.training.schedules import Schedule
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerOptions:
+    """Hyper-parameters; defaults are those of BERT and MobileBERT."""
+
+    name: str = "adamw"
+    """adamw or lamb."""
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-6
+    weight_decay: float = 0.01
+    bias_correction: bool = True
+    """Google's own AdamW and LAMB have none; tf-models, Keras and PyTorch do."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient; 0 leaves it as it is."""
+    clips_each_variable: bool = False
+    """Whether that is the norm of each variable's gradient, as in tf-models, and not of all together."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stretch of training with one objective."""
+
+    name: str
+    index: int
+    steps: int
+    batch_size: int
+    """Examples per step, over all replicas."""
+    schedule: Schedule
+    optimizer: OptimizerOptions = OptimizerOptions()
+    first_example: int = 0
+    """Examples that the stages before it have read: its data go on from there."""
+
+    @property
+    def directory(self) -> str:
+        """Where its checkpoints lie below those of the run."""
+        return f"{self.index:02}-{self.name}"

@@ -17,7 +17,7 @@ from mobilebert_tf.reporting.results import Stage
 HELD_OUT = "held_out/"
 """Begins a log's keys that were measured on text which no stage trained on."""
 
-_LAYER = re.compile(r"layer_([1-9][0-9]*)/(\w+)")
+_LAYER = re.compile(r"layer_([1-9][0-9]{0,3})/(\w+)")
 _TRAINED = re.compile(r"transfer_([0-9]+)(?:_to_([0-9]+))?")
 
 

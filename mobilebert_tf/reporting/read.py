@@ -88,13 +88,14 @@ def _run(path: Path, top: Path) -> Run:
 def _training(run: Run) -> Training:
     path = run.directory / "metrics.json"
     metrics = _json_or_empty(path)
+    held_out = _measured(metrics, "held_out", path)
     return Training(
         run=run,
         stages=read_log(run.directory / "log.jsonl"),
-        held_out=_measured(metrics, "held_out", path),
+        held_out=held_out,
         teacher_held_out=_measured(metrics, "teacher_held_out", path),
         parameters=metrics.get("parameters"),
-        teacher_agreement=_number(metrics.get("teacher_agreement")),
+        teacher_agreement=_number(metrics.get("teacher_agreement", held_out.get("teacher_agreement"))),
         attention=_attention(run.directory / "attention.json"),
         layers=_layers(run.directory / "layers.json"),
     )
@@ -124,7 +125,7 @@ def _layers(path: Path) -> tuple[LayerComparison, ...]:
             )
             for row in content["layers"]
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"{path}: is not a file of layer statistics ({error!r})") from None
     numbers = sorted(layer.layer for layer in layers)
     if len(set(numbers)) < len(numbers) or (numbers and numbers[0] < 0):

@@ -30,56 +30,54 @@ _FINENESS = 2000
 
 
 def distances(name: str, course: Course) -> str:
-    """HTML of heat maps, layers upwards and steps across; empty if no layer was measured.
+    """HTML of heat maps, layers upwards and steps across; empty if no layer was measured."""
+    maps = _maps(course)
+    if not maps:
+        return ""
+    parts = [f"{DISTANCES[metric]}: {_told(layers, values)}" for metric, (layers, values) in maps.items()]
+    label = (
+        f"Distance of each student layer from the teacher’s at {len(course.steps)} evaluations "
+        f"over {course.spans[-1].end:,} steps. " + "; ".join(parts) + "."
+    )
+    return draw(name, label, lambda width: heat_maps(course, width))
+
+
+def heat_maps(course: Course, width: int) -> Figure:
+    """One above the other, each followed by its colour bar in the figure's axes.
 
     A cell reaches from the evaluation before to its own, so what a stage did lies between
     the stage's borders. What was measured before the first step is a column of its own.
     """
-    maps = {metric: course.layers(metric) for metric in DISTANCES}
-    maps = {metric: (layers, values) for metric, (layers, values) in maps.items() if (values > 0).any()}
-    if not maps:
-        return ""
-    edges = _edges(course.steps)
+    maps, edges, wide = _maps(course), _edges(course.steps), width == WIDE
+    left, right, above, below, between = (52, 66, 46, 46, 40) if wide else (30, 46, 44, 44, 32)
+    across = width - left - right
+    heights = [len(layers) * _row(len(layers), wide) for layers, _ in maps.values()]
+    height = above + below + sum(heights) + between * (len(maps) - 1)
+    drawn = figure(width, round(height))
+    drawn.set_layout_engine("none")
+    # Gaps that part the stages, but do not cover what is short.
     total = max(course.spans[-1].end, int(course.steps[-1]))
-
-    def picture(width: int) -> Figure:
-        wide = width == WIDE
-        left, right, above, below, between = (52, 66, 46, 46, 40) if wide else (30, 46, 44, 44, 32)
-        heights = [len(layers) * _row(len(layers), wide) for layers, _ in maps.values()]
-        height = above + below + sum(heights) + between * (len(maps) - 1)
-        drawn = figure(width, round(height))
-        drawn.set_layout_engine("none")
-        across = width - left - right
-        top = float(above)
-        for index, ((metric, (layers, values)), tall) in enumerate(zip(maps.items(), heights, strict=True)):
-            bottom = (height - top - tall) / height
-            axes = drawn.add_axes((left / width, bottom, across / width, tall / height))
-            axes.set_xlim(edges[0], total)
-            scale = _scale(values)
-            _map(axes, layers, values, edges, scale)
-            # Gaps that part the stages, but do not cover what is short.
-            shortest = min((span.end - span.begin for span in course.spans), default=0) / (total - edges[0]) * across
-            mark(axes, course.spans, CARD, min(2.5, max(0.8, shortest / 16)))
-            _outline_trained(axes, layers, course, min(2.0, max(1.0, shortest / 12)))
-            axes.set_title(DISTANCES[metric], pad=24 if index == 0 else 6)
-            if index == 0:
-                name_stages(axes, course.spans, across)
-            _layer_ticks(axes, layers, tall)
-            if index == len(maps) - 1:
-                step_axis(axes)
-            else:
-                axes.xaxis.set_major_locator(NullLocator())
-            bar = drawn.add_axes(((left + across + 10) / width, bottom, 10 / width, tall / height))
-            _colour_bar(bar, scale, tall)
-            top += tall + between
-        return drawn
-
-    parts = [f"{DISTANCES[metric]}: {_told(layers, values)}" for metric, (layers, values) in maps.items()]
-    label = (
-        f"Distance of each student layer from the teacher’s at {len(course.steps)} evaluations "
-        f"over {total:,} steps. " + "; ".join(parts) + "."
-    )
-    return draw(name, label, picture)
+    lengths = [span.end - span.begin for span in course.spans if span.end > span.begin]
+    shortest = min(lengths, default=0) / (total - edges[0]) * across
+    top = float(above)
+    for index, ((metric, (layers, values)), tall) in enumerate(zip(maps.items(), heights, strict=True)):
+        bottom, scale = (height - top - tall) / height, _scale(values)
+        axes = drawn.add_axes((left / width, bottom, across / width, tall / height))
+        _map(axes, values, edges, scale)
+        axes.set_xlim(edges[0], total)
+        mark(axes, course.spans, CARD, min(2.5, max(0.8, shortest / 16)))
+        _outline_trained(axes, layers, course, min(2.0, max(1.0, shortest / 12)))
+        axes.set_title(DISTANCES[metric], pad=24 if index == 0 else 6)
+        if index == 0:
+            name_stages(axes, course.spans, across)
+        _layer_ticks(axes, layers, tall)
+        if index == len(maps) - 1:
+            step_axis(axes)
+        else:
+            axes.xaxis.set_major_locator(NullLocator())
+        _colour_bar(drawn.add_axes(((left + across + 10) / width, bottom, 10 / width, tall / height)), scale, tall)
+        top += tall + between
+    return drawn
 
 
 def undone(course: Course) -> str:
@@ -141,6 +139,12 @@ def statistics(name: str, layers: Sequence[LayerComparison]) -> str:
     return draw(name, label, picture)
 
 
+def _maps(course: Course) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Metric -> (layers [L], values [L, K]), of those that were measured."""
+    maps = {metric: course.layers(metric) for metric in DISTANCES}
+    return {metric: (layers, values) for metric, (layers, values) in maps.items() if (values > 0).any()}
+
+
 def _edges(steps: np.ndarray) -> np.ndarray:
     """[K+1] borders of the columns: each ends at its evaluation."""
     if steps[0] > 0:
@@ -156,22 +160,16 @@ def _row(layers: int, wide: bool) -> float:
     return min(34.0, max(11.0 if wide else 9.0, 200 / layers))
 
 
-def _map(axes: Axes, layers: np.ndarray, values: np.ndarray, edges: np.ndarray, scale: tuple[float, float]) -> None:
+def _map(axes: Axes, values: np.ndarray, edges: np.ndarray, scale: tuple[float, float]) -> None:
     places = np.linspace(edges[0], edges[-1], _FINENESS, endpoint=False) + (edges[-1] - edges[0]) / _FINENESS / 2
-    columns = np.clip(np.searchsorted(edges, places, side="left") - 1, 0, values.shape[1] - 1)
-    rows = np.full((layers[-1] - layers[0] + 1, _FINENESS), np.nan)
-    rows[layers - layers[0]] = values[:, columns]
-    low, high = layers[0] - 0.5, layers[-1] + 0.5
-    limits = axes.get_xlim()
+    columns = np.clip(np.searchsorted(edges, places) - 1, 0, values.shape[1] - 1)
     axes.imshow(
-        np.maximum(rows, scale[0]), cmap=_NEAR_TO_FAR, norm=LogNorm(*scale), interpolation="none", aspect="auto",
-        origin="lower", extent=(edges[0], edges[-1], low, high),
+        np.maximum(values[:, columns], scale[0]), cmap=_NEAR_TO_FAR, norm=LogNorm(*scale), interpolation="none",
+        aspect="auto", origin="lower", extent=(edges[0], edges[-1], -0.5, len(values) - 0.5),
     )  # fmt: skip
-    axes.set_xlim(limits)
-    axes.set_ylim(low, high)
     plain_frame(axes)
-    for border in np.arange(low + 1, high):
-        axes.axhline(border, color=CARD, linewidth=1 if len(layers) <= 12 else 0.4, zorder=1)
+    for border in np.arange(0.5, len(values) - 1):
+        axes.axhline(border, color=CARD, linewidth=1 if len(values) <= 12 else 0.4, zorder=1)
     if edges[0] < 0:
         axes.axvline(0, color=CARD, linewidth=2.5, zorder=1)
 
@@ -190,19 +188,19 @@ def _scale(values: np.ndarray) -> tuple[float, float]:
 def _outline_trained(axes: Axes, layers: np.ndarray, course: Course, linewidth: float) -> None:
     """A frame around what a layer-wise stage trains, in its stage."""
     for span in course.spans:
-        rows = [layer for layer in span.trained if layers[0] <= layer <= layers[-1]]
+        rows = [row for row, layer in enumerate(layers) if int(layer) in span.trained]
         if rows and span.end > span.begin:
             low, high = rows[0] - 0.5, rows[-1] + 0.5
-            corners = [(span.begin, low), (span.end, low), (span.end, high), (span.begin, high), (span.begin, low)]
-            axes.plot(*zip(*corners, strict=True), color=SECOND, linewidth=linewidth, clip_on=False)
+            across, up = (span.begin, span.end, span.end, span.begin, span.begin), (low, low, high, high, low)
+            axes.plot(across, up, color=SECOND, linewidth=linewidth, clip_on=False)
 
 
 def _layer_ticks(axes: Axes, layers: np.ndarray, tall: float) -> None:
-    row = tall / (layers[-1] - layers[0] + 1)
-    every = next(n for n in (1, 2, 4, 6, 12, 24, 48, 1000) if row * n >= 14)
-    above = [n for n in range(layers[0] + 1, layers[-1] + 1) if n % every == 0 and (n - layers[0]) * row >= 14]
-    shown = [int(layers[0]), *above]
-    axes.set_yticks(shown, [f"{n}" for n in shown])
+    """The first layer, and every second, fourth ... that has room."""
+    row = tall / len(layers)
+    every = next(n for n in (1, 2, 4, 6, 12, 24, 10_000) if row * n >= 14)
+    shown = [0, *(i for i, layer in enumerate(layers) if layer % every == 0 and i * row >= 14)]
+    axes.set_yticks(shown, [f"{layers[i]}" for i in shown])
     axes.set_ylabel("layer")
 
 

@@ -209,7 +209,7 @@ def test_teacher_level_is_of_the_students_own_teacher(pipeline: Path) -> None:
     metrics = json.loads(path.read_text())
     metrics["teacher_held_out"]["masked_word_accuracy"] = 0.3123
     path.write_text(json.dumps(metrics))
-    html = render(pipeline).replace("\u00a0", " ")
+    html = page.render(read.read([pipeline / "student", pipeline / "teacher"])).replace("\u00a0", " ")
     assert "the teacher’s is 31.2 %" in html and "31.2 %</td><td>25.4 %" in html
     # Without a pre-training run in the report as well.
     assert "31.2 %</td><td>25.4 %" in render(pipeline / "student").replace("\u00a0", " ")
@@ -283,11 +283,11 @@ def test_malformed_files_are_one_line(pipeline: Path, file: str, content: str, m
 def test_parts_of_layers_may_be_absent(pipeline: Path) -> None:
     rows = [{"layer": 2, "student": {"mean": 0.5, "deviation": 1.5}}, {"layer": 1, "feature_map": None}]
     (pipeline / "student" / "layers.json").write_text(json.dumps({"layers": rows}))
-    results = read.read([pipeline])
+    results = read.read([pipeline / "student"])
     assert [layer.layer for layer in results.students[0].layers] == [1, 2]
     assert PICTURES[2] in page.render(results)
     (pipeline / "student" / "layers.json").write_text(json.dumps({"layers": [{"layer": 1}]}))
-    assert PICTURES[2] not in render(pipeline)
+    assert PICTURES[2] not in render(pipeline / "student")
 
 
 def _pixels(drawn: Any) -> np.ndarray:

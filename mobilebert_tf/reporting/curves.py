@@ -102,8 +102,8 @@ def course(
             if index < columns:
                 name_stages(axes, measured.spans, 0.88 * width / columns - 30)
             if metric in levels:
-                # On the left, where a student is still far from it.
-                _level(axes, levels[metric], "teacher", left=True)
+                # On the left, where a student is still far from it, and within the panel.
+                _level(axes, levels[metric], "teacher", left=True, below=levels[metric] > np.nanmean(values))
             if metric == logarithmic:
                 _log_axis(axes)
             _share_axis(axes, metric)
@@ -169,14 +169,14 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, label
     axes.plot(steps, trend, color=colour, label=label)
 
 
-def _level(axes: Axes, height: float, text: str, left: bool = False) -> None:
+def _level(axes: Axes, height: float, text: str, left: bool = False, below: bool = False) -> None:
     axes.axhline(height, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
-    _end_label(axes, height, text, left)
+    _end_label(axes, height, text, left, below)
 
 
 def _end_label(axes: Axes, height: float, text: str, left: bool = False, below: bool = False) -> None:
     axes.annotate(
-        text, (0 if left else 1, height), (3 if left else 0, -5 if below else 3), xycoords=("axes fraction", "data"),
+        text, (0 if left else 1, height), (3 if left else 0, -4 if below else 3), xycoords=("axes fraction", "data"),
         textcoords="offset points", ha="left" if left else "right", va="top" if below else "bottom", color=SECOND,
         fontsize=11,
     )  # fmt: skip

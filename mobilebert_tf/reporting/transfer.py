@@ -219,12 +219,14 @@ def _colour_bar(axes: Axes, scale: tuple[float, float], tall: float) -> None:
 
 
 def _round_numbers(low: float, high: float, tall: float) -> list[float]:
-    """As many of 1, 2, 5 (or 1, 3; or 1) times powers of ten as have room; the ends where these are too few."""
-    pixels = tall / np.log10(high / low)
-    digits = (1, 2, 5) if pixels >= 50 else (1, 3) if pixels >= 32 else (1,)
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
-    return ticks if len(ticks) > 1 else [low, high]
+    """As many round numbers as have room; the ends where these are too few."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+        ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
+        pixels = tall * np.diff(np.log(ticks)) / math.log(high / low)
+        if len(ticks) > 1 and pixels.min() >= 14:
+            return ticks
+    return [low, high]
 
 
 def _told(layers: np.ndarray, values: np.ndarray) -> str:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from mobilebert_tf.reporting.drawing import ACCENT, GRID, MUTED, SECOND, WIDE, draw, figure
+from mobilebert_tf.reporting.course import HELD_OUT, Course, mark, name_stages, spans, step_axis
+from mobilebert_tf.reporting.drawing import ACCENT, SECOND, WIDE, draw, figure
 from mobilebert_tf.reporting.results import Stage
 
 MOST_POINTS = 300
 """A curve of more is averaged in bins: no screen shows more, and the page stays small."""
 
+PRETRAINING_METRICS = {"masked_word_loss": "masked words: loss, nats", "masked_word_accuracy": "masked words: accuracy"}
 TRANSFER_METRICS = {"feature_map": "feature maps: loss", "attention": "attention: KL(teacher ‖ student), nats"}
 
 
 def training(name: str, label: str, stage: Stage, panels: Mapping[str, str], held_out: Mapping[str, float]) -> str:
-    """HTML of one training stage: a panel per metric, its held-out value as a line across.
+    """HTML of one training stage: a panel per metric.
+
+    What was measured on held-out text meanwhile is a second curve; where that was done at the
+    end only, its value is a line across.
 
     Args:
       panels: metric -> title, for metrics that the stage logged.
@@ -34,15 +39,22 @@ def training(name: str, label: str, stage: Stage, panels: Mapping[str, str], hel
         for axes, (metric, title) in zip(grid.flat, panels.items(), strict=True):
             axes.set_title(title)
             _curve(axes, stage.steps, stage.metrics[metric], ACCENT)
-            if metric in held_out:
-                axes.axhline(held_out[metric], color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
-                _end_label(axes, held_out[metric], "held out")
-            if metric.endswith("accuracy"):
-                axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-            _step_axis(axes)
+            if measured_meanwhile(stage, [metric]):
+                steps, values = thinned(stage.steps, stage.metrics[HELD_OUT + metric])
+                axes.plot(steps, values, color=SECOND, linewidth=1.4, marker="o", markersize=3)
+                _end_label(axes, float(values[-1]), "held out", below=_ends_below(values[-1], stage.metrics[metric]))
+            elif metric in held_out:
+                _level(axes, held_out[metric], "held out")
+            _share_axis(axes, metric)
+            step_axis(axes)
         return drawn
 
     return draw(name, label, picture)
+
+
+def measured_meanwhile(stage: Stage, metrics: Iterable[str]) -> bool:
+    """Whether one of these was measured on held-out text more than once in the course of the stage."""
+    return any(np.isfinite(stage.metrics.get(HELD_OUT + metric, np.array([]))).sum() > 1 for metric in metrics)
 
 
 def comparison(name: str, label: str, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> str:
@@ -55,7 +67,47 @@ def comparison(name: str, label: str, curves: Mapping[str, tuple[np.ndarray, np.
         for (curve, (steps, values)), colour in zip(curves.items(), (ACCENT, SECOND), strict=False):
             _curve(axes, steps, values, colour, curve)
         axes.legend(loc="upper right")
-        _step_axis(axes)
+        step_axis(axes)
+        return drawn
+
+    return draw(name, label, picture)
+
+
+def course(
+    name: str, label: str, measured: Course, panels: Mapping[str, str], levels: Mapping[str, float], logarithmic: str
+) -> str:
+    """HTML of held-out measurements over all stages: a panel per metric, the teacher's level as a line across.
+
+    Args:
+      panels: metric -> title, for metrics that were measured.
+      levels: metric -> what the teacher has.
+      logarithmic: the metric that is shown on such a scale.
+    """
+
+    def picture(width: int) -> Figure:
+        wide = width == WIDE
+        columns = 2 if wide and len(panels) > 1 else 1
+        rows = -(-len(panels) // columns)
+        drawn = figure(width, rows * (240 if wide else 210) + 20)
+        grid = drawn.subplots(rows, columns, squeeze=False)
+        for index, axes in enumerate(grid.flat):
+            if index >= len(panels):
+                axes.set_visible(False)
+        for index, (axes, (metric, title)) in enumerate(zip(grid.flat, panels.items(), strict=False)):
+            axes.set_title(title, pad=22 if index < columns else 6)
+            steps, values = thinned(measured.steps, measured.metrics[metric])
+            axes.plot(steps, values, color=ACCENT, marker="o", markersize=3 if len(steps) < 60 else 0)
+            axes.set_xlim(0, max(measured.spans[-1].end, 1))
+            mark(axes, measured.spans)
+            if index < columns:
+                name_stages(axes, measured.spans, 0.88 * width / columns - 30)
+            if metric in levels:
+                # On the left, where a student is still far from it, and within the panel.
+                _level(axes, levels[metric], "teacher", left=True, below=levels[metric] > np.nanmean(values))
+            if metric == logarithmic:
+                _log_axis(axes)
+            _share_axis(axes, metric)
+            step_axis(axes)
         return drawn
 
     return draw(name, label, picture)
@@ -66,35 +118,31 @@ def transfer(name: str, label: str, stages: Sequence[Stage]) -> str:
     metrics = {
         metric: title for metric, title in TRANSFER_METRICS.items() if any(metric in stage.metrics for stage in stages)
     }
+    found = spans(stages)
 
     def picture(width: int) -> Figure:
-        wide = width == WIDE
-        drawn = figure(width, (190 if wide else 180) * len(metrics) + 40)
+        drawn = figure(width, (190 if width == WIDE else 180) * len(metrics) + 40)
         grid = drawn.subplots(len(metrics), 1, sharex=True, squeeze=False)
         for row, (axes, (metric, title)) in enumerate(zip(grid.flat, metrics.items(), strict=True)):
             axes.set_title(title, pad=22 if row == 0 else 6)
-            begin = 0
-            for number, stage in enumerate(stages):
+            for number, (stage, span) in enumerate(zip(stages, found, strict=True)):
                 if metric in stage.metrics:
                     colour = ACCENT if number % 2 == 0 else SECOND
-                    _curve(axes, begin + stage.steps, stage.metrics[metric], colour)
-                end = begin + int(stage.steps[-1])
-                if number:
-                    axes.axvline(begin, color=GRID, linewidth=1)
-                if row == 0:
-                    where = (begin + end) / 2
-                    text = _stage_title(stage.name, wide and len(stages) <= 12)
-                    axes.annotate(
-                        text, (where, 1), (0, 5), xycoords=("data", "axes fraction"), textcoords="offset points",
-                        ha="center", color=MUTED, fontsize=11, annotation_clip=False,
-                    )  # fmt: skip
-                begin = end
+                    _curve(axes, span.begin + stage.steps, stage.metrics[metric], colour)
             _log_axis(axes)
-            axes.set_xlim(0, begin)
-        _step_axis(axes)
+            axes.set_xlim(0, max(found[-1].end, 1))
+            mark(axes, found)
+            if row == 0:
+                name_stages(axes, found, 0.94 * width - 30)
+        step_axis(axes)
         return drawn
 
     return draw(name, label, picture)
+
+
+def is_share(metric: str) -> bool:
+    """Whether it is shown in per cent."""
+    return metric.endswith(("accuracy", "agreement"))
 
 
 def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,16 +169,28 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, label
     axes.plot(steps, trend, color=colour, label=label)
 
 
-def _end_label(axes: Axes, height: float, text: str) -> None:
+def _level(axes: Axes, height: float, text: str, left: bool = False, below: bool = False) -> None:
+    axes.axhline(height, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
+    _end_label(axes, height, text, left, below)
+
+
+def _end_label(axes: Axes, height: float, text: str, left: bool = False, below: bool = False) -> None:
     axes.annotate(
-        text, (1, height), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-        ha="right", va="bottom", color=SECOND, fontsize=11,
+        text, (0 if left else 1, height), (3 if left else 0, -4 if below else 3), xycoords=("axes fraction", "data"),
+        textcoords="offset points", ha="left" if left else "right", va="top" if below else "bottom", color=SECOND,
+        fontsize=11,
     )  # fmt: skip
 
 
-def _step_axis(axes: Axes) -> None:
-    axes.set_xlabel("step")
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+def _ends_below(value: float, values: np.ndarray) -> bool:
+    """Whether it lies below where a noisy curve ends."""
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and value < known[-max(1, len(known) // 10) :].mean()
+
+
+def _share_axis(axes: Axes, metric: str) -> None:
+    if is_share(metric):
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
 def _log_axis(axes: Axes) -> None:
@@ -138,10 +198,3 @@ def _log_axis(axes: Axes) -> None:
     axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _stage_title(stage: str, long: bool) -> str:
-    kind, _, number = stage.rpartition("_")
-    if kind == "transfer" and number.isdigit():
-        return f"layer {number}" if long else number
-    return stage.replace("_", " ")

@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 WIDE, NARROW = 1000, 350
 """Widths in CSS pixels; matplotlib's SVG has 72 units an inch."""
@@ -23,6 +24,8 @@ WIDE, NARROW = 1000, 350
 # What is drawn -> the page's variable. Any distinct colours would do.
 INK, MUTED, GRID = "#010203", "#040506", "#070809"
 ACCENT, SECOND, THIRD = "#0a0b0c", "#0d0e0f", "#101112"
+CARD = "#131415"
+"""What lies behind a chart."""
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -30,6 +33,7 @@ _VARIABLES = {
     ACCENT: "--accent",
     SECOND: "--second",
     THIRD: "--third",
+    CARD: "--card",
 }
 
 # matplotlib 3.11 types these names as literals, 3.10 as plain strings.
@@ -93,7 +97,8 @@ def draw(name: str, label: str, picture: Callable[[int], Figure]) -> str:
 
 def figure(width: int, height: int) -> Figure:
     """An empty figure of that many CSS pixels, without pyplot's global state."""
-    return Figure(figsize=(width / 72, height / 72), layout="constrained")
+    # Room between panels, so that a title is not taken for the axis above it.
+    return Figure(figsize=(width / 72, height / 72), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.08))
 
 
 def plain_frame(axes: Axes) -> None:

@@ -22,8 +22,12 @@ def significant(number: float | None, digits: int = 3) -> str:
         return ABSENT
     if number and not 1e-3 <= abs(number) < 1e5:
         mantissa, exponent = f"{number:.{max(digits - 2, 0)}e}".split("e")
-        return f"{mantissa}\u00a0×\u00a010{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    return f"{number:.{digits}g}" if abs(number) < 10 ** (digits - 1) else f"{number:,.0f}"
+        return f"{_signed(mantissa)}\u00a0×\u00a010{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return _signed(f"{number:.{digits}g}" if abs(number) < 10 ** (digits - 1) else f"{number:,.0f}")
+
+
+def _signed(number: str) -> str:
+    return number.replace("-", "−")
 
 
 def megabytes(size: int | None) -> str:

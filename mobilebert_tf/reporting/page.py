@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,11 @@ from markupsafe import Markup
 
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.reporting import attention, curves, numbers, provenance, scores, words
+from mobilebert_tf.reporting import curves, numbers, provenance, scores, student, words
 from mobilebert_tf.reporting.results import Classifier, Exported, Results, Score, Training
 
 GENERATOR = "mobilebert-tf report"
 """Stands in the page's head, so that a report may replace a report and nothing else."""
-
-_PRETRAINING_PANELS = {"masked_word_loss": "masked words: loss, nats", "masked_word_accuracy": "masked words: accuracy"}
-_DISTILLATION_PANELS = _PRETRAINING_PANELS | {"distillation": "distance from the teacher’s guesses, nats"}
 
 
 def write(results: Results, path: Path) -> None:
@@ -58,7 +54,7 @@ def render(results: Results) -> str:
         files_caption=_files_caption,
         points=points,
         charts={"scores": Markup(scores.chart("scores", points)) if points else "", "finetune": _finetuning(results)},
-        students=[_student(student, results.teachers, n) for n, student in enumerate(results.students)],
+        students=[student.section(one, results.teachers, n) for n, one in enumerate(results.students)],
         teachers=[_teacher(teacher, n) for n, teacher in enumerate(results.teachers)],
         confusions=[_confusion(c) for c in results.classifiers if _has_confusion(c)],
         timing=_timing(results),
@@ -115,76 +111,17 @@ def _finetuning(results: Results) -> Markup | str:
 
 
 def _teacher(teacher: Training, number: int) -> dict[str, Any]:
-    charts = []
+    charts, meanwhile = [], False
     for index, stage in enumerate(teacher.stages):
-        panels = {metric: title for metric, title in _PRETRAINING_PANELS.items() if metric in stage.metrics}
+        panels = {metric: title for metric, title in curves.PRETRAINING_METRICS.items() if metric in stage.metrics}
         panels = panels or ({"loss": "loss"} if "loss" in stage.metrics else {})
         if panels:
+            meanwhile |= curves.measured_meanwhile(stage, panels)
             shown = ", ".join(panels.values())
             label = f"Pre-training over {numbers.count(int(stage.steps[-1]))} steps: {shown}."
             name = f"teacher-{number}-{index}"
             charts.append(Markup(curves.training(name, label, stage, panels, teacher.held_out)))
-    return {"item": teacher, "charts": charts}
-
-
-def _student(student: Training, teachers: Sequence[Training], number: int) -> dict[str, Any]:
-    layerwise = [s for s in student.stages if set(curves.TRANSFER_METRICS) & set(s.metrics)]
-    last = student.stages[-1] if student.stages else None
-    panels = {m: title for m, title in _DISTILLATION_PANELS.items() if last and m in last.metrics}
-    transfer = distillation = Markup()
-    if layerwise:
-        label = "Distance between student and teacher over the stages " + ", ".join(s.name for s in layerwise) + "."
-        transfer = Markup(curves.transfer(f"transfer-{number}", label, layerwise))
-    if last and panels:
-        label = f"Distillation over {numbers.count(int(last.steps[-1]))} steps: " + ", ".join(panels.values()) + "."
-        distillation = Markup(curves.training(f"distillation-{number}", label, last, panels, student.held_out))
-    teacher = teachers[0] if len(teachers) == 1 else None
-    return {
-        "item": student,
-        "teacher": teacher,
-        "rows": _held_out_rows(student, teacher),
-        "transfer": transfer,
-        "distillation": distillation,
-        "maps": _maps(student, number),
-    }
-
-
-def _held_out_rows(student: Training, teacher: Training | None) -> list[dict[str, str]]:
-    rows = []
-    for key, name, note, show in (
-        ("masked_word_accuracy", "Masked words guessed", "", numbers.percent),
-        ("masked_word_loss", "Masked-word loss", "nats a word; less is better", numbers.significant),
-        ("next_sentence_accuracy", "Next sentence recognised", "half would be chance", numbers.percent),
-    ):
-        values = [model.held_out.get(key) if model else None for model in (teacher, student)]
-        if any(value is not None for value in values):
-            rows.append({"name": name, "note": note, "teacher": show(values[0]), "student": show(values[1])})
-    if student.teacher_agreement is not None:
-        share = numbers.percent(student.teacher_agreement)
-        rows.append({"name": "Same guess as the teacher", "note": "", "teacher": numbers.ABSENT, "student": share})
-    if student.parameters is not None:
-        size = numbers.count(teacher.parameters) if teacher else numbers.ABSENT
-        rows.append({"name": "Parameters", "note": "", "teacher": size, "student": numbers.count(student.parameters)})
-    return rows
-
-
-def _maps(student: Training, number: int) -> list[dict[str, Any]]:
-    """The layer with most structure, then the others in order."""
-    maps = student.attention
-    if maps is None:
-        return []
-    first = max(maps.layers, key=attention.structure)
-    return [
-        {
-            "layer": layer.layer,
-            "divergence": attention.divergence(layer),
-            "svg": Markup(attention.chart(f"attention-{number}-{layer.layer}", maps, layer)),
-            "tokens": len(maps.tokens),
-            "shown": attention.MOST_TOKENS,
-            "cut": len(maps.tokens) > attention.MOST_TOKENS,
-        }
-        for layer in (first, *(layer for layer in maps.layers if layer is not first))
-    ]
+    return {"item": teacher, "charts": charts, "meanwhile": meanwhile}
 
 
 def _has_confusion(classifier: Classifier) -> bool:

@@ -17,6 +17,8 @@ from mobilebert_tf.reporting.results import (
     AttentionLayer,
     Classifier,
     Exported,
+    LayerComparison,
+    Moments,
     Results,
     Run,
     Score,
@@ -84,15 +86,59 @@ def _run(path: Path, top: Path) -> Run:
 
 
 def _training(run: Run) -> Training:
-    metrics = _json_or_empty(run.directory / "metrics.json")
+    path = run.directory / "metrics.json"
+    metrics = _json_or_empty(path)
+    held_out = _measured(metrics, "held_out", path)
     return Training(
         run=run,
         stages=read_log(run.directory / "log.jsonl"),
-        held_out=metrics.get("held_out") or {},
+        held_out=held_out,
+        teacher_held_out=_measured(metrics, "teacher_held_out", path),
         parameters=metrics.get("parameters"),
-        teacher_agreement=_number(metrics.get("teacher_agreement")),
+        teacher_agreement=_number(metrics.get("teacher_agreement", held_out.get("teacher_agreement"))),
         attention=_attention(run.directory / "attention.json"),
+        layers=_layers(run.directory / "layers.json"),
     )
+
+
+def _measured(metrics: Mapping[str, Any], key: str, path: Path) -> dict[str, float]:
+    """The figures under a key, those left out that are no number."""
+    found = metrics.get(key) or {}
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: {key} is no JSON object; run the command that wrote it again")
+    numbers = {name: _number(value) for name, value in found.items()}
+    return {name: value for name, value in numbers.items() if value is not None}
+
+
+def _layers(path: Path) -> tuple[LayerComparison, ...]:
+    content = _json_or_empty(path)
+    if not content:
+        return ()
+    try:
+        layers = [
+            LayerComparison(
+                layer=int(row["layer"]),
+                teacher=_moments(row.get("teacher")),
+                student=_moments(row.get("student")),
+                feature_map=_number(row.get("feature_map")),
+                attention=_number(row.get("attention")),
+            )
+            for row in content["layers"]
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise UsageError(f"{path}: is not a file of layer statistics ({error!r})") from None
+    numbers = sorted(layer.layer for layer in layers)
+    if len(set(numbers)) < len(numbers) or (numbers and numbers[0] < 0):
+        raise UsageError(f"{path}: its layers must be different numbers from 0, not {numbers}")
+    return tuple(sorted(layers, key=lambda layer: layer.layer))
+
+
+def _moments(row: Mapping[str, Any] | None) -> Moments | None:
+    """None for what is absent or no longer finite."""
+    if row is None:
+        return None
+    mean, deviation = (_number(row[kind]) for kind in ("mean", "deviation"))
+    return None if mean is None or deviation is None else Moments(mean=mean, deviation=deviation)
 
 
 def _classifier(run: Run) -> Classifier:

@@ -51,15 +51,43 @@ class Attention:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Moments:
+    """Of a layer's final feature map: means over the real tokens of held-out text."""
+
+    mean: float
+    """Of the mean over the channels."""
+    deviation: float
+    """Of the standard deviation over the channels."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerComparison:
+    """A student's layer beside the teacher's that teaches it; None where it was not measured."""
+
+    layer: int
+    """From 1; 0 is the embeddings' output, which has no attention."""
+    teacher: Moments | None
+    student: Moments | None
+    feature_map: float | None
+    """Normalised squared error."""
+    attention: float | None
+    """KL(teacher ‖ student), nats."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
     """A run of `pretrain` or `distill`."""
 
     run: Run
     stages: tuple[Stage, ...]
     held_out: Mapping[str, float]
+    teacher_held_out: Mapping[str, float]
+    """Of a student's teacher on the same text; empty if it was not measured."""
     parameters: int | None
     teacher_agreement: float | None
     attention: Attention | None
+    layers: tuple[LayerComparison, ...]
+    """Ascending."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

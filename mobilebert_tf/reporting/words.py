@@ -90,7 +90,7 @@ def limits(results: Results) -> list[str]:
             "not the luck of another random seed."
         )
     if results.students:
-        lines.append("Attention maps show one sentence; the curves average over all of the training text.")
+        lines.append("Attention maps show one sentence; the curves of training average over its text.")
     return lines
 
 

@@ -59,9 +59,12 @@ def write_pipeline(top: Path) -> Path:
     student += [
         _pretraining("distillation", step, 6.0, random) | {"distillation": 2 + 3 / step**0.5} for step in range(1, 301)
     ]
+    student = [{"stage": "transfer_1", "stage_index": 0, "step": 0} | measured(0, 0), *map(_with_held_out, student)]
     log(top / "student", student)
     metrics = {"held_out": held_out(4.654, 0.2543), "parameters": 765_432, "teacher_agreement": 0.4567}
+    metrics |= {"teacher_held_out": held_out(4.321, 0.2871)}
     write_json(top / "student" / "metrics.json", metrics)
+    write_json(top / "student" / "layers.json", layers())
     write_json(top / "student" / "attention.json", attention(random))
     for name, accuracy, f1 in (("classifier", 0.8125, 0.7931), ("classifier_from_scratch", 0.7042, 0.6688)):
         log(top / name, [_finetuning(step, accuracy, random) for step in range(1, 201)])
@@ -108,6 +111,49 @@ def held_out(loss: float, accuracy: float) -> dict[str, float]:
         "next_sentence_accuracy": accuracy + 0.4,
         "examples": 512,
     }
+
+
+def measured(stage: int, share: float) -> dict[str, float]:
+    """Held-out keys of a four-layer student when that share of a stage (the fifth distils) is done.
+
+    A layer falls from 2 to 0.1 in its stage; distillation doubles it.
+    """
+    found = {}
+    for layer in range(1, 5):
+        done = 0.0 if stage < layer - 1 else share if stage == layer - 1 else 1.0
+        value = 2 * 0.05**done * (1 + share if stage == 4 else 1)
+        found |= {f"held_out/layer_{layer}/feature_map": value, f"held_out/layer_{layer}/attention": value / 4}
+    learned = share if stage == 4 else 0.0
+    return found | {
+        "held_out/masked_word_loss": 8.0 - 3.346 * learned,
+        "held_out/masked_word_accuracy": 0.2543 * learned,
+        "held_out/next_sentence_loss": 0.6,
+        "held_out/next_sentence_accuracy": 0.6543,
+        "held_out/distillation": 4 * 0.02**learned,
+        "held_out/teacher_agreement": 0.4567 * learned,
+    }
+
+
+def layers() -> dict[str, Any]:
+    rows: list[dict[str, Any]] = [
+        {
+            "layer": layer,
+            "teacher": {"mean": 0.0123 - 0.01 * layer, "deviation": 1.234 + layer},
+            "student": {"mean": 0.0134 - 0.01 * layer, "deviation": 1.346 + layer},
+            "feature_map": 0.2,
+        }
+        for layer in range(5)
+    ]
+    for row in rows[1:]:
+        row["attention"] = 0.0567
+    return {"layers": rows}
+
+
+def _with_held_out(row: dict[str, Any]) -> dict[str, Any]:
+    """Every 20th step of a layer-wise stage, every 50th of distillation; both end with one."""
+    distils = row["stage"] == "distillation"
+    steps, every = (300, 50) if distils else (80, 20)
+    return row if row["step"] % every else row | measured(row["stage_index"], row["step"] / steps)
 
 
 def evaluation(accuracy: float, f1: float) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_page_loads_nothing_and_is_sound(html: str) -> None:
     assert set(referred) <= set(ids)
     assert ("html", {"lang": "en"}) in parsed.elements
     pictures = [attributes for tag, attributes in parsed.elements if tag == "svg"]
-    assert len(pictures) == 14 and all(a["role"] == "img" and a["aria-label"] for a in pictures)
+    assert len(pictures) == 20 and all(a["role"] == "img" and a["aria-label"] for a in pictures)
     assert all("scope" in attributes for tag, attributes in parsed.elements if tag == "th")
     assert html.count("<h1") == 1
 

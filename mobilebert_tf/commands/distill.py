@@ -161,8 +161,8 @@ class Distill(TrainingOptions):
             names = ", ".join(stage.name for stage in plan)
             raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
         load_records(self.records)  # before TensorFlow starts: what is missing should show at once
-        run = self._find_run(plan)
-        if run is None:
+        run, plan = self._find_run(plan)
+        if self.is_done(run):
             return
         with freed_if_nothing_was_made(run), self.start() as strategy:
             self._train(run, strategy, plan, taught_by)
@@ -202,21 +202,23 @@ class Distill(TrainingOptions):
         ).without(self.without)
         return strategies.plan(options, layers, predicts, taught_by)
 
-    def _find_run(self, plan: tuple[StagePlan, ...]) -> Run | None:
-        """The run to work on, its stages made fit for this plan; None if there is nothing to do."""
+    def _find_run(self, plan: tuple[StagePlan, ...]) -> tuple[Run, tuple[StagePlan, ...]]:
+        """The run to work on, and its stages: those that stay as they were, then those of `plan`."""
         goes_on = dataclasses.replace(self, accept_changes=self.accept_changes or self.redo_stage is not None)
         run = goes_on.find_run("distill")
         # The same command again, after a redo that was stopped, goes on; it does not begin once more.
-        redone = self.redo_stage is not None and not run.changed and run.record.get("redone") == self.redo_stage
-        redo = None if redone else self.redo_stage
-        if run.changed or redo:
-            resuming.check_goes_on(run.directory, plan, redo)
+        redone = run.record.get("redone")
+        redo = self.redo_stage or redone
         if redo:
-            run.record["redone"] = redo
+            plan = resuming.with_earlier_stages(run.directory, plan, redo)
+        if self.redo_stage and (run.changed or redone != self.redo_stage):
+            run.record["redone"] = self.redo_stage
             run.reopen(self)
             if run.writes:
-                resuming.forget_from(run.directory, redo)
-        return None if self.is_done(run) else run
+                resuming.forget_from(run.directory, self.redo_stage)
+        elif run.changed:
+            resuming.check_goes_on(run.directory, plan)
+        return run, plan
 
     def _train(self, run: Run, strategy: Any, plan: tuple[StagePlan, ...], taught_by: tuple[int, ...]) -> None:
 

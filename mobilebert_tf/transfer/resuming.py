@@ -2,73 +2,82 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.transfer.plan_file import text_of
-from mobilebert_tf.transfer.strategies import StagePlan
+from mobilebert_tf.transfer import plan_file
+from mobilebert_tf.transfer.stages import has_begun
+from mobilebert_tf.transfer.strategies import StagePlan, placed
 
 PLAN = "stages.json"
 """The plan of a run, in its directory."""
 
+Plan = tuple[StagePlan, ...]
 
-def check_goes_on(directory: Path, plan: Sequence[StagePlan], redo: str | None = None) -> None:
-    """Look whether the stages that the run in `directory` has finished are those of `plan`.
 
-    Args:
-      redo: the stage that is to begin again; those before it must be the same.
+def check_goes_on(directory: Path, plan: Plan) -> None:
+    """Look whether the stages that the run in `directory` has ended are those of `plan`.
 
     Raises:
-      UsageError: one that stays was made with other settings; it is named, and what they were.
+      UsageError: one was made with other settings; it is named, and what they were.
     """
-    was, now = _plan_of(directory), text_of(tuple(plan))
+    was, last = _plan_of(directory), _last_begun(directory)
+    for before, after in zip(was[:last], plan, strict=False):
+        for field in dataclasses.fields(StagePlan):
+            values = getattr(before, field.name), getattr(after, field.name)
+            if values[0] != values[1]:
+                raise UsageError(
+                    f"{directory}: stage {before.name} ended with {_said(field.name, values[0], values[1])}; "
+                    f"--redo_stage={before.name} begins again there, "
+                    "with the name of a later stage what ended before it stays as it is"
+                )
+    if was and last >= 0 and [stage.name for stage in was[: last + 1]] != [stage.name for stage in plan[: last + 1]]:
+        raise UsageError(f"{directory}: is in stage {was[last].name}, which this plan does not have there")
+
+
+def with_earlier_stages(directory: Path, plan: Plan, redo: str) -> Plan:
+    """`plan` from the stage `redo` on, after the stages that the run in `directory` has ended before it, as they were.
+
+    Raises:
+      UsageError: there is no such stage, the run has not come so far, or its earlier stages are others.
+    """
     names = [stage.name for stage in plan]
-    if redo is not None and redo not in names:
+    if redo not in names:
         raise UsageError(f"--redo_stage={redo}: the plan has {', '.join(names)}")
-    begun = [
-        i for i, stage in enumerate(was) if (directory / "checkpoints" / _folder(i, stage) / "checkpoint").exists()
-    ]
-    last = max(begun, default=-1)
-    kept = names.index(redo) if redo else last
-    if redo and kept > last + 1:
-        raise UsageError(
-            f"--redo_stage={redo}: the run has not come so far; it is at {was[last]['name'] if was else 'its start'}"
-        )
-    for before, after in zip(was[:kept], [*now, *[{}] * len(was)], strict=False):
-        different = [key for key in before if before[key] != after.get(key)]
-        if different:
-            key = different[0]
-            raise UsageError(
-                f"stage {before['name']} ended with {key} {before[key]}, the plan says {after.get(key, 'nothing')}; "
-                f"--redo_stage={before['name']} begins again there"
-            )
-    if not redo and last >= 0 and (last >= len(now) or now[last]["name"] != was[last]["name"]):
-        raise UsageError(
-            f"the run is in stage {was[last]['name']}, which the plan no longer has there; give another --output"
-        )
+    was, first = _plan_of(directory), names.index(redo)
+    if first > _last_begun(directory) + 1:
+        raise UsageError(f"--redo_stage={redo}: the run in {directory} has not come so far; leave the flag out")
+    if [stage.name for stage in was[:first]] != names[:first]:
+        came_by, comes_by = ", ".join(stage.name for stage in was[:first]), ", ".join(names[:first])
+        raise UsageError(f"--redo_stage={redo}: the run in {directory} came there by {came_by}, this plan by {comes_by}")
+    return placed([*was[:first], *plan[first:]], plan[0].initialization)
 
 
 def forget_from(directory: Path, name: str) -> None:
     """Delete what the run in `directory` has saved of the stage `name` and of those after it, the last one first:
     at every moment the stages that are left make a run that can go on."""
     was = _plan_of(directory)
-    first = [stage["name"] for stage in was].index(name) if was else 0
-    for index in reversed(range(first, len(was))):
-        shutil.rmtree(directory / "checkpoints" / _folder(index, was[index]), ignore_errors=True)
-        shutil.rmtree(directory / "tensorboard" / was[index]["name"], ignore_errors=True)
+    first = next((stage.index for stage in was if stage.name == name), len(was))
+    for stage in reversed(was[first:]):
+        shutil.rmtree(directory / "checkpoints" / stage.directory, ignore_errors=True)
+        shutil.rmtree(directory / "tensorboard" / stage.name, ignore_errors=True)
 
 
-def _plan_of(directory: Path) -> list[dict[str, Any]]:
+def _plan_of(directory: Path) -> Plan:
     """The stages as the run wrote them down; none if it was stopped before."""
-    if not (directory / PLAN).exists():
-        return []
-    stages = json.loads((directory / PLAN).read_text(encoding="utf-8"))
-    return list(stages)
+    return plan_file.read(directory / PLAN) if (directory / PLAN).exists() else ()
 
 
-def _folder(index: int, stage: dict[str, Any]) -> str:
-    return f"{index:02}-{stage['name']}"
+def _last_begun(directory: Path) -> int:
+    return max((stage.index for stage in _plan_of(directory) if has_begun(directory, stage)), default=-1)
+
+
+def _said(name: str, was: object, now: object) -> str:
+    """What differs; of a schedule or an optimizer its field."""
+    if dataclasses.is_dataclass(was):
+        for field in dataclasses.fields(was):
+            if getattr(was, field.name) != getattr(now, field.name):
+                return f"{name}.{field.name} {getattr(was, field.name)}, now {getattr(now, field.name)}"
+    return f"{name} {was}, now {now}"

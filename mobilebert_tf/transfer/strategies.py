@@ -272,10 +272,10 @@ def check(stages: tuple[StagePlan, ...], num_layers: int, teacher_layers: int) -
             raise UsageError(f"{where} trains nothing: it has {stage.steps} steps of {stage.batch_size} examples")
         if not any(factor for _, factor in stage.trains) or not stage.schedule.peak:
             raise UsageError(f"{where} trains nothing: no part of the student has a learning rate above 0")
-        if not stage.predicts and not any(part in _reached(stage) for part, factor in stage.trains if factor):
-            raise UsageError(f"{where} trains nothing: its losses do not depend on {stage.trains[0][0]}")
         if not any(weight for _, weight in stage.losses) or (not stage.pairs and not stage.predicts):
             raise UsageError(f"{where} trains nothing: it has no loss with a weight above 0")
+        if not stage.predicts and not any(part in _reached(stage) for part, factor in stage.trains if factor):
+            raise UsageError(f"{where} trains nothing: its losses do not depend on {stage.trains[0][0]}")
         for part, _ in stage.trains:
             if part not in parts:
                 raise UsageError(f"{where}: the student has no part {part!r}; there are {', '.join(sorted(parts))}")

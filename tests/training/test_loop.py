@@ -86,6 +86,35 @@ def test_the_log_says_what_happened(tmp_path):
     assert list((tmp_path / "run" / "tensorboard" / "fit").iterdir())
 
 
+def test_the_journal_says_where_a_run_is(tmp_path):
+    fit(tmp_path / "run", steps=25, first_example=100)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
+    assert [(line["event"], line["step"], line["example"]) for line in lines] == [
+        ("begun", 0, 100),
+        ("saved", 10, 140),
+        ("saved", 20, 180),
+        ("done", 25, 200),
+    ]
+
+
+def test_held_out_text_is_measured_now_and_then_and_changes_nothing(tmp_path):
+    weight, objective, batches = problem()
+    (tmp_path / "run").mkdir()
+    options = loop.LoopOptions(steps_per_call=4, measure_every=10)
+    seen = []
+
+    def measure():
+        seen.append(float(np.abs(np.asarray(weight)).sum()))
+        return {"words": seen[-1]}
+
+    loop.train(stage(steps=30), objective, [weight], [weight], batches, tmp_path / "run", options, measure=measure)
+    measured = {row["step"]: row["held_out/words"] for row in rows(tmp_path / "run") if "held_out/words" in row}
+    # Before the first step, then every ten steps rounded up to whole calls of four, and at the end.
+    assert list(measured) == [0, 12, 24, 30]
+    assert measured[0] == 0.0 and list(measured.values()) == pytest.approx(seen, rel=1e-5)  # rows have six digits
+    np.testing.assert_array_equal(weight, fit(tmp_path / "plain", steps=30, steps_per_call=4))
+
+
 def test_checkpoints_are_kept_to_the_number_asked_for(tmp_path):
     fit(tmp_path / "run", steps=50, keep=2)
     kept = {path.stem for path in (tmp_path / "run" / "checkpoints" / "00-fit").glob("ckpt-*.index")}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilebert_tf.training.optimizers import Optimizer
+from mobilebert_tf.training.optimizers import Moments, Optimizer
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import OptimizerOptions
 
@@ -66,6 +66,41 @@ def test_lamb_equals_the_paper():
             values[i] = values[i] - 0.1 * ratio * update
     for a, b in zip(ours, values, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)  # five float32 steps; 1 - 0.999 has four digits
+
+
+def test_each_variable_can_be_clipped_by_itself():
+    """Against one step of Adam by hand, whose first step is the rate times the sign of a gradient of any size."""
+    options = OptimizerOptions(clip_norm=0.5, clips_each_variable=True, weight_decay=0.0, epsilon=1.0)
+    ours, norms = run(options, steps=1)
+    for before, after, gradient in zip(variables(), ours, gradients(0), strict=True):
+        gradient = gradient.astype(np.float64)
+        clipped = gradient * min(1.0, 0.5 / np.linalg.norm(gradient))
+        # The fused kernel has epsilon beside the uncorrected root, as has TensorFlow's Adam.
+        rate = 0.1 * np.sqrt(1 - 0.999) / (1 - 0.9)
+        expected = np.asarray(before) - rate * 0.1 * clipped / (np.sqrt(0.001) * np.abs(clipped) + 1.0)
+        np.testing.assert_allclose(after, expected, atol=1e-6)  # float32 near 1
+    assert norms[0] == pytest.approx(np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradients(0))), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb"])
+def test_kept_moments_make_two_stages_one(name):
+    """Three steps and three more with the moments taken over are six steps; with new ones they are not."""
+    options = OptimizerOptions(name=name)
+    whole, _ = run(options, steps=6)
+
+    def in_two(kept):
+        ours = variables()
+        first = Optimizer(options, ours)
+        for step in range(3):
+            first.apply(gradients(step), tf.constant(0.1), tf.constant(step, tf.int64))
+        second = Optimizer(options, ours, moments=Moments().after(first, 3) if kept else None)
+        for step in range(3):
+            second.apply(gradients(3 + step), tf.constant(0.1), tf.constant(step, tf.int64))
+        return [np.asarray(v) for v in ours]
+
+    for one, two in zip(whole, in_two(kept=True), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-6)  # the same operations, compiled and not
+    assert max(np.abs(one - two).max() for one, two in zip(whole, in_two(kept=False), strict=True)) > 1e-2
 
 
 def test_rows_of_a_table_are_as_good_as_a_full_gradient():

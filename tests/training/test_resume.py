@@ -4,80 +4,11 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 
-WORDS = "the of a model layer tensor value shape returns input output with gradient loss step batch is was".split()
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    """Records, a labelled table and a trained teacher, all tiny."""
-    place = tmp_path_factory.mktemp("resume")
-    draw = random.Random(0)
-
-    def sentence():
-        return " ".join(draw.choices(WORDS, k=draw.randint(4, 9))) + "."
-
-    documents = ["\n".join(" ".join(sentence() for _ in range(3)) for _ in range(6)) for _ in range(30)]
-    (place / "text.txt").write_text("\n\n".join(documents) + "\n")
-    rows = [f"{label}\t{WORDS[label]} {sentence()}" for label in (0, 1) for _ in range(60)]
-    (place / "train.tsv").write_text("label\ttext\n" + "\n".join(rows) + "\n")
-    command("vocab", place, input="text.txt", output="vocab", size=100, min_frequency=1)
-    command(
-        "records",
-        place,
-        input="text.txt",
-        vocab="vocab/vocab.txt",
-        output="records",
-        max_seq_length=32,
-        max_predictions=5,
-        dupe_factor=1,
-        workers=1,
-    )
-    command("pretrain", place, output="teacher", **TRAINING["pretrain"])
-    return place
-
-
-TRAINING = {
-    "pretrain": dict(
-        records="records", model="debug_teacher", steps=60, batch_size=8, steps_per_call=5, checkpoint_every=10
-    ),
-    "distill": dict(
-        records="records",
-        teacher="teacher",
-        student="debug_student",
-        transfer_steps=20,
-        distillation_steps=30,
-        batch_size=8,
-        steps_per_call=5,
-        checkpoint_every=10,
-    ),
-    "finetune": dict(
-        model="teacher",
-        train="train.tsv",
-        max_seq_length=16,
-        batch_size=8,
-        epochs=5,
-        steps_per_call=5,
-        checkpoint_every=10,
-    ),
-}
-
-
-def words(name, options):
-    return [sys.executable, "-m", "mobilebert_tf", name, *(f"--{key}={value}" for key, value in options.items())]
-
-
-def command(name, place, **options):
-    done = subprocess.run(words(name, options), cwd=place, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from .conftest import TRAINING, assert_same_weights, command, words
 
 
 def killed_after(place, name, rows, options):
@@ -91,20 +22,6 @@ def killed_after(place, name, rows, options):
             break
         time.sleep(0.005)
     process.wait()
-
-
-def weights(directory):
-    found = {}
-    with h5py.File(directory / "model.weights.h5") as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
-def assert_same_weights(one, other):
-    one, other = weights(one), weights(other)
-    assert len(one) > 20 and set(one) == set(other)
-    for name in one:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 @pytest.mark.slow
@@ -126,6 +43,51 @@ def test_killed_and_resumed_equals_undisturbed(place, name):
     assert logs[0] == logs[1]
     # And now it is finished: the same command does nothing.
     assert "skipped" in command(name, place, **options)
+
+
+def refused(name, place, **options):
+    done = subprocess.run(words(name, options), cwd=place, capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+def journal(directory):
+    return [json.loads(line) for line in (directory / "journal.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_a_stage_is_redone_with_another_setting(place):
+    """What ends is a run whose later stages had that setting from the start; the earlier ones are not trained again."""
+    options = {**TRAINING["distill"], "output": "redone"}
+    command("distill", place, **options)
+    before = len(journal(place / "redone"))
+    said = refused("distill", place, **{**options, "transfer_learning_rate": 3e-3})
+    assert "--transfer_learning_rate left out, now 0.003" in said and "--accept_changes" in said
+    said = refused("distill", place, **{**options, "transfer_learning_rate": 3e-3}, accept_changes="true")
+    assert "transfer_1 ended with schedule.peak 0.0015, now 0.003; --redo_stage=transfer_1" in said
+    changed = {**options, "transfer_learning_rate": 3e-3, "redo_stage": "transfer_2"}
+    killed_after(place, "distill", len(open(place / "redone" / "log.jsonl").readlines()) + 99, changed)  # to its end
+    assert "skipped" in command("distill", place, **changed)
+    begun = [line["stage"] for line in journal(place / "redone")[before:] if line["event"] == "begun"]
+    assert begun == ["transfer_2", "distillation"]
+    # The same from the start, as a plan of its own: only the second stage has the other rate.
+    stages = json.loads((place / "redone" / "stages.json").read_text())
+    assert [stage["schedule"]["peak"] for stage in stages] == [1.5e-3, 3e-3, 1.5e-3]
+    kept = {name: value for name, value in TRAINING["distill"].items() if not name.endswith("_steps")}
+    command("distill", place, output="afresh", plan="redone/stages.json", **kept)
+    assert_same_weights(place / "redone", place / "afresh")
+
+
+@pytest.mark.slow
+def test_changed_flags_go_on_when_told_to(place):
+    options = {**TRAINING["pretrain"], "output": "longer"}
+    command("pretrain", place, **options)
+    assert "--steps 60, now 80" in refused("pretrain", place, **{**options, "steps": 80})
+    command("pretrain", place, **{**options, "steps": 80}, accept_changes="true")
+    events = [(line["event"], line["step"]) for line in journal(place / "longer")]
+    assert events[events.index(("done", 60)) + 1] == ("resumed", 60) and events[-1] == ("done", 80)
+    record = json.loads((place / "longer" / "run.json").read_text())
+    assert record["changes"][0]["options"] == {"steps": [60, 80]} and "finished" in record
 
 
 @pytest.mark.slow

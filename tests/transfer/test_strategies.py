@@ -12,6 +12,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training.loop import LoopOptions
 from mobilebert_tf.training.optimizers import Optimizer
+from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import OptimizerOptions
 from mobilebert_tf.transfer import initialization, losses, objectives, stages, strategies
 
@@ -57,6 +58,60 @@ def test_the_printed_plan_has_a_line_a_stage():
     lines = strategies.show(plan).splitlines()
     assert len(lines) == 27
     assert "layer 24" in lines[24] and "500,000" in lines[25]
+
+
+@pytest.mark.parametrize("plan", ["default", "google"])
+def test_every_strategy_makes_equally_many_updates(plan):
+    """The paper compares its strategies at 240,000 + 500,000 steps each."""
+    for strategy in strategies.STRATEGIES:
+        stages_ = strategies.plan(strategies.TransferOptions.named(plan, strategy=strategy), 24)
+        assert sum(stage.steps for stage in stages_) == 740_000
+    two = strategies.plan(strategies.TransferOptions(layers_per_stage=5), 24)
+    assert [stage.steps for stage in two] == [50_000] * 4 + [40_000, 500_000]
+
+
+def test_a_total_is_divided_in_proportion():
+    plan = strategies.plan(strategies.TransferOptions(total_steps=741), 24)
+    assert [stage.steps for stage in plan] == [10] * 24 + [501]
+    assert [stage.schedule.steps for stage in plan] == [stage.steps for stage in plan]
+    # Warm-ups are shares: a tenth of a layer's steps, a fiftieth of distillation's.
+    assert (plan[0].schedule.warmup_steps, plan[-1].schedule.warmup_steps) == (1, 10)
+    with pytest.raises(UsageError, match="has 25 stages"):
+        strategies.plan(strategies.TransferOptions(total_steps=24), 24)
+
+
+def test_stages_have_their_own_batches_and_lengths():
+    options = strategies.TransferOptions(
+        transfer_steps=10, distillation_steps=10, batch_size=4, transfer_batch_size=16, transfer_sequence_length=32
+    )
+    plan = strategies.plan(options, 2)
+    assert [(s.batch_size, s.sequence_length) for s in plan] == [(16, 32), (16, 32), (4, None)]
+    # Where each stage begins in the order of the records.
+    assert [s.first_example for s in plan] == [0, 160, 320]
+    assert [s.initialization for s in plan] == ["teacher", "stage before", "stage before"]
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"steps": 0}, "trains nothing: it has 0 steps"),
+        ({"trains": ()}, "trains nothing: no part"),
+        ({"trains": (("block_0", 0.0),)}, "trains nothing: no part"),
+        ({"schedule": Schedule(peak=0.0, steps=5)}, "trains nothing: no part"),
+        ({"trains": (("block_1", 1.0),)}, "trains nothing: its losses do not depend on block_1"),
+        ({"trains": (("pooler", 1.0),)}, "trains nothing: its losses do not depend on pooler"),
+        ({"losses": ()}, "trains nothing: it has no loss"),
+        ({"losses": (("attention", 0.0),)}, "trains nothing: it has no loss"),
+        ({"pairs": ()}, "trains nothing: it has no loss"),
+        ({"trains": (("block_9", 1.0), ("block_0", 1.0))}, "no part 'block_9'"),
+        ({"pairs": ((0, 7),)}, "with the teacher's 8 of 2"),
+    ],
+)
+def test_a_stage_that_trains_nothing_is_refused(change, said):
+    first, *others = strategies.plan(strategies.TransferOptions(), 2)
+    strategies.check((first, *others), 2, 2)
+    with pytest.raises(UsageError, match=said):
+        strategies.check((dataclasses.replace(first, **change), *others), 2, 2)
 
 
 def multiplier(plan, layer, step):

@@ -1,0 +1,188 @@
+"""Two real processes that train one student under TF_CONFIG."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.training import cluster
+
+from .conftest import TRAINING, assert_same_weights, words
+
+TRANSFER = """
+import sys
+import numpy as np, tensorflow as tf
+from mobilebert_tf import quiet; quiet.start_tensorflow()
+from pathlib import Path
+place, kind = Path(sys.argv[1]), sys.argv[2]
+cpu = tf.config.list_physical_devices("CPU")[0]
+if kind == "mirrored":
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = {
+    "one": tf.distribute.get_strategy,
+    "mirrored": lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+    "workers": tf.distribute.MultiWorkerMirroredStrategy,
+}[kind]()
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.models import PretrainingModel
+from mobilebert_tf.training import cluster, loop, replicas
+from mobilebert_tf.transfer import stages, strategies
+loop.set_up(0)
+index = cluster.from_environment().index if kind == "workers" else 0
+
+def config(preset):
+    return MobileBertConfig.preset(preset, vocab_size=50, initializer_range=0.3)
+
+def batches(stage):
+    def batch(i):
+        draw = lambda shape, most, seed: tf.random.stateless_uniform(shape, (i, seed), 0, most, tf.int32)
+        length, words = 4 + draw((8, 1), 9, 1), 1 + draw((8, 1), 3, 2)  # halves that differ in what counts
+        return {
+            "input_ids": draw((8, 12), 50, 3),
+            "input_mask": tf.cast(tf.range(12)[None] < length, tf.int32),
+            "segment_ids": draw((8, 12), 2, 4),
+            "masked_lm_positions": draw((8, 3), 4, 5),
+            "masked_lm_ids": draw((8, 3), 50, 6),
+            "masked_lm_weights": tf.cast(tf.range(3)[None] < words, tf.float32),
+            "next_sentence_labels": draw((8,), 2, 7),
+        }
+    return lambda start: tf.data.Dataset.range(stage.first_example // 8 + start, 1 << 40).map(batch)
+
+with strategy.scope():
+    teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
+plan = strategies.plan(strategies.TransferOptions(batch_size=8, transfer_steps=4, distillation_steps=4), 2)
+options = loop.LoopOptions(steps_per_call=2, strategy=strategy, writes=index == 0)
+directory = place / f"directory-{kind}"
+directory.mkdir(exist_ok=True)
+stages.run(plan, teacher, student, batches, options, directory)
+replicas.count_workers(strategy, True)
+np.savez(place / f"{kind}-{index}.npz", **{w.path.replace("/", "."): np.asarray(w) for w in student.trainable_weights})
+"""
+
+
+def free_ports(count):
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def start_workers(words, place, logs=None):
+    """The same command in two processes, each with its place in one cluster."""
+    addresses = [f"localhost:{port}" for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        out = open(place / f"worker-{index}.log", "w")
+        environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
+        processes.append(subprocess.Popen(words, cwd=place, env=environment, stdout=out, stderr=out))
+        out.close()
+    return processes
+
+
+def log_of(place, index):
+    return (place / f"worker-{index}.log").read_text()
+
+
+@pytest.mark.slow
+def test_workers_and_replicas_equal_one_process(tmp_path):
+    """The same plan in one process, on two logical devices, and in two processes with the same global batch."""
+    for kind in ("one", "mirrored"):
+        subprocess.run([sys.executable, "-c", TRANSFER, str(tmp_path), kind], check=True, capture_output=True)
+    for index, process in enumerate(
+        start_workers([sys.executable, "-c", TRANSFER, str(tmp_path), "workers"], tmp_path)
+    ):
+        assert process.wait(300) == 0, log_of(tmp_path, index)
+    one, mirrored, first, second = (
+        np.load(tmp_path / f"{name}.npz") for name in ("one-0", "mirrored-0", "workers-0", "workers-1")
+    )
+    numbers, off = 0, 0
+    for name in one.files:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+        for other in (mirrored, first):
+            # Twelve updates at up to 1.5e-3. The sums over the batch come in another order; Adam divides a gradient
+            # by its size, so where it is nearly 0 its rounding is seen as part of a step, elsewhere not.
+            difference = np.abs(one[name] - other[name])
+            assert difference.max() < 2e-3, name
+            numbers, off = numbers + difference.size, off + int((difference > 1e-5).sum())
+    assert off < 0.01 * numbers
+    rows = {
+        kind: [json.loads(line) for line in open(tmp_path / f"directory-{kind}" / "log.jsonl")]
+        for kind in ("one", "mirrored", "workers")
+    }
+    for kind in ("mirrored", "workers"):
+        for row, expected in zip(rows[kind], rows["one"], strict=True):
+            # Six digits are logged. Means over halves that count differently many tokens would be off by percents.
+            for term in set(expected) - {"stage", "steps_per_second"}:
+                assert row[term] == pytest.approx(expected[term], rel=2e-4, abs=1e-5), (kind, term)
+
+
+@pytest.mark.slow
+def test_a_job_that_lost_a_worker_goes_on(place):
+    """kill -9 of one worker ends the other with one line; started again both end as an undisturbed job; one writes."""
+    options = {**TRAINING["distill"], "transfer_steps": 40, "distribution": "multi_worker"}
+
+    def start(output):
+        return start_workers(words("distill", {**options, "output": output}), place)
+
+    for index, process in enumerate(start("undisturbed")):
+        assert process.wait(300) == 0, log_of(place, index)
+    assert "wrote" in log_of(place, 0) and "another worker writes" in log_of(place, 1)
+    assert "wrote" not in log_of(place, 1)
+
+    processes = start("killed")
+    journal = place / "killed" / "journal.jsonl"
+    while not (journal.exists() and "saved" in journal.read_text()):
+        assert processes[1].poll() is None, log_of(place, 1)
+        time.sleep(0.05)
+    time.sleep(random.random() * 0.3)
+    processes[1].send_signal(signal.SIGKILL)
+    assert processes[0].wait(120) == 1
+    last = log_of(place, 0).splitlines()[-1]
+    assert "another worker no longer answers" in last and "go on from the last checkpoint" in last
+    for index, process in enumerate(start("killed")):
+        assert process.wait(300) == 0, log_of(place, index)
+    assert_same_weights(place / "undisturbed", place / "killed")
+
+
+def configured(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    return cluster.from_environment()
+
+
+def test_who_writes(monkeypatch):
+    workers = {"worker": ["a:1", "b:1", "c:1"]}
+    for index in range(3):
+        task = {"cluster": workers, "task": {"type": "worker", "index": index}}
+        found = configured(monkeypatch, json.dumps(task))
+        assert (found.workers, found.index, found.is_chief) == (3, index, index == 0)
+    with_chief = {"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}}
+    found = configured(monkeypatch, json.dumps(with_chief))
+    assert (found.workers, found.index, found.is_chief) == (2, 1, False)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "needs TF_CONFIG"),
+        ("{", "not a cluster and a task"),
+        ("[]", "not a cluster and a task"),
+        ('{"cluster": {"worker": ["a:1"]}}', "not a cluster and a task"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "worker 1 is not one of"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}', "ps 0 is not one of"),
+    ],
+)
+def test_a_wrong_tf_config_is_named(monkeypatch, text, said):
+    with pytest.raises(UsageError, match=said):
+        configured(monkeypatch, text)

@@ -1,0 +1,70 @@
+"""A plan written down and read back is the same plan; what is no plan is refused by stage and field."""
+
+import json
+
+import pytest
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.transfer import plan_file, strategies
+
+
+@pytest.mark.parametrize("name", strategies.PLANS)
+@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+def test_every_plan_survives_the_file(name, strategy, tmp_path):
+    options = strategies.TransferOptions.named(name, strategy=strategy, compares_embeddings=True, sequence_length=64)
+    plan = strategies.plan(options, 5, taught_by=(0, 2, 4, 6, 8))
+    path = tmp_path / "stages.json"
+    path.write_text(json.dumps(plan_file.text_of(plan)))
+    assert plan_file.read(path) == plan
+
+
+def written(tmp_path, change):
+    """A file of two stages, changed."""
+    stages = plan_file.text_of(strategies.plan(strategies.TransferOptions(), 1))
+    path = tmp_path / "stages.json"
+    path.write_text(json.dumps(change(stages)))
+    return path
+
+
+def test_a_stage_can_say_other_than_its_neighbours(tmp_path):
+    """What no flag can say: another batch and length, its own rate and losses for one stage; the places follow."""
+
+    def change(stages):
+        stages[0] |= {"batch_size": 8, "sequence_length": 16, "steps": 5, "losses": [["feature_map", 2]]}
+        stages[0]["schedule"]["peak"] = 1
+        for stage in stages:
+            del stage["first_example"], stage["index"], stage["schedule"]["steps"]
+        return stages
+
+    first, second = plan_file.read(written(tmp_path, change))
+    assert (first.batch_size, first.sequence_length, first.steps, first.losses) == (8, 16, 5, (("feature_map", 2.0),))
+    assert (first.schedule.peak, first.schedule.steps) == (1.0, 5)
+    assert (second.index, second.first_example, second.schedule.steps) == (1, 40, 500_000)
+    assert "8 x 16" in strategies.show((first, second)).splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda s: {}, "must be a list of stages"),
+        (lambda s: [], "must be a list of stages"),
+        (lambda s: [s[0], 3], "stage 2 is not an object"),
+        (lambda s: [s[0] | {"stepz": 3}], "stage 1: unknown field 'stepz'"),
+        (lambda s: [s[0] | {"steps": "3"}], "stage 1: steps: is '3', must be int"),
+        (lambda s: [s[0] | {"losses": [["mse", 1.0]]}], "no loss is called 'mse'"),
+        (lambda s: [s[0] | {"pairs": [[1, 2, 3]]}], "stage 1: pairs: must have 2 values"),
+        (lambda s: [s[0] | {"optimizer": {"nme": "lamb"}}], "stage 1: optimizer: unknown field 'nme'"),
+        (lambda s: [{k: v for k, v in s[0].items() if k != "trains"}], "stage 1: has no 'trains'"),
+    ],
+)
+def test_what_is_no_plan_is_refused(change, said, tmp_path):
+    with pytest.raises(UsageError, match=said):
+        plan_file.read(written(tmp_path, change))
+
+
+def test_a_file_that_is_not_there_or_no_json(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        plan_file.read(tmp_path / "x.json")
+    (tmp_path / "x.json").write_text("[")
+    with pytest.raises(UsageError, match="not readable as JSON"):
+        plan_file.read(tmp_path / "x.json")

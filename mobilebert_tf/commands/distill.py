@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf import atomic
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
@@ -14,9 +14,24 @@ from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
 from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.transfer import plan_file, resuming, strategies
+from mobilebert_tf.transfer.pairing import check_pair
 from mobilebert_tf.transfer.strategies import StagePlan
 
+if TYPE_CHECKING:
+    from mobilebert_tf.checkpoints.checkpoint import Checkpoint
+    from mobilebert_tf.data.pretraining_input import RecordSet
+    from mobilebert_tf.tokenization import Tokenizer
+
 _PLANS_OWN = "; left out: the plan's"
+
+
+class Inputs(NamedTuple):
+    """What a distillation reads beside its teacher, and the student that fits to it."""
+
+    records: RecordSet
+    held_out: RecordSet | None
+    tokenizer: Tokenizer
+    config: MobileBertConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +153,6 @@ class Distill(TrainingOptions):
           FailedError: a loss is not a number, or the disk is full.
         """
         from mobilebert_tf.checkpoints.conversion import open_checkpoint
-        from mobilebert_tf.data.pretraining_input import load_records
 
         checkpoint = open_checkpoint(self.teacher)
         heads = checkpoint.heads
@@ -160,12 +174,13 @@ class Distill(TrainingOptions):
         if self.stop_after_stage not in (None, *(stage.name for stage in plan)):
             names = ", ".join(stage.name for stage in plan)
             raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
-        load_records(self.records)  # before TensorFlow starts: what is missing should show at once
         run, plan = self._find_run(plan)
         if self.is_done(run):
             return
-        with freed_if_nothing_was_made(run), self.start() as strategy:
-            self._train(run, strategy, plan, taught_by)
+        with freed_if_nothing_was_made(run):
+            inputs = self._inputs(checkpoint)
+            with self.start() as strategy:
+                self._train(run, strategy, plan, taught_by, inputs)
 
     def _plan(self, layers: int, predicts: bool, taught_by: tuple[int, ...]) -> tuple[StagePlan, ...]:
         changes: dict[str, Any] = {
@@ -220,32 +235,46 @@ class Distill(TrainingOptions):
             resuming.check_goes_on(run.directory, plan)
         return run, plan
 
-    def _train(self, run: Run, strategy: Any, plan: tuple[StagePlan, ...], taught_by: tuple[int, ...]) -> None:
-
-        from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records, one_pass
-        from mobilebert_tf.model_directory import load_model_directory, save_model_directory
-        from mobilebert_tf.models import PretrainingModel
+    def _inputs(self, checkpoint: Checkpoint) -> Inputs:
+        """What is read, held against each other before TensorFlow starts."""
+        from mobilebert_tf.data.pretraining_input import load_records
         from mobilebert_tf.tasks import pretraining
         from mobilebert_tf.tokenization import Tokenizer
+
+        records = load_records(self.records)
+        tokenizer = checkpoint.architecture.tokenizer
+        if tokenizer is None:
+            raise UsageError(f"{self.teacher}: has no vocab.txt; put the vocabulary it was trained with there")
+        if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
+            raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
+        config = pretraining.config_for(self.student, records, tokenizer)
+        if "opt" in self.without.split(","):
+            config = dataclasses.replace(config, **strategies.WITHOUT_OPT)
+        check_pair(checkpoint.config, config)
+        return Inputs(records, pretraining.load_held_out(self.held_out, config, tokenizer), tokenizer, config)
+
+    def _train(
+        self,
+        run: Run,
+        strategy: Any,
+        plan: tuple[StagePlan, ...],
+        taught_by: tuple[int, ...],
+        inputs: Inputs,
+    ) -> None:
+        from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, one_pass
+        from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+        from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.training.dtypes import activations
         from mobilebert_tf.transfer import attention_maps, held_out
         from mobilebert_tf.transfer import stages as transfer_stages
-        from mobilebert_tf.transfer.initialization import check_pair, initialize_student
+        from mobilebert_tf.transfer.initialization import initialize_student
 
-        records = load_records(self.records)
+        records, scored, tokenizer, config = inputs
+        predicts = any(stage.predicts for stage in plan)
         with strategy.scope():
             with activations(self.teacher_dtype or self.dtype):
-                loaded = load_model_directory(self.teacher, self.seed)
-            teacher, tokenizer = loaded.model, loaded.tokenizer
+                teacher = load_model_directory(self.teacher, self.seed).model
             assert isinstance(teacher, PretrainingModel)
-            predicts = any(stage.predicts for stage in plan)
-            if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
-                raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
-            config = pretraining.config_for(self.student, records, tokenizer)
-            if "opt" in self.without.split(","):
-                config = dataclasses.replace(config, **strategies.WITHOUT_OPT)
-            check_pair(teacher.config, config)
-            scored = pretraining.load_held_out(self.held_out, config, tokenizer)
             student = PretrainingModel(config, self.seed, masked_words=predicts, next_sentence=predicts)
         if run.writes:
             print(strategies.show(plan))

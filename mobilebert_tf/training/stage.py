@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from mobilebert_tf.training.schedules import Schedule
 
@@ -43,3 +44,7 @@ class Stage:
     def directory(self) -> str:
         """Where its checkpoints lie below those of the run."""
         return f"{self.index:02}-{self.name}"
+
+    def has_begun(self, run: Path) -> bool:
+        """Whether the run in this directory has saved something of it."""
+        return (run / "checkpoints" / self.directory / "checkpoint").exists()

@@ -8,34 +8,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from mobilebert_tf.config import MobileBertConfig
-from mobilebert_tf.errors import UsageError
 from mobilebert_tf.layers.normalization import NoNorm
 from mobilebert_tf.models import PretrainingModel
-
-
-def check_pair(teacher: MobileBertConfig, student: MobileBertConfig) -> None:
-    """Raise UsageError unless layers of the student can be compared with layers of the teacher."""
-    fields = [
-        "vocab_size",
-        "hidden_size",
-        "num_attention_heads",
-        "type_vocab_size",
-        "max_position_embeddings",
-    ]
-    if not _takes_principal_components(teacher, student):
-        fields += ["embedding_size", "trigram_input"]
-    for field in fields:
-        ours, theirs = getattr(student, field), getattr(teacher, field)
-        if ours != theirs:
-            raise UsageError(
-                f"teacher and student do not fit: {field} is {theirs} in the teacher and {ours} in the student"
-            )
-
-
-def _takes_principal_components(teacher: MobileBertConfig, student: MobileBertConfig) -> bool:
-    """Whether the student's word vectors are narrower than those of a teacher that has no projection of its own."""
-    return not teacher.projects_embeddings and student.projects_embeddings
+from mobilebert_tf.transfer.pairing import takes_principal_components
 
 
 def initialize_student(student: PretrainingModel, teacher: PretrainingModel, batch: Mapping[str, Any]) -> None:
@@ -50,7 +25,7 @@ def initialize_student(student: PretrainingModel, teacher: PretrainingModel, bat
     projection puts them back.
     """
     given = {variable.path: variable for variable in teacher.trainable_weights}
-    if _takes_principal_components(teacher.config, student.config):
+    if takes_principal_components(teacher.config, student.config):
         _give_principal_components(given.pop("embeddings/word_table"), student)
     for ours in student.trainable_weights:
         # Blocks differ in shape, and the embedding norm in meaning.

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.transfer import plan_file
-from mobilebert_tf.transfer.stages import has_begun
 from mobilebert_tf.transfer.strategies import StagePlan, placed
 
 PLAN = "stages.json"
@@ -51,7 +50,9 @@ def with_earlier_stages(directory: Path, plan: Plan, redo: str) -> Plan:
         raise UsageError(f"--redo_stage={redo}: the run in {directory} has not come so far; leave the flag out")
     if [stage.name for stage in was[:first]] != names[:first]:
         came_by, comes_by = ", ".join(stage.name for stage in was[:first]), ", ".join(names[:first])
-        raise UsageError(f"--redo_stage={redo}: the run in {directory} came there by {came_by}, this plan by {comes_by}")
+        raise UsageError(
+            f"--redo_stage={redo}: the run in {directory} came there by {came_by}, this plan by {comes_by}"
+        )
     return placed([*was[:first], *plan[first:]], plan[0].initialization)
 
 
@@ -71,7 +72,7 @@ def _plan_of(directory: Path) -> Plan:
 
 
 def _last_begun(directory: Path) -> int:
-    return max((stage.index for stage in _plan_of(directory) if has_begun(directory, stage)), default=-1)
+    return max((stage.index for stage in _plan_of(directory) if stage.has_begun(directory)), default=-1)
 
 
 def _said(name: str, was: object, now: object) -> str:

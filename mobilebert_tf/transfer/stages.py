@@ -30,7 +30,7 @@ def run(
     moments = Moments()
     for stage, next_stage in zip(plan, [*plan[1:], None], strict=True):
         # What a finished stage left is in the checkpoints of those that began after it, but for its moments.
-        if next_stage and next_stage.moments == "new" and has_begun(directory, next_stage):
+        if next_stage and next_stage.moments == "new" and next_stage.has_begun(directory):
             continue
         trained = trainable_variables(student, stage)
         optimizer = loop.train(
@@ -47,11 +47,6 @@ def run(
         )
         if next_stage and next_stage.moments == "kept":
             moments = moments.after(optimizer, stage.steps)
-
-
-def has_begun(directory: Path, stage: StagePlan) -> bool:
-    """Whether the run in `directory` has saved something of `stage`."""
-    return (directory / "checkpoints" / stage.directory / "checkpoint").exists()
 
 
 def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[tuple[Any, float]]:

@@ -2,68 +2,13 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mobilebert_tf import cli
 
-TRAINING = ["--batch_size=4", "--steps_per_call=2", "--checkpoint_every=2"]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with records, a pre-trained debug student and labelled tables."""
-    place = tmp_path_factory.mktemp("made")
-    words = [
-        f"{a}{b}" for a in "bdfgklmnprst" for b in ("an", "el", "ir", "om", "un", "ast", "ent", "ick", "old", "ump")
-    ]
-    lines = [" ".join(words[(7 * i + j * j) % len(words)] for j in range(9)) + "." for i in range(120)]
-    (place / "text.txt").write_text("\n\n".join("\n".join(lines[i : i + 6]) for i in range(0, 120, 6)) + "\n")
-    rows = "".join(f"{line}\t{'ab'[i % 2]}\n" for i, line in enumerate(lines[:24]))
-    (place / "train.tsv").write_text("text\tlabel\n" + rows)
-    (place / "other.tsv").write_text("text\tlabel\n" + rows + "ban\tc\n")
-    for command in (
-        ["vocab", f"--input={place}/text.txt", f"--output={place}/vocab", "--size=200"],
-        [
-            "records",
-            f"--input={place}/text.txt",
-            f"--vocab={place}/vocab/vocab.txt",
-            f"--output={place}/records",
-            "--max_seq_length=32",
-            "--workers=1",
-        ],
-        [
-            "pretrain",
-            f"--records={place}/records",
-            "--model=debug_student",
-            f"--output={place}/student",
-            "--steps=4",
-            *TRAINING,
-        ],
-    ):
-        assert cli.run(command) == 0
-    return place
-
-
-Complain = Callable[..., str]
-
-
-@pytest.fixture
-def complain(capsys: pytest.CaptureFixture[str]) -> Complain:
-    """Run a command that must fail with this status; its one line on standard error."""
-
-    def run(*words: str, status: int = 2) -> str:
-        capsys.readouterr()
-        assert cli.run(list(words)) == status
-        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mobilebert-tf")]
-        assert len(lines) == 1
-        return lines[0]
-
-    return run
+from .conftest import TRAINING, Complain
 
 
 def finetune(made: Path, output: Path, **changes: object) -> list[str]:
@@ -228,11 +173,3 @@ def test_full_disk(made: Path, tmp_path: Path, complain: Complain, monkeypatch: 
 
 def test_report_of_nothing(complain: Complain) -> None:
     assert "names no file or directory" in complain("report", "--input=")
-
-
-def test_printing_the_plan_prints_nothing_else(made: Path, tmp_path: Path) -> None:
-    """In a process of its own: TensorFlow talks only while it is first imported."""
-    inputs = [f"--teacher={made}/student", f"--records={made}/records"]
-    words = ["distill", *inputs, f"--output={tmp_path}/x", "--student=debug_student", "--print_stages"]
-    done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("stage") and done.stderr == ""

@@ -14,7 +14,7 @@ from mobilebert_tf.training.loop import LoopOptions
 from mobilebert_tf.training.optimizers import Optimizer
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import OptimizerOptions
-from mobilebert_tf.transfer import initialization, losses, objectives, stages, strategies
+from mobilebert_tf.transfer import initialization, losses, objectives, pairing, stages, strategies
 
 
 def config(preset, **changes):
@@ -305,7 +305,7 @@ def test_a_wide_table_gives_its_principal_components():
     """Against the singular value decomposition: no table of this rank is nearer to the teacher's."""
     teacher = plain_bert()
     student = PretrainingModel(config("debug_student", embedding_size=8), masked_words=False, next_sentence=False)
-    initialization.check_pair(teacher.config, student.config)
+    pairing.check_pair(teacher.config, student.config)
     initialization.initialize_student(student, teacher, batch())
     given = {**batch(), "segment_ids": np.zeros((4, 10), np.int32)}
     words = np.asarray(teacher.encoder.embeddings.word_table, np.float64)
@@ -393,4 +393,4 @@ def test_several_layers_a_stage_and_the_embeddings():
 )
 def test_pairs_that_do_not_fit_are_refused_by_field(change):
     with pytest.raises(UsageError, match=next(iter(change))):
-        initialization.check_pair(config("debug_teacher"), config("debug_student", **change))
+        pairing.check_pair(config("debug_teacher"), config("debug_student", **change))

@@ -1,0 +1,118 @@
+"""What `distill` refuses, each before any training: what does not fit together, and plans that make no sense."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.transfer import plan_file, strategies
+
+from .conftest import Complain
+
+
+def distill(made: Path, output: Path, **changes: object) -> list[str]:
+    values = {"teacher": made / "student", "records": made / "records", "student": "debug_student", **changes}
+    return ["distill", f"--output={output}", *(f"--{name}={value}" for name, value in values.items())]
+
+
+def preset(made: Path, place: Path, **changes: object) -> Path:
+    """The student's configuration as a file, with other values."""
+    words = json.loads((made / "student" / "config.json").read_text())["vocab_size"]
+    config = MobileBertConfig.preset("debug_student", **{"vocab_size": words, **changes})
+    (place / "config.json").write_text(config.to_json())
+    return place / "config.json"
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"num_attention_heads": 2}, "num_attention_heads is 4 in the teacher and 2 in the student"),
+        ({"hidden_size": 64}, "hidden_size is 32 in the teacher and 64 in the student"),
+        ({"embedding_size": 8}, "embedding_size is 16 in the teacher and 8 in the student"),
+        ({"max_position_embeddings": 16}, "examples have 32 pieces, the model's position table 16"),
+        ({"vocab_size": 99}, "vocab_size is 99, the records' vocabulary has"),
+        ({"num_hidden_layers": 3}, "the student has 3 layers, more than the teacher's 2"),
+    ],
+)
+def test_networks_that_do_not_fit(
+    change: dict[str, int], said: str, made: Path, tmp_path: Path, complain: Complain
+) -> None:
+    assert said in complain(*distill(made, tmp_path / "x", student=preset(made, tmp_path, **change)))
+    assert not (tmp_path / "x" / "checkpoints").exists()
+
+
+def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> None:
+    shutil.copytree(made / "student", tmp_path / "teacher")
+    vocab = tmp_path / "teacher" / "vocab.txt"
+    pieces = vocab.read_text().split("\n")
+    vocab.write_text("\n".join([*pieces[:-3], pieces[-2], pieces[-3], ""]))
+    said = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
+    assert "made with another vocabulary than the teacher" in said
+    vocab.unlink()
+    assert "has no vocab.txt" in complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
+
+
+def test_plans(made: Path, tmp_path: Path, complain: Complain) -> None:
+    """Each flag that leaves nothing to do, or that a plan from a file does not take."""
+
+    def said(**changes: object) -> str:
+        return complain(*distill(made, tmp_path / "x", **changes))
+
+    assert "stage transfer_1 trains nothing" in said(transfer_learning_rate=0)
+    assert "stage distillation trains nothing" in said(distillation_learning_rate=0)
+    assert "leaves nothing to compare" in said(without="feature_maps,attention")
+    assert "'fmt' is unknown; there are feature_maps" in said(without="fmt")
+    assert "--total_steps=2: the plan has 3 stages" in said(total_steps=2)
+    assert "there are default, paper, google, tf_models" in said(plan="mine")
+    assert "no such file" in said(plan="mine.json")
+    assert "--redo_stage=transfer_9: the plan has transfer_1" in said(redo_stage="transfer_9")
+    assert "--redo_stage=transfer_2: the run in" in said(redo_stage="transfer_2")
+    assert "--stop_after_stage=x: the plan has transfer_1" in said(stop_after_stage="x")
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(plan_file.text_of(strategies.plan(strategies.TransferOptions(), 2))))
+    assert "--temperature: the plan in" in said(plan=plan, temperature=2)
+    assert not (tmp_path / "x" / "checkpoints").exists()
+
+
+def test_a_teacher_without_heads_cannot_follow_a_plan_that_needs_them(
+    made: Path, tmp_path: Path, complain: Complain
+) -> None:
+    from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+    from mobilebert_tf.models import PretrainingModel
+
+    loaded = load_model_directory(made / "student")
+    bare = PretrainingModel(loaded.config, masked_words=False, next_sentence=False)
+    save_model_directory(tmp_path / "teacher", bare, loaded.tokenizer)
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(plan_file.text_of(strategies.plan(strategies.TransferOptions(), 2))))
+    said = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher", plan=plan))
+    assert "has no heads for masked words and next sentence, which stage distillation of the plan needs" in said
+
+
+def test_a_fine_tuned_teacher(made: Path, tmp_path: Path, complain: Complain) -> None:
+    from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+    from mobilebert_tf.models import ClassificationModel
+
+    loaded = load_model_directory(made / "student")
+    save_model_directory(tmp_path / "teacher", ClassificationModel(loaded.config, 2), loaded.tokenizer)
+    said = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
+    assert "is fine-tuned (classifier); a teacher comes from pre-training" in said
+
+
+def test_workers_need_a_cluster(
+    made: Path, tmp_path: Path, complain: Complain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert "needs TF_CONFIG" in complain(*distill(made, tmp_path / "x", distribution="multi_worker"))
+
+
+def test_printing_the_plan_prints_nothing_else(made: Path, tmp_path: Path) -> None:
+    """In a process of its own: TensorFlow talks only while it is first imported."""
+    inputs = [f"--teacher={made}/student", f"--records={made}/records"]
+    words = ["distill", *inputs, f"--output={tmp_path}/x", "--student=debug_student", "--print_stages"]
+    done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("stage") and done.stderr == ""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
+from mobilebert_tf.benchmarks import strategies
 
 
 def fill(text: str, results: Path) -> str:
@@ -85,9 +86,21 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def _strategies(found: Mapping[str, Any]) -> str:
+    """Means over seeds."""
+    settings, machine = found["settings"], found["made_by"]["machine"]
+    steps = settings["layers"] * settings["transfer_steps"] + settings["distillation_steps"]
+    note = (
+        f"Mean ± standard deviation over {settings['seeds']} seeds, {steps:,} updates of {settings['batch_size']} "
+        f"examples each; {machine['cores']} cores."
+    )
+    return _table(strategies.HEAD, strategies.rows(found)) + "\n\n" + note
+
+
 TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
+    "strategies": _strategies,
     "training": _training,
     "conversion": _conversion,
     "host": _host,

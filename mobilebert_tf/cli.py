@@ -46,6 +46,10 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark:BenchmarkConversion",
         "seconds and memory of `convert`",
     ),
+    "benchmark strategies": (
+        "mobilebert_tf.commands.benchmark_strategies:BenchmarkStrategies",
+        "no, auxiliary, joint and progressive transfer at equal steps",
+    ),
     "report": ("mobilebert_tf.commands.report:Report", "any of these directories -> one HTML page"),
 }
 

@@ -23,6 +23,11 @@ def blocks_apart() -> Iterator[None]:
         _apart = False
 
 
+def are_blocks_apart() -> bool:
+    """Whether the graph that is being built is one for the converter, `blocks_apart`."""
+    return _apart
+
+
 class SharedTrace:
     """Calls layers that differ in nothing but their weights as one function of these weights.
 

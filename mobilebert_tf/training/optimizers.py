@@ -2,7 +2,8 @@
 
 A stock Keras optimizer adds forty-odd graph operations per variable; at MobileBERT's
 1,113 variables that is most of the time to the first step. AdamW here is one fused
-kernel per variable (two more operations where it decays). Variables are written
+kernel per variable (two more operations where it decays), and LAMB is built on the same
+kernel. Variables are written
 through their handles, which inside `tf.distribute.Strategy.run` are the replica's own;
 gradients arrive summed over replicas, so that all replicas compute the same update.
 """
@@ -45,6 +46,12 @@ class Optimizer:
         self.decayed = [v.path.rsplit("/", 1)[-1] not in NOT_DECAYED for v in variables]
         self.first = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
         self.second = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
+        # LAMB weighs a change before it makes it, so the kernel writes it down here.
+        self.changes = {
+            i: tf.Variable(tf.zeros(v.shape), trainable=False)
+            for i, v in enumerate(self.variables)
+            if options.name == "lamb" and self.decayed[i]
+        }
         known = moments.values if moments else {}
         # The bias correction goes on where the moments stand.
         self.updates = [known[path].updates if path in known else 0 for path in self.paths]
@@ -57,10 +64,14 @@ class Optimizer:
         """Update every variable; `step` counts from 0. Returns the gradient's global norm before clipping."""
         # Gradients of tables come as rows; Adam moves the moments of all rows.
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        norm = tf.linalg.global_norm(dense)
+        norms = _norms(dense)
+        norm = tf.norm(norms)
         most = self.options.clip_norm
         if most and self.options.clips_each_variable:
-            dense = [gradient * (most / tf.maximum(tf.norm(gradient), most)) for gradient in dense]
+            dense = [
+                gradient * scale
+                for gradient, scale in zip(dense, tf.unstack(most / tf.maximum(norms, most)), strict=True)
+            ]
         elif most:
             scale = most / tf.maximum(norm, most)
             dense = [gradient * scale for gradient in dense]
@@ -69,59 +80,73 @@ class Optimizer:
             (factor, seen): self._scalars(learning_rate * factor, tf.cast(step + 1 + seen, tf.float32))
             for factor, seen in set(kinds)
         }
-        update = {"adamw": self._adamw, "lamb": self._lamb}[self.options.name]
-        for i, gradient in enumerate(dense):
-            update(i, gradient, scalars[kinds[i]])
+        each = [scalars[kind] for kind in kinds]
+        {"adamw": self._adamw, "lamb": self._lamb}[self.options.name](dense, each)
         return norm
 
     def _scalars(self, learning_rate: tf.Tensor, count: tf.Tensor) -> _Scalars:
         options = self.options
-        beta_1, beta_2 = tf.constant(options.beta_1), tf.constant(options.beta_2)
+        beta_1, beta_2, epsilon = (tf.constant(x) for x in (options.beta_1, options.beta_2, options.epsilon))
         corrected = options.bias_correction
+        power_2 = tf.pow(beta_2, count) if corrected else tf.constant(0.0)
         return _Scalars(
             learning_rate=learning_rate,
             kept=1.0 - learning_rate * options.weight_decay,
+            decay=tf.constant(-options.weight_decay),
+            one=tf.constant(1.0),
             beta_1=beta_1,
             beta_2=beta_2,
             power_1=tf.pow(beta_1, count) if corrected else tf.constant(0.0),
-            power_2=tf.pow(beta_2, count) if corrected else tf.constant(0.0),
-            epsilon=tf.constant(options.epsilon),
+            power_2=power_2,
+            epsilon=epsilon,
+            corrected_epsilon=epsilon * tf.sqrt(1.0 - power_2),
         )
 
-    def _adamw(self, i: int, gradient: Any, scalars: _Scalars) -> None:
+    def _adamw(self, gradients: Sequence[Any], scalars: Sequence[_Scalars]) -> None:
         """Decoupled weight decay (Loshchilov and Hutter 2019), then Adam in one kernel."""
-        variable = self.variables[i]
-        if self.options.weight_decay and self.decayed[i]:
-            kept = variable.read_value() * scalars.kept
-            tf.raw_ops.AssignVariableOp(resource=variable.handle, value=kept)
+        for i, (variable, gradient, own) in enumerate(zip(self.variables, gradients, scalars, strict=True)):
+            if self.options.weight_decay and self.decayed[i]:
+                kept = variable.read_value() * own.kept
+                tf.raw_ops.AssignVariableOp(resource=variable.handle, value=kept)
+            self._adam(variable, i, gradient, own, own.learning_rate, own.epsilon)
+
+    def _lamb(self, gradients: Sequence[Any], scalars: Sequence[_Scalars]) -> None:
+        """You et al. 2020, algorithm 2: Adam's direction plus decay, scaled to the variable's norm."""
+        values, changes = [], []
+        for i, (variable, gradient, own) in enumerate(zip(self.variables, gradients, scalars, strict=True)):
+            if i in self.changes:
+                change, value = self.changes[i], variable.read_value()
+                tf.raw_ops.AssignVariableOp(resource=change.handle, value=value * own.decay)
+                self._adam(change, i, gradient, own, own.one, own.corrected_epsilon)
+                values.append(value)
+                changes.append(change.read_value())
+            else:
+                self._adam(variable, i, gradient, own, own.learning_rate, own.corrected_epsilon)
+        if not values:
+            return
+        weight_norms, change_norms = _norms(values), _norms(changes)
+        usable = tf.logical_and(weight_norms > 0.0, change_norms > 0.0)
+        ratios = tf.where(usable, tf.math.divide_no_nan(weight_norms, change_norms), 1.0)
+        rates = tf.unstack(ratios * -tf.stack([scalars[i].learning_rate for i in self.changes]))
+        for i, change, rate in zip(self.changes, changes, rates, strict=True):
+            tf.raw_ops.ResourceApplyGradientDescent(var=self.variables[i].handle, alpha=rate, delta=change)
+
+    def _adam(
+        self, target: tf.Variable, i: int, gradient: Any, scalars: _Scalars, rate: tf.Tensor, epsilon: tf.Tensor
+    ) -> None:
+        """Move the moments of variable i, and subtract `rate` times Adam's direction from `target`."""
         tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
+            var=target.handle,
             m=self.first[i].handle,
             v=self.second[i].handle,
             beta1_power=scalars.power_1,
             beta2_power=scalars.power_2,
-            lr=scalars.learning_rate,
+            lr=rate,
             beta1=scalars.beta_1,
             beta2=scalars.beta_2,
-            epsilon=scalars.epsilon,
+            epsilon=epsilon,
             grad=gradient,
         )
-
-    def _lamb(self, i: int, gradient: Any, scalars: _Scalars) -> None:
-        """You et al. 2020, algorithm 2: Adam's direction plus decay, scaled to the variable's norm."""
-        variable, rate = self.variables[i], scalars.learning_rate
-        first = self.first[i].read_value() * scalars.beta_1 + gradient * (1.0 - scalars.beta_1)
-        second = self.second[i].read_value() * scalars.beta_2 + tf.square(gradient) * (1.0 - scalars.beta_2)
-        tf.raw_ops.AssignVariableOp(resource=self.first[i].handle, value=first)
-        tf.raw_ops.AssignVariableOp(resource=self.second[i].handle, value=second)
-        update = first / (1.0 - scalars.power_1) / (tf.sqrt(second / (1.0 - scalars.power_2)) + scalars.epsilon)
-        if self.decayed[i]:
-            value = variable.read_value()
-            update += self.options.weight_decay * value
-            weight_norm, update_norm = tf.norm(value), tf.norm(update)
-            usable = tf.logical_and(weight_norm > 0.0, update_norm > 0.0)
-            rate = rate * tf.where(usable, tf.math.divide_no_nan(weight_norm, update_norm), 1.0)
-        _subtract(variable, rate * update)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,12 +179,18 @@ class _Scalars:
     learning_rate: tf.Tensor
     kept: tf.Tensor
     """What weight decay leaves of a variable."""
+    decay: tf.Tensor
+    one: tf.Tensor
     beta_1: tf.Tensor
     beta_2: tf.Tensor
     power_1: tf.Tensor
     power_2: tf.Tensor
     epsilon: tf.Tensor
+    corrected_epsilon: tf.Tensor
+    """What the kernel, which adds it to the root of the second moment as it is, needs for it to be added to the
+    root of the corrected one."""
 
 
-def _subtract(variable: tf.Variable, value: tf.Tensor) -> None:
-    tf.raw_ops.AssignSubVariableOp(resource=variable.handle, value=value)
+def _norms(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The norm of each, [len(tensors)]: every tensor is read once, where tf.norm makes three passes."""
+    return tf.sqrt(2.0 * tf.stack([tf.nn.l2_loss(tensor) for tensor in tensors]))

@@ -52,18 +52,18 @@ class Records:
           UsageError: text or vocabulary is missing, empty or broken.
         """
         from mobilebert_tf.data import documents, record_writer, records
-        from mobilebert_tf.tokenization import Tokenizer
+        from mobilebert_tf.tokenization import read_vocab
 
         if not 0.0 < self.masked_lm_prob < 1.0:
             raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1, both excluded")
         files = documents.input_files(self.input)
-        Tokenizer.from_vocab(self.vocab)
+        pieces = read_vocab(self.vocab)
         run = open_run(self, "records", self.output)
         if run.finished:
             print(run.finished_line)
             return
-        fields = dataclasses.fields(record_writer.Settings)
-        settings = record_writer.Settings(**{field.name: getattr(self, field.name) for field in fields})
+        same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"vocab"}
+        settings = record_writer.Settings(vocab=pieces, **{name: getattr(self, name) for name in same})
         start = time.monotonic()
         text = documents.read_documents(files)
         with freed_if_nothing_was_made(run):

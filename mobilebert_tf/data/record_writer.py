@@ -12,6 +12,7 @@ import functools
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from mobilebert_tf import atomic, quiet
 from mobilebert_tf.data import records
@@ -33,8 +34,8 @@ Chunk = tuple[int, list[list[str]]]
 class Settings:
     """All that decides what a chunk becomes."""
 
-    vocab: str
-    """Path of the vocabulary."""
+    vocab: tuple[str, ...]
+    """The pieces of the vocabulary. Not its path: a worker on another machine could not read that."""
     max_seq_length: int
     max_predictions: int
     dupe_factor: int
@@ -42,6 +43,16 @@ class Settings:
     short_seq_prob: float
     masked_lm_prob: float
     seed: int
+
+
+class Made(NamedTuple):
+    """What one chunk became."""
+
+    records: list[bytes]
+    random_next: int
+    """How many of them have a second segment from another document."""
+    pieces: int
+    """Word pieces of the chunk's text."""
 
 
 @dataclasses.dataclass
@@ -96,6 +107,14 @@ def make_examples(settings: Settings, chunk: Chunk) -> tuple[list[records.Exampl
     return examples, sum(len(ids) for document in tokenized for ids in document)
 
 
+def make_records(settings: Settings, chunk: Chunk) -> Made:
+    """The examples of one chunk as they are written: the work of one worker, whoever runs it."""
+    examples, pieces = make_examples(settings, chunk)
+    features = records.features_for(settings.masking)
+    serialized = [records.serialize(example, features) for example in examples]
+    return Made(serialized, sum(example["next_sentence_labels"][0] for example in examples), pieces)
+
+
 def write_shards(
     documents: Iterable[list[str]], settings: Settings, directory: Path, shards: int, workers: int
 ) -> tuple[Totals, dict[str, dict[str, int]]]:
@@ -110,23 +129,21 @@ def write_shards(
     quiet.start_tensorflow()
     import tensorflow as tf
 
-    features = records.features_for(settings.masking)
-    names = [f"records-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
+    names = shard_names(shards)
     for stale in directory.glob(".*.tfrecord"):
         stale.unlink()  # left by a run that was killed
     totals = Totals()
     with contextlib.ExitStack() as stack:
         asides = [stack.enter_context(atomic.write_aside(directory / name)) for name in names]
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(aside))) for aside in asides]
-        done = map_in_order(functools.partial(make_examples, settings), chunks(documents), workers)
-        for examples, pieces in track(done, "records", "chunk"):
-            totals.pieces += pieces
-            for example in examples:
-                writers[totals.examples % shards].write(records.serialize(example, features))
+        done = map_in_order(functools.partial(make_records, settings), chunks(documents), workers)
+        for made in track(done, "records", "chunk"):
+            totals.pieces += made.pieces
+            totals.random_next += made.random_next
+            for record in made.records:
+                writers[totals.examples % shards].write(record)
                 totals.examples += 1
-                totals.random_next += example["next_sentence_labels"][0]
-        if totals.examples < shards:  # raised here, so that no file comes to its place
-            raise UsageError(f"the text makes {totals.examples} examples, too few for --shards={shards}")
+        require_enough(totals.examples, shards)  # raises in here, so that no file comes to its place
     files = {}
     for i, name in enumerate(names):
         count = len(range(i, totals.examples, shards))
@@ -134,9 +151,19 @@ def write_shards(
     return totals, files
 
 
+def shard_names(shards: int) -> list[str]:
+    return [f"records-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
+
+
+def require_enough(examples: int, shards: int) -> None:
+    """Raises UsageError: a file would be empty."""
+    if examples < shards:
+        raise UsageError(f"the text makes {examples} examples, too few for --shards={shards}")
+
+
 @functools.lru_cache(maxsize=1)
-def _vocabulary(path: str) -> tuple[Tokenizer, Pieces]:
-    tokenizer = Tokenizer.from_vocab(path)
+def _vocabulary(vocab: tuple[str, ...]) -> tuple[Tokenizer, Pieces]:
+    tokenizer = Tokenizer(vocab)
     return tokenizer, Pieces.of(tokenizer)
 
 

@@ -73,6 +73,9 @@ setup(
     extras_require={
         # For the tests that hold conversions to the original implementation; nothing else needs it.
         "huggingface": ["torch>=2.6", "transformers>=4.50"],
+        # For `records --runner=beam`. google-crc32c makes TFRecord checksums fast; tensorflow-metadata is named
+        # because on Python 3.10 it and Beam disagree about protobuf, and a resolver then takes one of 2017.
+        "beam": ["apache-beam>=2.77,<3", "google-crc32c>=1.6", "tensorflow-metadata>=1.17"],
         "dev": [
             "build>=1.2",
             "mypy>=1.15",

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import random
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,9 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import Tokenizer
 
 CHUNK_CHARACTERS = 1_000_000
+
+STAGING = ".beam"
+"""Folder in the output directory where `beam_records` keeps what is on its way."""
 
 Chunk = tuple[int, list[list[str]]]
 """Its number, and its documents: paragraphs each."""
@@ -130,8 +134,7 @@ def write_shards(
     import tensorflow as tf
 
     names = shard_names(shards)
-    for stale in directory.glob(".*.tfrecord"):
-        stale.unlink()  # left by a run that was killed
+    clear(directory)
     totals = Totals()
     with contextlib.ExitStack() as stack:
         asides = [stack.enter_context(atomic.write_aside(directory / name)) for name in names]
@@ -149,6 +152,13 @@ def write_shards(
         count = len(range(i, totals.examples, shards))
         files[name] = {"bytes": (directory / name).stat().st_size, "examples": count}
     return totals, files
+
+
+def clear(directory: Path) -> None:
+    """Remove what a run that was killed has left, whoever did its work."""
+    for stale in directory.glob(".*.tfrecord"):
+        stale.unlink()
+    shutil.rmtree(directory / STAGING, ignore_errors=True)
 
 
 def shard_names(shards: int) -> list[str]:

@@ -56,6 +56,7 @@ setup(
         "absl-py>=2.3",
         "ai-edge-litert>=2.1,<3",
         "h5py>=3.11",
+        "importlib-resources>=6",  # tensorflow-datasets 4.9.10 imports it to prepare a set, and does not ask for it
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import random
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from mobilebert_tf.data import records
 from mobilebert_tf.data.masking import Pieces, mask_pieces
 from mobilebert_tf.data.pool import map_in_order
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.data.segment_pairs import SegmentPair, segment_pairs
+from mobilebert_tf.data.segment_pairs import Document, SegmentPair, segment_pairs
 from mobilebert_tf.data.sentences import split_sentences
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import Tokenizer
@@ -93,30 +93,39 @@ def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iter
         number += 1
 
 
-def make_examples(settings: Settings, chunk: Chunk) -> tuple[list[records.Example], int]:
-    """The examples of one chunk in random order, and how many word pieces its text has."""
+def make_records(settings: Settings, chunk: Chunk) -> Made:
+    """The examples of one chunk in random order: the work of one worker, whoever runs it."""
     number, documents = chunk
     tokenizer, pieces = _vocabulary(settings.vocab)
-    sentences = [[s for paragraph in document for s in split_sentences(paragraph)] for document in documents]
-    flat = iter(tokenizer.encode_batch([s for document in sentences for s in document]))
-    tokenized = [[ids for _ in document if (ids := next(flat))] for document in sentences]
-    tokenized = [document for document in tokenized if document]
-    examples = []
+    tokenized = _tokenize(tokenizer, documents)
+    features = records.features_for(settings.masking)
+    made, random_next = [], 0
+    # Written at once: tens of thousands of lists kept alive would be looked through by Python's
+    # garbage collector again and again: a sixth of all time at five copies.
+    for example in make_examples(settings, number, tokenized, pieces):
+        made.append(records.serialize(example, features))
+        random_next += example["next_sentence_labels"][0]
+    random.Random(f"{settings.seed}/{number}").shuffle(made)
+    return Made(made, random_next, sum(len(ids) for document in tokenized for ids in document))
+
+
+def make_examples(
+    settings: Settings, number: int, tokenized: Sequence[Document], pieces: Pieces
+) -> Iterator[records.Example]:
+    """The examples of chunk `number`, each document's together."""
     for copy in range(settings.dupe_factor):
         # A string seed is hashed with SHA-512: independent streams for neighbouring numbers.
         rng = random.Random(f"{settings.seed}/{number}/{copy}")
         for pair in segment_pairs(tokenized, settings.max_seq_length, settings.short_seq_prob, rng):
-            examples.append(_unmasked(pair) if settings.masking == "dynamic" else _masked(pair, pieces, settings, rng))
-    random.Random(f"{settings.seed}/{number}").shuffle(examples)
-    return examples, sum(len(ids) for document in tokenized for ids in document)
+            yield _unmasked(pair) if settings.masking == "dynamic" else _masked(pair, pieces, settings, rng)
 
 
-def make_records(settings: Settings, chunk: Chunk) -> Made:
-    """The examples of one chunk as they are written: the work of one worker, whoever runs it."""
-    examples, pieces = make_examples(settings, chunk)
-    features = records.features_for(settings.masking)
-    serialized = [records.serialize(example, features) for example in examples]
-    return Made(serialized, sum(example["next_sentence_labels"][0] for example in examples), pieces)
+def _tokenize(tokenizer: Tokenizer, documents: list[list[str]]) -> list[list[list[int]]]:
+    """Ids of the sentences of each document; what has no word piece is left out."""
+    sentences = [[s for paragraph in document for s in split_sentences(paragraph)] for document in documents]
+    flat = iter(tokenizer.encode_batch([s for document in sentences for s in document]))
+    tokenized = [[ids for _ in document if (ids := next(flat))] for document in sentences]
+    return [document for document in tokenized if document]
 
 
 def write_shards(

@@ -6,7 +6,7 @@ import re
 
 # A sentence ends with . ! or ?, closing quotes and brackets, white space, and then
 # something that can begin one. What stands before the point decides the rest.
-_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])")
+_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|al|approx|resp|fig|figs|eq|eqs|sec|ch|vol|no|nos|pp?|ed|eds|dr|mr|mrs|ms|prof|st|jr|sr"
     r"|inc|ltd|co|corp|gen|col|lt|sgt|rev|hon|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|ca|viz|def|dept|est|u\.s|u\.k)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -57,19 +58,47 @@ def _process(order: dict[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def rates(subject: dict[str, Any]) -> tuple[float, float, float]:
-    """Records and word pieces of the text per second, and per core the share of the tokenizer's speed."""
-    first, seconds = subject["rounds"][0], subject["summary"]["median"]
-    share = 1.0 / subject["ratio"]["median"] / subject.get("workers", 1)
-    return first.get("records", 0) / seconds, first["pieces"] / seconds, share
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """Speed of one subject. The tokenizer makes no records: 0."""
+
+    name: str
+    records: float
+    """A second of the clock."""
+    pieces: float
+    """Word pieces of the text, a second of the clock."""
+    records_per_core: float
+    """A second of processor time, over all processes; so too the following."""
+    pieces_per_core: float
+    share: float
+    """Of the tokenizer's `pieces_per_core`; the middle one of the rounds' quotients."""
+
+
+def rates(written: dict[str, Any]) -> list[Rates]:
+    """Speeds from the results. Processor time is what other programs disturb least."""
+    alone = _processor_seconds(written["subjects"][0])
+    found = []
+    for subject in written["subjects"]:
+        records, pieces = subject["rounds"][0].get("records", 0), subject["rounds"][0]["pieces"]
+        wall, own = subject["summary"]["median"], _processor_seconds(subject)
+        share = statistics.median(a / b for a, b in zip(alone, own, strict=True))
+        core = statistics.median(own)
+        found.append(Rates(subject["name"], records / wall, pieces / wall, records / core, pieces / core, share))
+    return found
+
+
+def _processor_seconds(subject: dict[str, Any]) -> list[float]:
+    return [seen["processor_seconds"] for seen in subject["rounds"]]
 
 
 def table(written: dict[str, Any]) -> str:
     """What was measured, for the terminal."""
-    rows = [["", "records/s", "word pieces/s", "of the tokenizer's speed, per core"]]
-    for subject in written["subjects"]:
-        records, pieces, share = rates(subject)
-        rows.append([subject["name"], f"{records:,.0f}" if records else "-", f"{pieces:,.0f}", f"{share:.0%}"])
+    rows = [["", "records/s", "word pieces/s", "per core: records/s", "word pieces/s", "of the tokenizer's"]]
+    for r in rates(written):
+        cells = [f"{value:,.0f}" if value else "-" for value in (r.records, r.pieces, r.records_per_core)]
+        rows.append([r.name, *cells, f"{r.pieces_per_core:,.0f}", f"{r.share:.0%}"])
     busy = max(seen["foreign_cores"] for subject in written["subjects"] for seen in subject["rounds"])
-    note = f"\nother programs took up to {busy:.1f} cores meanwhile, so expect noise" if busy > 0.1 else ""
+    note = "\nper core: by processor time of all processes, their start included"
+    if busy > 0.1:
+        note += f"; other programs took up to {busy:.1f} cores, so do not trust the clock"
     return aligned(rows) + note

@@ -33,8 +33,9 @@ class Records:
     The same text, options and seed give the same records, whatever --workers is.
 
     --runner=beam hands the same work to Apache Beam (the extra `beam`), on the runner that
-    --beam_options names; the records are the same, their order is not. This process walks
-    the text once, cuts it into chunks of 1 MB and stages them where the workers read them and
+    --beam_options names; without one Beam runs on this machine, with all records in memory,
+    to try it out. The records are the same, their order is not. This process walks the
+    text once, cuts it into chunks of 1 MB and stages them where the workers read them and
     write their records: in --temp_location of the Beam options, which must be a place that
     this machine and all workers reach (gs://..., a shared file system), else in a folder
     in --output. It needs room for the text once and the records twice, and is removed at

@@ -91,6 +91,7 @@ def test_wrong_use_is_one_line(files, tmp_path: Path, capsys):
     assert there.read_text() == "{}" and not (tmp_path / "new.json").exists()
 
 
+@pytest.mark.slow
 def test_records_are_measured_beside_the_tokenizer(tmp_path: Path, capsys):
     """The counts are those that the library gives here; shares follow from the samples."""
     from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
@@ -112,11 +113,11 @@ def test_records_are_measured_beside_the_tokenizer(tmp_path: Path, capsys):
     pieces = 20 * sum(len(ids) for ids in Tokenizer.from_vocab(vocab).encode_batch(sentences))
     for row in (alone, one, two):
         assert [seen["pieces"] for seen in row["rounds"]] == [pieces, pieces]
-        assert all(len(seen["samples"]) == 1 and seen["processor_seconds"] >= 0 for seen in row["rounds"])
+        assert all(len(seen["samples"]) == 1 and seen["processor_seconds"] > 0 for seen in row["rounds"])
     assert one["rounds"][0]["records"] == two["rounds"][1]["records"] > 20
-    quotients = [a["samples"][0] / b["samples"][0] for a, b in zip(alone["rounds"], two["rounds"], strict=True)]
-    harmonic = 2 / sum(1 / quotient for quotient in quotients)
-    assert f"{harmonic / 2:.0%}" in printed.splitlines()[3]
+    own = [[seen["processor_seconds"] for seen in row["rounds"]] for row in (alone, two)]
+    quotients = [a / b for a, b in zip(*own, strict=True)]
+    assert printed.splitlines()[3].endswith(f" {statistics.median(quotients):.0%}")
     seconds = statistics.median(seen["samples"][0] for seen in one["rounds"])
     assert f"{one['rounds'][0]['records'] / seconds:,.0f}" in printed.splitlines()[2]
 

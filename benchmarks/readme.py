@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
+from mobilebert_tf.benchmarks.records import rates
 
 
 def fill(text: str, results: Path) -> str:
@@ -69,6 +70,15 @@ def _conversion(found: Mapping[str, Any]) -> str:
     return _table(("", "time", "peak memory"), rows)
 
 
+def _records(found: Mapping[str, Any]) -> str:
+    """Speed of making records, a core."""
+    rows = []
+    for r in rates(found):
+        made = f"{r.records_per_core:,.0f}" if r.records_per_core else ""
+        rows.append((r.name, made, f"{r.pieces_per_core:,.0f}", f"{r.share:.0%}"))
+    return _table(("a second of processor time", "records", "word pieces of the text", "tokenizer = 100%"), rows)
+
+
 def _host(found: Mapping[str, Any]) -> str:
     """Latency of files beside other implementations' files."""
     rows = []
@@ -88,6 +98,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
+    "records": _records,
     "training": _training,
     "conversion": _conversion,
     "host": _host,

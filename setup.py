@@ -56,6 +56,7 @@ setup(
         "absl-py>=2.3",
         "ai-edge-litert>=2.1,<3",
         "h5py>=3.11",
+        "importlib-resources>=6",  # tensorflow-datasets 4.9.10 imports it to prepare a set, and does not ask for it
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",
@@ -73,6 +74,9 @@ setup(
     extras_require={
         # For the tests that hold conversions to the original implementation; nothing else needs it.
         "huggingface": ["torch>=2.6", "transformers>=4.50"],
+        # For `records --runner=beam`. google-crc32c makes TFRecord checksums fast; tensorflow-metadata is named
+        # because on Python 3.10 it and Beam disagree about protobuf, and a resolver then takes one of 2017.
+        "beam": ["apache-beam>=2.77,<3", "google-crc32c>=1.6", "tensorflow-metadata>=1.17"],
         "dev": [
             "build>=1.2",
             "mypy>=1.15",

@@ -7,15 +7,14 @@ whatever they are called, so that rivals' files can be measured beside this proj
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mobilebert_tf.benchmarks.load import busy_seconds
 from mobilebert_tf.benchmarks.memory import peak_memory
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.runtime import load_interpreter
@@ -35,14 +34,14 @@ def measure(path: str, threads: int, runs: int, warm_up: int, sequence_length: i
     first_end = time.perf_counter()
     for _ in range(warm_up - 1):
         run()
-    foreign, own, wall = _busy_seconds(), time.process_time(), time.perf_counter()
+    foreign, own, wall = busy_seconds(), time.process_time(), time.perf_counter()
     samples = []
     for _ in range(runs):
         before = time.perf_counter()
         run()
         samples.append(round((time.perf_counter() - before) * 1e3, 4))
     elapsed = time.perf_counter() - wall
-    foreign_busy = (_busy_seconds() - foreign) - (time.process_time() - own)
+    foreign_busy = (busy_seconds() - foreign) - (time.process_time() - own)
     return {
         "samples": samples,
         "load_ms": round((loaded - start) * 1e3, 2),
@@ -115,16 +114,6 @@ def _inputs(length: int) -> dict[str, np.ndarray]:
         "mask": (position < real).astype(np.int64),
         "segments": ((position >= real // 2) & (position < real)).astype(np.int64),
     }
-
-
-def _busy_seconds() -> float:
-    """Processor seconds that the whole machine has worked since it started; 0 where that is not told."""
-    try:
-        numbers = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    except OSError:
-        return 0.0
-    idle, waiting = numbers[3], numbers[4]
-    return (sum(numbers) - idle - waiting) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 
 from mobilebert_tf import atomic
 from mobilebert_tf.benchmarks import strategies
+from mobilebert_tf.benchmarks.records import rates
 
 
 def fill(text: str, results: Path) -> str:
@@ -70,6 +71,15 @@ def _conversion(found: Mapping[str, Any]) -> str:
     return _table(("", "time", "peak memory"), rows)
 
 
+def _records(found: Mapping[str, Any]) -> str:
+    """Speed of making records, a core."""
+    rows = []
+    for r in rates(found):
+        made = f"{r.records_per_core:,.0f}" if r.records_per_core else ""
+        rows.append((r.name, made, f"{r.pieces_per_core:,.0f}", f"{r.share:.0%}"))
+    return _table(("a second of processor time", "records", "word pieces of the text", "tokenizer = 100%"), rows)
+
+
 def _host(found: Mapping[str, Any]) -> str:
     """Latency of files beside other implementations' files."""
     rows = []
@@ -101,6 +111,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
     "strategies": _strategies,
+    "records": _records,
     "training": _training,
     "conversion": _conversion,
     "host": _host,

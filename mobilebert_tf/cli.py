@@ -41,6 +41,7 @@ COMMANDS = {
     "convert": ("mobilebert_tf.commands.convert:Convert", "TF1, Hugging Face or own checkpoint -> another of these"),
     "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
     "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),
+    "benchmark records": ("mobilebert_tf.commands.benchmark:BenchmarkRecords", "speed of `records` and its tokenizer"),
     "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
     "benchmark conversion": (
         "mobilebert_tf.commands.benchmark:BenchmarkConversion",

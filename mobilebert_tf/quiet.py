@@ -8,6 +8,7 @@ straight to file descriptor 2, so that is where they are held back.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -39,6 +40,20 @@ def native_stderr_hidden() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+@contextlib.contextmanager
+def python_warnings_unlogged() -> Iterator[None]:
+    """Hold back what Python code logs below an error, such as a library about itself while it is imported."""
+    if os.environ.get(DEBUG_VARIABLE):
+        yield
+        return
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def start_tensorflow() -> None:

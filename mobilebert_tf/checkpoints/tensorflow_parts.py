@@ -15,6 +15,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -22,6 +23,9 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf import quiet
+
+_LOCK = threading.RLock()
+"""Standard error and `sys.modules` are everyone's; Apache Beam's workers are threads."""
 
 
 def open_reader(prefix: str) -> Any:
@@ -57,11 +61,16 @@ def save(prefix: str, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
         raise OSError(code, said, f"{prefix}.data-00000-of-00001") from None
 
 
+def import_part(name: str) -> types.ModuleType:
+    """The module `tensorflow.….NAME`, and of TensorFlow only what it needs itself."""
+    return _with_parts(lambda: importlib.import_module(name))
+
+
 def _with_parts(function: Callable[[], Any]) -> Any:
     """What `function` returns or raises, which may import modules of TensorFlow."""
     failed: Exception | None = None
     result = None
-    with _parts():
+    with _LOCK, _parts():
         try:
             result = function()
         except Exception as error:

@@ -1,8 +1,9 @@
-"""`benchmark host`, `benchmark training`, `benchmark conversion`: what each measures stands in its help."""
+"""`benchmark host`, `records`, `training`, `conversion`: what each measures stands in its help."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from mobilebert_tf.errors import UsageError
@@ -67,6 +68,54 @@ class BenchmarkHost:
         results.write(self.output, written)
         print(table.host_table(written))
         print(f"\nbenchmark host: {self.output} has all samples")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkRecords:
+    """Measure how fast `records` is, beside the tokenizer alone on the same sentences.
+
+    Makes records of T 128 with one process and with more, and tokenizes the same text in one
+    thread, each in a fresh process, all of them in turn within each round. With
+    --dupe_factors=1 every word piece is tokenized, masked and written once, so the
+    ratio tells what pairing, masking and writing cost; more copies cost more
+    masks and records for the same tokens. Clock and processor time are both kept.
+
+    Example:
+      mobilebert-tf benchmark records --input='wiki/*.txt.xz' --vocab=vocab.txt --output=records.json
+    """
+
+    input: str = option("corpus directory, text files or patterns, comma-separated; some 20 MB", is_input=True)
+    vocab: str = option("vocabulary file, one piece a line", is_input=True)
+    output: str = option("JSON file for the results")
+    dupe_factors: str = option("times that each document is used, comma-separated; each is measured", "1,5")
+    workers: int = option("processes, beside one alone (0: one per core)", 0, least=0)
+    rounds: int = option("rounds over the tokenizer and all of these", 3, least=1)
+
+    def run(self) -> None:
+        """Measure, write, print.
+
+        Raises:
+          UsageError: the output exists, or text or vocabulary is missing or broken.
+          FailedError: a measuring process died.
+        """
+        from mobilebert_tf.benchmarks import records, results
+        from mobilebert_tf.data import documents
+        from mobilebert_tf.tokenization import read_vocab
+
+        results.check_output(self.output)
+        factors = tuple(int(word) if word.isdecimal() else 0 for word in self.dupe_factors.split(","))
+        if min(factors) < 1 or len(set(factors)) < len(factors):
+            raise UsageError(f"--dupe_factors={self.dupe_factors}: must be different numbers from 1 on, such as 1,5")
+        files = documents.input_files(self.input)
+        read_vocab(self.vocab)
+        next(documents.read_documents(files))  # an empty file is told before anything is measured
+        workers = tuple(sorted({1, self.workers or os.cpu_count() or 1}))
+        settings = records.Settings(dupe_factors=factors, workers=workers, rounds=self.rounds)
+        subjects = records.measure(files, self.vocab, settings)
+        written = results.document("records", "s", dataclasses.asdict(settings), subjects)
+        results.write(self.output, written)
+        print(records.table(written))
+        print(f"\nbenchmark records: {self.output} has all samples")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from mobilebert_tf import atomic, provenance
+from mobilebert_tf import atomic, provenance, quiet
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
+
+if TYPE_CHECKING:
+    from mobilebert_tf.data.record_writer import Totals
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,9 +32,25 @@ class Records:
     the pairs unmasked, and `pretrain` masks them anew each time it reads them.
     The same text, options and seed give the same records, whatever --workers is.
 
+    --runner=beam hands the same work to Apache Beam (the extra `beam`), on the runner that
+    --beam_options names; without one Beam runs on this machine, with all records in memory,
+    to try it out. The records are the same, their order is not. This process walks the
+    text once, cuts it into chunks of 1 MB and stages them where the workers read them and
+    write their records: in --temp_location of the Beam options, which must be a place that
+    this machine and all workers reach (gs://..., a shared file system), else in a folder
+    in --output. It needs room for the text once and the records twice, and is removed at
+    the end; a killed run leaves it in --temp_location. The workers need this package and its
+    dependencies (--sdk_container_image, --extra_package or --setup_file of Beam), nothing
+    else: the vocabulary travels with the work, and --save_main_session is not needed.
+
     Examples:
       mobilebert-tf records --input=corpus --vocab=vocab/vocab.txt --output=records
       mobilebert-tf records --input='wiki/*.txt.xz' --vocab=vocab.txt --output=records --masking=whole_word
+      mobilebert-tf records --input=corpus --vocab=vocab.txt --output=records --runner=beam
+          --beam_options="--direct_num_workers=8 --direct_running_mode=multi_processing"
+      mobilebert-tf records --input=corpus --vocab=vocab.txt --output=/shared/records --runner=beam
+          --beam_options="--runner=FlinkRunner --flink_master=host:8081 --environment_type=DOCKER
+          --sdk_container_image=IMAGE --temp_location=/shared/tmp"
     """
 
     output: str = option("directory to write")
@@ -42,32 +64,38 @@ class Records:
     masked_lm_prob: float = option("share of an example's pieces to predict", 0.15)
     shards: int = option("files to write", 4, least=1)
     seed: int = option("decides cuts, pairs and masks", 1)
-    workers: int = option("processes (0: one per core)", 0, identity=False, least=0)
-    runner: str = option("where the work is done", "local", choices=("local",), identity=False)
+    workers: int = option("local: processes (0: one per core)", 0, identity=False, least=0)
+    runner: str = option("who does the work", "local", choices=("local", "beam"), identity=False)
+    beam_options: str | None = option(
+        "beam: Apache Beam's own options in one string, its --runner among them (default: local)", None, identity=False
+    )
 
     def run(self) -> None:
         """Write the records.
 
         Raises:
-          UsageError: text or vocabulary is missing, empty or broken.
+          UsageError: text or vocabulary is missing, empty or broken, Apache Beam is not
+            installed or does not know its options.
+          FailedError: a worker failed.
         """
         from mobilebert_tf.data import documents, record_writer, records
-        from mobilebert_tf.tokenization import Tokenizer
+        from mobilebert_tf.tokenization import read_vocab
 
         if not 0.0 < self.masked_lm_prob < 1.0:
             raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1, both excluded")
+        write_shards = self._writer()
         files = documents.input_files(self.input)
-        Tokenizer.from_vocab(self.vocab)
+        pieces = read_vocab(self.vocab)
         run = open_run(self, "records", self.output)
         if run.finished:
             print(run.finished_line)
             return
-        fields = dataclasses.fields(record_writer.Settings)
-        settings = record_writer.Settings(**{field.name: getattr(self, field.name) for field in fields})
+        same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"vocab"}
+        settings = record_writer.Settings(vocab=pieces, **{name: getattr(self, name) for name in same})
         start = time.monotonic()
         text = documents.read_documents(files)
         with freed_if_nothing_was_made(run):
-            totals, shards = record_writer.write_shards(text, settings, run.directory, self.shards, self.workers)
+            totals, shards = write_shards(text, settings, run.directory, self.shards)
         seconds = time.monotonic() - start
         vocab = run.directory / "vocab.txt"
         with atomic.write_aside(vocab) as aside:
@@ -97,3 +125,24 @@ class Records:
             f"{totals.examples / seconds:,.0f} examples/s, {totals.pieces / seconds:,.0f} pieces/s)"
         )
         print(f"next: mobilebert-tf pretrain --records={self.output} --model=demo_teacher --output=teacher")
+
+    def _writer(self) -> Callable[..., tuple[Totals, dict[str, dict[str, int]]]]:
+        """`write_shards` of the runner."""
+        if self.runner == "local":
+            from mobilebert_tf.data import record_writer
+
+            if self.beam_options is not None:
+                raise UsageError("--beam_options: needs --runner=beam")
+            return functools.partial(record_writer.write_shards, workers=self.workers)
+        try:
+            with quiet.python_warnings_unlogged():
+                import apache_beam  # noqa: F401
+        except ImportError:
+            raise UsageError(
+                "--runner=beam: Apache Beam is not installed; install the extra `beam`: "
+                "pip install -e '.[beam]' in the source tree"
+            ) from None
+        from mobilebert_tf.data import beam_records
+
+        options = beam_records.read_options(self.beam_options or "")
+        return functools.partial(beam_records.write_shards, options=options)

@@ -58,23 +58,14 @@ def mask_pieces(
     [CLS] and [SEP] are never chosen. With `whole_word` the pieces of a word are chosen
     together or not at all; a word with more pieces than are still to be chosen is passed over.
     """
-    words: list[list[int]] = []
-    for position, piece in enumerate(ids):
-        if piece in (pieces.cls, pieces.sep):
-            continue
-        # Position - 1 keeps a ## piece that follows a special token (a cut word) apart.
-        if whole_word and words and pieces.inside_word[piece] and words[-1][-1] == position - 1:
-            words[-1].append(position)
-        else:
-            words.append([position])
-    rng.shuffle(words)
+    special = (pieces.cls, pieces.sep)
+    positions = [position for position, piece in enumerate(ids) if piece not in special]
     wanted = min(max_predictions, max(1, round(len(ids) * share)))
-    chosen: list[int] = []
-    for word in words:
-        if len(chosen) >= wanted:
-            break
-        if len(chosen) + len(word) <= wanted:
-            chosen += word
+    if whole_word:
+        chosen = _whole_words(_words(positions, ids, pieces), wanted, rng)
+    else:
+        rng.shuffle(positions)
+        chosen = positions[:wanted]
     chosen.sort()
     hidden = list(ids)
     for position in chosen:
@@ -84,3 +75,27 @@ def mask_pieces(
         elif draw < MASK_SHARE + RANDOM_SHARE:
             hidden[position] = pieces.ordinary[int(rng.random() * len(pieces.ordinary))]
     return Masked(hidden, chosen, [ids[position] for position in chosen])
+
+
+def _words(positions: Sequence[int], ids: Sequence[int], pieces: Pieces) -> list[list[int]]:
+    """The positions of each word's pieces."""
+    words: list[list[int]] = []
+    for position in positions:
+        # Position - 1 keeps a ## piece that follows a special token (a cut word) apart.
+        if words and pieces.inside_word[ids[position]] and words[-1][-1] == position - 1:
+            words[-1].append(position)
+        else:
+            words.append([position])
+    return words
+
+
+def _whole_words(words: list[list[int]], wanted: int, rng: random.Random) -> list[int]:
+    """Positions of random words, `wanted` at most."""
+    rng.shuffle(words)
+    chosen: list[int] = []
+    for word in words:
+        if len(chosen) >= wanted:
+            break
+        if len(chosen) + len(word) <= wanted:
+            chosen += word
+    return chosen

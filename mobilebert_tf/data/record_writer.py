@@ -10,20 +10,25 @@ import contextlib
 import dataclasses
 import functools
 import random
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mobilebert_tf import atomic, quiet
 from mobilebert_tf.data import records
 from mobilebert_tf.data.masking import Pieces, mask_pieces
 from mobilebert_tf.data.pool import map_in_order
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.data.segment_pairs import SegmentPair, segment_pairs
+from mobilebert_tf.data.segment_pairs import Document, SegmentPair, segment_pairs
 from mobilebert_tf.data.sentences import split_sentences
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import Tokenizer
 
 CHUNK_CHARACTERS = 1_000_000
+
+STAGING = ".beam"
+"""Folder in the output directory where `beam_records` keeps what is on its way."""
 
 Chunk = tuple[int, list[list[str]]]
 """Its number, and its documents: paragraphs each."""
@@ -33,8 +38,8 @@ Chunk = tuple[int, list[list[str]]]
 class Settings:
     """All that decides what a chunk becomes."""
 
-    vocab: str
-    """Path of the vocabulary."""
+    vocab: tuple[str, ...]
+    """The pieces of the vocabulary. Not its path: a worker on another machine could not read that."""
     max_seq_length: int
     max_predictions: int
     dupe_factor: int
@@ -42,6 +47,16 @@ class Settings:
     short_seq_prob: float
     masked_lm_prob: float
     seed: int
+
+
+class Made(NamedTuple):
+    """What one chunk became."""
+
+    records: list[bytes]
+    random_next: int
+    """How many of them have a second segment from another document."""
+    pieces: int
+    """Word pieces of the chunk's text."""
 
 
 @dataclasses.dataclass
@@ -78,22 +93,39 @@ def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iter
         number += 1
 
 
-def make_examples(settings: Settings, chunk: Chunk) -> tuple[list[records.Example], int]:
-    """The examples of one chunk in random order, and how many word pieces its text has."""
+def make_records(settings: Settings, chunk: Chunk) -> Made:
+    """The examples of one chunk in random order: the work of one worker, whoever runs it."""
     number, documents = chunk
     tokenizer, pieces = _vocabulary(settings.vocab)
-    sentences = [[s for paragraph in document for s in split_sentences(paragraph)] for document in documents]
-    flat = iter(tokenizer.encode_batch([s for document in sentences for s in document]))
-    tokenized = [[ids for _ in document if (ids := next(flat))] for document in sentences]
-    tokenized = [document for document in tokenized if document]
-    examples = []
+    tokenized = _tokenize(tokenizer, documents)
+    features = records.features_for(settings.masking)
+    made, random_next = [], 0
+    # Written at once: tens of thousands of lists kept alive would be looked through by Python's
+    # garbage collector again and again: a sixth of all time at five copies.
+    for example in make_examples(settings, number, tokenized, pieces):
+        made.append(records.serialize(example, features))
+        random_next += example["next_sentence_labels"][0]
+    random.Random(f"{settings.seed}/{number}").shuffle(made)
+    return Made(made, random_next, sum(len(ids) for document in tokenized for ids in document))
+
+
+def make_examples(
+    settings: Settings, number: int, tokenized: Sequence[Document], pieces: Pieces
+) -> Iterator[records.Example]:
+    """The examples of chunk `number`, each document's together."""
     for copy in range(settings.dupe_factor):
         # A string seed is hashed with SHA-512: independent streams for neighbouring numbers.
         rng = random.Random(f"{settings.seed}/{number}/{copy}")
         for pair in segment_pairs(tokenized, settings.max_seq_length, settings.short_seq_prob, rng):
-            examples.append(_unmasked(pair) if settings.masking == "dynamic" else _masked(pair, pieces, settings, rng))
-    random.Random(f"{settings.seed}/{number}").shuffle(examples)
-    return examples, sum(len(ids) for document in tokenized for ids in document)
+            yield _unmasked(pair) if settings.masking == "dynamic" else _masked(pair, pieces, settings, rng)
+
+
+def _tokenize(tokenizer: Tokenizer, documents: list[list[str]]) -> list[list[list[int]]]:
+    """Ids of the sentences of each document; what has no word piece is left out."""
+    sentences = [[s for paragraph in document for s in split_sentences(paragraph)] for document in documents]
+    flat = iter(tokenizer.encode_batch([s for document in sentences for s in document]))
+    tokenized = [[ids for _ in document if (ids := next(flat))] for document in sentences]
+    return [document for document in tokenized if document]
 
 
 def write_shards(
@@ -110,23 +142,20 @@ def write_shards(
     quiet.start_tensorflow()
     import tensorflow as tf
 
-    features = records.features_for(settings.masking)
-    names = [f"records-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
-    for stale in directory.glob(".*.tfrecord"):
-        stale.unlink()  # left by a run that was killed
+    names = shard_names(shards)
+    clear(directory)
     totals = Totals()
     with contextlib.ExitStack() as stack:
         asides = [stack.enter_context(atomic.write_aside(directory / name)) for name in names]
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(aside))) for aside in asides]
-        done = map_in_order(functools.partial(make_examples, settings), chunks(documents), workers)
-        for examples, pieces in track(done, "records", "chunk"):
-            totals.pieces += pieces
-            for example in examples:
-                writers[totals.examples % shards].write(records.serialize(example, features))
+        done = map_in_order(functools.partial(make_records, settings), chunks(documents), workers)
+        for made in track(done, "records", "chunk"):
+            totals.pieces += made.pieces
+            totals.random_next += made.random_next
+            for record in made.records:
+                writers[totals.examples % shards].write(record)
                 totals.examples += 1
-                totals.random_next += example["next_sentence_labels"][0]
-        if totals.examples < shards:  # raised here, so that no file comes to its place
-            raise UsageError(f"the text makes {totals.examples} examples, too few for --shards={shards}")
+        require_enough(totals.examples, shards)  # raises in here, so that no file comes to its place
     files = {}
     for i, name in enumerate(names):
         count = len(range(i, totals.examples, shards))
@@ -134,9 +163,26 @@ def write_shards(
     return totals, files
 
 
+def clear(directory: Path) -> None:
+    """Remove what a run that was killed has left, whoever did its work."""
+    for stale in directory.glob(".*.tfrecord"):
+        stale.unlink()
+    shutil.rmtree(directory / STAGING, ignore_errors=True)
+
+
+def shard_names(shards: int) -> list[str]:
+    return [f"records-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
+
+
+def require_enough(examples: int, shards: int) -> None:
+    """Raises UsageError: a file would be empty."""
+    if examples < shards:
+        raise UsageError(f"the text makes {examples} examples, too few for --shards={shards}")
+
+
 @functools.lru_cache(maxsize=1)
-def _vocabulary(path: str) -> tuple[Tokenizer, Pieces]:
-    tokenizer = Tokenizer.from_vocab(path)
+def _vocabulary(vocab: tuple[str, ...]) -> tuple[Tokenizer, Pieces]:
+    tokenizer = Tokenizer(vocab)
     return tokenizer, Pieces.of(tokenizer)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
+
+from mobilebert_tf.checkpoints.tensorflow_parts import import_part
 
 MASKINGS = ("token", "whole_word", "dynamic")
 
@@ -45,16 +48,19 @@ def features_for(masking: str) -> dict[str, Feature]:
 
 
 def serialize(example: Mapping[str, list[int]], features: Mapping[str, Feature]) -> bytes:
-    """One `tf.train.Example`."""
-    import tensorflow as tf
-
-    values = {}
+    """One `tf.train.Example`; the same bytes in every process."""
+    message = _example_message()()
     for name, feature in features.items():
-        if feature.dtype == "float32":
-            values[name] = tf.train.Feature(float_list=tf.train.FloatList(value=example[name]))
-        else:
-            values[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=example[name]))
-    return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
+        kind = "float_list" if feature.dtype == "float32" else "int64_list"
+        getattr(message.features.feature[name], kind).value.extend(example[name])
+    # A map is otherwise written in the order of hashes, which no two processes share.
+    return message.SerializeToString(deterministic=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _example_message() -> Any:
+    """`tf.train.Example`, without the seconds that each worker would need to import all of TensorFlow."""
+    return import_part("tensorflow.core.example.example_pb2").Example
 
 
 def parse(

@@ -89,3 +89,53 @@ def test_wrong_use_is_one_line(files, tmp_path: Path, capsys):
         error = capsys.readouterr().err.strip()
         assert message in error and len(error.splitlines()) == 1
     assert there.read_text() == "{}" and not (tmp_path / "new.json").exists()
+
+
+@pytest.mark.slow
+def test_records_are_measured_beside_the_tokenizer(tmp_path: Path, capsys):
+    """The counts are those that the library gives here; shares follow from the samples."""
+    from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+    sentences = [f"{a} {b} word. Then {b} and {a}." for a in ("abc", "bcd", "cab") for b in ("dab", "bad", "add")]
+    text, vocab = tmp_path / "text.txt", tmp_path / "vocab.txt"
+    text.write_text("\n\n".join("\n".join(sentences) for _ in range(20)) + "\n")
+    letters = "abcdehnortw."
+    vocab.write_text("\n".join([*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters)]) + "\n")
+    output = tmp_path / "records.json"
+    flags = [f"--input={text}", f"--vocab={vocab}", f"--output={output}", "--rounds=2", "--workers=2"]
+    assert cli.run(["benchmark", "records", *flags, "--dupe_factors=1"]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads(output.read_text())
+    alone, one, two = result["subjects"]
+    assert [row["name"] for row in (alone, one, two)] == [
+        "tokenizer alone", "records, dupe_factor 1, 1 worker", "records, dupe_factor 1, 2 workers",
+    ]  # fmt: skip
+    pieces = 20 * sum(len(ids) for ids in Tokenizer.from_vocab(vocab).encode_batch(sentences))
+    for row in (alone, one, two):
+        assert [seen["pieces"] for seen in row["rounds"]] == [pieces, pieces]
+        assert all(len(seen["samples"]) == 1 and seen["processor_seconds"] > 0 for seen in row["rounds"])
+    assert one["rounds"][0]["records"] == two["rounds"][1]["records"] > 20
+    own = [[seen["processor_seconds"] for seen in row["rounds"]] for row in (alone, two)]
+    quotients = [a / b for a, b in zip(*own, strict=True)]
+    assert printed.splitlines()[3].endswith(f" {statistics.median(quotients):.0%}")
+    seconds = statistics.median(seen["samples"][0] for seen in one["rounds"])
+    assert f"{one['rounds'][0]['records'] / seconds:,.0f}" in printed.splitlines()[2]
+
+
+def test_wrong_use_of_records_is_one_line(tmp_path: Path, capsys):
+    vocab, text, empty = tmp_path / "vocab.txt", tmp_path / "text.txt", tmp_path / "empty.txt"
+    vocab.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")
+    text.write_text("a a.\n")
+    empty.write_text("")
+    new = f"--output={tmp_path / 'new.json'}"
+    for flags, message in (
+        ([f"--input={tmp_path}/none", f"--vocab={vocab}"], "no such file"),
+        ([f"--input={empty}", f"--vocab={vocab}"], "is empty"),
+        ([f"--input={text}", f"--vocab={text}"], "special token [PAD] is missing"),
+        ([f"--input={text}", f"--vocab={vocab}", "--dupe_factors=1,x"], "must be different numbers from 1 on"),
+        ([f"--input={text}", f"--vocab={vocab}", "--dupe_factors=5,5"], "must be different numbers from 1 on"),
+    ):
+        assert cli.run(["benchmark", "records", *flags, new]) == 2
+        error = capsys.readouterr().err.strip()
+        assert message in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "new.json").exists()

@@ -199,3 +199,76 @@ def test_tensorflow_datasets(tmp_path: Path) -> None:
         assert len(list(read_documents(input_files(str(output))))) == 7
         assert cli.run([*command[:-1], "--input=imdb_reviews:9.9.9", f"--output={output}2"]) == 2
     assert cli.run(["corpus", "--source=tfds", f"--output={tmp_path}/o", "--input=no_such_set_at_all"]) == 2
+
+
+@pytest.mark.slow
+def test_wikipedia_of_tensorflow_datasets(tmp_path: Path, capsys) -> None:
+    """Its articles have a title and a text; the slash in its name makes no folder."""
+    import tensorflow_datasets as tfds
+
+    output = tmp_path / "corpus"
+    command = ["corpus", "--source=tfds", f"--output={output}", "--input=wikipedia/20230601.en"]
+    with tfds.testing.mock_data(num_examples=4):
+        assert cli.run([*command, "--text_feature=body"]) == 2
+        assert "--text_feature=body: wikipedia/20230601.en has text, title" in capsys.readouterr().err
+        assert cli.run(command) == 0
+    assert input_files(str(output)) == [output / "wikipedia_20230601.en.txt"]
+    assert len(list(read_documents(input_files(str(output))))) == 4
+
+
+@pytest.fixture(scope="module")
+def prepared_set(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A set of TensorFlow Datasets that is really there: five examples to train on and two to test."""
+    pytest.importorskip("importlib_resources", reason="tensorflow-datasets prepares no set without it")
+    import tensorflow_datasets as tfds
+
+    directory = str(tmp_path_factory.mktemp("tensorflow_datasets"))
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="little_words",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict({"title": tfds.features.Text(), "text": tfds.features.Text()}),
+        split_datasets={
+            split: [(i, {"title": "", "text": f"  Text  {i} of {count}.\n\nAnother\tline.\n"}) for i in range(count)]
+            for split, count in (("train", 5), ("test", 2))
+        },
+        data_dir=directory,
+    )
+    tfds.core.add_data_dir(directory)
+    return "little_words"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "split, of_train, of_test", [("train", 5, 0), ("train[:3]", 3, 0), ("test", 0, 2), ("train[40%:]+test", 3, 2)]
+)
+def test_splits_of_tensorflow_datasets(
+    split: str, of_train: int, of_test: int, prepared_set: str, tmp_path: Path
+) -> None:
+    """A mock takes any split for the whole, so these are read from files."""
+    output = tmp_path / "corpus"
+    command = ["corpus", "--source=tfds", f"--output={output}", f"--input={prepared_set}", f"--split={split}"]
+    assert cli.run(command) == 0
+    documents = list(read_documents(input_files(str(output))))
+    assert all(document[1:] == ["Another line."] for document in documents)
+    first = {document[0] for document in documents}
+    assert len([text for text in first if text in {f"Text {i} of 5." for i in range(5)}]) == of_train
+    assert len([text for text in first if text in {f"Text {i} of 2." for i in range(2)}]) == of_test
+    assert len(documents) == of_train + of_test
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "split, reason",
+    [
+        ("validation", "Unknown split 'validation'"),
+        ("train[:x]", "Error parsing split"),
+        ("train[:0]", "Instruction [] corresponds to no data"),
+    ],
+)
+def test_a_wrong_split_is_one_line(split: str, reason: str, prepared_set: str, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "corpus"
+    command = ["corpus", "--source=tfds", f"--output={output}", f"--input={prepared_set}", f"--split={split}"]
+    assert cli.run(command) == 2
+    error = capsys.readouterr().err.strip()
+    assert f"--split={split}: {prepared_set} has no such split ({reason}" in error and len(error.splitlines()) == 1
+    assert not list(output.iterdir())

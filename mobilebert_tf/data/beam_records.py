@@ -1,0 +1,171 @@
+"""Documents -> sharded TFRecord files of pretraining examples, by an Apache Beam pipeline.
+
+Needs the extra `beam`. The workers may be on other machines, so they get text and return records
+through a staging place that both sides reach: `--temp_location` of Beam's options, else a
+folder in the output directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import shlex
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineState
+from apache_beam.transforms.combiners import TupleCombineFn
+
+from mobilebert_tf import atomic, quiet
+from mobilebert_tf.data import record_writer
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.data.record_writer import Settings, Totals
+from mobilebert_tf.errors import FailedError, UsageError
+
+LOCAL_RUNNER = "FnApiRunner"
+"""What runs in this process. Beam's DirectRunner ends there too, but first tries to download Prism."""
+
+
+def read_options(text: str) -> PipelineOptions:
+    """Beam's options from one string, as a shell would split it. The runner is local if it names none.
+
+    Raises:
+      UsageError: Beam does not know an option, a value or the runner.
+    """
+    said = io.StringIO()
+    try:
+        # argparse writes usage and reason before it exits.
+        with quiet.python_warnings_unlogged(), contextlib.redirect_stderr(said):
+            options = PipelineOptions(shlex.split(text))
+            known, given = options.get_all_options(), options.get_all_options(retain_unknown_options=True)
+            standard = options.view_as(StandardOptions)
+            if not standard.runner:
+                # Runners outside of Python have options that only they know; this one has not.
+                unknown = sorted(given.keys() - known.keys())
+                if unknown or text.strip()[:1] not in ("", "-"):
+                    raise ValueError(f"Apache Beam does not know {', '.join(unknown) or text}")
+                standard.runner = LOCAL_RUNNER
+            beam.Pipeline(options=options)  # finds the runner and asks it what is missing
+    except SystemExit:
+        raise UsageError(f"--beam_options={text}: {said.getvalue().strip().split('error: ')[-1]}") from None
+    except (ValueError, ImportError, AttributeError, TypeError) as error:
+        raise UsageError(f"--beam_options={text}: {error}") from None
+    return options
+
+
+def write_shards(
+    documents: Iterable[list[str]], settings: Settings, directory: Path, shards: int, options: PipelineOptions
+) -> tuple[Totals, dict[str, dict[str, int]]]:
+    """The same records as `record_writer.write_shards` makes, in files of the same names, in another order.
+
+    Returns:
+      The totals, and bytes and number of examples of each file.
+
+    Raises:
+      UsageError: there are fewer examples than files, the documents or the staging place cannot be used.
+      FailedError: a worker failed.
+    """
+    quiet.start_tensorflow()
+    if not os.environ.get(quiet.DEBUG_VARIABLE):
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failure is told once, by its exception
+    record_writer.clear(directory)
+    with _staging(directory, options) as place:
+        paths = _stage(documents, place)
+        totals = _run(paths, settings, place, shards, options)
+        record_writer.require_enough(totals.examples, shards)
+        return totals, _fetch(place, directory, shards)
+
+
+@contextlib.contextmanager
+def _staging(directory: Path, options: PipelineOptions) -> Iterator[str]:
+    place = str(directory.absolute() / record_writer.STAGING)
+    shared = options.view_as(GoogleCloudOptions).temp_location
+    try:
+        if shared:
+            place = FileSystems.join(shared, f"mobilebert-tf-records-{uuid.uuid4().hex}")
+        FileSystems.mkdirs(place)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{shared or place}: the chunks cannot be staged there ({error})") from None
+    try:
+        yield place
+    finally:
+        FileSystems.delete([place])
+
+
+def _stage(documents: Iterable[list[str]], place: str) -> list[str]:
+    """Write each chunk to a file; returns the paths.
+
+    Only a walk over the whole text says which documents make which chunk, since chunks go on from file to
+    file, and compressed text can be read from its beginning alone. So the driver walks it once, with
+    one chunk in memory; that takes some hundredths of the time of making the records.
+    """
+    paths = []
+    for number, chunk in track(record_writer.chunks(documents), "staging", "chunk"):
+        paths.append(FileSystems.join(place, f"chunk-{number:08d}.json"))
+        with FileSystems.create(paths[-1]) as file:
+            file.write(json.dumps((number, chunk)).encode())
+    return paths
+
+
+def _run(paths: list[str], settings: Settings, place: str, shards: int, options: PipelineOptions) -> Totals:
+    pipeline = beam.Pipeline(options=options)
+    made = (
+        pipeline
+        | "Chunks" >> beam.Create(paths)
+        | "Spread" >> beam.Reshuffle()
+        | "MakeRecords" >> beam.FlatMap(_make_records, settings).with_outputs("totals", main="records")
+    )
+    files = FileSystems.join(place, "records")
+    made.records | "Write" >> beam.io.WriteToTFRecord(files, file_name_suffix=".tfrecord", num_shards=shards)
+    (
+        made.totals
+        | "Add" >> beam.CombineGlobally(TupleCombineFn(sum, sum, sum))
+        | "ToJson" >> beam.Map(json.dumps)
+        | "WriteTotals" >> beam.io.WriteToText(FileSystems.join(place, "totals.json"), shard_name_template="")
+    )
+    try:
+        state = pipeline.run().wait_until_finish()
+    except Exception as error:  # whatever a worker or a runner raises
+        raise FailedError(f"the Beam pipeline failed: {_last_line(error)}") from error
+    if state != PipelineState.DONE:
+        raise FailedError(f"the Beam pipeline ended as {state}; the runner's own log says why")
+    with FileSystems.open(FileSystems.join(place, "totals.json")) as file:
+        return Totals(*json.load(file))
+
+
+def _make_records(path: str, settings: Settings) -> Iterator[Any]:
+    """The records of the chunk in `path`, and to the side what `Totals` adds up. Runs on a worker."""
+    with FileSystems.open(path) as file:
+        chunk = json.load(file)
+    made = record_writer.make_records(settings, chunk)
+    yield beam.pvalue.TaggedOutput("totals", (len(made.records), made.random_next, made.pieces))
+    yield from made.records
+
+
+def _fetch(place: str, directory: Path, shards: int) -> dict[str, dict[str, int]]:
+    """Bring the files to their place, all or none; each is read again in whole, checksums included."""
+    import tensorflow as tf
+
+    files = {}
+    with contextlib.ExitStack() as stack:
+        for name in record_writer.shard_names(shards):
+            aside = stack.enter_context(atomic.write_aside(directory / name))
+            with FileSystems.open(FileSystems.join(place, name)) as source, open(aside, "wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+            examples = tf.data.TFRecordDataset(str(aside)).reduce(0, lambda count, _: count + 1)
+            files[name] = {"bytes": aside.stat().st_size, "examples": int(examples)}
+    return files
+
+
+def _last_line(error: BaseException) -> str:
+    """Of a worker's failure Beam gives the whole traceback as text; its last line is the reason."""
+    return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]

@@ -8,7 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class Rates:
     """Of the tokenizer's `pieces_per_core`; the middle one of the rounds' quotients."""
 
 
-def rates(written: dict[str, Any]) -> list[Rates]:
+def rates(written: Mapping[str, Any]) -> list[Rates]:
     """Speeds from the results. Processor time is what other programs disturb least."""
     alone = _processor_seconds(written["subjects"][0])
     found = []
@@ -87,7 +87,7 @@ def rates(written: dict[str, Any]) -> list[Rates]:
     return found
 
 
-def _processor_seconds(subject: dict[str, Any]) -> list[float]:
+def _processor_seconds(subject: Mapping[str, Any]) -> list[float]:
     return [seen["processor_seconds"] for seen in subject["rounds"]]
 
 

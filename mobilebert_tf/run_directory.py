@@ -59,9 +59,13 @@ class Run:
         self.record.setdefault("changes", []).append(change)
         self.record["identity"] = _identity(command, self.record["identity"]["command"])
         self.record["options"] = dataclasses.asdict(command)
+        self.changed.clear()
+        self.unfinish()
+
+    def unfinish(self) -> None:
+        """Take back that the work is done, before something of it is taken away."""
         for key in ("finished", "outputs", "summary"):
             self.record.pop(key, None)
-        self.changed.clear()
         if self.writes:
             atomic.write_json(self.directory / RECORD, self.record)
 

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from mobilebert_tf.tokenization import Tokenizer
 
 _PLANS_OWN = "; left out: the plan's"
+_SAID_BY_A_FILE = (
+    *("strategy", "transfer_steps", "distillation_steps", "total_steps", "batch_size", "transfer_batch_size"),
+    *("transfer_learning_rate", "distillation_learning_rate", "sequence_length", "transfer_sequence_length"),
+    *("optimizer", "weight_decay", "clip_norm", "moments", "initialization", "attention_weight"),
+    *("ground_truth_ratio", "temperature", "layer_map", "layers_per_stage", "compare_embeddings"),
+)
 
 
 class Inputs(NamedTuple):
@@ -139,7 +145,7 @@ class Distill(TrainingOptions):
         identity=False,
     )
     redo_stage: str | None = option(
-        "begin this stage again, and those after it, with the flags of this command; those before it must be the same",
+        "begin this stage again, and those after it, with the flags of this command; those before it stay as they were",
         default=None,
         identity=False,
     )
@@ -202,9 +208,11 @@ class Distill(TrainingOptions):
         if self.optimizer:
             optimizer["name"] = self.optimizer
         if self.plan.endswith(".json"):
-            given = [name for name, value in changes.items() if value is not None]
-            if given:
-                raise UsageError(f"--{given[0]}: the plan in {self.plan} says it for every stage; change it there")
+            for field in dataclasses.fields(self):
+                if field.name in _SAID_BY_A_FILE and getattr(self, field.name) != field.default:
+                    raise UsageError(
+                        f"--{field.name}: the plan in {self.plan} says it for every stage; change it there"
+                    )
             return plan_file.read(self.plan)
         options = strategies.TransferOptions.named(
             self.plan,
@@ -227,10 +235,12 @@ class Distill(TrainingOptions):
         if redo:
             plan = resuming.with_earlier_stages(run.directory, plan, redo)
         if self.redo_stage and (run.changed or redone != self.redo_stage):
-            run.record["redone"] = self.redo_stage
-            run.reopen(self)
+            run.unfinish()
             if run.writes:
                 resuming.forget_from(run.directory, self.redo_stage)
+            # Last of all: killed before it, the same command begins the stage again.
+            run.record["redone"] = self.redo_stage
+            run.reopen(self)
         elif run.changed:
             resuming.check_goes_on(run.directory, plan)
         return run, plan
@@ -265,9 +275,8 @@ class Distill(TrainingOptions):
         from mobilebert_tf.model_directory import load_model_directory, save_model_directory
         from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.training.dtypes import activations
-        from mobilebert_tf.transfer import attention_maps, held_out
+        from mobilebert_tf.transfer import attention_maps, held_out, initialization
         from mobilebert_tf.transfer import stages as transfer_stages
-        from mobilebert_tf.transfer.initialization import initialize_student
 
         records, scored, tokenizer, config = inputs
         predicts = any(stage.predicts for stage in plan)
@@ -293,7 +302,9 @@ class Distill(TrainingOptions):
         stop = [stage.name for stage in plan].index(self.stop_after_stage) + 1 if self.stop_after_stage else len(plan)
         with clear_read_errors(records, scored):
             if plan[0].initialization == "teacher":
-                initialize_student(student, teacher, next(iter(one_pass(records, self.batch_size))))
+                initialization.initialize_student(
+                    student, teacher, next(iter(one_pass(records, initialization.EXAMPLES)))
+                )
             if run.writes:
                 atomic.write_json(run.directory / resuming.PLAN, plan_file.text_of(plan))
             transfer_stages.run(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -148,6 +149,8 @@ class _Run:
         log, journal = TrainingLog(self.directory, options.writes), Journal(self.directory, options.writes)
         log.rewind(stage.index, done)
         journal.note("resumed" if done else "begun", stage, done)
+        if done and options.writes:
+            print(f"  {stage.name}: goes on at step {done} of {stage.steps}", file=sys.stderr)
         if done == 0 and stage.index == 0:
             log.write(stage, 0, self._held_out())
         save_every, measure_every = (options.whole_calls(n) for n in (options.checkpoint_every, options.measure_every))

@@ -13,6 +13,10 @@ from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.transfer.pairing import takes_principal_components
 
 
+EXAMPLES = 64
+"""How many records the embedding norm is measured on. Two runs of other batches begin with the same student."""
+
+
 def initialize_student(student: PretrainingModel, teacher: PretrainingModel, batch: Mapping[str, Any]) -> None:
     """Copy embeddings and heads by name, and the embedding norm by meaning (paper §3.5).
 

@@ -74,7 +74,8 @@ def test_plans(made: Path, tmp_path: Path, complain: Complain) -> None:
     assert "--stop_after_stage=x: the plan has transfer_1" in said(stop_after_stage="x")
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps(plan_file.text_of(strategies.plan(strategies.TransferOptions(), 2))))
-    assert "--temperature: the plan in" in said(plan=plan, temperature=2)
+    for name, value in {"temperature": 2, "batch_size": 4, "strategy": "joint", "layers_per_stage": 2}.items():
+        assert f"--{name}: the plan in" in said(plan=plan, **{name: value})
     assert not (tmp_path / "x" / "checkpoints").exists()
 
 

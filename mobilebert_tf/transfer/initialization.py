@@ -12,7 +12,6 @@ from mobilebert_tf.layers.normalization import NoNorm
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.transfer.pairing import takes_principal_components
 
-
 EXAMPLES = 64
 """How many records the embedding norm is measured on. Two runs of other batches begin with the same student."""
 

@@ -1,4 +1,6 @@
-"""Tables of the README, made from the results: python -m mobilebert_tf.benchmarks.readme README.md
+"""Tables of the pages, made from the results:
+
+    python -m mobilebert_tf.benchmarks.readme README.md benchmarks/README.md
 
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; its figures come from the
 newest file `benchmarks/results/NAME-*.json` and from nowhere else.
@@ -18,8 +20,10 @@ from mobilebert_tf.benchmarks.records import rates
 
 
 def fill(text: str, results: Path) -> str:
-    """`text` with every table made again."""
+    """`text` with every table in it made again."""
     for name, table in TABLES.items():
+        if f"<!-- {name} -->" not in text:
+            continue
         source = max(results.glob(f"{name}-*.json"))
         made = table(json.loads(source.read_text(encoding="utf-8")))
         before, rest = text.split(f"<!-- {name} -->")
@@ -118,10 +122,10 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def main(path: str) -> None:
-    readme = Path(path)
-    atomic.write_text(readme, fill(readme.read_text(encoding="utf-8"), readme.parent / "benchmarks" / "results"))
+def main(paths: Sequence[str]) -> None:
+    for page in map(Path, paths):
+        atomic.write_text(page, fill(page.read_text(encoding="utf-8"), Path(__file__).parent / "results"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

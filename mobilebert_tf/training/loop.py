@@ -10,11 +10,12 @@ same updates as one that was not.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,15 +123,7 @@ def train(
     if done < stage.steps:
         run_steps = compile_stage(stage, objective, trainable, optimizer, strategy)
         run = _Run(stage, directory, options, checkpoints, measure)
-        try:
-            run.from_step(done, lambda: iter(_shares(strategy, batches(done))), run_steps)
-        except tf.errors.OpError:
-            if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-                raise
-            raise FailedError(
-                f"{stage.name}: another worker no longer answers, its own last lines say why; start all of them again "
-                "with the same command, they go on from the last checkpoint"
-            ) from None
+        run.from_step(done, lambda: iter(_shares(strategy, batches(done))), run_steps)
     return optimizer
 
 
@@ -161,7 +154,9 @@ class _Run:
                 # that a resumed run logs at the same steps as an undisturbed one.
                 count = min(options.steps_per_call - done % options.steps_per_call, stage.steps - done)
                 began = time.monotonic()
-                history = {name: values.numpy() for name, values in run_steps(batches, done, count).items()}
+                with _all_workers(stage, options.strategy):
+                    history = {name: values.numpy() for name, values in run_steps(batches, done, count).items()}
+                    asked_to_stop = count_workers(options.strategy, stop.signal is not None)
                 _stop_if_not_finite(stage, done, history["loss"], self.directory)
                 done += count
                 row = {name: float(values.mean()) for name, values in history.items()}
@@ -170,9 +165,8 @@ class _Run:
                     row |= self._held_out()
                 log.write(stage, done, row)
                 progress.update(done, row["loss"])
-                stopped_by = stop.signal
-                if count_workers(options.strategy, stop.signal is not None) and not stopped_by:
-                    stopped_by = "another worker"  # all stop at the same step
+                # All stop at the same step; a signal that came just now waits for the next call.
+                stopped_by = (stop.signal or "another worker") if asked_to_stop else None
                 if done % save_every == 0 or done == stage.steps or stopped_by:
                     if options.writes:
                         self.checkpoints.save(done)
@@ -191,6 +185,22 @@ class _Run:
         if not self.measure or not self.options.writes:
             return {}
         return {f"held_out/{name}": value for name, value in self.measure().items()}
+
+
+@contextlib.contextmanager
+def _all_workers(stage: Stage, strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Around what needs an answer of every worker: one that is lost becomes one clear line."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise
+        if isinstance(error, tf.errors.DataLossError):  # this one's own: a damaged record
+            raise
+        raise FailedError(
+            f"{stage.name}: another worker no longer answers, its own last lines say why; start all of them again "
+            "with the same command, they go on from the last checkpoint"
+        ) from None
 
 
 def _shares(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, join_run, open_run
 from mobilebert_tf.training import cluster
@@ -113,10 +114,15 @@ class TrainingOptions:
 
 
 def _tpu(tf: Any, address: str) -> Any:
-    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
-    tf.config.experimental_connect_to_cluster(resolver)
-    tf.tpu.experimental.initialize_tpu_system(resolver)
-    return tf.distribute.TPUStrategy(resolver)
+    """As TensorFlow's guide to TPUs has it."""
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:  # OSError: the name is asked for by HTTP
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UsageError(f"--distribution=tpu --tpu={address}: no TPU answers there ({reason})") from None
 
 
 _STRATEGIES: dict[str, Callable[[Any, str], Any]] = {

@@ -104,6 +104,16 @@ def test_a_fine_tuned_teacher(made: Path, tmp_path: Path, complain: Complain) ->
     assert "is fine-tuned (classifier); a teacher comes from pre-training" in said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["local", "no-such-tpu"])
+def test_a_tpu_that_is_not_there(address: str, made: Path, tmp_path: Path) -> None:
+    """In a process of its own, since the search for it changes what TensorFlow has for devices."""
+    words = distill(made, tmp_path / "x", distribution="tpu", tpu=address)
+    done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and f"--tpu={address}: no TPU answers there" in last
+
+
 def test_workers_need_a_cluster(
     made: Path, tmp_path: Path, complain: Complain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

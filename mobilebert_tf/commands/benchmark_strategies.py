@@ -14,10 +14,11 @@ from mobilebert_tf.options import option
 class BenchmarkStrategies:
     """Compare no transfer, auxiliary, joint and progressive transfer, and progressive without one of its parts.
 
-    All variants make the same number of updates of the same student on the same records. Each is run with
-    every one of --learning_rates for its last stage and the first seed, goes on with its best on held-out
-    text, and is repeated with --seeds seeds; every student is then fine-tuned and scored. Each run is a
-    command of its own in --work, so that a stopped comparison goes on with the same command.
+    All variants make the same number of updates of the same student on the same records. Each strategy is run
+    with every one of --learning_rates for its last stage and the first seed, goes on with its best on held-out
+    text (what lacks a part with that of progressive transfer), and is repeated with --seeds seeds; every
+    student is then fine-tuned and scored. Each run is a command of its own in --work, so that a stopped
+    comparison goes on with the same command.
 
     Example, with what `make demo` leaves:
       mobilebert-tf benchmark strategies --teacher=demo/teacher --records=demo/records/train \\

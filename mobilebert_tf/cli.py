@@ -42,6 +42,10 @@ COMMANDS = {
     "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
     "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),
     "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
+    "benchmark transfer": (
+        "mobilebert_tf.commands.benchmark:BenchmarkTransfer",
+        "steps per second of the stages of transfer",
+    ),
     "benchmark conversion": (
         "mobilebert_tf.commands.benchmark:BenchmarkConversion",
         "seconds and memory of `convert`",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
+from mobilebert_tf.benchmarks import transfer
 
 
 def fill(text: str, results: Path) -> str:
@@ -60,6 +61,21 @@ def _training(found: Mapping[str, Any]) -> str:
     return _table(("", "steps per second", "first step", "time per step, ours = 1"), rows)
 
 
+def _transfer(found: Mapping[str, Any]) -> str:
+    """Stages of transfer, those of a peer below ours."""
+    rows = []
+    for subject in found["subjects"]:
+        first, most = transfer.first_step(subject), transfer.peak(subject)
+        cells = (
+            f"{1 / subject['summary']['median']:.2f}",
+            f"{first:.1f} s" if first else "-",
+            f"{most / 1024:.1f} GiB" if most else "-",
+            f"{1 / subject['ratio']['median']:.2f}" if "ratio" in subject else "",
+        )
+        rows.append((subject["name"], *cells))
+    return _table(("", "steps per second", "first step", "peak memory", "speed, tf-models = 1"), rows)
+
+
 def _conversion(found: Mapping[str, Any]) -> str:
     """Time and memory of conversions."""
     rows = []
@@ -89,6 +105,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
     "training": _training,
+    "transfer": _transfer,
     "conversion": _conversion,
     "host": _host,
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
-from mobilebert_tf.benchmarks import strategies
+from mobilebert_tf.benchmarks import strategies, transfer
 from mobilebert_tf.benchmarks.records import rates
 
 
@@ -64,6 +64,21 @@ def _training(found: Mapping[str, Any]) -> str:
         first = f"{firsts[len(firsts) // 2]:.1f} s" if firsts else "-"
         rows.append((subject["name"], f"{1 / median:.2f}", first, f"{median / ours:.2f}"))
     return _table(("", "steps per second", "first step", "time per step, ours = 1"), rows)
+
+
+def _transfer(found: Mapping[str, Any]) -> str:
+    """Stages of transfer, those of a peer below ours."""
+    rows = []
+    for subject in found["subjects"]:
+        first, most = transfer.first_step(subject), transfer.peak(subject)
+        cells = (
+            f"{1 / subject['summary']['median']:.2f}",
+            f"{first:.1f} s" if first else "-",
+            f"{most / 1024:.1f} GiB" if most else "-",
+            f"{1 / subject['ratio']['median']:.2f}" if "ratio" in subject else "",
+        )
+        rows.append((subject["name"], *cells))
+    return _table(("", "steps per second", "first step", "peak memory", "speed, tf-models = 1"), rows)
 
 
 def _conversion(found: Mapping[str, Any]) -> str:
@@ -117,6 +132,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "strategies": _strategies,
     "records": _records,
     "training": _training,
+    "transfer": _transfer,
     "conversion": _conversion,
     "host": _host,
 }

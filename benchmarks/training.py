@@ -64,11 +64,11 @@ def measure(settings: Settings, peers: dict[str, str]) -> list[Subject]:
 def _ours(settings: Settings, dtype: str) -> dict[str, Any]:
     values = {**dataclasses.asdict(settings), "dtype": dtype}
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.training_step", json.dumps(values)]
-    return json.loads(_output(OURS, command).strip().splitlines()[-1])
+    return json.loads(output_of(OURS, command).strip().splitlines()[-1])
 
 
 def _peer(name: str, command: str) -> dict[str, Any]:
-    text = _output(name, shlex.split(command))
+    text = output_of(name, shlex.split(command))
     rate = re.search(r"= *([\d.]+) steps/s", text)
     first = re.search(r"first step s ([\d.]+)", text)
     if not rate:
@@ -79,9 +79,10 @@ def _peer(name: str, command: str) -> dict[str, Any]:
     }
 
 
-def _output(name: str, command: list[str]) -> str:
+def output_of(name: str, command: list[str], directory: str | None = None) -> str:
+    """What a measuring process printed. Raises FailedError if it died."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
     except OSError as error:
         raise FailedError(f"{name}: {command[0]}: {error.strerror}") from None
     if done.returncode:

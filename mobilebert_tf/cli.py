@@ -43,6 +43,10 @@ COMMANDS = {
     "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),
     "benchmark records": ("mobilebert_tf.commands.benchmark:BenchmarkRecords", "speed of `records` and its tokenizer"),
     "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
+    "benchmark transfer": (
+        "mobilebert_tf.commands.benchmark:BenchmarkTransfer",
+        "steps per second of the stages of transfer",
+    ),
     "benchmark conversion": (
         "mobilebert_tf.commands.benchmark:BenchmarkConversion",
         "seconds and memory of `convert`",

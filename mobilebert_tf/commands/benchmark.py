@@ -1,4 +1,4 @@
-"""`benchmark host`, `records`, `training`, `conversion`: what each measures stands in its help."""
+"""`benchmark host`, `records`, `training`, `transfer`, `conversion`: what each measures stands in its help."""
 
 from __future__ import annotations
 
@@ -176,6 +176,52 @@ class BenchmarkTraining:
         results.write(self.output, written)
         print(training.table(written))
         print(f"\nbenchmark training: {self.output} has all samples")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkTransfer:
+    """Measure the stages of knowledge transfer: steps per second, time to the first step, memory.
+
+    small: a pair of 6 layers, hidden 256, batch 16, its last layer-wise stage and distillation. full:
+    ib_bert_large teaches mobilebert, 24 layers, batch 8; the 1st, 12th and 24th stage and distillation.
+    Batches are made up, the optimizer is LAMB. Other implementations of the small pair can run in the
+    same rounds; their command must print a line `stage 5 ... = X steps/s` for each stage.
+
+    Examples:
+      mobilebert-tf benchmark transfer --output=transfer.json
+      mobilebert-tf benchmark transfer --sizes=small --output=both.json --peers="other=python other_stages.py"
+    """
+
+    output: str = option("JSON file for the results")
+    sizes: str = option("pairs to measure: small, full, or both with a comma between", "small,full")
+    threads: int = option("threads of TensorFlow", 2, least=1)
+    steps: int = option("timed steps per stage and round", 12, least=1)
+    rounds: int = option("rounds over all stages and the peers, each in a fresh process", 3, least=1)
+    peers: str | None = option("other implementations of the small pair, NAME=COMMAND; NAME=COMMAND", None)
+
+    def run(self) -> None:
+        """Measure, write, print.
+
+        Raises:
+          UsageError: the output exists, a size is unknown, or a peer is not NAME=COMMAND.
+          FailedError: a measuring process died.
+        """
+        from mobilebert_tf.benchmarks import results, training, transfer
+
+        sizes = self.sizes.split(",")
+        if not set(sizes) <= set(transfer.CASES) or len(set(sizes)) < len(sizes):
+            raise UsageError(f"--sizes={self.sizes}: can be small, full, or both with a comma between")
+        peers = training.parse_peers(self.peers)
+        if peers and "small" not in sizes:
+            raise UsageError(f"--peers: run beside the small pair, which --sizes={self.sizes} leaves out")
+        results.check_output(self.output)
+        settings = transfer.Settings(threads=self.threads, steps=self.steps, rounds=self.rounds)
+        cases = [case for size in sizes for case in transfer.CASES[size]]
+        subjects = transfer.measure(cases, settings, peers)
+        written = results.document("transfer step", "s", dataclasses.asdict(settings), subjects)
+        results.write(self.output, written)
+        print(transfer.table(written))
+        print(f"\nbenchmark transfer: {self.output} has all samples")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,7 @@ FULL = Pair(
 CASES = {
     "small": (
         Case(pair=SMALL, stage="transfer_6"),
+        Case(pair=SMALL, stage="transfer_6", teacher_dtype="bfloat16"),
         Case(pair=SMALL, stage="transfer_6", plan="tf_models"),
         Case(pair=SMALL, stage="distillation"),
     ),

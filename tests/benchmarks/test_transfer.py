@@ -61,7 +61,7 @@ def test_every_case_is_a_stage_of_its_plan():
     from mobilebert_tf.transfer import strategies
 
     cases = [case for size in CASES.values() for case in size]
-    assert len({case.name for case in cases}) == len(cases) == 9
+    assert len({case.name for case in cases}) == len(cases) == 10
     for case in cases:
         plan = strategies.plan(strategies.TransferOptions.named(case.plan), case.pair.student.num_hidden_layers)
         stage = next(stage for stage in plan if stage.name == case.stage)

@@ -1,4 +1,4 @@
-"""A classifier as frozen functions, one per sequence length, in one SavedModel."""
+"""A classifier as functions of constants, one per sequence length, in one SavedModel."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.rewrite.graph import logits
+from mobilebert_tf.export.rewrite.network import Network, read_network
+from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
 from mobilebert_tf.export.runtime import INPUTS, OUTPUT
-from mobilebert_tf.layers.shared_trace import blocks_apart
 from mobilebert_tf.models import ClassificationModel
 
 SHORTEST = 3
@@ -50,34 +51,32 @@ def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -
     return wanted
 
 
-def write_saved_model(model: ClassificationModel, lengths: Sequence[int], directory: str | os.PathLike[str]) -> None:
+def write_saved_model(
+    model: ClassificationModel,
+    lengths: Sequence[int],
+    directory: str | os.PathLike[str],
+    rewrites: Sequence[str] = tuple(REWRITES),
+) -> None:
     """A SavedModel with one signature per length: int32 `input_ids`, `input_mask`,
     `segment_ids` [1, T] -> float32 `logits` [1, C].
 
-    Variables are constants in it. Converted as they are, Keras 3 variables leave
-    READ_VARIABLE operations in the file.
+    The graphs are not the Keras model's. They are built from its weights after the named
+    `rewrites`, which are constants in them: equal ones the converter stores once. Converted
+    as they are, Keras 3 variables leave READ_VARIABLE operations in the file.
     """
-    signatures = {signature_name(length): _frozen(model, length) for length in lengths}
-    # The converter has no use for gradients, and those of frozen functions cannot be saved.
+    network = read_network(model)
+    signatures = {signature_name(length): _graph(network, length, rewrites) for length in lengths}
+    # The converter has no use for gradients, and those of such functions cannot be saved.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures, options=options)
 
 
-def _frozen(model: ClassificationModel, length: int) -> Any:
+def _graph(network: Network, length: int, rewrites: Sequence[str]) -> Any:
+    rewritten = rewrite(network, length, rewrites)
     specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
 
     @tf.function(input_signature=specs)
-    def with_variables(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
-        inputs = {"input_ids": input_ids, "input_mask": input_mask, "segment_ids": segment_ids}
-        return {OUTPUT: model(inputs, training=False)}
+    def function(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
+        return {OUTPUT: logits(rewritten, input_ids, input_mask, segment_ids)}
 
-    # The converter wants one plain graph.
-    with blocks_apart():
-        frozen = convert_variables_to_constants_v2(with_variables.get_concrete_function())
-
-    # Freezing loses the name of the output; this wrapper gives it back.
-    @tf.function(input_signature=specs)
-    def named(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
-        return {OUTPUT: frozen(input_ids=input_ids, input_mask=input_mask, segment_ids=segment_ids)[0]}
-
-    return named.get_concrete_function()
+    return function.get_concrete_function()

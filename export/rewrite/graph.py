@@ -1,0 +1,141 @@
+"""A network as a TensorFlow graph for one sequence length, in the operations the converter maps best.
+
+Tokens are rows: a product of two matrices, its bias and its relu become one FULLY_CONNECTED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mobilebert_tf.export.rewrite.network import (
+    Block,
+    Bottleneck,
+    Dense,
+    Embeddings,
+    FeedForward,
+    Mask,
+    Network,
+    Norm,
+    Residual,
+)
+from mobilebert_tf.layers.activation import activate
+
+_Masking = Callable[[Any], Any]
+"""Scores [N, Tq, T] -> scores with padded keys pushed down."""
+
+
+def logits(network: Network, input_ids: Any, input_mask: Any, segment_ids: Any) -> Any:
+    """float32 [1, C] of int32 [1, T] each, as operations of the graph that is being built."""
+    length = input_ids.shape[-1]
+    mask = tf.reshape(input_mask, [length])
+    x = _embed(network.embeddings, tf.reshape(input_ids, [length]), tf.reshape(segment_ids, [length]))
+    shared = _masking(network.mask, mask) if network.mask.shared else None
+    for block in network.blocks:
+        x = _block(block, x, shared or _masking(network.mask, mask), network)
+    first = x if network.blocks[-1].first_token_only else x[:1]
+    if network.pooler:
+        first = tf.tanh(_dense(network.pooler, first))
+    return _dense(network.classifier, first)
+
+
+def _embed(embeddings: Embeddings, ids: Any, segments: Any) -> Any:
+    words = tf.gather(_constant(embeddings.word_table), ids)
+    if embeddings.trigram:
+        padded = tf.pad(words, [[1, 1], [0, 0]])
+        words = tf.concat([padded[2:], words, padded[:-2]], axis=-1)
+    if embeddings.projection:
+        words = _dense(embeddings.projection, words)
+    types = tf.gather(_constant(embeddings.type_table), segments)
+    x = words + types + _constant(embeddings.position_table)[: ids.shape[0]]
+    return _norm(embeddings.norm, x)
+
+
+def _masking(mask: Mask, input_mask: Any) -> _Masking:
+    real = tf.cast(input_mask, tf.float32)
+    # Hugging Face's constant, float32's least number, overflows when a score is added to it.
+    constant = max(mask.constant, -1e38)
+    padding = (1.0 - real) * constant
+    if mask.mode == "add":
+        return lambda scores: scores + padding
+    return lambda scores: scores * real + padding
+
+
+def _block(block: Block, x: Any, masking: _Masking, network: Network) -> Any:
+    def kept(rows: Any) -> Any:
+        return rows[:1] if block.first_token_only else rows
+
+    # Narrow. Of the inner stream alone the rows that come out are needed.
+    if block.narrow_attention:
+        assert block.input_bottleneck
+        query_key = value = _bottleneck(block.input_bottleneck, x)
+        inner = kept(value)
+    else:
+        query_key = _bottleneck(block.query_key_bottleneck, x) if block.query_key_bottleneck else x
+        value = x
+        inner = _bottleneck(block.input_bottleneck, kept(x)) if block.input_bottleneck else kept(x)
+    # Attend.
+    query = _dense(block.query, kept(query_key))
+    if block.query_scale != 1.0:
+        query = query * block.query_scale
+    query = _split_heads(query, network.heads)
+    key = _split_heads(_dense(block.key, query_key), network.heads)
+    scores = masking(tf.matmul(query, key, transpose_b=True))
+    context = tf.matmul(tf.nn.softmax(scores), _split_heads(_dense(block.value, value), network.heads))
+    inner = _residual(block.attention_output, _merge_heads(context), inner)
+    # Feed forward.
+    for feedforward in block.feedforwards:
+        inner = _feedforward(feedforward, inner, network.activation)
+    # Widen.
+    return _residual(block.output_bottleneck, inner, kept(x)) if block.output_bottleneck else inner
+
+
+def _split_heads(x: Any, heads: int) -> Any:
+    """[T, I] -> [N, T, D]; one row needs no transposition."""
+    length, width = x.shape
+    if length == 1:
+        return tf.reshape(x, [heads, 1, width // heads])
+    return tf.transpose(tf.reshape(x, [length, heads, width // heads]), [1, 0, 2])
+
+
+def _merge_heads(x: Any) -> Any:
+    """[N, T, D] -> [T, I]."""
+    heads, length, size = x.shape
+    if length > 1:
+        x = tf.transpose(x, [1, 0, 2])
+    return tf.reshape(x, [length, heads * size])
+
+
+def _feedforward(feedforward: FeedForward, x: Any, activation: str) -> Any:
+    return _residual(feedforward.output, activate(activation, _dense(feedforward.intermediate, x)), x)
+
+
+def _bottleneck(bottleneck: Bottleneck, x: Any) -> Any:
+    return _norm(bottleneck.norm, _dense(bottleneck.dense, x))
+
+
+def _residual(residual: Residual, x: Any, incoming: Any) -> Any:
+    if residual.scale is not None:
+        incoming = incoming * _constant(residual.scale)
+    return _norm(residual.norm, _dense(residual.dense, x) + incoming)
+
+
+def _norm(norm: Norm | None, x: Any) -> Any:
+    if norm is None:
+        return x
+    if norm.epsilon is not None:
+        centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+        x = centred * tf.math.rsqrt(tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True) + norm.epsilon)
+    return x * _constant(norm.gamma) + _constant(norm.beta)
+
+
+def _dense(dense: Dense, x: Any) -> Any:
+    product = tf.matmul(x, _constant(dense.kernel))
+    return product + _constant(dense.bias) if dense.bias.any() else product
+
+
+def _constant(values: np.ndarray) -> Any:
+    return tf.constant(values, tf.float32)

@@ -1,0 +1,80 @@
+"""Every rewrite: a function from network to network that leaves the logits as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.rewrite.network import Dense, Network
+from mobilebert_tf.export.rewrite.norms import fold_norms
+
+MASK_BOUND = 10_000.0
+"""Largest constant on the scores of padded keys, the one of Google's first release. Their share
+of a softmax is zero in float32 as long as real scores are not some 9,900 below theirs."""
+
+
+def fold_attention_scale(network: Network) -> Network:
+    """1 / sqrt(D) in the query's weights: nothing is multiplied while running."""
+    blocks = [
+        dataclasses.replace(
+            block,
+            query=Dense(block.query.kernel * block.query_scale, block.query.bias * block.query_scale),
+            query_scale=1.0,
+        )
+        for block in network.blocks
+    ]
+    return dataclasses.replace(network, blocks=tuple(blocks))
+
+
+def first_token_only(network: Network) -> Network:
+    """In the last block, only the row of [CLS] beyond keys and values: the head reads no other."""
+    last = dataclasses.replace(network.blocks[-1], first_token_only=True)
+    return dataclasses.replace(network, blocks=(*network.blocks[:-1], last))
+
+
+def share_mask(network: Network, bound: float = MASK_BOUND) -> Network:
+    """The mask is made once, and its constant is bounded.
+
+    A constant of -1e9 or float32's least number costs int8 scores all their bits.
+    """
+    mask = network.mask
+    constant = max(mask.constant, -bound)
+    return dataclasses.replace(network, mask=dataclasses.replace(mask, constant=constant, shared=True))
+
+
+def cut_positions(network: Network, length: int) -> Network:
+    """Only the first `length` rows of the position table."""
+    table = network.embeddings.position_table[:length]
+    return dataclasses.replace(network, embeddings=dataclasses.replace(network.embeddings, position_table=table))
+
+
+REWRITES: dict[str, Callable[[Network, int], Network]] = {
+    "fold_norms": lambda network, length: fold_norms(network),
+    "fold_attention_scale": lambda network, length: fold_attention_scale(network),
+    "first_token_only": lambda network, length: first_token_only(network),
+    "share_mask": lambda network, length: share_mask(network),
+    "cut_positions": cut_positions,
+}
+"""By name; each takes the sequence length T of the graph as well."""
+
+
+def parse_rewrites(without: str) -> tuple[str, ...]:
+    """Names of the rewrites that remain without these comma-separated ones.
+
+    Raises:
+      UsageError: there is no such rewrite.
+    """
+    left_out = [name.strip() for name in without.split(",") if name.strip()]
+    for name in left_out:
+        if name not in REWRITES:
+            raise UsageError(f"--without_rewrites: there is no rewrite {name!r}; there are {', '.join(REWRITES)}")
+    return tuple(name for name in REWRITES if name not in left_out)
+
+
+def rewrite(network: Network, length: int, names: Sequence[str] = tuple(REWRITES)) -> Network:
+    """`network` after the named rewrites, in the order of the table, for inputs of `length` tokens."""
+    for name in REWRITES:
+        if name in names:
+            network = REWRITES[name](network, length)
+    return network

@@ -1,0 +1,82 @@
+"""A network in float64, written down from its definition: what rewrites are compared in."""
+
+import math
+
+import numpy as np
+
+
+def logits(network, ids, mask, segments):
+    """[C] for one sequence of T ids, mask and segments."""
+    x = embed(network.embeddings, ids, segments)
+    for block in network.blocks:
+        x = run_block(block, x, mask, network)
+    first = x[0]
+    if network.pooler:
+        first = np.tanh(dense(network.pooler, first))
+    return dense(network.classifier, first)
+
+
+def embed(embeddings, ids, segments):
+    words = embeddings.word_table[ids]
+    if embeddings.trigram:
+        nothing = np.zeros_like(words[:1])
+        following = np.concatenate([words[1:], nothing])
+        preceding = np.concatenate([nothing, words[:-1]])
+        words = np.concatenate([following, words, preceding], axis=1)
+    if embeddings.projection:
+        words = dense(embeddings.projection, words)
+    positions = embeddings.position_table[np.arange(len(ids))]
+    return normalize(embeddings.norm, words + embeddings.type_table[segments] + positions)
+
+
+def run_block(block, x, mask, network):
+    inner, query_key, value = x, x, x
+    if block.input_bottleneck:
+        inner = normalize(block.input_bottleneck.norm, dense(block.input_bottleneck.dense, x))
+    if block.narrow_attention:
+        query_key, value = inner, inner
+    elif block.query_key_bottleneck:
+        query_key = normalize(block.query_key_bottleneck.norm, dense(block.query_key_bottleneck.dense, x))
+    rows = slice(0, 1) if block.first_token_only else slice(None)
+    query = dense(block.query, query_key) * block.query_scale
+    key, value = dense(block.key, query_key), dense(block.value, value)
+    context = []
+    for one in np.split(np.arange(query.shape[1]), network.heads):
+        scores = np.array([[q @ k for k in key[:, one]] for q in query[rows, one]])
+        if network.mask.mode == "replace":
+            scores = scores * mask
+        scores = scores + (1 - mask) * network.mask.constant
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        context.append(shares / shares.sum(axis=1, keepdims=True) @ value[:, one])
+    inner = residual(block.attention_output, np.concatenate(context, axis=1), inner[rows])
+    for feedforward in block.feedforwards:
+        hidden = activate(network.activation, dense(feedforward.intermediate, inner))
+        inner = residual(feedforward.output, hidden, inner)
+    return residual(block.output_bottleneck, inner, x[rows]) if block.output_bottleneck else inner
+
+
+def residual(end, x, incoming):
+    scale = 1.0 if end.scale is None else end.scale
+    return normalize(end.norm, dense(end.dense, x) + scale * incoming)
+
+
+def dense(layer, x):
+    return x @ layer.kernel + layer.bias
+
+
+def normalize(norm, x):
+    if norm is None:
+        return x
+    if norm.epsilon is not None:
+        x = (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + norm.epsilon)
+    return norm.gamma * x + norm.beta
+
+
+def activate(name, x):
+    if name == "relu":
+        return np.maximum(x, 0)
+    if name == "relu6":
+        return np.clip(x, 0, 6)
+    if name == "gelu":
+        return 0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))

@@ -1,0 +1,91 @@
+"""The TensorFlow graph of a network against the same network in float64, and what the converter makes of it."""
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.export.operators import read_operators
+from mobilebert_tf.export.recipes import RECIPES
+from mobilebert_tf.export.rewrite import norms, rules
+from mobilebert_tf.export.rewrite.network import read_network
+
+from .numpy_network import logits
+from .test_rewrite import LENGTH, OPTIONS, inputs, model
+
+
+def graph_logits(network, *rows):
+    import tensorflow as tf
+
+    from mobilebert_tf.export.rewrite import graph
+
+    rows = [tf.constant(row[None], tf.int32) for row in rows]
+    return tf.function(lambda *rows: graph.logits(network, *rows))(*rows).numpy()[0]
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONS if name != "24_blocks"])
+@pytest.mark.parametrize("rewrites", [(), tuple(rules.REWRITES)], ids=["as_trained", "rewritten"])
+def test_graph_computes_its_network(name, rewrites):
+    network = rules.rewrite(read_network(model(name)), LENGTH, rewrites)
+    expected = logits(network, *inputs())
+    # float32, 1e-7, against float64.
+    np.testing.assert_allclose(graph_logits(network, *inputs()), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_graph_multiplies_where_units_begin_again():
+    network = norms.fold_norms(read_network(model("student")), most=1.0)
+    assert network.blocks[0].output_bottleneck.scale is not None
+    expected = logits(network, *inputs())
+    np.testing.assert_allclose(graph_logits(network, *inputs()), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def convert(tmp_path, name, rewrites, lengths=(LENGTH,)):
+    from mobilebert_tf.export.convert import convert
+    from mobilebert_tf.export.signatures import write_saved_model
+
+    write_saved_model(model(name), lengths, tmp_path / "saved", rewrites)
+    path = tmp_path / "file.tflite"
+    path.write_bytes(convert(tmp_path / "saved", lengths, RECIPES["float32"]))
+    return path
+
+
+def test_operators_of_a_rewritten_student(tmp_path):
+    network = read_network(model("student"))
+    counts = read_operators(convert(tmp_path, "student", tuple(rules.REWRITES))).counts
+    blocks, feedforwards = len(network.blocks), len(network.blocks[0].feedforwards)
+    # Two bottlenecks, query, key, value, attention's output, the feed-forward networks, the output; then
+    # embeddings and head.
+    assert counts["FULLY_CONNECTED"] == blocks * (7 + 2 * feedforwards) + 2
+    # The mask and a residual after attention, each feed-forward network and the block; types and positions.
+    assert counts["ADD"] == blocks * (3 + feedforwards) + 2
+    # Mask alone: the word "padding" as a number, once.
+    assert counts["MUL"] == counts["SUB"] == counts["CAST"] == 1
+    # Query, key, value and context; in the last block query and context are one row.
+    assert counts["TRANSPOSE"] == 4 * blocks - 2
+    assert counts["BATCH_MATMUL"] == 2 * counts["SOFTMAX"] == 2 * blocks
+    assert set(counts) == {
+        "FULLY_CONNECTED", "ADD", "MUL", "SUB", "CAST", "TRANSPOSE", "BATCH_MATMUL", "SOFTMAX", "RESHAPE", "GATHER",
+        "PAD", "STRIDED_SLICE", "CONCATENATION",
+    }  # fmt: skip
+
+
+def test_rewrites_that_are_turned_off_show_in_the_file(tmp_path):
+    whole = read_operators(convert(tmp_path, "student", tuple(rules.REWRITES))).counts
+    norms_left = read_operators(convert(tmp_path, "student", rules.parse_rewrites("fold_norms"))).counts
+    # The gammas of the residual sums; the converter itself folds the last one, into the classifier,
+    # and those behind products.
+    network = read_network(model("student"))
+    sums = len(network.blocks) * (2 + len(network.blocks[0].feedforwards))
+    assert norms_left["MUL"] - whole["MUL"] == sums - 1
+    all_rows = read_operators(convert(tmp_path, "student", rules.parse_rewrites("first_token_only"))).counts
+    assert all_rows["TRANSPOSE"] - whole["TRANSPOSE"] == 2
+
+
+def test_lengths_share_the_weights(tmp_path):
+    from ai_edge_litert import schema_py_generated as schema
+
+    path = convert(tmp_path, "student", tuple(rules.REWRITES), (5, 7))
+    file = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    buffers = [file.Buffers(i) for i in range(file.BuffersLength())]
+    contents = [buffer.DataAsNumpy().tobytes() for buffer in buffers if buffer.DataLength() >= 64]
+    # A kernel each, and the word table.
+    assert len(contents) > 20
+    assert len(contents) == len(set(contents))

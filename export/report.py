@@ -12,14 +12,15 @@ from mobilebert_tf.text_table import aligned
 
 
 def as_json(
-    *, model: dict[str, Any], lengths: Sequence[int], compared_on: str, keras: dict[str, Any] | None,
-    variants: Sequence[Variant],
+    *, model: dict[str, Any], lengths: Sequence[int], rewrites: Sequence[str], compared_on: str,
+    keras: dict[str, Any] | None, variants: Sequence[Variant],
 ) -> dict[str, Any]:  # fmt: skip
     """The content of `report.json`.
 
     Args:
       model: name and hash of what was exported.
       lengths: T of each signature.
+      rewrites: names of those that were applied.
       compared_on: which examples the parity stands for.
       keras: the task's metrics of the Keras model, if it was scored.
       variants: a row per recipe, those that failed too.
@@ -28,6 +29,7 @@ def as_json(
         "made_by": provenance.describe(),
         "model": model,
         "sequence_lengths": list(lengths),
+        "rewrites": list(rewrites),
         "parity_examples": compared_on,
         "keras": keras,
         "variants": [dataclasses.asdict(variant) for variant in variants],

@@ -12,7 +12,8 @@ import tensorflow as tf
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.rewrite.graph import logits
-from mobilebert_tf.export.rewrite.network import Network, read_network
+from mobilebert_tf.export.rewrite.network import Network
+from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
 from mobilebert_tf.export.runtime import INPUTS, OUTPUT
 from mobilebert_tf.models import ClassificationModel

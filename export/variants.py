@@ -18,6 +18,7 @@ from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export.convert import convert
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.recipes import Recipe
+from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.runtime import TfliteClassifier
 from mobilebert_tf.export.signatures import write_saved_model
 from mobilebert_tf.export.verify import Parity, crop, fault, measure_parity, padding_changes
@@ -44,6 +45,7 @@ class Variant:
     parity: dict[str, Any] | None = None
     padding_invariant: bool | None = None
     ops: dict[str, int] | None = None
+    """How often each operator stands in one signature."""
     latency_ms: dict[str, Any] | None = None
     passed: bool = False
     reason: str | None = None
@@ -62,9 +64,16 @@ class Checks:
 
 
 def make_variants(
-    model: ClassificationModel, lengths: Sequence[int], recipes: Sequence[Recipe], checks: Checks, directory: Path
+    model: ClassificationModel,
+    lengths: Sequence[int],
+    recipes: Sequence[Recipe],
+    checks: Checks,
+    directory: Path,
+    rewrites: Sequence[str] = tuple(REWRITES),
 ) -> list[Variant]:
     """Write `<recipe>.tflite` into `directory`, or into `rejected/` below it, and measure each.
+
+    All hold the network after these `rewrites`; all are compared with the Keras model.
 
     A recipe that fails does not stop the others; its row says why.
 
@@ -75,7 +84,7 @@ def make_variants(
     rows = []
     with tempfile.TemporaryDirectory() as saved_model:
         with quiet.native_stderr_hidden():
-            write_saved_model(model, lengths, saved_model)
+            write_saved_model(model, lengths, saved_model, rewrites)
         for recipe in recipes:
             print(f"export: {recipe.name} ({recipe.description})", flush=True)
             try:

@@ -210,7 +210,7 @@ def _units(gammas: Sequence[np.ndarray], most: float) -> list[_Step]:
         products = [*segments[-1], segments[-1][-1] * gamma]
         size = np.abs(products)
         # Moved to lie evenly around one, the units of a channel may span the square of `most`.
-        if size.min() > 0 and (size.max(axis=0) <= most**2 * size.min(axis=0)).all():
+        if (size.max(axis=0) <= most**2 * size.min(axis=0)).all():
             segments[-1] = products
         else:
             segments.append([np.ones_like(gamma)])

@@ -23,7 +23,9 @@ BUILDING = ".building"
 class Export:
     """Turn a fine-tuned classifier into .tflite files and prove that they are right.
 
-    Every recipe gives one file with a signature per sequence length over shared weights;
+    The trained network is rewritten first: norms without statistics fold into their
+    neighbours, the last block computes what the classifier reads, and so on; the answers
+    stay the same. Every recipe gives one file with a signature per sequence length over shared weights;
     inputs `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]), output `logits`. Each
     file is run with LiteRT, compared with the Keras model in every signature, checked
     for operators that a plain runtime lacks and for padding that leaks into the answer,
@@ -42,6 +44,11 @@ class Export:
     recipes: str = option("comma-separated: float32, dynamic_int8", "float32,dynamic_int8")
     sequence_lengths: str | None = option(
         "lengths of the signatures in word pieces, comma-separated; left out: the task's max_seq_length", None
+    )
+    without_rewrites: str = option(
+        "comma-separated rewrites of the network to leave out, to see what each brings: "
+        "fold_norms, fold_attention_scale, first_token_only, share_mask, cut_positions",
+        "",
     )
     evaluation: str | None = option("labelled table for score and parity", None, is_input=True)
     calibration: str | None = option(
@@ -63,8 +70,10 @@ class Export:
           FailedError: a file missed its gate or could not be made; the others are there.
         """
         from mobilebert_tf.export.recipes import parse_recipes
+        from mobilebert_tf.export.rewrite.rules import parse_rewrites
 
         recipes = parse_recipes(self.recipes)
+        rewrites = parse_rewrites(self.without_rewrites)
         done = run_directory.find_run(self, "export", self.output)
         if done and done.finished:
             print(done.finished_line)
@@ -91,7 +100,7 @@ class Export:
         building = run.directory / BUILDING
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()
-        rows = variants.make_variants(loaded.model, lengths, recipes, checks, building)
+        rows = variants.make_variants(loaded.model, lengths, recipes, checks, building, rewrites)
         scored = checks.scored_features
         keras = None
         if scored is not None:
@@ -100,7 +109,9 @@ class Export:
             "name": Path(self.model).resolve().name,
             "weights_sha256": provenance.sha256(loaded.files[0]),
         }
-        found = report.as_json(model=model, lengths=lengths, compared_on=compared_on, keras=keras, variants=rows)
+        found = report.as_json(
+            model=model, lengths=lengths, rewrites=rewrites, compared_on=compared_on, keras=keras, variants=rows
+        )
         save_task_files(building, loaded.tokenizer, task)
         atomic.write_json(building / "report.json", found)
         _publish(building, run.directory)

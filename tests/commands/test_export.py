@@ -113,6 +113,20 @@ def test_recipe_that_does_not_convert_stays_in_the_table(classifier_directory, t
     assert "page of MLIR" not in capsys.readouterr().err
 
 
+def test_rewrites_can_be_left_out(classifier_directory, export_directory, tmp_path: Path):
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    words += ["--rounds=1", "--runs=1", "--parity_examples=8", "--recipes=float32"]
+    names = "fold_norms,fold_attention_scale,first_token_only,share_mask,cut_positions"
+    assert cli.run([*words, f"--without_rewrites={names}"]) == 0
+    report = json.loads((output / "report.json").read_text())
+    whole = json.loads((export_directory / "report.json").read_text())
+    assert (report["rewrites"], whole["rewrites"]) == ([], names.split(","))
+    # Both passed the comparison with Keras; what a residual's gamma costs is in the one file only.
+    assert report["variants"][0]["passed"] and whole["variants"][0]["passed"]
+    assert report["variants"][0]["ops"]["MUL"] > whole["variants"][0]["ops"]["MUL"] == 1
+
+
 def test_bad_input_is_one_line(classifier_directory, labelled_table, tmp_path: Path, capsys):
     text = labelled_table.read_text()
     unseen = tmp_path / "unseen.tsv"
@@ -144,6 +158,7 @@ def test_bad_input_is_one_line(classifier_directory, labelled_table, tmp_path: P
         (good, ["--sequence_lengths=2"], "too short"),
         (good, ["--recipes=float32,int3"], "there is no recipe 'int3'; there are float32, dynamic_int8"),
         (good, ["--recipes=float32,float32"], "once"),
+        (good, ["--without_rewrites=fold"], "there is no rewrite 'fold'; there are fold_norms, fold_attention_scale"),
         (good, ["--threads=0"], "--threads=0"),
         (good, [f"--output={run}"], "holds the results of `finetune`"),
     ):

@@ -9,7 +9,7 @@ import pytest
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.rewrite import norms, rules
-from mobilebert_tf.export.rewrite.network import read_network
+from mobilebert_tf.export.rewrite.read import read_network
 
 from .numpy_network import logits
 

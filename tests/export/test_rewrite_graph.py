@@ -6,7 +6,7 @@ import pytest
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.recipes import RECIPES
 from mobilebert_tf.export.rewrite import norms, rules
-from mobilebert_tf.export.rewrite.network import read_network
+from mobilebert_tf.export.rewrite.read import read_network
 
 from .numpy_network import logits
 from .test_rewrite import LENGTH, OPTIONS, inputs, model
@@ -18,7 +18,9 @@ def graph_logits(network, *rows):
     from mobilebert_tf.export.rewrite import graph
 
     rows = [tf.constant(row[None], tf.int32) for row in rows]
-    return tf.function(lambda *rows: graph.logits(network, *rows))(*rows).numpy()[0]
+    found = tf.function(lambda *rows: graph.logits(network, *rows))(*rows).numpy()
+    assert found.shape == (1, 3)
+    return found[0]
 
 
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name != "24_blocks"])

@@ -22,7 +22,14 @@ from mobilebert_tf.export.rewrite.network import (
     Norm,
     Residual,
 )
-from mobilebert_tf.layers.activation import activate
+
+# Written so that the converter makes one operation of each; relu and relu6 join the product before them.
+_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
+    "gelu": lambda x: tf.nn.gelu(x, approximate=False),
+    "gelu_tanh": lambda x: tf.nn.gelu(x, approximate=True),
+}
 
 _Masking = Callable[[Any], Any]
 """Scores [N, Tq, T] -> scores with padded keys pushed down."""
@@ -110,7 +117,7 @@ def _merge_heads(x: Any) -> Any:
 
 
 def _feedforward(feedforward: FeedForward, x: Any, activation: str) -> Any:
-    return _residual(feedforward.output, activate(activation, _dense(feedforward.intermediate, x)), x)
+    return _residual(feedforward.output, _ACTIVATIONS[activation](_dense(feedforward.intermediate, x)), x)
 
 
 def _bottleneck(bottleneck: Bottleneck, x: Any) -> Any:

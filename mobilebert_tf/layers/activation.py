@@ -6,8 +6,6 @@ import math
 
 from keras import ops
 
-from mobilebert_tf.layers.shared_trace import are_blocks_apart
-
 
 def activate(name: str, x):
     """`hidden_act` of x, element by element.
@@ -22,8 +20,5 @@ def activate(name: str, x):
     if name == "gelu":
         return 0.5 * x * (1.0 + ops.erf(x / math.sqrt(2.0)))
     slope = math.sqrt(2.0 / math.pi)
-    if are_blocks_apart():
-        # Written so the converter knows it, and makes one operation of it.
-        return 0.5 * x * (1.0 + ops.tanh(slope * (x + 0.044715 * ops.power(x, 3))))
     # A power costs six times as much as all the rest.
     return 0.5 * x * (1.0 + ops.tanh(x * (slope + 0.044715 * slope * (x * x))))

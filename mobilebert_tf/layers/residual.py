@@ -34,7 +34,6 @@ class ResidualDense(keras.layers.Layer):
 
     def call(self, x, residual, training: bool = False):
         if training and isinstance(self.norm, NoNorm) and not self.dropout.rate:
-            # Two shifts of the same channels: b joins beta before either meets a row. An exported
-            # product has its bias for nothing, so there it stays.
+            # Two shifts of the same channels: b joins beta before either meets a row.
             return self.norm(self.dense.product(x) + residual, bias=self.dense.bias)
         return self.norm(self.dropout(self.dense(x), training=training) + residual)

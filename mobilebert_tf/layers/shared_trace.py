@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
-
-_apart = False
-
-
-@contextlib.contextmanager
-def blocks_apart() -> Iterator[None]:
-    """Graphs built in this context hold every block's own operations, without function calls."""
-    global _apart
-    _apart = True
-    try:
-        yield
-    finally:
-        _apart = False
-
-
-def are_blocks_apart() -> bool:
-    """Whether the graph that is being built is one for the converter, `blocks_apart`."""
-    return _apart
 
 
 class SharedTrace:
@@ -44,7 +24,7 @@ class SharedTrace:
 
     def __call__(self, layer: keras.layers.Layer, *inputs: Any, training: bool) -> Any:
         """What `layer(*inputs, training=training)` returns."""
-        if _apart or not tf.inside_function():
+        if not tf.inside_function():
             return layer(*inputs, training=training)
         weights = [tf.convert_to_tensor(weight.value) for weight in layer.weights]
         state = tf.convert_to_tensor(self._generator.state.value)

@@ -91,3 +91,24 @@ def test_lengths_share_the_weights(tmp_path):
     # A kernel each, and the word table.
     assert len(contents) > 20
     assert len(contents) == len(set(contents))
+
+
+@pytest.mark.parametrize("name, operator", [("gelu", "GELU"), ("gelu_tanh", "GELU"), ("relu6", None)])
+def test_activations_cost_one_operator_or_none(tmp_path, name, operator):
+    counts = read_operators(convert(tmp_path, name, tuple(rules.REWRITES))).counts
+    plain = read_operators(convert(tmp_path, "student", tuple(rules.REWRITES))).counts
+    network = read_network(model(name))
+    more = {operator: len(network.blocks) * len(network.blocks[0].feedforwards)} if operator else {}
+    assert counts == {**plain, **more}
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "layer_norm_of_bert"])
+def test_layer_norm_exports(tmp_path, name):
+    from mobilebert_tf.export.runtime import TfliteClassifier
+
+    ids, mask, segments = inputs()
+    expected = logits(read_network(model(name)), ids, mask, segments)
+    classifier = TfliteClassifier(convert(tmp_path, name, tuple(rules.REWRITES)))
+    found = classifier.logits({"input_ids": ids[None], "input_mask": mask[None], "segment_ids": segments[None]})
+    # float32, 1e-7, against float64.
+    np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())

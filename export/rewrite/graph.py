@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from mobilebert_tf.export.rewrite.network import (
     Block,
-    Bottleneck,
     Dense,
     Embeddings,
     FeedForward,
@@ -75,23 +74,42 @@ def _block(block: Block, x: Any, masking: _Masking, network: Network) -> Any:
     def kept(rows: Any) -> Any:
         return rows[:1] if block.first_token_only else rows
 
+    made: dict[str, Any] = {}
+
+    def product(name: str, rows: Any) -> Any:
+        """`rows` through the dense layer of this name, which may be part of a joint one."""
+        joint = next((joint for joint in block.joints if name in joint.names), None)
+        if joint is None:
+            return _dense(block.dense(name), rows)
+        if name not in made:
+            wide, start = _dense(joint.dense, rows), 0
+            for one in joint.names:
+                width = block.dense(one).bias.size
+                made[one] = wide[:, start : start + width]
+                start += width
+        return made[name]
+
+    def bottleneck(name: str, rows: Any) -> Any:
+        return _norm(getattr(block, name).norm, product(name, rows))
+
     # Narrow. Of the inner stream alone the rows that come out are needed.
     if block.narrow_attention:
-        assert block.input_bottleneck
-        query_key = value = _bottleneck(block.input_bottleneck, x)
+        query_key = value = bottleneck("input_bottleneck", x)
         inner = kept(value)
     else:
-        query_key = _bottleneck(block.query_key_bottleneck, x) if block.query_key_bottleneck else x
+        query_key = bottleneck("query_key_bottleneck", x) if block.query_key_bottleneck else x
         value = x
-        inner = _bottleneck(block.input_bottleneck, kept(x)) if block.input_bottleneck else kept(x)
+        inner = bottleneck("input_bottleneck", kept(x)) if block.input_bottleneck else kept(x)
     # Attend.
-    query = _dense(block.query, kept(query_key))
+    query = product("query", kept(query_key))
     if block.query_scale != 1.0:
         query = query * block.query_scale
     query = _split_heads(query, network.heads)
-    key = _split_heads(_dense(block.key, query_key), network.heads)
-    scores = masking(tf.matmul(query, key, transpose_b=True))
-    context = tf.matmul(tf.nn.softmax(scores), _split_heads(_dense(block.value, value), network.heads))
+    # [N, D, T]: the keys are turned as one matrix, which is cheaper than a matrix a head.
+    key = tf.transpose(product("key", query_key))
+    key = tf.reshape(key, [network.heads, -1, key.shape[1]])
+    scores = masking(tf.matmul(query, key))
+    context = tf.matmul(tf.nn.softmax(scores), _split_heads(product("value", value), network.heads))
     inner = _residual(block.attention_output, _merge_heads(context), inner)
     # Feed forward.
     for feedforward in block.feedforwards:
@@ -118,10 +136,6 @@ def _merge_heads(x: Any) -> Any:
 
 def _feedforward(feedforward: FeedForward, x: Any, activation: str) -> Any:
     return _residual(feedforward.output, _ACTIVATIONS[activation](_dense(feedforward.intermediate, x)), x)
-
-
-def _bottleneck(bottleneck: Bottleneck, x: Any) -> Any:
-    return _norm(bottleneck.norm, _dense(bottleneck.dense, x))
 
 
 def _residual(residual: Residual, x: Any, incoming: Any) -> Any:

@@ -55,6 +55,16 @@ class FeedForward:
 
 
 @dataclasses.dataclass(frozen=True)
+class Joint:
+    """Dense layers of a block that read the same rows, as one."""
+
+    names: tuple[str, ...]
+    """Fields of the block: dense layers, or bottlenecks whose dense layer is meant."""
+    dense: Dense
+    """Their kernels and biases side by side, in that order."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Block:
     """x [T, H] -> feature map [T, H], or [1, H] with `first_token_only`."""
 
@@ -72,6 +82,13 @@ class Block:
     output_bottleneck: Residual | None
     first_token_only: bool = False
     """Only the row of [CLS] comes out. Keys and values are still those of all tokens."""
+    joints: tuple[Joint, ...] = ()
+    """In place of the dense layers that they name."""
+
+    def dense(self, name: str) -> Dense:
+        """The dense layer of a field that holds one, or a bottleneck."""
+        part = getattr(self, name)
+        return part.dense if isinstance(part, Bottleneck) else part
 
 
 @dataclasses.dataclass(frozen=True)

@@ -117,7 +117,7 @@ def test_rewrites_can_be_left_out(classifier_directory, export_directory, tmp_pa
     output = tmp_path / "out"
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
     words += ["--rounds=1", "--runs=1", "--parity_examples=8", "--recipes=float32"]
-    names = "fold_norms,fold_attention_scale,first_token_only,share_mask,cut_positions"
+    names = "fold_norms,fold_attention_scale,first_token_only,join_products,share_mask,cut_positions"
     assert cli.run([*words, f"--without_rewrites={names}"]) == 0
     report = json.loads((output / "report.json").read_text())
     whole = json.loads((export_directory / "report.json").read_text())

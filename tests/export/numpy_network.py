@@ -30,16 +30,23 @@ def embed(embeddings, ids, segments):
 
 
 def run_block(block, x, mask, network):
+    def product(name, rows):
+        for joint in block.joints:
+            if name in joint.names:
+                ends = np.cumsum([block.dense(one).bias.size for one in joint.names])
+                return np.split(dense(joint.dense, rows), ends[:-1], axis=1)[joint.names.index(name)]
+        return dense(block.dense(name), rows)
+
     inner, query_key, value = x, x, x
     if block.input_bottleneck:
-        inner = normalize(block.input_bottleneck.norm, dense(block.input_bottleneck.dense, x))
+        inner = normalize(block.input_bottleneck.norm, product("input_bottleneck", x))
     if block.narrow_attention:
         query_key, value = inner, inner
     elif block.query_key_bottleneck:
-        query_key = normalize(block.query_key_bottleneck.norm, dense(block.query_key_bottleneck.dense, x))
+        query_key = normalize(block.query_key_bottleneck.norm, product("query_key_bottleneck", x))
     rows = slice(0, 1) if block.first_token_only else slice(None)
-    query = dense(block.query, query_key) * block.query_scale
-    key, value = dense(block.key, query_key), dense(block.value, value)
+    query = product("query", query_key) * block.query_scale
+    key, value = product("key", query_key), product("value", value)
     context = []
     for one in np.split(np.arange(query.shape[1]), network.heads):
         scores = np.array([[q @ k for k in key[:, one]] for q in query[rows, one]])

@@ -168,10 +168,28 @@ def test_what_the_small_rewrites_do(network):
     assert len(rules.cut_positions(network, LENGTH).embeddings.position_table) == LENGTH
 
 
+@pytest.mark.parametrize(
+    "name, every_row, first_row",
+    [
+        ("student", [("input_bottleneck", "query_key_bottleneck", "value"), ("query", "key")],
+         [("query_key_bottleneck", "value")]),
+        ("attention_of_the_whole_width", [("input_bottleneck", "query", "key", "value")], [("key", "value")]),
+        ("narrow_attention", [("query", "key", "value")], [("key", "value")]),
+        ("no_bottleneck", [("query", "key", "value")], [("key", "value")]),
+        ("layer_norm", [("input_bottleneck", "query_key_bottleneck", "value"), ("query", "key")],
+         [("query_key_bottleneck", "value")]),
+    ],
+)  # fmt: skip
+def test_products_of_the_same_rows_are_joined(name, every_row, first_row):
+    network = rules.join_products(rules.first_token_only(read_network(model(name))))
+    assert [joint.names for joint in network.blocks[0].joints] == every_row
+    assert [joint.names for joint in network.blocks[-1].joints] == first_row
+
+
 def test_names_of_rewrites():
     assert rules.parse_rewrites("") == tuple(rules.REWRITES)
     left = rules.parse_rewrites("fold_norms, share_mask")
-    assert left == ("fold_attention_scale", "first_token_only", "cut_positions")
+    assert left == ("fold_attention_scale", "first_token_only", "join_products", "cut_positions")
     with pytest.raises(UsageError, match="no rewrite 'norms'; there are fold_norms, fold_attention_scale"):
         rules.parse_rewrites("norms")
 

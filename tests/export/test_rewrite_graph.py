@@ -53,9 +53,9 @@ def test_operators_of_a_rewritten_student(tmp_path):
     network = read_network(model("student"))
     counts = read_operators(convert(tmp_path, "student", tuple(rules.REWRITES))).counts
     blocks, feedforwards = len(network.blocks), len(network.blocks[0].feedforwards)
-    # Two bottlenecks, query, key, value, attention's output, the feed-forward networks, the output; then
-    # embeddings and head.
-    assert counts["FULLY_CONNECTED"] == blocks * (7 + 2 * feedforwards) + 2
+    # What reads the input, query with key, attention's output, the feed-forward networks, the output. In the
+    # last block input bottleneck and query read one row alone. Then embeddings and head.
+    assert counts["FULLY_CONNECTED"] == blocks * (4 + 2 * feedforwards) + 2 + 2
     # The mask and a residual after attention, each feed-forward network and the block; types and positions.
     assert counts["ADD"] == blocks * (3 + feedforwards) + 2
     # Mask alone: the word "padding" as a number, once.
@@ -70,15 +70,19 @@ def test_operators_of_a_rewritten_student(tmp_path):
 
 
 def test_rewrites_that_are_turned_off_show_in_the_file(tmp_path):
-    whole = read_operators(convert(tmp_path, "student", tuple(rules.REWRITES))).counts
-    norms_left = read_operators(convert(tmp_path, "student", rules.parse_rewrites("fold_norms"))).counts
-    # The gammas of the residual sums; the converter itself folds the last one, into the classifier,
-    # and those behind products.
+    def counts(without):
+        return read_operators(convert(tmp_path, "student", rules.parse_rewrites(without))).counts
+
     network = read_network(model("student"))
-    sums = len(network.blocks) * (2 + len(network.blocks[0].feedforwards))
-    assert norms_left["MUL"] - whole["MUL"] == sums - 1
-    all_rows = read_operators(convert(tmp_path, "student", rules.parse_rewrites("first_token_only"))).counts
-    assert all_rows["TRANSPOSE"] - whole["TRANSPOSE"] == 2
+    blocks, feedforwards = len(network.blocks), len(network.blocks[0].feedforwards)
+    # The gammas of the residual sums; the converter itself folds the last one, into the classifier,
+    # and those right behind products.
+    more = counts("join_products,fold_norms")["MUL"] - counts("join_products")["MUL"]
+    assert more == blocks * (2 + feedforwards) - 1
+    assert counts("first_token_only")["TRANSPOSE"] - counts("")["TRANSPOSE"] == 2
+    # Two bottlenecks, query, key and value in place of two products; in the last block one more.
+    more = counts("join_products")["FULLY_CONNECTED"] - counts("")["FULLY_CONNECTED"]
+    assert more == 3 * (blocks - 1) + 1
 
 
 def test_lengths_share_the_weights(tmp_path):

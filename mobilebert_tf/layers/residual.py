@@ -33,7 +33,7 @@ class ResidualDense(keras.layers.Layer):
         self.norm.build((None, self.dense.units))
 
     def call(self, x, residual, training: bool = False):
-        if training and isinstance(self.norm, NoNorm) and not self.dropout.rate:
+        if isinstance(self.norm, NoNorm) and not (training and self.dropout.rate):
             # Two shifts of the same channels: b joins beta before either meets a row.
             return self.norm(self.dense.product(x) + residual, bias=self.dense.bias)
         return self.norm(self.dropout(self.dense(x), training=training) + residual)

@@ -47,7 +47,8 @@ def join_products(network: Network) -> Network:
 def _joints(block: Block) -> tuple[Joint, ...]:
     # Query and the inner stream may be wanted in another row than the rest: the first.
     every_row = not block.first_token_only
-    outer, inner = [], []
+    outer: list[str] = []
+    inner: list[str] = []
     if block.input_bottleneck and (every_row or block.narrow_attention):
         outer.append("input_bottleneck")
     if block.query_key_bottleneck:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,14 @@ def spread(examples: Sequence[Example], limit: int) -> list[Example]:
     if not limit or len(examples) <= limit:
         return list(examples)
     return [examples[i] for i in np.linspace(0, len(examples) - 1, limit).astype(int)]
+
+
+def of_all_lengths(features: Mapping[str, np.ndarray], limit: int) -> dict[str, np.ndarray]:
+    """At most `limit` examples [n, T], evenly spread over all when sorted by their number of tokens: the
+    shortest, the longest, and as many of each length between as there are."""
+    order = np.argsort(features["input_mask"].sum(axis=1), kind="stable")
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, min(limit, len(order))).round().astype(int))]
+    return {name: values[chosen] for name, values in features.items()}
 
 
 def synthetic_features(count: int, length: int, tokenizer: Tokenizer, seed: int = 0) -> dict[str, np.ndarray]:

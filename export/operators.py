@@ -16,8 +16,43 @@ class Operators:
 
     counts: dict[str, int]
     """How often each stands in the largest graph of the file, most frequent first."""
+    versions: dict[str, int]
+    """The highest version of each in any of its graphs."""
     foreign: tuple[str, ...]
     """Custom and Flex operators in any of its graphs: an app would need its own runtime."""
+
+    @property
+    def oldest_runtime(self) -> str | None:
+        """First TensorFlow Lite that has them all, as far as versions tell; None: there is a foreign one.
+
+        A runtime that is older refuses the file. Not all that a newer one computes does it compute fast.
+        """
+        if self.foreign:
+            return None
+        later = (since for name, version in self.versions.items() for least, since in _SINCE.get(name, ()) if version >= least)
+        return ".".join(map(str, max([(2, 3), *later])))
+
+
+_SINCE = {
+    "ADD": [(3, (2, 4))],
+    "BATCH_MATMUL": [(3, (2, 4))],
+    "CONCATENATION": [(4, (2, 14))],
+    "DEQUANTIZE": [(5, (2, 7)), (6, (2, 18))],
+    "EMBEDDING_LOOKUP": [(4, (2, 18))],
+    "FULLY_CONNECTED": [(10, (2, 11)), (11, (2, 15)), (12, (2, 17)), (13, (2, 18))],
+    "GATHER": [(4, (2, 4)), (5, (2, 5))],
+    "GELU": [(1, (2, 9))],
+    "MEAN": [(3, (2, 4))],
+    "PAD": [(3, (2, 4)), (4, (2, 6))],
+    "QUANTIZE": [(3, (2, 7))],
+    "RSQRT": [(2, (2, 5)), (3, (2, 15))],
+    "SLICE": [(4, (2, 4))],
+    "STRIDED_SLICE": [(4, (2, 4))],
+    "SUB": [(4, (2, 4))],
+    "TRANSPOSE": [(5, (2, 4)), (6, (2, 12))],
+}
+"""By operator: least version and the release of TensorFlow Lite that brought it, for those after 2.3, which brought
+BATCH_MATMUL and so is what every file needs (`tflite/tools/versioning/runtime_version.cc` of LiteRT has them all)."""
 
 
 _NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
@@ -27,6 +62,7 @@ def read_operators(path: str | os.PathLike[str]) -> Operators:
     """The operators of a file, signatures and control flow included."""
     model = schema.Model.GetRootAsModel(Path(path).read_bytes(), 0)
     names, foreign = [], []
+    versions: dict[str, int] = {}
     for i in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(i)
         # Codes above 127 stand in the newer field, the others in both or the older one.
@@ -36,10 +72,11 @@ def read_operators(path: str | os.PathLike[str]) -> Operators:
             foreign.append(names[-1])
         else:
             names.append(_NAMES[number])
+            versions[names[-1]] = max(code.Version(), versions.get(names[-1], 0))
     graphs = []
     for i in range(model.SubgraphsLength()):
         graph = model.Subgraphs(i)
         operators = [graph.Operators(j).OpcodeIndex() for j in range(graph.OperatorsLength())]
         graphs.append(collections.Counter(names[index] for index in operators))
     largest = max(graphs, key=lambda counts: counts.total())
-    return Operators(dict(largest.most_common()), tuple(foreign))
+    return Operators(dict(largest.most_common()), versions, tuple(foreign))

@@ -3,8 +3,50 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from mobilebert_tf.errors import UsageError
+
+PRODUCTS = ("FULLY_CONNECTED",)
+"""Operators that multiply with weights."""
+
+TABLES = ("EMBEDDING_LOOKUP",)
+"""Operators that read rows of a table."""
+
+EVERYTHING = ("*",)
+"""All that the quantizer knows."""
+
+WEIGHTS = ("float32", "float16", "int8", "int4")
+ACTIVATIONS = ("float", "dynamic", "int8", "int16")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What becomes of some operators. Of several rules for one the last counts."""
+
+    operators: tuple[str, ...] = PRODUCTS
+    """Names of LiteRT's operators."""
+    layers: str = ".*"
+    """Regular expression, searched for in the name of the operator's result: block_3/feedforward_1/intermediate."""
+    weights: str = "int8"
+    """float32: left as it is, whatever earlier rules say."""
+    activations: str = "dynamic"
+    """float: weights are made float again before they are used. dynamic: int8, a scale per row found while
+    running. int8, int16: the scale of a whole tensor found beforehand, in calibration."""
+    per_channel: bool = True
+    """A scale for each output channel or row of a table, in place of one."""
+
+    @property
+    def bits(self) -> int:
+        return int(self.weights.removeprefix("int"))
+
+    @property
+    def activation_bits(self) -> int:
+        return int(self.activations.removeprefix("int"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,6 +57,8 @@ class Gate:
     """Largest error of any logit, relative to the largest Keras logit."""
     min_decision_agreement: float | None = None
     """Share of examples for which file and Keras choose the same class."""
+    max_score_drop: float | None = 0.02
+    """Largest loss of accuracy against Keras, as a share of the examples, where there are labels."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,10 +67,19 @@ class Recipe:
 
     name: str
     description: str
-    quantize_weights: bool
-    """int8 weights, a scale per output channel; activations are quantised as they come."""
-    gate: Gate
+    rules: tuple[Rule, ...] = ()
+    half: bool = False
+    """On ARM processors that can, what is left in float is computed in float16."""
+    gate: Gate = Gate(min_decision_agreement=0.97)
 
+    @property
+    def is_static(self) -> bool:
+        """Whether activations are quantised by ranges that calibration has to find."""
+        return any(rule.activations.startswith("int") and rule.weights != "float32" for rule in self.rules)
+
+
+_INT8_TABLES = Rule(operators=TABLES)
+_FLOAT_ENDS = Rule(operators=("INPUT", "OUTPUT"), weights="float32")
 
 RECIPES = {
     recipe.name: recipe
@@ -34,30 +87,119 @@ RECIPES = {
         Recipe(
             name="float32",
             description="weights and arithmetic in float32",
-            quantize_weights=False,
             # Rounding in another order of summation: 24 layers measured below 1e-5.
             gate=Gate(max_relative_error=1e-4),
         ),
         Recipe(
+            name="float16",
+            description="weights in float16, arithmetic too where the processor is an ARM that can",
+            rules=(Rule(operators=(*PRODUCTS, *TABLES), weights="float16", activations="float"),),
+            half=True,
+            gate=Gate(max_relative_error=1e-2, min_decision_agreement=0.99),
+        ),
+        Recipe(
             name="dynamic_int8",
             description="weights int8, activations quantised per token while running",
-            quantize_weights=True,
-            gate=Gate(min_decision_agreement=0.97),
+            rules=(_INT8_TABLES, Rule()),
+        ),
+        Recipe(
+            name="dynamic_int8_per_tensor",
+            description="the same with one scale a matrix: for runtimes before 2.17",
+            rules=(Rule(operators=(*PRODUCTS, *TABLES), per_channel=False),),
+        ),
+        Recipe(
+            name="static_int8",
+            description="products in int8 by calibrated scales, attention and sums in float",
+            rules=(_INT8_TABLES, Rule(activations="int8")),
+            half=True,
+        ),
+        Recipe(
+            name="static_int8_full",
+            description="everything in int8 by calibrated scales",
+            rules=(Rule(operators=EVERYTHING, activations="int8"), _INT8_TABLES, _FLOAT_ENDS),
+        ),
+        Recipe(
+            name="static_int16x8",
+            description="weights int8, activations int16 by calibrated scales",
+            rules=(Rule(operators=EVERYTHING, activations="int16"), _INT8_TABLES, _FLOAT_ENDS),
+        ),
+        Recipe(
+            name="weight_int4",
+            description="weights int4, arithmetic in float32",
+            rules=(_INT8_TABLES, Rule(weights="int4", activations="float")),
+        ),
+        Recipe(
+            name="dynamic_int4",
+            description="weights int4, activations quantised per token while running",
+            rules=(_INT8_TABLES, Rule(weights="int4")),
         ),
     )
 }
 
+DEFAULT = "float32,float16,dynamic_int8,static_int8"
+
 
 def parse_recipes(names: str) -> list[Recipe]:
-    """The recipes with these comma-separated names, in their order.
+    """The recipes with these comma-separated names, in their order; a name that ends in .json is a file of one's own.
 
     Raises:
-      UsageError: none is named, one is named twice, or one is unknown.
+      UsageError: none is named, one is named twice, one is unknown, or a file is not right.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    for name in wanted:
-        if name not in RECIPES:
-            raise UsageError(f"--recipes: there is no recipe {name!r}; there are {', '.join(RECIPES)}")
-    if not wanted or len(set(wanted)) < len(wanted):
+    wanted: list[Recipe] = []
+    for name in filter(None, (name.strip() for name in names.split(","))):
+        if name.endswith(".json"):
+            wanted += _read(Path(name))
+        elif name in RECIPES:
+            wanted.append(RECIPES[name])
+        else:
+            raise UsageError(
+                f"--recipes: there is no recipe {name!r}; there are {', '.join(RECIPES)}, and files that end in .json"
+            )
+    if not wanted or len({recipe.name for recipe in wanted}) < len(wanted):
         raise UsageError(f"--recipes={names!r}: name each wanted recipe once; there are {', '.join(RECIPES)}")
-    return [RECIPES[name] for name in wanted]
+    return wanted
+
+
+def _read(path: Path) -> list[Recipe]:
+    """The recipes of a file: an object, or a list of objects, with the fields of `Recipe`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is not JSON ({error})") from None
+    return [_recipe(path, one) for one in (content if isinstance(content, list) else [content])]
+
+
+def _recipe(path: Path, content: Any) -> Recipe:
+    values = _fields(path, "a recipe", Recipe, content)
+    if not re.fullmatch(r"\w[\w.-]*", str(values.get("name", ""))):
+        raise UsageError(f"{path}: a recipe needs a name of letters, digits, _, - and .; it names the file")
+    if values["name"] in RECIPES:
+        raise UsageError(f"{path}: {values['name']!r} is a recipe already; choose another name")
+    gate = Gate(**_fields(path, f"the gate of {values['name']}", Gate, values.pop("gate", {})))
+    rules = tuple(_rule(path, rule) for rule in values.pop("rules", ()))
+    return Recipe(**{"description": f"as in {path.name}", **values, "rules": rules, "gate": gate})
+
+
+def _rule(path: Path, content: Any) -> Rule:
+    values = _fields(path, "a rule", Rule, content)
+    rule = Rule(**{**values, "operators": tuple(values.get("operators", PRODUCTS))})
+    for name, value, known in (("weights", rule.weights, WEIGHTS), ("activations", rule.activations, ACTIVATIONS)):
+        if value not in known:
+            raise UsageError(f"{path}: {name} {value!r}; there are {', '.join(known)}")
+    try:
+        re.compile(rule.layers)
+    except re.error as error:
+        raise UsageError(f"{path}: layers {rule.layers!r} is no regular expression ({error})") from None
+    return rule
+
+
+def _fields(path: Path, what: str, kind: type, content: Any) -> dict[str, Any]:
+    known = [field.name for field in dataclasses.fields(kind)]
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{path}: {what} must be an object with {', '.join(known)}")
+    for name in content:
+        if name not in known:
+            raise UsageError(f"{path}: {what} has no {name!r}; it has {', '.join(known)}")
+    return dict(content)

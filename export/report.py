@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from mobilebert_tf import provenance
-from mobilebert_tf.export.variants import Variant
+from mobilebert_tf.export.variants import Made
 from mobilebert_tf.text_table import aligned
 
 
 def as_json(
-    *, model: dict[str, Any], lengths: Sequence[int], rewrites: Sequence[str], compared_on: str,
-    keras: dict[str, Any] | None, variants: Sequence[Variant],
+    *, model: dict[str, Any], lengths: Sequence[int], rewrites: Sequence[str], calibrated_on: str | None,
+    compared_on: str, made: Made,
 ) -> dict[str, Any]:  # fmt: skip
     """The content of `report.json`.
 
@@ -21,42 +21,49 @@ def as_json(
       model: name and hash of what was exported.
       lengths: T of each signature.
       rewrites: names of those that were applied.
+      calibrated_on: which examples static scales come from, if there are any.
       compared_on: which examples the parity stands for.
-      keras: the task's metrics of the Keras model, if it was scored.
-      variants: a row per recipe, those that failed too.
+      made: what was found.
     """
     return {
         "made_by": provenance.describe(),
         "model": model,
         "sequence_lengths": list(lengths),
         "rewrites": list(rewrites),
+        "calibration_examples": calibrated_on,
+        "largest_activation": made.largest_activation,
         "parity_examples": compared_on,
-        "keras": keras,
-        "variants": [dataclasses.asdict(variant) for variant in variants],
+        "keras": made.keras,
+        "variants": [dataclasses.asdict(variant) for variant in made.variants],
     }
 
 
 def table(report: dict[str, Any]) -> str:
     """Variant, size, score, latency, parity; the Keras model first. Rejected files say why below."""
-    rows = [["variant", "MB", "accuracy", "ms", "same decision", "max rel. error", "padding"]]
-    rows.append(["keras", "", _share(report["keras"], "accuracy"), "", "", "", ""])
+    lengths = report["sequence_lengths"]
+    rows = [["variant", "MB", "accuracy", "to Keras", *(f"ms at {n}" for n in lengths), "same decision", "error", "needs"]]
+    rows.append(["keras", "", _share(report["keras"], "accuracy"), "", *("" for _ in lengths), "", "", ""])
     for row in report["variants"]:
-        parity, latency = row["parity"] or {}, row["latency_ms"] or {}
+        parity, latency, difference = row["parity"] or {}, row["latency_ms"] or {}, row["difference"]
         rows.append([
             row["name"] + ("" if row["passed"] else " (rejected)"),
             f"{row['bytes'] / 1e6:.2f}" if row["bytes"] else "-",
             _share(row["metrics"], "accuracy"),
-            f"{latency['median']:.2f}" if latency else "-",
+            f"{100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}" if difference else "-",
+            *(f"{latency[n]['median']:.2f}" if n in latency else "-" for n in lengths),
             _share(parity, "decision_agreement"),
             f"{parity['max_relative_error']:.1e}" if parity else "-",
-            {True: "ignored", False: "CHANGES LOGITS", None: "-"}[row["padding_invariant"]],
+            row["oldest_runtime"] or "-",
         ])  # fmt: skip
-    timed = next((row["latency_ms"] for row in report["variants"] if row["latency_ms"]), None)
     lines = [aligned(rows)]
+    timed = next((one for row in report["variants"] for one in (row["latency_ms"] or {}).values()), None)
     if timed:
         threads = f"{timed['threads']} thread{'s' if timed['threads'] > 1 else ''}"
-        lines.append(f"ms: median on this machine, {timed['sequence_length']} word pieces, {threads}")
-    lines.append(f"parity: {report['parity_examples']}, against Keras")
+        lines.append(f"ms at T: median on this machine, T word pieces, {threads}")
+    if report["keras"]:
+        lines.append("to Keras: difference of the accuracies in points, 95 % interval")
+    lines.append(f"same decision, error (largest of a logit, relative): {report['parity_examples']}, against Keras")
+    lines.append("needs: first TensorFlow Lite with all its operators")
     lines += [f"{row['name']}: {row['reason']}" for row in report["variants"] if not row["passed"]]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""A classifier as functions of constants, one per sequence length, in one SavedModel."""
+"""A classifier as a function of constants for one sequence length, in a SavedModel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import tensorflow as tf
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.rewrite.graph import logits
-from mobilebert_tf.export.rewrite.network import Network
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
 from mobilebert_tf.export.runtime import INPUTS, OUTPUT
@@ -20,6 +19,9 @@ from mobilebert_tf.models import ClassificationModel
 
 SHORTEST = 3
 """[CLS], one word piece, [SEP]."""
+
+BUCKETS = (32, 64, 128, 256)
+"""Lengths worth a signature of their own: a text takes the time of the shortest one that it fits in."""
 
 
 def signature_name(length: int) -> str:
@@ -31,13 +33,13 @@ def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -
     """Sequence lengths T of an export, in word pieces, shortest first.
 
     Args:
-      lengths: comma-separated; None or empty: `default` alone.
+      lengths: comma-separated; None or empty: `default`, and those of BUCKETS that are shorter.
 
     Raises:
       UsageError: one is not a number, is too short, is longer than the position table, or comes twice.
     """
     try:
-        wanted = sorted(int(word) for word in lengths.split(",")) if lengths else [default]
+        wanted = sorted(int(word) for word in lengths.split(",")) if lengths else [*(n for n in BUCKETS if n < default), default]
     except ValueError:
         raise UsageError(f"--sequence_lengths={lengths}: must be whole numbers, such as 32,64,128") from None
     if len(set(wanted)) < len(wanted):
@@ -54,30 +56,32 @@ def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -
 
 def write_saved_model(
     model: ClassificationModel,
-    lengths: Sequence[int],
+    length: int,
+    longest: int,
     directory: str | os.PathLike[str],
     rewrites: Sequence[str] = tuple(REWRITES),
 ) -> None:
-    """A SavedModel with one signature per length: int32 `input_ids`, `input_mask`,
-    `segment_ids` [1, T] -> float32 `logits` [1, C].
+    """A SavedModel with the signature of one length: int32 `input_ids`, `input_mask`, `segment_ids` [1, T]
+    -> float32 `logits` [1, C].
 
-    The graphs are not the Keras model's. They are built from its weights after the named
-    `rewrites`, which are constants in them: equal ones the converter stores once. Converted
-    as they are, Keras 3 variables leave READ_VARIABLE operations in the file.
+    Its graph is not the Keras model's. It is built from its weights after the named `rewrites`, which are
+    constants in it. Converted as they are, Keras 3 variables leave READ_VARIABLE operations in the file.
+
+    Args:
+      model: what to write.
+      length: T.
+      longest: the longest T of the file; tables are cut to that, and so are the same for all lengths.
+      directory: of the SavedModel.
+      rewrites: names of those to apply.
     """
-    network = read_network(model)
-    signatures = {signature_name(length): _graph(network, length, rewrites) for length in lengths}
-    # The converter has no use for gradients, and those of such functions cannot be saved.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures, options=options)
-
-
-def _graph(network: Network, length: int, rewrites: Sequence[str]) -> Any:
-    rewritten = rewrite(network, length, rewrites)
+    network = rewrite(read_network(model), longest, rewrites)
     specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
 
     @tf.function(input_signature=specs)
     def function(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
-        return {OUTPUT: logits(rewritten, input_ids, input_mask, segment_ids)}
+        return {OUTPUT: logits(network, input_ids, input_mask, segment_ids)}
 
-    return function.get_concrete_function()
+    # The converter has no use for gradients, and those of such functions cannot be saved.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    signatures = {signature_name(length): function.get_concrete_function()}
+    tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures, options=options)

@@ -1,27 +1,25 @@
-"""One classifier through several recipes: convert, verify, score, time."""
+"""One classifier through several recipes: build, verify, score, time."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mobilebert_tf import quiet
 from mobilebert_tf.benchmarks import host
 from mobilebert_tf.benchmarks.stats import summarize
 from mobilebert_tf.errors import FailedError
-from mobilebert_tf.export.convert import convert
+from mobilebert_tf.export import verify
+from mobilebert_tf.export.build import allows_half, build, convert_lengths
 from mobilebert_tf.export.operators import read_operators
+from mobilebert_tf.export.ranges import Ranges, measure_ranges
 from mobilebert_tf.export.recipes import Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.runtime import TfliteClassifier
-from mobilebert_tf.export.signatures import write_saved_model
-from mobilebert_tf.export.verify import Parity, crop, fault, measure_parity, padding_changes
 from mobilebert_tf.models import ClassificationModel
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.inference import keras_logits
@@ -29,8 +27,8 @@ from mobilebert_tf.tasks.inference import keras_logits
 REJECTED = "rejected"
 """Directory, beside the published files, of those that missed their gate."""
 
-PADDING_EXAMPLES = 8
-"""Examples of the padding check, per signature and twice: there is no tolerance to average out."""
+FEW = 8
+"""Examples of the checks without a tolerance, per signature: there is nothing to average out."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,29 +36,66 @@ class Variant:
     """One recipe's row in `report.json`. A recipe that does not convert has no file and no figures."""
 
     name: str
+    description: str
     file: str | None = None
     bytes: int | None = None
+    bytes_of_lengths: dict[int, int] | None = None
+    """What the shortest signature costs, and what each longer one adds, by its length T."""
     sha256: str | None = None
+    half: bool | None = None
+    """Whether ARM processors may compute its float operations in float16."""
     metrics: dict[str, Any] | None = None
+    difference: dict[str, Any] | None = None
+    """To Keras's accuracy on the same examples, with its interval."""
     parity: dict[str, Any] | None = None
-    padding_invariant: bool | None = None
+    """Over all signatures."""
+    parity_of_lengths: dict[int, dict[str, Any]] | None = None
+    changes: dict[str, int] | None = None
+    """How many of a few examples get other logits by scrambled padding, another order, a second thread."""
     ops: dict[str, int] | None = None
     """How often each operator stands in one signature."""
-    latency_ms: dict[str, Any] | None = None
+    op_versions: dict[str, int] | None = None
+    oldest_runtime: str | None = None
+    """The first TensorFlow Lite that has all operators in these versions."""
+    latency_ms: dict[int, dict[str, Any]] | None = None
+    """By length T."""
     passed: bool = False
     reason: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Checks:
-    """What the files of an export are held against."""
+    """What the files of an export are made with and held against."""
 
+    calibration_features: Mapping[str, np.ndarray] | None
+    """Examples [k, T] of real text whose activations set static scales; None: there is no text."""
     parity_features: Mapping[str, np.ndarray]
     """Examples [n, T] that file and Keras are compared on, in every signature."""
     scored_features: Mapping[str, np.ndarray] | None
     """Labelled examples [m, T] of the task score; None: no score."""
     task: ClassificationTask
     latency: host.Settings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Expected:
+    """What Keras says of the examples."""
+
+    parity: Mapping[int, np.ndarray]
+    """Logits [n, C] by length."""
+    scored: np.ndarray | None
+    """Logits [m, C]."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Made:
+    """All that an export found."""
+
+    variants: Sequence[Variant]
+    keras: dict[str, Any] | None
+    """The task's metrics of the Keras model."""
+    largest_activation: float | None
+    """Of float32, on the calibration's examples."""
 
 
 def make_variants(
@@ -70,7 +105,7 @@ def make_variants(
     checks: Checks,
     directory: Path,
     rewrites: Sequence[str] = tuple(REWRITES),
-) -> list[Variant]:
+) -> Made:
     """Write `<recipe>.tflite` into `directory`, or into `rejected/` below it, and measure each.
 
     All hold the network after these `rewrites`; all are compared with the Keras model.
@@ -78,86 +113,107 @@ def make_variants(
     A recipe that fails does not stop the others; its row says why.
 
     Raises:
-      FailedError: a measuring process died.
+      FailedError: the network cannot be converted, or a measuring process died.
     """
-    references = {length: keras_logits(model, crop(checks.parity_features, length)) for length in lengths}
+    scored, keras = checks.scored_features, None
+    expected = _Expected(
+        parity={n: keras_logits(model, verify.crop(checks.parity_features, n)) for n in lengths},
+        scored=None if scored is None else keras_logits(model, scored, show_progress=True),
+    )
+    if scored is not None and expected.scored is not None:
+        keras = checks.task.metrics(expected.scored, scored["label"])
+    print(f"export: converting {', '.join(map(str, lengths))} word pieces", flush=True)
+    files = convert_lengths(model, lengths, rewrites)
+    ranges = None
+    if checks.calibration_features is not None:
+        ranges = measure_ranges(files[max(lengths)], checks.calibration_features, checks.latency.threads)
     rows = []
-    with tempfile.TemporaryDirectory() as saved_model:
-        with quiet.native_stderr_hidden():
-            write_saved_model(model, lengths, saved_model, rewrites)
-        for recipe in recipes:
-            print(f"export: {recipe.name} ({recipe.description})", flush=True)
-            try:
-                content = convert(saved_model, lengths, recipe)
-            except FailedError as error:
-                rows.append(Variant(name=recipe.name, reason=str(error)))
-                continue
-            rows.append(_verified(content, recipe, model, references, checks, directory))
-    return _timed(rows, checks.latency, directory)
+    for recipe in recipes:
+        print(f"export: {recipe.name} ({recipe.description})", flush=True)
+        try:
+            content = build(files, recipe, ranges)
+        except FailedError as error:
+            rows.append(Variant(name=recipe.name, description=recipe.description, reason=str(error)))
+            continue
+        row = _verified(content, recipe, model, expected, checks, directory)
+        rows.append(
+            dataclasses.replace(
+                row,
+                half=allows_half(recipe, ranges),
+                bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content)),
+            )
+        )
+    return Made(
+        variants=_timed(rows, checks.latency, lengths, directory),
+        keras=keras,
+        largest_activation=ranges and ranges.largest,
+    )
+
+
+def _bytes_of_lengths(
+    files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int
+) -> dict[int, int]:
+    lengths = sorted(files)
+    totals = [len(build({n: files[n] for n in lengths[:k]}, recipe, ranges)) for k in range(1, len(lengths))]
+    totals = [0, *totals, whole]
+    return {length: after - before for length, before, after in zip(lengths, totals, totals[1:], strict=False)}
 
 
 def _verified(
-    content: bytes,
-    recipe: Recipe,
-    model: ClassificationModel,
-    references: Mapping[int, np.ndarray],
-    checks: Checks,
-    directory: Path,
+    content: bytes, recipe: Recipe, model: ClassificationModel, expected: _Expected, checks: Checks, directory: Path
 ) -> Variant:
     name = f"{recipe.name}.tflite"
     path = directory / name
     path.write_bytes(content)
     classifier = TfliteClassifier(path, checks.latency.threads)
-    parity = _parity(classifier, references, checks.parity_features)
-    few = {key: values[:PADDING_EXAMPLES] for key, values in checks.parity_features.items()}
-    changed = padding_changes(classifier, few, model.config.vocab_size, model.config.trigram_input)
+    candidates = {n: classifier.logits(verify.crop(checks.parity_features, n), n) for n in expected.parity}
+    by_length = {n: verify.measure_parity(expected.parity[n], candidates[n]) for n in expected.parity}
+    parity = verify.measure_parity(*(np.concatenate(list(logits.values())) for logits in (expected.parity, candidates)))
+    few = {key: values[:FEW] for key, values in checks.parity_features.items()}
+    changes = verify.Changes(
+        padding=verify.padding_changes(classifier, few, model.config.vocab_size, model.config.trigram_input),
+        order=verify.order_changes(classifier, few),
+        threads=verify.thread_changes(path, few),
+    )
     operators = read_operators(path)
-    reason = fault(recipe.gate, parity, changed, operators)
-    metrics = None
-    if checks.scored_features is not None:
+    metrics = difference = None
+    if checks.scored_features is not None and expected.scored is not None:
+        labels = checks.scored_features["label"]
         logits = classifier.logits(checks.scored_features, show_progress=True)
-        metrics = checks.task.metrics(logits, checks.scored_features["label"])
+        metrics = checks.task.metrics(logits, labels)
+        difference = verify.paired_difference(expected.scored, logits, labels)
+    reason = verify.fault(recipe.gate, parity, changes, operators, difference)
     if reason:
         (directory / REJECTED).mkdir(exist_ok=True)
         name = f"{REJECTED}/{name}"
         path.replace(directory / name)
     return Variant(
         name=recipe.name,
+        description=recipe.description,
         file=name,
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         metrics=metrics,
+        difference=difference and dataclasses.asdict(difference),
         parity=dataclasses.asdict(parity),
-        padding_invariant=changed == 0,
+        parity_of_lengths={length: dataclasses.asdict(one) for length, one in by_length.items()},
+        changes=dataclasses.asdict(changes),
         ops=operators.counts,
+        op_versions=operators.versions,
+        oldest_runtime=operators.oldest_runtime,
         passed=reason is None,
         reason=reason,
     )
 
 
-def _parity(
-    classifier: TfliteClassifier, references: Mapping[int, np.ndarray], features: Mapping[str, np.ndarray]
-) -> Parity:
-    """Over all signatures together: each runs every example, against Keras at the same length."""
-    lengths = sorted(references)
-    candidates = [classifier.logits(crop(features, length), length) for length in lengths]
-    return measure_parity(np.concatenate([references[length] for length in lengths]), np.concatenate(candidates))
-
-
-def _timed(rows: Sequence[Variant], settings: host.Settings, directory: Path) -> list[Variant]:
-    """The rows with the latency of their files, measured in turn."""
+def _timed(
+    rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path
+) -> list[Variant]:
+    """The rows with the latency of their files at every length, measured in turn."""
     files = {row.name: directory / row.file for row in rows if row.file}
-    if not files:
-        return list(rows)
-    subjects = dict(zip(files, host.measure(list(files.values()), settings), strict=True))
-    timed = []
-    for row in rows:
-        if row.name in subjects:
-            subject = subjects[row.name]
-            figures = dataclasses.asdict(summarize(subject.samples))
-            length = subject.details["sequence_length"]
-            row = dataclasses.replace(
-                row, latency_ms={**figures, "threads": settings.threads, "sequence_length": length}
-            )
-        timed.append(row)
-    return timed
+    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in files}
+    for length in lengths if files else ():
+        subjects = host.measure(list(files.values()), dataclasses.replace(settings, sequence_length=length))
+        for name, subject in zip(files, subjects, strict=True):
+            found[name][length] = {**dataclasses.asdict(summarize(subject.samples)), "threads": settings.threads}
+    return [dataclasses.replace(row, latency_ms=found.get(row.name)) for row in rows]

@@ -1,8 +1,10 @@
-"""Is a `.tflite` file the network it was made from? Parity, padding, operators, gates."""
+"""Is a `.tflite` file the network it was made from? Parity, padding, order, threads, operators, gates."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,6 +24,8 @@ class Parity:
     """Mean absolute error over the same scale."""
     cosine: float
     """Of all logits as one vector."""
+    signal_to_noise_db: float | None
+    """Power of the Keras logits over that of the errors; None: there is no error."""
     decision_agreement: float
     """Share of examples with the same most likely class."""
     examples: int
@@ -33,10 +37,12 @@ def measure_parity(reference: np.ndarray, candidate: np.ndarray) -> Parity:
     scale = max(float(np.abs(reference).max()), np.finfo(np.float32).tiny)
     error = np.abs(candidate - reference) / scale
     norms = float(np.linalg.norm(reference) * np.linalg.norm(candidate))
+    noise = float(np.square(candidate - reference).sum())
     return Parity(
         max_relative_error=float(error.max()),
         mean_relative_error=float(error.mean()),
         cosine=float(np.vdot(reference, candidate)) / norms if norms else 0.0,
+        signal_to_noise_db=10 * math.log10(max(float(np.square(reference).sum()), 1e-300) / noise) if noise else None,
         decision_agreement=float((reference.argmax(axis=-1) == candidate.argmax(axis=-1)).mean()),
         examples=len(reference),
     )
@@ -70,19 +76,81 @@ def padding_changes(
         for name, values in (("input_ids", vocab_size), ("segment_ids", 2)):
             noise = random.integers(0, values, inputs[name].shape, dtype=np.int32)
             scrambled[name] = np.where(free, noise, inputs[name])
-        before, after = classifier.logits(inputs, length), classifier.logits(scrambled, length)
-        changed += int((before.view(np.uint32) != after.view(np.uint32)).any(axis=1).sum())
+        changed += _different(classifier.logits(inputs, length), classifier.logits(scrambled, length))
     return changed
 
 
-def fault(gate: Gate, parity: Parity, padding_changed: int, operators: Operators) -> str | None:
+def order_changes(classifier: TfliteClassifier, features: Mapping[str, np.ndarray]) -> int:
+    """How many examples get other logits, by a single bit, when they are run in the opposite order."""
+    changed = 0
+    for length in classifier.lengths:
+        inputs = crop(features, length)
+        backwards = {name: values[::-1] for name, values in inputs.items()}
+        changed += _different(classifier.logits(inputs, length), classifier.logits(backwards, length)[::-1])
+    return changed
+
+
+def thread_changes(path: str | os.PathLike[str], features: Mapping[str, np.ndarray]) -> int:
+    """How many examples get other logits, by a single bit, on two threads than on one."""
+    one, two = TfliteClassifier(path, 1), TfliteClassifier(path, 2)
+    changed = 0
+    for length in one.lengths:
+        inputs = crop(features, length)
+        changed += _different(one.logits(inputs, length), two.logits(inputs, length))
+    return changed
+
+
+def _different(a: np.ndarray, b: np.ndarray) -> int:
+    return int((np.ascontiguousarray(a).view(np.uint32) != np.ascontiguousarray(b).view(np.uint32)).any(axis=1).sum())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Of the shares of right answers of two files on the same examples."""
+
+    accuracy: float
+    """The file's minus Keras's."""
+    low: float
+    high: float
+    """An interval that holds the difference on all such text with 95 % confidence."""
+
+
+def paired_difference(reference: np.ndarray, candidate: np.ndarray, labels: np.ndarray) -> Difference:
+    """How much a file loses against Keras, from logits [n, C] of both on the same examples with `labels` [n].
+
+    Paired: where both are right or both wrong nothing is learned, so the interval is far narrower than
+    that of either score. Normal approximation of the mean of +1, 0 and -1; with half a vote added to
+    each side, so that a file without a single other answer has an interval too.
+    """
+    right, reference_right = (logits.argmax(axis=-1) == labels for logits in (candidate, reference))
+    better, worse = int((right & ~reference_right).sum()), int((~right & reference_right).sum())
+    count = len(labels)
+    mean = (better - worse) / count
+    variance = (better + worse + 1) / count - mean**2
+    half = 1.96 * math.sqrt(max(variance, 0.0) / count)
+    return Difference(accuracy=mean, low=mean - half, high=mean + half)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How many of a few examples get other logits by what must not matter."""
+
+    padding: int
+    order: int
+    threads: int
+
+
+def fault(
+    gate: Gate, parity: Parity, changes: Changes, operators: Operators, difference: Difference | None = None
+) -> str | None:
     """Why a file is not to be published, in one line; None if nothing speaks against it."""
     if operators.foreign:
         return f"needs operators that a plain runtime lacks: {', '.join(operators.foreign)}"
     if not np.isfinite(parity.max_relative_error):
         return "gives logits that are not finite"
-    if padding_changed:
-        return f"padding changes the logits of {padding_changed} examples"
+    for what in ("padding", "order", "threads"):
+        if changed := getattr(changes, what):
+            return f"{_CAUSES[what]} the logits of {changed} examples"
     if gate.max_relative_error is not None and parity.max_relative_error > gate.max_relative_error:
         return f"relative error {parity.max_relative_error:.2g} is above {gate.max_relative_error:.2g}"
     if gate.min_decision_agreement is not None and parity.decision_agreement < gate.min_decision_agreement:
@@ -90,4 +158,13 @@ def fault(gate: Gate, parity: Parity, padding_changed: int, operators: Operators
             f"decides as Keras in {parity.decision_agreement:.1%} of the examples, "
             f"{gate.min_decision_agreement:.1%} are asked for"
         )
+    if gate.max_score_drop is not None and difference and -difference.accuracy > gate.max_score_drop:
+        return f"accuracy falls by {-difference.accuracy:.1%}, {gate.max_score_drop:.1%} are allowed"
     return None
+
+
+_CAUSES = {
+    "padding": "padding changes",
+    "order": "the order of the texts changes",
+    "threads": "a second thread changes",
+}

@@ -38,14 +38,18 @@ def logits(network: Network, input_ids: Any, input_mask: Any, segment_ids: Any) 
     """float32 [1, C] of int32 [1, T] each, as operations of the graph that is being built."""
     length = input_ids.shape[-1]
     mask = tf.reshape(input_mask, [length])
-    x = _embed(network.embeddings, tf.reshape(input_ids, [length]), tf.reshape(segment_ids, [length]))
+    with tf.name_scope("embeddings"):
+        x = _embed(network.embeddings, tf.reshape(input_ids, [length]), tf.reshape(segment_ids, [length]))
     shared = _masking(network.mask, mask) if network.mask.shared else None
-    for block in network.blocks:
-        x = _block(block, x, shared or _masking(network.mask, mask), network)
+    for number, block in enumerate(network.blocks, 1):
+        with tf.name_scope(f"block_{number}"):
+            x = _block(block, x, shared or _masking(network.mask, mask), network)
     first = x if network.blocks[-1].first_token_only else x[:1]
     if network.pooler:
-        first = tf.tanh(_dense(network.pooler, first))
-    return _dense(network.classifier, first)
+        with tf.name_scope("pooler"):
+            first = tf.tanh(_dense(network.pooler, first))
+    with tf.name_scope("classifier"):
+        return _dense(network.classifier, first)
 
 
 def _embed(embeddings: Embeddings, ids: Any, segments: Any) -> Any:
@@ -80,9 +84,11 @@ def _block(block: Block, x: Any, masking: _Masking, network: Network) -> Any:
         """`rows` through the dense layer of this name, which may be part of a joint one."""
         joint = next((joint for joint in block.joints if name in joint.names), None)
         if joint is None:
-            return _dense(block.dense(name), rows)
+            with tf.name_scope(name):
+                return _dense(block.dense(name), rows)
         if name not in made:
-            wide, start = _dense(joint.dense, rows), 0
+            with tf.name_scope("_".join(joint.names)):
+                wide, start = _dense(joint.dense, rows), 0
             for one in joint.names:
                 width = block.dense(one).bias.size
                 made[one] = wide[:, start : start + width]
@@ -108,14 +114,20 @@ def _block(block: Block, x: Any, masking: _Masking, network: Network) -> Any:
     # [N, D, T]: the keys are turned as one matrix, which is cheaper than a matrix a head.
     key = tf.transpose(product("key", query_key))
     key = tf.reshape(key, [network.heads, -1, key.shape[1]])
-    scores = masking(tf.matmul(query, key))
-    context = tf.matmul(tf.nn.softmax(scores), _split_heads(product("value", value), network.heads))
-    inner = _residual(block.attention_output, _merge_heads(context), inner)
+    with tf.name_scope("attention"):
+        scores = masking(tf.matmul(query, key))
+        context = tf.matmul(tf.nn.softmax(scores), _split_heads(product("value", value), network.heads))
+    with tf.name_scope("attention_output"):
+        inner = _residual(block.attention_output, _merge_heads(context), inner)
     # Feed forward.
-    for feedforward in block.feedforwards:
-        inner = _feedforward(feedforward, inner, network.activation)
+    for number, feedforward in enumerate(block.feedforwards, 1):
+        with tf.name_scope(f"feedforward_{number}"):
+            inner = _feedforward(feedforward, inner, network.activation)
     # Widen.
-    return _residual(block.output_bottleneck, inner, kept(x)) if block.output_bottleneck else inner
+    if not block.output_bottleneck:
+        return inner
+    with tf.name_scope("output_bottleneck"):
+        return _residual(block.output_bottleneck, inner, kept(x))
 
 
 def _split_heads(x: Any, heads: int) -> Any:
@@ -135,7 +147,10 @@ def _merge_heads(x: Any) -> Any:
 
 
 def _feedforward(feedforward: FeedForward, x: Any, activation: str) -> Any:
-    return _residual(feedforward.output, _ACTIVATIONS[activation](_dense(feedforward.intermediate, x)), x)
+    with tf.name_scope("intermediate"):
+        hidden = _ACTIVATIONS[activation](_dense(feedforward.intermediate, x))
+    with tf.name_scope("output"):
+        return _residual(feedforward.output, hidden, x)
 
 
 def _residual(residual: Residual, x: Any, incoming: Any) -> Any:

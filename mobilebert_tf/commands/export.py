@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import atomic, provenance, quiet, run_directory
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.export.recipes import DEFAULT
 from mobilebert_tf.options import option
 
 if TYPE_CHECKING:
@@ -41,9 +42,15 @@ class Export:
 
     model: str = option("fine-tuned model directory", is_input=True)
     output: str = option("directory for the files", identity=False)
-    recipes: str = option("comma-separated: float32, dynamic_int8", "float32,dynamic_int8")
+    recipes: str = option(
+        "comma-separated: float32, float16, dynamic_int8, dynamic_int8_per_tensor (for old runtimes), static_int8, "
+        "static_int8_full, static_int16x8, weight_int4, dynamic_int4, or a file of your own that ends in .json",
+        DEFAULT,
+    )
     sequence_lengths: str | None = option(
-        "lengths of the signatures in word pieces, comma-separated; left out: the task's max_seq_length", None
+        "lengths of the signatures in word pieces, comma-separated; left out: the task's max_seq_length and those "
+        "of 32, 64, 128 and 256 that are shorter",
+        None,
     )
     without_rewrites: str = option(
         "comma-separated rewrites of the network to leave out, to see what each brings: "
@@ -52,10 +59,12 @@ class Export:
     )
     evaluation: str | None = option("labelled table for score and parity", None, is_input=True)
     calibration: str | None = option(
-        "table of texts for the parity if there is no --evaluation; without either, random ids are used",
+        "table of texts, best the task's own training text, that static scales are taken from, and the parity if "
+        "there is no --evaluation; left out: --evaluation serves; without either, random ids and no static scales",
         None,
         is_input=True,
     )
+    calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1)
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
     parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
     threads: int = option("threads of LiteRT, also where it is timed", 1, least=1)
@@ -94,24 +103,26 @@ class Export:
             )
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
         task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1])
-        checks, compared_on = self._checks(dataclasses.replace(loaded, task=task))
+        checks, calibrated_on, compared_on = self._checks(dataclasses.replace(loaded, task=task))
 
         run = run_directory.open_run(self, "export", self.output)
         building = run.directory / BUILDING
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()
-        rows = variants.make_variants(loaded.model, lengths, recipes, checks, building, rewrites)
-        scored = checks.scored_features
-        keras = None
-        if scored is not None:
-            keras = task.metrics(keras_logits(loaded.model, scored, show_progress=True), scored["label"])
+        made = variants.make_variants(loaded.model, lengths, recipes, checks, building, rewrites)
         model = {
             "name": Path(self.model).resolve().name,
             "weights_sha256": provenance.sha256(loaded.files[0]),
         }
         found = report.as_json(
-            model=model, lengths=lengths, rewrites=rewrites, compared_on=compared_on, keras=keras, variants=rows
+            model=model,
+            lengths=lengths,
+            rewrites=rewrites,
+            calibrated_on=calibrated_on,
+            compared_on=compared_on,
+            made=made,
         )
+        rows = made.variants
         save_task_files(building, loaded.tokenizer, task)
         atomic.write_json(building / "report.json", found)
         _publish(building, run.directory)
@@ -125,29 +136,40 @@ class Export:
             print(f'next: mobilebert-tf predict --model={run.directory / str(passed[-1])} --text="..."')
         _fail_if_rejected(rejected, run.directory)
 
-    def _checks(self, loaded: LoadedModel) -> tuple[Checks, str]:
-        """What to verify on, and what to call it in the report."""
+    def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str]:
+        """What to calibrate and verify on, and what to call either in the report."""
         from mobilebert_tf.benchmarks.host import Settings
         from mobilebert_tf.export import variants
-        from mobilebert_tf.export.examples import spread, synthetic_features
+        from mobilebert_tf.export.examples import of_all_lengths, spread, synthetic_features
 
         task = loaded.task
         assert task is not None
-        latency = Settings(threads=self.threads, rounds=self.rounds, runs=self.runs)
-        scored: dict[str, Any] | None = None
-        table = self.evaluation or self.calibration
-        if table:
-            examples = task.read(table, labelled=bool(self.evaluation))
-            if self.evaluation:
-                scored = task.features(spread(examples, self.score_examples), loaded.tokenizer)
-            compared = task.features(spread(examples, self.parity_examples), loaded.tokenizer)
-            name = f"{len(compared['input_ids'])} rows of {Path(table).name}"
+        scored = calibration = calibrated_on = None
+        evaluation = task.read(self.evaluation, labelled=True) if self.evaluation else []
+        texts = task.read(self.calibration, labelled=False) if self.calibration else evaluation
+        if evaluation:
+            scored = task.features(spread(evaluation, self.score_examples), loaded.tokenizer)
+        if texts:
+            calibration = of_all_lengths(task.features(texts, loaded.tokenizer), self.calibration_examples)
+            calibrated_on = f"{len(calibration['input_ids'])} rows of {_name(self.calibration or self.evaluation)}"
+            compared = task.features(spread(evaluation or texts, self.parity_examples), loaded.tokenizer)
+            compared_on = f"{len(compared['input_ids'])} rows of {_name(self.evaluation or self.calibration)}"
         else:
             count = min(64, self.parity_examples)
             compared = synthetic_features(count, task.max_seq_length, loaded.tokenizer)
-            name = f"{count} sequences of random ids, no text was given"
-        checks = variants.Checks(parity_features=compared, scored_features=scored, task=task, latency=latency)
-        return checks, name
+            compared_on = f"{count} sequences of random ids, no text was given"
+        checks = variants.Checks(
+            calibration_features=calibration,
+            parity_features=compared,
+            scored_features=scored,
+            task=task,
+            latency=Settings(threads=self.threads, rounds=self.rounds, runs=self.runs),
+        )
+        return checks, calibrated_on, compared_on
+
+
+def _name(path: str | None) -> str:
+    return Path(path or "").name
 
 
 def _publish(building: Path, directory: Path) -> None:

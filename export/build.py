@@ -1,0 +1,62 @@
+"""Model -> float files, one per sequence length -> the content of one file with all lengths, by a recipe."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from mobilebert_tf import quiet
+from mobilebert_tf.export import flatbuffer
+from mobilebert_tf.export.convert import convert
+from mobilebert_tf.export.quantize import quantize
+from mobilebert_tf.export.ranges import Ranges
+from mobilebert_tf.export.recipes import Recipe
+from mobilebert_tf.export.rewrite.rules import REWRITES
+from mobilebert_tf.export.signatures import write_saved_model
+from mobilebert_tf.models import ClassificationModel
+
+HALF_LARGEST = 65504 / 4
+"""Largest value that may occur on text for float16 arithmetic: a quarter of float16's own, for texts to come."""
+
+
+def convert_lengths(
+    model: ClassificationModel, lengths: Sequence[int], rewrites: Sequence[str] = tuple(REWRITES)
+) -> dict[int, bytes]:
+    """float32 files with one graph each, by its length T.
+
+    Apart, so that tensors of all lengths have the same names: what is calibrated for one then holds for all,
+    and constants of equal content meet again in `build`.
+
+    Raises:
+      FailedError: the converter refused.
+    """
+    files = {}
+    for length in lengths:
+        with tempfile.TemporaryDirectory() as saved_model:
+            with quiet.native_stderr_hidden():
+                write_saved_model(model, length, max(lengths), saved_model, rewrites)
+            files[length] = convert(saved_model)
+    return files
+
+
+def build(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None) -> bytes:
+    """The content of a file by `recipe`, with a signature for each of the `files`.
+
+    Args:
+      files: of `convert_lengths`.
+      recipe: what becomes of the operators.
+      ranges: of the tensors, measured on one of the files; None: no text was given.
+
+    Raises:
+      FailedError: the quantizer refused, or the recipe needs ranges.
+    """
+    model = flatbuffer.merge(flatbuffer.read(quantize(files[length], recipe, ranges)) for length in sorted(files))
+    flatbuffer.set_versions(model)
+    if allows_half(recipe, ranges):
+        flatbuffer.mark_half(model)
+    return flatbuffer.write(model)
+
+
+def allows_half(recipe: Recipe, ranges: Ranges | None) -> bool:
+    """Whether the file may be computed in float16 where it is float: the recipe asks for it and no value is too large."""
+    return recipe.half and ranges is not None and ranges.largest <= HALF_LARGEST

@@ -1,0 +1,211 @@
+"""`.tflite` files as objects: what the converter and the quantiser leave undone is done here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+_Op = schema.BuiltinOperator
+_Type = schema.TensorType
+
+
+def read(content: bytes | bytearray) -> Any:
+    """The `ModelT` of a file's content, with every buffer in it, wherever the file kept it."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    for buffer in model.buffers:
+        if buffer.offset:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def write(model: Any) -> bytes:
+    """The content of a file. Buffers stand inside: runtimes of 2023 know no others and read zeros."""
+    builder = _SharingBuilder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class _SharingBuilder(flatbuffers.Builder):
+    """Stores equal short vectors once: a zero for each channel of each matrix is a twentieth of an int8 file."""
+
+    def __init__(self, size: int):
+        super().__init__(size)
+        self._places: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:
+        if x.nbytes > 1 << 16 or x.dtype == np.uint8:  # a weight, whose place is in its buffer
+            return super().CreateNumpyVector(x)
+        key = x.dtype.str, x.tobytes()
+        if key not in self._places:
+            self._places[key] = super().CreateNumpyVector(x)
+        return self._places[key]
+
+
+def use_lookups(model: Any) -> None:
+    """GATHER of whole rows of a constant becomes EMBEDDING_LOOKUP, the one whose kernel takes an int8 table."""
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if _code(model, operator) != _Op.GATHER or operator.builtinOptions.axis:
+                continue
+            table, rows = operator.inputs
+            if model.buffers[graph.tensors[table].buffer].data is None or len(graph.tensors[rows].shape) != 1:
+                continue
+            operator.inputs = np.array([rows, table], np.int32)
+            operator.opcodeIndex = _operator_code(model, _Op.EMBEDDING_LOOKUP)
+            operator.builtinOptions, operator.builtinOptionsType = None, schema.BuiltinOptions.NONE
+    _drop_unused_codes(model)
+
+
+def merge(models: Iterable[Any]) -> Any:
+    """One model with the graphs and signatures of all; constants of equal content are stored once.
+
+    Each has one graph; its metadata are those of the first.
+    """
+    merged, places = None, {}
+    for model in map(copy.copy, models):
+        if merged is None:
+            merged = schema.ModelT()
+            merged.__dict__.update(model.__dict__)
+            # The first buffer is empty by the format's rule.
+            merged.buffers = [model.buffers[0]]
+            merged.subgraphs, merged.signatureDefs, merged.operatorCodes = [], [], []
+            merged.metadata, merged.metadataBuffer = None, None
+        for graph, signature in zip(model.subgraphs, model.signatureDefs, strict=True):
+            signature.subgraphIndex = len(merged.subgraphs)
+            for tensor in graph.tensors:
+                tensor.buffer = _place(merged, model.buffers[tensor.buffer], places)
+            for operator in graph.operators:
+                code = model.operatorCodes[operator.opcodeIndex]
+                operator.opcodeIndex = _operator_code(merged, _number(code), code.version)
+            merged.subgraphs.append(graph)
+            merged.signatureDefs.append(signature)
+    assert merged is not None
+    return merged
+
+
+def _place(model: Any, buffer: Any, places: dict[bytes, int]) -> int:
+    """Index of a buffer with this content in `model`; variables and results have none."""
+    if buffer.data is None or not len(buffer.data):
+        return 0
+    content = bytes(buffer.data)
+    if content not in places:
+        places[content] = len(model.buffers)
+        model.buffers.append(buffer)
+    return places[content]
+
+
+def set_versions(model: Any) -> None:
+    """Every operator code gets the lowest version whose kernels compute what the operators ask for.
+
+    The quantiser leaves those of the float file: older runtimes then load what they compute wrongly.
+    The rules are LiteRT's own (`tflite/tools/versioning/op_version.cc`), as far as files of this project go.
+    """
+    codes: list[Any] = []
+    places: dict[tuple[int, int], int] = {}
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            number = _code(model, operator)
+            version = _version(number, graph, operator)
+            if (number, version) not in places:
+                places[number, version] = len(codes)
+                code = copy.copy(model.operatorCodes[operator.opcodeIndex])
+                code.version = version
+                codes.append(code)
+            operator.opcodeIndex = places[number, version]
+    model.operatorCodes = codes
+
+
+def _version(number: int, graph: Any, operator: Any) -> int:
+    def kind(index: int) -> int:
+        return graph.tensors[index].type
+
+    def per_channel(index: int) -> bool:
+        quantization = graph.tensors[index].quantization
+        return quantization is not None and quantization.scale is not None and len(quantization.scale) > 1
+
+    inputs, outputs = [int(i) for i in operator.inputs], [int(i) for i in operator.outputs]
+    first = kind(inputs[0])
+    if number == _Op.FULLY_CONNECTED:
+        weights = kind(inputs[1])
+        if first == _Type.FLOAT32 and weights in (_Type.INT8, _Type.INT4):
+            # Hybrid int4 has no row of its own in the rules; the runtimes of version 12 have its kernel.
+            return 12 if per_channel(inputs[1]) or weights == _Type.INT4 else 3
+        if first == _Type.INT16:
+            return 11 if weights == _Type.INT8 else 13
+        without_bias = len(inputs) == 2 or inputs[2] < 0
+        version = {(_Type.INT8, _Type.INT8): 4, (_Type.INT8, _Type.INT4): 10}.get((first, weights), 1)
+        keeps = operator.builtinOptions.keepNumDims
+        return max(version, 6 if without_bias else 5 if keeps else 1)
+    if number == _Op.EMBEDDING_LOOKUP:
+        return 4 if per_channel(inputs[1]) or kind(inputs[1]) == _Type.INT4 else 3 if kind(inputs[1]) == _Type.INT8 else 1
+    if number == _Op.QUANTIZE:
+        return 2 if _Type.INT16 in (first, kind(outputs[0])) else 1
+    if number == _Op.DEQUANTIZE:
+        if first == _Type.INT8:
+            return 5 if per_channel(inputs[0]) else 2
+        return {_Type.INT4: 6, _Type.INT16: 3, _Type.FLOAT16: 3}.get(first, 1)
+    if number == _Op.BATCH_MATMUL:
+        return {_Type.INT8: 2, _Type.INT16: 3}.get(first, 1)
+    if first == _Type.INT8:
+        return 1 if number in (_Op.RESHAPE, _Op.GELU) else 2
+    if first == _Type.INT16:
+        return _INT16_VERSIONS.get(number, 3)
+    return 1
+
+
+_INT16_VERSIONS = {
+    _Op.RESHAPE: 1, _Op.ADD: 3, _Op.SUB: 5, _Op.MUL: 4, _Op.GATHER: 4, _Op.TRANSPOSE: 5, _Op.STRIDED_SLICE: 4,
+    _Op.SLICE: 4, _Op.PAD: 4, _Op.GELU: 2,
+}  # fmt: skip
+
+
+def mark_half(model: Any) -> None:
+    """Tell runtimes that float operations of this file may be computed in float16, results included.
+
+    XNNPACK does so on ARM processors with float16 arithmetic and nowhere else; a plain runtime ignores it.
+    """
+    buffer, metadata = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(b"fp16accfp16", np.uint8)
+    model.buffers.append(buffer)
+    metadata.name, metadata.buffer = "reduced_precision_support", len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), metadata]
+
+
+def names(model: Any) -> dict[int, str]:
+    """Operator numbers that occur, by name."""
+    spelled: Mapping[int, str] = {code: name for name, code in vars(_Op).items() if not name.startswith("_")}
+    return {number: spelled[number] for number in {_number(code) for code in model.operatorCodes}}
+
+
+def _code(model: Any, operator: Any) -> int:
+    return _number(model.operatorCodes[operator.opcodeIndex])
+
+
+def _number(code: Any) -> int:
+    # Codes above 127 stand in the newer field, the others in both or in the older one.
+    return max(code.builtinCode, code.deprecatedBuiltinCode)
+
+
+def _operator_code(model: Any, number: int, version: int = 1) -> int:
+    """Index of this operator in the table of `model`, where it is put if it is not there."""
+    for index, code in enumerate(model.operatorCodes):
+        if (_number(code), code.version) == (number, version):
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def _drop_unused_codes(model: Any) -> None:
+    used = sorted({operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators})
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            operator.opcodeIndex = used.index(operator.opcodeIndex)
+    model.operatorCodes = [model.operatorCodes[index] for index in used]

@@ -1,0 +1,72 @@
+"""A float file with one graph -> the same with some of its operators in fewer bits, by LiteRT's quantizer."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf.errors import FailedError
+from mobilebert_tf.export.ranges import Ranges
+from mobilebert_tf.export.recipes import Recipe, Rule
+
+
+def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
+    """The content of a file after the rules of `recipe`; as it is if there are none.
+
+    Args:
+      content: of a float32 file with one graph.
+      recipe: what becomes of which operators.
+      ranges: of its tensors, for rules with static activations.
+
+    Raises:
+      FailedError: the quantizer refused, or ranges are missing.
+    """
+    if not recipe.rules:
+        return content
+    if recipe.is_static and ranges is None:
+        raise FailedError(f"recipe {recipe.name}: needs texts to calibrate on; give --calibration or --evaluation")
+    from litert_quantizer.quantizer import Quantizer
+
+    quantizer = Quantizer(bytearray(content))
+    for rule in recipe.rules:
+        _add(quantizer, rule)
+    known = None
+    if recipe.is_static and ranges is not None:
+        known = {name: {"min": _row(low), "max": _row(high)} for name, (low, high) in ranges.by_tensor.items()}
+    # Its progress bars speak of operators, at a hundred a millisecond.
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            result = quantizer.quantize(known, enable_progress_bar=False, enable_progress_report=False)
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise FailedError(f"recipe {recipe.name}: the network cannot be quantised: {reason}") from error
+    return bytes(result.quantized_model)
+
+
+def _row(value: float) -> np.ndarray:
+    return np.array([[value]], np.float32)
+
+
+def _add(quantizer: Any, rule: Rule) -> None:
+    from litert_quantizer import qtyping
+    from litert_quantizer.recipe_manager import AlgorithmName
+
+    per = qtyping.QuantGranularity.CHANNELWISE if rule.per_channel else qtyping.QuantGranularity.TENSORWISE
+    for operator in map(qtyping.TFLOperationName, rule.operators):
+        if rule.weights == "float32":
+            quantizer.update_quantization_recipe(rule.layers, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        elif rule.weights == "float16":
+            config = qtyping.OpQuantizationConfig(
+                weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
+                compute_precision=qtyping.ComputePrecision.FLOAT,
+            )
+            quantizer.update_quantization_recipe(rule.layers, operator, config, AlgorithmName.FLOAT_CASTING)
+        elif rule.activations == "float":
+            quantizer.add_weight_only_config(rule.layers, operator, rule.bits, per)
+        elif rule.activations == "dynamic":
+            quantizer.add_dynamic_config(rule.layers, operator, rule.bits, per)
+        else:
+            quantizer.add_static_config(rule.layers, operator, rule.activation_bits, rule.bits, per)

@@ -48,9 +48,10 @@ def build(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None) -> 
       ranges: of the tensors, measured on one of the files; None: no text was given.
 
     Raises:
-      FailedError: the quantizer refused, or the recipe needs ranges.
+      FailedError: the quantizer refused.
     """
     model = flatbuffer.merge(flatbuffer.read(quantize(files[length], recipe, ranges)) for length in sorted(files))
+    flatbuffer.use_asymmetric_inputs(model)
     flatbuffer.set_versions(model)
     if allows_half(recipe, ranges):
         flatbuffer.mark_half(model)
@@ -58,5 +59,5 @@ def build(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None) -> 
 
 
 def allows_half(recipe: Recipe, ranges: Ranges | None) -> bool:
-    """Whether the file may be computed in float16 where it is float: the recipe asks for it and no value is too large."""
+    """Whether what is float in the file may be computed in float16: the recipe asks for it, no value is too large."""
     return recipe.half and ranges is not None and ranges.largest <= HALF_LARGEST

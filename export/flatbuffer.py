@@ -67,7 +67,7 @@ def merge(models: Iterable[Any]) -> Any:
 
     Each has one graph; its metadata are those of the first.
     """
-    merged, places = None, {}
+    merged, places = None, dict[bytes, int]()
     for model in map(copy.copy, models):
         if merged is None:
             merged = schema.ModelT()
@@ -135,7 +135,9 @@ def _version(number: int, graph: Any, operator: Any) -> int:
         weights = kind(inputs[1])
         if first == _Type.FLOAT32 and weights in (_Type.INT8, _Type.INT4):
             # Hybrid int4 has no row of its own in the rules; the runtimes of version 12 have its kernel.
-            return 12 if per_channel(inputs[1]) or weights == _Type.INT4 else 3
+            if per_channel(inputs[1]) or weights == _Type.INT4:
+                return 12
+            return 9 if operator.builtinOptions.asymmetricQuantizeInputs else 3
         if first == _Type.INT16:
             return 11 if weights == _Type.INT8 else 13
         without_bias = len(inputs) == 2 or inputs[2] < 0
@@ -143,7 +145,9 @@ def _version(number: int, graph: Any, operator: Any) -> int:
         keeps = operator.builtinOptions.keepNumDims
         return max(version, 6 if without_bias else 5 if keeps else 1)
     if number == _Op.EMBEDDING_LOOKUP:
-        return 4 if per_channel(inputs[1]) or kind(inputs[1]) == _Type.INT4 else 3 if kind(inputs[1]) == _Type.INT8 else 1
+        return (
+            4 if per_channel(inputs[1]) or kind(inputs[1]) == _Type.INT4 else 3 if kind(inputs[1]) == _Type.INT8 else 1
+        )
     if number == _Op.QUANTIZE:
         return 2 if _Type.INT16 in (first, kind(outputs[0])) else 1
     if number == _Op.DEQUANTIZE:
@@ -152,6 +156,9 @@ def _version(number: int, graph: Any, operator: Any) -> int:
         return {_Type.INT4: 6, _Type.INT16: 3, _Type.FLOAT16: 3}.get(first, 1)
     if number == _Op.BATCH_MATMUL:
         return {_Type.INT8: 2, _Type.INT16: 3}.get(first, 1)
+    if number == _Op.MUL and first == _Type.INT8:
+        a, b, product = (float(graph.tensors[i].quantization.scale[0]) for i in (*inputs, outputs[0]))
+        return 3 if a * b / product >= 1.0 else 2
     if first == _Type.INT8:
         return 1 if number in (_Op.RESHAPE, _Op.GELU) else 2
     if first == _Type.INT16:
@@ -163,6 +170,22 @@ _INT16_VERSIONS = {
     _Op.RESHAPE: 1, _Op.ADD: 3, _Op.SUB: 5, _Op.MUL: 4, _Op.GATHER: 4, _Op.TRANSPOSE: 5, _Op.STRIDED_SLICE: 4,
     _Op.SLICE: 4, _Op.PAD: 4, _Op.GELU: 2,
 }  # fmt: skip
+
+
+def use_asymmetric_inputs(model: Any) -> None:
+    """Products that quantise their input while running do so from its least to its largest value.
+
+    As XNNPACK does anyway; the kernels of runtimes without it else take it as symmetric, which costs
+    what comes from relu a bit.
+    """
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if (
+                _code(model, operator) == _Op.FULLY_CONNECTED
+                and graph.tensors[operator.inputs[0]].type == _Type.FLOAT32
+            ):
+                quantized = graph.tensors[operator.inputs[1]].type in (_Type.INT8, _Type.INT4)
+                operator.builtinOptions.asymmetricQuantizeInputs = quantized
 
 
 def mark_half(model: Any) -> None:

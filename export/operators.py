@@ -29,7 +29,12 @@ class Operators:
         """
         if self.foreign:
             return None
-        later = (since for name, version in self.versions.items() for least, since in _SINCE.get(name, ()) if version >= least)
+        later = (
+            since
+            for name, version in self.versions.items()
+            for least, since in _SINCE.get(name, ())
+            if version >= least
+        )
         return ".".join(map(str, max([(2, 3), *later])))
 
 

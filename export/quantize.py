@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from typing import Any
 
 import numpy as np
 
+from mobilebert_tf import quiet
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export.ranges import Ranges
 from mobilebert_tf.export.recipes import Recipe, Rule
@@ -22,22 +24,26 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
       ranges: of its tensors, for rules with static activations.
 
     Raises:
-      FailedError: the quantizer refused, or ranges are missing.
+      FailedError: the quantizer refused.
     """
     if not recipe.rules:
         return content
     if recipe.is_static and ranges is None:
-        raise FailedError(f"recipe {recipe.name}: needs texts to calibrate on; give --calibration or --evaluation")
+        raise ValueError(f"recipe {recipe.name}: needs ranges")
     from litert_quantizer.quantizer import Quantizer
 
     quantizer = Quantizer(bytearray(content))
-    for rule in recipe.rules:
-        _add(quantizer, rule)
+    try:
+        for rule in recipe.rules:
+            _add(quantizer, rule)
+    except ValueError as error:
+        raise FailedError(f"recipe {recipe.name}: {str(error).strip().splitlines()[0]}") from error
     known = None
     if recipe.is_static and ranges is not None:
         known = {name: {"min": _row(low), "max": _row(high)} for name, (low, high) in ranges.by_tensor.items()}
-    # Its progress bars speak of operators, at a hundred a millisecond.
-    with contextlib.redirect_stderr(io.StringIO()):
+    # Its progress bars speak of operators, at a hundred a millisecond; its interpreter warns of being watched.
+    with contextlib.redirect_stderr(io.StringIO()), quiet.native_stderr_hidden(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             result = quantizer.quantize(known, enable_progress_bar=False, enable_progress_report=False)
         except (RuntimeError, ValueError, KeyError) as error:

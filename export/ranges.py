@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -82,7 +83,8 @@ def _interpreter(content: bytes, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     # XNNPACK keeps its intermediate results to itself.
-    with quiet.native_stderr_hidden():
+    with quiet.native_stderr_hidden(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keeping all tensors takes memory: that is the point.
         interpreter = Interpreter(
             model_content=content,
             num_threads=threads,

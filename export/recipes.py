@@ -112,6 +112,8 @@ RECIPES = {
             description="products in int8 by calibrated scales, attention and sums in float",
             rules=(_INT8_TABLES, Rule(activations="int8")),
             half=True,
+            # One scale for a whole tensor: texts near the border between two classes change sides.
+            gate=Gate(min_decision_agreement=0.95),
         ),
         Recipe(
             name="static_int8_full",
@@ -136,15 +138,22 @@ RECIPES = {
     )
 }
 
-DEFAULT = "float32,float16,dynamic_int8,static_int8"
+DEFAULT = ("float32", "float16", "dynamic_int8", "static_int8")
+"""Without text to calibrate on, those of them that need none."""
 
 
-def parse_recipes(names: str) -> list[Recipe]:
+def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
     """The recipes with these comma-separated names, in their order; a name that ends in .json is a file of one's own.
 
+    Args:
+      names: None: those of `DEFAULT`.
+      has_text: whether there is text to calibrate on.
+
     Raises:
-      UsageError: none is named, one is named twice, one is unknown, or a file is not right.
+      UsageError: none is named, one is named twice, one is unknown, one needs text, or a file is not right.
     """
+    if names is None:
+        return [RECIPES[name] for name in DEFAULT if has_text or not RECIPES[name].is_static]
     wanted: list[Recipe] = []
     for name in filter(None, (name.strip() for name in names.split(","))):
         if name.endswith(".json"):
@@ -157,6 +166,12 @@ def parse_recipes(names: str) -> list[Recipe]:
             )
     if not wanted or len({recipe.name for recipe in wanted}) < len(wanted):
         raise UsageError(f"--recipes={names!r}: name each wanted recipe once; there are {', '.join(RECIPES)}")
+    for recipe in wanted:
+        if recipe.is_static and not has_text:
+            raise UsageError(
+                f"--recipes: {recipe.name} needs texts to calibrate on; give --calibration (best the task's own "
+                "training text) or --evaluation"
+            )
     return wanted
 
 
@@ -184,7 +199,8 @@ def _recipe(path: Path, content: Any) -> Recipe:
 
 def _rule(path: Path, content: Any) -> Rule:
     values = _fields(path, "a rule", Rule, content)
-    rule = Rule(**{**values, "operators": tuple(values.get("operators", PRODUCTS))})
+    operators = values.get("operators", PRODUCTS)
+    rule = Rule(**{**values, "operators": (operators,) if isinstance(operators, str) else tuple(operators)})
     for name, value, known in (("weights", rule.weights, WEIGHTS), ("activations", rule.activations, ACTIVATIONS)):
         if value not in known:
             raise UsageError(f"{path}: {name} {value!r}; there are {', '.join(known)}")

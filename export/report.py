@@ -41,7 +41,9 @@ def as_json(
 def table(report: dict[str, Any]) -> str:
     """Variant, size, score, latency, parity; the Keras model first. Rejected files say why below."""
     lengths = report["sequence_lengths"]
-    rows = [["variant", "MB", "accuracy", "to Keras", *(f"ms at {n}" for n in lengths), "same decision", "error", "needs"]]
+    rows = [
+        ["variant", "MB", "accuracy", "to Keras", *(f"ms at {n}" for n in lengths), "same decision", "error", "needs"]
+    ]
     rows.append(["keras", "", _share(report["keras"], "accuracy"), "", *("" for _ in lengths), "", "", ""])
     for row in report["variants"]:
         parity, latency, difference = row["parity"] or {}, row["latency_ms"] or {}, row["difference"]

@@ -39,7 +39,11 @@ def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -
       UsageError: one is not a number, is too short, is longer than the position table, or comes twice.
     """
     try:
-        wanted = sorted(int(word) for word in lengths.split(",")) if lengths else [*(n for n in BUCKETS if n < default), default]
+        wanted = (
+            sorted(int(word) for word in lengths.split(","))
+            if lengths
+            else [*(n for n in BUCKETS if n < default), default]
+        )
     except ValueError:
         raise UsageError(f"--sequence_lengths={lengths}: must be whole numbers, such as 32,64,128") from None
     if len(set(wanted)) < len(wanted):

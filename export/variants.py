@@ -146,13 +146,11 @@ def make_variants(
     return Made(
         variants=_timed(rows, checks.latency, lengths, directory),
         keras=keras,
-        largest_activation=ranges and ranges.largest,
+        largest_activation=ranges.largest if ranges else None,
     )
 
 
-def _bytes_of_lengths(
-    files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int
-) -> dict[int, int]:
+def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int) -> dict[int, int]:
     lengths = sorted(files)
     totals = [len(build({n: files[n] for n in lengths[:k]}, recipe, ranges)) for k in range(1, len(lengths))]
     totals = [0, *totals, whole]
@@ -194,7 +192,7 @@ def _verified(
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         metrics=metrics,
-        difference=difference and dataclasses.asdict(difference),
+        difference=dataclasses.asdict(difference) if difference else None,
         parity=dataclasses.asdict(parity),
         parity_of_lengths={length: dataclasses.asdict(one) for length, one in by_length.items()},
         changes=dataclasses.asdict(changes),
@@ -206,9 +204,7 @@ def _verified(
     )
 
 
-def _timed(
-    rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path
-) -> list[Variant]:
+def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path) -> list[Variant]:
     """The rows with the latency of their files at every length, measured in turn."""
     files = {row.name: directory / row.file for row in rows if row.file}
     found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in files}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mobilebert_tf import atomic, provenance, quiet, run_directory
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export.recipes import DEFAULT
 from mobilebert_tf.options import option
 
 if TYPE_CHECKING:
+    from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.export.variants import Checks
     from mobilebert_tf.model_directory import LoadedModel
 
@@ -42,10 +42,11 @@ class Export:
 
     model: str = option("fine-tuned model directory", is_input=True)
     output: str = option("directory for the files", identity=False)
-    recipes: str = option(
+    recipes: str | None = option(
         "comma-separated: float32, float16, dynamic_int8, dynamic_int8_per_tensor (for old runtimes), static_int8, "
-        "static_int8_full, static_int16x8, weight_int4, dynamic_int4, or a file of your own that ends in .json",
-        DEFAULT,
+        "static_int8_full, static_int16x8, weight_int4, dynamic_int4, or a file of your own that ends in .json; left "
+        "out: float32, float16, dynamic_int8 and, where there is text to calibrate on, static_int8",
+        None,
     )
     sequence_lengths: str | None = option(
         "lengths of the signatures in word pieces, comma-separated; left out: the task's max_seq_length and those "
@@ -64,6 +65,15 @@ class Export:
         None,
         is_input=True,
     )
+    min_agreement: float | None = option(
+        "gate: least share of examples that a file decides as Keras does; left out: each recipe's own", None
+    )
+    max_score_drop: float | None = option(
+        "gate: largest loss of accuracy against Keras, 0.02 is two points; left out: each recipe's own", None
+    )
+    max_error: float | None = option(
+        "gate: largest error of a logit relative to the largest logit; left out: each recipe's own", None
+    )
     calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1)
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
     parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
@@ -81,7 +91,7 @@ class Export:
         from mobilebert_tf.export.recipes import parse_recipes
         from mobilebert_tf.export.rewrite.rules import parse_rewrites
 
-        recipes = parse_recipes(self.recipes)
+        recipes = [self._gated(one) for one in parse_recipes(self.recipes, bool(self.calibration or self.evaluation))]
         rewrites = parse_rewrites(self.without_rewrites)
         done = run_directory.find_run(self, "export", self.output)
         if done and done.finished:
@@ -93,7 +103,6 @@ class Export:
         from mobilebert_tf.model_directory import load_model_directory
         from mobilebert_tf.models import ClassificationModel
         from mobilebert_tf.tasks.files import save_task_files
-        from mobilebert_tf.tasks.inference import keras_logits
 
         loaded = load_model_directory(self.model)
         if loaded.task is None or not isinstance(loaded.model, ClassificationModel):
@@ -135,6 +144,15 @@ class Export:
         if passed:
             print(f'next: mobilebert-tf predict --model={run.directory / str(passed[-1])} --text="..."')
         _fail_if_rejected(rejected, run.directory)
+
+    def _gated(self, recipe: Recipe) -> Recipe:
+        wanted = {
+            "max_relative_error": self.max_error,
+            "min_decision_agreement": self.min_agreement,
+            "max_score_drop": self.max_score_drop,
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return dataclasses.replace(recipe, gate=dataclasses.replace(recipe.gate, **given))
 
     def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str]:
         """What to calibrate and verify on, and what to call either in the report."""

@@ -77,7 +77,7 @@ class Pipeline:
     finetune_epochs: float = option("passes over the training table", default=3.0, least=0)
     finetune_batch_size: int = option("examples per fine-tuning step", default=32, least=1)
     finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4, least=0)
-    recipes: str = option("variants to export, comma-separated", default="float32,dynamic_int8")
+    recipes: str | None = option("variants to export, comma-separated; left out: those of `export`", default=None)
     max_sentences_per_class: int = option("training sentences per class of the default task", default=3000)
     threads: int = option("threads of one inference when variants are timed", default=1, least=1)
     seed: int = option("starts everything random", default=0, least=0, most=2**32 - 1)

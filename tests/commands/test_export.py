@@ -20,7 +20,7 @@ def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_
 
     report = json.loads((export_directory / "report.json").read_text())
     assert report["sequence_lengths"] == [16, 48]
-    assert [row["name"] for row in report["variants"]] == ["float32", "dynamic_int8"]
+    assert [row["name"] for row in report["variants"]] == ["float32", "float16", "dynamic_int8", "static_int8"]
     tokenizer = Tokenizer.from_vocab(export_directory / "vocab.txt")
     labels = (export_directory / "labels.txt").read_text().split()
     rows = [line.split("\t") for line in labelled_table.read_text().splitlines()[1:]]
@@ -29,10 +29,13 @@ def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_
         path = export_directory / variant["file"]
         assert variant["bytes"] == path.stat().st_size
         assert variant["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert variant["passed"] and variant["reason"] is None and variant["padding_invariant"]
+        assert variant["passed"] and variant["reason"] is None
+        assert set(variant["changes"].values()) == {0}
         assert variant["parity"]["examples"] == 60 * 2
-        assert variant["latency_ms"]["runs"] == 3 and variant["latency_ms"]["sequence_length"] == 48
-        assert variant["latency_ms"]["min"] <= variant["latency_ms"]["median"] <= variant["latency_ms"]["p90"]
+        assert set(variant["latency_ms"]) == set(variant["parity_of_lengths"]) == {"16", "48"}
+        latency = variant["latency_ms"]["48"]
+        assert latency["runs"] == 3 and latency["min"] <= latency["median"] <= latency["p90"]
+        assert sum(variant["bytes_of_lengths"].values()) == variant["bytes"]
         # Features by hand, the longest signature, no code of the package but the tokenizer.
         run = Interpreter(str(path)).get_signature_runner("tokens_48")
         right = 0
@@ -45,9 +48,11 @@ def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_
             right += labels[int(logits[0].argmax())] == label
         accuracies[variant["name"]] = right / len(rows)
         assert variant["metrics"]["accuracy"] == pytest.approx(accuracies[variant["name"]])
+        difference = variant["difference"]["accuracy"]
+        assert difference == pytest.approx(accuracies[variant["name"]] - accuracies["float32"])
     assert report["keras"]["accuracy"] == pytest.approx(accuracies["float32"])
-    sizes = [row["bytes"] for row in report["variants"]]
-    assert sizes[1] < 0.75 * sizes[0]
+    sizes = {row["name"]: row["bytes"] for row in report["variants"]}
+    assert sizes["dynamic_int8"] < sizes["float16"] < 0.75 * sizes["float32"]
 
 
 def test_finished_export_is_left_alone(export_directory: Path, classifier_directory, labelled_table, capsys):
@@ -68,7 +73,7 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
     monkeypatch.setitem(recipes.RECIPES, "float32", strict)
     output = tmp_path / "out"
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
-    words += ["--rounds=1", "--runs=1", "--parity_examples=8"]
+    words += ["--rounds=1", "--runs=1", "--parity_examples=8", "--recipes=float32,dynamic_int8"]
     with monkeypatch.context() as patch:
         patch.setattr(variants, "_timed", _interrupt)
         assert cli.run(words) == 1
@@ -90,7 +95,7 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
     assert report["keras"] is None and "random ids" in report["parity_examples"]
 
 
-def test_recipe_that_does_not_convert_stays_in_the_table(classifier_directory, tmp_path: Path, monkeypatch, capsys):
+def test_network_that_does_not_convert(classifier_directory, tmp_path: Path, monkeypatch, capsys):
     import tensorflow as tf
 
     class Refusing:
@@ -108,9 +113,53 @@ def test_recipe_that_does_not_convert_stays_in_the_table(classifier_directory, t
     output = tmp_path / "out"
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
     assert cli.run([*words, "--recipes=float32", "--parity_examples=4"]) == 1
-    row = json.loads((output / "report.json").read_text())["variants"][0]
-    assert row["file"] is None and row["reason"].endswith("cannot be converted: 'tf.Nonsense' op is unknown")
-    assert "page of MLIR" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.strip().endswith("the network cannot be converted: 'tf.Nonsense' op is unknown")
+    assert "page of MLIR" not in told and not list(output.glob("*.tflite"))
+
+
+def test_recipe_that_the_quantizer_refuses_stays_in_the_table(classifier_directory, tmp_path: Path, capsys):
+    # Batched products with int4 weights: there is no such kernel.
+    own = tmp_path / "own.json"
+    rules = [{"operators": "BATCH_MATMUL", "weights": "int4", "activations": "int16"}]
+    own.write_text(json.dumps({"name": "odd", "rules": rules}))
+    text = tmp_path / "text.tsv"
+    text.write_text("text\n" + "a b c\n" * 9)
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    words += ["--rounds=1", "--runs=1", f"--calibration={text}", f"--recipes=dynamic_int8,{own}"]
+    assert cli.run(words) == 1
+    good, odd = json.loads((output / "report.json").read_text())["variants"]
+    assert good["passed"] and good["file"] == "dynamic_int8.tflite"
+    assert odd["file"] is None and odd["reason"].startswith("recipe odd: ")
+    assert "odd missed the gate" in capsys.readouterr().err
+
+
+def test_own_recipe_leaves_layers_in_float(classifier_directory, tmp_path: Path):
+    own = tmp_path / "own.json"
+    rules = [{"weights": "int8"}, {"layers": "block_1/", "weights": "float32"}]
+    own.write_text(json.dumps([{"name": "first_block_float", "rules": rules, "gate": {"min_decision_agreement": 0.5}}]))
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    words += ["--rounds=1", "--runs=1", f"--recipes={own},dynamic_int8"]
+    assert cli.run(words) == 0
+    own_row, whole = json.loads((output / "report.json").read_text())["variants"]
+    assert own_row["bytes"] > whole["bytes"]
+    assert _int8_products(output / "first_block_float.tflite") == {"block_2", "classifier", "embeddings"}
+
+
+def _int8_products(path: Path) -> set[str]:
+    """First part of the names of all products with int8 weights."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(path.read_bytes()).Subgraphs(0)
+    found = set()
+    for i in range(graph.OperatorsLength()):
+        operator = graph.Operators(i)
+        if operator.BuiltinOptionsType() == schema.BuiltinOptions.FullyConnectedOptions:
+            if graph.Tensors(operator.Inputs(1)).Type() == schema.TensorType.INT8:
+                found.add(graph.Tensors(operator.Outputs(0)).Name().decode().split("/")[0])
+    return found
 
 
 def test_rewrites_can_be_left_out(classifier_directory, export_directory, tmp_path: Path):
@@ -156,8 +205,17 @@ def test_bad_input_is_one_line(classifier_directory, labelled_table, tmp_path: P
         (good, ["--sequence_lengths=16,x"], "whole numbers"),
         (good, ["--sequence_lengths=16,16"], "twice"),
         (good, ["--sequence_lengths=2"], "too short"),
-        (good, ["--recipes=float32,int3"], "there is no recipe 'int3'; there are float32, dynamic_int8"),
+        (good, ["--recipes=float32,int3"], "there is no recipe 'int3'; there are float32, float16"),
         (good, ["--recipes=float32,float32"], "once"),
+        (good, ["--recipes=static_int8"], "static_int8 needs texts to calibrate on"),
+        (good, [f"--recipes={tmp_path / 'none.json'}"], "none.json: no such file"),
+        (good, [f"--recipes={_file(tmp_path, '{')}"], "is not JSON"),
+        (good, [f"--recipes={_file(tmp_path, '{}')}"], "a recipe needs a name"),
+        (good, [f"--recipes={_file(tmp_path, '[3]')}"], "a recipe must be an object with name"),
+        (good, [f"--recipes={_own(tmp_path, name='float32')}"], "'float32' is a recipe already"),
+        (good, [f"--recipes={_own(tmp_path, rule=[])}"], "a recipe has no 'rule'"),
+        (good, [f"--recipes={_own(tmp_path, rules=[{'weights': 'int3'}])}"], "weights 'int3'; there are float32"),
+        (good, [f"--recipes={_own(tmp_path, rules=[{'layers': '('}])}"], "is no regular expression"),
         (good, ["--without_rewrites=fold"], "there is no rewrite 'fold'; there are fold_norms, fold_attention_scale"),
         (good, ["--threads=0"], "--threads=0"),
         (good, [f"--output={run}"], "holds the results of `finetune`"),
@@ -167,6 +225,16 @@ def test_bad_input_is_one_line(classifier_directory, labelled_table, tmp_path: P
         error = capsys.readouterr().err.strip()
         assert (status, message in error, len(error.splitlines())) == (2, True, 1), error
         assert not output.exists()
+
+
+def _own(directory: Path, **fields) -> Path:
+    return _file(directory, json.dumps({"name": "mine", **fields}))
+
+
+def _file(directory: Path, content: str) -> Path:
+    path = directory / f"recipe_{len(list(directory.glob('recipe_*')))}.json"
+    path.write_text(content)
+    return path
 
 
 def _interrupt(*_):

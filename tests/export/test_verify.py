@@ -9,9 +9,19 @@ import pytest
 from mobilebert_tf.export.operators import Operators, read_operators
 from mobilebert_tf.export.recipes import RECIPES, Gate
 from mobilebert_tf.export.runtime import TfliteClassifier
-from mobilebert_tf.export.verify import fault, measure_parity, padding_changes
+from mobilebert_tf.export.verify import (
+    Changes,
+    Difference,
+    fault,
+    measure_parity,
+    order_changes,
+    padding_changes,
+    paired_difference,
+    thread_changes,
+)
 
-PLAIN = Operators({"FULLY_CONNECTED": 1}, ())
+PLAIN = Operators({"FULLY_CONNECTED": 1}, {"FULLY_CONNECTED": 1}, ())
+NOTHING = Changes(padding=0, order=0, threads=0)
 
 
 def test_parity_by_hand():
@@ -24,23 +34,80 @@ def test_parity_by_hand():
     assert parity.decision_agreement == 0.5
     assert parity.cosine == pytest.approx((16 + 3 + 4) / np.sqrt((16 + 1 + 4) * (16 + 1 + 9 + 4)))
     assert parity.examples == 2
+    assert parity.signal_to_noise_db == pytest.approx(10 * np.log10(21 / 5))
+    assert measure_parity(reference, reference).signal_to_noise_db is None
 
 
 def test_reasons_to_reject():
     exact = measure_parity(np.eye(2), np.eye(2))
-    assert fault(Gate(max_relative_error=0.0, min_decision_agreement=1.0), exact, 0, PLAIN) is None
-    assert "padding changes the logits of 3" in str(fault(Gate(), exact, 3, PLAIN))
-    assert "FlexErf" in str(fault(Gate(), exact, 0, Operators({}, ("FlexErf",))))
+    assert fault(Gate(max_relative_error=0.0, min_decision_agreement=1.0), exact, NOTHING, PLAIN) is None
+    assert "padding changes the logits of 3" in str(fault(Gate(), exact, Changes(padding=3, order=0, threads=0), PLAIN))
+    assert "FlexErf" in str(fault(Gate(), exact, NOTHING, Operators({}, {}, ("FlexErf",))))
     off = dataclasses.replace(exact, max_relative_error=2e-4, decision_agreement=0.9)
-    assert "0.0002 is above 0.0001" in str(fault(RECIPES["float32"].gate, off, 0, PLAIN))
-    assert "90.0%" in str(fault(RECIPES["dynamic_int8"].gate, off, 0, PLAIN))
+    assert "0.0002 is above 0.0001" in str(fault(RECIPES["float32"].gate, off, NOTHING, PLAIN))
+    assert "90.0%" in str(fault(RECIPES["dynamic_int8"].gate, off, NOTHING, PLAIN))
+    other = Changes(padding=0, order=0, threads=2)
+    assert "a second thread changes the logits of 2" in str(fault(Gate(), exact, other, PLAIN))
+    worse = Difference(accuracy=-0.03, low=-0.05, high=-0.01)
+    assert "accuracy falls by 3.0%, 2.0% are allowed" in str(fault(Gate(), exact, NOTHING, PLAIN, worse))
     # argmax of NaN is class 0, so agreement alone would let such a file through.
     broken = measure_parity(np.eye(2)[:1], np.full((1, 2), np.nan))
     assert broken.decision_agreement == 1.0
-    assert "not finite" in str(fault(Gate(min_decision_agreement=0.9), broken, 0, PLAIN))
+    assert "not finite" in str(fault(Gate(min_decision_agreement=0.9), broken, NOTHING, PLAIN))
 
 
-@pytest.mark.parametrize("name", ["float32", "dynamic_int8"])
+def test_the_interval_of_a_difference_holds_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    labels = np.zeros(400, int)
+    held = 0
+    for _ in range(400):
+        # Of 100 texts the file loses 6 and wins 2 on average: a true difference of -0.04.
+        votes = random.choice([-1, 0, 1], size=400, p=[0.06, 0.92, 0.02])
+        reference = np.eye(2)[(votes > 0).astype(int)]
+        candidate = np.eye(2)[(votes < 0).astype(int)]
+        found = paired_difference(reference, candidate, labels)
+        assert found.accuracy == pytest.approx(votes.mean())
+        held += found.low <= -0.04 <= found.high
+    # 95 % of 400 is 380, with a deviation of 4.4; an interval of independent scores would hold 400.
+    assert 367 <= held <= 393
+    same = paired_difference(np.eye(2)[:1], np.eye(2)[:1], np.array([0]))
+    assert same.low < same.accuracy == 0.0 < same.high
+
+
+def test_oldest_runtime_is_that_of_the_youngest_operator():
+    def needs(**versions):
+        return Operators({}, versions, ()).oldest_runtime
+
+    assert needs(BATCH_MATMUL=1, FULLY_CONNECTED=4) == "2.3"
+    assert needs(FULLY_CONNECTED=11, TRANSPOSE=5) == "2.15"
+    assert needs(FULLY_CONNECTED=12, EMBEDDING_LOOKUP=4) == "2.18"
+    assert needs(GELU=1, FULLY_CONNECTED=3) == "2.9"
+    assert Operators({}, {}, ("FlexErf",)).oldest_runtime is None
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic_int8", "static_int8"])
+def test_order_and_threads_do_not_matter(export_directory, name):
+    path = export_directory / f"{name}.tflite"
+    assert order_changes(TfliteClassifier(path), _random_features(48)) == 0
+    assert thread_changes(path, _random_features(48)) == 0
+
+
+def test_a_file_that_remembers_is_seen():
+    class Remembering(TfliteClassifier):
+        """Adds how often it ran."""
+
+        def __init__(self):
+            self._runners, self.ran = {16: None}, 0
+
+        def logits(self, features, length=None, show_progress=False):
+            rows = np.zeros((len(features["input_ids"]), 2), np.float32)
+            rows += np.arange(len(rows), dtype=np.float32)[:, None]
+            return rows
+
+    assert order_changes(Remembering(), _random_features(16)) == 6
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic_int8", "static_int8"])
 def test_padding_does_not_matter_and_the_check_would_see_it(export_directory, name):
     classifier = TfliteClassifier(export_directory / f"{name}.tflite")
     features = _random_features(48)
@@ -59,9 +126,9 @@ def test_a_mask_that_leaks_is_seen(classifier_directory, tmp_path):
     # A mask of -6, which one public implementation uses, leaves padding exp(-6) of a share.
     leaking = ClassificationModel(dataclasses.replace(loaded.config, mask_constant=-6.0), 2)
     leaking.set_weights(loaded.model.get_weights())
-    write_saved_model(leaking, [16], tmp_path / "saved")
+    write_saved_model(leaking, 16, 16, tmp_path / "saved")
     path = tmp_path / "leaking.tflite"
-    path.write_bytes(convert(tmp_path / "saved", [16], RECIPES["float32"]))
+    path.write_bytes(convert(tmp_path / "saved"))
     assert padding_changes(TfliteClassifier(path), _random_features(16), vocab_size=2000, trigram=True) > 0
 
 

@@ -1,0 +1,163 @@
+"""What is done to files as objects, seen through LiteRT and through the schema's own reader."""
+
+import collections
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from mobilebert_tf.export import build, flatbuffer, ranges
+from mobilebert_tf.export.quantize import quantize
+from mobilebert_tf.export.recipes import RECIPES, Recipe, Rule
+from mobilebert_tf.export.runtime import TfliteClassifier
+
+from .test_rewrite import inputs, model
+
+FEATURES = {"input_ids": inputs()[0][None], "input_mask": inputs()[1][None], "segment_ids": inputs()[2][None]}
+
+
+@pytest.fixture(scope="module")
+def files():
+    return build.convert_lengths(model("student"), [5, 7])
+
+
+@pytest.fixture(scope="module")
+def measured(files):
+    return ranges.measure_ranges(files[7], FEATURES)
+
+
+def operators(content, name):
+    """(operator, its tensors) of all graphs."""
+    read = flatbuffer.read(content)
+    number = getattr(schema.BuiltinOperator, name)
+    for graph in read.subgraphs:
+        for operator in graph.operators:
+            code = read.operatorCodes[operator.opcodeIndex]
+            if code.builtinCode == number:
+                yield operator, graph.tensors, code.version
+
+
+def test_lengths_share_the_weights(files):
+    read = flatbuffer.read(build.build(files, RECIPES["float32"], None))
+    assert [signature.signatureKey for signature in read.signatureDefs] == [b"tokens_5", b"tokens_7"]
+    contents = [bytes(buffer.data) for buffer in read.buffers if buffer.data is not None and len(buffer.data) >= 64]
+    # A kernel each, and the word table.
+    assert len(contents) > 20
+    assert len(contents) == len(set(contents))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_length_computes_what_it_computes_alone(files, measured, name, tmp_path):
+    both = tmp_path / "both.tflite"
+    both.write_bytes(build.build(files, RECIPES[name], measured))
+    for length in (5, 7):
+        alone = tmp_path / "alone.tflite"
+        alone.write_bytes(build.build({length: files[length]}, RECIPES[name], measured))
+        features = {key: values[:, :length] for key, values in FEATURES.items()}
+        found = TfliteClassifier(both).logits(features, length)
+        np.testing.assert_array_equal(found, TfliteClassifier(alone).logits(features, length))
+
+
+def test_buffers_stand_inside_and_lists_of_zeros_once(files, measured):
+    content = build.build(files, RECIPES["static_int8"], measured)
+    read = schema.Model.GetRootAs(content)
+    assert all(read.Buffers(i).Offset() == 0 for i in range(read.BuffersLength()))
+    places = collections.defaultdict(set)
+    for j in range(read.Subgraphs(0).TensorsLength()):
+        quantization = read.Subgraphs(0).Tensors(j).Quantization()
+        if quantization and quantization.ZeroPointLength() > 1:
+            assert not quantization.ZeroPointAsNumpy().any()
+            places[quantization.ZeroPointLength()].add(quantization._tab.Vector(quantization._tab.Offset(10)))
+    assert places and all(len(one) == 1 for one in places.values())
+
+
+def test_versions_are_what_the_converter_of_tensorflow_gives(tmp_path):
+    """Same network, quantised by both: where both have an operator on the same types, the versions agree."""
+    import tensorflow as tf
+
+    from mobilebert_tf.export.signatures import write_saved_model
+
+    write_saved_model(model("student"), 7, 7, tmp_path / "saved")
+    features = [{name: tf.constant(values, tf.int32) for name, values in FEATURES.items()}]
+    for name, bits in (("dynamic_int8", 0), ("static_int8_full", 8), ("static_int16x8", 16)):
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if bits:
+            converter.representative_dataset = lambda: (("tokens_7", one) for one in features)
+        if bits == 16:
+            both = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            converter.target_spec.supported_ops = [both]
+        theirs = versions(converter.convert())
+        files = build.convert_lengths(model("student"), [7])
+        ours = versions(build.build(files, RECIPES[name], ranges.measure_ranges(files[7], FEATURES)))
+        common = theirs.keys() & ours.keys()
+        wanted = {"BATCH_MATMUL", "SOFTMAX", "TRANSPOSE", "ADD", "PAD", "STRIDED_SLICE", "CONCATENATION"}
+        # TensorFlow leaves matrices as small as these in float where activations are.
+        assert {one for one, *_ in common} >= wanted | ({"FULLY_CONNECTED", "QUANTIZE"} if bits else set())
+        assert {key: ours[key] for key in common} == {key: theirs[key] for key in common}, name
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_version_of_a_product_with_dynamic_activations(per_channel):
+    import tensorflow as tf
+
+    kernel = tf.constant(np.random.default_rng(0).standard_normal((64, 64)), tf.float32)
+    bias = tf.ones(64)
+    function = tf.function(lambda x: tf.matmul(x, kernel) + bias, input_signature=[tf.TensorSpec((3, 64))])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+    plain = converter.convert()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter._experimental_disable_per_channel = not per_channel
+    recipe = Recipe(name="mine", description="", rules=(Rule(per_channel=per_channel),))
+    read = flatbuffer.read(quantize(plain, recipe, None))
+    flatbuffer.use_asymmetric_inputs(read)
+    flatbuffer.set_versions(read)
+    assert versions(flatbuffer.write(read)) == versions(converter.convert())
+
+
+def versions(content):
+    """{(operator, types and whether per channel of its inputs, bias or none): version} of a file."""
+    read = flatbuffer.read(content)
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+    found = {}
+    for graph in read.subgraphs:
+        for operator in graph.operators:
+            code = read.operatorCodes[operator.opcodeIndex]
+            tensors = [graph.tensors[i] for i in operator.inputs if i >= 0]
+            kinds = tuple(
+                (
+                    t.type,
+                    t.quantization is not None
+                    and t.quantization.scale is not None
+                    and np.size(t.quantization.scale) > 1,
+                )
+                for t in tensors
+            )
+            if names[code.builtinCode] == "MUL" and kinds[0][0] == schema.TensorType.INT8:
+                # That of a product depends on the scales too, which the two find in ways of their own.
+                a, b, product = (graph.tensors[i].quantization.scale[0] for i in (*operator.inputs, *operator.outputs))
+                kinds = (*kinds, (0, bool(a * b / product >= 1)))
+            found[(names[max(code.builtinCode, code.deprecatedBuiltinCode)], kinds)] = code.version
+    return found
+
+
+def test_a_rule_for_layers_holds_for_these_alone(files):
+    recipe = Recipe(name="mine", description="", rules=(Rule(), Rule(layers="feedforward_1/output", weights="float32")))
+    kinds = {}
+    for operator, tensors, _ in operators(build.build(files, recipe, None), "FULLY_CONNECTED"):
+        kinds[tensors[operator.outputs[0]].name.decode().split(";")[0]] = tensors[operator.inputs[1]].type
+    left = {name for name, kind in kinds.items() if kind == schema.TensorType.FLOAT32}
+    assert left and all("feedforward_1/output" in name for name in left)
+    assert all("feedforward_1/output" not in name for name in kinds.keys() - left)
+
+
+def test_half_is_marked_only_where_values_allow_it(files, measured):
+    def marked(recipe, found):
+        read = flatbuffer.read(build.build(files, recipe, found))
+        return any(one.name == b"reduced_precision_support" for one in read.metadata or ())
+
+    half = RECIPES["float16"]
+    small = ranges.Ranges(by_tensor=measured.by_tensor, largest=16_376.0, examples=1)
+    large = ranges.Ranges(by_tensor=measured.by_tensor, largest=16_377.0, examples=1)
+    assert marked(half, small) and not marked(half, large) and not marked(half, None)
+    assert not marked(RECIPES["dynamic_int8"], small)

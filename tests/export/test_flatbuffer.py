@@ -72,21 +72,21 @@ def test_buffers_stand_inside_and_lists_of_zeros_once(files, measured):
 
 
 def test_versions_are_what_the_converter_of_tensorflow_gives(tmp_path):
-    """Same network, quantised by both: where both have an operator on the same types, the versions agree."""
+    """Same network, quantised by both: where both have an operator on the same types, the versions agree.
+
+    With int16 activations TensorFlow's converter refuses this network, for its CAST.
+    """
     import tensorflow as tf
 
     from mobilebert_tf.export.signatures import write_saved_model
 
     write_saved_model(model("student"), 7, 7, tmp_path / "saved")
     features = [{name: tf.constant(values, tf.int32) for name, values in FEATURES.items()}]
-    for name, bits in (("dynamic_int8", 0), ("static_int8_full", 8), ("static_int16x8", 16)):
+    for name, bits in (("dynamic_int8", 0), ("static_int8_full", 8)):
         converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if bits:
             converter.representative_dataset = lambda: (("tokens_7", one) for one in features)
-        if bits == 16:
-            both = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-            converter.target_spec.supported_ops = [both]
         theirs = versions(converter.convert())
         files = build.convert_lengths(model("student"), [7])
         ours = versions(build.build(files, RECIPES[name], ranges.measure_ranges(files[7], FEATURES)))

@@ -59,8 +59,13 @@ def _embed(embeddings: Embeddings, ids: Any, segments: Any) -> Any:
         words = tf.concat([padded[2:], words, padded[:-2]], axis=-1)
     if embeddings.projection:
         words = _dense(embeddings.projection, words)
-    types = tf.gather(_constant(embeddings.type_table), segments)
-    x = words + types + _constant(embeddings.position_table)[: ids.shape[0]]
+    if embeddings.joint_table is not None:
+        _, positions, width = embeddings.joint_table.shape
+        rows = segments * positions + tf.range(ids.shape[0])
+        x = words + tf.gather(_constant(embeddings.joint_table.reshape(-1, width)), rows)
+    else:
+        types = tf.gather(_constant(embeddings.type_table), segments)
+        x = words + types + _constant(embeddings.position_table)[: ids.shape[0]]
     return _norm(embeddings.norm, x)
 
 

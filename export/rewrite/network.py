@@ -104,6 +104,8 @@ class Embeddings:
     position_table: np.ndarray
     """[at least T, H]"""
     norm: Norm | None
+    joint_table: np.ndarray | None = None
+    """[types, P, H], the vectors of type and position added up: read in place of those two tables, for P positions."""
 
 
 @dataclasses.dataclass(frozen=True)

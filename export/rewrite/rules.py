@@ -85,6 +85,17 @@ def cut_positions(network: Network, length: int) -> Network:
     return dataclasses.replace(network, embeddings=dataclasses.replace(network.embeddings, position_table=table))
 
 
+def join_tables(network: Network, length: int) -> Network:
+    """One table for types and positions, `length` rows each: a row is read by position + length * type.
+
+    A position table that is added as it is would be another constant for every length of a file, and is none
+    that a quantiser stores in int8.
+    """
+    embeddings = network.embeddings
+    joint = embeddings.type_table[:, None] + embeddings.position_table[None, :length]
+    return dataclasses.replace(network, embeddings=dataclasses.replace(embeddings, joint_table=joint))
+
+
 REWRITES: dict[str, Callable[[Network, int], Network]] = {
     "fold_norms": lambda network, length: fold_norms(network),
     "fold_attention_scale": lambda network, length: fold_attention_scale(network),
@@ -92,8 +103,9 @@ REWRITES: dict[str, Callable[[Network, int], Network]] = {
     "join_products": lambda network, length: join_products(network),
     "share_mask": lambda network, length: share_mask(network),
     "cut_positions": cut_positions,
+    "join_tables": join_tables,
 }
-"""By name; each takes the sequence length T of the graph as well."""
+"""By name; each takes the longest sequence length T of the file as well."""
 
 
 def parse_rewrites(without: str) -> tuple[str, ...]:
@@ -110,7 +122,7 @@ def parse_rewrites(without: str) -> tuple[str, ...]:
 
 
 def rewrite(network: Network, length: int, names: Sequence[str] = tuple(REWRITES)) -> Network:
-    """`network` after the named rewrites, in the order of the table, for inputs of `length` tokens."""
+    """`network` after the named rewrites, in the order of the table, for inputs of at most `length` tokens."""
     for name in REWRITES:
         if name in names:
             network = REWRITES[name](network, length)

@@ -55,7 +55,7 @@ class Export:
     )
     without_rewrites: str = option(
         "comma-separated rewrites of the network to leave out, to see what each brings: "
-        "fold_norms, fold_attention_scale, first_token_only, join_products, share_mask, cut_positions",
+        "fold_norms, fold_attention_scale, first_token_only, join_products, share_mask, cut_positions, join_tables",
         "",
     )
     evaluation: str | None = option("labelled table for score and parity", None, is_input=True)

@@ -25,6 +25,9 @@ def embed(embeddings, ids, segments):
         words = np.concatenate([following, words, preceding], axis=1)
     if embeddings.projection:
         words = dense(embeddings.projection, words)
+    if embeddings.joint_table is not None:
+        joint = [embeddings.joint_table[segment, place] for place, segment in enumerate(segments)]
+        return normalize(embeddings.norm, words + np.array(joint))
     positions = embeddings.position_table[np.arange(len(ids))]
     return normalize(embeddings.norm, words + embeddings.type_table[segments] + positions)
 

@@ -189,7 +189,7 @@ def test_products_of_the_same_rows_are_joined(name, every_row, first_row):
 def test_names_of_rewrites():
     assert rules.parse_rewrites("") == tuple(rules.REWRITES)
     left = rules.parse_rewrites("fold_norms, share_mask")
-    assert left == ("fold_attention_scale", "first_token_only", "join_products", "cut_positions")
+    assert left == ("fold_attention_scale", "first_token_only", "join_products", "cut_positions", "join_tables")
     with pytest.raises(UsageError, match="no rewrite 'norms'; there are fold_norms, fold_attention_scale"):
         rules.parse_rewrites("norms")
 

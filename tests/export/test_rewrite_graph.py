@@ -55,10 +55,11 @@ def test_operators_of_a_rewritten_student(tmp_path):
     # What reads the input, query with key, attention's output, the feed-forward networks, the output. In the
     # last block input bottleneck and query read one row alone. Then embeddings and head.
     assert counts["FULLY_CONNECTED"] == blocks * (4 + 2 * feedforwards) + 2 + 2
-    # The mask and a residual after attention, each feed-forward network and the block; types and positions.
+    # The mask and a residual after attention, each feed-forward network and the block; types and positions, and
+    # their place in the table.
     assert counts["ADD"] == blocks * (3 + feedforwards) + 2
-    # Mask alone: the word "padding" as a number, once.
-    assert counts["MUL"] == counts["SUB"] == counts["CAST"] == 1
+    # Mask alone: the word "padding" as a number, once. And the rows of the table of types and positions.
+    assert counts["MUL"] == 1 + counts["SUB"] == 1 + counts["CAST"] == 2
     # Query, key, value and context; in the last block query and context are one row.
     assert counts["TRANSPOSE"] == 4 * blocks - 2
     assert counts["BATCH_MATMUL"] == 2 * counts["SOFTMAX"] == 2 * blocks

@@ -80,7 +80,7 @@ def part(export: Exported, number: int) -> Part:
 
 def _files(export: Exported) -> Table:
     head = (
-        "Variant", "Size", "Accuracy", "Latency, host", "Same decision", "Largest error", "Checks", "Runs from", "Ops",
+        "Variant", "Size", "Accuracy", "Latency, host", "Same decision", "Largest error", "Runs from", "Ops", "Checks",
     )  # fmt: skip
     rows = []
     if export.keras:
@@ -108,15 +108,15 @@ def _file(variant: Variant) -> tuple[Cell, ...]:
     # The last length is the one that the picture and the choice go by.
     latency = Cell(times[-1], tuple(times[:-1])) if times else Cell(ABSENT)
     return (
-        Cell(variant.name, tuple(filter(None, (variant.file, variant.description))), "file"),
+        Cell(variant.name, (variant.description,) if variant.description else (), "file"),
         Cell(megabytes(variant.bytes)),
         Cell(percent(variant.score.accuracy if variant.score else None), tuple(accuracy)),
         latency,
         Cell(percent(variant.parity.get("decision_agreement"))),
-        Cell(significant(error, 2), (below,) if below else ()),
-        _checks(variant),
+        Cell(significant(error), (below,) if below else ()),
         Cell(variant.oldest_runtime or ("none" if variant.ops else ABSENT)),
         Cell(count(sum(variant.ops.values())) if variant.ops else ABSENT),
+        _checks(variant),
     )
 
 
@@ -150,15 +150,15 @@ def _files_caption(export: Exported) -> str:
             f"Same decision, and largest error of a logit relative to the largest one, are against Keras{on}; below "
             "the error: signal to noise."
         )
+    if any(v.oldest_runtime for v in export.variants):
+        lines.append("Runs from: the first TensorFlow Lite with all operators in these versions.")
+    if any(v.ops for v in export.variants):
+        lines.append("Ops: in one signature.")
     if any(v.changes for v in export.variants):
         lines.append(
             "Checks: whether scrambled padding, another order of the texts or a second thread change a logit by a "
             "single bit, and in how many examples."
         )
-    if any(v.oldest_runtime for v in export.variants):
-        lines.append("Runs from: the first TensorFlow Lite with all operators in these versions.")
-    if any(v.ops for v in export.variants):
-        lines.append("Ops: in one signature.")
     return " ".join(lines)
 
 
@@ -173,7 +173,7 @@ def _lengths(export: Exported) -> Table:
             size = variant.bytes_of_lengths.get(length)
             found, notes = variant.latency_ms.get(length, {}), []
             if found:
-                notes = [milliseconds(found.get("median")), f"p90 {milliseconds(found.get('p90'))}"]
+                notes = [f"{milliseconds(found.get('median'))}, p90 {milliseconds(found.get('p90'))}"]
             if "decision_agreement" in (parity := variant.parity_of_lengths.get(length, {})):
                 notes.append(f"{percent(parity['decision_agreement'])} same")
             first = length == min(variant.bytes_of_lengths, default=0)

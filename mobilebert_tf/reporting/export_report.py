@@ -39,7 +39,6 @@ def render(report: Mapping[str, Any], path: Path = Path("report.json")) -> tuple
         "command": str(export.run.made_by.get("command") or "–"),
         "limits": words.files_limits([export]),
     }
-    html = templates.render_html(
-        "export_report.html.j2", date=str(export.run.made_by.get("date") or "")[:10], **values
-    )
+    date = str(export.run.made_by.get("date") or "")[:10]
+    html = templates.render_html("export_report.html.j2", by="mobilebert-tf export", date=date, **values)
     return html, templates.render_markdown("export_report.md.j2", **values)

@@ -33,6 +33,7 @@ def render(results: Results) -> str:
     points = scores.points(results)
     return templates.render_html(
         "page.html.j2",
+        by=templates.GENERATOR,
         date=datetime.date.today().isoformat(),
         headline=words.headline(results),
         verdict=words.transfer_verdict(results),

@@ -193,7 +193,7 @@ def read_log(path: Path) -> tuple[Stage, ...]:
         return ()
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     stages: dict[str, dict[int, dict[str, float]]] = {}
-    for number, line in enumerate(lines, 1):
+    for place, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -204,9 +204,9 @@ def read_log(path: Path) -> tuple[Stage, ...]:
                 if isinstance(value, (int, float)) and name not in ("step", "stage_index")
             }
         except (ValueError, KeyError, TypeError):
-            if number == len(lines):
+            if place == len(lines):
                 break
-            raise UsageError(f"{path}:{number}: is not a line of a training log") from None
+            raise UsageError(f"{path}:{place}: is not a line of a training log") from None
     return tuple(_stage(name, rows) for name, rows in stages.items())
 
 

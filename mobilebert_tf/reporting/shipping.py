@@ -19,10 +19,15 @@ class Choice:
     variant: Variant
     why: str
     """Sentences: what it is best at."""
+    facts: str
+    """What else one wants to know before shipping it."""
 
 
 def general(export: Exported) -> Variant | None:
-    """The file for those who do not want to choose: the fastest for long texts, else the smallest. None: none passed."""
+    """The file for those who do not want to choose: the fastest for long texts, else the smallest.
+
+    None: none passed.
+    """
     lengths = export.timed_lengths
     fast = _fastest(export.passed, lengths[-1])[0] if lengths else None
     return fast or _smallest(export.passed)
@@ -34,8 +39,9 @@ def choices(export: Exported) -> tuple[Choice, ...]:
     if not passed:
         return ()
     if len(passed) == 1:
-        why = f"The only file that passed{_of(export)}. {_facts(passed[0])}"
-        return (Choice(case="For every case", variant=passed[0], why=why),)
+        others = len(export.variants) - 1
+        why = f"The only one of {others + 1} files that passed." if others else "It passed all checks."
+        return (Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])),)
     found = [*_speed(export), _size(passed), _accuracy(passed), *_old_runtimes(export)]
     return tuple(choice for choice in found if choice)
 
@@ -64,7 +70,7 @@ def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
 def cautions(export: Exported) -> tuple[str, ...]:
     """What the figures of this machine do not show about the files that passed."""
     lines = []
-    if half := [v.name for v in export.passed if v.half]:
+    if half := [v.file for v in export.passed if v.half]:
         one = len(half) == 1
         line = (
             f"ARM processors with float16 arithmetic compute the float parts of {_names(half)} in float16. "
@@ -78,13 +84,15 @@ def cautions(export: Exported) -> tuple[str, ...]:
         lines.append(line + ".")
     better = [v for v in export.passed if v.difference and v.difference.low > 0]
     if better:
-        gains = _names([f"{v.name} ({points(v.difference.accuracy)} points)" for v in better if v.difference])
+        gains = _names([f"{v.file} ({points(v.difference.accuracy)} points)" for v in better if v.difference])
         lines.append(
-            f"{gains} {'scores' if len(better) == 1 else 'score'} higher than Keras by more than the 95 % interval. "
-            "With several files compared chance may do that, so it decides nothing here."
+            f"{gains} {'scores' if len(better) == 1 else 'score'} higher than Keras by more than the 95\u00a0% "
+            "interval. With several files compared chance may do that, so it decides nothing here."
         )
     if export.passed and not any(v.score for v in export.passed):
-        lines.append("There were no labelled examples (--evaluation), so no file has a score; only parity speaks for them.")
+        lines.append(
+            "There were no labelled examples (--evaluation), so no file has a score; only parity speaks for them."
+        )
     if export.passed and not export.timed_lengths:
         lines.append("Latency was not measured, so nothing here says which file is fastest.")
     return tuple(lines)
@@ -98,18 +106,19 @@ def _speed(export: Exported) -> list[Choice]:
         if variant:
             _, lengths, others = winners.setdefault(variant.name, (variant, [], {}))
             lengths.append(length)
-            others.update(dict.fromkeys(one.name for one in alike))
+            others.update(dict.fromkeys(one.file for one in alike))
     found = []
     for variant, lengths, others in winners.values():
         times = _names([f"{milliseconds(variant.median(n))} for {n}" for n in lengths])
-        why = f"{times} word pieces: the least{_of(export)} that passed."
+        why = f"{times} word pieces, the least of the {len(export.passed)} files that passed."
         if others:
             why += (
                 f" {_names(list(others))} cannot be told from it: the times lie nearer together than those of one "
                 "file; this one is closer to Keras."
             )
         where = "" if len(winners) == 1 else f" at {_names([str(n) for n in lengths])} word pieces"
-        found.append(Choice(case=f"For speed{where}", variant=variant, why=f"{why} {_facts(variant, time=False)}"))
+        facts = _facts(variant, time=False)
+        found.append(Choice(case=f"For speed{where}", variant=variant, why=why, facts=facts))
     return found
 
 
@@ -117,8 +126,8 @@ def _size(passed: Sequence[Variant]) -> Choice | None:
     variant = _smallest(passed)
     if not variant:
         return None
-    why = f"{megabytes(variant.bytes)}, the least of the {len(passed)} files that passed. {_facts(variant, size=False)}"
-    return Choice(case="For a small app", variant=variant, why=why)
+    why = f"{megabytes(variant.bytes)}, the least of the {len(passed)} files that passed."
+    return Choice(case="For a small app", variant=variant, why=why, facts=_facts(variant, size=False))
 
 
 def _accuracy(passed: Sequence[Variant]) -> Choice | None:
@@ -131,13 +140,13 @@ def _accuracy(passed: Sequence[Variant]) -> Choice | None:
     agreement = variant.parity["decision_agreement"]
     alike = [v for v in known if v is not variant and v.parity["decision_agreement"] == agreement]
     why = f"It decides as Keras in {percent(agreement)} of the compared examples, the most of all files."
-    rounded = [v.name for v in alike if v.half and not variant.half]
-    farther = [v.name for v in alike if v.half == variant.half]
+    rounded = [v.file for v in alike if v.half and not variant.half]
+    farther = [v.file for v in alike if v.half == variant.half]
     if rounded:
         why += f" So {_do(rounded)}, but {_be(rounded)} computed in float16 on some phones."
     if farther:
         why += f" So {_do(farther)}, with logits that are not as close."
-    return Choice(case="For answers closest to Keras", variant=variant, why=f"{why} {_facts(variant)}")
+    return Choice(case="For answers closest to Keras", variant=variant, why=why, facts=_facts(variant))
 
 
 def _old_runtimes(export: Exported) -> list[Choice]:
@@ -152,8 +161,9 @@ def _old_runtimes(export: Exported) -> list[Choice]:
         current = fast or _smallest(pool)
         if current:
             kind = "fastest" if fast else "smallest"
-            why = f"The {kind} file that passed and needs nothing of {limit}. {_facts(current)}"
-            found.append(Choice(case=f"For TensorFlow Lite before {limit}", variant=current, why=why))
+            why = f"The {kind} of the files that passed and do without {limit}."
+            case = f"For TensorFlow Lite before {limit}"
+            found.append(Choice(case=case, variant=current, why=why, facts=_facts(current)))
     return found
 
 
@@ -191,7 +201,7 @@ def _version(runtime: str) -> tuple[int, ...]:
 
 
 def _facts(variant: Variant, *, size: bool = True, time: bool = True) -> str:
-    """What else one wants to know before shipping it."""
+    """A line of figures."""
     parts = [megabytes(variant.bytes)] if size and variant.bytes is not None else []
     if time and variant.latency_ms:
         length = max(variant.latency_ms)
@@ -201,19 +211,12 @@ def _facts(variant: Variant, *, size: bool = True, time: bool = True) -> str:
         parts.append(f"accuracy {percent(variant.score.accuracy)}")
         if difference := variant.difference:
             parts[-1] += (
-                f" ({points(difference.accuracy)} points to Keras, "
-                f"95 % interval {points(difference.low)} to {points(difference.high)})"
+                f", {points(difference.accuracy)} points to Keras "
+                f"(95\u00a0% interval {points(difference.low)} to {points(difference.high)})"
             )
     if variant.oldest_runtime:
         parts.append(f"TensorFlow Lite {variant.oldest_runtime} or later")
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
-
-
-def _of(export: Exported) -> str:
-    """How many there were."""
-    count = len(export.passed)
-    return f" of the {count} files" if count > 1 else f" of {len(export.variants)}" if len(export.variants) > 1 else ""
+    return "; ".join(parts)
 
 
 def _names(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 from matplotlib.transforms import Bbox
 
@@ -42,23 +43,28 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
             radius = LARGEST_RADIUS[width == WIDE] * math.sqrt((variant.bytes or 0) / largest)
             radii.append((variant.name, time, share, radius, INK if variant.passed else MUTED))
             axes.plot(
-                [time], [share], "o", markersize=2 * radius, color=ACCENT, markeredgewidth=1.5,
-                markerfacecolor=ACCENT if variant.passed else "none", alpha=0.75 if variant.passed else 1.0,
+                [time], [share], "o", markersize=2 * radius, markeredgewidth=1.5,
+                markeredgecolor=CARD if variant.passed else ACCENT,
+                markerfacecolor=ACCENT if variant.passed else "none", alpha=0.8 if variant.passed else 1.0,
             )  # fmt: skip
         _scales(axes, [time for _, time, _ in rows], [share for _, _, share in rows] + [keras] * (keras is not None))
         axes.set_xlabel(f"median latency of {length} word pieces on this machine, ms")
         axes.set_title(what)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        taken = []
         if keras is not None:
             axes.axhline(keras, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
-            axes.annotate(
+            line = axes.annotate(
                 "Keras", (1, keras), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
                 ha="right", va="bottom", color=SECOND, fontsize=11,
             )  # fmt: skip
-        _label(drawn, axes, radii)
+            taken.append(line)
+        _label(drawn, axes, radii, taken)
         return drawn
 
-    told = "; ".join(f"{v.name} {percent(share)}, {milliseconds(time)}, {megabytes(v.bytes)}" for v, time, share in rows)
+    told = "; ".join(
+        f"{v.name} {percent(share)}, {milliseconds(time)}, {megabytes(v.bytes)}" for v, time, share in rows
+    )
     caption = (
         f"{what[0].upper()}{what[1:]} against latency; up and to the left is better. The area of a point is the size "
         "of its file; hollow ones were rejected."
@@ -90,15 +96,17 @@ def _scales(axes: Axes, times: Sequence[float], shares: Sequence[float]) -> None
     axes.set_ylim(min(shares) - 0.25 * span, max(shares) + 0.25 * span)
 
 
-def _label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, float, str]]) -> None:
-    """A name beside each point (name, x, y, radius, colour), where it covers neither points nor names; with a line
-    to it where it had to go far."""
+def _label(
+    drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, float, str]], texts: Sequence[Annotation]
+) -> None:
+    """A name beside each point (name, x, y, radius, colour) where it covers neither points nor names nor `texts`;
+    with a line to it where it had to go far."""
     drawn.draw_without_rendering()
     scale = drawn.dpi / 72
-    taken, frame = [], axes.get_window_extent()
+    taken, frame = [text.get_window_extent() for text in texts], axes.get_window_extent()
     for _, x, y, radius, _ in points:
         centre = axes.transData.transform((x, y))
-        taken.append(Bbox([centre - 0.8 * radius * scale, centre + 0.8 * radius * scale]))
+        taken.append(Bbox([centre - radius * scale, centre + radius * scale]))
     # Small points have the least choice that is near.
     for name, x, y, radius, colour in sorted(points, key=lambda point: point[3]):
         text = axes.annotate(
@@ -106,11 +114,13 @@ def _label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, 
             bbox={"facecolor": CARD, "edgecolor": "none", "alpha": 0.6, "pad": 0.5},
         )  # fmt: skip
         text.set_parse_math(False)
+        text.set_in_layout(False)
         best: tuple[float, Bbox, tuple[float, float], str] | None = None
         for distance in range(3, 120, 6):
             for angle in range(0, 360, 30):
-                offset = (radius + distance) * math.cos(math.radians(angle)), (radius + distance) * math.sin(
-                    math.radians(angle)
+                offset = (
+                    (radius + distance) * math.cos(math.radians(angle)),
+                    (radius + distance) * math.sin(math.radians(angle)),
                 )
                 side = "left" if offset[0] > 0.5 * radius else "right" if offset[0] < -0.5 * radius else "center"
                 text.set_horizontalalignment(side)

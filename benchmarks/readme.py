@@ -52,8 +52,8 @@ def _pipeline(found: Mapping[str, Any]) -> str:
     machine = found["made_by"]["machine"]
     processor = machine.get("model", machine["processor"])
     note = (
-        f"{evaluation['examples']:,} held-out examples; latency{at} on the host ({processor}, one thread), not on a phone; "
-        f"{sum(found['seconds'].values()) / 60:.1f} minutes on {machine['cores']} cores."
+        f"{evaluation['examples']:,} held-out examples; latency{at} on the host ({processor}, one thread), not on a "
+        f"phone; {sum(found['seconds'].values()) / 60:.1f} minutes on {machine['cores']} cores."
     )
     return _table(("", "size", "accuracy", "latency", "same answer as Keras"), rows) + "\n\n" + note
 

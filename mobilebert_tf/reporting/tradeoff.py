@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 from matplotlib.transforms import Bbox
 
@@ -48,18 +47,16 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
                 markerfacecolor=ACCENT if variant.passed else "none", alpha=0.8 if variant.passed else 1.0,
             )  # fmt: skip
         _scales(axes, [time for _, time, _ in rows], [share for _, _, share in rows] + [keras] * (keras is not None))
-        axes.set_xlabel(f"median latency of {length} word pieces on this machine, ms")
+        axes.set_xlabel(f"median latency for {length} word pieces, ms")
         axes.set_title(what)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-        taken = []
         if keras is not None:
             axes.axhline(keras, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
-            line = axes.annotate(
-                "Keras", (1, keras), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                ha="right", va="bottom", color=SECOND, fontsize=11,
+            axes.annotate(
+                "Keras", (1, keras), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                ha="left", va="center", color=SECOND, fontsize=11,
             )  # fmt: skip
-            taken.append(line)
-        _label(drawn, axes, radii, taken)
+        _label(drawn, axes, radii)
         return drawn
 
     told = "; ".join(
@@ -96,14 +93,14 @@ def _scales(axes: Axes, times: Sequence[float], shares: Sequence[float]) -> None
     axes.set_ylim(min(shares) - 0.25 * span, max(shares) + 0.25 * span)
 
 
-def _label(
-    drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, float, str]], texts: Sequence[Annotation]
-) -> None:
-    """A name beside each point (name, x, y, radius, colour) where it covers neither points nor names nor `texts`;
-    with a line to it where it had to go far."""
+def _label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, float, str]]) -> None:
+    """A name beside each point (name, x, y, radius, colour) where it covers neither points nor names.
+
+    With a line to its point where it had to go far.
+    """
     drawn.draw_without_rendering()
     scale = drawn.dpi / 72
-    taken, frame = [text.get_window_extent() for text in texts], axes.get_window_extent()
+    taken, frame = [], axes.get_window_extent()
     for _, x, y, radius, _ in points:
         centre = axes.transData.transform((x, y))
         taken.append(Bbox([centre - radius * scale, centre + radius * scale]))

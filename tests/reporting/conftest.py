@@ -29,6 +29,21 @@ def write_run_fixture() -> Callable[..., None]:
     return write_run
 
 
+@pytest.fixture(name="variant")
+def variant_fixture() -> Callable[..., dict[str, Any]]:
+    return variant
+
+
+@pytest.fixture(name="not_converted")
+def not_converted_fixture() -> Callable[..., dict[str, Any]]:
+    return not_converted
+
+
+@pytest.fixture(name="export_of")
+def export_of_fixture() -> Callable[..., dict[str, Any]]:
+    return export_of
+
+
 def write_pipeline(top: Path) -> Path:
     random = np.random.default_rng(7)
     for name, command, seconds in (
@@ -177,13 +192,12 @@ def export_report() -> dict[str, Any]:
     ):
         row = variant(name, size, accuracy=accuracy, error=error, times={32: 0.4 * median, 64: median}, reason=reason)
         rows.append(row)
-    # Through JSON, as the command writes it: lengths become strings.
-    return json.loads(json.dumps(export_of(rows)))
+    return export_of(rows)
 
 
 def export_of(rows: list[dict[str, Any]], scored: bool = True) -> dict[str, Any]:
-    """`report.json` of an export that made these rows."""
-    return {
+    """`report.json` of an export that made these rows, as it is read."""
+    report = {
         "made_by": {
             "command": "mobilebert-tf export --model=classifier --output=export",
             "date": "2026-11-21T10:00:00+00:00",
@@ -202,6 +216,8 @@ def export_of(rows: list[dict[str, Any]], scored: bool = True) -> dict[str, Any]
         "keras": evaluation(0.8125, 0.7931) if scored else None,
         "variants": rows,
     }
+    # As the command writes it: lengths become strings.
+    return json.loads(json.dumps(report))
 
 
 def variant(

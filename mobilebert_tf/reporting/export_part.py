@@ -82,7 +82,7 @@ def _files(export: Exported) -> Table:
     head = (
         "Variant", "Size", "Accuracy", "Latency, host", "Same decision", "Largest error", "Runs from", "Ops", "Checks",
     )  # fmt: skip
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     if export.keras:
         interval = scores.wilson(export.keras)
         notes = [f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"] if interval else []

@@ -100,23 +100,26 @@ def cautions(export: Exported) -> tuple[str, ...]:
 
 def _speed(export: Exported) -> list[Choice]:
     """One choice where the same file is fastest at all lengths, else one for each that is fastest somewhere."""
-    winners: dict[str, tuple[Variant, list[int], dict[str, None]]] = {}
+    winners: dict[str, tuple[Variant, list[int], dict[str, list[int]]]] = {}
     for length in export.timed_lengths:
         variant, alike = _fastest(export.passed, length)
         if variant:
             _, lengths, others = winners.setdefault(variant.name, (variant, [], {}))
             lengths.append(length)
-            others.update(dict.fromkeys(one.file for one in alike))
+            for one in alike:
+                others.setdefault(one.file, []).append(length)
     found = []
     for variant, lengths, others in winners.values():
-        times = _names([f"{milliseconds(variant.median(n))} for {n}" for n in lengths])
-        why = f"{times} word pieces, the least of the {len(export.passed)} files that passed."
+        why = f"{_names([f'{milliseconds(variant.median(n))} for {n}' for n in lengths])} word pieces"
         if others:
+            same = _names([file + ("" if at == lengths else f" (at {_lengths(at)})") for file, at in others.items()])
             why += (
-                f" {_names(list(others))} cannot be told from it: the times lie nearer together than those of one "
-                "file; this one is closer to Keras."
+                f"; of the {len(export.passed)} files that passed none is faster by more than the spread of its times. "
+                f"{same} {'is' if len(others) == 1 else 'are'} as fast within it, but farther from Keras."
             )
-        where = "" if len(winners) == 1 else f" at {_names([str(n) for n in lengths])} word pieces"
+        else:
+            why += f", the least of the {len(export.passed)} files that passed."
+        where = "" if len(winners) == 1 else f" at {_lengths(lengths)} word pieces"
         facts = _facts(variant, time=False)
         found.append(Choice(case=f"For speed{where}", variant=variant, why=why, facts=facts))
     return found
@@ -139,7 +142,7 @@ def _accuracy(passed: Sequence[Variant]) -> Choice | None:
     variant = min(known, key=lambda v: (-v.parity["decision_agreement"], v.half, _error(v), v.bytes or 0))
     agreement = variant.parity["decision_agreement"]
     alike = [v for v in known if v is not variant and v.parity["decision_agreement"] == agreement]
-    why = f"It decides as Keras in {percent(agreement)} of the compared examples, the most of all files."
+    why = f"It decides as Keras in {percent(agreement)} of the compared examples, the most of the files that passed."
     rounded = [v.file for v in alike if v.half and not variant.half]
     farther = [v.file for v in alike if v.half == variant.half]
     if rounded:
@@ -221,6 +224,10 @@ def _facts(variant: Variant, *, size: bool = True, time: bool = True) -> str:
 
 def _names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _lengths(lengths: Sequence[int]) -> str:
+    return _names([str(length) for length in lengths])
 
 
 def _do(names: Sequence[str]) -> str:

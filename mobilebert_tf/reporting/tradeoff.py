@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 from matplotlib.transforms import Bbox
 
@@ -46,7 +47,9 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
                 markeredgecolor=CARD if variant.passed else ACCENT,
                 markerfacecolor=ACCENT if variant.passed else "none", alpha=0.8 if variant.passed else 1.0,
             )  # fmt: skip
-        _scales(axes, [time for _, time, _ in rows], [share for _, _, share in rows] + [keras] * (keras is not None))
+        _scales(
+            axes, [time for _, time, _ in rows], [*(share for _, _, share in rows), *([] if keras is None else [keras])]
+        )
         axes.set_xlabel(f"median latency for {length} word pieces, ms")
         axes.set_title(what)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -112,35 +115,39 @@ def _label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, 
         )  # fmt: skip
         text.set_parse_math(False)
         text.set_in_layout(False)
-        best: tuple[float, Bbox, tuple[float, float], str] | None = None
+        best: tuple[float, Bbox, tuple[float, float]] | None = None
         for distance in range(3, 120, 6):
             for angle in range(0, 360, 30):
-                offset = (
-                    (radius + distance) * math.cos(math.radians(angle)),
-                    (radius + distance) * math.sin(math.radians(angle)),
-                )
-                side = "left" if offset[0] > 0.5 * radius else "right" if offset[0] < -0.5 * radius else "center"
-                text.set_horizontalalignment(side)
-                text.set_verticalalignment("center")
-                text.set_position(offset)
+                way = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+                offset = (radius + distance) * way[0], (radius + distance) * way[1]
+                _move(text, offset)
                 place = text.get_window_extent()
                 outside = max(0.0, frame.x0 - place.x0, place.x1 - frame.x1, frame.y0 - place.y0, place.y1 - frame.y1)
                 covered = sum(_common(place, one) for one in taken)
                 cost = 10 * outside + covered + 0.01 * distance
                 if best is None or cost < best[0]:
-                    best = cost, place, offset, side
+                    best = cost, place, offset
             if best and best[0] < 1.5:
                 break
         assert best, "there are places to try"
-        _, place, offset, side = best
-        text.set_position(offset)
-        text.set_horizontalalignment(side)
+        _, place, offset = best
+        _move(text, offset)
         taken.append(place)
         if math.hypot(*offset) > radius + 12:
             axes.annotate(
                 "", (x, y), offset, textcoords="offset points",
                 arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 1, "shrinkA": 0, "shrinkB": radius},
             )  # fmt: skip
+
+
+def _move(text: Annotation, offset: tuple[float, float]) -> None:
+    """To so many points from what it names, growing away from it."""
+    text.set_position(offset)
+    text.set_verticalalignment("center")
+    if abs(offset[0]) < 0.5 * abs(offset[1]):
+        text.set_horizontalalignment("center")
+    else:
+        text.set_horizontalalignment("left" if offset[0] > 0 else "right")
 
 
 def _common(one: Bbox, other: Bbox) -> float:

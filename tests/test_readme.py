@@ -1,5 +1,6 @@
 """The README says what is true: its commands parse, its Python runs, its tables come from the results."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -62,3 +63,16 @@ def test_the_tables_are_those_of_the_results(text, root):
         assert re.search(rf"<!-- {name} -->\n\|", "".join(pages)), f"table {name} is empty"
     for page in pages:
         assert readme.fill(page, root / "benchmarks" / "results") == page
+
+
+def test_the_demo_table_takes_latencies_by_length(root):
+    """Rows as `export` writes them: a latency for each length, and none where a recipe did not convert."""
+    results = root / "benchmarks" / "results"
+    found = json.loads(max(results.glob("demo-*.json")).read_text(encoding="utf-8"))
+    one = found["variants"][0] | {
+        "latency_ms": {"64": {"median": 4.567}, "128": {"median": 8.912}, "32": {"median": 1.2}}
+    }
+    found["variants"] = [one, {"name": "own", "file": None, "latency_ms": None}]
+    table = readme.TABLES["demo"](found)
+    assert "| 8.91 ms |" in table and "latency of 128 word pieces on the host" in table
+    assert len(re.findall(r"^\| `", table, re.M)) == 1

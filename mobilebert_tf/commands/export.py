@@ -33,7 +33,8 @@ class Export:
     scored on the task, and timed. One that misses its gate goes to rejected/, and the
     command ends with status 1 after finishing the others.
 
-    Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json and report.json.
+    Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json, and report.json with
+    report.html and report.md made of it, which say what to ship.
 
     Examples:
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --output=runs/exported
@@ -102,6 +103,7 @@ class Export:
         from mobilebert_tf.export import report, signatures, variants
         from mobilebert_tf.model_directory import load_model_directory
         from mobilebert_tf.models import ClassificationModel
+        from mobilebert_tf.reporting import export_report
         from mobilebert_tf.tasks.files import save_task_files
 
         loaded = load_model_directory(self.model)
@@ -134,12 +136,14 @@ class Export:
         rows = made.variants
         save_task_files(building, loaded.tokenizer, task)
         atomic.write_json(building / "report.json", found)
+        export_report.write(building)
         _publish(building, run.directory)
         rejected = [row.name for row in rows if not row.passed]
         run.finish(rejected=rejected)
 
         print("\n" + report.table(found) + "\n")
         print(f"export: {run.directory} has {', '.join(row.file for row in rows if row.file)} and report.json")
+        print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
         passed = [row.file for row in rows if row.passed]
         if passed:
             print(f'next: mobilebert-tf predict --model={run.directory / str(passed[-1])} --text="..."')

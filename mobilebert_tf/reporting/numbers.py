@@ -37,8 +37,20 @@ def megabytes(size: int | None) -> str:
     return f"{size / 1e6:.2f}\u00a0MB" if size < 10e6 else f"{size / 1e6:.1f}\u00a0MB"
 
 
+def added_bytes(size: int | None) -> str:
+    """What something adds to a file, in 10³ bytes."""
+    return ABSENT if size is None else f"{_signed(f'{size / 1e3:+,.1f}')}\u00a0kB"
+
+
+def points(share: float | None) -> str:
+    """A difference of shares in percentage points, without the unit."""
+    return ABSENT if share is None else _signed(f"{100 * share:+.1f}").replace("−0.0", "+0.0")
+
+
 def milliseconds(time: float | None) -> str:
-    return ABSENT if time is None else f"{time:.2f}\u00a0ms" if time < 10 else f"{time:.1f}\u00a0ms"
+    if time is None:
+        return ABSENT
+    return f"{time:.{1 if time >= 10 else 2 if time >= 0.1 else 3}f}\u00a0ms"
 
 
 def duration(seconds: float | None) -> str:

@@ -6,17 +6,13 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.reporting import curves, numbers, provenance, scores, student, words
-from mobilebert_tf.reporting.results import Classifier, Exported, Results, Score, Training
-
-GENERATOR = "mobilebert-tf report"
-"""Stands in the page's head, so that a report may replace a report and nothing else."""
+from mobilebert_tf.reporting import curves, export_part, numbers, provenance, scores, student, templates, words
+from mobilebert_tf.reporting.results import Classifier, Results, Training
 
 
 def write(results: Results, path: Path) -> None:
@@ -27,31 +23,22 @@ def write(results: Results, path: Path) -> None:
     """
     if path.is_dir():
         raise UsageError(f"{path}: is a directory; --output is the HTML file to write")
-    if path.exists() and GENERATOR.encode() not in path.read_bytes()[:2000]:
+    if path.exists() and templates.GENERATOR.encode() not in path.read_bytes()[:2000]:
         raise UsageError(f"{path}: exists and is no report; give another --output")
     atomic.write_text(path, render(results))
 
 
 def render(results: Results) -> str:
     """The page as text."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mobilebert_tf.reporting", ""),
-        autoescape=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    for name in ("percent", "milliseconds", "megabytes", "significant"):
-        environment.filters[name] = getattr(numbers, name)
     points = scores.points(results)
-    return environment.get_template("page.html.j2").render(
-        generator=GENERATOR,
-        css=(Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
+    return templates.render_html(
+        "page.html.j2",
+        by=templates.GENERATOR,
         date=datetime.date.today().isoformat(),
         headline=words.headline(results),
         verdict=words.transfer_verdict(results),
         results=results,
-        interval=_interval,
-        files_caption=_files_caption,
+        parts=[export_part.part(export, number) for number, export in enumerate(results.exports, 1)],
         points=points,
         charts={"scores": Markup(scores.chart("scores", points)) if points else "", "finetune": _finetuning(results)},
         students=[student.section(one, results.teachers, n) for n, one in enumerate(results.students)],
@@ -62,38 +49,6 @@ def render(results: Results) -> str:
         provenance=provenance.rows(results.runs),
         limits=words.limits(results),
     )
-
-
-def _interval(score: Score) -> Markup:
-    interval = scores.wilson(score)
-    if not interval:
-        return Markup()
-    low, high = (f"{100 * end:.1f}" for end in interval)
-    return Markup("<small>{} to {} %</small>").format(low, high)
-
-
-def _files_caption(export: Exported) -> str:
-    parts = []
-    examples = {v.score.examples for v in export.variants if v.score and v.score.examples}
-    if len(examples) == 1:
-        parts.append(f"Scores are on {numbers.count(examples.pop())} held-out examples, with 95 % Wilson intervals.")
-    if export.sequence_lengths:
-        lengths = ", ".join(map(str, export.sequence_lengths))
-        parts.append(f"Every file takes inputs of {lengths} tokens.")
-    settings = {
-        (v.latency_ms.get("sequence_length"), v.latency_ms.get("threads"), v.latency_ms.get("runs"))
-        for v in export.variants
-        if v.latency_ms
-    }
-    if len(settings) == 1:
-        length, threads, runs = settings.pop()
-        parts.append(
-            f"Latency is the median of {numbers.count(runs)} runs on this machine, {threads} "
-            f"thread{'' if threads == 1 else 's'}, {length} tokens; not a phone."
-        )
-    if any(v.parity for v in export.variants):
-        parts.append("Largest error is relative to the scale of the Keras logits; same answer is how often both agree.")
-    return " ".join(parts)
 
 
 def _finetuning(results: Results) -> Markup | str:

@@ -12,19 +12,18 @@ import numpy as np
 
 from mobilebert_tf.config import PRESETS
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.reporting import read_export
+from mobilebert_tf.reporting.json_values import number, object_or_empty, read_object, score
 from mobilebert_tf.reporting.results import (
     Attention,
     AttentionLayer,
     Classifier,
-    Exported,
     LayerComparison,
     Moments,
     Results,
     Run,
-    Score,
     Stage,
     Training,
-    Variant,
 )
 from mobilebert_tf.run_directory import RECORD
 
@@ -54,7 +53,7 @@ def read(directories: Sequence[Path]) -> Results:
         teachers=tuple(_training(run) for run in steps if run.command == "pretrain"),
         students=tuple(_training(run) for run in steps if run.command == "distill"),
         classifiers=tuple(_classifier(run) for run in steps if run.command in ("finetune", "evaluate")),
-        exports=tuple(_exported(run) for run in steps if run.command == "export"),
+        exports=tuple(read_export.of_run(run) for run in steps if run.command == "export"),
     )
 
 
@@ -69,7 +68,7 @@ def _rank(run: Run) -> int:
 
 
 def _run(path: Path, top: Path) -> Run:
-    record = _json(path)
+    record = read_object(path)
     directory = path.parent
     try:
         return Run(
@@ -79,7 +78,7 @@ def _run(path: Path, top: Path) -> Run:
             options=record.get("options", {}),
             made_by=record.get("made_by", {}),
             finished="finished" in record,
-            seconds=_number(record.get("seconds")),
+            seconds=number(record.get("seconds")),
         )
     except (KeyError, TypeError, AttributeError):
         raise UsageError(f"{path}: does not say which command wrote this directory") from None
@@ -87,7 +86,7 @@ def _run(path: Path, top: Path) -> Run:
 
 def _training(run: Run) -> Training:
     path = run.directory / "metrics.json"
-    metrics = _json_or_empty(path)
+    metrics = object_or_empty(path)
     held_out = _measured(metrics, "held_out", path)
     return Training(
         run=run,
@@ -95,7 +94,7 @@ def _training(run: Run) -> Training:
         held_out=held_out,
         teacher_held_out=_measured(metrics, "teacher_held_out", path),
         parameters=metrics.get("parameters"),
-        teacher_agreement=_number(metrics.get("teacher_agreement", held_out.get("teacher_agreement"))),
+        teacher_agreement=number(metrics.get("teacher_agreement", held_out.get("teacher_agreement"))),
         attention=_attention(run.directory / "attention.json"),
         layers=_layers(run.directory / "layers.json"),
     )
@@ -106,12 +105,12 @@ def _measured(metrics: Mapping[str, Any], key: str, path: Path) -> dict[str, flo
     found = metrics.get(key) or {}
     if not isinstance(found, dict):
         raise UsageError(f"{path}: {key} is no JSON object; run the command that wrote it again")
-    numbers = {name: _number(value) for name, value in found.items()}
+    numbers = {name: number(value) for name, value in found.items()}
     return {name: value for name, value in numbers.items() if value is not None}
 
 
 def _layers(path: Path) -> tuple[LayerComparison, ...]:
-    content = _json_or_empty(path)
+    content = object_or_empty(path)
     if not content:
         return ()
     try:
@@ -120,8 +119,8 @@ def _layers(path: Path) -> tuple[LayerComparison, ...]:
                 layer=int(row["layer"]),
                 teacher=_moments(row.get("teacher")),
                 student=_moments(row.get("student")),
-                feature_map=_number(row.get("feature_map")),
-                attention=_number(row.get("attention")),
+                feature_map=number(row.get("feature_map")),
+                attention=number(row.get("attention")),
             )
             for row in content["layers"]
         ]
@@ -137,66 +136,25 @@ def _moments(row: Mapping[str, Any] | None) -> Moments | None:
     """None for what is absent or no longer finite."""
     if row is None:
         return None
-    mean, deviation = (_number(row[kind]) for kind in ("mean", "deviation"))
+    mean, deviation = (number(row[kind]) for kind in ("mean", "deviation"))
     return None if mean is None or deviation is None else Moments(mean=mean, deviation=deviation)
 
 
 def _classifier(run: Run) -> Classifier:
-    metrics = _json_or_empty(run.directory / "metrics.json")
+    metrics = object_or_empty(run.directory / "metrics.json")
     labels = run.directory / "labels.txt"
     return Classifier(
         run=run,
         from_scratch=run.name.endswith("from_scratch") or run.options.get("model") in PRESETS,
-        score=_score(metrics.get("evaluation")),
+        score=score(metrics.get("evaluation")),
         parameters=metrics.get("parameters"),
         labels=tuple(labels.read_text(encoding="utf-8").split("\n")[:-1]) if labels.exists() else (),
         stages=read_log(run.directory / "log.jsonl"),
     )
 
 
-def _exported(run: Run) -> Exported:
-    path = run.directory / "report.json"
-    report = _json_or_empty(path)
-    try:
-        return Exported(
-            run=run,
-            keras=_score(report.get("keras")),
-            sequence_lengths=tuple(report.get("sequence_lengths") or ()),
-            variants=tuple(_variant(row) for row in report.get("variants") or ()),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: is not a report of `export` ({error!r})") from None
-
-
-def _variant(row: Mapping[str, Any]) -> Variant:
-    return Variant(
-        name=str(row["name"]),
-        file=str(row.get("file") or ""),
-        bytes=row.get("bytes"),
-        score=_score(row.get("metrics")),
-        parity=row.get("parity") or {},
-        padding_invariant=row.get("padding_invariant"),
-        latency_ms=row.get("latency_ms") or {},
-        passed=bool(row.get("passed")),
-        reason=str(row.get("reason") or ""),
-    )
-
-
-def _score(metrics: Mapping[str, Any] | None) -> Score | None:
-    if not metrics:
-        return None
-    return Score(
-        examples=metrics.get("examples"),
-        accuracy=_number(metrics.get("accuracy")),
-        macro_f1=_number(metrics.get("macro_f1")),
-        loss=_number(metrics.get("loss")),
-        majority_accuracy=_number(metrics.get("majority_accuracy")),
-        confusion=np.array(metrics["confusion"]) if metrics.get("confusion") else None,
-    )
-
-
 def _attention(path: Path) -> Attention | None:
-    content = _json_or_empty(path)
+    content = object_or_empty(path)
     if not content:
         return None
     try:
@@ -235,7 +193,7 @@ def read_log(path: Path) -> tuple[Stage, ...]:
         return ()
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     stages: dict[str, dict[int, dict[str, float]]] = {}
-    for number, line in enumerate(lines, 1):
+    for place, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -246,9 +204,9 @@ def read_log(path: Path) -> tuple[Stage, ...]:
                 if isinstance(value, (int, float)) and name not in ("step", "stage_index")
             }
         except (ValueError, KeyError, TypeError):
-            if number == len(lines):
+            if place == len(lines):
                 break
-            raise UsageError(f"{path}:{number}: is not a line of a training log") from None
+            raise UsageError(f"{path}:{place}: is not a line of a training log") from None
     return tuple(_stage(name, rows) for name, rows in stages.items())
 
 
@@ -260,22 +218,3 @@ def _stage(name: str, rows: Mapping[int, Mapping[str, float]]) -> Stage:
         steps=np.array(steps),
         metrics={metric: np.array([rows[step].get(metric, math.nan) for step in steps]) for metric in names},
     )
-
-
-def _number(value: Any) -> float | None:
-    """A number that can be shown: neither absent nor NaN."""
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
-
-
-def _json_or_empty(path: Path) -> dict[str, Any]:
-    return _json(path) if path.exists() else {}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UsageError(f"{path}: is not readable as JSON; run the command that wrote it again") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: holds no JSON object; run the command that wrote it again")
-    return content

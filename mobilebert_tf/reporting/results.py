@@ -116,18 +116,45 @@ class Classifier:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Difference:
+    """An accuracy less Keras's on the same examples, as shares, with the ends of its 95 % interval."""
+
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One exported file."""
+    """One recipe of an export. One that did not convert has no file and no figures: all is empty but its reason."""
 
     name: str
+    description: str
     file: str
     bytes: int | None
+    bytes_of_lengths: Mapping[int, int]
+    """What the shortest signature costs, and what each longer one adds, by its length T in word pieces."""
+    half: bool
+    """Whether ARM processors may compute its float operations in float16."""
     score: Score | None
+    difference: Difference | None
     parity: Mapping[str, float]
-    padding_invariant: bool | None
-    latency_ms: Mapping[str, float]
+    """Over all lengths."""
+    parity_of_lengths: Mapping[int, Mapping[str, float]]
+    changes: Mapping[str, int]
+    """How many examples get other logits, by what must not matter: padding, order, threads."""
+    ops: Mapping[str, int]
+    op_versions: Mapping[str, int]
+    oldest_runtime: str
+    """The first TensorFlow Lite that has all its operators; empty: it is not known, or none has."""
+    latency_ms: Mapping[int, Mapping[str, float]]
+    """median, p90, min, runs, threads by length T."""
     passed: bool
     reason: str
+
+    def median(self, length: int) -> float | None:
+        """Milliseconds for that many word pieces, None if it was not timed."""
+        return self.latency_ms.get(length, {}).get("median")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,9 +162,24 @@ class Exported:
     """A run of `export`."""
 
     run: Run
+    model: Mapping[str, Any]
     keras: Score | None
     sequence_lengths: tuple[int, ...]
+    """Ascending."""
+    rewrites: tuple[str, ...]
+    calibrated_on: str
+    compared_on: str
+    largest_activation: float | None
     variants: tuple[Variant, ...]
+
+    @property
+    def passed(self) -> tuple[Variant, ...]:
+        return tuple(v for v in self.variants if v.passed and v.file)
+
+    @property
+    def timed_lengths(self) -> tuple[int, ...]:
+        """Those at which a file was timed, ascending."""
+        return tuple(sorted({length for v in self.variants for length in v.latency_ms}))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

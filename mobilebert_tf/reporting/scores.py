@@ -50,7 +50,8 @@ def points(results: Results) -> list[Point]:
     for export in results.exports:
         for variant in export.variants:
             if variant.score and variant.score.accuracy is not None:
-                rows.append(_point(f"{variant.name}.tflite", variant.score, "exported"))
+                name = f"{variant.name}.tflite" + ("" if variant.passed else " (rejected)")
+                rows.append(_point(name, variant.score, "exported"))
     return rows
 
 

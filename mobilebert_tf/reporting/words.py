@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from mobilebert_tf.reporting import scores
+from collections.abc import Sequence
+
+from mobilebert_tf.reporting import scores, shipping
 from mobilebert_tf.reporting.numbers import count, megabytes, milliseconds, percent
-from mobilebert_tf.reporting.results import Classifier, Results, Variant
+from mobilebert_tf.reporting.results import Classifier, Exported, Results
 
 
 def headline(results: Results) -> str:
     """One sentence for the top of the page, from the furthest stage that has results."""
-    variant, scratch, transferred = best_variant(results), _first(results, True), _first(results, False)
-    if variant and variant.bytes is not None:
-        score = variant.score.accuracy if variant.score else None
-        parts = [f"A verified {megabytes(variant.bytes)} file"]
-        if score is not None:
-            parts.append(f"is right on {percent(score)} of the held-out examples")
-        if "median" in variant.latency_ms:
-            parts.append(f"answers in {milliseconds(variant.latency_ms['median'])} on this machine")
-        return " ".join(parts[:2]) + (f" and {parts[2]}" if len(parts) > 2 else "") + "."
     if any(export.variants for export in results.exports):
-        return "No exported file passed its checks."
+        return files_headline(results.exports)
+    scratch, transferred = _first(results, True), _first(results, False)
     if transferred and scratch:
         return f"Transfer: {_accuracy(transferred)}; the same student from scratch: {_accuracy(scratch)}."
     for classifier in (transferred, scratch):
@@ -63,25 +57,35 @@ def transfer_verdict(results: Results) -> str:
     return verdict
 
 
-def best_variant(results: Results) -> Variant | None:
-    """The smallest file that passed every check."""
-    passed = [v for export in results.exports for v in export.variants if v.passed and v.bytes is not None]
-    return min(passed, key=lambda v: v.bytes or 0, default=None)
+def files_headline(exports: Sequence[Exported]) -> str:
+    """One sentence about the file that one would ship: of several exports, the smallest of theirs."""
+    chosen = [variant for export in exports if (variant := shipping.general(export))]
+    if not chosen:
+        return "No exported file passed its checks."
+    variant = min(chosen, key=lambda v: v.bytes or 0)
+    parts = []
+    if variant.score and variant.score.accuracy is not None:
+        parts.append(f"is right on {percent(variant.score.accuracy)} of the held-out examples")
+    if variant.latency_ms and (median := variant.median(length := max(variant.latency_ms))) is not None:
+        parts.append(f"answers {length} word pieces in {milliseconds(median)} on this machine")
+    return f"A verified {megabytes(variant.bytes)} file {' and '.join(parts) or 'is there'}."
+
+
+def files_limits(exports: Sequence[Exported]) -> list[str]:
+    """What a reader might take from the figures of the files, and should not."""
+    variants = [variant for export in exports for variant in export.variants]
+    if any(v.latency_ms for v in variants):
+        return [
+            "Latency was measured on the machine that made the files, never on a phone. "
+            "A phone has another processor, so neither the times nor their order need to be the same there.",
+            "Energy, memory use and the time of a first, cold run were not measured.",
+        ]
+    return ["Latency was not measured, neither here nor on a phone."] if variants else []
 
 
 def limits(results: Results) -> list[str]:
     """What a reader might take from the page, and should not."""
-    lines = []
-    variants = [variant for export in results.exports for variant in export.variants]
-    if any("median" in v.latency_ms for v in variants):
-        lines.append(
-            "Latency was measured on the machine that made the files, never on a phone. "
-            "A phone has another processor, so neither the times nor their order need to be the same there."
-        )
-    elif variants:
-        lines.append("Latency was not measured, neither here nor on a phone.")
-    if any(v.latency_ms for v in variants):
-        lines.append("Energy, memory use and the time of a first, cold run were not measured.")
+    lines = files_limits(results.exports)
     if any(c.score for c in results.classifiers):
         examples = {c.score.examples for c in results.classifiers if c.score}
         size = f"{count(examples.pop())} held-out examples" if len(examples) == 1 else "its held-out examples"

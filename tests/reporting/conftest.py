@@ -29,6 +29,21 @@ def write_run_fixture() -> Callable[..., None]:
     return write_run
 
 
+@pytest.fixture(name="variant")
+def variant_fixture() -> Callable[..., dict[str, Any]]:
+    return variant
+
+
+@pytest.fixture(name="not_converted")
+def not_converted_fixture() -> Callable[..., dict[str, Any]]:
+    return not_converted
+
+
+@pytest.fixture(name="export_of")
+def export_of_fixture() -> Callable[..., dict[str, Any]]:
+    return export_of
+
+
 def write_pipeline(top: Path) -> Path:
     random = np.random.default_rng(7)
     for name, command, seconds in (
@@ -170,36 +185,95 @@ def evaluation(accuracy: float, f1: float) -> dict[str, Any]:
 
 def export_report() -> dict[str, Any]:
     rows = []
-    for name, size, accuracy, error, median, passed, reason in (
-        ("float32", 3_061_728, 0.8125, 1.3e-6, 1.234, True, ""),
-        ("dynamic_int8", 812_345, 0.8092, 0.0214, 0.567, True, ""),
-        ("static_int8", 790_111, 0.4111, 0.733, 0.912, False, "accuracy fell by 40.1 points"),
+    for name, size, accuracy, error, median, reason in (
+        ("float32", 3_061_728, 0.8125, 1.3e-6, 1.234, None),
+        ("dynamic_int8", 812_345, 0.8092, 0.0214, 0.567, None),
+        ("static_int8", 790_111, 0.4111, 0.733, 0.912, "accuracy fell by 40.1 points"),
     ):
-        rows.append(
-            {
-                "name": name,
-                "file": f"{name}.tflite",
-                "bytes": size,
-                "sha256": "0" * 64,
-                "metrics": evaluation(accuracy, accuracy - 0.02),
-                "parity": {
-                    "max_relative_error": error,
-                    "mean_relative_error": error / 5,
-                    "cosine": 1 - error / 100,
-                    "decision_agreement": 1 - error / 3,
-                    "examples": 256,
-                },
-                "padding_invariant": True,
-                "ops": {"FULLY_CONNECTED": 50},
-                "latency_ms": {
-                    "median": median, "p90": 1.1 * median, "min": 0.9 * median, "runs": 200, "threads": 1,
-                    "sequence_length": 64,
-                },
-                "passed": passed,
-                "reason": reason,
-            }
-        )  # fmt: skip
-    return {"keras": evaluation(0.8125, 0.7931), "sequence_lengths": [32, 64, 128], "variants": rows}
+        row = variant(name, size, accuracy=accuracy, error=error, times={32: 0.4 * median, 64: median}, reason=reason)
+        rows.append(row)
+    return export_of(rows)
+
+
+def export_of(rows: list[dict[str, Any]], scored: bool = True) -> dict[str, Any]:
+    """`report.json` of an export that made these rows, as it is read."""
+    report = {
+        "made_by": {
+            "command": "mobilebert-tf export --model=classifier --output=export",
+            "date": "2026-11-21T10:00:00+00:00",
+            "commit": "0123456789abcdef0123456789abcdef01234567",
+            "dirty": False,
+            "python": "3.11.7",
+            "versions": {"tensorflow": "2.21.0", "ai-edge-litert": "2.3.0"},
+            "machine": {"model": "Some Processor", "processor": "x86_64", "cores": 2},
+        },
+        "model": {"name": "classifier", "weights_sha256": "ab" * 32},
+        "sequence_lengths": [32, 64],
+        "rewrites": ["fold_norms", "share_mask"],
+        "calibration_examples": "256 rows of train.tsv",
+        "largest_activation": 1234.5,
+        "parity_examples": "128 rows of dev.tsv",
+        "keras": evaluation(0.8125, 0.7931) if scored else None,
+        "variants": rows,
+    }
+    # As the command writes it: lengths become strings.
+    return json.loads(json.dumps(report))
+
+
+def variant(
+    name: str,
+    size: int = 1_000_000,
+    *,
+    accuracy: float | None = 0.8125,
+    error: float = 0.01,
+    agreement: float | None = None,
+    times: dict[int, float] | None = None,
+    runtime: str | None = "2.18",
+    half: bool = False,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    """One row of `report.json`; without `times` it was not timed, without accuracy not scored."""
+    parity = {
+        "max_relative_error": error,
+        "mean_relative_error": error / 5,
+        "cosine": 1 - error / 100,
+        "signal_to_noise_db": 40.0,
+        "decision_agreement": 1 - error / 3 if agreement is None else agreement,
+        "examples": 256,
+    }
+    timed = {
+        length: {"median": time, "p90": 1.1 * time, "min": 0.9 * time, "runs": 200, "threads": 1}
+        for length, time in (times or {}).items()
+    }
+    scored = accuracy is not None
+    return {
+        "name": name,
+        "description": f"what {name} is",
+        "file": f"rejected/{name}.tflite" if reason else f"{name}.tflite",
+        "bytes": size,
+        "bytes_of_lengths": {32: size - 54_040, 64: 54_040},
+        "sha256": "0" * 64,
+        "half": half,
+        "metrics": evaluation(accuracy, accuracy - 0.02) if scored else None,
+        "difference": {"accuracy": accuracy - 0.8125, "low": accuracy - 0.8225, "high": accuracy - 0.8025}
+        if scored
+        else None,
+        "parity": parity,
+        "parity_of_lengths": {32: parity, 64: parity},
+        "changes": {"padding": 0, "order": 0, "threads": 0},
+        "ops": {"FULLY_CONNECTED": 50, "ADD": 7},
+        "op_versions": {"FULLY_CONNECTED": 12, "ADD": 1},
+        "oldest_runtime": runtime,
+        "latency_ms": timed or None,
+        "passed": reason is None,
+        "reason": reason,
+    }
+
+
+def not_converted(name: str, reason: str) -> dict[str, Any]:
+    """The row of a recipe that could not be built."""
+    row = dict.fromkeys(variant(name))
+    return {**row, "name": name, "description": f"what {name} is", "reason": reason, "passed": False}
 
 
 def attention(random: np.random.Generator) -> dict[str, Any]:

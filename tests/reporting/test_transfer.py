@@ -200,7 +200,7 @@ def test_directories_from_before_have_none_of_it(pipeline: Path) -> None:
     del metrics["teacher_held_out"]
     path.write_text(json.dumps(metrics))
     html = render(pipeline)
-    assert not any(heading in html for heading in PICTURES) and html.count("<svg") == 14
+    assert not any(heading in html for heading in PICTURES) and html.count("<svg") == 16
     assert "28.7\u00a0%</td><td>25.4\u00a0%" in html, "the one teacher of the directory is the student's"
 
 

@@ -1,0 +1,222 @@
+"""The part of a page about one export: sentences, tables and a picture, the same for HTML and Markdown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from mobilebert_tf.reporting import scores, shipping, tradeoff
+from mobilebert_tf.reporting.numbers import (
+    ABSENT,
+    added_bytes,
+    count,
+    megabytes,
+    milliseconds,
+    percent,
+    points,
+    significant,
+)
+from mobilebert_tf.reporting.results import Exported, Variant
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """What stands in a table: a figure and, small below it, what belongs to it."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+    kind: str = ""
+    """passed, failed, file or nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    name: str
+    """What it is a table of, for a listener."""
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    """The first cell of each names it."""
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """All that is said about one export."""
+
+    export: Exported
+    number: int
+    choices: tuple[shipping.Choice, ...]
+    rejections: tuple[tuple[Variant, str], ...]
+    cautions: tuple[str, ...]
+    chart: str
+    chart_caption: str
+    files: Table
+    lengths: Table | None
+    operators: Table | None
+    facts: tuple[tuple[str, str], ...]
+
+
+def part(export: Exported, number: int) -> Part:
+    """What there is to say; `number` makes names on the page unique."""
+    chart, caption = tradeoff.chart(f"tradeoff-{number}", export)
+    return Part(
+        export=export,
+        number=number,
+        choices=shipping.choices(export),
+        rejections=shipping.rejections(export),
+        cautions=shipping.cautions(export),
+        chart=Markup(chart),
+        chart_caption=caption,
+        files=_files(export),
+        lengths=_lengths(export) if export.sequence_lengths and any(v.file for v in export.variants) else None,
+        operators=_operators(export) if any(v.ops for v in export.variants) else None,
+        facts=_facts(export),
+    )
+
+
+def _files(export: Exported) -> Table:
+    head = (
+        "Variant", "Size", "Accuracy", "Latency, host", "Same decision", "Largest error", "Runs from", "Ops", "Checks",
+    )  # fmt: skip
+    rows: list[tuple[Cell, ...]] = []
+    if export.keras:
+        interval = scores.wilson(export.keras)
+        notes = [f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"] if interval else []
+        notes.append(f"F1 {percent(export.keras.macro_f1)}")
+        empty = (Cell(ABSENT),) * 6
+        name = Cell("Keras", ("what the files are compared with",))
+        rows.append((name, Cell(ABSENT), Cell(percent(export.keras.accuracy), tuple(notes)), *empty))
+    rows += [_file(variant) for variant in export.variants]
+    return Table("Exported files", head, tuple(rows), _files_caption(export))
+
+
+def _file(variant: Variant) -> tuple[Cell, ...]:
+    accuracy = []
+    if variant.difference:
+        low, high = points(variant.difference.low), points(variant.difference.high)
+        accuracy = [f"{points(variant.difference.accuracy)} points", f"({low} to {high})"]
+    if variant.score:
+        accuracy.append(f"F1 {percent(variant.score.macro_f1)}")
+    times = [f"{milliseconds(variant.median(length))} at {length}" for length in sorted(variant.latency_ms)]
+    noise = variant.parity.get("signal_to_noise_db")
+    error = variant.parity.get("max_relative_error")
+    below = f"{noise:.0f}\u00a0dB" if noise is not None else "no error" if error == 0 else ""
+    # The last length is the one that the picture and the choice go by.
+    latency = Cell(times[-1], tuple(times[:-1])) if times else Cell(ABSENT)
+    return (
+        Cell(variant.name, (variant.description,) if variant.description else (), "file"),
+        Cell(megabytes(variant.bytes)),
+        Cell(percent(variant.score.accuracy if variant.score else None), tuple(accuracy)),
+        latency,
+        Cell(percent(variant.parity.get("decision_agreement"))),
+        Cell(significant(error), (below,) if below else ()),
+        Cell(variant.oldest_runtime or ("none" if variant.ops else ABSENT)),
+        Cell(count(sum(variant.ops.values())) if variant.ops else ABSENT),
+        _checks(variant),
+    )
+
+
+def _checks(variant: Variant) -> Cell:
+    changing = [f"{what} changes {changed}" for what, changed in variant.changes.items() if changed]
+    found = ", ".join(changing) or (f"{', '.join(variant.changes)}: no change" if variant.changes else "")
+    # Such a change is itself the reason; once is enough.
+    notes = (variant.reason, "" if changing and variant.reason else found)
+    word, kind = ("passed", "passed") if variant.passed else ("rejected", "failed")
+    return Cell(word, tuple(filter(None, notes)), kind)
+
+
+def _files_caption(export: Exported) -> str:
+    lines = []
+    examples = {v.score.examples for v in export.variants if v.score and v.score.examples}
+    if len(examples) == 1:
+        lines.append(
+            f"Accuracy on {count(examples.pop())} held-out examples, below it the difference to Keras on the same "
+            "examples with its 95 % interval, and macro F1."
+        )
+    settings = {(one.get("threads"), one.get("runs")) for v in export.variants for one in v.latency_ms.values()}
+    if len(settings) == 1:
+        threads, runs = settings.pop()
+        lines.append(
+            f"Latency: median of {count(runs)} runs at so many word pieces on this machine, {count(threads)} "
+            f"thread{'' if threads == 1 else 's'}; not a phone."
+        )
+    if any(v.parity for v in export.variants):
+        on = f" ({export.compared_on}, in every length)" if export.compared_on else ""
+        lines.append(
+            f"Same decision, and largest error of a logit relative to the largest one, are against Keras{on}; below "
+            "the error: signal to noise."
+        )
+    if any(v.oldest_runtime for v in export.variants):
+        lines.append("Runs from: the first TensorFlow Lite with all operators in these versions.")
+    if any(v.ops for v in export.variants):
+        lines.append("Ops: in one signature.")
+    if any(v.changes for v in export.variants):
+        lines.append(
+            "Checks: whether scrambled padding, another order of the texts or a second thread change a logit by a "
+            "single bit, and in how many examples."
+        )
+    return " ".join(lines)
+
+
+def _lengths(export: Exported) -> Table:
+    lengths = export.sequence_lengths
+    rows = []
+    for variant in export.variants:
+        if not variant.file:
+            continue
+        cells = []
+        for length in lengths:
+            size = variant.bytes_of_lengths.get(length)
+            found, notes = variant.latency_ms.get(length, {}), []
+            if found:
+                notes = [f"{milliseconds(found.get('median'))}, p90 {milliseconds(found.get('p90'))}"]
+            if "decision_agreement" in (parity := variant.parity_of_lengths.get(length, {})):
+                notes.append(f"{percent(parity['decision_agreement'])} same")
+            first = length == min(variant.bytes_of_lengths, default=0)
+            cells.append(Cell(megabytes(size) if first else added_bytes(size), tuple(notes)))
+        rows.append((Cell(variant.name, (), "file"), *cells))
+    head = ("Variant", *(f"{length} word pieces" for length in lengths))
+    caption = (
+        "What a file with the shortest length takes, and what each longer one adds: the lengths share their weights. "
+        "Below: median and 90th percentile of the latency, and how often file and Keras decide the same."
+    )
+    return Table("Files by length", head, tuple(rows), caption)
+
+
+def _operators(export: Exported) -> Table:
+    rows = []
+    for variant in export.variants:
+        if variant.ops:
+            parts = []
+            for name, number in variant.ops.items():
+                version = variant.op_versions.get(name)
+                parts.append(f"{number} {name}" + (f" v{version}" if version and version > 1 else ""))
+            rows.append((Cell(variant.name, (), "file"), Cell(", ".join(parts))))
+    caption = "How often each stands in one signature, and its version where that is not the first."
+    return Table("Operators", ("Variant", "Operators"), tuple(rows), caption)
+
+
+def _facts(export: Exported) -> tuple[tuple[str, str], ...]:
+    """Name and value of what the files were made from."""
+    if not export.variants:
+        return ()
+    largest = export.largest_activation
+    half = count(float(np.finfo(np.float16).max))
+    lines = (
+        ("Model", _model(export.model)),
+        ("Lengths", ", ".join(map(str, export.sequence_lengths))),
+        ("Rewrites of the network", ", ".join(name.replace("_", " ") for name in export.rewrites) or "none"),
+        ("Static scales from", export.calibrated_on or "no text was given, so there are none"),
+        ("Compared with Keras on", export.compared_on),
+        ("Largest activation", f"{significant(largest)}; float16 ends at {half}" if largest is not None else ""),
+    )
+    return tuple((name, value) for name, value in lines if value)
+
+
+def _model(model: Mapping[str, Any]) -> str:
+    digest = str(model.get("weights_sha256") or "")
+    return str(model.get("name") or "") + (f", weights {digest[:12]}" if digest else "")

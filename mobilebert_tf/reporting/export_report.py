@@ -1,0 +1,44 @@
+"""`report.json` of an export -> report.html and report.md beside it, from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic
+from mobilebert_tf.reporting import export_part, provenance, read_export, templates, words
+from mobilebert_tf.reporting.json_values import read_object
+
+NAMES = ("report.html", "report.md")
+
+
+def write(directory: Path) -> None:
+    """Write both pages beside the `report.json` in this directory.
+
+    Raises:
+      UsageError: it is no report of `export`.
+    """
+    path = directory / "report.json"
+    html, markdown = render(read_object(path), path)
+    for name, text in zip(NAMES, (html, markdown), strict=True):
+        atomic.write_text(directory / name, text)
+
+
+def render(report: Mapping[str, Any], path: Path = Path("report.json")) -> tuple[str, str]:
+    """HTML and Markdown of a report as `json.loads` gives it; `path` is for messages.
+
+    Raises:
+      UsageError: it is no report of `export`.
+    """
+    export = read_export.of_report(report, path)
+    values = {
+        "headline": words.files_headline([export]),
+        "part": export_part.part(export, 1),
+        "provenance": tuple(provenance.rows([export.run])),
+        "command": str(export.run.made_by.get("command") or "–"),
+        "limits": words.files_limits([export]),
+    }
+    date = str(export.run.made_by.get("date") or "")[:10]
+    html = templates.render_html("export_report.html.j2", by="mobilebert-tf export", date=date, **values)
+    return html, templates.render_markdown("export_report.md.j2", **values)

@@ -1,0 +1,238 @@
+"""Which file of an export to ship, for which case, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points
+from mobilebert_tf.reporting.results import Exported, Variant
+
+ARM = ("aarch64", "arm64")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One file for one case, in words."""
+
+    case: str
+    variant: Variant
+    why: str
+    """Sentences: what it is best at."""
+    facts: str
+    """What else one wants to know before shipping it."""
+
+
+def general(export: Exported) -> Variant | None:
+    """The file for those who do not want to choose: the fastest for long texts, else the smallest.
+
+    None: none passed.
+    """
+    lengths = export.timed_lengths
+    fast = _fastest(export.passed, lengths[-1])[0] if lengths else None
+    return fast or _smallest(export.passed)
+
+
+def choices(export: Exported) -> tuple[Choice, ...]:
+    """A file for each case that the figures can decide; none if no file passed."""
+    passed = export.passed
+    if not passed:
+        return ()
+    if len(passed) == 1:
+        others = len(export.variants) - 1
+        why = f"The only one of {others + 1} files that passed." if others else "It passed all checks."
+        return (Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])),)
+    found = [*_speed(export), _size(passed), _accuracy(passed), *_old_runtimes(export)]
+    return tuple(choice for choice in found if choice)
+
+
+def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
+    """Every recipe without a file to ship: why, and what is lost with it."""
+    pick, smallest = general(export), _smallest(export.passed)
+    found = []
+    for variant in export.variants:
+        if variant in export.passed:
+            continue
+        why = variant.reason or "the report gives no reason"
+        better = []
+        length = export.timed_lengths[-1] if export.timed_lengths else 0
+        mine, best = variant.median(length), pick.median(length) if pick else None
+        if mine is not None and best is not None and mine < best:
+            better.append(f"faster ({milliseconds(mine)} for {length} word pieces)")
+        if variant.bytes is not None and smallest and smallest.bytes is not None and variant.bytes < smallest.bytes:
+            better.append(f"smaller ({megabytes(variant.bytes)})")
+        if better:
+            why += f"; it would be {' and '.join(better)} than any file that passed"
+        found.append((variant, why))
+    return tuple(found)
+
+
+def cautions(export: Exported) -> tuple[str, ...]:
+    """What the figures of this machine do not show about the files that passed."""
+    lines = []
+    if half := [v.file for v in export.passed if v.half]:
+        one = len(half) == 1
+        line = (
+            f"ARM processors with float16 arithmetic compute the float parts of {_names(half)} in float16. "
+            f"{'Its' if one else 'Their'} answers and times there are not those of this page"
+        )
+        where = str((export.run.made_by.get("machine") or {}).get("processor") or "")
+        if where in ARM:
+            line += f", unless such a processor made it (this one is {where})"
+        else:
+            line += ": the machine that was measured on computes them in float32"
+        lines.append(line + ".")
+    better = [v for v in export.passed if v.difference and v.difference.low > 0]
+    if better:
+        gains = _names([f"{v.file} ({points(v.difference.accuracy)} points)" for v in better if v.difference])
+        lines.append(
+            f"{gains} {'scores' if len(better) == 1 else 'score'} higher than Keras by more than the 95\u00a0% "
+            "interval. With several files compared chance may do that, so it decides nothing here."
+        )
+    if export.passed and not any(v.score for v in export.passed):
+        lines.append(
+            "There were no labelled examples (--evaluation), so no file has a score; only parity speaks for them."
+        )
+    if export.passed and not export.timed_lengths:
+        lines.append("Latency was not measured, so nothing here says which file is fastest.")
+    return tuple(lines)
+
+
+def _speed(export: Exported) -> list[Choice]:
+    """One choice where the same file is fastest at all lengths, else one for each that is fastest somewhere."""
+    winners: dict[str, tuple[Variant, list[int], dict[str, list[int]]]] = {}
+    for length in export.timed_lengths:
+        variant, alike = _fastest(export.passed, length)
+        if variant:
+            _, lengths, others = winners.setdefault(variant.name, (variant, [], {}))
+            lengths.append(length)
+            for one in alike:
+                others.setdefault(one.file, []).append(length)
+    found = []
+    for variant, lengths, others in winners.values():
+        why = f"{_names([f'{milliseconds(variant.median(n))} for {n}' for n in lengths])} word pieces"
+        if others:
+            same = _names([file + ("" if at == lengths else f" (at {_lengths(at)})") for file, at in others.items()])
+            why += (
+                f"; of the {len(export.passed)} files that passed none is faster by more than the spread of its times. "
+                f"{same} {'is' if len(others) == 1 else 'are'} as fast within it, but farther from Keras."
+            )
+        else:
+            why += f", the least of the {len(export.passed)} files that passed."
+        where = "" if len(winners) == 1 else f" at {_lengths(lengths)} word pieces"
+        facts = _facts(variant, time=False)
+        found.append(Choice(case=f"For speed{where}", variant=variant, why=why, facts=facts))
+    return found
+
+
+def _size(passed: Sequence[Variant]) -> Choice | None:
+    variant = _smallest(passed)
+    if not variant:
+        return None
+    why = f"{megabytes(variant.bytes)}, the least of the {len(passed)} files that passed."
+    return Choice(case="For a small app", variant=variant, why=why, facts=_facts(variant, size=False))
+
+
+def _accuracy(passed: Sequence[Variant]) -> Choice | None:
+    """Closest to Keras, and not the highest score: differences between files are mostly luck with the examples."""
+    known = [v for v in passed if "decision_agreement" in v.parity]
+    if not known:
+        return None
+    # Of equals the one that computes everywhere as it did here.
+    variant = min(known, key=lambda v: (-v.parity["decision_agreement"], v.half, _error(v), v.bytes or 0))
+    agreement = variant.parity["decision_agreement"]
+    alike = [v for v in known if v is not variant and v.parity["decision_agreement"] == agreement]
+    why = f"It decides as Keras in {percent(agreement)} of the compared examples, the most of the files that passed."
+    rounded = [v.file for v in alike if v.half and not variant.half]
+    farther = [v.file for v in alike if v.half == variant.half]
+    if rounded:
+        why += f" So {_do(rounded)}, but {_be(rounded)} computed in float16 on some phones."
+    if farther:
+        why += f" So {_do(farther)}, with logits that are not as close."
+    return Choice(case="For answers closest to Keras", variant=variant, why=why, facts=_facts(variant))
+
+
+def _old_runtimes(export: Exported) -> list[Choice]:
+    """The best file for runtimes that refuse the one before, from the general choice down to the oldest."""
+    found: list[Choice] = []
+    current, pool = general(export), list(export.passed)
+    lengths = export.timed_lengths
+    while current and current.oldest_runtime:
+        limit = current.oldest_runtime
+        pool = [v for v in pool if v.oldest_runtime and _version(v.oldest_runtime) < _version(limit)]
+        fast = _fastest(pool, lengths[-1])[0] if lengths else None
+        current = fast or _smallest(pool)
+        if current:
+            kind = "fastest" if fast else "smallest"
+            why = f"The {kind} of the files that passed and do without {limit}."
+            case = f"For TensorFlow Lite before {limit}"
+            found.append(Choice(case=case, variant=current, why=why, facts=_facts(current)))
+    return found
+
+
+def _fastest(variants: Sequence[Variant], length: int) -> tuple[Variant | None, list[Variant]]:
+    """The fastest at a length, and those that cannot be told from it; of these the closest to Keras is chosen.
+
+    Two files are as fast as each other when the median of one lies below the 90th percentile of the other.
+    """
+    timed = [v for v in variants if v.median(length) is not None]
+    if not timed:
+        return None, []
+    first = min(timed, key=lambda v: v.median(length) or 0.0)
+    within = first.latency_ms[length].get("p90", first.median(length))
+    alike = [v for v in timed if (v.median(length) or 0.0) <= (within or 0.0)]
+    alike.sort(key=lambda v: (*_distance(v), v.bytes or 0))
+    return alike[0], alike[1:]
+
+
+def _smallest(variants: Sequence[Variant]) -> Variant | None:
+    sized = [v for v in variants if v.bytes is not None]
+    return min(sized, key=lambda v: (v.bytes or 0, *_distance(v)), default=None)
+
+
+def _distance(variant: Variant) -> tuple[float, float]:
+    """From Keras: by decisions, then by logits."""
+    return -variant.parity.get("decision_agreement", 0.0), _error(variant)
+
+
+def _error(variant: Variant) -> float:
+    return variant.parity.get("max_relative_error", float("inf"))
+
+
+def _version(runtime: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in runtime.split("."))
+
+
+def _facts(variant: Variant, *, size: bool = True, time: bool = True) -> str:
+    """A line of figures."""
+    parts = [megabytes(variant.bytes)] if size and variant.bytes is not None else []
+    if time and variant.latency_ms:
+        length = max(variant.latency_ms)
+        if (median := variant.median(length)) is not None:
+            parts.append(f"{milliseconds(median)} for {length} word pieces")
+    if variant.score and variant.score.accuracy is not None:
+        parts.append(f"accuracy {percent(variant.score.accuracy)}")
+        if difference := variant.difference:
+            parts[-1] += (
+                f", {points(difference.accuracy)} points to Keras "
+                f"(95\u00a0% interval {points(difference.low)} to {points(difference.high)})"
+            )
+    if variant.oldest_runtime:
+        parts.append(f"TensorFlow Lite {variant.oldest_runtime} or later")
+    return "; ".join(parts)
+
+
+def _names(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _lengths(lengths: Sequence[int]) -> str:
+    return _names([str(length) for length in lengths])
+
+
+def _do(names: Sequence[str]) -> str:
+    return f"{'does' if len(names) == 1 else 'do'} {_names(names)}"
+
+
+def _be(names: Sequence[str]) -> str:
+    return "it is" if len(names) == 1 else "they are"

@@ -123,7 +123,7 @@ def explain(
         decision_agreement=agreement,
         layers=layers,
         parts=parts,
-        mended=chosen and leave_in_float(recipe, chosen.name, chosen.layers),
+        mended=leave_in_float(recipe, chosen.name, chosen.layers) if chosen else None,
     )
 
 
@@ -175,8 +175,8 @@ def compare_layers(
         layers.append(
             Layer(
                 name=name,
-                # The quantizer looks into all names of a result, each with a semicolon behind it.
-                layers=f"^{re.escape(_first(result))};",
+                # The quantizer puts a semicolon behind what it looks into.
+                layers=f"^{re.escape(result)};$",
                 operator=operator,
                 relative_error=(noise / scale) ** 0.5,
                 signal_to_noise_db=float(10 * np.log10(scale / noise)) if noise else None,
@@ -195,16 +195,14 @@ def _operators(content: bytes) -> Iterator[tuple[str, str, str]]:
         tensor = graph.tensors[index]
         if kind in MOVES or tensor.type != flatbuffer.FLOAT32:
             continue
-        name = result = tensor.name.decode()
-        if index in graph.outputs:
-            # The converter calls the logits after a function of its own; the weights keep their layer's name.
-            name = graph.tensors[operator.inputs[1]].name.decode()
-        yield _first(name), result, kind
-
-
-def _first(name: str) -> str:
-    """Of the names of operations that became one operator, the first."""
-    return name.split(";")[0]
+        result = tensor.name.decode()
+        # The converter calls the logits after a function of its own; the weights keep their layer's name.
+        known = graph.tensors[operator.inputs[1]].name.decode() if index in graph.outputs else result
+        names = known.split(";")
+        if kind == "FULLY_CONNECTED":
+            # Of operations that became one the product; the gamma of the norm before it may stand first.
+            names.sort(key=lambda one: not one.endswith("/MatMul"))
+        yield names[0], result, kind
 
 
 class _Alone:
@@ -251,15 +249,12 @@ def _parts(layers: Sequence[Layer]) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for layer in sorted(layers, key=lambda layer: _natural(layer.name)):
         first, *middle = layer.name.split("/")
-        if not re.fullmatch(r"block_\d+", first):
-            # The logits have a name of their own.
-            inside = layer.layers.startswith(f"^{re.escape(first)}")
-            regions.setdefault(first, f"^{re.escape(first)}[/;]" if inside else layer.layers)
-            continue
-        regions.setdefault(first, f"^{first}/")
-        if len(middle) > 1:
-            kind = middle[-2]
-            kinds.setdefault(kind, rf"^block_\d+/(feedforward_\d+/)?{re.escape(kind)}/")
+        # What has no scope in the file, as the logits, is found by its own name. A product that the converter drew a
+        # norm into has the scopes of both, and belongs to both parts.
+        inside = f"{re.escape(first)}/" in layer.layers
+        regions.setdefault(first, rf"\b{first}/" if inside else layer.layers)
+        if first.startswith("block_") and len(middle) > 1:
+            kinds.setdefault(middle[-2], rf"\b{middle[-2]}/")
     worst = {layer.name: layer.layers for layer in layers[:SINGLE] if layer.added_error}
     return regions | kinds | worst
 

@@ -29,7 +29,7 @@ def as_json(
     """
     recipes = {}
     for name, one in explained.items():
-        mended = one.mended and recipe_json(one.mended)
+        mended = recipe_json(one.mended) if one.mended else None
         recipes[name] = {**dataclasses.asdict(dataclasses.replace(one, mended=None)), "mended": mended}
     return {
         "made_by": provenance.describe(),

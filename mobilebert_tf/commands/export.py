@@ -44,7 +44,8 @@ class Export:
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --output=runs/exported
       mobilebert-tf export --model=runs/classifier --sequence_lengths=32,64,128 --recipes=dynamic_int8 --output=app
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=static_int8 --explain --output=why
-      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=why/static_int8_mended.json --output=app
+      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=why/static_int8_mended.json \\
+        --output=mended
     """
 
     model: str = option("fine-tuned model directory", is_input=True)
@@ -74,7 +75,7 @@ class Export:
     calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1)
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
     parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
-    explain: bool = option("compare every layer of the quantised files with float32, and say what to leave in it", False)
+    explain: bool = option("compare quantised files with float32 layer by layer, and say what to leave in it", False)
     explain_examples: int = option("rows to run for --explain, of all lengths", 128, least=1)
     threads: int = option("threads of LiteRT, also where it is timed", 1, least=1)
     rounds: int = option("rounds of the latency measurement, the files in turn", 3, least=1)

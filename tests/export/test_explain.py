@@ -77,11 +77,10 @@ def test_planted_fault_is_named_first_and_mended(content, features, ranges, laye
     sound = explain(content, STATIC, ranges, features)
     faulty = explain(content, STATIC, planted, features)
     assert faulty.layers[0].name == f"{layer}/MatMul"
-    # Clipped at a fiftieth of the range nearly nothing is left of the layer; its neighbours are as before.
-    assert faulty.layers[0].added_error > 0.8 > 0.1 > faulty.layers[1].added_error
-    assert faulty.logits_error > 3 * sound.logits_error
-    # What was inherited stands further down.
-    assert max(row.relative_error for row in faulty.layers if row.name.startswith("classifier")) > 0.1
+    # Clipped at a fiftieth of the range nearly nothing is left of the layer; what comes after leaves its own
+    # range a little. The scores of attention, of query_key, are small here: half the logits' error is as before.
+    assert faulty.layers[0].added_error > 0.8 > 0.2 > faulty.layers[1].added_error
+    assert faulty.logits_error > 2 * sound.logits_error
     # A file of one's own with one layer, or what surrounds it, in float32.
     path = tmp_path / "mended.json"
     path.write_text(recipe_line(faulty.mended))
@@ -118,20 +117,34 @@ def test_figures_are_those_of_numpy(content, features, ranges):
     assert 0 < one.added_error < one.relative_error
 
 
-def test_each_row_finds_its_operator_and_no_other(content, features):
+@pytest.mark.parametrize("network", ["student", "layer_norm"])
+def test_each_row_finds_its_operator_and_no_other(network, features):
+    content = convert_lengths(model(network), [LENGTH])[LENGTH]
     rows = compare_layers(content, content, features)
     (graph,) = flatbuffer.read(content).subgraphs
     results = [graph.tensors[operator.outputs[0]].name.decode() + ";" for operator in graph.operators]
-    assert len(rows) > 30
+    assert len(rows) > 30 and len({row.name for row in rows}) == len(rows)
+    names = {"block_1/query_key/MatMul", "block_1/feedforward_1/output/add_1", "classifier/MatMul"}
+    if network == "layer_norm":
+        # The converter draws the gamma of the norm before it into this product.
+        names = {"block_2/feedforward_1/intermediate/MatMul", "block_1/attention_output/Rsqrt", "classifier/MatMul"}
+    assert names <= {row.name for row in rows}
     for row in rows:
         # A file against itself.
         assert row.relative_error == row.added_error == 0.0 and row.signal_to_noise_db is None
         assert sum(bool(re.search(row.layers, result)) for result in results) == 1
 
 
-@pytest.mark.parametrize("network", ["student", "layer_norm", "pooler", "gelu", "narrow_attention"])
-@pytest.mark.parametrize("name", ["float16", "dynamic_int8", "static_int8_full", "weight_int4"])
-def test_every_network_by_every_recipe(name, network, features):
+@pytest.mark.parametrize(
+    "network, name",
+    [
+        ("layer_norm", "static_int8_full"),
+        ("pooler", "dynamic_int8"),
+        ("gelu", "float16"),
+        ("narrow_attention", "weight_int4"),
+    ],
+)
+def test_networks_and_recipes_of_all_kinds(network, name, features):
     content = convert_lengths(model(network), [LENGTH])[LENGTH]
     found = explain(content, RECIPES[name], measure_ranges(content, features), features)
     names = {part.name for part in found.parts}

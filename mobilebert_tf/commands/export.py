@@ -76,7 +76,9 @@ class Export:
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
     parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
     explain: bool = option("compare quantised files with float32 layer by layer, and say what to leave in it", False)
-    explain_examples: int = option("rows to run for --explain, of all lengths", 128, least=1)
+    explain_examples: int = option(
+        "rows to run for --explain, of all lengths, out of those for the parity", 256, least=1
+    )
     threads: int = option("threads of LiteRT, also where it is timed", 1, least=1)
     rounds: int = option("rounds of the latency measurement, the files in turn", 3, least=1)
     runs: int = option("timed inferences per file and round", 30, least=1)

@@ -13,6 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 _Op = schema.BuiltinOperator
 _Type = schema.TensorType
 
+FLOAT32 = _Type.FLOAT32
+
 
 def read(content: bytes | bytearray) -> Any:
     """The `ModelT` of a file's content, with every buffer in it, wherever the file kept it."""
@@ -198,6 +200,35 @@ def mark_half(model: Any) -> None:
     model.buffers.append(buffer)
     metadata.name, metadata.buffer = "reduced_precision_support", len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), metadata]
+
+
+def cut(model: Any) -> tuple[Any, dict[str, int]]:
+    """The only graph of `model` with every operator for itself: what others compute in float32 becomes an input.
+
+    Changes `model`, whose signature goes. Also returns the indices of the new inputs, by the name of the tensor
+    each stands for. What is not float32, ids and shapes, is still handed on.
+    """
+    (graph,) = model.subgraphs
+    computed = {int(index) for operator in graph.operators for index in operator.outputs}
+    places: dict[int, int] = {}
+    for operator in graph.operators:
+        operator.inputs = np.array(operator.inputs, np.int32)
+        for position, index in enumerate(operator.inputs):
+            if int(index) not in computed or graph.tensors[index].type != _Type.FLOAT32:
+                continue
+            if int(index) not in places:
+                places[int(index)] = len(graph.tensors)
+                graph.tensors.append(copy.copy(graph.tensors[index]))
+            operator.inputs[position] = places[int(index)]
+    graph.inputs = np.array([*graph.inputs, *places.values()], np.int32)
+    model.signatureDefs = []
+    return model, {graph.tensors[index].name.decode(): place for index, place in places.items()}
+
+
+def kinds(model: Any) -> list[str]:
+    """Name of every operator of the only graph of `model`, in their order."""
+    (graph,), spelled = model.subgraphs, names(model)
+    return [spelled[_code(model, operator)] for operator in graph.operators]
 
 
 def names(model: Any) -> dict[int, str]:

@@ -34,8 +34,8 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
 
     quantizer = Quantizer(bytearray(content))
     try:
-        for rule in recipe.rules:
-            _add(quantizer, rule)
+        for number, rule in enumerate(recipe.rules):
+            _add(quantizer, rule, number)
     except ValueError as error:
         raise FailedError(f"recipe {recipe.name}: {str(error).strip().splitlines()[0]}") from error
     known = None
@@ -56,23 +56,25 @@ def _row(value: float) -> np.ndarray:
     return np.array([[value]], np.float32)
 
 
-def _add(quantizer: Any, rule: Rule) -> None:
+def _add(quantizer: Any, rule: Rule, number: int) -> None:
     from litert_quantizer import qtyping
     from litert_quantizer.recipe_manager import AlgorithmName
 
+    # Of rules with the same expression the quantizer keeps the place of the first; here the last counts.
+    layers = "(?:)" * number + rule.layers
     per = qtyping.QuantGranularity.CHANNELWISE if rule.per_channel else qtyping.QuantGranularity.TENSORWISE
     for operator in map(qtyping.TFLOperationName, rule.operators):
         if rule.weights == "float32":
-            quantizer.update_quantization_recipe(rule.layers, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
+            quantizer.update_quantization_recipe(layers, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
         elif rule.weights == "float16":
             config = qtyping.OpQuantizationConfig(
                 weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
                 compute_precision=qtyping.ComputePrecision.FLOAT,
             )
-            quantizer.update_quantization_recipe(rule.layers, operator, config, AlgorithmName.FLOAT_CASTING)
+            quantizer.update_quantization_recipe(layers, operator, config, AlgorithmName.FLOAT_CASTING)
         elif rule.activations == "float":
-            quantizer.add_weight_only_config(rule.layers, operator, rule.bits, per)
+            quantizer.add_weight_only_config(layers, operator, rule.bits, per)
         elif rule.activations == "dynamic":
-            quantizer.add_dynamic_config(rule.layers, operator, rule.bits, per)
+            quantizer.add_dynamic_config(layers, operator, rule.bits, per)
         else:
-            quantizer.add_static_config(rule.layers, operator, rule.activation_bits, rule.bits, per)
+            quantizer.add_static_config(layers, operator, rule.activation_bits, rule.bits, per)

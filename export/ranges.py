@@ -52,7 +52,7 @@ def run_tensors(
 
     Quantised ones are dequantised; ids and shapes are left out.
     """
-    interpreter = _interpreter(content, threads)
+    interpreter = plain_interpreter(content, threads)
     (signature,) = interpreter.get_signature_list()
     runner = interpreter.get_signature_runner(signature)
     length = int(runner.get_input_details()[INPUTS[0]]["shape"][-1])
@@ -76,10 +76,11 @@ _SCALED = (np.float32, np.int8, np.int16)
 def _dequantized(value: np.ndarray, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
     if value.dtype == np.float32 or not len(parameters["scales"]):
         return value
-    return (value.astype(np.float32) - parameters["zero_points"][0]) * parameters["scales"][0]
+    return (value - np.float32(parameters["zero_points"][0])) * parameters["scales"][0]
 
 
-def _interpreter(content: bytes, threads: int) -> Any:
+def plain_interpreter(content: bytes, threads: int) -> Any:
+    """An interpreter on the content of a file that keeps what every tensor held."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     # XNNPACK keeps its intermediate results to itself.

@@ -110,7 +110,8 @@ RECIPES = {
         Recipe(
             name="static_int8",
             description="products in int8 by calibrated scales, attention and sums in float",
-            rules=(_INT8_TABLES, Rule(activations="int8")),
+            # Logits of a text beyond those of the calibration are not to be cut off: the head finds its own scales.
+            rules=(_INT8_TABLES, Rule(activations="int8"), Rule(layers="^classifier")),
             half=True,
             # One scale for a whole tensor: texts near the border between two classes change sides.
             gate=Gate(min_decision_agreement=0.95),

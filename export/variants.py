@@ -15,6 +15,8 @@ from mobilebert_tf.benchmarks.stats import summarize
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import verify
 from mobilebert_tf.export.build import allows_half, build, convert_lengths
+from mobilebert_tf.export.examples import of_all_lengths
+from mobilebert_tf.export.explain import Explanation, explain
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.ranges import Ranges, measure_ranges
 from mobilebert_tf.export.recipes import Recipe
@@ -75,6 +77,8 @@ class Checks:
     """Labelled examples [m, T] of the task score; None: no score."""
     task: ClassificationTask
     latency: host.Settings
+    explained_examples: int = 0
+    """Largest number of those for the parity that quantised files are compared on layer by layer; 0: they are not."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,8 @@ class Made:
     """The task's metrics of the Keras model."""
     largest_activation: float | None
     """Of float32, on the calibration's examples."""
+    explained: Mapping[str, Explanation] = dataclasses.field(default_factory=dict)
+    """By recipe, for those that quantise; of the longest length."""
 
 
 def make_variants(
@@ -128,6 +134,7 @@ def make_variants(
     if checks.calibration_features is not None:
         ranges = measure_ranges(files[max(lengths)], checks.calibration_features, checks.latency.threads)
     rows = []
+    explained = {}
     for recipe in recipes:
         print(f"export: {recipe.name} ({recipe.description})", flush=True)
         try:
@@ -143,10 +150,14 @@ def make_variants(
                 bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content)),
             )
         )
+        if checks.explained_examples and recipe.rules:
+            few = of_all_lengths(verify.crop(checks.parity_features, max(lengths)), checks.explained_examples)
+            explained[recipe.name] = explain(files[max(lengths)], recipe, ranges, few, checks.latency.threads)
     return Made(
         variants=_timed(rows, checks.latency, lengths, directory),
         keras=keras,
         largest_activation=ranges.largest if ranges else None,
+        explained=explained,
     )
 
 

@@ -36,9 +36,17 @@ class Export:
     Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json, and report.json with
     report.html and report.md made of it, which say what to ship.
 
+    --explain says where a quantised file loses precision: how far every layer is off the
+    float32 file and how much of that is its own, and what the logits gain when a block or
+    a kind of layer stays in float32. Writes explain.json, and RECIPE_mended.json with the
+    part that is worth it left in float32, a recipe for the next export.
+
     Examples:
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --output=runs/exported
       mobilebert-tf export --model=runs/classifier --sequence_lengths=32,64,128 --recipes=dynamic_int8 --output=app
+      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=static_int8 --explain --output=why
+      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=why/static_int8_mended.json \\
+        --output=mended
     """
 
     model: str = option("fine-tuned model directory", is_input=True)
@@ -78,6 +86,10 @@ class Export:
     calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1)
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
     parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
+    explain: bool = option("compare quantised files with float32 layer by layer, and say what to leave in it", False)
+    explain_examples: int = option(
+        "rows to run for --explain, of all lengths, out of those for the parity", 256, least=1
+    )
     threads: int = option("threads of LiteRT, also where it is timed", 1, least=1)
     rounds: int = option("rounds of the latency measurement, the files in turn", 3, least=1)
     runs: int = option("timed inferences per file and round", 30, least=1)
@@ -100,7 +112,7 @@ class Export:
             _fail_if_rejected(done.record["summary"]["rejected"], done.directory)
             return
         quiet.start_tensorflow()
-        from mobilebert_tf.export import report, signatures, variants
+        from mobilebert_tf.export import explain_report, report, signatures, variants
         from mobilebert_tf.model_directory import load_model_directory
         from mobilebert_tf.models import ClassificationModel
         from mobilebert_tf.reporting import export_report
@@ -137,11 +149,25 @@ class Export:
         save_task_files(building, loaded.tokenizer, task)
         atomic.write_json(building / "report.json", found)
         export_report.write(building)
+        if self.explain:
+            explained = explain_report.as_json(model, lengths[-1], compared_on, made.explained)
+            atomic.write_json(building / "explain.json", explained)
+            for one in made.explained.values():
+                if one.mended:
+                    path = building / f"{one.mended.name}.json"
+                    atomic.write_text(path, explain_report.recipe_line(one.mended) + "\n")
         _publish(building, run.directory)
         rejected = [row.name for row in rows if not row.passed]
         run.finish(rejected=rejected)
 
         print("\n" + report.table(found) + "\n")
+        for one in made.explained.values():
+            print(explain_report.tables(one) + "\n")
+            if one.mended:
+                print(f"{one.mended.description}: --recipes={run.directory / one.mended.name}.json")
+                print(explain_report.recipe_line(one.mended) + "\n")
+            else:
+                print(f"{one.recipe}: no part alone makes it better\n")
         print(f"export: {run.directory} has {', '.join(row.file for row in rows if row.file)} and report.json")
         print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
         passed = [row.file for row in rows if row.passed]
@@ -186,6 +212,7 @@ class Export:
             scored_features=scored,
             task=task,
             latency=Settings(threads=self.threads, rounds=self.rounds, runs=self.runs),
+            explained_examples=self.explain_examples if self.explain else 0,
         )
         return checks, calibrated_on, compared_on
 

@@ -86,8 +86,8 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
         assert message in told.out
         assert f"float32 missed the gate; {output / 'report.json'} has the reason" in told.err.splitlines()[-1]
     assert sorted(path.name for path in output.iterdir()) == [
-        "dynamic_int8.tflite", "labels.txt", "rejected", "report.json", "run.json", "task.json", "tokenizer.json",
-        "vocab.txt",
+        "dynamic_int8.tflite", "labels.txt", "rejected", "report.html", "report.json", "report.md", "run.json",
+        "task.json", "tokenizer.json", "vocab.txt",
     ]  # fmt: skip
     assert [path.name for path in (output / "rejected").iterdir()] == ["float32.tflite"]
     report = json.loads((output / "report.json").read_text())

@@ -154,6 +154,13 @@ def test_a_rule_for_layers_holds_for_these_alone(files):
     assert all("feedforward_1/output" not in name for name in kinds.keys() - left)
 
 
+def test_the_last_rule_counts(files):
+    twice = (Rule(), Rule(layers="feedforward_1", weights="float32"), Rule())
+    content = build.build(files, Recipe(name="mine", description="", rules=twice), None)
+    kinds = {tensors[operator.inputs[1]].type for operator, tensors, _ in operators(content, "FULLY_CONNECTED")}
+    assert kinds == {schema.TensorType.INT8}
+
+
 def test_half_is_marked_only_where_values_allow_it(files, measured):
     def marked(recipe, found):
         read = flatbuffer.read(build.build(files, recipe, found))

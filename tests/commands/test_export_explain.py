@@ -1,0 +1,53 @@
+"""`export --explain`: what it prints and writes, and that what it proposes can be exported."""
+
+import json
+import re
+from pathlib import Path
+
+from mobilebert_tf import cli
+
+
+def test_explains_and_proposes_a_recipe_that_exports(classifier_directory, labelled_table, tmp_path: Path, capsys):
+    output = tmp_path / "why"
+    words = ["export", f"--model={classifier_directory}", f"--evaluation={labelled_table}", "--sequence_lengths=16,32"]
+    words += ["--rounds=1", "--runs=1", "--parity_examples=20"]
+    # Four bits in one layer, eight in the others.
+    mine = tmp_path / "mine.json"
+    rough = {"layers": "block_2/output_bottleneck", "weights": "int4"}
+    mine.write_text(json.dumps({"name": "mine", "rules": [{"operators": ["EMBEDDING_LOOKUP"]}, {}, rough]}))
+    recipes = f"--recipes=float32,{mine}"
+    assert cli.run([*words, recipes, f"--output={output}", "--explain", "--explain_examples=10"]) == 0
+    told = capsys.readouterr().out
+    found = json.loads((output / "explain.json").read_text())
+    assert found["sequence_length"] == 32 and "dev.tsv" in found["examples_of"]
+    assert list(found["recipes"]) == ["mine"]
+    one = found["recipes"]["mine"]
+    assert one["examples"] == 10
+    errors = [row["added_error"] for row in one["layers"]]
+    assert errors == sorted(errors, reverse=True)
+    # Seven steps to either side in place of 127.
+    assert one["layers"][0]["name"] == "block_2/output_bottleneck/MatMul" and errors[0] > 3 * errors[1]
+    assert one["layers"][0]["name"] in told
+    # The line on the terminal, the file and the report are the same recipe.
+    mended = output / "mine_mended.json"
+    line = mended.read_text()
+    assert line in told and f"--recipes={mended}" in told
+    assert json.loads(line) == one["mended"]
+    assert re.search(
+        one["mended"]["rules"][-1]["layers"], "block_2/output_bottleneck/MatMul;block_2/output_bottleneck/add;"
+    )
+
+    again = tmp_path / "mended"
+    assert cli.run([*words, f"--recipes={mine},{mended}", f"--output={again}"]) == 0
+    assert not (again / "explain.json").exists()
+    before, after = json.loads((again / "report.json").read_text())["variants"]
+    assert before["parity"]["mean_relative_error"] > 2 * after["parity"]["mean_relative_error"]
+
+
+def test_nothing_to_explain(classifier_directory, tmp_path: Path):
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    words += ["--recipes=float32", "--rounds=1", "--runs=1", "--parity_examples=4", "--explain"]
+    assert cli.run(words) == 0
+    assert json.loads((output / "explain.json").read_text())["recipes"] == {}
+    assert not list(output.glob("*_mended.json"))

@@ -80,7 +80,7 @@ def test_planted_fault_is_named_first_and_mended(content, features, ranges, laye
     # Clipped at a fiftieth of the range nearly nothing is left of the layer; what comes after leaves its own
     # range a little. The scores of attention, of query_key, are small here: half the logits' error is as before.
     assert faulty.layers[0].added_error > 0.8 > 0.2 > faulty.layers[1].added_error
-    assert faulty.logits_error > 2 * sound.logits_error
+    assert faulty.logits_error > 1.4 * sound.logits_error
     # A file of one's own with one layer, or what surrounds it, in float32.
     path = tmp_path / "mended.json"
     path.write_text(recipe_line(faulty.mended))

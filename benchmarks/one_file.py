@@ -55,14 +55,12 @@ def measure(path: str, threads: int, runs: int, warm_up: int, sequence_length: i
 
 def _inference(path: str, interpreter: Any, sequence_length: int | None) -> tuple[Callable[[], Any], int]:
     """A call that sets all inputs, runs, and fetches the outputs; and its T."""
+    named = signatures(path, interpreter)
     candidates: dict[int, tuple[Any, dict[str, Any]]] = {}
-    for name in interpreter.get_signature_list():
-        runner = interpreter.get_signature_runner(name)
-        details = runner.get_input_details()
-        candidates[_length(path, details)] = (runner, details)
-    if not candidates:
-        details = {str(d["index"]): d for d in interpreter.get_input_details()}
-        candidates[_length(path, details)] = (None, details)
+    for there, name in named.items():
+        runner = interpreter.get_signature_runner(name) if name else None
+        details = runner.get_input_details() if runner else _plain(interpreter)
+        candidates[there] = (runner, details)
     length = max(candidates) if sequence_length is None else sequence_length
     if length not in candidates:
         there = ", ".join(map(str, sorted(candidates)))
@@ -81,6 +79,21 @@ def _inference(path: str, interpreter: Any, sequence_length: int | None) -> tupl
             interpreter.get_tensor(output["index"])
 
     return run, length
+
+
+def signatures(path: str, interpreter: Any) -> dict[int, str | None]:
+    """Names of a file's signatures by T; None where it has a graph without a name.
+
+    Raises:
+      UsageError: it takes something else than three integer inputs [1, T].
+    """
+    names = list(interpreter.get_signature_list())
+    found = {_length(path, interpreter.get_signature_runner(name).get_input_details()): name for name in names}
+    return found or {_length(path, _plain(interpreter)): None}
+
+
+def _plain(interpreter: Any) -> dict[str, Any]:
+    return {str(d["index"]): d for d in interpreter.get_input_details()}
 
 
 def _length(path: str, details: dict[str, Any]) -> int:

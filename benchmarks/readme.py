@@ -125,6 +125,16 @@ def _host(found: Mapping[str, Any]) -> str:
     return _table(("", "size", "latency", f"ratio to `{baseline}`, spread over rounds"), rows)
 
 
+def _instructions(found: Mapping[str, Any]) -> str:
+    """Instructions of files beside other implementations' files."""
+    rows = [
+        (f"`{one['name']}`", f"{one['summary']['median']:.0f} million", f"{one['ratio']['median']:.2f}")
+        for one in found["subjects"]
+    ]
+    baseline = found["subjects"][0]["ratio"]["baseline"]
+    return _table(("", "instructions", f"ratio to `{baseline}`"), rows)
+
+
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines: list[tuple[str, ...]] = [head, ("---", *("---:" for _ in head[1:])), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -150,6 +160,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "transfer": _transfer,
     "conversion": _conversion,
     "host": _host,
+    "instructions": _instructions,
 }
 
 

@@ -41,6 +41,10 @@ COMMANDS = {
     "convert": ("mobilebert_tf.commands.convert:Convert", "TF1, Hugging Face or own checkpoint -> another of these"),
     "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
     "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),
+    "benchmark instructions": (
+        "mobilebert_tf.commands.benchmark:BenchmarkInstructions",
+        "instructions of .tflite files on an emulated processor",
+    ),
     "benchmark records": ("mobilebert_tf.commands.benchmark:BenchmarkRecords", "speed of `records` and its tokenizer"),
     "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
     "benchmark transfer": (

@@ -1,4 +1,4 @@
-"""`benchmark host`, `records`, `training`, `transfer`, `conversion`: what each measures stands in its help."""
+"""`benchmark host`, `instructions`, `records`, `training`, `transfer`, `conversion`: what each measures stands in its help."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ class BenchmarkHost:
           FailedError: a measuring process died.
         """
         from mobilebert_tf.benchmarks import host, results, table
-        from mobilebert_tf.run_directory import expand
 
         settings = host.Settings(
             threads=self.threads,
@@ -56,18 +55,68 @@ class BenchmarkHost:
             sequence_length=self.sequence_length,
         )
         results.check_output(self.output)
-        files = expand(self.models)
-        if len({file.resolve() for file in files}) < len(files):
-            raise UsageError(f"--models={self.models}: names a file twice")
-        same = [i for i, file in enumerate(files) if self.baseline and file.resolve() == Path(self.baseline).resolve()]
-        if self.baseline and not same:
-            raise UsageError(f"--baseline={self.baseline}: must be one of --models")
+        files, same = _files(self.models, self.baseline)
         subjects = host.measure(files, settings)
-        baseline = subjects[same[0]] if same else None
+        baseline = None if same is None else subjects[same]
         written = results.document("host latency", "ms", dataclasses.asdict(settings), subjects, baseline)
         results.write(self.output, written)
         print(table.host_table(written))
         print(f"\nbenchmark host: {self.output} has all samples")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkInstructions:
+    """Count the instructions of one inference of .tflite files on another processor.
+
+    Milliseconds of this machine say nothing about a phone. The number of instructions
+    that an emulated phone processor executes says a good part of it, and is the same
+    whatever else the machine does. The counter is a program of yours: called with a file and
+    a signature, it prints the number first.
+
+    Example:
+      mobilebert-tf benchmark instructions --models=a.tflite,b.tflite --baseline=b.tflite \\
+        --counter=./arm64-instructions --output=instructions.json
+    """
+
+    models: str = option(".tflite files or patterns, comma-separated", is_input=True)
+    counter: str = option("command that is called with a file and the name of a signature")
+    output: str = option("JSON file for the results")
+    baseline: str | None = option("the one of the files that the others are divided by", None, is_input=True)
+    sequence_length: int | None = option(
+        "sequence length, in word pieces, of the signature to run; left out: the longest", None
+    )
+
+    def run(self) -> None:
+        """Count, write, print.
+
+        Raises:
+          UsageError: a file cannot be counted, the baseline is not among the files, or the output exists.
+          FailedError: the counter failed.
+        """
+        from mobilebert_tf.benchmarks import instructions, results
+
+        results.check_output(self.output)
+        files, same = _files(self.models, self.baseline)
+        subjects = instructions.measure(files, self.counter, self.sequence_length)
+        baseline = None if same is None else subjects[same]
+        settings = {"counter": Path(self.counter.split()[0]).name, "sequence_length": self.sequence_length}
+        written = results.document("instructions", "million", settings, subjects, baseline)
+        results.write(self.output, written)
+        print(instructions.table(written))
+        print(f"\nbenchmark instructions: {self.output} has all numbers")
+
+
+def _files(models: str, baseline: str | None) -> tuple[list[Path], int | None]:
+    """The files, and which of them is the baseline."""
+    from mobilebert_tf.run_directory import expand
+
+    files = expand(models)
+    if len({file.resolve() for file in files}) < len(files):
+        raise UsageError(f"--models={models}: names a file twice")
+    same = [i for i, file in enumerate(files) if baseline and file.resolve() == Path(baseline).resolve()]
+    if baseline and not same:
+        raise UsageError(f"--baseline={baseline}: must be one of --models")
+    return files, same[0] if same else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -233,6 +233,7 @@ class Pipeline:
                     output=str(place / "export"),
                     model=str(place / "classifier"),
                     evaluation=evaluation,
+                    calibration=train,
                     recipes=self.recipes,
                     threads=self.threads,
                 ),

@@ -139,3 +139,35 @@ def test_wrong_use_of_records_is_one_line(tmp_path: Path, capsys):
         error = capsys.readouterr().err.strip()
         assert message in error and len(error.splitlines()) == 1
     assert not (tmp_path / "new.json").exists()
+
+
+def test_instructions_are_what_the_counter_prints(export_directory: Path, tmp_path: Path, capsys):
+    counter = tmp_path / "counter"
+    # A million for each of the file's letters, and two for those of the signature.
+    counter.write_text('#!/bin/sh\nname=$(basename "$1")\necho "$((${#name} + 2 * ${#2}))000000 $1"\n')
+    counter.chmod(0o755)
+    files = [export_directory / f"{name}.tflite" for name in ("float32", "dynamic_int8")]
+    flags = [f"--models={','.join(map(str, files))}", f"--baseline={files[1]}", f"--counter={counter}"]
+    words = ["benchmark", "instructions", *flags]
+    assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
+    written = json.loads((tmp_path / "a.json").read_text())
+    # float32.tflite and dynamic_int8.tflite, both at tokens_48.
+    assert [one["summary"]["median"] for one in written["subjects"]] == [14 + 18, 19 + 18]
+    assert written["subjects"][0]["ratio"]["median"] == pytest.approx(32 / 37)
+    assert [one["sequence_length"] for one in written["subjects"]] == [48, 48]
+    assert "0.865" in capsys.readouterr().out
+    assert cli.run([*words, "--sequence_length=16", f"--output={tmp_path / 'b.json'}"]) == 0
+    assert json.loads((tmp_path / "b.json").read_text())["subjects"][0]["sequence_length"] == 16
+
+    counter.write_text("#!/bin/sh\necho no number\n")
+    for more, status, message in (
+        ([f"--output={tmp_path / 'c.json'}"], 1, "printed no number first, but 'no number'"),
+        ([f"--output={tmp_path / 'c.json'}", "--sequence_length=9"], 2, "has no graph for --sequence_length=9"),
+        ([f"--output={tmp_path / 'a.json'}"], 2, "exists"),
+    ):
+        capsys.readouterr()
+        assert cli.run([*words, *more]) == status
+        assert message in capsys.readouterr().err
+    counter.write_text("#!/bin/sh\necho no emulator >&2\nexit 3\n")
+    assert cli.run([*words, f"--output={tmp_path / 'd.json'}"]) == 1
+    assert "status 3: no emulator" in capsys.readouterr().err

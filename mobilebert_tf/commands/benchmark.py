@@ -1,4 +1,4 @@
-"""`benchmark host`, `instructions`, `records`, `training`, `transfer`, `conversion`: what each measures stands in its help."""
+"""`benchmark host`, `instructions`, `records`, `training`, `transfer`, `conversion`: help says what each measures."""
 
 from __future__ import annotations
 

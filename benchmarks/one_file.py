@@ -57,10 +57,10 @@ def _inference(path: str, interpreter: Any, sequence_length: int | None) -> tupl
     """A call that sets all inputs, runs, and fetches the outputs; and its T."""
     named = signatures(path, interpreter)
     candidates: dict[int, tuple[Any, dict[str, Any]]] = {}
-    for there, name in named.items():
+    for each, name in named.items():
         runner = interpreter.get_signature_runner(name) if name else None
         details = runner.get_input_details() if runner else _plain(interpreter)
-        candidates[there] = (runner, details)
+        candidates[each] = (runner, details)
     length = max(candidates) if sequence_length is None else sequence_length
     if length not in candidates:
         there = ", ".join(map(str, sorted(candidates)))

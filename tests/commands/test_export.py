@@ -95,6 +95,18 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
     assert report["keras"] is None and "random ids" in report["parity_examples"]
 
 
+def test_gates_are_flags(classifier_directory, labelled_table, tmp_path: Path, capsys):
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=48"]
+    words += ["--rounds=1", "--runs=1", f"--evaluation={labelled_table}", "--recipes=float32,dynamic_int8"]
+    assert cli.run([*words, "--max_error=1e-4", "--min_agreement=0", "--max_score_drop=1"]) == 1
+    rows = json.loads((output / "report.json").read_text())["variants"]
+    assert [row["passed"] for row in rows] == [True, False]
+    assert rows[1]["reason"].endswith("is above 0.0001")
+    # The columns of lengths are those of the file, read back from JSON.
+    assert set(rows[0]["latency_ms"]) == {"48"}
+
+
 def test_network_that_does_not_convert(classifier_directory, tmp_path: Path, monkeypatch, capsys):
     import tensorflow as tf
 

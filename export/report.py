@@ -30,6 +30,7 @@ def as_json(
         "model": model,
         "sequence_lengths": list(lengths),
         "rewrites": list(rewrites),
+        "brought": [dataclasses.asdict(one) for one in made.brought],
         "calibration_examples": calibrated_on,
         "largest_activation": made.largest_activation,
         "parity_examples": compared_on,

@@ -14,6 +14,7 @@ from mobilebert_tf.benchmarks import host
 from mobilebert_tf.benchmarks.stats import summarize
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import verify
+from mobilebert_tf.export.brought import Brought, compare_rewrites
 from mobilebert_tf.export.build import allows_half, build, convert_lengths
 from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.explain import Explanation, explain
@@ -77,6 +78,8 @@ class Checks:
     """Labelled examples [m, T] of the task score; None: no score."""
     task: ClassificationTask
     latency: host.Settings
+    compares_rewrites: bool = False
+    """Whether to convert and time without each rewrite too."""
     explained_examples: int = 0
     """Largest number of those for the parity that quantised files are compared on layer by layer; 0: they are not."""
 
@@ -100,6 +103,8 @@ class Made:
     """The task's metrics of the Keras model."""
     largest_activation: float | None
     """Of float32, on the calibration's examples."""
+    brought: Sequence[Brought] = ()
+    """By the rewrites, if that was asked for."""
     explained: Mapping[str, Explanation] = dataclasses.field(default_factory=dict)
     """By recipe, for those that quantise; of the longest length."""
 
@@ -158,6 +163,7 @@ def make_variants(
         keras=keras,
         largest_activation=ranges.largest if ranges else None,
         explained=explained,
+        brought=compare_rewrites(model, max(lengths), rewrites, checks.latency) if checks.compares_rewrites else (),
     )
 
 

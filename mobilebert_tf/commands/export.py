@@ -67,6 +67,9 @@ class Export:
         "fold_norms, fold_attention_scale, first_token_only, join_products, share_mask, cut_positions, join_tables",
         "",
     )
+    compare_rewrites: bool = option(
+        "also convert and time the float32 network without each rewrite, and report what it brings", False
+    )
     evaluation: str | None = option("labelled table for score and parity", None, is_input=True)
     calibration: str | None = option(
         "table of texts, best the task's own training text, that static scales are taken from, and the parity if "
@@ -170,9 +173,8 @@ class Export:
                 print(f"{one.recipe}: no part alone makes it better\n")
         print(f"export: {run.directory} has {', '.join(row.file for row in rows if row.file)} and report.json")
         print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
-        passed = [row.file for row in rows if row.passed]
-        if passed:
-            print(f'next: mobilebert-tf predict --model={run.directory / str(passed[-1])} --text="..."')
+        if best := export_report.recommended(run.directory):
+            print(f'next: mobilebert-tf predict --model={run.directory / best} --text="..."')
         _fail_if_rejected(rejected, run.directory)
 
     def _gated(self, recipe: Recipe) -> Recipe:
@@ -211,6 +213,7 @@ class Export:
             parity_features=compared,
             scored_features=scored,
             task=task,
+            compares_rewrites=self.compare_rewrites,
             latency=Settings(threads=self.threads, rounds=self.rounds, runs=self.runs),
             explained_examples=self.explain_examples if self.explain else 0,
         )

@@ -56,6 +56,7 @@ class Part:
     chart_caption: str
     files: Table
     lengths: Table | None
+    rewrites: Table | None
     operators: Table | None
     facts: tuple[tuple[str, str], ...]
 
@@ -73,6 +74,7 @@ def part(export: Exported, number: int) -> Part:
         chart_caption=caption,
         files=_files(export),
         lengths=_lengths(export) if export.sequence_lengths and any(v.file for v in export.variants) else None,
+        rewrites=_rewrites(export) if export.brought else None,
         operators=_operators(export) if any(v.ops for v in export.variants) else None,
         facts=_facts(export),
     )
@@ -185,6 +187,23 @@ def _lengths(export: Exported) -> Table:
         "Below: median and 90th percentile of the latency, and how often file and Keras decide the same."
     )
     return Table("Files by length", head, tuple(rows), caption)
+
+
+def _rewrites(export: Exported) -> Table:
+    rows = []
+    for one in export.brought:
+        spread = f"{one['latency_ratio_min']:.2f} to {one['latency_ratio_max']:.2f}"
+        rows.append((
+            Cell(str(one["rewrite"]), (), "file"),
+            Cell(f"{one['operators']:+d}"),
+            Cell(added_bytes(one["bytes"])),
+            Cell(f"{one['latency_ratio']:.2f}", (spread,)),
+        ))  # fmt: skip
+    caption = (
+        "The float32 network of the longest length without one rewrite, all others applied: more operators, more "
+        "bytes, and its latency over that with all, with the range over the rounds."
+    )
+    return Table("Rewrites", ("Without", "Operators", "Size", "Latency, ratio"), tuple(rows), caption)
 
 
 def _operators(export: Exported) -> Table:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
-from mobilebert_tf.reporting import export_part, provenance, read_export, templates, words
+from mobilebert_tf.reporting import export_part, provenance, read_export, shipping, templates, words
 from mobilebert_tf.reporting.json_values import read_object
 
 NAMES = ("report.html", "report.md")
@@ -23,6 +23,17 @@ def write(directory: Path) -> None:
     html, markdown = render(read_object(path), path)
     for name, text in zip(NAMES, (html, markdown), strict=True):
         atomic.write_text(directory / name, text)
+
+
+def recommended(directory: Path) -> str | None:
+    """The file that the report in this directory names for those who do not want to choose; None: none passed.
+
+    Raises:
+      UsageError: it is no report of `export`.
+    """
+    path = directory / "report.json"
+    variant = shipping.general(read_export.of_report(read_object(path), path))
+    return variant.file if variant else None
 
 
 def render(report: Mapping[str, Any], path: Path = Path("report.json")) -> tuple[str, str]:

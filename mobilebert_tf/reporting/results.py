@@ -167,6 +167,8 @@ class Exported:
     sequence_lengths: tuple[int, ...]
     """Ascending."""
     rewrites: tuple[str, ...]
+    brought: tuple[Mapping[str, Any], ...]
+    """What each rewrite brings, as `export --compare_rewrites` found it."""
     calibrated_on: str
     compared_on: str
     largest_activation: float | None

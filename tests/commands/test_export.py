@@ -95,6 +95,26 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
     assert report["keras"] is None and "random ids" in report["parity_examples"]
 
 
+def test_what_each_rewrite_brings(classifier_directory, tmp_path: Path):
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    words += ["--rounds=1", "--runs=1", "--parity_examples=8", "--recipes=float32", "--without_rewrites=share_mask"]
+    assert cli.run([*words, "--compare_rewrites"]) == 0
+    rows = {row["rewrite"]: row for row in json.loads((output / "report.json").read_text())["brought"]}
+    names = ["fold_norms", "fold_attention_scale", "first_token_only", "join_products", "cut_positions", "join_tables"]
+    assert list(rows) == names
+    # A multiplication for each block, where the converter does not fold it into the last one's single row; a
+    # table cut from 64 to 16 rows of two types costs no operator.
+    assert rows["fold_attention_scale"]["operators"] in (1, 2)
+    config = json.loads((classifier_directory / "config.json").read_text())
+    table = (64 - 16) * config["hidden_size"] * 4
+    assert rows["cut_positions"]["operators"] == 0 and rows["cut_positions"]["bytes"] in range(0, 2 * table + 400)
+    assert rows["fold_norms"]["operators"] > 2
+    assert all(row["latency_ratio_min"] <= row["latency_ratio"] <= row["latency_ratio_max"] for row in rows.values())
+    page = (output / "report.html").read_text()
+    assert "What each rewrite brings" in page and "| `join_tables` |" in (output / "report.md").read_text()
+
+
 def test_gates_are_flags(classifier_directory, labelled_table, tmp_path: Path, capsys):
     output = tmp_path / "out"
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=48"]

@@ -104,6 +104,11 @@ def test_each_rewrite_keeps_the_logits(network, name):
     assert_same(rules.REWRITES[name](network, LENGTH), network)
 
 
+@pytest.mark.parametrize("name", rules.REWRITES)
+def test_all_rewrites_but_one_keep_the_logits(network, name):
+    assert_same(rules.rewrite(network, LENGTH, [one for one in rules.REWRITES if one != name]), network)
+
+
 def test_all_rewrites_keep_the_logits(network):
     assert_same(rules.rewrite(network, LENGTH), network)
 

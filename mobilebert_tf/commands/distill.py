@@ -13,7 +13,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
 from mobilebert_tf.tasks.files import read_json
-from mobilebert_tf.transfer import plan_file, resuming, strategies
+from mobilebert_tf.transfer import plan_file, plan_table, resuming, strategies
 from mobilebert_tf.transfer.pairing import check_pair
 from mobilebert_tf.transfer.strategies import StagePlan
 
@@ -175,7 +175,7 @@ class Distill(TrainingOptions):
                 f"{next(stage.name for stage in plan if stage.predicts)} of the plan needs"
             )
         if self.print_stages:
-            print(strategies.show(plan))
+            print(plan_table.show(plan))
             return
         if self.stop_after_stage not in (None, *(stage.name for stage in plan)):
             names = ", ".join(stage.name for stage in plan)
@@ -286,7 +286,7 @@ class Distill(TrainingOptions):
             assert isinstance(teacher, PretrainingModel)
             student = PretrainingModel(config, self.seed, masked_words=predicts, next_sentence=predicts)
         if run.writes:
-            print(strategies.show(plan))
+            print(plan_table.show(plan))
         print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
         measure = held_out.measurement(student, scored, teacher, taught_by, held_out.GLANCE) if scored else None
 

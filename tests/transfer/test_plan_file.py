@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.transfer import plan_file, strategies
+from mobilebert_tf.transfer import plan_file, plan_table, strategies
 
 
 @pytest.mark.parametrize("name", strategies.PLANS)
@@ -40,7 +40,7 @@ def test_a_stage_can_say_other_than_its_neighbours(tmp_path):
     assert (first.batch_size, first.sequence_length, first.steps, first.losses) == (8, 16, 5, (("feature_map", 2.0),))
     assert (first.schedule.peak, first.schedule.steps) == (1.0, 5)
     assert (second.index, second.first_example, second.schedule.steps) == (1, 40, 500_000)
-    assert "8 x 16" in strategies.show((first, second)).splitlines()[1]
+    assert "8 x 16" in plan_table.show((first, second)).splitlines()[1]
 
 
 @pytest.mark.parametrize(

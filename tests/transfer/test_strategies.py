@@ -14,7 +14,7 @@ from mobilebert_tf.training.loop import LoopOptions
 from mobilebert_tf.training.optimizers import Optimizer
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import OptimizerOptions
-from mobilebert_tf.transfer import initialization, losses, objectives, pairing, stages, strategies
+from mobilebert_tf.transfer import initialization, losses, objectives, pairing, plan_table, stages, strategies
 
 
 def config(preset, **changes):
@@ -55,7 +55,7 @@ def test_joint_and_auxiliary():
 
 def test_the_printed_plan_has_a_line_a_stage():
     plan = strategies.plan(strategies.TransferOptions(), 24)
-    lines = strategies.show(plan).splitlines()
+    lines = plan_table.show(plan).splitlines()
     assert len(lines) == 27
     assert "layer 24" in lines[24] and "500,000" in lines[25]
 
@@ -166,7 +166,7 @@ def test_the_named_plans():
         last = stages_[-1]
         # 10,000 steps of warm-up, then down to 1.5e-7.
         assert (last.schedule.peak, last.schedule.warmup_steps, last.schedule.end_factor) == (1.5e-3, 10_000, 1e-4)
-    assert "layer 3 / layers 1-2" in strategies.show(strategies.plan(google, 4)).splitlines()[3]
+    assert "layer 3 / layers 1-2" in plan_table.show(strategies.plan(google, 4)).splitlines()[3]
     with pytest.raises(UsageError, match="there are default, paper"):
         strategies.TransferOptions.named("mine")
 
@@ -205,7 +205,7 @@ def test_ablations_leave_their_terms_out():
         ("distillation", {"distillation"}, "KD"),
     ):
         ablated = strategies.plan(whole.without(name), 2)
-        assert word in strategies.show(stages) and word not in strategies.show(ablated)
+        assert word in plan_table.show(stages) and word not in plan_table.show(ablated)
         for one, other in ((stages[0], ablated[0]), (stages[-1], ablated[-1])):
             assert dataclasses.replace(other, losses=one.losses) == one
             before = objectives.transfer(teacher, student, one)(batch())
@@ -329,7 +329,7 @@ def test_a_teacher_without_heads_has_a_plan_without_words():
         ("transfer_2", (1,), False),
         ("joint", (0, 1), False),
     ]
-    assert "MLM" not in strategies.show(plan)
+    assert "MLM" not in plan_table.show(plan)
     teacher = plain_bert()
     student = PretrainingModel(config("debug_student"), masked_words=False, next_sentence=False)
     initialization.initialize_student(student, teacher, batch())
@@ -358,7 +358,7 @@ def test_a_deeper_teacher_teaches_by_its_mapped_layers():
     student = PretrainingModel(config("debug_student"))
     options = strategies.TransferOptions()
     plan = strategies.plan(options, 2, taught_by=(1, 4))
-    assert "layers 2:5" in strategies.show(plan)
+    assert "layers 2:5" in plan_table.show(plan)
     terms = objectives.transfer(teacher, student, plan[1])(batch())
     theirs, ours = teacher.encoder(batch()), student.encoder(batch())
     mask = batch()["input_mask"]
@@ -378,7 +378,7 @@ def test_several_layers_a_stage_and_the_embeddings():
         ("distillation", ()),
     ]
     assert plan[0].trains[0] == ("embeddings", 1.0) and plan[1].trains == (("block_2", 1.0), ("block_3", 1.0))
-    assert "embeddings + layers 1-2" in strategies.show(plan)
+    assert "embeddings + layers 1-2" in plan_table.show(plan)
     teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
     stage = strategies.plan(options, 2)[0]
     terms = objectives.transfer(teacher, student, stage)(batch())

@@ -1,0 +1,75 @@
+"""A plan of stages as a table for the terminal: what `distill --print_stages` shows."""
+
+from __future__ import annotations
+
+from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan
+
+_SHORT = {
+    "feature_map": "FMT",
+    "feature_map_mean": "mean",
+    "feature_map_variance": "variance",
+    "attention": "AT",
+    "masked_words": "MLM",
+    "distillation": "KD",
+    "next_sentence": "NSP",
+}
+
+
+def show(stages: tuple[StagePlan, ...]) -> str:
+    """The plan as a table."""
+    rows = [("stage", "compares", "trains", "losses", "steps", "batch", "rate", "schedule", "optimizer")]
+    for stage in stages:
+        losses = " + ".join(f"{weight:g} {_SHORT[name]}" for name, weight in stage.losses)
+        peaks = " / ".join(f"{stage.schedule.peak * factor:g}" for factor in _by_factor(stage))
+        trained = " / ".join(_parts(parts) for parts in _by_factor(stage).values())
+        batch = f"{stage.batch_size}" + (f" x {stage.sequence_length}" if stage.sequence_length else "")
+        optimizer = f"{stage.optimizer.name}, {stage.moments} moments"
+        rows.append(
+            (
+                *(stage.name, _compared(stage), trained, losses, f"{stage.steps:,}", batch, peaks),
+                *(_schedule(stage.schedule), optimizer),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    last = stages[-1]
+    updates, examples = sum(stage.steps for stage in stages), last.first_example + last.steps * last.batch_size
+    total = f"{len(stages)} stages, {updates:,} updates, {examples:,} examples; the student begins with "
+    begins = "the teacher's embeddings and heads" if stages[0].initialization == "teacher" else "random weights"
+    return "\n".join([*("  ".join(cells).rstrip() for cells in padded), total + begins])
+
+
+def _schedule(schedule: Schedule) -> str:
+    if schedule.shape == "sawtooth":
+        return "sawtooth"
+    warmup = f"up in {schedule.warmup_steps:,}, " if schedule.warmup_steps else ""
+    return warmup + (f"down to {schedule.end_factor:g} of it" if schedule.end_factor != 1.0 else "constant")
+
+
+def _compared(stage: StagePlan) -> str:
+    if not stage.pairs:
+        return "-"
+    shown = ["embeddings"] if len(stage.layers) < len(stage.pairs) else []
+    if any(ours != theirs for ours, theirs in stage.pairs):
+        pairs = (f"{ours + 1}:{theirs + 1}" for ours, theirs in stage.pairs if ours != EMBEDDINGS)
+        return " + ".join([*shown, f"layers {', '.join(pairs)}"])
+    return " + ".join([*shown, _blocks(stage.layers)])
+
+
+def _by_factor(stage: StagePlan) -> dict[float, list[str]]:
+    """What a stage trains, the highest rate first."""
+    parts: dict[float, list[str]] = {}
+    for part, factor in sorted(stage.trains, key=lambda item: -item[1]):
+        parts.setdefault(factor, []).append(part)
+    return parts
+
+
+def _parts(parts: list[str]) -> str:
+    blocks = tuple(int(part.removeprefix("block_")) for part in parts if part.startswith("block_"))
+    others = [part for part in parts if not part.startswith("block_")]
+    return " + ".join([*others, *([_blocks(blocks)] if blocks else [])])
+
+
+def _blocks(layers: tuple[int, ...]) -> str:
+    return f"layer {layers[0] + 1}" if len(layers) == 1 else f"layers {layers[0] + 1}-{layers[-1] + 1}"

@@ -67,7 +67,7 @@ def use_lookups(model: Any) -> None:
 def merge(models: Iterable[Any]) -> Any:
     """One model with the graphs and signatures of all; constants of equal content are stored once.
 
-    Each has one graph; its metadata are those of the first.
+    Each has one graph. Metadata are left out: the converter's oldest runtime does not hold after quantisation.
     """
     merged, places = None, dict[bytes, int]()
     for model in map(copy.copy, models):

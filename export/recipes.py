@@ -104,7 +104,7 @@ RECIPES = {
         ),
         Recipe(
             name="dynamic_int8_per_tensor",
-            description="the same with one scale a matrix: for runtimes before 2.17",
+            description="the same with one scale a matrix: for runtimes before 2.18",
             rules=(Rule(operators=(*PRODUCTS, *TABLES), per_channel=False),),
         ),
         Recipe(
@@ -194,20 +194,26 @@ def _recipe(path: Path, content: Any) -> Recipe:
     if values["name"] in RECIPES:
         raise UsageError(f"{path}: {values['name']!r} is a recipe already; choose another name")
     gate = Gate(**_fields(path, f"the gate of {values['name']}", Gate, values.pop("gate", {})))
-    rules = tuple(_rule(path, rule) for rule in values.pop("rules", ()))
+    found = values.pop("rules", [])
+    if not isinstance(found, list):
+        raise UsageError(f"{path}: the rules of {values['name']} must be a list of objects")
+    rules = tuple(_rule(path, rule) for rule in found)
     return Recipe(**{"description": f"as in {path.name}", **values, "rules": rules, "gate": gate})
 
 
 def _rule(path: Path, content: Any) -> Rule:
     values = _fields(path, "a rule", Rule, content)
-    operators = values.get("operators", PRODUCTS)
-    rule = Rule(**{**values, "operators": (operators,) if isinstance(operators, str) else tuple(operators)})
+    operators = values.get("operators", list(PRODUCTS))
+    operators = [operators] if isinstance(operators, str) else operators
+    if not isinstance(operators, list) or not all(isinstance(one, str) for one in operators):
+        raise UsageError(f"{path}: operators must be a name such as FULLY_CONNECTED, or a list of such")
+    rule = Rule(**{**values, "operators": tuple(operators)})
     for name, value, known in (("weights", rule.weights, WEIGHTS), ("activations", rule.activations, ACTIVATIONS)):
         if value not in known:
             raise UsageError(f"{path}: {name} {value!r}; there are {', '.join(known)}")
     try:
         re.compile(rule.layers)
-    except re.error as error:
+    except (re.error, TypeError) as error:
         raise UsageError(f"{path}: layers {rule.layers!r} is no regular expression ({error})") from None
     return rule
 

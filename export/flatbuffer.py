@@ -34,18 +34,24 @@ def write(model: Any) -> bytes:
 
 
 class _SharingBuilder(flatbuffers.Builder):
-    """Stores equal short vectors once: a zero for each channel of each matrix is a twentieth of an int8 file."""
+    """Stores equal vectors and names once: those of all lengths, and a zero for each channel of each matrix."""
 
     def __init__(self, size: int):
         super().__init__(size)
         self._places: dict[tuple[str, bytes], int] = {}
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:
-        if x.nbytes > 1 << 16 or x.dtype == np.uint8:  # a weight, whose place is in its buffer
+        if x.dtype == np.uint8:  # a weight: `merge` has seen to it
             return super().CreateNumpyVector(x)
         key = x.dtype.str, x.tobytes()
         if key not in self._places:
             self._places[key] = super().CreateNumpyVector(x)
+        return self._places[key]
+
+    def CreateString(self, s: str | bytes, encoding: str = "utf-8", errors: str = "strict") -> int:
+        key = "name", s.encode(encoding, errors) if isinstance(s, str) else s
+        if key not in self._places:
+            self._places[key] = super().CreateString(s, encoding, errors)
         return self._places[key]
 
 
@@ -223,6 +229,19 @@ def cut(model: Any) -> tuple[Any, dict[str, int]]:
     graph.inputs = np.array([*graph.inputs, *places.values()], np.int32)
     model.signatureDefs = []
     return model, {graph.tensors[index].name.decode(): place for index, place in places.items()}
+
+
+def weight_bytes(content: bytes) -> int:
+    """Bytes of the constants of a file and of their scales: the least that a file with them can have."""
+    model = read(content)
+    sizes = {0: 0}
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            data = model.buffers[tensor.buffer].data
+            if data is not None:
+                scale = tensor.quantization.scale if tensor.quantization else None
+                sizes[tensor.buffer] = len(data) + (4 * len(scale) if scale is not None else 0)
+    return sum(sizes.values())
 
 
 def kinds(model: Any) -> list[str]:

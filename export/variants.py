@@ -13,7 +13,7 @@ import numpy as np
 from mobilebert_tf.benchmarks import host
 from mobilebert_tf.benchmarks.stats import summarize
 from mobilebert_tf.errors import FailedError
-from mobilebert_tf.export import verify
+from mobilebert_tf.export import flatbuffer, verify
 from mobilebert_tf.export.brought import Brought, compare_rewrites
 from mobilebert_tf.export.build import allows_half, build, convert_lengths
 from mobilebert_tf.export.examples import of_all_lengths
@@ -44,6 +44,8 @@ class Variant:
     bytes: int | None = None
     bytes_of_lengths: dict[int, int] | None = None
     """What the shortest signature costs, and what each longer one adds, by its length T."""
+    weight_bytes: int | None = None
+    """Of the weights and their scales alone."""
     sha256: str | None = None
     half: bool | None = None
     """Whether ARM processors may compute its float operations in float16."""
@@ -153,6 +155,7 @@ def make_variants(
                 row,
                 half=allows_half(recipe, ranges),
                 bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content)),
+                weight_bytes=flatbuffer.weight_bytes(content),
             )
         )
         if checks.explained_examples and recipe.rules:

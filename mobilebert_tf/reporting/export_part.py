@@ -179,11 +179,14 @@ def _lengths(export: Exported) -> Table:
             if "decision_agreement" in (parity := variant.parity_of_lengths.get(length, {})):
                 notes.append(f"{percent(parity['decision_agreement'])} same")
             first = length == min(variant.bytes_of_lengths, default=0)
+            if first and variant.weight_bytes:
+                notes.insert(0, f"{megabytes(variant.weight_bytes)} of it weights")
             cells.append(Cell(megabytes(size) if first else added_bytes(size), tuple(notes)))
         rows.append((Cell(variant.name, (), "file"), *cells))
     head = ("Variant", *(f"{length} word pieces" for length in lengths))
     caption = (
-        "What a file with the shortest length takes, and what each longer one adds: the lengths share their weights. "
+        "What a file with the shortest length takes, its weights and their scales among it, and what each longer one "
+        "adds: the lengths share their weights. "
         "Below: median and 90th percentile of the latency, and how often file and Keras decide the same."
     )
     return Table("Files by length", head, tuple(rows), caption)

@@ -64,6 +64,7 @@ def _variant(row: Mapping[str, Any]) -> Variant:
         file=str(row.get("file") or ""),
         bytes=row.get("bytes"),
         bytes_of_lengths={int(length): int(size) for length, size in (row.get("bytes_of_lengths") or {}).items()},
+        weight_bytes=row.get("weight_bytes"),
         half=bool(row.get("half")),
         score=score(row.get("metrics")),
         difference=Difference(**row["difference"]) if row.get("difference") else None,

@@ -134,6 +134,8 @@ class Variant:
     bytes: int | None
     bytes_of_lengths: Mapping[int, int]
     """What the shortest signature costs, and what each longer one adds, by its length T in word pieces."""
+    weight_bytes: int | None
+    """Of the weights and their scales alone."""
     half: bool
     """Whether ARM processors may compute its float operations in float16."""
     score: Score | None

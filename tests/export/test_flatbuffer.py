@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.export import build, flatbuffer, ranges
 from mobilebert_tf.export.quantize import quantize
-from mobilebert_tf.export.recipes import RECIPES, Recipe, Rule
+from mobilebert_tf.export.recipes import DEFAULT, RECIPES, Recipe, Rule
 from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.models import ClassificationModel
 
 from .test_rewrite import inputs, model
 
@@ -58,17 +60,52 @@ def test_every_length_computes_what_it_computes_alone(files, measured, name, tmp
         np.testing.assert_array_equal(found, TfliteClassifier(alone).logits(features, length))
 
 
-def test_buffers_stand_inside_and_lists_of_zeros_once(files, measured):
+def test_buffers_stand_inside_and_equal_lists_and_names_once(files, measured):
     content = build.build(files, RECIPES["static_int8"], measured)
     read = schema.Model.GetRootAs(content)
     assert all(read.Buffers(i).Offset() == 0 for i in range(read.BuffersLength()))
     places = collections.defaultdict(set)
-    for j in range(read.Subgraphs(0).TensorsLength()):
-        quantization = read.Subgraphs(0).Tensors(j).Quantization()
-        if quantization and quantization.ZeroPointLength() > 1:
-            assert not quantization.ZeroPointAsNumpy().any()
-            places[quantization.ZeroPointLength()].add(quantization._tab.Vector(quantization._tab.Offset(10)))
+    names = set()
+    for i in range(read.SubgraphsLength()):
+        for j in range(read.Subgraphs(i).TensorsLength()):
+            tensor = read.Subgraphs(i).Tensors(j)
+            names.add(tensor.Name())
+            quantization = tensor.Quantization()
+            if quantization and quantization.ZeroPointLength() > 1:
+                assert not quantization.ZeroPointAsNumpy().any()
+                places[quantization.ZeroPointLength()].add(quantization._tab.Vector(quantization._tab.Offset(10)))
     assert places and all(len(one) == 1 for one in places.values())
+    assert all(content.count(b"\0" + name + b"\0") == 1 for name in names)
+
+
+def test_bytes_of_weights():
+    """12 weights in int8 with three scales, in two graphs, and a result."""
+    weights, result, model = schema.TensorT(), schema.TensorT(), schema.ModelT()
+    weights.buffer, weights.quantization = 1, schema.QuantizationParametersT()
+    weights.quantization.scale = np.ones(3, np.float32)
+    result.buffer = 0
+    model.buffers = [schema.BufferT(), schema.BufferT()]
+    model.buffers[1].data = np.zeros(12, np.uint8)
+    model.subgraphs = [schema.SubGraphT(), schema.SubGraphT()]
+    for graph in model.subgraphs:
+        graph.tensors = [result, weights]
+    assert flatbuffer.weight_bytes(flatbuffer.write(model)) == 12 + 3 * 4
+
+
+@pytest.mark.slow
+def test_files_of_the_full_student_are_hardly_more_than_its_weights():
+    """One length: two percent are for names, shapes and zero points. A further length: half a percent of an int8 file."""
+    full = ClassificationModel(MobileBertConfig.preset("mobilebert"), num_labels=2)
+    for weight in full.trainable_weights:
+        if weight.path.endswith("gamma"):  # Ones would fold to nothing.
+            weight.assign(np.random.default_rng(0).uniform(0.5, 1.5, weight.shape))
+    files = build.convert_lengths(full, [32, 64])
+    measured = ranges.measure_ranges(files[64], {name: np.ones((1, 64), np.int32) for name in FEATURES})
+    for name in DEFAULT:
+        one = build.build({32: files[32]}, RECIPES[name], measured)
+        assert flatbuffer.weight_bytes(one) < len(one) < 1.02 * flatbuffer.weight_bytes(one), name
+        both = build.build(files, RECIPES[name], measured)
+        assert len(both) - len(one) < 0.005 * len(one), name
 
 
 def test_versions_are_what_the_converter_of_tensorflow_gives(tmp_path):

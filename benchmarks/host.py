@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import provenance
+from mobilebert_tf.benchmarks import one_file
 from mobilebert_tf.benchmarks.results import Subject
+from mobilebert_tf.benchmarks.texts import Texts
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export.runtime import check_is_tflite
+from mobilebert_tf.export.runtime import check_is_tflite, load_interpreter
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,11 +35,16 @@ class Settings:
     """T of the signature to measure in a file with several; None: the longest."""
 
 
-def measure(files: Sequence[str | os.PathLike[str]], settings: Settings, show_progress: bool = True) -> list[Subject]:
+def measure(
+    files: Sequence[str | os.PathLike[str]], settings: Settings, texts: Texts | None = None, show_progress: bool = True
+) -> list[Subject]:
     """Latency in milliseconds of one inference, batch 1, of each file.
 
     Every round runs each file once, in a process of its own: a neighbour that takes
     the processor for a while, or a clock that sinks, is so spread over all files.
+
+    With `texts`, a round's only sample is the mean over them: each takes the median of the
+    shortest signature that it fits in.
 
     Raises:
       UsageError: a file is missing, is none, or has other inputs than ids, mask and segments.
@@ -45,23 +53,45 @@ def measure(files: Sequence[str | os.PathLike[str]], settings: Settings, show_pr
     paths = [Path(file) for file in files]
     for path in paths:
         check_is_tflite(path)
-    seen: dict[Path, list[dict[str, Any]]] = {path: [] for path in paths}
-    turns = [path for _ in range(settings.rounds) for path in paths]
-    for path in track(turns, "measuring", "processes", len(turns)) if show_progress else turns:
-        seen[path].append(_run_process(path, settings))
-    names = _names(paths)
-    return [
-        Subject(
-            name=names[path],
-            details={
-                "sha256": provenance.sha256(path),
-                "bytes": path.stat().st_size,
-                "sequence_length": seen[path][0].pop("sequence_length"),
-            },
-            rounds=[{key: value for key, value in one.items() if key != "sequence_length"} for one in seen[path]],
-        )
+    shares = {path: texts.shares(lengths_of(path)) for path in paths} if texts else {}
+    turns = [
+        (path, length)
+        for _ in range(settings.rounds)
         for path in paths
+        for length in shares.get(path, [settings.sequence_length])
     ]
+    seen: dict[Path, list[dict[str, Any]]] = {path: [] for path in paths}
+    for path, length in track(turns, "measuring", "processes", len(turns)) if show_progress else turns:
+        seen[path].append(_run_process(path, dataclasses.replace(settings, sequence_length=length)))
+    names = _names(paths)
+    subjects = []
+    for path in paths:
+        details = {"sha256": provenance.sha256(path), "bytes": path.stat().st_size}
+        lengths = [one.pop("sequence_length") for one in seen[path]]
+        if path in shares:
+            details |= {"shares_of_lengths": shares[path]}
+            each = len(shares[path])
+            rounds = [_mean(seen[path][i : i + each], shares[path]) for i in range(0, len(lengths), each)]
+        else:
+            details |= {"sequence_length": lengths[0]}
+            rounds = seen[path]
+        subjects.append(Subject(name=names[path], details=details, rounds=rounds))
+    return subjects
+
+
+def lengths_of(path: Path) -> list[int]:
+    """T of every signature of a file."""
+    return sorted(one_file.signatures(str(path), load_interpreter(path, 1)))
+
+
+def _mean(processes: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> dict[str, Any]:
+    """One round over all lengths: the mean over texts, of the rest the worst."""
+    medians = [statistics.median(one["samples"]) for one in processes]
+    return {
+        "samples": [round(sum(share * ms for share, ms in zip(shares.values(), medians, strict=True)), 4)],
+        "median_ms_of_lengths": dict(zip(shares, medians, strict=True)),
+        **{key: max(one[key] for one in processes) for key in processes[0] if key != "samples"},
+    }
 
 
 def _names(paths: Sequence[Path]) -> dict[Path, str]:

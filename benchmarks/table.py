@@ -14,7 +14,7 @@ def host_table(document: Mapping[str, Any]) -> str:
     rows = [["file", "T", "MB", "median ms", "p90", "min", *(["ratio (min-max of rounds)"] if compared else [])]]
     for subject in document["subjects"]:
         summary = subject["summary"]
-        row = [subject["name"], str(subject["sequence_length"]), f"{subject['bytes'] / 1e6:.1f}"]
+        row = [subject["name"], str(subject.get("sequence_length", "texts")), f"{subject['bytes'] / 1e6:.1f}"]
         row += [f"{summary[key]:.2f}" for key in ("median", "p90", "min")]
         if compared:
             ratio = subject["ratio"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +54,15 @@ class TfliteClassifier:
     def choose_length(self, real: int, width: int) -> int:
         """T of the shortest signature for `real` tokens of features that are `width` long.
 
-        One padding token is kept where the features have any: the embedding of the last
-        real token sees its successor (the trigram), and [PAD] is not the same as no token.
-
         Raises:
           UsageError: no signature is that long.
         """
-        fitting = [length for length in self.lengths if length >= min(real + 1, width)]
-        if not fitting:
+        if min(real + 1, width) > self.lengths[-1]:
             raise UsageError(
                 f"{self.path}: takes at most {self.lengths[-1]} word pieces, a text has {real}; "
                 "make shorter features or export with larger --sequence_lengths"
             )
-        return fitting[0]
+        return shortest_that_fits(self.lengths, real, width)
 
     def logits(
         self, features: Mapping[str, np.ndarray], length: int | None = None, show_progress: bool = False
@@ -90,6 +86,15 @@ class TfliteClassifier:
             inputs = {name: fit(features[name][row : row + 1], chosen) for name in INPUTS}
             rows.append(self._runners[chosen](**inputs)[OUTPUT][0])
         return np.stack(rows)
+
+
+def shortest_that_fits(lengths: Sequence[int], real: int, width: int) -> int:
+    """The first of ascending `lengths` for `real` tokens of features that are `width` long.
+
+    One padding token is kept where the features have any: the embedding of the last
+    real token sees its successor (the trigram), and [PAD] is not the same as no token.
+    """
+    return next(length for length in lengths if length >= min(real + 1, width))
 
 
 def fit(values: np.ndarray, length: int) -> np.ndarray:

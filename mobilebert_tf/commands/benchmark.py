@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
+
+if TYPE_CHECKING:
+    from mobilebert_tf.benchmarks.texts import Texts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,7 @@ class BenchmarkHost:
     Examples:
       mobilebert-tf benchmark host --models=exported/dynamic_int8.tflite --output=latency.json
       mobilebert-tf benchmark host --models=a.tflite,b.tflite --baseline=b.tflite --threads=2 --output=ratio.json
+      mobilebert-tf benchmark host --models='exported/*.tflite' --texts=dev.tsv --output=texts.json
     """
 
     models: str = option(".tflite files or patterns, comma-separated", is_input=True)
@@ -35,6 +40,15 @@ class BenchmarkHost:
     warm_up: int = option("inferences before the timed ones", 10, least=1)
     sequence_length: int | None = option(
         "sequence length, in word pieces, of the signature to run; left out: the longest", None
+    )
+    texts: str | None = option(
+        "table of texts: the mean over their lengths, each in the shortest signature that it fits in",
+        None,
+        is_input=True,
+    )
+    text_column: str = option("column of --texts; of several names the first that is there", "text,sentence")
+    vocab: str | None = option(
+        "vocabulary that --texts are split with; left out: vocab.txt beside the first file", None, is_input=True
     )
 
     def run(self) -> None:
@@ -56,9 +70,11 @@ class BenchmarkHost:
         )
         results.check_output(self.output)
         files, same = _files(self.models, self.baseline)
-        subjects = host.measure(files, settings)
+        texts = _texts(self, files)
+        subjects = host.measure(files, settings, texts)
         baseline = None if same is None else subjects[same]
-        written = results.document("host latency", "ms", dataclasses.asdict(settings), subjects, baseline)
+        named = {"texts": texts.name} if texts else {}
+        written = results.document("host latency", "ms", dataclasses.asdict(settings) | named, subjects, baseline)
         results.write(self.output, written)
         print(table.host_table(written))
         print(f"\nbenchmark host: {self.output} has all samples")
@@ -85,6 +101,15 @@ class BenchmarkInstructions:
     sequence_length: int | None = option(
         "sequence length, in word pieces, of the signature to run; left out: the longest", None
     )
+    texts: str | None = option(
+        "table of texts: the mean over their lengths, each in the shortest signature that it fits in",
+        None,
+        is_input=True,
+    )
+    text_column: str = option("column of --texts; of several names the first that is there", "text,sentence")
+    vocab: str | None = option(
+        "vocabulary that --texts are split with; left out: vocab.txt beside the first file", None, is_input=True
+    )
 
     def run(self) -> None:
         """Count, write, print.
@@ -97,9 +122,11 @@ class BenchmarkInstructions:
 
         results.check_output(self.output)
         files, same = _files(self.models, self.baseline)
-        subjects = instructions.measure(files, self.counter, self.sequence_length)
+        texts = _texts(self, files)
+        subjects = instructions.measure(files, self.counter, self.sequence_length, texts)
         baseline = None if same is None else subjects[same]
         settings = {"counter": Path(self.counter.split()[0]).name, "sequence_length": self.sequence_length}
+        settings |= {"texts": texts.name} if texts else {}
         written = results.document("instructions", "million", settings, subjects, baseline)
         results.write(self.output, written)
         print(instructions.table(written))
@@ -117,6 +144,20 @@ def _files(models: str, baseline: str | None) -> tuple[list[Path], int | None]:
     if baseline and not same:
         raise UsageError(f"--baseline={baseline}: must be one of --models")
     return files, same[0] if same else None
+
+
+def _texts(command: BenchmarkHost | BenchmarkInstructions, files: list[Path]) -> Texts | None:
+    """The texts to take the mean over, if that is asked for."""
+    from mobilebert_tf.benchmarks.texts import read_texts
+
+    if not command.texts:
+        return None
+    if command.sequence_length is not None:
+        raise UsageError("--texts and --sequence_length: give one; texts choose the length")
+    vocab = command.vocab or files[0].parent / "vocab.txt"
+    if not Path(vocab).exists():
+        raise UsageError(f"{vocab}: no such file; --vocab names the vocabulary that --texts are split with")
+    return read_texts(command.texts, command.text_column, vocab)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -171,3 +171,52 @@ def test_instructions_are_what_the_counter_prints(export_directory: Path, tmp_pa
     counter.write_text("#!/bin/sh\necho no emulator >&2\nexit 3\n")
     assert cli.run([*words, f"--output={tmp_path / 'd.json'}"]) == 1
     assert "status 3: no emulator" in capsys.readouterr().err
+
+
+@pytest.fixture
+def texts(export_directory: Path, tmp_path: Path) -> Path:
+    """Three short texts, one of 14 words that needs a 17th place for its padding, one too long for any signature."""
+    word = next(piece for piece in (export_directory / "vocab.txt").read_text().split() if piece.isalpha())
+    lines = ["sentence", word, f"{word} {word}", " ".join([word] * 13), " ".join([word] * 14), " ".join([word] * 90)]
+    path = tmp_path / "texts.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_mean_over_the_lengths_of_texts(files, texts: Path, tmp_path: Path, capsys):
+    ours, rival = files
+    flags = [f"--models={ours},{rival}", f"--baseline={rival}", f"--texts={texts}"]
+    words = ["benchmark", "host", *flags, "--rounds=2", "--runs=3", "--warm_up=1", f"--output={tmp_path / 'host.json'}"]
+    assert cli.run(words) == 0
+    mine, theirs = json.loads((tmp_path / "host.json").read_text())["subjects"]
+    # [CLS], 13 words, [SEP] and a place of padding are 16.
+    assert mine["shares_of_lengths"] == {"16": 0.6, "48": 0.4} and theirs["shares_of_lengths"] == {"24": 1.0}
+    for seen in mine["rounds"]:
+        medians = seen["median_ms_of_lengths"]
+        assert seen["samples"] == [pytest.approx(0.6 * medians["16"] + 0.4 * medians["48"], abs=1e-4)]
+    assert [len(one["rounds"]) for one in (mine, theirs)] == [2, 2]
+    assert mine["ratio"]["min"] > 0 and "texts" in capsys.readouterr().out
+
+    counter = tmp_path / "counter"
+    # T million, from the signature's name; the rival's has none that ends in a number.
+    counter.write_text('#!/bin/sh\ncase "$2" in tokens_*) echo "${2#tokens_}000000";; *) echo 24000000;; esac\n')
+    counter.chmod(0o755)
+    words = ["benchmark", "instructions", *flags, f"--counter={counter}", f"--output={tmp_path / 'count.json'}"]
+    assert cli.run(words) == 0
+    mine, theirs = json.loads((tmp_path / "count.json").read_text())["subjects"]
+    assert mine["summary"]["median"] == pytest.approx(0.6 * 16 + 0.4 * 48)
+    assert mine["million_of_lengths"] == {"16": 16.0, "48": 48.0}
+    assert mine["ratio"]["median"] == pytest.approx(28.8 / 24)
+
+
+def test_wrong_texts_are_one_line(files, texts: Path, tmp_path: Path, capsys):
+    words = ["benchmark", "host", f"--output={tmp_path / 'new.json'}"]
+    for more, message in (
+        ([f"--models={files[0]}", f"--texts={texts}", "--sequence_length=16"], "give one"),
+        ([f"--models={files[1]}", f"--texts={texts}"], "vocab.txt: no such file; --vocab names"),
+        ([f"--models={files[0]}", f"--texts={texts}", "--text_column=body"], "texts.tsv, line 2: no column 'body'"),
+    ):
+        assert cli.run([*words, *more]) == 2
+        error = capsys.readouterr().err
+        assert message in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "new.json").exists()

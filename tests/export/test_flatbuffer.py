@@ -94,7 +94,7 @@ def test_bytes_of_weights():
 
 @pytest.mark.slow
 def test_files_of_the_full_student_are_hardly_more_than_its_weights():
-    """One length: two percent are for names, shapes and zero points. A further length: half a percent of an int8 file."""
+    """One length: two percent for names, shapes and zero points. A further length: half a percent of an int8 file."""
     full = ClassificationModel(MobileBertConfig.preset("mobilebert"), num_labels=2)
     for weight in full.trainable_weights:
         if weight.path.endswith("gamma"):  # Ones would fold to nothing.

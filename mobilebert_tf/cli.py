@@ -45,6 +45,10 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark:BenchmarkInstructions",
         "instructions of .tflite files on an emulated processor",
     ),
+    "benchmark kernels": (
+        "mobilebert_tf.commands.benchmark:BenchmarkKernels",
+        "where the time of .tflite files goes, by functions of the runtime",
+    ),
     "benchmark records": ("mobilebert_tf.commands.benchmark:BenchmarkRecords", "speed of `records` and its tokenizer"),
     "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
     "benchmark transfer": (

@@ -133,6 +133,44 @@ class BenchmarkInstructions:
         print(f"\nbenchmark instructions: {self.output} has all numbers")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkKernels:
+    """Show in which functions of the runtime the time of .tflite files goes.
+
+    Linux's `perf` samples a process of inferences of each file. LiteRT's library keeps
+    its names, so the table tells products in int8 from products in float, sums, and
+    conversions between the two: what a recipe can still gain, and what it cannot.
+
+    Example:
+      mobilebert-tf benchmark kernels --models=exported/static_int8.tflite,peer.tflite --output=kernels.json
+    """
+
+    models: str = option(".tflite files or patterns, comma-separated", is_input=True)
+    output: str = option("JSON file for the results")
+    threads: int = option("threads of the interpreter", 1, least=1)
+    runs: int = option("inferences of each file", 1000, least=1)
+    sequence_length: int | None = option(
+        "sequence length, in word pieces, of the signature to run; left out: the longest", None
+    )
+
+    def run(self) -> None:
+        """Sample, write, print.
+
+        Raises:
+          UsageError: a file cannot be run, there is no `perf`, or the output exists.
+          FailedError: `perf` may not sample here.
+        """
+        from mobilebert_tf.benchmarks import host, kernels, results
+
+        results.check_output(self.output)
+        files, _ = _files(self.models, None)
+        settings = host.Settings(threads=self.threads, rounds=1, runs=self.runs, sequence_length=self.sequence_length)
+        written = results.document("kernels", "ms", dataclasses.asdict(settings), kernels.measure(files, settings))
+        results.write(self.output, written)
+        print(kernels.table(written))
+        print(f"\nbenchmark kernels: {self.output} has all samples")
+
+
 def _files(models: str, baseline: str | None) -> tuple[list[Path], int | None]:
     """The files, and which of them is the baseline."""
     from mobilebert_tf.run_directory import expand

@@ -1,4 +1,4 @@
-"""Where the time of a `.tflite` file goes, by functions of the runtime: `perf` of Linux samples a process of inferences.
+"""Where the time of a `.tflite` file goes, by functions of the runtime: `perf` of Linux samples its inferences.
 
 LiteRT's library keeps its names, so a sample tells which of XNNPACK's kernels ran: a product in
 int8, one in float, a sum, a conversion between the two.

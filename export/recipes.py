@@ -78,7 +78,12 @@ class Recipe:
         return any(rule.activations.startswith("int") and rule.weights != "float32" for rule in self.rules)
 
 
-_INT8_TABLES = Rule(operators=TABLES)
+INT8_TABLES = Rule(operators=TABLES)
+"""Word pieces, and positions with types: a scale for each row."""
+
+HEAD = Rule(layers="^classifier")
+"""Logits of a text beyond those of the calibration are not to be cut off: the head finds its own scales."""
+
 _FLOAT_ENDS = Rule(operators=("INPUT", "OUTPUT"), weights="float32")
 
 RECIPES = {
@@ -100,7 +105,7 @@ RECIPES = {
         Recipe(
             name="dynamic_int8",
             description="weights int8, activations quantised per token while running",
-            rules=(_INT8_TABLES, Rule()),
+            rules=(INT8_TABLES, Rule()),
         ),
         Recipe(
             name="dynamic_int8_per_tensor",
@@ -110,8 +115,7 @@ RECIPES = {
         Recipe(
             name="static_int8",
             description="products in int8 by calibrated scales, attention and sums in float",
-            # Logits of a text beyond those of the calibration are not to be cut off: the head finds its own scales.
-            rules=(_INT8_TABLES, Rule(activations="int8"), Rule(layers="^classifier")),
+            rules=(INT8_TABLES, Rule(activations="int8"), HEAD),
             half=True,
             # One scale for a whole tensor: texts near the border between two classes change sides.
             gate=Gate(min_decision_agreement=0.95),
@@ -119,22 +123,22 @@ RECIPES = {
         Recipe(
             name="static_int8_full",
             description="everything in int8 by calibrated scales",
-            rules=(Rule(operators=EVERYTHING, activations="int8"), _INT8_TABLES, _FLOAT_ENDS),
+            rules=(Rule(operators=EVERYTHING, activations="int8"), INT8_TABLES, _FLOAT_ENDS),
         ),
         Recipe(
             name="static_int16x8",
             description="weights int8, activations int16 by calibrated scales",
-            rules=(Rule(operators=EVERYTHING, activations="int16"), _INT8_TABLES, _FLOAT_ENDS),
+            rules=(Rule(operators=EVERYTHING, activations="int16"), INT8_TABLES, _FLOAT_ENDS),
         ),
         Recipe(
             name="weight_int4",
             description="weights int4, arithmetic in float32",
-            rules=(_INT8_TABLES, Rule(weights="int4", activations="float")),
+            rules=(INT8_TABLES, Rule(weights="int4", activations="float")),
         ),
         Recipe(
             name="dynamic_int4",
             description="weights int4, activations quantised per token while running",
-            rules=(_INT8_TABLES, Rule(weights="int4")),
+            rules=(INT8_TABLES, Rule(weights="int4")),
         ),
     )
 }

@@ -16,6 +16,7 @@ from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import flatbuffer, verify
 from mobilebert_tf.export.brought import Brought, compare_rewrites
 from mobilebert_tf.export.build import allows_half, build, convert_lengths
+from mobilebert_tf.export.cost import Instructions, Milliseconds
 from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.explain import Explanation, explain
 from mobilebert_tf.export.operators import read_operators
@@ -23,6 +24,7 @@ from mobilebert_tf.export.ranges import Ranges, measure_ranges
 from mobilebert_tf.export.recipes import Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.export.search import Examples, Search, search
 from mobilebert_tf.models import ClassificationModel
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.inference import keras_logits
@@ -82,6 +84,10 @@ class Checks:
     latency: host.Settings
     compares_rewrites: bool = False
     """Whether to convert and time without each rewrite too."""
+    max_drop: float | None = None
+    """Search for the cheapest mixture of precisions that loses no more of the accuracy; None: do not."""
+    cost: Instructions | Milliseconds | None = None
+    """What counts as cheap."""
     explained_examples: int = 0
     """Largest number of those for the parity that quantised files are compared on layer by layer; 0: they are not."""
 
@@ -107,6 +113,8 @@ class Made:
     """Of float32, on the calibration's examples."""
     brought: Sequence[Brought] = ()
     """By the rewrites, if that was asked for."""
+    searched: Search | None = None
+    """If a loss was given."""
     explained: Mapping[str, Explanation] = dataclasses.field(default_factory=dict)
     """By recipe, for those that quantise; of the longest length."""
 
@@ -140,6 +148,11 @@ def make_variants(
     ranges = None
     if checks.calibration_features is not None:
         ranges = measure_ranges(files[max(lengths)], checks.calibration_features, checks.latency.threads)
+    searched = None
+    if checks.max_drop is not None and checks.cost and ranges and scored is not None and expected.scored is not None:
+        examples = Examples(features=scored, keras=expected.scored)
+        searched = search(files, ranges, examples, checks.max_drop, checks.cost)
+        recipes = [*recipes, searched.recipe]
     rows = []
     explained = {}
     for recipe in recipes:
@@ -165,6 +178,7 @@ def make_variants(
         variants=_timed(rows, checks.latency, lengths, directory),
         keras=keras,
         largest_activation=ranges.largest if ranges else None,
+        searched=searched,
         explained=explained,
         brought=compare_rewrites(model, max(lengths), rewrites, checks.latency) if checks.compares_rewrites else (),
     )

@@ -47,6 +47,8 @@ class Export:
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=static_int8 --explain --output=why
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=why/static_int8_mended.json \\
         --output=mended
+      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --calibration=train.tsv --max_drop=0.5 \\
+        --output=within_half_a_point
     """
 
     model: str = option("fine-tuned model directory", is_input=True)
@@ -89,6 +91,17 @@ class Export:
     calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1)
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
     parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
+    max_drop: float | None = option(
+        "also search for the cheapest mixture of precisions, part by part of the network, that loses no more than "
+        "this much accuracy, in points: 0.5 is half a percent of the texts. Every other row of --evaluation is "
+        "searched on, the rest scores what was found; writes cheapest.tflite, cheapest.json (its recipe), search.json",
+        None,
+    )
+    counter: str | None = option(
+        "command that counts the instructions of a file for --max_drop, as for `benchmark instructions`; left out: "
+        "milliseconds of this machine are what is to be cheap",
+        None,
+    )
     explain: bool = option("compare quantised files with float32 layer by layer, and say what to leave in it", False)
     explain_examples: int = option(
         "rows to run for --explain, of all lengths, out of those for the parity", 256, least=1
@@ -107,6 +120,7 @@ class Export:
         from mobilebert_tf.export.recipes import parse_recipes
         from mobilebert_tf.export.rewrite.rules import parse_rewrites
 
+        self._check_search()
         recipes = [self._gated(one) for one in parse_recipes(self.recipes, bool(self.calibration or self.evaluation))]
         rewrites = parse_rewrites(self.without_rewrites)
         done = run_directory.find_run(self, "export", self.output)
@@ -115,7 +129,7 @@ class Export:
             _fail_if_rejected(done.record["summary"]["rejected"], done.directory)
             return
         quiet.start_tensorflow()
-        from mobilebert_tf.export import explain_report, report, signatures, variants
+        from mobilebert_tf.export import explain_report, report, search_report, signatures, variants
         from mobilebert_tf.model_directory import load_model_directory
         from mobilebert_tf.models import ClassificationModel
         from mobilebert_tf.reporting import export_report
@@ -152,6 +166,10 @@ class Export:
         save_task_files(building, loaded.tokenizer, task)
         atomic.write_json(building / "report.json", found)
         export_report.write(building)
+        if made.searched:
+            atomic.write_json(building / "search.json", search_report.as_json(model, lengths[-1], made.searched))
+            recipe_file = explain_report.recipe_line(made.searched.recipe) + "\n"
+            atomic.write_text(building / f"{made.searched.recipe.name}.json", recipe_file)
         if self.explain:
             explained = explain_report.as_json(model, lengths[-1], compared_on, made.explained)
             atomic.write_json(building / "explain.json", explained)
@@ -164,6 +182,8 @@ class Export:
         run.finish(rejected=rejected)
 
         print("\n" + report.table(found) + "\n")
+        if made.searched:
+            print(search_report.table(made.searched) + "\n")
         for one in made.explained.values():
             print(explain_report.tables(one) + "\n")
             if one.mended:
@@ -186,10 +206,23 @@ class Export:
         given = {name: value for name, value in wanted.items() if value is not None}
         return dataclasses.replace(recipe, gate=dataclasses.replace(recipe.gate, **given))
 
+    def _check_search(self) -> None:
+        if self.max_drop is None:
+            if self.counter:
+                raise UsageError("--counter: is for --max_drop; `mobilebert-tf benchmark instructions` counts files")
+            return
+        if self.max_drop < 0:
+            raise UsageError(f"--max_drop={self.max_drop:g}: must not be negative; it is in points of accuracy")
+        if not self.evaluation or not self.calibration:
+            raise UsageError("--max_drop: needs --evaluation to score on, and other texts as --calibration")
+        if Path(self.evaluation).resolve() == Path(self.calibration).resolve():
+            raise UsageError("--max_drop: --calibration must be other texts than --evaluation, best the training text")
+
     def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str]:
         """What to calibrate and verify on, and what to call either in the report."""
         from mobilebert_tf.benchmarks.host import Settings
         from mobilebert_tf.export import variants
+        from mobilebert_tf.export.cost import Instructions, Milliseconds
         from mobilebert_tf.export.examples import of_all_lengths, spread, synthetic_features
 
         task = loaded.task
@@ -208,14 +241,17 @@ class Export:
             count = min(64, self.parity_examples)
             compared = synthetic_features(count, task.max_seq_length, loaded.tokenizer)
             compared_on = f"{count} sequences of random ids, no text was given"
+        latency = Settings(threads=self.threads, rounds=self.rounds, runs=self.runs)
         checks = variants.Checks(
             calibration_features=calibration,
             parity_features=compared,
             scored_features=scored,
             task=task,
             compares_rewrites=self.compare_rewrites,
-            latency=Settings(threads=self.threads, rounds=self.rounds, runs=self.runs),
+            latency=latency,
             explained_examples=self.explain_examples if self.explain else 0,
+            max_drop=None if self.max_drop is None else self.max_drop / 100,
+            cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=latency),
         )
         return checks, calibrated_on, compared_on
 

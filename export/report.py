@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mobilebert_tf import provenance
+from mobilebert_tf.export import search_report
 from mobilebert_tf.export.variants import Made
 from mobilebert_tf.text_table import aligned
 
@@ -35,6 +36,7 @@ def as_json(
         "largest_activation": made.largest_activation,
         "parity_examples": compared_on,
         "keras": made.keras,
+        "searched": search_report.as_json(made.searched) if made.searched else None,
         "variants": [dataclasses.asdict(variant) for variant in made.variants],
     }
 

@@ -1,37 +1,22 @@
-"""What a search for the cheapest mixture found, as `search.json` and as a table for the terminal."""
+"""What a search for the cheapest mixture found, for `report.json` and as a table for the terminal."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
-from mobilebert_tf import provenance
 from mobilebert_tf.export.explain_report import recipe_json
 from mobilebert_tf.export.search import Search
 from mobilebert_tf.export.verify import Difference
 from mobilebert_tf.text_table import aligned
 
 
-def as_json(model: Mapping[str, Any], length: int, found: Search) -> dict[str, Any]:
-    """The content of `search.json`.
-
-    Args:
-      model: name and hash of what was exported.
-      length: T that the costs are of.
-      found: what was found.
-    """
+def as_json(found: Search) -> dict[str, Any]:
+    """What `report.json` has of it."""
     values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     for name in ("parts", "path", "candidates"):
         values[name] = [dataclasses.asdict(one) for one in values[name]]
-    return {
-        "made_by": provenance.describe(),
-        "model": dict(model),
-        "sequence_length": length,
-        **values,
-        "recipe": recipe_json(found.recipe),
-        "scored": dataclasses.asdict(found.scored),
-    }
+    return {**values, "recipe": recipe_json(found.recipe), "scored": dataclasses.asdict(found.scored)}
 
 
 def table(found: Search) -> str:

@@ -94,7 +94,7 @@ class Export:
     max_drop: float | None = option(
         "also search for the cheapest mixture of precisions, part by part of the network, that loses no more than "
         "this much accuracy, in points: 0.5 is half a percent of the texts. Every other row of --evaluation is "
-        "searched on, the rest scores what was found; writes cheapest.tflite, cheapest.json (its recipe), search.json",
+        "searched on, the rest scores what was found; writes cheapest.tflite and cheapest.json, its recipe",
         None,
     )
     counter: str | None = option(
@@ -167,7 +167,6 @@ class Export:
         atomic.write_json(building / "report.json", found)
         export_report.write(building)
         if made.searched:
-            atomic.write_json(building / "search.json", search_report.as_json(model, lengths[-1], made.searched))
             recipe_file = explain_report.recipe_line(made.searched.recipe) + "\n"
             atomic.write_text(building / f"{made.searched.recipe.name}.json", recipe_file)
         if self.explain:

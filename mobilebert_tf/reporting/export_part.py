@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from mobilebert_tf.reporting import scores, shipping, tradeoff
+from mobilebert_tf.reporting import export_search, scores, shipping, tradeoff
 from mobilebert_tf.reporting.numbers import (
     ABSENT,
     added_bytes,
@@ -21,26 +21,7 @@ from mobilebert_tf.reporting.numbers import (
     significant,
 )
 from mobilebert_tf.reporting.results import Exported, Variant
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """What stands in a table: a figure and, small below it, what belongs to it."""
-
-    text: str
-    notes: tuple[str, ...] = ()
-    kind: str = ""
-    """passed, failed, file or nothing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    name: str
-    """What it is a table of, for a listener."""
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    """The first cell of each names it."""
-    caption: str = ""
+from mobilebert_tf.reporting.tables import Cell, Table
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +35,7 @@ class Part:
     cautions: tuple[str, ...]
     chart: str
     chart_caption: str
+    search: export_search.SearchPart | None
     files: Table
     lengths: Table | None
     rewrites: Table | None
@@ -72,6 +54,7 @@ def part(export: Exported, number: int) -> Part:
         cautions=shipping.cautions(export),
         chart=Markup(chart),
         chart_caption=caption,
+        search=export_search.part(export.searched, number) if export.searched else None,
         files=_files(export),
         lengths=_lengths(export) if export.sequence_lengths and any(v.file for v in export.variants) else None,
         rewrites=_rewrites(export) if export.brought else None,

@@ -48,6 +48,7 @@ def _exported(report: Mapping[str, Any], run: Run, path: Path) -> Exported:
             sequence_lengths=tuple(sorted(map(int, report.get("sequence_lengths") or ()))),
             rewrites=tuple(map(str, report.get("rewrites") or ())),
             brought=tuple(report.get("brought") or ()),
+            searched=report.get("searched"),
             calibrated_on=str(report.get("calibration_examples") or ""),
             compared_on=str(report.get("parity_examples") or ""),
             largest_activation=number(report.get("largest_activation")),

@@ -171,6 +171,8 @@ class Exported:
     rewrites: tuple[str, ...]
     brought: tuple[Mapping[str, Any], ...]
     """What each rewrite brings, as `export --compare_rewrites` found it."""
+    searched: Mapping[str, Any] | None
+    """What `export --max_drop` found."""
     calibrated_on: str
     compared_on: str
     largest_activation: float | None

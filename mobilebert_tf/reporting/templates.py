@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from mobilebert_tf.reporting import numbers
-from mobilebert_tf.reporting.export_part import Cell
+from mobilebert_tf.reporting.tables import Cell
 
 GENERATOR = "mobilebert-tf report"
 """Stands in a page's head, so that a report may replace a report and nothing else."""

@@ -47,7 +47,7 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
                 markeredgecolor=CARD if variant.passed else ACCENT,
                 markerfacecolor=ACCENT if variant.passed else "none", alpha=0.8 if variant.passed else 1.0,
             )  # fmt: skip
-        _scales(
+        scales(
             axes, [time for _, time, _ in rows], [*(share for _, _, share in rows), *([] if keras is None else [keras])]
         )
         axes.set_xlabel(f"median latency for {length} word pieces, ms")
@@ -59,7 +59,7 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
                 "Keras", (1, keras), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
                 ha="left", va="center", color=SECOND, fontsize=11,
             )  # fmt: skip
-        _label(drawn, axes, radii)
+        label(drawn, axes, radii)
         return drawn
 
     told = "; ".join(
@@ -80,7 +80,7 @@ def _share(variant: Variant, scored: bool) -> float | None:
     return _accuracy(variant) if scored else variant.parity.get("decision_agreement")
 
 
-def _scales(axes: Axes, times: Sequence[float], shares: Sequence[float]) -> None:
+def scales(axes: Axes, times: Sequence[float], shares: Sequence[float]) -> None:
     """Room for points and names on all sides; times in powers of ten where they differ by much."""
     if max(times) > 4 * min(times):
         axes.set_xscale("log")
@@ -96,7 +96,7 @@ def _scales(axes: Axes, times: Sequence[float], shares: Sequence[float]) -> None
     axes.set_ylim(min(shares) - 0.25 * span, max(shares) + 0.25 * span)
 
 
-def _label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, float, str]]) -> None:
+def label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, float, str]]) -> None:
     """A name beside each point (name, x, y, radius, colour) where it covers neither points nor names.
 
     With a line to its point where it had to go far.

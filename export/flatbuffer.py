@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 _Op = schema.BuiltinOperator
 _Type = schema.TensorType
 
-FLOAT32 = _Type.FLOAT32
+FLOAT32, INT8 = _Type.FLOAT32, _Type.INT8
 
 
 def read(content: bytes | bytearray) -> Any:

@@ -274,3 +274,58 @@ def _file(directory: Path, content: str) -> Path:
 
 def _interrupt(*_):
     raise KeyboardInterrupt
+
+
+def test_search_within_a_loss(classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys):
+    """A counter that prints the size of a file: what is cheap is small."""
+    counter = tmp_path / "counter"
+    counter.write_text('#!/bin/sh\nwc -c < "$1"\n')
+    counter.chmod(0o755)
+    texts = tmp_path / "train.tsv"
+    texts.write_text("text\n" + "".join(f"{'abcdefghijklmnop'[i]} b c d\n" for i in range(16)))
+    words = [
+        "export", f"--model={classifier_directory}", f"--output={tmp_path / 'out'}", f"--evaluation={labelled_table}",
+        f"--calibration={texts}", "--sequence_lengths=16", "--recipes=float32", "--rounds=1", "--runs=2",
+        "--parity_examples=8", "--min_agreement=0", "--max_score_drop=1",
+    ]  # fmt: skip
+    assert cli.run([*words, "--max_drop=100", f"--counter={counter}"]) == 0
+    printed = capsys.readouterr().out
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    searched = report["searched"]
+    assert searched["unit"] == "million instructions" and searched["searched_examples"] == 30
+    cheapest = min(searched["candidates"], key=lambda one: one["cost"])
+    assert searched["chosen"] == cheapest["name"] and cheapest["cost"] == pytest.approx(cheapest["bytes"] / 1e6)
+    row = report["variants"][-1]
+    assert (
+        row["name"] == "cheapest"
+        and row["bytes"] == cheapest["bytes"] == (tmp_path / "out/cheapest.tflite").stat().st_size
+    )
+    for text in (printed, (tmp_path / "out" / "report.md").read_text()):
+        assert searched["chosen"] in text.replace("\\", "") and "100" in text
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert "The cheapest within a loss" in html and html.count("<svg") == 4
+
+    # The recipe that it leaves makes the same file.
+    words[2:4] = [f"--output={tmp_path / 'again'}", f"--evaluation={labelled_table}"]
+    named = json.loads((tmp_path / "out" / "cheapest.json").read_text()) | {"name": "mine"}
+    (tmp_path / "mine.json").write_text(json.dumps(named))
+    words = [word for word in words if not word.startswith("--recipes")] + [f"--recipes={tmp_path / 'mine.json'}"]
+    assert cli.run(words) == 0
+    assert (tmp_path / "again/mine.tflite").read_bytes() == (tmp_path / "out/cheapest.tflite").read_bytes()
+
+
+def test_wrong_search_is_one_line(classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys):
+    words = ["export", f"--model={classifier_directory}", f"--output={tmp_path / 'out'}"]
+    for more, message in (
+        (["--max_drop=-1"], "--max_drop=-1: must not be negative; it is in points of accuracy"),
+        (["--max_drop=1", f"--evaluation={labelled_table}"], "needs --evaluation to score on, and other texts"),
+        (
+            ["--max_drop=1", f"--evaluation={labelled_table}", f"--calibration={labelled_table}"],
+            "--calibration must be other texts than --evaluation",
+        ),
+        (["--counter=wc"], "--counter: is for --max_drop"),
+    ):
+        assert cli.run([*words, *more]) == 2
+        error = capsys.readouterr().err
+        assert message in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "out").exists()

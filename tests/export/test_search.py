@@ -1,0 +1,177 @@
+"""The search for the cheapest mixture: its path by trying everything, its parts by hand, its result by running it."""
+
+import collections
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.errors import FailedError
+from mobilebert_tf.export import build, flatbuffer, ranges, search
+from mobilebert_tf.export.recipes import RECIPES
+from mobilebert_tf.export.runtime import TfliteClassifier
+
+from .test_rewrite import model
+
+LENGTH = 7
+
+
+@pytest.fixture(scope="module")
+def files():
+    return build.convert_lengths(model("student"), [5, LENGTH])
+
+
+@pytest.fixture(scope="module")
+def examples(files, tmp_path_factory):
+    """80 texts of random ids, labelled as the float32 file decides, but for every fifth."""
+    random = np.random.default_rng(0)
+    real = random.integers(3, LENGTH + 1, (80, 1))
+    mask = (np.arange(LENGTH)[None] < real).astype(np.int32)
+    features = {
+        "input_ids": random.integers(0, 30, mask.shape, dtype=np.int32) * mask,
+        "input_mask": mask,
+        "segment_ids": np.zeros_like(mask),
+    }
+    path = tmp_path_factory.mktemp("exact") / "exact.tflite"
+    path.write_bytes(build.build(files, RECIPES["float32"], None))
+    exact = TfliteClassifier(path).logits(features)
+    labels = exact.argmax(axis=1)
+    labels[::5] = (labels[::5] + 1) % 3
+    return search.Examples(features={**features, "label": labels.astype(np.int32)}, keras=exact)
+
+
+@pytest.fixture(scope="module")
+def measured(files, examples):
+    return ranges.measure_ranges(files[LENGTH], {name: examples.features[name] for name in search.INPUTS})
+
+
+class Bytes:
+    """The size of a file as its cost: the same each time, and less for fewer bits."""
+
+    unit = "bytes"
+
+    def __call__(self, contents):
+        return {name: float(len(content)) for name, content in contents.items()}
+
+
+def test_nothing_is_cheaper_and_better_than_what_lies_on_the_path():
+    """Against all 256 mixtures of four parts at four levels, for random numbers."""
+    random = np.random.default_rng(3)
+    parts = [search.Part(name=f"part_{i}", layers="", group="", products=1) for i in range(4)]
+    for _ in range(20):
+        pairs = list(itertools.product([part.name for part in parts], search.LEVELS))
+        errors, costs = (dict(zip(pairs, random.random(len(pairs)), strict=True)) for _ in range(2))
+        start, steps = search.path_of(parts, errors, costs)
+
+        def total(levels, of):
+            return sum(of[pair] for pair in levels.items())
+
+        mixtures = [
+            dict(zip((part.name for part in parts), levels, strict=True))
+            for levels in itertools.product(search.LEVELS, repeat=len(parts))
+        ]
+        assert total(start, costs) == min(total(one, costs) for one in mixtures)
+        assert total(search.levels_after(start, steps, len(steps)), errors) == min(
+            total(one, errors) for one in mixtures
+        )
+        seen = []
+        for count in range(len(steps) + 1):
+            levels = search.levels_after(start, steps, count)
+            cost, error = total(levels, costs), total(levels, errors)
+            seen.append((cost, error))
+            assert not any(total(one, costs) < cost - 1e-9 and total(one, errors) < error - 1e-9 for one in mixtures)
+        assert seen == sorted(seen) and [error for _, error in seen] == sorted((e for _, e in seen), reverse=True)
+
+
+def test_parts(files):
+    """Multiplications by the configuration: H 12, I 8, E 6, intermediate 10; one row alone in the last block."""
+    parts = {part.name: part for part in search.parts_of(files[LENGTH])}
+    assert list(parts) == [
+        "embeddings",
+        *(f"block_{i}/{what}" for i in (1, 2) for what in ("attention", "feedforward", "output_bottleneck")),
+    ]
+    assert parts["embeddings"].products == LENGTH * 18 * 12
+    # Two bottlenecks and the value of the whole width, query and key, the output.
+    assert parts["block_1/attention"].products == LENGTH * (3 * 12 * 8 + 2 * 8 * 8 + 8 * 8)
+    assert parts["block_1/feedforward"].products == LENGTH * 2 * 2 * 8 * 10
+    assert parts["block_1/output_bottleneck"].products == LENGTH * 8 * 12
+    assert parts["block_2/feedforward"].products == 2 * 2 * 8 * 10
+    assert {part.group for part in parts.values()} == {"embeddings", "attention", "feedforward", "output_bottleneck"}
+
+
+def test_a_mixture_changes_its_parts_and_no_others(files, measured):
+    parts = search.parts_of(files[LENGTH])
+    levels = {"block_1/feedforward": "static_int8", "block_2/attention": "dynamic_int8", "embeddings": "float16"}
+    read = flatbuffer.read(build.build({LENGTH: files[LENGTH]}, search.mixture(parts, levels), measured))
+    (graph,) = read.subgraphs
+    kinds = collections.defaultdict(set)
+    for operator, kind in zip(graph.operators, flatbuffer.kinds(read), strict=True):
+        if kind == "FULLY_CONNECTED":
+            block, layer = graph.tensors[operator.outputs[0]].name.decode().split("/")[:2]
+            group = layer.split("_")[0] if layer.startswith(("feedforward", "output")) else "attention"
+            rows, weights = (graph.tensors[i].type for i in operator.inputs[:2])
+            kinds[f"{block}/{group}" if block.startswith("block") else block].add((rows, weights))
+    real, int8 = flatbuffer.FLOAT32, flatbuffer.INT8
+    assert kinds["block_1/feedforward"] == {(int8, int8)}
+    assert kinds["block_2/attention"] == {(real, int8)}
+    for name in ("block_1/attention", "block_1/output", "block_2/feedforward", "embeddings"):
+        assert kinds[name] == {(real, real)}, name
+
+
+@pytest.mark.parametrize("max_drop", [0.0, 0.1])
+def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, tmp_path):
+    found = search.search(files, measured, examples, max_drop, Bytes())
+    assert found.unit == "bytes" and found.searched_examples == found.scored_examples == 40
+    by_name = {one.name: one for one in found.candidates}
+    assert {"float32", "dynamic_int8", "static_int8", "dynamic_int4"} <= set(by_name)
+    chosen = by_name[found.chosen]
+    assert chosen.within and all(one.cost >= chosen.cost for one in found.candidates if one.within)
+    assert [one.cost for one in found.candidates] == sorted(one.cost for one in found.candidates)
+    for one in found.candidates:
+        assert one.within == (-one.difference.accuracy <= max_drop) and one.cost == one.bytes
+
+    # The chosen recipe, run by hand: even rows chose it, odd rows score it.
+    path = tmp_path / "chosen.tflite"
+    path.write_bytes(build.build(files, found.recipe, measured))
+    assert path.stat().st_size == chosen.bytes
+    labels = examples.features["label"]
+    right = TfliteClassifier(path).logits(examples.features).argmax(axis=1) == labels
+    drop = right.astype(float) - (examples.keras.argmax(axis=1) == labels)
+    assert drop[::2].mean() == pytest.approx(chosen.difference.accuracy)
+    assert drop[1::2].mean() == pytest.approx(found.scored.accuracy)
+    assert found.recipe.name == search.NAME and found.recipe.gate.max_score_drop == max(max_drop, 0.02)
+
+
+def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatch):
+    """With a grid of the two ends, the first file within is found by halving: its predecessor is not within."""
+    monkeypatch.setattr(search, "GRID", 2)
+    right = {"wanted": 5}
+
+    def difference(content, half):
+        """A loss that goes after some steps, known by the size."""
+        steps = right["sizes"].get(len(content))
+        return search.Difference(accuracy=0.0 if steps is None or steps >= right["wanted"] else -1.0, low=0, high=0)
+
+    parts = search.parts_of(files[LENGTH])
+    errors = search._errors(files, measured, parts, examples.half(0))
+    start, steps = search.path_of(parts, errors, search._costs(files, measured, parts, Bytes()))
+    assert len(steps) > 8
+    right["sizes"] = {
+        len(build.build(files, search.mixture(parts, search.levels_after(start, steps, k)), measured)): k
+        for k in range(len(steps) + 1)
+    }
+    uniform = {len(build.build(files, RECIPES[name], measured)) for name in search.UNIFORM}
+    assert len(right["sizes"]) == len(steps) + 1 and not uniform & set(right["sizes"])
+    monkeypatch.setattr(search, "_difference", difference)
+    monkeypatch.setattr(search, "UNIFORM", ())
+    found = search.search(files, measured, examples, 0.5, Bytes())
+    assert found.chosen == f"5 of {len(steps)} steps"
+    assert len(found.candidates) <= 2 + np.ceil(np.log2(len(steps)))
+
+
+def test_no_file_within(files, measured, examples, monkeypatch):
+    worse = search.Difference(accuracy=-0.1, low=-0.2, high=0.0)
+    monkeypatch.setattr(search, "_difference", lambda content, half: worse)
+    with pytest.raises(FailedError, match="not even float32 loses as little as 0.5 points"):
+        search.search(files, measured, dataclasses.replace(examples), 0.005, Bytes())

@@ -28,6 +28,17 @@ from mobilebert_tf.text_table import aligned
 RUNTIME = "libpywrap_litert_common.so,libc.so.6"
 """What counts as the runtime; the rest of the process is Python."""
 
+FAMILIES = {
+    "products in int8": r"q[sdu]8\w*gemm|qp8gemm",
+    "products in float": r"f32_gemm",
+    "to int8 and back": r"vcvt|pack_lh|rminmax|qduint8",
+    "softmax": r"expminusmax|rmax|softmax|reciprocal|vmulc",
+    "sums and scales": r"_v(add|mul|sub)\w*_ukernel",
+    "copies": r"memmove|memcpy|memset|transpose|slice|copy",
+    "tables": r"embedding_lookup|gather",
+}
+"""What functions are for, by a pattern of their names; the first that fits counts."""
+
 SHOWN = 0.01
 """Functions with a smaller share are added up as `others`."""
 
@@ -74,6 +85,14 @@ def shares(report: str) -> dict[str, float]:
             found[match[2]] = round(float(match[1]) / 100, 4)
     large = {name: share for name, share in sorted(found.items(), key=lambda one: -one[1]) if share >= SHOWN}
     return {**large, "others": round(1 - sum(large.values()), 4)}
+
+
+def families(shares: Mapping[str, float]) -> dict[str, float]:
+    """Shares added up by what functions are for; what is left as `the rest`."""
+    added = dict.fromkeys([*FAMILIES, "the rest"], 0.0)
+    for name, share in shares.items():
+        added[next((one for one, pattern in FAMILIES.items() if re.search(pattern, name)), "the rest")] += share
+    return added
 
 
 def _output(*words: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
-from mobilebert_tf.benchmarks import strategies, transfer
+from mobilebert_tf.benchmarks import kernels, strategies, transfer
 from mobilebert_tf.benchmarks.records import rates
 
 
@@ -135,6 +135,18 @@ def _instructions(found: Mapping[str, Any]) -> str:
     return _table(("", "instructions", f"ratio to `{baseline}`"), rows)
 
 
+def _kernels(found: Mapping[str, Any]) -> str:
+    """What a file's time is for, a column a file."""
+    subjects = found["subjects"]
+    columns = [kernels.families(one["shares"]) for one in subjects]
+    rows = [
+        (name, *(f"{share[name] * one['summary']['median']:.2f} ms" for share, one in zip(columns, subjects, strict=True)))
+        for name in columns[0]
+    ]
+    rows.append(("all", *(f"{one['summary']['median']:.2f} ms" for one in subjects)))
+    return _table(("", *(f"`{one['name']}`" for one in subjects)), rows)
+
+
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines: list[tuple[str, ...]] = [head, ("---", *("---:" for _ in head[1:])), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -161,6 +173,11 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "conversion": _conversion,
     "host": _host,
     "instructions": _instructions,
+    "texts-host": _host,
+    "texts-instructions": _instructions,
+    "long-host": _host,
+    "long-instructions": _instructions,
+    "kernels": _kernels,
 }
 
 

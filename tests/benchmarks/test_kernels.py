@@ -28,6 +28,18 @@ def test_shares_of_a_report():
     assert list(found)[0].startswith("tflite"), "largest first"
 
 
+def test_families():
+    found = kernels.families({
+        "xnn_qd8_f32_qc8w_gemm_minmax_ukernel_5x64c4": 0.5, "xnn_qs8_qc8w_gemm_minmax_fp32_ukernel": 0.1,
+        "xnn_f32_gemm_minmax_ukernel_7x32": 0.2, "xnn_f32_vadd_ukernel": 0.05, "xnn_f32_vmulc_ukernel": 0.05,
+        "xnn_qs8_f32_vcvt_ukernel": 0.04, "others": 0.06,
+    })  # fmt: skip
+    assert found["products in int8"] == pytest.approx(0.6) and found["products in float"] == 0.2
+    assert found["sums and scales"] == found["softmax"] == 0.05
+    assert found["to int8 and back"] == 0.04 and found["the rest"] == 0.06
+    assert sum(found.values()) == pytest.approx(1)
+
+
 def test_a_file_is_sampled(export_directory, tmp_path, capsys):
     if not shutil.which("perf"):
         pytest.skip("`perf` is not there (Debian: linux-perf)")

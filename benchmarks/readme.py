@@ -138,12 +138,13 @@ def _instructions(found: Mapping[str, Any]) -> str:
 def _kernels(found: Mapping[str, Any]) -> str:
     """What a file's time is for, a column a file."""
     subjects = found["subjects"]
+    medians = [one["summary"]["median"] for one in subjects]
     columns = [kernels.families(one["shares"]) for one in subjects]
     rows = [
-        (name, *(f"{share[name] * one['summary']['median']:.2f} ms" for share, one in zip(columns, subjects, strict=True)))
+        (name, *(f"{share[name] * ms:.2f} ms" for share, ms in zip(columns, medians, strict=True)))
         for name in columns[0]
     ]
-    rows.append(("all", *(f"{one['summary']['median']:.2f} ms" for one in subjects)))
+    rows.append(("all", *(f"{ms:.2f} ms" for ms in medians)))
     return _table(("", *(f"`{one['name']}`" for one in subjects)), rows)
 
 

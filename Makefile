@@ -4,18 +4,20 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+COMPAT := .venv-compat
 CODE := mobilebert_tf export benchmarks tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types clean-demo lock
+.PHONY: help demo test test-all compat lint types clean-demo lock
 
 help: ## show this list
 	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (about 8 minutes)"
 	@echo "make test        the fast tests"
 	@echo "make test-all    all tests: the slow ones, the report in a browser, the wheel"
+	@echo "make compat      the .tflite files on tflite-runtime 2.14: each right or refused (EXPORT=DIRECTORY of export)"
 	@echo "make lint        ruff"
 	@echo "make types       mypy"
-	@echo "make clean-demo  delete demo/, so that make demo starts over"
+	@echo "make clean-demo  delete demo/ and demo-compat/, so that make demo starts over"
 	@echo "make lock        work out requirements.lock again from setup.py"
 	@echo
 	@echo "The first of them installs everything into .venv. PYTHON=... chooses the interpreter (3.10 to 3.13)."
@@ -24,13 +26,54 @@ demo: $(STAMP)
 	@$(BIN)/mobilebert-tf pipeline --flagfile=demo.flags
 
 clean-demo:
-	rm -rf demo
+	rm -rf demo demo-compat
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -q
 
 test-all: $(STAMP)
 	@$(BIN)/python -m pytest -q -m ""
+
+# Without EXPORT: the demo's classifier by the recipes that an old runtime must take, and two that it must refuse.
+OLD := float32,float16,dynamic_int8_per_tensor,static_int8_per_tensor
+compat: $(STAMP) $(COMPAT)/installed
+	@set -e; \
+	if [ -z "$(EXPORT)" ]; then \
+		if [ ! -f demo/classifier/run.json ]; then \
+			echo "make: there is no demo/classifier; make demo first, or give EXPORT=DIRECTORY of mobilebert-tf export" >&2; \
+			exit 1; \
+		fi; \
+		$(BIN)/mobilebert-tf export --model=demo/classifier --output=demo-compat \
+			--evaluation=demo/corpus/sentences/eval.tsv --calibration=demo/corpus/sentences/train.tsv \
+			--recipes=$(OLD),dynamic_int8,static_int8; \
+	fi; \
+	$(BIN)/mobilebert-tf export verify $(or $(EXPORT),demo-compat) --python=$(COMPAT)/bin/python \
+		--must_run=$(if $(EXPORT),,$(OLD))
+
+# tflite-runtime has wheels up to Python 3.11, for NumPy 1. uv is asked where the PATH has no such Python.
+$(COMPAT)/installed:
+	@set -e; \
+	python=; \
+	wanted=$${COMPAT_PYTHON:-python3.11 python3.10 $$(uv python find -q 3.11 2> /dev/null || true)}; \
+	fits='import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))'; \
+	for candidate in $$wanted; do \
+		if "$$candidate" -c "$$fits" 2> /dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python$$COMPAT_PYTHON" ] && command -v uv > /dev/null && uv python install 3.11; then \
+		python=$$(uv python find -q 3.11); \
+	fi; \
+	if [ -z "$$python" ]; then \
+		echo "make: tflite-runtime 2.14 needs Python 3.10 or 3.11, which is not there ($$wanted); install it, or uv," \
+			"which fetches it (pip install uv), or give COMPAT_PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi; \
+	echo "Installing tflite-runtime 2.14 into $(COMPAT) with $$("$$python" -V) ..."; \
+	"$$python" -m venv --clear $(COMPAT); \
+	if ! $(COMPAT)/bin/python -m pip install -q --disable-pip-version-check 'tflite-runtime==2.14.0' 'numpy<2'; then \
+		echo "make: tflite-runtime 2.14.0 cannot be installed; there are wheels for Linux on x86-64 and ARM" >&2; \
+		exit 1; \
+	fi; \
+	touch $@
 
 lint: $(STAMP)
 	@$(BIN)/ruff check $(CODE)

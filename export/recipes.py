@@ -121,6 +121,17 @@ RECIPES = {
             gate=Gate(min_decision_agreement=0.95),
         ),
         Recipe(
+            name="static_int8_per_tensor",
+            description="the same with one scale a matrix: for runtimes before 2.18",
+            rules=(
+                Rule(operators=TABLES, per_channel=False),
+                Rule(activations="int8", per_channel=False),
+                Rule(layers="^classifier", per_channel=False),
+            ),
+            half=True,
+            gate=Gate(min_decision_agreement=0.95),
+        ),
+        Recipe(
             name="static_int8_full",
             description="everything in int8 by calibrated scales",
             rules=(Rule(operators=EVERYTHING, activations="int8"), INT8_TABLES, _FLOAT_ENDS),

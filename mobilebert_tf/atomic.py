@@ -35,6 +35,12 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def remove_left_aside(directory: Path) -> None:
+    """Delete what killed writers left in `directory`, where nobody writes now."""
+    for path in directory.glob(".[0-9]*.*"):
+        path.unlink()
+
+
 @contextlib.contextmanager
 def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a new directory beside `path`, which is absent or empty; rename it into place if the block succeeds."""

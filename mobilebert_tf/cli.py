@@ -38,6 +38,10 @@ COMMANDS = {
     "evaluate": ("mobilebert_tf.commands.evaluate:Evaluate", "model directory or .tflite + labelled text -> metrics"),
     "predict": ("mobilebert_tf.commands.predict:Predict", "model directory or .tflite + text -> answers"),
     "export": ("mobilebert_tf.commands.export:Export", "classifier -> verified .tflite variants"),
+    "export verify": (
+        "mobilebert_tf.commands.export_verify:ExportVerify",
+        "is an export directory, or a copy, what was exported?",
+    ),
     "convert": ("mobilebert_tf.commands.convert:Convert", "TF1, Hugging Face or own checkpoint -> another of these"),
     "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
     "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 
 from mobilebert_tf import atomic, provenance, quiet, run_directory
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.export import verify_directory
 from mobilebert_tf.options import option
 
 if TYPE_CHECKING:
     from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.export.variants import Checks
     from mobilebert_tf.model_directory import LoadedModel
+    from mobilebert_tf.tasks.classification import Example
 
 BUILDING = ".building"
 """Where files stand until all of them are there."""
+
+POOL = 1000
+"""Texts among which examples for the contracts are looked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +39,9 @@ class Export:
     command ends with status 1 after finishing the others.
 
     Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json, and report.json with
-    report.html and report.md made of it, which say what to ship.
+    report.html and report.md made of it, which say what to ship. RECIPE.contract.json has all that an
+    app must know of its file, and examples with the answers of that file; SHA256SUMS has the sum of
+    every file. `mobilebert-tf export verify OUTPUT` holds a copy to both, anywhere.
 
     --explain says where a quantised file loses precision: how far every layer is off the
     float32 file and how much of that is its own, and what the logits gain when a block or
@@ -54,9 +61,10 @@ class Export:
     model: str = option("fine-tuned model directory", is_input=True)
     output: str = option("directory for the files", identity=False)
     recipes: str | None = option(
-        "comma-separated: float32, float16, dynamic_int8, dynamic_int8_per_tensor (for old runtimes), static_int8, "
-        "static_int8_full, static_int16x8, weight_int4, dynamic_int4, or a file of your own that ends in .json; left "
-        "out: float32, float16, dynamic_int8 and, where there is text to calibrate on, static_int8",
+        "comma-separated: float32, float16, dynamic_int8, static_int8, dynamic_int8_per_tensor and "
+        "static_int8_per_tensor (both for old runtimes), static_int8_full, static_int16x8, weight_int4, dynamic_int4, "
+        "or a file of your own that ends in .json; left out: float32, float16, dynamic_int8 and, where there is text "
+        "to calibrate on, static_int8",
         None,
     )
     sequence_lengths: str | None = option(
@@ -125,11 +133,12 @@ class Export:
         rewrites = parse_rewrites(self.without_rewrites)
         done = run_directory.find_run(self, "export", self.output)
         if done and done.finished:
+            _sign(done)
             print(done.finished_line)
             _fail_if_rejected(done.record["summary"]["rejected"], done.directory)
             return
         quiet.start_tensorflow()
-        from mobilebert_tf.export import explain_report, report, search_report, signatures, variants
+        from mobilebert_tf.export import contract, explain_report, report, search_report, signatures, variants
         from mobilebert_tf.model_directory import load_model_directory
         from mobilebert_tf.models import ClassificationModel
         from mobilebert_tf.reporting import export_report
@@ -143,7 +152,7 @@ class Export:
             )
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
         task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1])
-        checks, calibrated_on, compared_on = self._checks(dataclasses.replace(loaded, task=task))
+        checks, calibrated_on, compared_on, texts = self._checks(dataclasses.replace(loaded, task=task))
 
         run = run_directory.open_run(self, "export", self.output)
         building = run.directory / BUILDING
@@ -164,6 +173,9 @@ class Export:
         )
         rows = made.variants
         save_task_files(building, loaded.tokenizer, task)
+        print("export: examples of what the files answer, for their contracts", flush=True)
+        recipes += [made.searched.recipe] if made.searched else []
+        contract.write_contracts(building, recipes, rows, task, loaded.tokenizer, texts, model)
         atomic.write_json(building / "report.json", found)
         export_report.write(building)
         if made.searched:
@@ -179,6 +191,7 @@ class Export:
         _publish(building, run.directory)
         rejected = [row.name for row in rows if not row.passed]
         run.finish(rejected=rejected)
+        _sign(run)
 
         print("\n" + report.table(found) + "\n")
         if made.searched:
@@ -191,6 +204,7 @@ class Export:
             else:
                 print(f"{one.recipe}: no part alone makes it better\n")
         print(f"export: {run.directory} has {', '.join(row.file for row in rows if row.file)} and report.json")
+        print(f"check a copy: mobilebert-tf export verify {run.directory}")
         print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
         if best := export_report.recommended(run.directory):
             print(f'next: mobilebert-tf predict --model={run.directory / best} --text="..."')
@@ -217,8 +231,8 @@ class Export:
         if Path(self.evaluation).resolve() == Path(self.calibration).resolve():
             raise UsageError("--max_drop: --calibration must be other texts than --evaluation, best the training text")
 
-    def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str]:
-        """What to calibrate and verify on, and what to call either in the report."""
+    def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str, list[Example]]:
+        """What to calibrate and verify on, what to call either in the report, and texts to show as examples."""
         from mobilebert_tf.benchmarks.host import Settings
         from mobilebert_tf.export import variants
         from mobilebert_tf.export.cost import Instructions, Milliseconds
@@ -252,7 +266,7 @@ class Export:
             max_drop=None if self.max_drop is None else self.max_drop / 100,
             cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=latency),
         )
-        return checks, calibrated_on, compared_on
+        return checks, calibrated_on, compared_on, spread(evaluation or texts, POOL)
 
 
 def _name(path: str | None) -> str:
@@ -267,6 +281,20 @@ def _publish(building: Path, directory: Path) -> None:
         place.parent.mkdir(exist_ok=True)
         path.replace(place)
     shutil.rmtree(building)
+
+
+def _sign(run: run_directory.Run) -> None:
+    """Write the sums of a finished run, the last file of an export, if a kill came before that.
+
+    They come from its record, not from the files: what has happened to a file since it was made shows.
+    """
+    path = run.directory / verify_directory.SUMS
+    if path.exists():
+        return
+    atomic.remove_left_aside(run.directory)
+    hashes = {name: output["sha256"] for name, output in run.record["outputs"].items()}
+    hashes[run_directory.RECORD] = provenance.sha256(run.directory / run_directory.RECORD)
+    atomic.write_text(path, verify_directory.sums_text(hashes))
 
 
 def _fail_if_rejected(rejected: list[str], directory: Path) -> None:

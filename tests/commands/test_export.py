@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_tf import cli
+from mobilebert_tf import cli, run_directory
 from mobilebert_tf.export import recipes
 
 
@@ -86,13 +86,49 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
         assert message in told.out
         assert f"float32 missed the gate; {output / 'report.json'} has the reason" in told.err.splitlines()[-1]
     assert sorted(path.name for path in output.iterdir()) == [
-        "dynamic_int8.tflite", "labels.txt", "rejected", "report.html", "report.json", "report.md", "run.json",
-        "task.json", "tokenizer.json", "vocab.txt",
+        "SHA256SUMS", "dynamic_int8.contract.json", "dynamic_int8.tflite", "labels.txt", "rejected", "report.html",
+        "report.json", "report.md", "run.json", "task.json", "tokenizer.json", "vocab.txt",
     ]  # fmt: skip
     assert [path.name for path in (output / "rejected").iterdir()] == ["float32.tflite"]
     report = json.loads((output / "report.json").read_text())
     assert [row["passed"] for row in report["variants"]] == [False, True]
     assert report["keras"] is None and "random ids" in report["parity_examples"]
+
+
+def test_a_kill_at_any_step_shows_and_the_same_command_finishes(classifier_directory, tmp_path: Path, capsys):
+    from mobilebert_tf.commands import export
+
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    words += ["--rounds=1", "--runs=1", "--parity_examples=4", "--recipes=float32"]
+
+    def publish_half(building: Path, directory: Path) -> None:
+        for path in sorted(building.iterdir())[:3]:
+            path.replace(directory / path.name)
+        raise KeyboardInterrupt
+
+    def leave_aside(run) -> None:
+        (output / ".4711.SHA256SUMS").write_text("half of i")
+        raise KeyboardInterrupt
+
+    for holder, name, interrupted in (
+        (export, "_publish", publish_half),
+        (run_directory.Run, "finish", _interrupt),
+        (export, "_sign", leave_aside),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(holder, name, interrupted)
+            assert cli.run(words) == 1
+        assert (output / "float32.contract.json").exists()
+        capsys.readouterr()
+        assert cli.run(["export", "verify", str(output)]) == 1
+        told = capsys.readouterr().err
+        assert "the export has not finished" in told and told.count("\n") == 1
+    # What remains to be written is the list of sums; nothing is made anew.
+    made = (output / "float32.tflite").stat().st_mtime_ns
+    assert cli.run(words) == 0
+    assert cli.run(["export", "verify", str(output)]) == 0
+    assert made == (output / "float32.tflite").stat().st_mtime_ns
 
 
 def test_what_each_rewrite_brings(classifier_directory, tmp_path: Path):
@@ -272,7 +308,7 @@ def _file(directory: Path, content: str) -> Path:
     return path
 
 
-def _interrupt(*_):
+def _interrupt(*_, **__):
     raise KeyboardInterrupt
 
 

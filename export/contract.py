@@ -1,0 +1,216 @@
+"""`RECIPE.contract.json`: all that an app has to know of `RECIPE.tflite`, and examples to try it with.
+
+The classes below are the file, field by field: their names are the keys. An app follows it so. Make word pieces
+of the text (`text.tokenizer`, `text.vocabulary`), cut them and put them in order (`text.layout`), take the signature
+for so many (`text.padding`), fill its inputs by their names, run it; the greatest value of the output
+(`answer.output`) is at the place of its label. `check_contract.py` does just this, and holds every answer to
+`examples` and `tolerance`, which `golden.py` explains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic, provenance
+from mobilebert_tf.export import check_contract, golden
+from mobilebert_tf.export.recipes import Recipe
+from mobilebert_tf.export.runtime import OUTPUT
+from mobilebert_tf.export.variants import Variant
+from mobilebert_tf.export.verify_directory import CONTRACT, SCHEMA
+from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class File:
+    """A file beside the contract."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vocabulary(File):
+    """A word piece a line; the number of the line, from 0 on, is its id."""
+
+    size: int
+    """Lines."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Padding:
+    """What fills the inputs after the ids, up to the length of the signature."""
+
+    least: int = 1
+    """The signature to take is the shortest with length >= min(number of ids + least, max_ids): a last id that has
+    padding after it sees it. A text that fills the longest signature has none."""
+    input_ids: int = 0
+    input_mask: int = 0
+    """The mask is 1 for every id."""
+    segment_ids: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Text:
+    """How texts become ids."""
+
+    tokenizer: dict[str, Any]
+    """`kind` wordpiece is BERT's: control characters go; white space separates words, every punctuation character is
+    one, with `split_cjk` every CJK character too; `lower_case`; `strip_accents` takes combining marks away after
+    NFD. A word is split into the longest pieces of the vocabulary from its start on, those after the first with ##
+    before them; it is [UNK] if that fails or it has more than `max_characters_per_word`."""
+    vocabulary: Vocabulary
+    special_tokens: dict[str, int]
+    """Ids of the pieces that stand for no text."""
+    layout: list[str]
+    """What follows what: special tokens, `text` and, if the task is about two, `text_b`."""
+    segment_ids: list[int]
+    """Of each part of the layout."""
+    max_ids: int
+    """Most ids, special tokens included: the length of the longest signature."""
+    truncation: str = "longest_first"
+    """While there are more, the longer of the texts loses its last piece; of equally long ones `text_b`."""
+    padding: Padding = dataclasses.field(default_factory=Padding)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the output means."""
+
+    output: str
+    """Name of the output, one value [C] a label."""
+    softmax: bool
+    """Whether probabilities are the softmax of it; else it has them itself."""
+    labels: list[str]
+    """In the order of the values."""
+    labels_file: File
+    """Has them too, one a line."""
+    decision: str = "argmax"
+    """The label with the greatest value is the answer."""
+    thresholds: dict[str, float] | None = None
+    """Least probability, by label, with which it is an answer; null: there is none."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What the file asks of a runtime."""
+
+    oldest: str
+    """The first TensorFlow Lite that has its operators; those before refuse it. LiteRT is later than all."""
+    float16_arithmetic: bool
+    """Whether ARM processors that can compute in float16 what is float in the file. Others never do."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contract:
+    """The whole file."""
+
+    schema: int = SCHEMA
+    """Fields may be added under the same number; a reader refuses another one."""
+    file: File
+    recipe: str
+    description: str
+    """Of the recipe, in words."""
+    task: str
+    """classification."""
+    signatures: list[dict[str, Any]]
+    """Shortest first: `name`; `length` T; `inputs` and `outputs`, each with `name`, `dtype` and `shape`."""
+    text: Text
+    answer: Answer
+    runtime: Runtime
+    tolerance: golden.Tolerance
+    examples: list[golden.Golden]
+    model: dict[str, Any]
+    """`name` of what was exported, and `weights_sha256`."""
+    made_by: dict[str, Any]
+    """Command, commit, versions, date; and the machine that the outputs of the examples are from."""
+
+
+def write_contracts(
+    directory: Path, recipes: Sequence[Recipe], variants: Sequence[Variant], task: ClassificationTask,
+    tokenizer: Tokenizer, pool: Sequence[Example], model: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write a contract beside each file in `directory` that passed its gate.
+
+    Args:
+      directory: has vocab.txt and labels.txt too.
+      recipes: of all files.
+      variants: what each became.
+      task: as exported: its length is that of the longest signature.
+      tokenizer: of the task.
+      pool: texts to choose examples from; none: built-in sentences.
+      model: name and hash of what was exported.
+    """
+    text = _text(directory, task, tokenizer)
+    answers: dict[str, Answer] = {}
+    files: dict[str, golden.File] = {}
+    for variant in variants:
+        if not variant.passed:
+            continue
+        path = directory / str(variant.file)
+        signatures = check_contract.read_signatures(check_contract.load(path))
+        answer = _answer(directory, signatures, task)
+        known = {"signatures": signatures, "text": dataclasses.asdict(text), "answer": dataclasses.asdict(answer)}
+        files[variant.name], answers[variant.name] = golden.File(path, known, task, tokenizer), answer
+    if not files:
+        return
+    texts = max(files.values(), key=lambda file: len(file.contract["signatures"])).choose(pool)
+    made_by = provenance.describe()
+    for recipe, variant in zip(recipes, variants, strict=True):
+        if variant.name not in files:
+            continue
+        file = files[variant.name]
+        examples = file.answers(texts)
+        rounds = bool(variant.half) or any(rule.activations != "float" for rule in recipe.rules)
+        contract = Contract(
+            file=_file(file.path),
+            recipe=variant.name,
+            description=variant.description,
+            task=task.name,
+            signatures=file.contract["signatures"],
+            text=text,
+            answer=answers[variant.name],
+            runtime=Runtime(oldest=str(variant.oldest_runtime), float16_arithmetic=bool(variant.half)),
+            tolerance=file.tolerance(examples, rounds),
+            examples=examples,
+            model=model,
+            made_by=made_by,
+        )
+        atomic.write_text(directory / f"{variant.name}{CONTRACT}", _as_json(contract))
+
+
+def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: ClassificationTask) -> Answer:
+    output = signatures[0]["outputs"][0]["name"]
+    labels_file = _file(directory / "labels.txt")
+    return Answer(output=output, softmax=output == OUTPUT, labels=list(task.labels), labels_file=labels_file)
+
+
+def _text(directory: Path, task: ClassificationTask, tokenizer: Tokenizer) -> Text:
+    paired = task.text_pair_column is not None
+    vocabulary = _file(directory / "vocab.txt")
+    return Text(
+        tokenizer={"kind": "wordpiece", **dataclasses.asdict(tokenizer.rules)},
+        vocabulary=Vocabulary(**dataclasses.asdict(vocabulary), size=tokenizer.size),
+        special_tokens={token: tokenizer.id(token) for token in SPECIAL_TOKENS},
+        layout=["[CLS]", "text", "[SEP]", *(["text_b", "[SEP]"] if paired else [])],
+        segment_ids=[0, 0, 0, *([1, 1] if paired else [])],
+        max_ids=task.max_seq_length,
+    )
+
+
+def _file(path: Path) -> File:
+    content = path.read_bytes()
+    return File(name=path.name, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _as_json(contract: Contract) -> str:
+    """With lists of numbers on one line each."""
+    text = json.dumps(dataclasses.asdict(contract), indent=2, ensure_ascii=False)
+    return re.sub(r"\[\n\s+(-?\d[^\[\]{}\"]*?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"

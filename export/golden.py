@@ -1,0 +1,201 @@
+"""Texts with the answers of one `.tflite` file, by which other code, other runtimes and other machines are checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf.export import check_contract
+from mobilebert_tf.export.examples import spread
+from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.tokenization import Tokenizer
+
+CANDIDATES = 6
+"""Texts to choose each example from."""
+
+SENTENCES = (
+    "Returns the sum of all elements along the given axis.",
+    "The train was late again, so we missed the first act.",
+    "A warm, funny and unexpectedly moving film.",
+    "Is there anything I can do about the noise?",
+    "He paid $42.50 for two tickets (row 7, seats 11-12).",
+    "I would not recommend this phone to anyone!",
+)
+"""For want of the task's own."""
+
+FOREIGN = "Crème brûlée in İSTANBUL, 東京 and Москва: 5 € – naïve? 🙂"
+"""Accents, capitals without a lower case of their own, CJK, Cyrillic, signs; in every contract."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Golden:
+    """One example. All numbers of a contract have nine digits, which float32 has at most."""
+
+    shows: str
+    """Why it is there."""
+    text: str
+    text_b: str | None
+    """null: the task is about one text."""
+    ids: list[int]
+    """After cutting, with the special tokens, without padding."""
+    segment_ids: list[int]
+    """As many."""
+    signature: str
+    """The one to use for so many ids."""
+    output: list[float]
+    """What the file gave, by LiteRT on the machine in `made_by`, with one thread."""
+    probabilities: list[float]
+    """In the order of the labels."""
+    answer: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far the output of another runtime or processor may lie from that of an example, in any of its values.
+
+    Where the two greatest values of an example lie further apart than twice this, the answer must be the same.
+    """
+
+    output: float
+    """Three times `other_kernels`, and at least 1e-4 of `scale` (sums in another order), or 1e-2 of it if a runtime may
+    compute in float16 or rounds activations to integers: there one rounding moves all that follows. An old runtime
+    and emulated ARM processors lay 0.7 to 1.4 times as far from XNNPACK on this machine as LiteRT's own kernels."""
+    scale: float
+    """Largest value of any output."""
+    other_kernels: float | None
+    """How far the outputs move when LiteRT runs the file by its own kernels, without XNNPACK; null: it cannot."""
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A `.tflite` file that examples are made with."""
+
+    path: Path
+    contract: Mapping[str, Any]
+    """Its contract as far as it is known: signatures, text, answer."""
+    task: ClassificationTask
+    tokenizer: Tokenizer
+
+    def answer(self, interpreter: Any, shows: str, example: Example) -> Golden:
+        """An example with what the file says to it."""
+        features = self.task.features([example], self.tokenizer)
+        count = int(features["input_mask"].sum())
+        ids, segment_ids = (features[name][0, :count].tolist() for name in ("input_ids", "segment_ids"))
+        signature = check_contract.choose_signature(self.contract["signatures"], count, self.contract["text"])
+        values = check_contract.run(interpreter, signature, ids, segment_ids, self.contract)
+        output = [float(f"{value:.9g}") for value in values]
+        likely = check_contract.softmax(output) if self.contract["answer"]["softmax"] else output
+        return Golden(
+            shows=shows,
+            text=example.text,
+            text_b=example.text_pair,
+            ids=ids,
+            segment_ids=segment_ids,
+            signature=signature["name"],
+            output=output,
+            probabilities=[float(f"{value:.9g}") for value in likely],
+            answer=self.task.labels[output.index(max(output))],
+        )
+
+    def answers(self, texts: Sequence[tuple[str, Example]]) -> list[Golden]:
+        """The examples with these reasons and texts."""
+        interpreter = check_contract.load(self.path)
+        return [self.answer(interpreter, shows, example) for shows, example in texts]
+
+    def tolerance(self, examples: Sequence[Golden], rounds: bool) -> Tolerance:
+        """How far other kernels may differ. `rounds`: they may round what is computed here in float32."""
+        from ai_edge_litert.interpreter import OpResolverType
+
+        scale = max(abs(value) for example in examples for value in example.output)
+        try:
+            plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            interpreter = check_contract.load(self.path, experimental_op_resolver_type=plain)
+            other = max(
+                abs(a - b)
+                for one in examples
+                for a, b in zip(
+                    one.output,
+                    self.answer(interpreter, one.shows, Example(one.text, one.text_b)).output,
+                    strict=True,
+                )
+            )
+        except check_contract.RefusedError:
+            other = None
+        allowed = max((1e-2 if rounds else 1e-4) * scale, 3 * (other or 0.0))
+        rounded = None if other is None else float(f"{other:.3g}")
+        return Tolerance(output=float(f"{allowed:.3g}"), scale=scale, other_kernels=rounded)
+
+    def choose(self, pool: Sequence[Example]) -> list[tuple[str, Example]]:
+        """Texts that show what can go wrong, each with what it shows: one for each length, one that is cut, one
+        without a word, those beyond ASCII. Of several for one purpose the one that the file decides most clearly.
+
+        Args:
+          pool: the task's own texts; none: the built-in sentences.
+        """
+        interpreter = check_contract.load(self.path)
+
+        def clarity(example: Example) -> float:
+            second, best = sorted(self.answer(interpreter, "", example).output)[-2:]
+            return best - second
+
+        return [(shows, max(spread(few, CANDIDATES), key=clarity)) for shows, few in self._purposes(pool)]
+
+    def _purposes(self, pool: Sequence[Example]) -> Iterator[tuple[str, list[Example]]]:
+        """What an example is to show, and the texts that do."""
+        paired = self.task.text_pair_column is not None
+        longest = self.contract["text"]["max_ids"]
+        pool = [one for one in pool if all(_is_usable(text, longest) for text in (one.text, one.text_pair or ""))]
+        if not pool:
+            others = itertools.cycle(SENTENCES)
+            next(others)
+            pool = [Example(text, next(others) if paired else None) for text in SENTENCES]
+        counts = self._counts(pool)
+        least = 1
+        for signature in self.contract["signatures"]:
+            most = longest if signature["length"] == longest else signature["length"] - 1
+            fitting = [one for one, count in zip(pool, counts, strict=True) if least <= count <= most]
+            yield f"{least} to {most} ids", fitting or [self._joined(pool, least, most)]
+            least = most + 1
+        cut = [one for one, count in zip(pool, counts, strict=True) if count > longest]
+        yield f"cut to {longest} ids", cut or [self._joined(pool, longest + 1, longest + 8)]
+        yield "no word", [Example("", pool[0].text_pair)]
+        if foreign := [one for one in pool if not (one.text + (one.text_pair or "")).isascii()]:
+            yield "not ASCII", foreign
+        yield "not ASCII, built in", [Example(FOREIGN, FOREIGN if paired else None)]
+
+    def _counts(self, examples: Sequence[Example]) -> list[int]:
+        """Ids of each before cutting, special tokens included."""
+        first = self.tokenizer.encode_batch([one.text for one in examples])
+        second = self.tokenizer.encode_batch([one.text_pair or "" for one in examples])
+        special = 2 if self.task.text_pair_column is None else 3
+        return [len(a) + len(b) + special for a, b in zip(first, second, strict=True)]
+
+    def _joined(self, pool: Sequence[Example], least: int, most: int) -> Example:
+        """Several texts in one, where none is as long."""
+        if self.task.text_pair_column is None:
+            return Example(self._beginning([one.text for one in pool], least - 2, most - 2))
+        half = (most - 3) // 2
+        second = self._beginning([one.text_pair or "" for one in pool], min(1, half), half)
+        left = 3 + len(self.tokenizer.encode(second).ids)
+        return Example(self._beginning([one.text for one in pool], least - left, most - left), second)
+
+    def _beginning(self, texts: Sequence[str], least: int, most: int) -> str:
+        """As much of the texts as has from `least` to `most` word pieces, best to the end of a word."""
+        words = itertools.islice(itertools.cycle(" ".join(texts).split() or ["a"]), most + 1)
+        text = " ".join(words)
+        ends = [match.end() for match in re.finditer(r"\S+", text)]
+        for places in (ends, range(1, ends[0] + 1)):
+            pieces = self.tokenizer.encode_batch([text[:place] for place in places])
+            fitting = [place for place, ids in zip(places, pieces, strict=True) if least <= len(ids) <= most]
+            if fitting:
+                return text[: fitting[-1]]
+        return " ".join(["a"] * least)
+
+
+def _is_usable(text: str, longest: int) -> bool:
+    """Whether a text can stand in JSON, and is not a book."""
+    return len(text) <= 20 * longest and not any("\ud800" <= c <= "\udfff" for c in text)

@@ -1,0 +1,48 @@
+"""`export verify`: is an export directory what was exported?"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.export import verify_directory
+from mobilebert_tf.options import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportVerify:
+    """Check a finished export directory, or a copy of it, and run its files.
+
+    Every file must be the one in SHA256SUMS, and none be missing or added. Every .tflite file must have the
+    inputs, outputs, vocabulary and labels of its contract, and answer the contract's examples as it did when it
+    was exported. Prints a line a file, and what the whole comes to; ends with status 1 if that is not good.
+
+    Where there is no TensorFlow, `python export/verify_directory.py DIR` does the same with NumPy and LiteRT alone.
+
+    Examples:
+      mobilebert-tf export verify runs/exported
+      mobilebert-tf export verify runs/exported --python=old/bin/python --must_run=float32,dynamic_int8_per_tensor
+    """
+
+    POSITIONAL: ClassVar[str] = "directory"
+
+    directory: str = option("what `export` wrote, or a copy")
+    python: str | None = option(
+        "interpreter of another environment, whose LiteRT or tflite-runtime runs the files; left out: this one", None
+    )
+    must_run: str | None = option(
+        "recipes whose files have to run, comma-separated; a runtime may refuse others if their contracts say that it "
+        "is too old; left out: all",
+        None,
+    )
+
+    def run(self) -> None:
+        """Look, run, tell. Raises FailedError: something is not as it was; UsageError: it is no export."""
+        must_run = verify_directory.split(self.must_run)
+        try:
+            print(verify_directory.verify(Path(self.directory), self.python or sys.executable, must_run))
+        except verify_directory.NotVerifiedError as error:
+            raise (UsageError if error.status == 2 else FailedError)(str(error)) from None

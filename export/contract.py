@@ -161,6 +161,7 @@ def write_contracts(
         files[variant.name], answers[variant.name] = golden.File(path, known, task, tokenizer), answer
     if not files:
         return
+    pool = golden.usable(pool, task)
     texts = max(files.values(), key=lambda file: len(file.contract["signatures"])).choose(pool)
     made_by = provenance.describe()
     for recipe, variant in zip(recipes, variants, strict=True):
@@ -178,7 +179,7 @@ def write_contracts(
             text=text,
             answer=answers[variant.name],
             runtime=Runtime(oldest=str(variant.oldest_runtime), float16_arithmetic=bool(variant.half)),
-            tolerance=file.tolerance(examples, rounds),
+            tolerance=file.tolerance(examples, pool, rounds),
             examples=examples,
             model=model,
             made_by=made_by,

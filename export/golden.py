@@ -17,6 +17,9 @@ from mobilebert_tf.tokenization import Tokenizer
 CANDIDATES = 6
 """Texts to choose each example from."""
 
+FURTHER = 16
+"""Texts on which other kernels are tried, besides the examples: those alone missed the largest difference by half."""
+
 SENTENCES = (
     "Returns the sum of all elements along the given axis.",
     "The train was late again, so we missed the first act.",
@@ -65,9 +68,23 @@ class Tolerance:
     compute in float16 or rounds activations to integers: there one rounding moves all that follows. An old runtime
     and emulated ARM processors lay 0.7 to 1.4 times as far from XNNPACK on this machine as LiteRT's own kernels."""
     scale: float
-    """Largest value of any output."""
+    """Largest value of any output of the examples."""
     other_kernels: float | None
-    """How far the outputs move when LiteRT runs the file by its own kernels, without XNNPACK; null: it cannot."""
+    """How far outputs move when LiteRT runs the file by its own kernels, without XNNPACK: the most over the examples
+    and 16 more texts. null: it cannot."""
+
+
+def usable(texts: Sequence[Example], task: ClassificationTask) -> list[Example]:
+    """Those that can stand in JSON and are no books; if there are none, built-in sentences for this task."""
+
+    def fits(text: str) -> bool:
+        return len(text) <= 20 * task.max_seq_length and not any("\ud800" <= c <= "\udfff" for c in text)
+
+    if found := [one for one in texts if fits(one.text) and fits(one.text_pair or "")]:
+        return found
+    if task.text_pair_column is None:
+        return [Example(text) for text in SENTENCES]
+    return [Example(*pair) for pair in zip(SENTENCES, [*SENTENCES[1:], SENTENCES[0]], strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,35 +123,40 @@ class File:
         interpreter = check_contract.load(self.path)
         return [self.answer(interpreter, shows, example) for shows, example in texts]
 
-    def tolerance(self, examples: Sequence[Golden], rounds: bool) -> Tolerance:
-        """How far other kernels may differ. `rounds`: they may round what is computed here in float32."""
+    def tolerance(self, examples: Sequence[Golden], pool: Sequence[Example], rounds: bool) -> Tolerance:
+        """How far other kernels may lie from these examples.
+
+        Args:
+          examples: of this file.
+          pool: further texts to try both kernels on.
+          rounds: whether kernels may round what others compute in float32.
+        """
         from ai_edge_litert.interpreter import OpResolverType
 
         scale = max(abs(value) for example in examples for value in example.output)
+        texts = [*(Example(one.text, one.text_b) for one in examples), *spread(pool, FURTHER)]
         try:
-            plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            interpreter = check_contract.load(self.path, experimental_op_resolver_type=plain)
-            other = max(
-                abs(a - b)
-                for one in examples
-                for a, b in zip(
-                    one.output,
-                    self.answer(interpreter, one.shows, Example(one.text, one.text_b)).output,
-                    strict=True,
-                )
+            plain = check_contract.load(
+                self.path, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             )
+            moved = self._largest_difference(check_contract.load(self.path), plain, texts)
         except check_contract.RefusedError:
-            other = None
-        allowed = max((1e-2 if rounds else 1e-4) * scale, 3 * (other or 0.0))
-        rounded = None if other is None else float(f"{other:.3g}")
-        return Tolerance(output=float(f"{allowed:.3g}"), scale=scale, other_kernels=rounded)
+            moved = None
+        allowed = max((1e-2 if rounds else 1e-4) * scale, 3 * (moved or 0.0))
+        other = None if moved is None else float(f"{moved:.3g}")
+        return Tolerance(output=float(f"{allowed:.3g}"), scale=scale, other_kernels=other)
+
+    def _largest_difference(self, first: Any, second: Any, texts: Sequence[Example]) -> float:
+        """Between any outputs of two interpreters."""
+        pairs = ((self.answer(first, "", text).output, self.answer(second, "", text).output) for text in texts)
+        return max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
     def choose(self, pool: Sequence[Example]) -> list[tuple[str, Example]]:
         """Texts that show what can go wrong, each with what it shows: one for each length, one that is cut, one
         without a word, those beyond ASCII. Of several for one purpose the one that the file decides most clearly.
 
         Args:
-          pool: the task's own texts; none: the built-in sentences.
+          pool: of `usable`.
         """
         interpreter = check_contract.load(self.path)
 
@@ -146,13 +168,7 @@ class File:
 
     def _purposes(self, pool: Sequence[Example]) -> Iterator[tuple[str, list[Example]]]:
         """What an example is to show, and the texts that do."""
-        paired = self.task.text_pair_column is not None
         longest = self.contract["text"]["max_ids"]
-        pool = [one for one in pool if all(_is_usable(text, longest) for text in (one.text, one.text_pair or ""))]
-        if not pool:
-            others = itertools.cycle(SENTENCES)
-            next(others)
-            pool = [Example(text, next(others) if paired else None) for text in SENTENCES]
         counts = self._counts(pool)
         least = 1
         for signature in self.contract["signatures"]:
@@ -165,18 +181,22 @@ class File:
         yield "no word", [Example("", pool[0].text_pair)]
         if foreign := [one for one in pool if not (one.text + (one.text_pair or "")).isascii()]:
             yield "not ASCII", foreign
-        yield "not ASCII, built in", [Example(FOREIGN, FOREIGN if paired else None)]
+        yield "not ASCII, built in", [Example(FOREIGN, FOREIGN if self._is_paired else None)]
+
+    @property
+    def _is_paired(self) -> bool:
+        return self.task.text_pair_column is not None
 
     def _counts(self, examples: Sequence[Example]) -> list[int]:
         """Ids of each before cutting, special tokens included."""
         first = self.tokenizer.encode_batch([one.text for one in examples])
         second = self.tokenizer.encode_batch([one.text_pair or "" for one in examples])
-        special = 2 if self.task.text_pair_column is None else 3
+        special = 3 if self._is_paired else 2
         return [len(a) + len(b) + special for a, b in zip(first, second, strict=True)]
 
     def _joined(self, pool: Sequence[Example], least: int, most: int) -> Example:
         """Several texts in one, where none is as long."""
-        if self.task.text_pair_column is None:
+        if not self._is_paired:
             return Example(self._beginning([one.text for one in pool], least - 2, most - 2))
         half = (most - 3) // 2
         second = self._beginning([one.text_pair or "" for one in pool], min(1, half), half)
@@ -194,8 +214,3 @@ class File:
             if fitting:
                 return text[: fitting[-1]]
         return " ".join(["a"] * least)
-
-
-def _is_usable(text: str, longest: int) -> bool:
-    """Whether a text can stand in JSON, and is not a book."""
-    return len(text) <= 20 * longest and not any("\ud800" <= c <= "\udfff" for c in text)

@@ -168,7 +168,10 @@ def _run(directory: Path, name: str, python: str) -> Finding:
     file = f"{name.removesuffix(CONTRACT)}.tflite"
     program = Path(__file__).with_name("check_contract.py").resolve()
     try:
-        done = subprocess.run([python, str(program), str(directory), name], capture_output=True, text=True)
+        # Names of this directory's other modules are not to be found by what the program imports.
+        environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+        command = [python, str(program), str(directory), name]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except OSError as error:
         raise NotVerifiedError(f"{python}: cannot be started ({error.strerror})", 2) from None
     try:

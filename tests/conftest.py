@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,37 @@ def export_directory(
         runs=3,
     ).run()
     return directory
+
+
+@pytest.fixture
+def resigned(tmp_path: Path) -> Callable[[Path, Callable[[Path], object]], Path]:
+    """A copy of an export directory after a change, with all sums as if it had been exported so."""
+    import hashlib
+    import json
+    import shutil
+
+    from mobilebert_tf.export import verify_directory
+
+    def sums(directory: Path) -> dict[str, str]:
+        files = [path for path in directory.rglob("*") if path.is_file() and path.name != verify_directory.SUMS]
+        return {path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    def change(directory: Path, how: Callable[[Path], object]) -> Path:
+        copy = shutil.copytree(directory, tmp_path / f"resigned_{len(list(tmp_path.glob('resigned_*')))}")
+        before = sums(copy)
+        how(copy)
+        for path in copy.glob(f"*{verify_directory.CONTRACT}"):
+            contract = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(contract, dict):
+                continue
+            places = contract.get("file"), contract["text"]["vocabulary"], contract.get("answer", {}).get("labels_file")
+            for file in filter(None, places):
+                content = (copy / file["name"]).read_bytes()
+                # Only what the change has changed: a contract that names another file is to stay wrong.
+                if before.get(file["name"]) == file["sha256"]:
+                    file.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+            path.write_text(json.dumps(contract), encoding="utf-8")
+        (copy / verify_directory.SUMS).write_text(verify_directory.sums_text(sums(copy)))
+        return copy
+
+    return change

@@ -10,7 +10,7 @@ from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.convert import convert
 from mobilebert_tf.export.quantize import quantize
 from mobilebert_tf.export.ranges import Ranges
-from mobilebert_tf.export.recipes import Recipe
+from mobilebert_tf.export.recipes import TARGETS, Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.signatures import write_saved_model
 from mobilebert_tf.models import ClassificationModel
@@ -20,7 +20,10 @@ HALF_LARGEST = 65504 / 4
 
 
 def convert_lengths(
-    model: ClassificationModel, lengths: Sequence[int], rewrites: Sequence[str] = tuple(REWRITES)
+    model: ClassificationModel,
+    lengths: Sequence[int],
+    rewrites: Sequence[str] = tuple(REWRITES),
+    target: str = TARGETS[0],
 ) -> dict[int, bytes]:
     """float32 files with one graph each, by its length T.
 
@@ -34,7 +37,7 @@ def convert_lengths(
     for length in lengths:
         with tempfile.TemporaryDirectory() as saved_model:
             with quiet.native_stderr_hidden():
-                write_saved_model(model, length, max(lengths), saved_model, rewrites)
+                write_saved_model(model, length, max(lengths), saved_model, rewrites, target)
             files[length] = convert(saved_model)
     return files
 

@@ -35,7 +35,8 @@ def convert(saved_model: str | os.PathLike[str]) -> bytes:
         flatbuffer.use_lookups(model)
         # The converter calls the result by the function's name, and recipes name layers.
         graph = model.subgraphs[0]
-        graph.tensors[graph.outputs[0]].name = b"classifier/logits"
+        (output,) = model.signatureDefs[0].outputs
+        graph.tensors[graph.outputs[0]].name = b"classifier/" + output.name
         return flatbuffer.write(model)
     # Raised out here, the pages that the converter wrote stay hidden unless --debug asks for them.
     reason = next(iter(str(failure).strip().splitlines()), type(failure).__name__)

@@ -201,10 +201,15 @@ def mark_half(model: Any) -> None:
 
     XNNPACK does so on ARM processors with float16 arithmetic and nowhere else; a plain runtime ignores it.
     """
+    add_metadata(model, "reduced_precision_support", b"fp16accfp16")
+
+
+def add_metadata(model: Any, name: str, content: bytes) -> None:
+    """A buffer of this name, beside the graphs; runtimes that do not know it take no notice."""
     buffer, metadata = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(b"fp16accfp16", np.uint8)
+    buffer.data = np.frombuffer(content, np.uint8)
     model.buffers.append(buffer)
-    metadata.name, metadata.buffer = "reduced_precision_support", len(model.buffers) - 1
+    metadata.name, metadata.buffer = name, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), metadata]
 
 

@@ -63,9 +63,10 @@ BATCH_MATMUL and so is what every file needs (`tflite/tools/versioning/runtime_v
 _NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 
 
-def read_operators(path: str | os.PathLike[str]) -> Operators:
-    """The operators of a file, signatures and control flow included."""
-    model = schema.Model.GetRootAsModel(Path(path).read_bytes(), 0)
+def read_operators(file: str | os.PathLike[str] | bytes) -> Operators:
+    """The operators of a file, or of its content; signatures and control flow included."""
+    content = file if isinstance(file, bytes) else Path(file).read_bytes()
+    model = schema.Model.GetRootAsModel(content, 0)
     names, foreign = [], []
     versions: dict[str, int] = {}
     for i in range(model.OperatorCodesLength()):

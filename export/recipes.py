@@ -20,6 +20,10 @@ TABLES = ("EMBEDDING_LOOKUP",)
 EVERYTHING = ("*",)
 """All that the quantizer knows."""
 
+TARGETS = ("litert", "mediapipe")
+"""Whom a file is laid out for. litert: apps that run it themselves, with a signature for each length. mediapipe: its
+TextClassifier, with one length, probabilities, and vocabulary and labels inside."""
+
 WEIGHTS = ("float32", "float16", "int8", "int4")
 ACTIVATIONS = ("float", "dynamic", "int8", "int16")
 
@@ -68,6 +72,8 @@ class Recipe:
     name: str
     description: str
     rules: tuple[Rule, ...] = ()
+    target: str = "litert"
+    """One of TARGETS."""
     half: bool = False
     """On ARM processors that can, what is left in float is computed in float16."""
     gate: Gate = Gate(min_decision_agreement=0.97)
@@ -151,6 +157,12 @@ RECIPES = {
             description="weights int4, activations quantised per token while running",
             rules=(INT8_TABLES, Rule(weights="int4")),
         ),
+        Recipe(
+            name="mediapipe",
+            description="dynamic int8 for MediaPipe's TextClassifier: one length, vocabulary and labels inside",
+            rules=(INT8_TABLES, Rule()),
+            target="mediapipe",
+        ),
     )
 }
 
@@ -213,6 +225,8 @@ def _recipe(path: Path, content: Any) -> Recipe:
     if not isinstance(found, list):
         raise UsageError(f"{path}: the rules of {values['name']} must be a list of objects")
     rules = tuple(_rule(path, rule) for rule in found)
+    if values.get("target", TARGETS[0]) not in TARGETS:
+        raise UsageError(f"{path}: target {values['target']!r}; there are {', '.join(TARGETS)}")
     return Recipe(**{"description": f"as in {path.name}", **values, "rules": rules, "gate": gate})
 
 

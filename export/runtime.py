@@ -19,6 +19,9 @@ INPUTS = ("input_ids", "input_mask", "segment_ids")
 OUTPUT = "logits"
 """Name of the output in every signature: float32 [1, C]."""
 
+PROBABILITIES = "probabilities"
+"""Name of the output in files for MediaPipe, which end in the softmax."""
+
 
 class TfliteClassifier:
     """Logits from a file that `export` wrote.
@@ -32,12 +35,17 @@ class TfliteClassifier:
         with the named inputs and the output.
     """
 
+    output: str
+    """OUTPUT or PROBABILITIES."""
+
     def __init__(self, path: str | os.PathLike[str], threads: int = 1):
         self.path = Path(path)
         interpreter = load_interpreter(self.path, threads)
         self._runners: dict[int, Any] = {}
         for name, signature in interpreter.get_signature_list().items():
-            if set(signature["inputs"]) == set(INPUTS) and OUTPUT in signature["outputs"]:
+            output = next((one for one in (OUTPUT, PROBABILITIES) if one in signature["outputs"]), None)
+            if set(signature["inputs"]) == set(INPUTS) and output:
+                self.output = output
                 runner = interpreter.get_signature_runner(name)
                 self._runners[int(runner.get_input_details()[INPUTS[0]]["shape"][-1])] = runner
         if not self._runners:
@@ -69,7 +77,19 @@ class TfliteClassifier:
     ) -> np.ndarray:
         """float32 [n, C] for the features of a task: `input_ids`, `input_mask`, `segment_ids` [n, T].
 
-        Each row runs in the signature that `choose_length` names, or in that of `length`.
+        Each row runs in the signature that `choose_length` names, or in that of `length`. Of a file that
+        gives probabilities, their logarithms: the same to every softmax.
+
+        Raises:
+          UsageError: a row has more tokens than the longest signature takes.
+        """
+        values = self.run(features, length, show_progress)
+        return np.log(np.maximum(values, np.finfo(np.float32).tiny)) if self.output == PROBABILITIES else values
+
+    def run(
+        self, features: Mapping[str, np.ndarray], length: int | None = None, show_progress: bool = False
+    ) -> np.ndarray:
+        """What the file gives as it is, logits or probabilities; else as `logits`.
 
         Raises:
           UsageError: a row has more tokens than the longest signature takes.
@@ -84,7 +104,7 @@ class TfliteClassifier:
             real = int(np.flatnonzero(mask[row])[-1]) + 1
             chosen = length or self.choose_length(real, mask.shape[1])
             inputs = {name: fit(features[name][row : row + 1], chosen) for name in INPUTS}
-            rows.append(self._runners[chosen](**inputs)[OUTPUT][0])
+            rows.append(self._runners[chosen](**inputs)[self.output][0])
         return np.stack(rows)
 
 

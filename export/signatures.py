@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.recipes import TARGETS
 from mobilebert_tf.export.rewrite.graph import logits
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
-from mobilebert_tf.export.runtime import INPUTS, OUTPUT
+from mobilebert_tf.export.runtime import INPUTS, OUTPUT, PROBABILITIES
 from mobilebert_tf.models import ClassificationModel
 
 SHORTEST = 3
@@ -64,9 +65,10 @@ def write_saved_model(
     longest: int,
     directory: str | os.PathLike[str],
     rewrites: Sequence[str] = tuple(REWRITES),
+    target: str = TARGETS[0],
 ) -> None:
     """A SavedModel with the signature of one length: int32 `input_ids`, `input_mask`, `segment_ids` [1, T]
-    -> float32 `logits` [1, C].
+    -> float32 `logits` [1, C], or `probabilities` [1, C] for MediaPipe.
 
     Its graph is not the Keras model's. It is built from its weights after the named `rewrites`, which are
     constants in it. Converted as they are, Keras 3 variables leave READ_VARIABLE operations in the file.
@@ -77,13 +79,15 @@ def write_saved_model(
       longest: the longest T of the file; tables are cut to that, and so are the same for all lengths.
       directory: of the SavedModel.
       rewrites: names of those to apply.
+      target: whom the file is for.
     """
     network = rewrite(read_network(model), longest, rewrites)
     specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
 
     @tf.function(input_signature=specs)
     def function(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
-        return {OUTPUT: logits(network, input_ids, input_mask, segment_ids)}
+        result = logits(network, input_ids, input_mask, segment_ids)
+        return {PROBABILITIES: tf.nn.softmax(result)} if target == "mediapipe" else {OUTPUT: result}
 
     # The converter has no use for gradients, and those of such functions cannot be saved.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

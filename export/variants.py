@@ -19,15 +19,17 @@ from mobilebert_tf.export.build import allows_half, build, convert_lengths
 from mobilebert_tf.export.cost import Instructions, Milliseconds
 from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.explain import Explanation, explain
+from mobilebert_tf.export.mediapipe.metadata import add_metadata
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.ranges import Ranges, measure_ranges
-from mobilebert_tf.export.recipes import Recipe
+from mobilebert_tf.export.recipes import TARGETS, Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
-from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.export.runtime import PROBABILITIES, TfliteClassifier
 from mobilebert_tf.export.search import Examples, Search, search
 from mobilebert_tf.models import ClassificationModel
-from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.classification import ClassificationTask, softmax
 from mobilebert_tf.tasks.inference import keras_logits
+from mobilebert_tf.tokenization import Tokenizer
 
 REJECTED = "rejected"
 """Directory, beside the published files, of those that missed their gate."""
@@ -42,6 +44,8 @@ class Variant:
 
     name: str
     description: str
+    target: str
+    """Whom the file is laid out for, as in `Recipe`."""
     file: str | None = None
     bytes: int | None = None
     bytes_of_lengths: dict[int, int] | None = None
@@ -81,6 +85,7 @@ class Checks:
     scored_features: Mapping[str, np.ndarray] | None
     """Labelled examples [m, T] of the task score; None: no score."""
     task: ClassificationTask
+    tokenizer: Tokenizer
     latency: host.Settings
     compares_rewrites: bool = False
     """Whether to convert and time without each rewrite too."""
@@ -144,24 +149,34 @@ def make_variants(
     if scored is not None and expected.scored is not None:
         keras = checks.task.metrics(expected.scored, scored["label"])
     print(f"export: converting {', '.join(map(str, lengths))} word pieces", flush=True)
-    files = convert_lengths(model, lengths, rewrites)
+    floats = {
+        target: convert_lengths(model, _lengths(target, lengths), rewrites, target)
+        for target in TARGETS
+        if any(recipe.target == target for recipe in recipes) or (target == TARGETS[0] and checks.max_drop is not None)
+    }
     ranges = None
     if checks.calibration_features is not None:
-        ranges = measure_ranges(files[max(lengths)], checks.calibration_features, checks.latency.threads)
+        # Tensors have the same names in files for all that can be quantised.
+        first = next(iter(floats.values()))
+        ranges = measure_ranges(first[max(lengths)], checks.calibration_features, checks.latency.threads)
     searched = None
     if checks.max_drop is not None and checks.cost and ranges and scored is not None and expected.scored is not None:
         examples = Examples(features=scored, keras=expected.scored)
-        searched = search(files, ranges, examples, checks.max_drop, checks.cost)
+        searched = search(floats[TARGETS[0]], ranges, examples, checks.max_drop, checks.cost)
         recipes = [*recipes, searched.recipe]
     rows = []
     explained = {}
     for recipe in recipes:
         print(f"export: {recipe.name} ({recipe.description})", flush=True)
+        files = floats[recipe.target]
         try:
             content = build(files, recipe, ranges)
         except FailedError as error:
-            rows.append(Variant(name=recipe.name, description=recipe.description, reason=str(error)))
+            row = Variant(name=recipe.name, description=recipe.description, target=recipe.target, reason=str(error))
+            rows.append(row)
             continue
+        if recipe.target == "mediapipe":
+            content = add_metadata(content, checks.tokenizer, checks.task)
         row = _verified(content, recipe, model, expected, checks, directory)
         rows.append(
             dataclasses.replace(
@@ -171,7 +186,7 @@ def make_variants(
                 weight_bytes=flatbuffer.weight_bytes(content),
             )
         )
-        if checks.explained_examples and recipe.rules:
+        if checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
             few = of_all_lengths(verify.crop(checks.parity_features, max(lengths)), checks.explained_examples)
             explained[recipe.name] = explain(files[max(lengths)], recipe, ranges, few, checks.latency.threads)
     return Made(
@@ -182,6 +197,11 @@ def make_variants(
         explained=explained,
         brought=compare_rewrites(model, max(lengths), rewrites, checks.latency) if checks.compares_rewrites else (),
     )
+
+
+def _lengths(target: str, lengths: Sequence[int]) -> Sequence[int]:
+    """Those that a file for this target has signatures for."""
+    return lengths if target == TARGETS[0] else [max(lengths)]
 
 
 def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int) -> dict[int, int]:
@@ -198,9 +218,12 @@ def _verified(
     path = directory / name
     path.write_bytes(content)
     classifier = TfliteClassifier(path, checks.latency.threads)
-    candidates = {n: classifier.logits(verify.crop(checks.parity_features, n), n) for n in expected.parity}
-    by_length = {n: verify.measure_parity(expected.parity[n], candidates[n]) for n in expected.parity}
-    parity = verify.measure_parity(*(np.concatenate(list(logits.values())) for logits in (expected.parity, candidates)))
+    found = {n: classifier.run(verify.crop(checks.parity_features, n), n) for n in classifier.lengths}
+    # Like with like: what the file gives, logits or probabilities.
+    given = softmax if classifier.output == PROBABILITIES else np.asarray
+    wanted = {n: given(expected.parity[n]) for n in found}
+    by_length = {n: verify.measure_parity(wanted[n], found[n]) for n in found}
+    parity = verify.measure_parity(*(np.concatenate(list(values.values())) for values in (wanted, found)))
     few = {key: values[:FEW] for key, values in checks.parity_features.items()}
     changes = verify.Changes(
         padding=verify.padding_changes(classifier, few, model.config.vocab_size, model.config.trigram_input),
@@ -222,6 +245,7 @@ def _verified(
     return Variant(
         name=recipe.name,
         description=recipe.description,
+        target=recipe.target,
         file=name,
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
@@ -239,10 +263,12 @@ def _verified(
 
 
 def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path) -> list[Variant]:
-    """The rows with the latency of their files at every length, measured in turn."""
-    files = {row.name: directory / row.file for row in rows if row.file}
-    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in files}
-    for length in lengths if files else ():
+    """The rows with the latency of their files at every length that they have, measured in turn."""
+    found: dict[str, dict[int, dict[str, Any]]] = {row.name: {} for row in rows if row.file}
+    for length in lengths:
+        files = {row.name: directory / row.file for row in rows if row.file and length in (row.bytes_of_lengths or ())}
+        if not files:
+            continue
         subjects = host.measure(list(files.values()), dataclasses.replace(settings, sequence_length=length))
         for name, subject in zip(files, subjects, strict=True):
             found[name][length] = {**dataclasses.asdict(summarize(subject.samples)), "threads": settings.threads}

@@ -76,7 +76,7 @@ def padding_changes(
         for name, values in (("input_ids", vocab_size), ("segment_ids", 2)):
             noise = random.integers(0, values, inputs[name].shape, dtype=np.int32)
             scrambled[name] = np.where(free, noise, inputs[name])
-        changed += _different(classifier.logits(inputs, length), classifier.logits(scrambled, length))
+        changed += _different(classifier.run(inputs, length), classifier.run(scrambled, length))
     return changed
 
 
@@ -86,7 +86,7 @@ def order_changes(classifier: TfliteClassifier, features: Mapping[str, np.ndarra
     for length in classifier.lengths:
         inputs = crop(features, length)
         backwards = {name: values[::-1] for name, values in inputs.items()}
-        changed += _different(classifier.logits(inputs, length), classifier.logits(backwards, length)[::-1])
+        changed += _different(classifier.run(inputs, length), classifier.run(backwards, length)[::-1])
     return changed
 
 
@@ -96,7 +96,7 @@ def thread_changes(path: str | os.PathLike[str], features: Mapping[str, np.ndarr
     changed = 0
     for length in one.lengths:
         inputs = crop(features, length)
-        changed += _different(one.logits(inputs, length), two.logits(inputs, length))
+        changed += _different(one.run(inputs, length), two.run(inputs, length))
     return changed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -114,10 +115,20 @@ class Tokenizer:
         apply_rules(backend, self.rules)
         return backend
 
+    @property
+    def lines(self) -> str:
+        """The content of `vocab.txt`."""
+        return "".join(piece + "\n" for piece in self.vocab)
+
+    @property
+    def vocab_sha256(self) -> str:
+        """Of `vocab.txt`: two vocabularies of one size are told apart by it."""
+        return hashlib.sha256(self.lines.encode()).hexdigest()
+
     def describe(self) -> str:
         """The rules that a reimplementation must follow, as JSON for the model directory."""
         described = {"kind": "wordpiece", **dataclasses.asdict(self.rules), "vocab_size": self.size}
-        return json.dumps(described, indent=2) + "\n"
+        return json.dumps({**described, "vocab_sha256": self.vocab_sha256}, indent=2) + "\n"
 
 
 def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:

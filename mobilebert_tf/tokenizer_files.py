@@ -48,9 +48,12 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
         cased = any(piece != piece.lower() for piece in pieces if not piece.startswith("["))
         return Tokenizer(pieces, dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not cased))
     try:
-        return Tokenizer(pieces, _rules(described, settings, directory, unsaid))
+        tokenizer = Tokenizer(pieces, _rules(described, settings, directory, unsaid))
     except UsageError as error:
         raise UsageError(f"{directory}: {str(error)}" if str(error).startswith("tokenizer:") else str(error)) from None
+    if not vocab and described.get("vocab_sha256", tokenizer.vocab_sha256) != tokenizer.vocab_sha256:
+        raise UsageError(f"{path}: is not the vocabulary that the model was made with, says tokenizer.json beside it")
+    return tokenizer
 
 
 def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> None:
@@ -90,7 +93,7 @@ def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: 
 
 
 def _write_vocab(directory: Path, tokenizer: Tokenizer) -> None:
-    atomic.write_text(directory / "vocab.txt", "".join(piece + "\n" for piece in tokenizer.vocab))
+    atomic.write_text(directory / "vocab.txt", tokenizer.lines)
 
 
 def _rules(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, unsaid: Rules) -> Rules:

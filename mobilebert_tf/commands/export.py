@@ -63,6 +63,7 @@ class Export:
     recipes: str | None = option(
         "comma-separated: float32, float16, dynamic_int8, static_int8, dynamic_int8_per_tensor and "
         "static_int8_per_tensor (both for old runtimes), static_int8_full, static_int16x8, weight_int4, dynamic_int4, "
+        "mediapipe (for its TextClassifier, one length), "
         "or a file of your own that ends in .json; left out: float32, float16, dynamic_int8 and, where there is text "
         "to calibrate on, static_int8",
         None,
@@ -139,6 +140,7 @@ class Export:
             return
         quiet.start_tensorflow()
         from mobilebert_tf.export import contract, explain_report, report, search_report, signatures, variants
+        from mobilebert_tf.export.mediapipe import metadata
         from mobilebert_tf.model_directory import load_model_directory
         from mobilebert_tf.models import ClassificationModel
         from mobilebert_tf.reporting import export_report
@@ -150,6 +152,8 @@ class Export:
                 f"{self.model}: has no task; fine-tune it first: "
                 f"mobilebert-tf finetune --model={self.model} --train=TABLE"
             )
+        if any(recipe.target == "mediapipe" for recipe in recipes):
+            metadata.check_model(loaded.tokenizer, loaded.task)
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
         task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1])
         checks, calibrated_on, compared_on, texts = self._checks(dataclasses.replace(loaded, task=task))
@@ -260,6 +264,7 @@ class Export:
             parity_features=compared,
             scored_features=scored,
             task=task,
+            tokenizer=loaded.tokenizer,
             compares_rewrites=self.compare_rewrites,
             latency=latency,
             explained_examples=self.explain_examples if self.explain else 0,

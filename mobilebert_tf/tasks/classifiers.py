@@ -43,6 +43,7 @@ def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classi
 
 
 def _of_file(path: Path, threads: int) -> Classifier:
+    from mobilebert_tf.export.mediapipe.metadata import check_packed
     from mobilebert_tf.export.runtime import TfliteClassifier
 
     runtime = TfliteClassifier(path, threads)
@@ -54,6 +55,7 @@ def _of_file(path: Path, threads: int) -> Classifier:
         )
     tokenizer, task = load_task_files(home)
     assert task is not None
+    check_packed(path, tokenizer, task)
     # Longer texts than the file takes are cut as in training, by the features.
     task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
     return Classifier(task, tokenizer, lambda features: runtime.logits(features, show_progress=_long(features)))

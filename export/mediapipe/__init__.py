@@ -1,0 +1,1 @@
+"""Files that MediaPipe's TextClassifier takes, and how its answers are held against ours."""

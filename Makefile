@@ -8,13 +8,14 @@ COMPAT := .venv-compat
 CODE := mobilebert_tf export benchmarks tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all compat lint types clean-demo lock
+.PHONY: help demo test test-all compat mediapipe lint types clean-demo lock
 
 help: ## show this list
 	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (about 8 minutes)"
 	@echo "make test        the fast tests"
 	@echo "make test-all    all tests: the slow ones, the report in a browser, the wheel"
 	@echo "make compat      the .tflite files on tflite-runtime 2.14: each right or refused (EXPORT=DIRECTORY of export)"
+	@echo "make mediapipe   whether MediaPipe gives the same scores as LiteRT for the demo's classifier (installs 1.6 GB)"
 	@echo "make lint        ruff"
 	@echo "make types       mypy"
 	@echo "make clean-demo  delete demo/ and demo-compat/, so that make demo starts over"
@@ -74,6 +75,24 @@ $(COMPAT)/installed:
 		exit 1; \
 	fi; \
 	touch $@
+
+# FILE=app/mediapipe.tflite TABLE=dev.tsv holds a file of your own against MediaPipe.
+MEDIAPIPE := .venv-mediapipe
+FILE := $(MEDIAPIPE)/demo/mediapipe.tflite
+TABLE := demo/corpus/sentences/eval.tsv
+
+mediapipe: $(STAMP)
+	@set -e; \
+	if [ "$(FILE)" = "$(MEDIAPIPE)/demo/mediapipe.tflite" ]; then \
+		if [ ! -e demo/classifier/task.json ]; then \
+			echo "make: there is no demo/classifier; make demo makes it, or give FILE=....tflite TABLE=....tsv" >&2; \
+			exit 1; \
+		fi; \
+		rm -rf $(MEDIAPIPE)/demo; \
+		$(BIN)/mobilebert-tf export --model=demo/classifier --evaluation=$(TABLE) --recipes=mediapipe \
+			--output=$(MEDIAPIPE)/demo; \
+	fi; \
+	$(BIN)/python -m mobilebert_tf.export.mediapipe.agreement $(FILE) $(TABLE) $(MEDIAPIPE)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check $(CODE)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from mobilebert_tf import quiet
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import flatbuffer
+from mobilebert_tf.export.runtime import OUTPUT, PROBABILITIES
 
 
 def convert(saved_model: str | os.PathLike[str]) -> bytes:
@@ -37,6 +38,9 @@ def convert(saved_model: str | os.PathLike[str]) -> bytes:
         graph = model.subgraphs[0]
         (output,) = model.signatureDefs[0].outputs
         graph.tensors[graph.outputs[0]].name = b"classifier/" + output.name
+        if output.name == PROBABILITIES.encode():
+            # Of the softmax, with the name that it has where it is the result: one calibration holds for both.
+            graph.tensors[graph.operators[-1].inputs[0]].name = b"classifier/" + OUTPUT.encode()
         return flatbuffer.write(model)
     # Raised out here, the pages that the converter wrote stay hidden unless --debug asks for them.
     reason = next(iter(str(failure).strip().splitlines()), type(failure).__name__)

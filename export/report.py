@@ -68,6 +68,8 @@ def table(report: dict[str, Any]) -> str:
     if report["keras"]:
         lines.append("to Keras: difference of the accuracies in points, 95 % interval")
     lines.append(f"same decision, error (largest of a logit, relative): {report['parity_examples']}, against Keras")
+    if any(row["target"] == "mediapipe" for row in report["variants"]):
+        lines.append("mediapipe: the error is of a probability")
     lines.append("needs: first TensorFlow Lite with all its operators")
     lines += [f"{row['name']}: {row['reason']}" for row in report["variants"] if not row["passed"]]
     return "\n".join(lines)

@@ -51,7 +51,9 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
         tokenizer = Tokenizer(pieces, _rules(described, settings, directory, unsaid))
     except UsageError as error:
         raise UsageError(f"{directory}: {str(error)}" if str(error).startswith("tokenizer:") else str(error)) from None
-    if not vocab and described.get("vocab_sha256", tokenizer.vocab_sha256) != tokenizer.vocab_sha256:
+    # One of another size is told by the network's table, with both sizes.
+    said = described.get("vocab_sha256") if described.get("vocab_size") == tokenizer.size and not vocab else None
+    if said and said != tokenizer.vocab_sha256:
         raise UsageError(f"{path}: is not the vocabulary that the model was made with, says tokenizer.json beside it")
     return tokenizer
 

@@ -135,6 +135,8 @@ def _files_caption(export: Exported) -> str:
             f"Same decision, and largest error of a logit relative to the largest one, are against Keras{on}; below "
             "the error: signal to noise."
         )
+        if any(v.target == "mediapipe" for v in export.variants):
+            lines[-1] += " Files for MediaPipe end in the softmax: theirs is of a probability."
     if any(v.oldest_runtime for v in export.variants):
         lines.append("Runs from: the first TensorFlow Lite with all operators in these versions.")
     if any(v.ops for v in export.variants):

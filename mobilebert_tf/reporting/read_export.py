@@ -62,6 +62,7 @@ def _variant(row: Mapping[str, Any]) -> Variant:
     return Variant(
         name=str(row["name"]),
         description=str(row.get("description") or ""),
+        target=str(row.get("target") or "litert"),
         file=str(row.get("file") or ""),
         bytes=row.get("bytes"),
         bytes_of_lengths={int(length): int(size) for length, size in (row.get("bytes_of_lengths") or {}).items()},

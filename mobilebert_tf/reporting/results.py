@@ -130,6 +130,8 @@ class Variant:
 
     name: str
     description: str
+    target: str
+    """litert: for apps that run it themselves. mediapipe: for its TextClassifier alone."""
     file: str
     bytes: int | None
     bytes_of_lengths: Mapping[int, int]
@@ -181,6 +183,11 @@ class Exported:
     @property
     def passed(self) -> tuple[Variant, ...]:
         return tuple(v for v in self.variants if v.passed and v.file)
+
+    @property
+    def general(self) -> tuple[Variant, ...]:
+        """Those that passed and are for apps that run a file themselves, which can choose between them."""
+        return tuple(v for v in self.passed if v.target == "litert")
 
     @property
     def timed_lengths(self) -> tuple[int, ...]:

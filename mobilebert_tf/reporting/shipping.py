@@ -26,24 +26,41 @@ class Choice:
 def general(export: Exported) -> Variant | None:
     """The file for those who do not want to choose: the fastest for long texts, else the smallest.
 
-    None: none passed.
+    One for a single use, such as MediaPipe's, only where there is no other. None: none passed.
     """
-    lengths = export.timed_lengths
-    fast = _fastest(export.passed, lengths[-1])[0] if lengths else None
-    return fast or _smallest(export.passed)
+    lengths, pool = export.timed_lengths, export.general or export.passed
+    fast = _fastest(pool, lengths[-1])[0] if lengths else None
+    return fast or _smallest(pool)
 
 
 def choices(export: Exported) -> tuple[Choice, ...]:
     """A file for each case that the figures can decide; none if no file passed."""
-    passed = export.passed
-    if not passed:
-        return ()
+    passed = export.general
+    found: list[Choice | None] = []
     if len(passed) == 1:
-        others = len(export.variants) - 1
-        why = f"The only one of {others + 1} files that passed." if others else "It passed all checks."
-        return (Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])),)
-    found = [*_speed(export), _size(passed), _accuracy(passed), *_old_runtimes(export)]
+        asked = sum(variant.target == passed[0].target for variant in export.variants)
+        why = f"The only one of {asked} files that passed." if asked > 1 else "It passed all checks."
+        found.append(Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])))
+    elif passed:
+        found += [*_speed(export), _size(passed), _accuracy(passed), *_old_runtimes(export)]
+    found += [
+        Choice(case=case, variant=variant, why=why, facts=_facts(variant))
+        for variant in export.passed
+        for target, case, why in _SINGLE_USES
+        if variant.target == target
+    ]
     return tuple(choice for choice in found if choice)
+
+
+_SINGLE_USES = (
+    (
+        "mediapipe",
+        "For MediaPipe's TextClassifier",
+        "It gives probabilities, and vocabulary and labels are inside. MediaPipe's own tokenizer keeps accents, "
+        "control characters and white space beyond ASCII, so texts with these get other scores there.",
+    ),
+)
+"""Target, case and what there is to know, for files that are for one use alone."""
 
 
 def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
@@ -102,7 +119,7 @@ def _speed(export: Exported) -> list[Choice]:
     """One choice where the same file is fastest at all lengths, else one for each that is fastest somewhere."""
     winners: dict[str, tuple[Variant, list[int], dict[str, list[int]]]] = {}
     for length in export.timed_lengths:
-        variant, alike = _fastest(export.passed, length)
+        variant, alike = _fastest(export.general, length)
         if variant:
             _, lengths, others = winners.setdefault(variant.name, (variant, [], {}))
             lengths.append(length)
@@ -114,11 +131,11 @@ def _speed(export: Exported) -> list[Choice]:
         if others:
             same = _names([file + ("" if at == lengths else f" (at {_lengths(at)})") for file, at in others.items()])
             why += (
-                f"; of the {len(export.passed)} files that passed none is faster by more than the spread of its times. "
-                f"{same} {'is' if len(others) == 1 else 'are'} as fast within it, but farther from Keras."
+                f"; of the {len(export.general)} files that passed none is faster by more than the spread of its "
+                f"times. {same} {'is' if len(others) == 1 else 'are'} as fast within it, but farther from Keras."
             )
         else:
-            why += f", the least of the {len(export.passed)} files that passed."
+            why += f", the least of the {len(export.general)} files that passed."
         where = "" if len(winners) == 1 else f" at {_lengths(lengths)} word pieces"
         facts = _facts(variant, time=False)
         found.append(Choice(case=f"For speed{where}", variant=variant, why=why, facts=facts))
@@ -155,7 +172,7 @@ def _accuracy(passed: Sequence[Variant]) -> Choice | None:
 def _old_runtimes(export: Exported) -> list[Choice]:
     """The best file for runtimes that refuse the one before, from the general choice down to the oldest."""
     found: list[Choice] = []
-    current, pool = general(export), list(export.passed)
+    current, pool = general(export), list(export.general)
     lengths = export.timed_lengths
     while current and current.oldest_runtime:
         limit = current.oldest_runtime

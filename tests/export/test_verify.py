@@ -99,7 +99,7 @@ def test_a_file_that_remembers_is_seen():
         def __init__(self):
             self._runners, self.ran = {16: None}, 0
 
-        def logits(self, features, length=None, show_progress=False):
+        def run(self, features, length=None, show_progress=False):
             rows = np.zeros((len(features["input_ids"]), 2), np.float32)
             rows += np.arange(len(rows), dtype=np.float32)[:, None]
             return rows

@@ -1,0 +1,223 @@
+"""Does MediaPipe give our scores? Its TextClassifier, in its own environment, against our tokenizer and LiteRT.
+
+    python -m mobilebert_tf.export.mediapipe.agreement FILE TABLE ENVIRONMENTS
+
+FILE is of the recipe `mediapipe`, with its vocabulary and labels beside it; TABLE has held-out texts; in ENVIRONMENTS
+the releases of mediapipe are installed, and agreement.json is written. `make mediapipe` runs this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import atomic, provenance
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.export.mediapipe import texts
+from mobilebert_tf.export.mediapipe.environments import RELEASES, make
+from mobilebert_tf.export.mediapipe.metadata import check_packed, read_packed
+from mobilebert_tf.export.mediapipe.tokenizer import MediaPipeTokenizer, differing_rules
+from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.tasks.files import load_task_files
+from mobilebert_tf.text_table import aligned
+from mobilebert_tf.tokenization import Tokenizer
+
+TOLERANCE = 5e-3
+"""Of a score, as a probability, for the same ids in the same file. mediapipe 1.2.2 gave the very bits of LiteRT 2.3;
+0.10.21 has older kernels, by which now and then a value that dynamic int8 rounds becomes its neighbour: 1.5e-3 at
+most in 179 texts (float32: 3e-7). One other word piece moves a score by 3e-2 and more."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """One text."""
+
+    text: str
+    rules: tuple[str, ...]
+    """By which its word pieces differ within the T that the network sees; empty: they are the same."""
+    cut: bool
+    """Longer than T by our word pieces."""
+    difference: float
+    """Largest of a score, MediaPipe's against ours."""
+    unexplained: float
+    """The same with MediaPipe's word pieces given to LiteRT: what the tokenizer has no part in."""
+    same_decision: bool
+
+
+def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: ClassificationTask) -> dict[str, Any]:
+    """Our ids and probabilities [n, C] of each text, and the same with word pieces as MediaPipe makes them.
+
+    Raises:
+      UsageError: the file is none for MediaPipe, or vocabulary and labels in it are others than beside it.
+    """
+    if not read_packed(file):
+        raise UsageError(f"{file}: has nothing packed into it, so it is none for MediaPipe; export with mediapipe")
+    check_packed(file, tokenizer, task)
+    classifier = TfliteClassifier(file)
+    (length,) = classifier.lengths
+    task = dataclasses.replace(task, max_seq_length=length)
+    ours = task.features([Example(text) for text in wanted], tokenizer)
+    theirs = {name: np.zeros_like(ours[name]) for name in ("input_ids", "input_mask", "segment_ids")}
+    mediapipe = MediaPipeTokenizer(tokenizer)
+    for row, text in enumerate(wanted):
+        pieces = [tokenizer.id("[CLS]"), *mediapipe.ids(text)[: length - 2], tokenizer.id("[SEP]")]
+        theirs["input_ids"][row, : len(pieces)] = pieces
+        theirs["input_mask"][row, : len(pieces)] = 1
+    return {
+        "same": [bool(np.array_equal(a, b)) for a, b in zip(ours["input_ids"], theirs["input_ids"], strict=True)],
+        "cut": [len(ids) > length - 2 for ids in tokenizer.encode_batch(wanted)],
+        "scores": classifier.run(ours),
+        "scores_of_their_pieces": classifier.run(theirs),
+    }
+
+
+def ask(environment: Path, file: Path, wanted: Sequence[str]) -> dict[str, Any]:
+    """MediaPipe's version, labels and scores [n, C].
+
+    Raises:
+      FailedError: the environment is none, or MediaPipe refused; the message has its last line.
+    """
+    python = environment / "bin" / "python"
+    if not python.exists():
+        raise FailedError(f"{environment}: is no environment with mediapipe; make mediapipe makes it")
+    side = Path(__file__).with_name("side.py")
+    with tempfile.TemporaryDirectory() as place:
+        given, found = Path(place) / "texts.json", Path(place) / "scores.json"
+        given.write_text(json.dumps(list(wanted)), encoding="utf-8")
+        # Isolated: what PYTHONPATH names is not for that environment.
+        done = subprocess.run([python, "-I", side, file, given, found], capture_output=True, text=True)
+        if done.returncode:
+            lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
+            fix = ""
+            if "cannot open shared object file" in lines[-1]:
+                fix = "; on Debian: apt-get install libgl1 libegl1 libgles2"
+            raise FailedError(f"{environment}: mediapipe does not run: {lines[-1]}{fix}")
+        return json.loads(found.read_text(encoding="utf-8"))
+
+
+def compare(
+    wanted: Sequence[str], ours: dict[str, Any], theirs: np.ndarray, rules: Sequence[Sequence[str]]
+) -> list[Row]:
+    """A row for each text, from what `expected` gave and MediaPipe's scores [n, C]."""
+    rows = []
+    for i, text in enumerate(wanted):
+        mine = ours["scores"][i]
+        rows.append(
+            Row(
+                text=text,
+                rules=() if ours["same"][i] else tuple(rules[i]),
+                cut=ours["cut"][i],
+                difference=float(np.abs(theirs[i] - mine).max()),
+                unexplained=float(np.abs(theirs[i] - ours["scores_of_their_pieces"][i]).max()),
+                same_decision=bool(theirs[i].argmax() == mine.argmax()),
+            )
+        )
+    return rows
+
+
+def faults(rows: Sequence[Row]) -> list[str]:
+    """What the tokenizer does not explain, a line for each text; empty: all is well."""
+    lines = []
+    for row in rows:
+        if not row.rules and row.difference > TOLERANCE:
+            lines.append(f"{_short(row.text)}: same word pieces, a score is off by {row.difference:.2g}")
+        elif row.unexplained > TOLERANCE:
+            lines.append(
+                f"{_short(row.text)}: with MediaPipe's word pieces a score is still off by {row.unexplained:.2g}"
+            )
+        elif "other" in row.rules:
+            lines.append(f"{_short(row.text)}: other word pieces, by no known rule")
+    return lines
+
+
+def table(version: str, rows: Sequence[Row]) -> str:
+    """Rows by what the tokenizers do with them, then the texts that they cut otherwise."""
+    same, other = [row for row in rows if not row.rules], [row for row in rows if row.rules]
+    lines = [["mediapipe " + version, "texts", "same decision", "largest difference", "with its pieces"]]
+    for name, group in (
+        ("same word pieces", same),
+        ("of them cut at the end", [row for row in same if row.cut]),
+        ("other word pieces", other),
+    ):
+        if group:
+            lines.append([
+                name,
+                str(len(group)),
+                f"{np.mean([row.same_decision for row in group]):.1%}",
+                f"{max(row.difference for row in group):.1e}",
+                f"{max(row.unexplained for row in group):.1e}",
+            ])  # fmt: skip
+    parts = [aligned(lines)]
+    if other:
+        counts = Counter(rule for row in other for rule in row.rules)
+        parts.append("other word pieces by: " + ", ".join(f"{rule} {number}" for rule, number in counts.most_common()))
+        parts += [f"  {row.difference:.1e}  {', '.join(row.rules)}: {_short(row.text)}" for row in other]
+    return "\n".join(parts)
+
+
+def _short(text: str) -> str:
+    return ascii(text) if len(text) <= 48 else ascii(text[:45]) + "..."
+
+
+def main(file: str, labelled: str, environments: str) -> None:
+    """Install, compare, print, write.
+
+    Raises:
+      UsageError: the file or the table is none.
+      FailedError: no release could be had, or a score differs by more than the tokenizer explains.
+    """
+    path = Path(file)
+    tokenizer, task = load_task_files(path.parent)
+    if task is None:
+        raise UsageError(f"{path.parent}: has no task.json; it belongs beside {path.name}")
+    data = os.environ.get("MOBILEBERT_TF_DATA", "../shared/data")
+    wanted = texts.choose(task, labelled, Path(data))
+    ours = expected(path, wanted, tokenizer, task)
+    rules = [() if same else differing_rules(tokenizer, text) for same, text in zip(ours["same"], wanted, strict=True)]
+    found, broken, missing = [], [], ""
+    for release in RELEASES:
+        try:
+            answer = ask(make(release, Path(environments)), path, wanted)
+        except FailedError as error:
+            missing = str(error)
+            print(f"{missing}\n")
+            continue
+        if tuple(answer["labels"]) != task.labels:
+            raise FailedError(f"mediapipe {answer['version']}: names the classes {answer['labels']}, not {task.labels}")
+        rows = compare(wanted, ours, np.array(answer["scores"], np.float32), rules)
+        print(table(answer["version"], rows) + "\n")
+        broken += [f"mediapipe {answer['version']}: {line}" for line in faults(rows)]
+        found.append({"mediapipe": answer["version"], "rows": [dataclasses.asdict(row) for row in rows]})
+    if not found:
+        raise FailedError(missing)
+    content = {
+        "made_by": provenance.describe(),
+        "file": {"name": path.name, "sha256": provenance.sha256(path)},
+        "tolerance": TOLERANCE,
+        "faults": broken,
+        "runs": found,
+    }
+    result = Path(environments) / "agreement.json"
+    atomic.write_json(result, content)
+    print(f"{len(wanted)} texts; {result} has every one")
+    if broken:
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        raise FailedError(f"{broken[0]}{more}")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except (UsageError, FailedError) as error:
+        sys.exit(f"mediapipe: {error}")

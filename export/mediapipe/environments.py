@@ -1,0 +1,68 @@
+"""Environments of MediaPipe's own: it wants other releases of NumPy and protobuf than TensorFlow does."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from mobilebert_tf.errors import FailedError
+
+DONE = "installed"
+"""File in an environment that is whole."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """One of mediapipe, and the newest Python it installs on."""
+
+    version: str
+    newest_python: tuple[int, int]
+
+
+RELEASES = (Release("1.2.2", (3, 13)), Release("0.10.21", (3, 12)))
+"""The current one, and the last one with a metadata writer that works, as many apps have it."""
+
+OLDEST_PYTHON = (3, 10)
+
+
+def make(release: Release, place: Path) -> Path:
+    """The environment of this release below `place`, made if it is not there.
+
+    Raises:
+      FailedError: no interpreter fits, or the package is not to be had; one line says how to get it.
+    """
+    directory = place / release.version
+    if (directory / DONE).exists():
+        return directory
+    python = _interpreter(release)
+    if python is None:
+        newest = ".".join(map(str, release.newest_python))
+        raise FailedError(
+            f"mediapipe {release.version}: needs Python 3.10 to {newest}; put a python{newest} on the PATH"
+        )
+    print(f"Installing mediapipe {release.version} into {directory} (0.6 to 1 GB) ...", flush=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    for words in ([python, "-m", "venv", str(directory)], [*pip, f"mediapipe=={release.version}"]):
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode:
+            lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if line] or ["no reason given"]
+            reason = lines[-1].removeprefix("ERROR: ")
+            raise FailedError(f"mediapipe {release.version}: cannot be installed with {python}: {reason}")
+    (directory / DONE).touch()
+    return directory
+
+
+def _interpreter(release: Release) -> str | None:
+    """This one if it fits, else the newest on the PATH that works."""
+    if OLDEST_PYTHON <= sys.version_info[:2] <= release.newest_python:
+        return sys.executable
+    for minor in range(release.newest_python[1], OLDEST_PYTHON[1] - 1, -1):
+        name = f"python3.{minor}"
+        # Version managers put commands there that only say that there is no such Python.
+        if shutil.which(name) and subprocess.run([name, "-c", ""], capture_output=True).returncode == 0:
+            return name
+    return None

@@ -90,7 +90,7 @@ def merge(models: Iterable[Any]) -> Any:
                 tensor.buffer = _place(merged, model.buffers[tensor.buffer], places)
             for operator in graph.operators:
                 code = model.operatorCodes[operator.opcodeIndex]
-                operator.opcodeIndex = _operator_code(merged, _number(code), code.version)
+                operator.opcodeIndex = _operator_code(merged, builtin(code), code.version)
             merged.subgraphs.append(graph)
             merged.signatureDefs.append(signature)
     assert merged is not None
@@ -258,14 +258,15 @@ def kinds(model: Any) -> list[str]:
 def names(model: Any) -> dict[int, str]:
     """Operator numbers that occur, by name."""
     spelled: Mapping[int, str] = {code: name for name, code in vars(_Op).items() if not name.startswith("_")}
-    return {number: spelled[number] for number in {_number(code) for code in model.operatorCodes}}
+    return {number: spelled[number] for number in {builtin(code) for code in model.operatorCodes}}
 
 
 def _code(model: Any, operator: Any) -> int:
-    return _number(model.operatorCodes[operator.opcodeIndex])
+    return builtin(model.operatorCodes[operator.opcodeIndex])
 
 
-def _number(code: Any) -> int:
+def builtin(code: Any) -> int:
+    """The number of the operator that a code stands for."""
     # Codes above 127 stand in the newer field, the others in both or in the older one.
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
@@ -273,7 +274,7 @@ def _number(code: Any) -> int:
 def _operator_code(model: Any, number: int, version: int = 1) -> int:
     """Index of this operator in the table of `model`, where it is put if it is not there."""
     for index, code in enumerate(model.operatorCodes):
-        if (_number(code), code.version) == (number, version):
+        if (builtin(code), code.version) == (number, version):
             return index
     code = schema.OperatorCodeT()
     code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version

@@ -20,9 +20,10 @@ TABLES = ("EMBEDDING_LOOKUP",)
 EVERYTHING = ("*",)
 """All that the quantizer knows."""
 
-TARGETS = ("litert", "mediapipe")
+TARGETS = ("litert", "mediapipe", "gpu")
 """Whom a file is laid out for. litert: apps that run it themselves, with a signature for each length. mediapipe: its
-TextClassifier, with one length, probabilities, and vocabulary and labels inside."""
+TextClassifier, with one length, probabilities, and vocabulary and labels inside. gpu: a GPU delegate, with one length
+and float arithmetic in tensors as it has them."""
 
 WEIGHTS = ("float32", "float16", "int8", "int4")
 ACTIVATIONS = ("float", "dynamic", "int8", "int16")
@@ -163,6 +164,13 @@ RECIPES = {
             rules=(INT8_TABLES, Rule()),
             target="mediapipe",
         ),
+        Recipe(
+            name="gpu",
+            description="weights in float16, laid out for a GPU delegate, one length; never run on a GPU",
+            rules=(Rule(weights="float16", activations="float"),),
+            target="gpu",
+            gate=Gate(max_relative_error=1e-2, min_decision_agreement=0.99),
+        ),
     )
 }
 
@@ -227,6 +235,8 @@ def _recipe(path: Path, content: Any) -> Recipe:
     rules = tuple(_rule(path, rule) for rule in found)
     if values.get("target", TARGETS[0]) not in TARGETS:
         raise UsageError(f"{path}: target {values['target']!r}; there are {', '.join(TARGETS)}")
+    if values.get("target") == "gpu" and any(rule.weights.startswith("int") for rule in rules):
+        raise UsageError(f"{path}: the rules of {values['name']} quantise to integers; a gpu file has float weights")
     return Recipe(**{"description": f"as in {path.name}", **values, "rules": rules, "gate": gate})
 
 

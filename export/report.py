@@ -70,6 +70,13 @@ def table(report: dict[str, Any]) -> str:
     lines.append(f"same decision, error (largest of a logit, relative): {report['parity_examples']}, against Keras")
     if any(row["target"] == "mediapipe" for row in report["variants"]):
         lines.append("mediapipe: the error is of a probability")
+    for row in report["variants"]:
+        if row["target"] == "gpu" and (found := row["gpu"]):
+            pieces = f"{found['partitions']} piece{'' if found['partitions'] == 1 else 's'}"
+            lines.append(
+                f"{row['name']}: {found['taken']} of {found['operators']} operators on a GPU delegate in {pieces}, by "
+                "its rules; not run on a GPU"
+            )
     lines.append("needs: first TensorFlow Lite with all its operators")
     lines += [f"{row['name']}: {row['reason']}" for row in report["variants"] if not row["passed"]]
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import TARGETS
 from mobilebert_tf.export.rewrite.graph import logits
+from mobilebert_tf.export.rewrite.layouts import Images, Rows
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
 from mobilebert_tf.export.runtime import INPUTS, OUTPUT, PROBABILITIES
@@ -86,7 +87,8 @@ def write_saved_model(
 
     @tf.function(input_signature=specs)
     def function(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
-        result = logits(network, input_ids, input_mask, segment_ids)
+        layout = Images() if target == "gpu" else Rows()
+        result = logits(network, input_ids, input_mask, segment_ids, layout)
         return {PROBABILITIES: tf.nn.softmax(result)} if target == "mediapipe" else {OUTPUT: result}
 
     # The converter has no use for gradients, and those of such functions cannot be saved.

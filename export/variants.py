@@ -13,7 +13,7 @@ import numpy as np
 from mobilebert_tf.benchmarks import host
 from mobilebert_tf.benchmarks.stats import summarize
 from mobilebert_tf.errors import FailedError
-from mobilebert_tf.export import flatbuffer, verify
+from mobilebert_tf.export import flatbuffer, gpu, verify
 from mobilebert_tf.export.brought import Brought, compare_rewrites
 from mobilebert_tf.export.build import allows_half, build, convert_lengths
 from mobilebert_tf.export.cost import Instructions, Milliseconds
@@ -68,6 +68,8 @@ class Variant:
     op_versions: dict[str, int] | None = None
     oldest_runtime: str | None = None
     """The first TensorFlow Lite that has all operators in these versions."""
+    gpu: dict[str, Any] | None = None
+    """What a GPU delegate takes of the longest signature, by its rules."""
     latency_ms: dict[int, dict[str, Any]] | None = None
     """By length T."""
     passed: bool = False
@@ -237,7 +239,11 @@ def _verified(
         logits = classifier.logits(checks.scored_features, show_progress=True)
         metrics = checks.task.metrics(logits, labels)
         difference = verify.paired_difference(expected.scored, logits, labels)
+    # Graphs stand in the order of their lengths.
+    residency = gpu.check(content, graph=-1)
     reason = verify.fault(recipe.gate, parity, changes, operators, difference)
+    if recipe.target == "gpu" and not residency.whole:
+        reason = reason or f"a GPU delegate would not take it in one piece: {', '.join(residency.refused)}"
     if reason:
         (directory / REJECTED).mkdir(exist_ok=True)
         name = f"{REJECTED}/{name}"
@@ -257,6 +263,7 @@ def _verified(
         ops=operators.counts,
         op_versions=operators.versions,
         oldest_runtime=operators.oldest_runtime,
+        gpu=dataclasses.asdict(residency),
         passed=reason is None,
         reason=reason,
     )

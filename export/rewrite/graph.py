@@ -1,7 +1,4 @@
-"""A network as a TensorFlow graph for one sequence length, in the operations the converter maps best.
-
-Tokens are rows: a product of two matrices, its bias and its relu become one FULLY_CONNECTED.
-"""
+"""A network as a TensorFlow graph for one sequence length, in the operations the converter maps best."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mobilebert_tf.export.rewrite.layouts import Layout, Masking, Rows
 from mobilebert_tf.export.rewrite.network import (
     Block,
     Dense,
     Embeddings,
     FeedForward,
-    Mask,
     Network,
     Norm,
     Residual,
@@ -30,58 +27,45 @@ _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "gelu_tanh": lambda x: tf.nn.gelu(x, approximate=True),
 }
 
-_Masking = Callable[[Any], Any]
-"""Scores [N, Tq, T] -> scores with padded keys pushed down."""
 
-
-def logits(network: Network, input_ids: Any, input_mask: Any, segment_ids: Any) -> Any:
+def logits(network: Network, input_ids: Any, input_mask: Any, segment_ids: Any, layout: Layout | None = None) -> Any:
     """float32 [1, C] of int32 [1, T] each, as operations of the graph that is being built."""
-    length = input_ids.shape[-1]
-    mask = tf.reshape(input_mask, [length])
+    layout = layout or Rows()
+    mask = layout.ids(input_mask)
     with tf.name_scope("embeddings"):
-        x = _embed(network.embeddings, tf.reshape(input_ids, [length]), tf.reshape(segment_ids, [length]))
-    shared = _masking(network.mask, mask) if network.mask.shared else None
+        x = _embed(network.embeddings, layout.ids(input_ids), layout.ids(segment_ids), layout)
+    shared = layout.masking(network.mask, mask) if network.mask.shared else None
     for number, block in enumerate(network.blocks, 1):
         with tf.name_scope(f"block_{number}"):
-            x = _block(block, x, shared or _masking(network.mask, mask), network)
-    first = x if network.blocks[-1].first_token_only else x[:1]
+            x = _block(block, x, shared or layout.masking(network.mask, mask), network, layout)
+    first = x if network.blocks[-1].first_token_only else layout.tokens(x, 0, 1)
     if network.pooler:
         with tf.name_scope("pooler"):
             first = tf.tanh(_dense(network.pooler, first))
     with tf.name_scope("classifier"):
-        return _dense(network.classifier, first)
+        return layout.result(_dense(network.classifier, first))
 
 
-def _embed(embeddings: Embeddings, ids: Any, segments: Any) -> Any:
+def _embed(embeddings: Embeddings, ids: Any, segments: Any, layout: Layout) -> Any:
     words = tf.gather(_constant(embeddings.word_table), ids)
     if embeddings.trigram:
-        padded = tf.pad(words, [[1, 1], [0, 0]])
-        words = tf.concat([padded[2:], words, padded[:-2]], axis=-1)
+        padded = layout.surrounded(words)
+        words = tf.concat([layout.tokens(padded, 2, None), words, layout.tokens(padded, None, -2)], axis=-1)
     if embeddings.projection:
         words = _dense(embeddings.projection, words)
     if embeddings.joint_table is not None:
         _, positions, width = embeddings.joint_table.shape
-        rows = segments * positions + tf.range(ids.shape[0])
+        rows = segments * positions + tf.range(ids.shape[-1])
         x = words + tf.gather(_constant(embeddings.joint_table.reshape(-1, width)), rows)
     else:
         types = tf.gather(_constant(embeddings.type_table), segments)
-        x = words + types + _constant(embeddings.position_table)[: ids.shape[0]]
+        x = words + types + _constant(layout.table(embeddings.position_table[: ids.shape[-1]]))
     return _norm(embeddings.norm, x)
 
 
-def _masking(mask: Mask, input_mask: Any) -> _Masking:
-    real = tf.cast(input_mask, tf.float32)
-    # Hugging Face's constant, float32's least number, overflows when a score is added to it.
-    constant = max(mask.constant, -1e38)
-    padding = (1.0 - real) * constant
-    if mask.mode == "add":
-        return lambda scores: scores + padding
-    return lambda scores: scores * real + padding
-
-
-def _block(block: Block, x: Any, masking: _Masking, network: Network) -> Any:
+def _block(block: Block, x: Any, masking: Masking, network: Network, layout: Layout) -> Any:
     def kept(rows: Any) -> Any:
-        return rows[:1] if block.first_token_only else rows
+        return layout.tokens(rows, None, 1) if block.first_token_only else rows
 
     made: dict[str, Any] = {}
 
@@ -96,7 +80,7 @@ def _block(block: Block, x: Any, masking: _Masking, network: Network) -> Any:
                 wide, start = _dense(joint.dense, rows), 0
             for one in joint.names:
                 width = block.dense(one).bias.size
-                made[one] = wide[:, start : start + width]
+                made[one] = layout.channels(wide, start, start + width)
                 start += width
         return made[name]
 
@@ -115,15 +99,13 @@ def _block(block: Block, x: Any, masking: _Masking, network: Network) -> Any:
     query = product("query", kept(query_key))
     if block.query_scale != 1.0:
         query = query * block.query_scale
-    query = _split_heads(query, network.heads)
-    # [N, D, T]: the keys are turned as one matrix, which is cheaper than a matrix a head.
-    key = tf.transpose(product("key", query_key))
-    key = tf.reshape(key, [network.heads, -1, key.shape[1]])
+    query = layout.heads(query, network.heads)
+    key = layout.turned_heads(product("key", query_key), network.heads)
     with tf.name_scope("attention"):
         scores = masking(tf.matmul(query, key))
-        context = tf.matmul(tf.nn.softmax(scores), _split_heads(product("value", value), network.heads))
+        context = tf.matmul(tf.nn.softmax(scores), layout.heads(product("value", value), network.heads))
     with tf.name_scope("attention_output"):
-        inner = _residual(block.attention_output, _merge_heads(context), inner)
+        inner = _residual(block.attention_output, layout.merged(context), inner)
     # Feed forward.
     for number, feedforward in enumerate(block.feedforwards, 1):
         with tf.name_scope(f"feedforward_{number}"):
@@ -133,22 +115,6 @@ def _block(block: Block, x: Any, masking: _Masking, network: Network) -> Any:
         return inner
     with tf.name_scope("output_bottleneck"):
         return _residual(block.output_bottleneck, inner, kept(x))
-
-
-def _split_heads(x: Any, heads: int) -> Any:
-    """[T, I] -> [N, T, D]; one row needs no transposition."""
-    length, width = x.shape
-    if length == 1:
-        return tf.reshape(x, [heads, 1, width // heads])
-    return tf.transpose(tf.reshape(x, [length, heads, width // heads]), [1, 0, 2])
-
-
-def _merge_heads(x: Any) -> Any:
-    """[N, T, D] -> [T, I]."""
-    heads, length, size = x.shape
-    if length > 1:
-        x = tf.transpose(x, [1, 0, 2])
-    return tf.reshape(x, [length, heads * size])
 
 
 def _feedforward(feedforward: FeedForward, x: Any, activation: str) -> Any:

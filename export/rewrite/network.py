@@ -118,6 +118,11 @@ class Mask:
     shared: bool = False
     """Made once for all blocks."""
 
+    @property
+    def finite(self) -> float:
+        """The constant, bounded: Hugging Face's, float32's least number, overflows when a score is added to it."""
+        return max(self.constant, -1e38)
+
 
 @dataclasses.dataclass(frozen=True)
 class Network:

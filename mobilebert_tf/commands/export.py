@@ -63,9 +63,9 @@ class Export:
     recipes: str | None = option(
         "comma-separated: float32, float16, dynamic_int8, static_int8, dynamic_int8_per_tensor and "
         "static_int8_per_tensor (both for old runtimes), static_int8_full, static_int16x8, weight_int4, dynamic_int4, "
-        "mediapipe (for its TextClassifier, one length), "
-        "or a file of your own that ends in .json; left out: float32, float16, dynamic_int8 and, where there is text "
-        "to calibrate on, static_int8",
+        "mediapipe (for its TextClassifier) and gpu (for a GPU delegate), both of one length, or a file of your own "
+        "that ends in .json; left out: float32, float16, dynamic_int8 and, where there is text to calibrate on, "
+        "static_int8",
         None,
     )
     sequence_lengths: str | None = option(

@@ -40,6 +40,7 @@ class Part:
     lengths: Table | None
     rewrites: Table | None
     operators: Table | None
+    gpu: Table | None
     facts: tuple[tuple[str, str], ...]
 
 
@@ -59,6 +60,7 @@ def part(export: Exported, number: int) -> Part:
         lengths=_lengths(export) if export.sequence_lengths and any(v.file for v in export.variants) else None,
         rewrites=_rewrites(export) if export.brought else None,
         operators=_operators(export) if any(v.ops for v in export.variants) else None,
+        gpu=_gpu(export) if any(v.gpu for v in export.variants) else None,
         facts=_facts(export),
     )
 
@@ -205,6 +207,28 @@ def _operators(export: Exported) -> Table:
             rows.append((Cell(variant.name, (), "file"), Cell(", ".join(parts))))
     caption = "How often each stands in one signature, and its version where that is not the first."
     return Table("Operators", ("Variant", "Operators"), tuple(rows), caption)
+
+
+def _gpu(export: Exported) -> Table:
+    rows = []
+    for variant in export.variants:
+        if found := variant.gpu:
+            refused = ", ".join(f"{number} {what}" for what, number in found["refused"].items())
+            batches = ", ".join(map(str, found["batches"]))
+            rows.append((
+                Cell(variant.name, (), "file"),
+                Cell(f"{count(found['taken'])} of {count(found['operators'])}"),
+                Cell(count(found["partitions"]), (f"batches of {batches}",) if len(found["batches"]) > 1 else ()),
+                Cell(refused or "none"),
+            ))  # fmt: skip
+    caption = (
+        "Worked out from the rules in the source of TensorFlow Lite's GPU delegate, for the longest signature; nothing "
+        "was run on a GPU. What is refused runs on the processor, and data goes to and fro between the pieces. OpenGL "
+        "and Metal build a network with one batch size alone. The GPU accelerator of LiteRT 2 has other rules."
+    )
+    return Table(
+        "GPU delegate, not run on a GPU", ("Variant", "Operators taken", "Pieces", "Refused"), tuple(rows), caption
+    )
 
 
 def _facts(export: Exported) -> tuple[tuple[str, str], ...]:

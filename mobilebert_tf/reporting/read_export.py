@@ -76,6 +76,7 @@ def _variant(row: Mapping[str, Any]) -> Variant:
         ops=row.get("ops") or {},
         op_versions=row.get("op_versions") or {},
         oldest_runtime=str(row.get("oldest_runtime") or ""),
+        gpu=row.get("gpu") or {},
         latency_ms=_by_length(row.get("latency_ms")),
         passed=bool(row.get("passed")),
         reason=str(row.get("reason") or ""),

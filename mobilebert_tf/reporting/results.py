@@ -131,7 +131,7 @@ class Variant:
     name: str
     description: str
     target: str
-    """litert: for apps that run it themselves. mediapipe: for its TextClassifier alone."""
+    """litert: for apps that run it themselves. mediapipe: for its TextClassifier alone. gpu: for a GPU delegate."""
     file: str
     bytes: int | None
     bytes_of_lengths: Mapping[int, int]
@@ -151,6 +151,8 @@ class Variant:
     op_versions: Mapping[str, int]
     oldest_runtime: str
     """The first TensorFlow Lite that has all its operators; empty: it is not known, or none has."""
+    gpu: Mapping[str, Any]
+    """Of one signature what a GPU delegate takes by its rules: taken, operators, partitions, refused, batches."""
     latency_ms: Mapping[int, Mapping[str, float]]
     """median, p90, min, runs, threads by length T."""
     passed: bool

@@ -10,6 +10,9 @@ from mobilebert_tf.reporting.results import Exported, Variant
 
 ARM = ("aarch64", "arm64")
 
+HALF_LARGEST = 65504 / 4
+"""A quarter of float16's largest value, as for what an export lets ARM processors compute in it."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -59,6 +62,12 @@ _SINGLE_USES = (
         "It gives probabilities, and vocabulary and labels are inside. MediaPipe's own tokenizer keeps accents, "
         "control characters and white space beyond ASCII, so texts with these get other scores there.",
     ),
+    (
+        "gpu",
+        "For a GPU delegate",
+        "By the rules in the source of TensorFlow Lite's delegate all but the lookups runs there in one piece. It was "
+        "not run on a GPU: neither its answers nor its speed there are known.",
+    ),
 )
 """Target, case and what there is to know, for files that are for one use alone."""
 
@@ -99,6 +108,12 @@ def cautions(export: Exported) -> tuple[str, ...]:
         else:
             line += ": the machine that was measured on computes them in float32"
         lines.append(line + ".")
+    largest = export.largest_activation
+    if largest is not None and largest > HALF_LARGEST and any(v.target == "gpu" for v in export.passed):
+        lines.append(
+            f"Values inside this network reach {largest:.3g}, near the end of float16 or beyond it. Let the GPU "
+            "delegate compute in float32: do not allow precision loss."
+        )
     better = [v for v in export.passed if v.difference and v.difference.low > 0]
     if better:
         gains = _names([f"{v.file} ({points(v.difference.accuracy)} points)" for v in better if v.difference])

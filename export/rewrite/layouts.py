@@ -1,0 +1,147 @@
+"""How tokens and heads lie in the tensors of a graph: what differs between files for a processor and for a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from mobilebert_tf.export.rewrite.network import Mask
+
+Masking = Callable[[Any], Any]
+"""Scores [..., N, Tq, T] -> scores with padded keys pushed down."""
+
+
+class Layout(Protocol):
+    """Tensors of T tokens and C channels, of N heads of size D."""
+
+    def ids(self, values: Any) -> Any:
+        """int32 [1, T] in the form that tables are read with."""
+
+    def tokens(self, x: Any, start: int | None, end: int | None) -> Any:
+        """Some of the tokens of `x`."""
+
+    def channels(self, x: Any, start: int, end: int) -> Any:
+        """Some of the channels of `x`."""
+
+    def surrounded(self, x: Any) -> Any:
+        """`x` with a token of zeros before the first and behind the last."""
+
+    def table(self, rows: np.ndarray) -> np.ndarray:
+        """A constant [T, C] that can be added to tokens."""
+
+    def heads(self, x: Any, heads: int) -> Any:
+        """[T, C] -> [N, T, D]."""
+
+    def turned_heads(self, x: Any, heads: int) -> Any:
+        """[T, C] -> [N, D, T]."""
+
+    def merged(self, x: Any) -> Any:
+        """[N, T, D] -> [T, C]."""
+
+    def masking(self, mask: Mask, input_mask: Any) -> Masking:
+        """What `mask` does to scores, for the mask in the form of `ids`."""
+
+    def result(self, x: Any) -> Any:
+        """One token's channels as [1, C]."""
+
+
+class Rows:
+    """Tokens are rows, [T, C] and [N, T, D]: a product, its bias and its relu become one FULLY_CONNECTED."""
+
+    def ids(self, values: Any) -> Any:
+        return tf.reshape(values, [values.shape[-1]])
+
+    def tokens(self, x: Any, start: int | None, end: int | None) -> Any:
+        return x[start:end]
+
+    def channels(self, x: Any, start: int, end: int) -> Any:
+        return x[:, start:end]
+
+    def surrounded(self, x: Any) -> Any:
+        return tf.pad(x, [[1, 1], [0, 0]])
+
+    def table(self, rows: np.ndarray) -> np.ndarray:
+        return rows
+
+    def heads(self, x: Any, heads: int) -> Any:
+        length, width = x.shape
+        if length == 1:  # needs no transposition
+            return tf.reshape(x, [heads, 1, width // heads])
+        return tf.transpose(tf.reshape(x, [length, heads, width // heads]), [1, 0, 2])
+
+    def turned_heads(self, x: Any, heads: int) -> Any:
+        # Turned as one matrix, which is cheaper than a matrix a head.
+        x = tf.transpose(x)
+        return tf.reshape(x, [heads, -1, x.shape[1]])
+
+    def merged(self, x: Any) -> Any:
+        heads, length, size = x.shape
+        if length > 1:
+            x = tf.transpose(x, [1, 0, 2])
+        return tf.reshape(x, [length, heads * size])
+
+    def masking(self, mask: Mask, input_mask: Any) -> Masking:
+        real = tf.cast(input_mask, tf.float32)
+        return masking(mask, real, (1.0 - real) * mask.finite)
+
+    def result(self, x: Any) -> Any:
+        return x
+
+
+class Images:
+    """Tokens are the pixels of one image, [1, T, C] and [1, N, T, D], as GPU delegates lay every tensor out.
+
+    With rows the first dimension would be a batch, of which OpenGL and Metal allow one size in a whole network, and
+    slices and padding of two dimensions are refused. All integers are read by tables, so that nothing but three lookups
+    and their places is left to the processor, and it comes first.
+    """
+
+    def ids(self, values: Any) -> Any:
+        # With two dimensions of indices no delegate takes a GATHER. With one it does, and then cannot read the table.
+        return values
+
+    def tokens(self, x: Any, start: int | None, end: int | None) -> Any:
+        return x[:, start:end]
+
+    def channels(self, x: Any, start: int, end: int) -> Any:
+        return x[:, :, start:end]
+
+    def surrounded(self, x: Any) -> Any:
+        return tf.pad(x, [[0, 0], [1, 1], [0, 0]])
+
+    def table(self, rows: np.ndarray) -> np.ndarray:
+        return rows[None]
+
+    def heads(self, x: Any, heads: int) -> Any:
+        _, length, width = x.shape
+        if length == 1:
+            return tf.reshape(x, [1, heads, 1, width // heads])
+        return tf.transpose(tf.reshape(x, [1, length, heads, width // heads]), [0, 2, 1, 3])
+
+    def turned_heads(self, x: Any, heads: int) -> Any:
+        _, length, width = x.shape
+        return tf.transpose(tf.reshape(x, [1, length, heads, width // heads]), [0, 2, 3, 1])
+
+    def merged(self, x: Any) -> Any:
+        _, heads, length, size = x.shape
+        if length > 1:
+            x = tf.transpose(x, [0, 2, 1, 3])
+        return tf.reshape(x, [1, length, heads * size])
+
+    def masking(self, mask: Mask, input_mask: Any) -> Masking:
+        padding = tf.gather(tf.constant([mask.finite, 0.0], tf.float32), input_mask)
+        real = tf.gather(tf.constant([0.0, 1.0]), input_mask) if mask.mode == "replace" else None
+        return masking(mask, real, padding)
+
+    def result(self, x: Any) -> Any:
+        return tf.reshape(x, [1, x.shape[-1]])
+
+
+def masking(mask: Mask, real: Any, padding: Any) -> Masking:
+    """By `real`, 1 for a token and 0 for padding, and `padding`, 0 and the mask's constant: [T] or [1, T] each."""
+    if mask.mode == "add":
+        return lambda scores: scores + padding
+    return lambda scores: scores * real + padding

@@ -37,6 +37,8 @@ def test_only_the_tokenizer_may_change_a_score():
         "same word pieces, a score is off by 0.01" in agreement.faults(rows([[0.21, 0.79], [0.6, 0.4], [0.1, 0.9]]))[0]
     )
     assert "still off by 0.05" in agreement.faults(rows([[0.2, 0.8], [0.6, 0.4], [0.15, 0.85]]))[0]
+    # Little, and everywhere.
+    assert "in half of the texts" in agreement.faults(rows([[0.201, 0.799], [0.601, 0.399], [0.101, 0.899]]))[0]
     unknown = rows([[0.2, 0.8], [0.6, 0.4], [0.1, 0.9]], ((), ("other",), ("accents",)))
     assert "by no known rule" in agreement.faults(unknown)[0]
 

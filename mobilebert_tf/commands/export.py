@@ -32,11 +32,12 @@ class Export:
     The trained network is rewritten first: norms without statistics fold into their
     neighbours, the last block computes what the classifier reads, and so on; the answers
     stay the same. Every recipe gives one file with a signature per sequence length over shared weights;
-    inputs `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]), output `logits`. Each
-    file is run with LiteRT, compared with the Keras model in every signature, checked
-    for operators that a plain runtime lacks and for padding that leaks into the answer,
-    scored on the task, and timed. One that misses its gate goes to rejected/, and the
-    command ends with status 1 after finishing the others.
+    inputs `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]), output `logits`. Files for
+    MediaPipe (output `probabilities`; vocabulary and labels inside) and for a GPU have the
+    longest length alone. Each file is run with LiteRT, compared with the Keras model in
+    every signature, checked for operators that a plain runtime lacks and for padding that
+    leaks into the answer, scored on the task, and timed. One that misses its gate goes to
+    rejected/, and the command ends with status 1 after finishing the others.
 
     Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json, and report.json with
     report.html and report.md made of it, which say what to ship. RECIPE.contract.json has all that an

@@ -50,6 +50,11 @@ def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> N
     vocab = tmp_path / "teacher" / "vocab.txt"
     pieces = vocab.read_text().split("\n")
     vocab.write_text("\n".join([*pieces[:-3], pieces[-2], pieces[-3], ""]))
+    assert "is not the vocabulary that the model was made with" in complain(
+        *distill(made, tmp_path / "x", teacher=tmp_path / "teacher")
+    )
+    # Without the hash in it nothing tells the two apart but the student's.
+    (tmp_path / "teacher" / "tokenizer.json").unlink()
     said = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
     assert "made with another vocabulary than the teacher" in said
     vocab.unlink()

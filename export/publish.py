@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mobilebert_tf.export import verify_directory
+
 BUILDING = ".building"
 
 REJECTED = "rejected"
@@ -38,11 +40,12 @@ def publish(building: Path, directory: Path, recipes: Iterable[str]) -> None:
 
     An earlier attempt may have been killed in here, at any file: what it left of `recipes` and is not made
     again goes. A report stands only beside the files that it speaks of, so the old ones go first and the new
-    one comes last; a `.tflite` file comes after its vocabulary and labels.
+    one comes last; a `.tflite` file comes after its vocabulary, labels and contract.
     """
-    old = ["report.json", "report.html", "report.md", "explain.json"]
+    old = [verify_directory.SUMS, "report.json", "report.html", "report.md", "explain.json"]
     for name in recipes:
-        old += [f"{name}.tflite", f"{REJECTED}/{name}.tflite", f"{name}_mended.json"]
+        contract = f"{name}{verify_directory.CONTRACT}"
+        old += [contract, f"{name}.tflite", f"{REJECTED}/{name}.tflite", f"{name}_mended.json"]
     for name in old:
         (directory / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):

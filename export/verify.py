@@ -134,11 +134,14 @@ class Difference:
 def paired_difference(reference: np.ndarray, candidate: np.ndarray, labels: np.ndarray) -> Difference:
     """How much a file loses against Keras, from logits [n, C] of both on the same examples with `labels` [n].
 
+    An example for which the file gives no numbers is wrong.
     Paired: where both are right or both wrong nothing is learned, so the interval is far narrower than
     that of either score. Normal approximation of the mean of +1, 0 and -1; with half a vote added to
     each side, so that a file without a single other answer has an interval too.
     """
-    right, reference_right = (logits.argmax(axis=-1) == labels for logits in (candidate, reference))
+    right, reference_right = (
+        (logits.argmax(axis=-1) == labels) & np.isfinite(logits).all(axis=-1) for logits in (candidate, reference)
+    )
     better, worse = int((right & ~reference_right).sum()), int((~right & reference_right).sum())
     count = len(labels)
     mean = (better - worse) / count

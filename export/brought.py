@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from mobilebert_tf import atomic
 from mobilebert_tf.benchmarks import host
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.export.build import convert_lengths
@@ -42,7 +43,8 @@ def compare_rewrites(
         left_out = [None, *rewrites]
         for file, name in track(zip(files, left_out, strict=True), "leaving out rewrites", "files", len(files)):
             kept = [one for one in rewrites if one != name]
-            file.write_bytes(convert_lengths(model, [length], kept)[length])
+            with atomic.naming(file):
+                file.write_bytes(convert_lengths(model, [length], kept)[length])
         whole, *others = host.measure(files, dataclasses.replace(settings, sequence_length=length))
         counts = [sum(read_operators(file).counts.values()) for file in files]
         sizes = [file.stat().st_size for file in files]

@@ -12,12 +12,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic, provenance
+from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import check_contract, golden
 from mobilebert_tf.export.recipes import Recipe
 from mobilebert_tf.export.runtime import OUTPUT
@@ -147,6 +149,9 @@ def write_contracts(
       tokenizer: of the task.
       pool: texts to choose examples from; none: built-in sentences.
       model: name and hash of what was exported.
+
+    Raises:
+      FailedError: a file gives no numbers for one of the examples.
     """
     text = _text(directory, task, tokenizer)
     answers: dict[str, Answer] = {}
@@ -184,6 +189,11 @@ def write_contracts(
             model=model,
             made_by=made_by,
         )
+        if not all(math.isfinite(value) for example in examples for value in example.output):
+            raise FailedError(
+                f"recipe {recipe.name}: gives logits that are not finite for one of the texts of its contract, which "
+                "are beside those it was compared on; leave this recipe out"
+            )
         atomic.write_text(directory / f"{variant.name}{CONTRACT}", _as_json(contract))
 
 
@@ -213,5 +223,5 @@ def _file(path: Path) -> File:
 
 def _as_json(contract: Contract) -> str:
     """With lists of numbers on one line each."""
-    text = json.dumps(dataclasses.asdict(contract), indent=2, ensure_ascii=False)
+    text = json.dumps(dataclasses.asdict(contract), indent=2, ensure_ascii=False, allow_nan=False)
     return re.sub(r"\[\n\s+(-?\d[^\[\]{}\"]*?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from mobilebert_tf import atomic
 from mobilebert_tf.benchmarks import host, instructions
 from mobilebert_tf.benchmarks.stats import summarize
 
@@ -46,5 +47,6 @@ def _files(contents: Mapping[str, bytes]) -> Iterator[dict[str, Path]]:
         files = {}
         for number, (name, content) in enumerate(contents.items()):
             files[name] = Path(directory) / f"{number}_{re.sub(r'[^a-z0-9]+', '_', name)}.tflite"
-            files[name].write_bytes(content)
+            with atomic.naming(files[name]):
+                files[name].write_bytes(content)
         yield files

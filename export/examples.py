@@ -18,6 +18,15 @@ def spread(examples: Sequence[Example], limit: int) -> list[Example]:
     return [examples[i] for i in np.linspace(0, len(examples) - 1, limit).astype(int)]
 
 
+def draw(examples: Sequence[Example], limit: int) -> list[Example]:
+    """As `spread`, but one at random out of each stretch: where labels take turns, every second row has the same."""
+    if not limit or len(examples) <= limit:
+        return list(examples)
+    random = np.random.default_rng(0)
+    borders = np.linspace(0, len(examples), limit + 1).astype(int)
+    return [examples[random.integers(a, b)] for a, b in zip(borders, borders[1:], strict=False)]
+
+
 def of_all_lengths(features: Mapping[str, np.ndarray], limit: int) -> dict[str, np.ndarray]:
     """At most `limit` examples [n, T], evenly spread over all when sorted by their number of tokens: the
     shortest, the longest, and as many of each length between as there are."""

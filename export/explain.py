@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from mobilebert_tf import atomic
 from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.quantize import quantize
 from mobilebert_tf.export.ranges import Ranges, plain_interpreter, run_tensors
 from mobilebert_tf.export.recipes import EVERYTHING, Recipe, Rule
 from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier, fit
+from mobilebert_tf.export.verify import decision_agreement
 
 MOVES = frozenset(
     ("CAST", "CONCATENATION", "GATHER", "PACK", "PAD", "RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE")
@@ -46,7 +50,7 @@ class Layer:
     relative_error: float
     """Root mean square of the difference over that of the float32 values: what was inherited, too."""
     signal_to_noise_db: float | None
-    """The same as power of the values over power of the difference; None: there is none."""
+    """The same as power of the values over power of the difference; None: there is none, or it is no number."""
     added_error: float
     """`relative_error` against what the float32 operator makes of the quantised file's operands: its own part."""
 
@@ -109,7 +113,10 @@ def explain(
     parts = []
     patterns = _parts(layers)
     for name, pattern in track(patterns.items(), f"{recipe.name}: one part in float32", "parts", len(patterns)):
-        changed = quantize(content, leave_in_float(recipe, name, pattern), ranges)
+        try:
+            changed = quantize(content, leave_in_float(recipe, name, pattern), ranges)
+        except FailedError:
+            continue  # a mixture that the quantizer does not make helps nobody
         if changed == quantized:
             continue
         rest, same = _compare_logits(reference, _logits(changed, features, threads))
@@ -168,7 +175,9 @@ def compare_layers(
     for row, ((exact, real), (found, _)) in enumerate(track(runs, "comparing layers", "examples", count)):
         own = alone.run(found, {name: features[name][row : row + 1] for name in INPUTS})
         for _, result, _ in operators:
-            differences = exact[result], found[result] - exact[result], found[result] - own[result]
+            # What overflowed in the quantised file is infinite there and alone.
+            with np.errstate(invalid="ignore"):
+                differences = exact[result], found[result] - exact[result], found[result] - own[result]
             power[result] += [np.square(_real(one, real), dtype=np.float64).sum() for one in differences]
     layers = []
     for name, result, operator in operators:
@@ -181,7 +190,7 @@ def compare_layers(
                 layers=f"^{re.escape(result)};$",
                 operator=operator,
                 relative_error=(noise / scale) ** 0.5,
-                signal_to_noise_db=float(10 * np.log10(scale / noise)) if noise else None,
+                signal_to_noise_db=10 * math.log10(scale / noise) if 0 < noise < math.inf else None,
                 added_error=(added / scale) ** 0.5,
             )
         )
@@ -270,7 +279,8 @@ def _logits(content: bytes, features: Mapping[str, np.ndarray], threads: int) ->
     """[n, C], as an app would get them."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.tflite"
-        path.write_bytes(content)
+        with atomic.naming(path):
+            path.write_bytes(content)
         classifier = TfliteClassifier(path, threads)
         return classifier.logits(features, classifier.lengths[-1])
 
@@ -279,7 +289,7 @@ def _compare_logits(reference: np.ndarray, candidate: np.ndarray) -> tuple[float
     """Relative error and agreement."""
     noise = np.square(candidate - reference, dtype=np.float64).sum()
     error = float(noise / max(np.square(reference, dtype=np.float64).sum(), 1e-30)) ** 0.5
-    return error, float((candidate.argmax(axis=-1) == reference.argmax(axis=-1)).mean())
+    return error, decision_agreement(reference, candidate)
 
 
 def _number(error: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,9 +62,9 @@ def tables(one: Explanation) -> str:
     for layer in one.layers[:WORST]:
         ratio = layer.signal_to_noise_db
         rows.append([layer.name, _percent(layer.added_error), _percent(layer.relative_error), _decibel(ratio)])
+    off = f"logits {_percent(one.logits_error)} off float32" if math.isfinite(one.logits_error) else "gave no numbers"
     lines = [
-        f"{one.recipe}: logits {_percent(one.logits_error)} off float32, same decision "
-        f"{one.decision_agreement:.1%} ({one.examples} examples)",
+        f"{one.recipe}: {off}, same decision {one.decision_agreement:.1%} ({one.examples} examples)",
         aligned(rows),
         "adds: error of the layer itself; in all: with what it inherits (root mean squares, relative)",
         "",
@@ -77,7 +78,7 @@ def tables(one: Explanation) -> str:
 
 
 def _percent(error: float) -> str:
-    return f"{error:.2%}"
+    return f"{error:.2%}" if math.isfinite(error) else "no numbers"
 
 
 def _decibel(ratio: float | None) -> str:

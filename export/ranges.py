@@ -33,7 +33,9 @@ def measure_ranges(content: bytes, features: Mapping[str, np.ndarray], threads: 
     largest, count = 0.0, len(features["input_ids"])
     for values, real in track(run_tensors(content, features, threads), "calibrating", "examples", count):
         for name, value in values.items():
-            largest = max(largest, float(np.abs(value).max()))
+            # NaN is larger than everything here.
+            peak = float(np.abs(value).max())
+            largest = max(largest, np.inf if np.isnan(peak) else peak)
             value = real_rows(value, real)
             low, high = found.get(name, (np.inf, -np.inf))
             found[name] = min(low, float(value.min())), max(high, float(value.max()))

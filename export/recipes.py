@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -104,7 +106,7 @@ RECIPES = {
         ),
         Recipe(
             name="float16",
-            description="weights in float16, arithmetic too where the processor is an ARM that can",
+            description="weights in float16, arithmetic in float",
             rules=(Rule(operators=(*PRODUCTS, *TABLES), weights="float16", activations="float"),),
             half=True,
             gate=Gate(max_relative_error=1e-2, min_decision_agreement=0.99),
@@ -178,6 +180,10 @@ DEFAULT = ("float32", "float16", "dynamic_int8", "static_int8")
 """Without text to calibrate on, those of them that need none."""
 
 
+SEARCHED = "cheapest"
+"""Name of the recipe that `--max_drop` finds."""
+
+
 def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
     """The recipes with these comma-separated names, in their order; a name that ends in .json is a file of one's own.
 
@@ -217,7 +223,7 @@ def _read(path: Path) -> list[Recipe]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: is not JSON ({error})") from None
     return [_recipe(path, one) for one in (content if isinstance(content, list) else [content])]
 
@@ -228,7 +234,11 @@ def _recipe(path: Path, content: Any) -> Recipe:
         raise UsageError(f"{path}: a recipe needs a name of letters, digits, _, - and .; it names the file")
     if values["name"] in RECIPES:
         raise UsageError(f"{path}: {values['name']!r} is a recipe already; choose another name")
-    gate = Gate(**_fields(path, f"the gate of {values['name']}", Gate, values.pop("gate", {})))
+    gate = _fields(path, f"the gate of {values['name']}", Gate, values.pop("gate", {}))
+    for name, value in gate.items():
+        if value is not None and not (type(value) in (int, float) and 0 <= value < math.inf):
+            raise UsageError(f"{path}: {name} of {values['name']} is {value!r}; it must be a number from 0 on, or null")
+    _check_kinds(path, Recipe, {name: value for name, value in values.items() if name != "rules"})
     found = values.pop("rules", [])
     if not isinstance(found, list):
         raise UsageError(f"{path}: the rules of {values['name']} must be a list of objects")
@@ -237,7 +247,7 @@ def _recipe(path: Path, content: Any) -> Recipe:
         raise UsageError(f"{path}: target {values['target']!r}; there are {', '.join(TARGETS)}")
     if values.get("target") == "gpu" and any(rule.weights.startswith("int") for rule in rules):
         raise UsageError(f"{path}: the rules of {values['name']} quantise to integers; a gpu file has float weights")
-    return Recipe(**{"description": f"as in {path.name}", **values, "rules": rules, "gate": gate})
+    return Recipe(**{"description": f"as in {path.name}", **values, "rules": rules, "gate": Gate(**gate)})
 
 
 def _rule(path: Path, content: Any) -> Rule:
@@ -246,15 +256,25 @@ def _rule(path: Path, content: Any) -> Rule:
     operators = [operators] if isinstance(operators, str) else operators
     if not isinstance(operators, list) or not all(isinstance(one, str) for one in operators):
         raise UsageError(f"{path}: operators must be a name such as FULLY_CONNECTED, or a list of such")
+    _check_kinds(path, Rule, {name: value for name, value in values.items() if name != "operators"})
     rule = Rule(**{**values, "operators": tuple(operators)})
     for name, value, known in (("weights", rule.weights, WEIGHTS), ("activations", rule.activations, ACTIVATIONS)):
         if value not in known:
             raise UsageError(f"{path}: {name} {value!r}; there are {', '.join(known)}")
     try:
         re.compile(rule.layers)
-    except (re.error, TypeError) as error:
+    except re.error as error:
         raise UsageError(f"{path}: layers {rule.layers!r} is no regular expression ({error})") from None
     return rule
+
+
+def _check_kinds(path: Path, kind: type, values: Mapping[str, Any]) -> None:
+    """Raise UsageError unless each is text, or true or false, as its field in `kind` is."""
+    hints = typing.get_type_hints(kind)
+    for name, value in values.items():
+        if not isinstance(value, hints[name]):
+            wanted = "true or false" if hints[name] is bool else "text"
+            raise UsageError(f"{path}: {name} is {value!r}; it must be {wanted}")
 
 
 def _fields(path: Path, what: str, kind: type, content: Any) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def table(report: dict[str, Any]) -> str:
             f"{100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}" if difference else "-",
             *(f"{latency[n]['median']:.2f}" if n in latency else "-" for n in lengths),
             _share(parity, "decision_agreement"),
-            f"{parity['max_relative_error']:.1e}" if parity else "-",
+            _error(parity) if parity else "-",
             row["oldest_runtime"] or "-",
         ])  # fmt: skip
     lines = [aligned(rows)]
@@ -80,6 +80,10 @@ def table(report: dict[str, Any]) -> str:
     lines.append("needs: first TensorFlow Lite with all its operators")
     lines += [f"{row['name']}: {row['reason']}" for row in report["variants"] if not row["passed"]]
     return "\n".join(lines)
+
+
+def _error(parity: dict[str, Any]) -> str:
+    return "no numbers" if parity["without_numbers"] else f"{parity['max_relative_error']:.1e}"
 
 
 def _share(values: dict[str, Any] | None, name: str) -> str:

@@ -21,18 +21,16 @@ from typing import Protocol
 
 import numpy as np
 
+from mobilebert_tf import atomic
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.build import build
 from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.ranges import Ranges
-from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, Recipe, Rule
+from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, SEARCHED, Recipe, Rule
 from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier
 from mobilebert_tf.export.verify import Difference, paired_difference
-
-NAME = "cheapest"
-"""Of the recipe that is found, and so of its file."""
 
 LEVELS: dict[str, Rule] = {
     "static_int8": Rule(activations="int8"),
@@ -202,7 +200,7 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
     found = recipe_of(chosen)
     recipe = dataclasses.replace(
         found,
-        name=NAME,
+        name=SEARCHED,
         description=f"the cheapest within {100 * max_drop:g} points: {_told(within[chosen])}",
         # On all examples, of which the loss was held on one half.
         gate=dataclasses.replace(found.gate, max_score_drop=max(max_drop, found.gate.max_score_drop or 0.0)),
@@ -255,7 +253,7 @@ def mixture(parts: Sequence[Part], levels: Mapping[str, str]) -> Recipe:
         dataclasses.replace(LEVELS[levels[part.name]], layers=part.layers) for part in parts if part.name in levels
     ]
     gate = RECIPES["static_int8"].gate
-    return Recipe(name=NAME, description="a mixture", rules=(INT8_TABLES, *rules, HEAD), half=True, gate=gate)
+    return Recipe(name=SEARCHED, description="a mixture", rules=(INT8_TABLES, *rules, HEAD), half=True, gate=gate)
 
 
 def path_of(
@@ -350,7 +348,8 @@ def _difference(content: bytes, examples: Examples) -> Difference:
 def _logits(content: bytes, features: Mapping[str, np.ndarray]) -> np.ndarray:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.tflite"
-        path.write_bytes(content)
+        with atomic.naming(path):
+            path.write_bytes(content)
         return TfliteClassifier(path).logits(features)
 
 

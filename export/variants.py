@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_tf import atomic
 from mobilebert_tf.benchmarks import host
 from mobilebert_tf.benchmarks.stats import summarize
-from mobilebert_tf.errors import FailedError
+from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export import flatbuffer, gpu, verify
 from mobilebert_tf.export.brought import Brought, compare_rewrites
 from mobilebert_tf.export.build import allows_half, build, convert_lengths
@@ -21,6 +22,7 @@ from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.explain import Explanation, explain
 from mobilebert_tf.export.mediapipe.metadata import add_metadata
 from mobilebert_tf.export.operators import read_operators
+from mobilebert_tf.export.publish import REJECTED
 from mobilebert_tf.export.ranges import Ranges, measure_ranges
 from mobilebert_tf.export.recipes import TARGETS, Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
@@ -30,9 +32,6 @@ from mobilebert_tf.models import ClassificationModel
 from mobilebert_tf.tasks.classification import ClassificationTask, softmax
 from mobilebert_tf.tasks.inference import keras_logits
 from mobilebert_tf.tokenization import Tokenizer
-
-REJECTED = "rejected"
-"""Directory, beside the published files, of those that missed their gate."""
 
 FEW = 8
 """Examples of the checks without a tolerance, per signature: there is nothing to average out."""
@@ -89,6 +88,8 @@ class Checks:
     task: ClassificationTask
     tokenizer: Tokenizer
     latency: host.Settings
+    model: str = "the model"
+    """What messages call it."""
     compares_rewrites: bool = False
     """Whether to convert and time without each rewrite too."""
     max_drop: float | None = None
@@ -141,6 +142,7 @@ def make_variants(
     A recipe that fails does not stop the others; its row says why.
 
     Raises:
+      UsageError: Keras's own logits are no numbers.
       FailedError: the network cannot be converted, or a measuring process died.
     """
     scored, keras = checks.scored_features, None
@@ -148,6 +150,7 @@ def make_variants(
         parity={n: keras_logits(model, verify.crop(checks.parity_features, n)) for n in lengths},
         scored=None if scored is None else keras_logits(model, scored, show_progress=True),
     )
+    _check_numbers(expected, checks.model)
     if scored is not None and expected.scored is not None:
         keras = checks.task.metrics(expected.scored, scored["label"])
     print(f"export: converting {', '.join(map(str, lengths))} word pieces", flush=True)
@@ -170,16 +173,20 @@ def make_variants(
     explained = {}
     for recipe in recipes:
         print(f"export: {recipe.name} ({recipe.description})", flush=True)
+        path = directory / f"{recipe.name}.tflite"
         files = floats[recipe.target]
         try:
             content = build(files, recipe, ranges)
-        except FailedError as error:
-            row = Variant(name=recipe.name, description=recipe.description, target=recipe.target, reason=str(error))
+            if recipe.target == "mediapipe":
+                content = add_metadata(content, checks.tokenizer, checks.task)
+            row = _verified(content, recipe, model, expected, checks, path)
+        except (FailedError, UsageError, RuntimeError) as error:
+            # The quantizer refused, or LiteRT: to load the file, or with a RuntimeError to run it.
+            path.unlink(missing_ok=True)
+            reason = str(error).strip().splitlines()[0].removeprefix(f"{path}: ")
+            row = Variant(name=recipe.name, description=recipe.description, target=recipe.target, reason=reason)
             rows.append(row)
             continue
-        if recipe.target == "mediapipe":
-            content = add_metadata(content, checks.tokenizer, checks.task)
-        row = _verified(content, recipe, model, expected, checks, directory)
         rows.append(
             dataclasses.replace(
                 row,
@@ -206,6 +213,16 @@ def _lengths(target: str, lengths: Sequence[int]) -> Sequence[int]:
     return lengths if target == TARGETS[0] else [max(lengths)]
 
 
+def _check_numbers(expected: _Expected, name: str) -> None:
+    """Raise UsageError if what files are to be held to is no number."""
+    for logits in (*expected.parity.values(), *([] if expected.scored is None else [expected.scored])):
+        if lost := verify.without_numbers(logits):
+            raise UsageError(
+                f"{name}: its own logits are NaN or infinite in {lost} of {len(logits)} examples, so no file can be "
+                "held to them; train it again, with a lower learning rate"
+            )
+
+
 def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int) -> dict[int, int]:
     lengths = sorted(files)
     totals = [len(build({n: files[n] for n in lengths[:k]}, recipe, ranges)) for k in range(1, len(lengths))]
@@ -214,11 +231,10 @@ def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges
 
 
 def _verified(
-    content: bytes, recipe: Recipe, model: ClassificationModel, expected: _Expected, checks: Checks, directory: Path
+    content: bytes, recipe: Recipe, model: ClassificationModel, expected: _Expected, checks: Checks, path: Path
 ) -> Variant:
-    name = f"{recipe.name}.tflite"
-    path = directory / name
-    path.write_bytes(content)
+    name = path.name
+    atomic.write_bytes(path, content)
     classifier = TfliteClassifier(path, checks.latency.threads)
     found = {n: classifier.run(verify.crop(checks.parity_features, n), n) for n in classifier.lengths}
     # Like with like: what the file gives, logits or probabilities.
@@ -234,20 +250,23 @@ def _verified(
     )
     operators = read_operators(path)
     metrics = difference = None
+    unscored = 0
     if checks.scored_features is not None and expected.scored is not None:
         labels = checks.scored_features["label"]
         logits = classifier.logits(checks.scored_features, show_progress=True)
-        metrics = checks.task.metrics(logits, labels)
-        difference = verify.paired_difference(expected.scored, logits, labels)
+        unscored = verify.without_numbers(logits)
+        if not unscored:
+            metrics = checks.task.metrics(logits, labels)
+            difference = verify.paired_difference(expected.scored, logits, labels)
     # Graphs stand in the order of their lengths.
     residency = gpu.check(content, graph=-1)
-    reason = verify.fault(recipe.gate, parity, changes, operators, difference)
+    reason = verify.fault(recipe.gate, parity, changes, operators, difference, unscored)
     if recipe.target == "gpu" and not residency.whole:
         reason = reason or f"a GPU delegate would not take it in one piece: {', '.join(residency.refused)}"
     if reason:
-        (directory / REJECTED).mkdir(exist_ok=True)
+        (path.parent / REJECTED).mkdir(exist_ok=True)
         name = f"{REJECTED}/{name}"
-        path.replace(directory / name)
+        path.replace(path.parent / name)
     return Variant(
         name=recipe.name,
         description=recipe.description,

@@ -27,25 +27,41 @@ class Parity:
     signal_to_noise_db: float | None
     """Power of the Keras logits over that of the errors; None: there is no error."""
     decision_agreement: float
-    """Share of examples with the same most likely class."""
+    """Share of examples with the same most likely class; one whose logits are no numbers has none."""
     examples: int
+    without_numbers: int = 0
+    """Examples of which a logit is NaN or infinite; the errors are then no numbers either."""
 
 
 def measure_parity(reference: np.ndarray, candidate: np.ndarray) -> Parity:
-    """Compare logits [n, C] of a file with those of the Keras model; NaN stays NaN."""
+    """Compare logits [n, C] of a file with those of the Keras model, which are numbers; the file's may be none."""
     reference, candidate = reference.astype(np.float64), candidate.astype(np.float64)
     scale = max(float(np.abs(reference).max()), np.finfo(np.float32).tiny)
     error = np.abs(candidate - reference) / scale
     norms = float(np.linalg.norm(reference) * np.linalg.norm(candidate))
     noise = float(np.square(candidate - reference).sum())
+    signal = max(float(np.square(reference).sum()), 1e-300)
+    ratio = 10 * math.log10(signal / noise) if 0 < noise < math.inf else math.nan
     return Parity(
         max_relative_error=float(error.max()),
         mean_relative_error=float(error.mean()),
         cosine=float(np.vdot(reference, candidate)) / norms if norms else 0.0,
-        signal_to_noise_db=10 * math.log10(max(float(np.square(reference).sum()), 1e-300) / noise) if noise else None,
-        decision_agreement=float((reference.argmax(axis=-1) == candidate.argmax(axis=-1)).mean()),
+        signal_to_noise_db=ratio if noise else None,
+        decision_agreement=decision_agreement(reference, candidate),
         examples=len(reference),
+        without_numbers=without_numbers(candidate),
     )
+
+
+def decision_agreement(reference: np.ndarray, candidate: np.ndarray) -> float:
+    """Share of rows of logits [n, C] with the same most likely class; NaN and infinity decide nothing."""
+    same = reference.argmax(axis=-1) == candidate.argmax(axis=-1)
+    return float((same & np.isfinite(candidate).all(axis=-1)).mean())
+
+
+def without_numbers(logits: np.ndarray) -> int:
+    """How many rows of logits [n, C] have one that is NaN or infinite."""
+    return int((~np.isfinite(logits)).any(axis=-1).sum())
 
 
 def crop(features: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
@@ -118,17 +134,21 @@ class Difference:
 def paired_difference(reference: np.ndarray, candidate: np.ndarray, labels: np.ndarray) -> Difference:
     """How much a file loses against Keras, from logits [n, C] of both on the same examples with `labels` [n].
 
+    An example for which the file gives no numbers is wrong.
     Paired: where both are right or both wrong nothing is learned, so the interval is far narrower than
     that of either score. Normal approximation of the mean of +1, 0 and -1; with half a vote added to
     each side, so that a file without a single other answer has an interval too.
     """
-    right, reference_right = (logits.argmax(axis=-1) == labels for logits in (candidate, reference))
+    right, reference_right = (
+        (logits.argmax(axis=-1) == labels) & np.isfinite(logits).all(axis=-1) for logits in (candidate, reference)
+    )
     better, worse = int((right & ~reference_right).sum()), int((~right & reference_right).sum())
     count = len(labels)
     mean = (better - worse) / count
     variance = (better + worse + 1) / count - mean**2
     half = 1.96 * math.sqrt(max(variance, 0.0) / count)
-    return Difference(accuracy=mean, low=mean - half, high=mean + half)
+    # With a handful of examples the approximation leaves the range of what is possible.
+    return Difference(accuracy=mean, low=max(mean - half, -1.0), high=min(mean + half, 1.0))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,13 +161,23 @@ class Changes:
 
 
 def fault(
-    gate: Gate, parity: Parity, changes: Changes, operators: Operators, difference: Difference | None = None
+    gate: Gate,
+    parity: Parity,
+    changes: Changes,
+    operators: Operators,
+    difference: Difference | None = None,
+    unscored: int = 0,
 ) -> str | None:
-    """Why a file is not to be published, in one line; None if nothing speaks against it."""
+    """Why a file is not to be published, in one line; None if nothing speaks against it.
+
+    `unscored`: labelled examples for which it gives no numbers.
+    """
     if operators.foreign:
         return f"needs operators that a plain runtime lacks: {', '.join(operators.foreign)}"
-    if not np.isfinite(parity.max_relative_error):
-        return "gives logits that are not finite"
+    if parity.without_numbers:
+        return f"gives logits that are not finite in {parity.without_numbers} of {parity.examples} examples"
+    if unscored:
+        return f"gives logits that are not finite in {unscored} of the labelled examples"
     for what in ("padding", "order", "threads"):
         if changed := getattr(changes, what):
             return f"{_CAUSES[what]} the logits of {changed} examples"

@@ -7,6 +7,7 @@ the flags that this module derives; nothing else in the package knows about flag
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Sequence
@@ -87,6 +88,8 @@ def from_flags(command: type, values: flags.FlagValues) -> Any:
 def _check_range(name: str, value: Any, least: float | None, most: float | None) -> None:
     # Written so that a value which is no number at all, nan, is refused too.
     if value is None or ((least is None or value >= least) and (most is None or value <= most)):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"--{name}={value}: must be a finite number")
         return
     if least is not None and most is not None:
         raise UsageError(f"--{name}={value}: must lie between {least} and {most}")

@@ -83,9 +83,11 @@ def _commit() -> dict[str, Any]:
         return {}
 
 
-def sha256(path: str | os.PathLike[str]) -> str:
+def sha256(*paths: str | os.PathLike[str]) -> str:
+    """Of a file's content; of several, as if they were one."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()

@@ -59,7 +59,8 @@ def task_of(
         return None
     task = read_task(directory)
     if task is None:
-        return ClassificationTask(labels, max_seq_length=min(LONGEST_INPUT, config.max_position_embeddings))
+        longest = min(LONGEST_INPUT, config.max_position_embeddings)
+        return ClassificationTask(labels, max_seq_length=longest, labels_by_number=True)
     if len(task.labels) != heads.labels:
         raise UsageError(f"{directory}: names {len(task.labels)} labels, its head has {heads.labels}")
     if task.max_seq_length > config.max_position_embeddings:

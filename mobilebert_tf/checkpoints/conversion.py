@@ -52,6 +52,10 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
     if not path.exists():
         raise UsageError(f"{path}: no such model directory, Hugging Face directory or TensorFlow checkpoint")
     huggingface.refuse_pickle(path)
+    if path.suffix == ".tflite" or any(path.glob("*.tflite")):
+        raise UsageError(
+            f"{path}: an exported file has no weights to go on with; give the model directory that it was made of"
+        )
     raise UsageError(
         f"{path}: holds no model: neither {WEIGHTS}, nor {huggingface.FILE}, nor a TensorFlow checkpoint; "
         "the run that writes it may not have finished"

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import atomic, provenance, quiet, run_directory
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export import verify_directory
+from mobilebert_tf.export import publish, verify_directory
 from mobilebert_tf.options import option
 
 if TYPE_CHECKING:
     from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.export.variants import Checks
     from mobilebert_tf.model_directory import LoadedModel
-    from mobilebert_tf.tasks.classification import Example
-
-BUILDING = ".building"
-"""Where files stand until all of them are there."""
+    from mobilebert_tf.tasks.classification import ClassificationTask, Example
 
 POOL = 1000
 """Texts among which examples for the contracts are looked for."""
@@ -49,8 +46,12 @@ class Export:
     a kind of layer stays in float32. Writes explain.json, and RECIPE_mended.json with the
     part that is worth it left in float32, a recipe for the next export.
 
+    A classifier from Hugging Face or of TensorFlow 1 has no task; what is taken for it is printed, and flags
+    say otherwise.
+
     Examples:
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --output=runs/exported
+      mobilebert-tf export --model=hf-sst2 --evaluation=dev.tsv --text_column=sentence --output=app
       mobilebert-tf export --model=runs/classifier --sequence_lengths=32,64,128 --recipes=dynamic_int8 --output=app
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=static_int8 --explain --output=why
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=why/static_int8_mended.json \\
@@ -89,14 +90,23 @@ class Export:
         None,
         is_input=True,
     )
+    text_column: str | None = option("column of the text; left out: as in training", None)
+    text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
+    label_column: str | None = option("column of the label; left out: as in training", None)
     min_agreement: float | None = option(
-        "gate: least share of examples that a file decides as Keras does; left out: each recipe's own", None
+        "gate: least share of examples that a file decides as Keras does; left out: each recipe's own",
+        None,
+        least=0,
+        most=1,
     )
     max_score_drop: float | None = option(
-        "gate: largest loss of accuracy against Keras, 0.02 is two points; left out: each recipe's own", None
+        "gate: largest loss of accuracy against Keras, 0.02 is two points; left out: each recipe's own",
+        None,
+        least=0,
+        most=1,
     )
     max_error: float | None = option(
-        "gate: largest error of a logit relative to the largest logit; left out: each recipe's own", None
+        "gate: largest error of a logit relative to the largest logit; left out: each recipe's own", None, least=0
     )
     calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1)
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
@@ -130,10 +140,11 @@ class Export:
         from mobilebert_tf.export.recipes import parse_recipes
         from mobilebert_tf.export.rewrite.rules import parse_rewrites
 
-        self._check_search()
         recipes = [self._gated(one) for one in parse_recipes(self.recipes, bool(self.calibration or self.evaluation))]
+        self._check_search(recipes)
         rewrites = parse_rewrites(self.without_rewrites)
-        done = run_directory.find_run(self, "export", self.output)
+        command = dataclasses.replace(self, recipes=_with_content(self.recipes))
+        done = run_directory.find_run(command, "export", self.output)
         if done and done.finished:
             _sign(done)
             print(done.finished_line)
@@ -153,47 +164,48 @@ class Export:
                 f"{self.model}: has no task; fine-tune it first: "
                 f"mobilebert-tf finetune --model={self.model} --train=TABLE"
             )
+        if len(loaded.task.labels) < 2:
+            raise UsageError(f"{self.model}: has one label, so it decides nothing; `export` takes classifiers")
         if any(recipe.target == "mediapipe" for recipe in recipes):
             metadata.check_model(loaded.tokenizer, loaded.task)
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
-        task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1])
+        task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **self._columns())
+        if not (loaded.files[0].parent / "task.json").exists():
+            print(_made_up(self.model, task), flush=True)
         checks, calibrated_on, compared_on, texts = self._checks(dataclasses.replace(loaded, task=task))
 
-        run = run_directory.open_run(self, "export", self.output)
-        building = run.directory / BUILDING
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir()
-        made = variants.make_variants(loaded.model, lengths, recipes, checks, building, rewrites)
-        model = {
-            "name": Path(self.model).resolve().name,
-            "weights_sha256": provenance.sha256(loaded.files[0]),
-        }
-        found = report.as_json(
-            model=model,
-            lengths=lengths,
-            rewrites=rewrites,
-            calibrated_on=calibrated_on,
-            compared_on=compared_on,
-            made=made,
-        )
-        rows = made.variants
-        save_task_files(building, loaded.tokenizer, task)
-        print("export: examples of what the files answer, for their contracts", flush=True)
-        recipes += [made.searched.recipe] if made.searched else []
-        contract.write_contracts(building, recipes, rows, task, loaded.tokenizer, texts, model)
-        atomic.write_json(building / "report.json", found)
-        export_report.write(building)
-        if made.searched:
-            recipe_file = explain_report.recipe_line(made.searched.recipe) + "\n"
-            atomic.write_text(building / f"{made.searched.recipe.name}.json", recipe_file)
-        if self.explain:
-            explained = explain_report.as_json(model, lengths[-1], compared_on, made.explained)
-            atomic.write_json(building / "explain.json", explained)
-            for one in made.explained.values():
-                if one.mended:
-                    path = building / f"{one.mended.name}.json"
-                    atomic.write_text(path, explain_report.recipe_line(one.mended) + "\n")
-        _publish(building, run.directory)
+        run = run_directory.open_run(command, "export", self.output)
+        with run_directory.freed_if_nothing_was_made(run), publish.built_apart(run.directory) as building:
+            made = variants.make_variants(loaded.model, lengths, recipes, checks, building, rewrites)
+            model = {
+                "name": Path(self.model).resolve().name,
+                "weights_sha256": provenance.sha256(*loaded.files),
+            }
+            found = report.as_json(
+                model=model,
+                lengths=lengths,
+                rewrites=rewrites,
+                calibrated_on=calibrated_on,
+                compared_on=compared_on,
+                made=made,
+            )
+            rows = made.variants
+            save_task_files(building, loaded.tokenizer, task)
+            print("export: examples of what the files answer, for their contracts", flush=True)
+            recipes += [made.searched.recipe] if made.searched else []
+            contract.write_contracts(building, recipes, rows, task, loaded.tokenizer, texts, model)
+            atomic.write_json(building / "report.json", found)
+            export_report.write(building)
+            if self.explain:
+                explained = explain_report.as_json(model, lengths[-1], compared_on, made.explained)
+                atomic.write_json(building / "explain.json", explained)
+            for recipe in [
+                made.searched.recipe if made.searched else None,
+                *(x.mended for x in made.explained.values()),
+            ]:
+                if recipe:
+                    atomic.write_text(building / f"{recipe.name}.json", explain_report.recipe_line(recipe) + "\n")
+            publish.publish(building, run.directory, [recipe.name for recipe in recipes])
         rejected = [row.name for row in rows if not row.passed]
         run.finish(rejected=rejected)
         _sign(run)
@@ -208,11 +220,13 @@ class Export:
                 print(explain_report.recipe_line(one.mended) + "\n")
             else:
                 print(f"{one.recipe}: no part alone makes it better\n")
-        print(f"export: {run.directory} has {', '.join(row.file for row in rows if row.file)} and report.json")
+        files = [row.file for row in rows if row.file]
+        print(f"export: {run.directory} has {', '.join([*files, 'report.json'])}")
         print(f"check a copy: mobilebert-tf export verify {run.directory}")
         print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
         if best := export_report.recommended(run.directory):
-            print(f'next: mobilebert-tf predict --model={run.directory / best} --text="..."')
+            context = ' --context="..."' if task.text_pair_column else ""
+            print(f'next: mobilebert-tf predict --model={run.directory / best} --text="..."{context}')
         _fail_if_rejected(rejected, run.directory)
 
     def _gated(self, recipe: Recipe) -> Recipe:
@@ -224,13 +238,21 @@ class Export:
         given = {name: value for name, value in wanted.items() if value is not None}
         return dataclasses.replace(recipe, gate=dataclasses.replace(recipe.gate, **given))
 
-    def _check_search(self) -> None:
+    def _columns(self) -> dict[str, Any]:
+        given = {name: getattr(self, name) for name in ("text_column", "text_pair_column", "label_column")}
+        return {name: value for name, value in given.items() if value}
+
+    def _check_search(self, recipes: Sequence[Recipe]) -> None:
+        from mobilebert_tf.export.recipes import SEARCHED
+
         if self.max_drop is None:
             if self.counter:
                 raise UsageError("--counter: is for --max_drop; `mobilebert-tf benchmark instructions` counts files")
             return
         if self.max_drop < 0:
             raise UsageError(f"--max_drop={self.max_drop:g}: must not be negative; it is in points of accuracy")
+        if any(recipe.name == SEARCHED for recipe in recipes):
+            raise UsageError(f"--recipes: {SEARCHED!r} is what --max_drop calls its own; give that recipe another name")
         if not self.evaluation or not self.calibration:
             raise UsageError("--max_drop: needs --evaluation to score on, and other texts as --calibration")
         if Path(self.evaluation).resolve() == Path(self.calibration).resolve():
@@ -241,20 +263,24 @@ class Export:
         from mobilebert_tf.benchmarks.host import Settings
         from mobilebert_tf.export import variants
         from mobilebert_tf.export.cost import Instructions, Milliseconds
-        from mobilebert_tf.export.examples import of_all_lengths, spread, synthetic_features
+        from mobilebert_tf.export.examples import draw, of_all_lengths, spread, synthetic_features
 
         task = loaded.task
         assert task is not None
         scored = calibration = calibrated_on = None
         evaluation = task.read(self.evaluation, labelled=True) if self.evaluation else []
         texts = task.read(self.calibration, labelled=False) if self.calibration else evaluation
+        if self.max_drop is not None and len(draw(evaluation, self.score_examples)) < 2:
+            raise UsageError(f"--max_drop: {self.evaluation} has one row to score; one half is searched on, one scored")
         if evaluation:
-            scored = task.features(spread(evaluation, self.score_examples), loaded.tokenizer)
+            scored = task.features(draw(evaluation, self.score_examples), loaded.tokenizer)
         if texts:
             calibration = of_all_lengths(task.features(texts, loaded.tokenizer), self.calibration_examples)
-            calibrated_on = f"{len(calibration['input_ids'])} rows of {_name(self.calibration or self.evaluation)}"
-            compared = task.features(spread(evaluation or texts, self.parity_examples), loaded.tokenizer)
-            compared_on = f"{len(compared['input_ids'])} rows of {_name(self.evaluation or self.calibration)}"
+            calibrated_on = _rows(calibration, self.calibration or self.evaluation)
+            if not self.calibration:
+                calibrated_on += ", which the files are scored on too"
+            compared = task.features(draw(evaluation or texts, self.parity_examples), loaded.tokenizer)
+            compared_on = _rows(compared, self.evaluation or self.calibration)
         else:
             count = min(64, self.parity_examples)
             compared = synthetic_features(count, task.max_seq_length, loaded.tokenizer)
@@ -266,6 +292,7 @@ class Export:
             scored_features=scored,
             task=task,
             tokenizer=loaded.tokenizer,
+            model=self.model,
             compares_rewrites=self.compare_rewrites,
             latency=latency,
             explained_examples=self.explain_examples if self.explain else 0,
@@ -275,18 +302,30 @@ class Export:
         return checks, calibrated_on, compared_on, spread(evaluation or texts, POOL)
 
 
-def _name(path: str | None) -> str:
-    return Path(path or "").name
+def _rows(features: Mapping[str, Any], path: str | None) -> str:
+    count = len(features["input_ids"])
+    return f"{count} row{'' if count == 1 else 's'} of {Path(path or '').name}"
 
 
-def _publish(building: Path, directory: Path) -> None:
-    """Move everything to its place; the report last, since it speaks of the rest."""
-    files = [path for path in building.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: path.name == "report.json"):
-        place = directory / path.relative_to(building)
-        place.parent.mkdir(exist_ok=True)
-        path.replace(place)
-    shutil.rmtree(building)
+def _with_content(recipes: str | None) -> str | None:
+    """The flag with a hash of each file: the same name with other rules is another export."""
+    words = [word.strip() for word in (recipes or "").split(",")]
+    if not any(word.endswith(".json") for word in words):
+        return recipes
+    return ",".join(f"{word}@{run_directory.fingerprint(word)}" if word.endswith(".json") else word for word in words)
+
+
+def _made_up(model: str, task: ClassificationTask) -> str:
+    """What a classifier from elsewhere is taken for, and which flags say otherwise."""
+    labels = ", ".join(task.labels[:4]) + (f" and {len(task.labels) - 4} more" if len(task.labels) > 4 else "")
+    texts = f"column {task.text_column!r}"
+    if task.text_pair_column:
+        texts = f"columns {task.text_column!r} and {task.text_pair_column!r}"
+    return (
+        f"export: {model} has no task.json, so it is taken to have the labels {labels}, called so or by their number "
+        f"from 0 in column {task.label_column!r} (--label_column); texts in {texts} (--text_column, "
+        f"--text_pair_column); up to {task.max_seq_length} word pieces (--sequence_lengths)"
+    )
 
 
 def _sign(run: run_directory.Run) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mobilebert_tf.data.text_files import read_lines
 from mobilebert_tf.errors import UsageError
@@ -37,7 +38,10 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator
         for column in columns:
             name = next((name for name in column.split(",") if name in row), None)
             if name is None:
-                raise UsageError(f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}")
+                raise UsageError(
+                    f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}; "
+                    "--text_column and --label_column name others"
+                )
             found[column] = row[name]
         yield number, found
 
@@ -48,8 +52,9 @@ def _delimited_rows(path: Path, suffix: str) -> Iterator[tuple[int, dict[str, st
         reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
         reader = csv.reader(line + "\n" for line in lines)
-    header = [name.lstrip("\ufeff") for name in next(reader)]
-    for row in reader:
+    rows = _read(path, reader)
+    header = [name.lstrip("\ufeff") for name in next(rows)]
+    for row in rows:
         if not row:
             continue
         if len(row) != len(header):
@@ -58,6 +63,13 @@ def _delimited_rows(path: Path, suffix: str) -> Iterator[tuple[int, dict[str, st
                 f"{len(header)} ({', '.join(header)})"
             )
         yield reader.line_num, dict(zip(header, row, strict=True))
+
+
+def _read(path: Path, reader: Any) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {reader.line_num}: {error}; a quote before it may have no end") from None
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -70,4 +82,6 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             raise UsageError(f"{path}, line {number}: is not JSON ({error})") from None
         if not isinstance(row, dict):
             raise UsageError(f"{path}, line {number}: is not a JSON object")
+        if "\\u" in line and any("\ud800" <= c <= "\udfff" for value in row.values() for c in str(value)):
+            raise UsageError(f"{path}, line {number}: holds half of a character, a \\ud8.. without its \\udc..")
         yield number, {key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()}

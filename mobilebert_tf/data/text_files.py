@@ -8,11 +8,11 @@ import lzma
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mobilebert_tf.errors import UsageError
 
-_OPENERS: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
@@ -22,7 +22,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
       UsageError: the file is missing, empty, cut short, or not UTF-8 text.
     """
     path = Path(path)
-    opener: Callable[..., IO[str]] = _OPENERS.get(path.suffix, open)
+    opener = _OPENERS.get(path.suffix, open)
     number = 0
     try:
         with opener(path, "rt", encoding="utf-8", newline="\n") as file:
@@ -35,7 +35,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     except IsADirectoryError:
         raise UsageError(f"{path}: is a directory, a text file is needed") from None
     except UnicodeDecodeError:
-        where = f"{path}, line {number + 1}"
+        where = f"{path}, line {_line_that_is_not_utf8(path)}"
         raise UsageError(f"{where}: is not UTF-8 text; convert it first, for example with iconv") from None
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
         where = f"{path}, after line {number}"
@@ -44,3 +44,14 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
         raise UsageError(f"{path}: {error.strerror or error}") from None
     if number == 0:
         raise UsageError(f"{path}: is empty")
+
+
+def _line_that_is_not_utf8(path: Path) -> int:
+    """Its number; reading as text finds it out some thousand characters ahead."""
+    with _OPENERS.get(path.suffix, open)(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1  # it has changed in the meantime

@@ -92,6 +92,8 @@ def _file(variant: Variant) -> tuple[Cell, ...]:
     noise = variant.parity.get("signal_to_noise_db")
     error = variant.parity.get("max_relative_error")
     below = f"{noise:.0f}\u00a0dB" if noise is not None else "no error" if error == 0 else ""
+    if variant.parity and error is None:
+        below = "gave no numbers"
     # The last length is the one that the picture and the choice go by.
     latency = Cell(times[-1], tuple(times[:-1])) if times else Cell(ABSENT)
     return (
@@ -120,16 +122,17 @@ def _files_caption(export: Exported) -> str:
     lines = []
     examples = {v.score.examples for v in export.variants if v.score and v.score.examples}
     if len(examples) == 1:
+        number = examples.pop()
         lines.append(
-            f"Accuracy on {count(examples.pop())} held-out examples, below it the difference to Keras on the same "
-            "examples with its 95 % interval, and macro F1."
+            f"Accuracy on {count(number)} held-out example{'' if number == 1 else 's'}, below it the difference to "
+            "Keras on the same examples with its 95 % interval, and macro F1."
         )
     settings = {(one.get("threads"), one.get("runs")) for v in export.variants for one in v.latency_ms.values()}
     if len(settings) == 1:
         threads, runs = settings.pop()
         lines.append(
-            f"Latency: median of {count(runs)} runs at so many word pieces on this machine, {count(threads)} "
-            f"thread{'' if threads == 1 else 's'}; not a phone."
+            f"Latency: median of {count(runs)} run{'' if runs == 1 else 's'} at so many word pieces on this machine, "
+            f"{count(threads)} thread{'' if threads == 1 else 's'}; not a phone."
         )
     if any(v.parity for v in export.variants):
         on = f" ({export.compared_on}, in every length)" if export.compared_on else ""

@@ -87,7 +87,8 @@ def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
             better.append(f"faster ({milliseconds(mine)} for {length} word pieces)")
         if variant.bytes is not None and smallest and smallest.bytes is not None and variant.bytes < smallest.bytes:
             better.append(f"smaller ({megabytes(variant.bytes)})")
-        if better:
+        # What gives no numbers is no bargain.
+        if better and "max_relative_error" in variant.parity:
             why += f"; it would be {' and '.join(better)} than any file that passed"
         found.append((variant, why))
     return tuple(found)

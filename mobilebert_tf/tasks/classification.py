@@ -33,6 +33,8 @@ class ClassificationTask:
     text_column: str = "text"
     text_pair_column: str | None = None
     label_column: str = "label"
+    labels_by_number: bool = False
+    """Whether a table may also call a class by its number from 0, as those of Hugging Face's data sets do."""
 
     name = "classification"
 
@@ -65,6 +67,9 @@ class ClassificationTask:
         """
         columns = [self.text_column, *filter(None, [self.text_pair_column]), *([self.label_column] if labelled else [])]
         numbers = {label: i for i, label in enumerate(self.labels)}
+        # Labels that are numbers themselves, such as stars, mean what they say.
+        if self.labels_by_number and not any(label.isdecimal() for label in self.labels):
+            numbers |= {str(i): i for i in range(len(self.labels))}
         examples = []
         for line, row in read_table(path, columns):
             if labelled and row[self.label_column] not in numbers:

@@ -60,6 +60,8 @@ def read_task(directory: Path) -> ClassificationTask | None:
     columns = (task.text_column, task.label_column, task.text_pair_column or "")
     if not all(isinstance(column, str) for column in columns):
         raise UsageError(f"{directory / 'task.json'}: a column's name is no text")
+    if not isinstance(task.labels_by_number, bool):
+        raise UsageError(f"{directory / 'task.json'}: labels_by_number is {task.labels_by_number!r}, not true or false")
     if type(task.max_seq_length) is not int or task.max_seq_length < 3:
         raise UsageError(f"{directory / 'task.json'}: max_seq_length is {task.max_seq_length!r}; it must be at least 3")
     return task

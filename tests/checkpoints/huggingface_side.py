@@ -5,6 +5,7 @@ python huggingface_side.py check DIRECTORY       the same models after their way
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -57,12 +58,21 @@ def make(place: Path) -> None:
             model.save_pretrained(directory / "theirs")
             np.savez(directory / "outputs.npz", **run(model))
     vocab, texts = (json.loads((place / "tokenizer.json").read_text())[key] for key in ("vocab", "texts"))
-    tokenizer = transformers.BertTokenizerFast(vocab_file=vocab)
     directory = place / "tokenizer"
+    tokenizer = tokenizer_of(vocab, directory / "theirs")
     config = transformers.MobileBertConfig(**{**MOBILEBERT, "vocab_size": len(tokenizer)})
     transformers.MobileBertModel(config).save_pretrained(directory / "theirs")
     tokenizer.save_pretrained(directory / "theirs")
     (directory / "ids.json").write_text(json.dumps(ids_of(tokenizer, texts)))
+
+
+def tokenizer_of(vocab: str, directory: Path) -> transformers.BertTokenizerFast:
+    """In a way that means the same in versions 4 and 5, whose arguments have other names."""
+    directory.mkdir(parents=True)
+    shutil.copy(vocab, directory / "vocab.txt")
+    tokenizer = transformers.BertTokenizerFast.from_pretrained(directory)
+    assert len(tokenizer) == len(Path(vocab).read_text(encoding="utf-8").splitlines())
+    return tokenizer
 
 
 def check(place: Path) -> list[str]:

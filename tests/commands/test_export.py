@@ -3,14 +3,13 @@
 import dataclasses
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mobilebert_tf import cli, run_directory
-from mobilebert_tf.export import recipes
+from mobilebert_tf.export import publish, recipes
 
 
 def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_table: Path):
@@ -93,6 +92,7 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
     report = json.loads((output / "report.json").read_text())
     assert [row["passed"] for row in report["variants"]] == [False, True]
     assert report["keras"] is None and "random ids" in report["parity_examples"]
+    assert report["calibration_examples"] is None
 
 
 def test_a_kill_at_any_step_shows_and_the_same_command_finishes(classifier_directory, tmp_path: Path, capsys):
@@ -102,7 +102,7 @@ def test_a_kill_at_any_step_shows_and_the_same_command_finishes(classifier_direc
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
     words += ["--rounds=1", "--runs=1", "--parity_examples=4", "--recipes=float32"]
 
-    def publish_half(building: Path, directory: Path) -> None:
+    def publish_half(building: Path, directory: Path, _) -> None:
         for path in sorted(building.iterdir())[:3]:
             path.replace(directory / path.name)
         raise KeyboardInterrupt
@@ -112,7 +112,7 @@ def test_a_kill_at_any_step_shows_and_the_same_command_finishes(classifier_direc
         raise KeyboardInterrupt
 
     for holder, name, interrupted in (
-        (export, "_publish", publish_half),
+        (publish, "publish", publish_half),
         (run_directory.Run, "finish", _interrupt),
         (export, "_sign", leave_aside),
     ):
@@ -203,6 +203,52 @@ def test_recipe_that_the_quantizer_refuses_stays_in_the_table(classifier_directo
     assert "odd missed the gate" in capsys.readouterr().err
 
 
+def test_file_that_does_not_run_stays_in_the_table(classifier_directory, tmp_path: Path, monkeypatch):
+    from mobilebert_tf.export import variants
+
+    class Refusing(variants.TfliteClassifier):
+        def logits(self, features, length=None, show_progress=False):
+            if self.path.stem == "float16":
+                raise RuntimeError("node number 3 failed to invoke\nand more")
+            return super().logits(features, length, show_progress)
+
+    monkeypatch.setattr(variants, "TfliteClassifier", Refusing)
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    assert cli.run([*words, "--rounds=1", "--runs=1", "--recipes=float16,dynamic_int8"]) == 1
+    bad, good = json.loads((output / "report.json").read_text())["variants"]
+    assert (bad["file"], bad["passed"], bad["reason"]) == (None, False, "node number 3 failed to invoke")
+    assert good["passed"] and [path.name for path in output.rglob("*.tflite")] == ["dynamic_int8.tflite"]
+
+
+def test_little_to_go_by(classifier_directory, labelled_table: Path, tmp_path: Path):
+    """One labelled row, and all of the other table to calibrate on."""
+    one = tmp_path / "one.tsv"
+    one.write_text("".join(labelled_table.read_text().splitlines(keepends=True)[:2]))
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    words += ["--rounds=1", "--runs=1", "--recipes=float32,static_int8", f"--evaluation={one}"]
+    assert cli.run([*words, f"--calibration={labelled_table}"]) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["calibration_examples"] == "60 rows of dev.tsv" and report["parity_examples"] == "1 row of one.tsv"
+    for row in report["variants"]:
+        # Less than nothing and more than all cannot be lost.
+        assert (row["difference"]["low"], row["difference"]["high"]) == (-1.0, 1.0)
+    assert "Accuracy on 1 held-out example," in (output / "report.md").read_text()
+
+
+def test_rows_that_are_scored_are_of_every_kind():
+    """Of a table whose labels take turns, every second row would be of one label."""
+    from mobilebert_tf.export.examples import draw
+
+    rows = list(range(1000))
+    chosen = draw(rows, 100)
+    assert len(set(chosen)) == 100 and chosen == sorted(chosen) == draw(rows, 100)
+    assert all(10 * i <= row < 10 * (i + 1) for i, row in enumerate(chosen))
+    assert 30 < sum(row % 2 for row in chosen) < 70
+    assert draw(rows, 0) == draw(rows, 2000) == rows and len(draw(rows, 999)) == len(set(draw(rows, 999)))
+
+
 def test_own_recipe_leaves_layers_in_float(classifier_directory, tmp_path: Path):
     own = tmp_path / "own.json"
     rules = [{"weights": "int8"}, {"layers": "block_1/", "weights": "float32"}]
@@ -242,70 +288,6 @@ def test_rewrites_can_be_left_out(classifier_directory, export_directory, tmp_pa
     # Both passed the comparison with Keras; what a residual's gamma costs is in the one file only.
     assert report["variants"][0]["passed"] and whole["variants"][0]["passed"]
     assert report["variants"][0]["ops"]["MUL"] > whole["variants"][0]["ops"]["MUL"] == 2
-
-
-def test_bad_input_is_one_line(classifier_directory, labelled_table, tmp_path: Path, capsys):
-    text = labelled_table.read_text()
-    unseen = tmp_path / "unseen.tsv"
-    unseen.write_text(text + "a b c\tugly\n")
-    columns = tmp_path / "columns.tsv"
-    columns.write_text(text.replace("label", "class", 1))
-    headless = tmp_path / "headless"
-    shutil.copytree(classifier_directory, headless)
-    (headless / "task.json").unlink()
-    (headless / "labels.txt").unlink()
-    other = tmp_path / "other"
-    shutil.copytree(classifier_directory, other)
-    config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "run.json").write_text(json.dumps({"identity": {"command": "finetune"}}))
-
-    good = str(classifier_directory)
-    for model, flags, message in (
-        (good, [f"--evaluation={unseen}"], f"{unseen}, line 62: label 'ugly'"),
-        (good, [f"--evaluation={columns}"], "no column 'label'"),
-        (good, [f"--calibration={tmp_path / 'absent.tsv'}"], "no such file"),
-        (str(other), [], "lacks block_2/input_bottleneck"),
-        (str(tmp_path / "absent"), [], "no such model directory"),
-        (good, ["--sequence_lengths=65"], "position table ends at 64"),
-        (good, ["--sequence_lengths=16,x"], "whole numbers"),
-        (good, ["--sequence_lengths=16,16"], "twice"),
-        (good, ["--sequence_lengths=2"], "too short"),
-        (good, ["--recipes=float32,int3"], "there is no recipe 'int3'; there are float32, float16"),
-        (good, ["--recipes=float32,float32"], "once"),
-        (good, ["--recipes=static_int8"], "static_int8 needs texts to calibrate on"),
-        (good, [f"--recipes={tmp_path / 'none.json'}"], "none.json: no such file"),
-        (good, [f"--recipes={_file(tmp_path, '{')}"], "is not JSON"),
-        (good, [f"--recipes={_file(tmp_path, '{}')}"], "a recipe needs a name"),
-        (good, [f"--recipes={_file(tmp_path, '[3]')}"], "a recipe must be an object with name"),
-        (good, [f"--recipes={_own(tmp_path, name='float32')}"], "'float32' is a recipe already"),
-        (good, [f"--recipes={_own(tmp_path, rule=[])}"], "a recipe has no 'rule'"),
-        (good, [f"--recipes={_own(tmp_path, rules=[{'weights': 'int3'}])}"], "weights 'int3'; there are float32"),
-        (good, [f"--recipes={_own(tmp_path, rules=[{'layers': '('}])}"], "is no regular expression"),
-        (good, [f"--recipes={_own(tmp_path, rules=[{'layers': 5}])}"], "is no regular expression"),
-        (good, [f"--recipes={_own(tmp_path, rules=3)}"], "the rules of mine must be a list"),
-        (good, [f"--recipes={_own(tmp_path, rules=[{'operators': 5}])}"], "operators must be a name such as"),
-        (good, ["--without_rewrites=fold"], "there is no rewrite 'fold'; there are fold_norms, fold_attention_scale"),
-        (good, ["--threads=0"], "--threads=0"),
-        (good, [f"--output={run}"], "holds the results of `finetune`"),
-    ):
-        output = tmp_path / "out"
-        status = cli.run(["export", f"--model={model}", f"--output={output}", *flags])
-        error = capsys.readouterr().err.strip()
-        assert (status, message in error, len(error.splitlines())) == (2, True, 1), error
-        assert not output.exists()
-
-
-def _own(directory: Path, **fields) -> Path:
-    return _file(directory, json.dumps({"name": "mine", **fields}))
-
-
-def _file(directory: Path, content: str) -> Path:
-    path = directory / f"recipe_{len(list(directory.glob('recipe_*')))}.json"
-    path.write_text(content)
-    return path
 
 
 def _interrupt(*_, **__):

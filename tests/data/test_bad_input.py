@@ -29,7 +29,7 @@ TEXTS = [
     ("blank.txt", "only blank lines"),
     ("binary.txt", "is not UTF-8 text"),
     ("nul.txt", "line 2: holds a NUL character"),
-    ("latin.txt", "line 1: is not UTF-8 text"),
+    ("latin.txt", "line 2: is not UTF-8 text"),
     ("cut.txt.xz", "damaged or cut short"),
     ("folder", "has no text file"),
     ("*.nothing", "no such file"),

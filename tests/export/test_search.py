@@ -140,7 +140,7 @@ def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, 
     drop = right.astype(float) - (examples.keras.argmax(axis=1) == labels)
     assert drop[::2].mean() == pytest.approx(chosen.difference.accuracy)
     assert drop[1::2].mean() == pytest.approx(found.scored.accuracy)
-    assert found.recipe.name == search.NAME and found.recipe.gate.max_score_drop == max(max_drop, 0.02)
+    assert found.recipe.name == search.SEARCHED and found.recipe.gate.max_score_drop == max(max_drop, 0.02)
 
 
 def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatch):

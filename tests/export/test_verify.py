@@ -50,10 +50,19 @@ def test_reasons_to_reject():
     assert "a second thread changes the logits of 2" in str(fault(Gate(), exact, other, PLAIN))
     worse = Difference(accuracy=-0.03, low=-0.05, high=-0.01)
     assert "accuracy falls by 3.0%, 2.0% are allowed" in str(fault(Gate(), exact, NOTHING, PLAIN, worse))
-    # argmax of NaN is class 0, so agreement alone would let such a file through.
-    broken = measure_parity(np.eye(2)[:1], np.full((1, 2), np.nan))
-    assert broken.decision_agreement == 1.0
-    assert "not finite" in str(fault(Gate(min_decision_agreement=0.9), broken, NOTHING, PLAIN))
+    assert "not finite in 2 of the labelled" in str(fault(Gate(), exact, NOTHING, PLAIN, unscored=2))
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_agrees_with_nothing(nothing):
+    # argmax of NaN is class 0, as Keras's here.
+    reference = np.array([[2.0, 1.0], [2.0, 1.0], [1.0, 2.0]])
+    candidate = reference.copy()
+    candidate[0] = nothing
+    broken = measure_parity(reference, candidate)
+    assert (broken.without_numbers, broken.decision_agreement) == (1, pytest.approx(2 / 3))
+    assert not np.isfinite([broken.max_relative_error, broken.mean_relative_error, broken.signal_to_noise_db]).any()
+    assert "not finite in 1 of 3 examples" in str(fault(Gate(), broken, NOTHING, PLAIN))
 
 
 def test_the_interval_of_a_difference_holds_as_often_as_it_says():

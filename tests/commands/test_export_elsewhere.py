@@ -1,0 +1,97 @@
+"""`export` of a classifier from Hugging Face: what its directory says is used, what it does not say is printed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+
+from .conftest import Complain
+
+FLAGS = ["--recipes=float32", "--rounds=1", "--runs=1", "--parity_examples=4"]
+
+
+@pytest.fixture(scope="module")
+def directory(classifier_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As others leave it: labels in config.json, nothing of this project's beside it."""
+    place = tmp_path_factory.mktemp("elsewhere") / "hf"
+    assert cli.run(["convert", f"--input={classifier_directory}", f"--output={place}", "--to=huggingface"]) == 0
+    for name in ("task.json", "labels.txt", "run.json"):
+        (place / name).unlink()
+    return place
+
+
+@pytest.fixture(scope="module")
+def table(labelled_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rows of `labelled_table` in other columns, the labels as numbers in the order of id2label."""
+    rows = [line.split("\t") for line in labelled_table.read_text().splitlines()[1:]]
+    path = tmp_path_factory.mktemp("table") / "dev.tsv"
+    numbers = {"bad": 0, "good": 1}
+    path.write_text("sentence\ttarget\n" + "".join(f"{text}\t{numbers[label]}\n" for text, label in rows))
+    return path
+
+
+def test_labels_columns_and_length(directory: Path, table: Path, export_directory: Path, tmp_path: Path, capsys):
+    output = tmp_path / "app"
+    columns = ["--text_column=sentence", "--label_column=target"]
+    words = ["export", f"--model={directory}", f"--evaluation={table}", *columns, *FLAGS]
+    assert cli.run([*words, "--sequence_lengths=48,16", f"--output={output}"]) == 0
+    told = capsys.readouterr().out
+    assert f"export: {directory} has no task.json, so it is taken to have the labels bad, good" in told
+    for said in ("'target' (--label_column)", "'sentence' (--text_column", "48 word pieces (--sequence_lengths)"):
+        assert said in told
+    # The same weights, rows and lengths as in the export of the model directory.
+    ours = json.loads((export_directory / "report.json").read_text())
+    theirs = json.loads((output / "report.json").read_text())
+    assert theirs["keras"] == ours["keras"]
+    assert (output / "float32.tflite").read_bytes() == (export_directory / "float32.tflite").read_bytes()
+    assert (output / "labels.txt").read_text() == "bad\ngood\n"
+    capsys.readouterr()
+    # The file goes on to take what the directory took.
+    assert cli.run(["evaluate", f"--model={output / 'float32.tflite'}", f"--input={table}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == ours["keras"]["accuracy"]
+
+
+def test_other_columns_are_one_line_with_the_way_out(directory: Path, table: Path, tmp_path: Path, complain: Complain):
+    line = complain("export", f"--model={directory}", f"--evaluation={table}", f"--output={tmp_path / 'app'}", *FLAGS)
+    assert f"{table}, line 2: no column 'text'; it has sentence, target; --text_column and --label_column" in line
+    assert not (tmp_path / "app").exists()
+
+
+def test_length_is_128_or_what_fits(directory: Path, tmp_path: Path):
+    assert cli.run(["export", f"--model={directory}", f"--output={tmp_path / 'app'}", *FLAGS]) == 0
+    assert json.loads((tmp_path / "app" / "report.json").read_text())["sequence_lengths"] == [32, 64]
+
+
+def test_pairs(directory: Path, tmp_path: Path, capsys):
+    table, output = tmp_path / "pairs.jsonl", tmp_path / "app"
+    rows = [{"premise": "a b", "hypothesis": "c", "label": 1}, {"premise": "d", "hypothesis": "e f", "label": "bad"}]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = ["--text_column=premise", "--text_pair_column=hypothesis"]
+    words = ["export", f"--model={directory}", f"--evaluation={table}", f"--output={output}", *columns, *FLAGS]
+    assert cli.run([*words, "--sequence_lengths=16"]) == 0
+    assert "columns 'premise' and 'hypothesis'" in capsys.readouterr().out
+    asked = ["predict", f"--model={output / 'float32.tflite'}", "--text=a b"]
+    assert cli.run([*asked, "--context=c"]) == 0
+    assert cli.run(asked) == 2
+
+
+def test_labels_that_are_numbers_mean_what_they_say(tmp_path: Path):
+    from mobilebert_tf.tasks.classification import ClassificationTask
+
+    table = tmp_path / "stars.tsv"
+    table.write_text("text\tlabel\na\t1\nb\t3\n")
+    stars = ClassificationTask(("1", "2", "3"), labels_by_number=True)
+    assert [example.label for example in stars.read(table)] == [0, 2]
+    words = ClassificationTask(("one", "two", "three", "four"), labels_by_number=True)
+    assert [example.label for example in words.read(table)] == [1, 3]
+
+
+def test_no_vocabulary(directory: Path, tmp_path: Path, complain: Complain):
+    bare = Path(shutil.copytree(directory, tmp_path / "bare"))
+    for name in ("vocab.txt", "tokenizer.json"):
+        (bare / name).unlink()
+    line = complain("export", f"--model={bare}", f"--output={tmp_path / 'app'}", *FLAGS)
+    assert f"{bare}: has no vocab.txt; put the vocabulary it was trained with there" in line

@@ -1,0 +1,96 @@
+"""`export` of a network whose float16 file overflows: what it writes is JSON, and what it says is no figure."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+
+
+@pytest.fixture(scope="module")
+def large(classifier_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier with weights beyond float16's 65,504; its logits are numbers in float32."""
+    from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+
+    loaded = load_model_directory(classifier_directory)
+    for weight in loaded.model.trainable_weights:
+        if weight.path == "classifier/dense/kernel":
+            weight.assign(weight / np.abs(weight).max() * 1e6)
+    directory = tmp_path_factory.mktemp("large") / "model"
+    save_model_directory(directory, loaded.model, loaded.tokenizer, loaded.task)
+    return directory
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{path}: {name} is no JSON"))
+
+
+def test_float16_that_overflows(large: Path, labelled_table: Path, tmp_path: Path, capsys):
+    output = tmp_path / "out"
+    words = ["export", f"--model={large}", f"--evaluation={labelled_table}", f"--output={output}", "--rounds=1"]
+    words += ["--runs=1", "--sequence_lengths=16", "--parity_examples=4", "--explain", "--explain_examples=4"]
+    assert cli.run([*words, "--recipes=float32,float16"]) == 1
+    told = capsys.readouterr()
+    assert "float16 missed the gate" in told.err and "Warning" not in told.err
+
+    good, bad = read(output / "report.json")["variants"]
+    assert good["passed"] and good["parity"]["without_numbers"] == 0 and good["metrics"]["accuracy"] > 0
+    assert bad["file"] == "rejected/float16.tflite" and not bad["passed"]
+    assert bad["reason"] == "gives logits that are not finite in 4 of 4 examples"
+    parity = bad["parity"]
+    assert parity.pop("examples") == parity.pop("without_numbers") == 4
+    # The likeliest of no numbers is class 0 for NumPy; it is no decision.
+    assert parity.pop("decision_agreement") == 0.0 and set(parity.values()) == {None}
+    assert bad["metrics"] is None and bad["difference"] is None
+
+    (explained,) = read(output / "explain.json")["recipes"].values()
+    assert explained["logits_error"] is None and explained["decision_agreement"] == 0.0
+    worst = explained["layers"][0]
+    assert (worst["name"], worst["added_error"], worst["relative_error"]) == ("classifier/MatMul", None, None)
+    assert explained["parts"][0]["name"] == "classifier" and explained["parts"][0]["logits_error"] < 1e-2
+    assert explained["mended"]["rules"][-1] == {"operators": ["*"], "layers": r"\bclassifier/", "weights": "float32"}
+    read(output / "run.json")
+
+    assert "float16: gave no numbers, same decision 0.0%" in told.out and "nan" not in told.out
+    row = next(line for line in told.out.splitlines() if line.startswith("float16 (rejected)"))
+    assert "no numbers" in row
+    for name in ("report.html", "report.md"):
+        page = (output / name).read_text()
+        assert "gave no numbers" in page and "NaN" not in page and "nan %" not in page
+    reread = tmp_path / "page.html"
+    assert cli.run(["report", f"--input={output}", f"--output={reread}"]) == 0
+    assert "gave no numbers" in reread.read_text()
+
+
+def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory: Path):
+    """The examples of the parity are a few of those that are scored; one NaN among the others counts as well."""
+    from mobilebert_tf.benchmarks.host import Settings
+    from mobilebert_tf.export import variants
+    from mobilebert_tf.export.recipes import RECIPES
+    from mobilebert_tf.export.runtime import TfliteClassifier
+    from mobilebert_tf.model_directory import load_model_directory
+    from mobilebert_tf.tasks.classification import Example
+
+    class Overflowing(TfliteClassifier):
+        def logits(self, features, length=None, show_progress=False):
+            found = super().logits(features, length)
+            found[features["input_ids"][:, 1] == unknown] = np.nan
+            return found
+
+    loaded = load_model_directory(classifier_directory)
+    unknown = loaded.tokenizer.id("[UNK]")
+    rows = [Example("a b c", label=0), Example("d e", label=1), Example("\N{SNOWMAN}", label=1)]
+    features = loaded.task.features(rows, loaded.tokenizer)
+    few = {name: values[:2] for name, values in features.items() if name != "label"}
+    checks = variants.Checks(
+        calibration_features=None, parity_features=few, scored_features=features, task=loaded.task, latency=Settings()
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variants, "TfliteClassifier", Overflowing)
+        patch.setattr(variants, "_timed", lambda rows, *_: rows)
+        made = variants.make_variants(loaded.model, [16], [RECIPES["float32"]], checks, tmp_path)
+    (row,) = made.variants
+    assert row.reason == "gives logits that are not finite in 1 of the labelled examples"
+    assert row.parity["without_numbers"] == 0 and row.metrics is None and made.keras is not None

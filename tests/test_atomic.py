@@ -1,0 +1,48 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import atomic
+
+
+def test_numbers_that_are_none_become_null(tmp_path: Path) -> None:
+    """JSON has no NaN: Python writes and reads it all the same, others refuse the file."""
+    value = {"rows": [{"good": 1.5, "bad": (float("nan"), float("-inf"), 2.0)}], 16: float("inf"), "text": "NaN"}
+    atomic.write_json(tmp_path / "a.json", value)
+    found = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
+    assert found == {"rows": [{"good": 1.5, "bad": [None, None, 2.0]}], "16": None, "text": "NaN"}
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+def test_a_failure_names_the_file_and_leaves_what_was_there(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("before")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"open": (Path, "write_text", full), "fsync": (os, "fsync", full)}[call])
+        with pytest.raises(OSError) as caught:
+            atomic.write_json(path, {})
+    assert caught.value.filename == str(path) and caught.value.errno == errno.ENOSPC
+    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) -> None:
+    """Not by the hidden name beside it."""
+    (tmp_path / ("a" * 250)).mkdir()
+    path = tmp_path / ("a" * 250) / ("b" * 250)
+    with pytest.raises(OSError) as caught:
+        atomic.write_text(path, "")
+    assert caught.value.filename == str(path)
+    with pytest.raises(OSError) as caught, atomic.directory_aside(path):
+        pass
+    assert caught.value.filename == str(path)

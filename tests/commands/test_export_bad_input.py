@@ -173,6 +173,7 @@ def test_lengths(lengths: str, message: str, refuse) -> None:
         ("--max_score_drop=nan", "--max_score_drop=nan: must lie between 0 and 1"),
         ("--max_error=-1", "--max_error=-1.0: must be at least 0"),
         ("--max_error=inf", "--max_error=inf: must be a finite number"),
+        ("--max_drop=nan", "--max_drop=nan: must be a finite number"),
     ],
 )
 def test_flags(flag: str, message: str, refuse) -> None:
@@ -208,6 +209,17 @@ def test_own_recipes(content, message: str, refuse, tmp_path: Path) -> None:
     path.write_text(content if isinstance(content, str) else json.dumps({"name": "mine", **content}))
     line = refuse(f"--recipes={path}")
     assert f"{path}: " in line and message in line
+
+
+def test_search(refuse, labelled_table: Path, tmp_path: Path) -> None:
+    """What the flags for it can be wrong in besides their numbers."""
+    one, own = tmp_path / "one.tsv", tmp_path / "own.json"
+    one.write_bytes(GOOD)
+    own.write_text(json.dumps({"name": "cheapest", "rules": [{}]}))
+    line = refuse("--max_drop=1", f"--evaluation={one}", f"--calibration={labelled_table}")
+    assert f"{one} has one row to score; one half is searched on, one scored" in line
+    tables = [f"--evaluation={labelled_table}", f"--calibration={one}"]
+    assert "'cheapest' is what --max_drop calls its own" in refuse("--max_drop=1", *tables, f"--recipes={own}")
 
 
 def test_places_that_are_taken_or_none(complain: Complain, classifier_directory: Path, tmp_path: Path) -> None:

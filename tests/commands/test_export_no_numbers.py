@@ -1,5 +1,6 @@
 """`export` of a network whose float16 file overflows: what it writes is JSON, and what it says is no figure."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -94,3 +95,22 @@ def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory:
     (row,) = made.variants
     assert row.reason == "gives logits that are not finite in 1 of the labelled examples"
     assert row.parity["without_numbers"] == 0 and row.metrics is None and made.keras is not None
+
+
+def test_only_an_example_of_the_contract_overflows(classifier_directory: Path, tmp_path: Path, capsys):
+    """It is chosen after all comparisons; a contract has numbers or is not written."""
+    from mobilebert_tf.export import golden
+
+    real = golden.File.answer
+
+    def answer(self, interpreter, shows, example):
+        found = real(self, interpreter, shows, example)
+        return dataclasses.replace(found, output=[float("nan")] * 2) if example.text == golden.FOREIGN else found
+
+    output = tmp_path / "out"
+    words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(golden.File, "answer", answer)
+        assert cli.run([*words, "--recipes=float32", "--rounds=1", "--runs=1", "--parity_examples=2"]) == 1
+    assert "recipe float32: gives logits that are not finite for one of the texts" in capsys.readouterr().err
+    assert not list(output.iterdir())

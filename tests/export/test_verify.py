@@ -63,6 +63,8 @@ def test_what_is_no_number_agrees_with_nothing(nothing):
     assert (broken.without_numbers, broken.decision_agreement) == (1, pytest.approx(2 / 3))
     assert not np.isfinite([broken.max_relative_error, broken.mean_relative_error, broken.signal_to_noise_db]).any()
     assert "not finite in 1 of 3 examples" in str(fault(Gate(), broken, NOTHING, PLAIN))
+    # Neither is it right where class 0 is the label.
+    assert paired_difference(reference, candidate, np.array([0, 0, 1])).accuracy == pytest.approx(-1 / 3)
 
 
 def test_the_interval_of_a_difference_holds_as_often_as_it_says():

@@ -166,10 +166,10 @@ class Export:
             )
         if len(loaded.task.labels) < 2:
             raise UsageError(f"{self.model}: has one label, so it decides nothing; `export` takes classifiers")
-        if any(recipe.target == "mediapipe" for recipe in recipes):
-            metadata.check_model(loaded.tokenizer, loaded.task)
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
         task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **self._columns())
+        if any(recipe.target == "mediapipe" for recipe in recipes):
+            metadata.check_model(loaded.tokenizer, task)
         if not (loaded.files[0].parent / "task.json").exists():
             print(_made_up(self.model, task), flush=True)
         checks, calibrated_on, compared_on, texts = self._checks(dataclasses.replace(loaded, task=task))

@@ -207,10 +207,10 @@ def test_file_that_does_not_run_stays_in_the_table(classifier_directory, tmp_pat
     from mobilebert_tf.export import variants
 
     class Refusing(variants.TfliteClassifier):
-        def logits(self, features, length=None, show_progress=False):
+        def run(self, features, length=None, show_progress=False):
             if self.path.stem == "float16":
                 raise RuntimeError("node number 3 failed to invoke\nand more")
-            return super().logits(features, length, show_progress)
+            return super().run(features, length, show_progress)
 
     monkeypatch.setattr(variants, "TfliteClassifier", Refusing)
     output = tmp_path / "out"

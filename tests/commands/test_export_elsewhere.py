@@ -76,6 +76,10 @@ def test_pairs(directory: Path, tmp_path: Path, capsys):
     asked = ["predict", f"--model={output / 'float32.tflite'}", "--text=a b"]
     assert cli.run([*asked, "--context=c"]) == 0
     assert cli.run(asked) == 2
+    capsys.readouterr()
+    # A pair is no input for MediaPipe, whoever says that it is one.
+    assert cli.run([*words, f"--output={tmp_path / 'other'}", "--recipes=mediapipe"]) == 2
+    assert "judges one text at a time, this model judges pairs" in capsys.readouterr().err
 
 
 def test_labels_that_are_numbers_mean_what_they_say(tmp_path: Path):

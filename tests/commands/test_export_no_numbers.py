@@ -75,8 +75,8 @@ def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory:
     from mobilebert_tf.tasks.classification import Example
 
     class Overflowing(TfliteClassifier):
-        def logits(self, features, length=None, show_progress=False):
-            found = super().logits(features, length)
+        def run(self, features, length=None, show_progress=False):
+            found = super().run(features, length)
             found[features["input_ids"][:, 1] == unknown] = np.nan
             return found
 
@@ -86,7 +86,12 @@ def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory:
     features = loaded.task.features(rows, loaded.tokenizer)
     few = {name: values[:2] for name, values in features.items() if name != "label"}
     checks = variants.Checks(
-        calibration_features=None, parity_features=few, scored_features=features, task=loaded.task, latency=Settings()
+        calibration_features=None,
+        parity_features=few,
+        scored_features=features,
+        task=loaded.task,
+        tokenizer=loaded.tokenizer,
+        latency=Settings(),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variants, "TfliteClassifier", Overflowing)

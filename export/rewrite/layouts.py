@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import tensorflow as tf
 
-from mobilebert_tf.export.rewrite.network import Mask
+from mobilebert_tf.export.rewrite.network import Array, Mask
 
 Masking = Callable[[Any], Any]
 """Scores [..., N, Tq, T] -> scores with padded keys pushed down."""
@@ -23,14 +23,20 @@ class Layout(Protocol):
     def tokens(self, x: Any, start: int | None, end: int | None) -> Any:
         """Some of the tokens of `x`."""
 
-    def channels(self, x: Any, start: int, end: int) -> Any:
-        """Some of the channels of `x`."""
+    def parts(self, x: Any, widths: Sequence[int]) -> list[Any]:
+        """All channels of `x`, divided into parts of these widths."""
 
     def surrounded(self, x: Any) -> Any:
         """`x` with a token of zeros before the first and behind the last."""
 
-    def table(self, rows: np.ndarray) -> np.ndarray:
+    def places(self, ids: Any) -> Any:
+        """The position of every token, in the form of `ids`."""
+
+    def table(self, rows: Array) -> Array:
         """A constant [T, C] that can be added to tokens."""
+
+    def settled(self, x: Any) -> Any:
+        """`x` with whatever is wanted in tokens of padding."""
 
     def heads(self, x: Any, heads: int) -> Any:
         """[T, C] -> [N, T, D]."""
@@ -57,14 +63,20 @@ class Rows:
     def tokens(self, x: Any, start: int | None, end: int | None) -> Any:
         return x[start:end]
 
-    def channels(self, x: Any, start: int, end: int) -> Any:
-        return x[:, start:end]
+    def parts(self, x: Any, widths: Sequence[int]) -> list[Any]:
+        return [x[:, start:end] for start, end in _ends(widths)]
 
     def surrounded(self, x: Any) -> Any:
         return tf.pad(x, [[1, 1], [0, 0]])
 
-    def table(self, rows: np.ndarray) -> np.ndarray:
+    def places(self, ids: Any) -> Any:
+        return tf.range(ids.shape[-1])
+
+    def table(self, rows: Array) -> Array:
         return rows
+
+    def settled(self, x: Any) -> Any:
+        return x
 
     def heads(self, x: Any, heads: int) -> Any:
         length, width = x.shape
@@ -106,14 +118,20 @@ class Images:
     def tokens(self, x: Any, start: int | None, end: int | None) -> Any:
         return x[:, start:end]
 
-    def channels(self, x: Any, start: int, end: int) -> Any:
-        return x[:, :, start:end]
+    def parts(self, x: Any, widths: Sequence[int]) -> list[Any]:
+        return [x[:, :, start:end] for start, end in _ends(widths)]
 
     def surrounded(self, x: Any) -> Any:
         return tf.pad(x, [[0, 0], [1, 1], [0, 0]])
 
-    def table(self, rows: np.ndarray) -> np.ndarray:
+    def places(self, ids: Any) -> Any:
+        return tf.range(ids.shape[-1])
+
+    def table(self, rows: Array) -> Array:
         return rows[None]
+
+    def settled(self, x: Any) -> Any:
+        return x
 
     def heads(self, x: Any, heads: int) -> Any:
         _, length, width = x.shape
@@ -145,3 +163,8 @@ def masking(mask: Mask, real: Any, padding: Any) -> Masking:
     if mask.mode == "add":
         return lambda scores: scores + padding
     return lambda scores: scores * real + padding
+
+
+def _ends(widths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where parts of these widths begin and end."""
+    return itertools.pairwise(itertools.accumulate(widths, initial=0))

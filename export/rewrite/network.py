@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
+Array = Any
+"""`np.ndarray`; a tensor of TensorFlow where a network is fine-tuned as it will be deployed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Dense:
     """x W + b: [R, in] -> [R, out]."""
 
-    kernel: np.ndarray
+    kernel: Array
     """[in, out]"""
-    bias: np.ndarray
+    bias: Array
     """[out]"""
 
 
@@ -21,8 +24,8 @@ class Dense:
 class Norm:
     """gamma * x + beta per channel, of x as it is (NoNorm) or standardised over its channels (LayerNorm)."""
 
-    gamma: np.ndarray
-    beta: np.ndarray
+    gamma: Array
+    beta: Array
     epsilon: float | None
     """Of LayerNorm's variance; None: NoNorm."""
 
@@ -42,7 +45,7 @@ class Residual:
 
     dense: Dense
     norm: Norm | None
-    scale: np.ndarray | None = None
+    scale: Array | None = None
     """[out]; None: one, so there is nothing to multiply."""
 
 
@@ -95,16 +98,16 @@ class Block:
 class Embeddings:
     """Ids and segments [T] -> [T, H]."""
 
-    word_table: np.ndarray
+    word_table: Array
     """[V, E]"""
     trigram: bool
     projection: Dense | None
-    type_table: np.ndarray
+    type_table: Array
     """[types, H]"""
-    position_table: np.ndarray
+    position_table: Array
     """[at least T, H]"""
     norm: Norm | None
-    joint_table: np.ndarray | None = None
+    joint_table: Array | None = None
     """[types, P, H], the vectors of type and position added up: read in place of those two tables, for P positions."""
 
 
@@ -123,6 +126,11 @@ class Mask:
         """The constant, bounded: Hugging Face's, float32's least number, overflows when a score is added to it."""
         return max(self.constant, -1e38)
 
+    @property
+    def keeps_padding_out(self) -> bool:
+        """Whether no other row reads those of padding: its share of a softmax is zero."""
+        return self.constant <= -1000.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Network:
@@ -137,3 +145,13 @@ class Network:
     """N, of the attention."""
     activation: str
     mask: Mask
+
+
+def map_arrays(part: Any, function: Callable[[Any], Any]) -> Any:
+    """A network, or a part of one, with `function` of each array in its place."""
+    if dataclasses.is_dataclass(part) and not isinstance(part, type):
+        fields = ((field.name, getattr(part, field.name)) for field in dataclasses.fields(part))
+        return dataclasses.replace(part, **{name: map_arrays(value, function) for name, value in fields})
+    if isinstance(part, tuple):
+        return tuple(map_arrays(one, function) for one in part)
+    return part if part is None or isinstance(part, (bool, float, int, str)) else function(part)

@@ -31,7 +31,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mobilebert_tf.export.rewrite.arrays import as_constant, functions
 from mobilebert_tf.export.rewrite.network import (
+    Array,
     Block,
     Bottleneck,
     Dense,
@@ -45,110 +47,148 @@ from mobilebert_tf.export.rewrite.network import (
 MOST = 16.0
 """Units beyond 1 / MOST .. MOST cost a multiplication."""
 
+Breaks = tuple[tuple[int, ...], ...]
+"""Of each stream, the one between blocks first: numbers of the sums behind which it starts again."""
+
 
 @dataclasses.dataclass(frozen=True)
-class _Step:
+class Step:
     """A residual sum on a stream: the units [C] before and after it."""
 
-    before: np.ndarray
-    after: np.ndarray
-    scale: np.ndarray | None
+    before: Array
+    after: Array
+    scale: Array | None
     """What is left to multiply the residual with; None: nothing."""
 
 
-def fold_norms(network: Network, most: float = MOST) -> Network:
+@dataclasses.dataclass(frozen=True)
+class Units:
+    """Of the sums of one block."""
+
+    outer: Step | None
+    """On the stream between blocks; None: without bottlenecks there is one stream through everything."""
+    inner: tuple[Step, ...]
+    """Attention's, and those of the feed-forward networks."""
+
+    @property
+    def before(self) -> Array:
+        """Of the block's input."""
+        return (self.outer or self.inner[0]).before
+
+    @property
+    def after(self) -> Array:
+        """Of its output."""
+        return (self.outer or self.inner[-1]).after
+
+
+def fold_norms(network: Network, breaks: Breaks | None = None) -> Network:
     """The same function without any NoNorm; a network with LayerNorm as it is.
 
     Args:
       network: with all norms still in it, or none.
-      most: largest unit of a stream, and the inverse of the smallest.
+      breaks: where streams start again, of `find_breaks`, which needs arrays; left out: found here.
     """
-    norm = network.embeddings.norm
-    if norm is None or norm.epsilon is not None:
+    if not _folds(network):
         return network
-    if network.blocks[0].output_bottleneck:
-        return _with_bottlenecks(network, most)
-    return _without_bottlenecks(network, most)
+    units = find_units(network, find_breaks(network) if breaks is None else breaks)
+    blocks = tuple(fold_block(block, one) for block, one in zip(network.blocks, units, strict=True))
+    return dataclasses.replace(fold_ends(network, units), blocks=blocks)
 
 
-def _with_bottlenecks(network: Network, most: float) -> Network:
-    """Two kinds of stream: between blocks, with a sum in each, and inside each block."""
-    outer = _units([_gamma(block.output_bottleneck) for block in network.blocks], most)
-    blocks = []
-    for block, step in zip(network.blocks, outer, strict=True):
-        assert block.input_bottleneck and block.output_bottleneck
-        inner = _units([_gamma(residual) for residual in _inner(block)], most)
-        x, narrow = step.before, inner[0].before
+def fold_block(block: Block, units: Units) -> Block:
+    """A block without any NoNorm."""
+    x, narrow = units.before, units.inner[0].before
+    bottleneck = block.input_bottleneck and _bottleneck(block.input_bottleneck, x, narrow)
+    attention_output = _sum(block.attention_output, units.inner[0])
+    if block.narrow_attention:
+        # As for query and key below. The inner stream gets the bias with its first sum.
+        assert bottleneck
+        bottleneck, shift = _without_bias(bottleneck)
+        query_key, asks, value = None, narrow, _reads(block.value, narrow, shift)
+        late = shift if attention_output.scale is None else shift * attention_output.scale
+        dense = dataclasses.replace(attention_output.dense, bias=attention_output.dense.bias + late)
+        attention_output = dataclasses.replace(attention_output, dense=dense)
+    else:
         query_key, asks, shift = _query_key(block, x, narrow)
-        blocks.append(
-            dataclasses.replace(
-                block,
-                input_bottleneck=_bottleneck(block.input_bottleneck, x, narrow),
-                query_key_bottleneck=query_key,
-                query=_reads(block.query, asks, shift),
-                key=_reads(block.key, asks, shift),
-                value=_reads(block.value, narrow if block.narrow_attention else x),
-                output_bottleneck=_sum(
-                    dataclasses.replace(
-                        block.output_bottleneck, dense=_reads(block.output_bottleneck.dense, inner[-1].after)
-                    ),
-                    step,
-                ),
-                **_sums(block, inner),
-            )
-        )
-    return _ends(network, blocks, outer)
+        value = _reads(block.value, x)
+    feedforwards = [
+        FeedForward(_reads(one.intermediate, step.before), _sum(one.output, step))
+        for one, step in zip(block.feedforwards, units.inner[1:], strict=True)
+    ]
+    widens = block.output_bottleneck
+    if widens:
+        assert units.outer
+        reads = dataclasses.replace(widens, dense=_reads(widens.dense, units.inner[-1].after))
+        widens = _sum(reads, units.outer)
+    return dataclasses.replace(
+        block,
+        input_bottleneck=bottleneck,
+        query_key_bottleneck=query_key,
+        query=_reads(block.query, asks, shift),
+        key=_reads(block.key, asks, shift),
+        value=value,
+        attention_output=attention_output,
+        feedforwards=tuple(feedforwards),
+        output_bottleneck=widens,
+    )
 
 
-def _query_key(block: Block, x: np.ndarray, narrow: np.ndarray) -> tuple[Bottleneck | None, np.ndarray, np.ndarray]:
-    """Query and key's own bottleneck, the unit of what query and key read, and what is to be added to that."""
-    if block.narrow_attention or not block.query_key_bottleneck:
-        unit = narrow if block.narrow_attention else x
-        return None, unit, np.zeros_like(unit)
-    # No residual is added to it, so its bias can go where two biases are added anyway.
-    dense = _bottleneck(block.query_key_bottleneck, x, np.ones_like(narrow)).dense
-    return Bottleneck(Dense(dense.kernel, np.zeros_like(dense.bias)), None), np.ones_like(narrow), dense.bias
-
-
-def _without_bottlenecks(network: Network, most: float) -> Network:
-    """One stream through everything."""
-    steps = _units([_gamma(residual) for block in network.blocks for residual in _inner(block)], most)
-    blocks, done = [], 0
-    for block in network.blocks:
-        own = steps[done : done + 1 + len(block.feedforwards)]
-        done += len(own)
-        x = own[0].before
-        blocks.append(
-            dataclasses.replace(
-                block,
-                query=_reads(block.query, x),
-                key=_reads(block.key, x),
-                value=_reads(block.value, x),
-                **_sums(block, own),
-            )
-        )
-    return _ends(network, blocks, steps)
-
-
-def _ends(network: Network, blocks: Sequence[Block], steps: Sequence[_Step]) -> Network:
-    """The rewritten blocks between embeddings and head in the stream's first and last unit."""
-    last = steps[-1].after
+def fold_ends(network: Network, units: Sequence[Units]) -> Network:
+    """Embeddings and head in the first and the last unit; blocks as they are."""
+    last = units[-1].after
     return dataclasses.replace(
         network,
-        embeddings=_embeddings(network.embeddings, steps[0].before),
-        blocks=tuple(blocks),
+        embeddings=_embeddings(network.embeddings, units[0].before),
         pooler=network.pooler and _reads(network.pooler, last),
         classifier=network.classifier if network.pooler else _reads(network.classifier, last),
     )
 
 
-def _sums(block: Block, steps: Sequence[_Step]) -> dict:
-    """Attention's output and the feed-forward networks, which lie on one stream."""
-    feedforwards = [
-        FeedForward(_reads(one.intermediate, step.before), _sum(one.output, step))
-        for one, step in zip(block.feedforwards, steps[1:], strict=True)
-    ]
-    return {"attention_output": _sum(block.attention_output, steps[0]), "feedforwards": tuple(feedforwards)}
+def find_breaks(network: Network, most: float = MOST) -> Breaks:
+    """Where the streams of a network, not yet folded, have to start again; () for one with LayerNorm.
+
+    Args:
+      most: largest unit of a stream, and the inverse of the smallest.
+    """
+    return tuple(_breaks(gammas, most) for gammas in _streams(network)) if _folds(network) else ()
+
+
+def _folds(network: Network) -> bool:
+    norm = network.embeddings.norm
+    return norm is not None and norm.epsilon is None
+
+
+def _streams(network: Network) -> list[list[Array]]:
+    """The gammas [C] of the sums on every stream."""
+    inner = [[_gamma(residual) for residual in _inner(block)] for block in network.blocks]
+    if network.blocks[0].output_bottleneck:
+        return [[_gamma(block.output_bottleneck) for block in network.blocks], *inner]
+    return [[gamma for gammas in inner for gamma in gammas]]
+
+
+def find_units(network: Network, breaks: Breaks) -> list[Units]:
+    """The units of every block, of a network with NoNorm."""
+    steps = [_steps(gammas, where) for gammas, where in zip(_streams(network), breaks, strict=True)]
+    if network.blocks[0].output_bottleneck:
+        return [Units(outer, tuple(inner)) for outer, inner in zip(steps[0], steps[1:], strict=True)]
+    (left,) = map(iter, steps)
+    return [Units(None, tuple(next(left) for _ in _inner(block))) for block in network.blocks]
+
+
+def _query_key(block: Block, x: Array, narrow: Array) -> tuple[Bottleneck | None, Array, Array | None]:
+    """Query and key's own bottleneck, the unit of what query and key read, and what is to be added to that."""
+    if not block.query_key_bottleneck:
+        return None, x, None
+    one = functions(narrow).ones_like(narrow)
+    # No residual is added to it, so its bias can go where two biases are added anyway.
+    bottleneck, bias = _without_bias(_bottleneck(block.query_key_bottleneck, x, one))
+    return bottleneck, one, bias
+
+
+def _without_bias(bottleneck: Bottleneck) -> tuple[Bottleneck, Array]:
+    """A bottleneck without norm, and what its result then lacks."""
+    kernel, bias = bottleneck.dense.kernel, bottleneck.dense.bias
+    return Bottleneck(Dense(kernel, functions(bias).zeros_like(bias)), None), bias
 
 
 def _inner(block: Block) -> Iterator[Residual]:
@@ -157,33 +197,34 @@ def _inner(block: Block) -> Iterator[Residual]:
         yield one.output
 
 
-def _gamma(residual: Residual | None) -> np.ndarray:
+def _gamma(residual: Residual | None) -> Array:
     assert residual and residual.norm
     return residual.norm.gamma
 
 
-def _reads(dense: Dense, unit: np.ndarray, shift: np.ndarray | float = 0.0) -> Dense:
+def _reads(dense: Dense, unit: Array, shift: Array | None = None) -> Dense:
     """The layer for an input in this unit that lacks `shift` (itself in no unit)."""
-    return Dense(dense.kernel * unit[:, None], dense.bias + (np.zeros_like(unit) + shift) @ dense.kernel)
+    added = dense.bias if shift is None else dense.bias + functions(shift).matmul(shift, dense.kernel)
+    return Dense(dense.kernel * unit[:, None], added)
 
 
-def _makes(dense: Dense, norm: Norm, unit: np.ndarray) -> Dense:
+def _makes(dense: Dense, norm: Norm, unit: Array) -> Dense:
     """The layer and its norm in one, for an output in this unit."""
     factor = norm.gamma / unit
     return Dense(dense.kernel * factor, dense.bias * factor + norm.beta / unit)
 
 
-def _bottleneck(bottleneck: Bottleneck, before: np.ndarray, after: np.ndarray) -> Bottleneck:
+def _bottleneck(bottleneck: Bottleneck, before: Array, after: Array) -> Bottleneck:
     assert bottleneck.norm
     return Bottleneck(_makes(_reads(bottleneck.dense, before), bottleneck.norm, after), None)
 
 
-def _sum(residual: Residual, step: _Step) -> Residual:
+def _sum(residual: Residual, step: Step) -> Residual:
     assert residual.norm
     return Residual(_makes(residual.dense, residual.norm, step.after), None, step.scale)
 
 
-def _embeddings(embeddings: Embeddings, unit: np.ndarray) -> Embeddings:
+def _embeddings(embeddings: Embeddings, unit: Array) -> Embeddings:
     """gamma and beta into what is added up: the projection or the word table, types, positions."""
     assert embeddings.norm
     factor, shift = embeddings.norm.gamma / unit, embeddings.norm.beta / unit
@@ -202,25 +243,40 @@ def _embeddings(embeddings: Embeddings, unit: np.ndarray) -> Embeddings:
     )
 
 
-def _units(gammas: Sequence[np.ndarray], most: float) -> list[_Step]:
-    """Units of a stream whose sums have these gammas [C], one step per sum."""
-    # Products of gammas, as far as they go without a multiplication; then begin again.
-    segments = [[np.ones_like(gammas[0])]]
-    for gamma in gammas:
-        products = [*segments[-1], segments[-1][-1] * gamma]
-        size = np.abs(products)
+def _breaks(gammas: Sequence[np.ndarray], most: float) -> tuple[int, ...]:
+    """Numbers of those sums of a stream, with these gammas [C], behind which it starts again.
+
+    Products of gammas are units, as far as they go without a multiplication.
+    """
+    products, found = [np.ones_like(gammas[0])], []
+    for number, gamma in enumerate(gammas):
+        longer = [*products, products[-1] * gamma]
+        size = np.abs(longer)
         # Moved to lie evenly around one, the units of a channel may span the square of `most`.
         if (size.max(axis=0) <= most**2 * size.min(axis=0)).all():
-            segments[-1] = products
+            products = longer
         else:
-            segments.append([np.ones_like(gamma)])
-    units: list[np.ndarray] = []
-    begins = set()
-    for products in segments:
-        begins.add(len(units))
-        size = np.abs(products)
-        units += [product / np.sqrt(size.min(axis=0) * size.max(axis=0)) for product in products]
+            products = [np.ones_like(gamma)]
+            found.append(number)
+    return tuple(found)
+
+
+def _steps(gammas: Sequence[Array], breaks: Sequence[int]) -> list[Step]:
+    """Units of a stream whose sums have these gammas [C], one step per sum."""
+    of = functions(gammas[0])
+    parts = [[of.ones_like(gammas[0])]]
+    for number, gamma in enumerate(gammas):
+        if number in breaks:
+            parts.append([of.ones_like(gamma)])
+        else:
+            parts[-1].append(parts[-1][-1] * gamma)
+    units: list[Array] = []
+    for products in parts:
+        size = of.abs(of.stack(products))
+        # The same function for any such vector, so nothing is to be learned about it.
+        middle = as_constant(of.sqrt(of.min(size, axis=0) * of.max(size, axis=0)))
+        units += [product / middle for product in products]
     return [
-        _Step(units[i], units[i + 1], gamma * units[i] / units[i + 1] if i + 1 in begins else None)
+        Step(units[i], units[i + 1], gamma * units[i] / units[i + 1] if i in breaks else None)
         for i, gamma in enumerate(gammas)
     ]

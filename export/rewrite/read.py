@@ -16,13 +16,19 @@ from mobilebert_tf.export.rewrite.network import (
     Network,
     Norm,
     Residual,
+    map_arrays,
 )
 from mobilebert_tf.layers.normalization import LayerNorm
 from mobilebert_tf.models import ClassificationModel
 
 
 def read_network(model: ClassificationModel) -> Network:
-    """The network of a Keras model, float64, as it was trained: no rewrite applied.
+    """The network of a Keras model, float64, as it was trained: no rewrite applied."""
+    return map_arrays(variables(model), lambda variable: np.asarray(variable, dtype=np.float64))
+
+
+def variables(model: ClassificationModel) -> Network:
+    """The Keras model's own variables, in the places of the arrays.
 
     What the classifier does not need, dropout and other heads, is not in it.
     """
@@ -30,11 +36,11 @@ def read_network(model: ClassificationModel) -> Network:
     embeddings = encoder.embeddings
     return Network(
         embeddings=Embeddings(
-            word_table=_array(embeddings.word_table),
+            word_table=embeddings.word_table,
             trigram=config.trigram_input,
             projection=_dense(embeddings.projection) if embeddings.projection else None,
-            type_table=_array(embeddings.type_table),
-            position_table=_array(embeddings.position_table),
+            type_table=embeddings.type_table,
+            position_table=embeddings.position_table,
             norm=_norm(embeddings.norm),
         ),
         blocks=tuple(_block(block) for block in encoder.blocks),
@@ -73,12 +79,8 @@ def _residual(layer: Any) -> Residual:
 
 
 def _dense(layer: Any) -> Dense:
-    return Dense(_array(layer.kernel), _array(layer.bias))
+    return Dense(layer.kernel, layer.bias)
 
 
 def _norm(layer: Any) -> Norm:
-    return Norm(_array(layer.gamma), _array(layer.beta), layer.epsilon if isinstance(layer, LayerNorm) else None)
-
-
-def _array(variable: Any) -> np.ndarray:
-    return np.asarray(variable, dtype=np.float64)
+    return Norm(layer.gamma, layer.beta, layer.epsilon if isinstance(layer, LayerNorm) else None)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.rewrite.arrays import functions
 from mobilebert_tf.export.rewrite.network import Block, Dense, Joint, Network
-from mobilebert_tf.export.rewrite.norms import fold_norms
+from mobilebert_tf.export.rewrite.norms import Breaks, Units, find_units, fold_block, fold_ends, fold_norms
 
 MASK_BOUND = 10_000.0
 """Largest constant on the scores of padded keys, the one of Google's first release. Their share
@@ -18,15 +17,12 @@ of a softmax is zero in float32 as long as real scores are not some 9,900 below 
 
 def fold_attention_scale(network: Network) -> Network:
     """1 / sqrt(D) in the query's weights: nothing is multiplied while running."""
-    blocks = [
-        dataclasses.replace(
-            block,
-            query=Dense(block.query.kernel * block.query_scale, block.query.bias * block.query_scale),
-            query_scale=1.0,
-        )
-        for block in network.blocks
-    ]
-    return dataclasses.replace(network, blocks=tuple(blocks))
+    return dataclasses.replace(network, blocks=tuple(map(_with_attention_scale, network.blocks)))
+
+
+def _with_attention_scale(block: Block) -> Block:
+    query = Dense(block.query.kernel * block.query_scale, block.query.bias * block.query_scale)
+    return dataclasses.replace(block, query=query, query_scale=1.0)
 
 
 def first_token_only(network: Network) -> Network:
@@ -40,8 +36,11 @@ def join_products(network: Network) -> Network:
 
     The rows are then quantised once, and a wide product is cheaper than three narrow ones.
     """
-    blocks = tuple(dataclasses.replace(block, joints=_joints(block)) for block in network.blocks)
-    return dataclasses.replace(network, blocks=blocks)
+    return dataclasses.replace(network, blocks=tuple(map(_joined, network.blocks)))
+
+
+def _joined(block: Block) -> Block:
+    return dataclasses.replace(block, joints=_joints(block))
 
 
 def _joints(block: Block) -> tuple[Joint, ...]:
@@ -56,12 +55,13 @@ def _joints(block: Block) -> tuple[Joint, ...]:
     asks = inner if block.query_key_bottleneck or block.narrow_attention else outer
     asks += ["query", "key"] if every_row else ["key"]
     (inner if block.narrow_attention else outer).append("value")
+    join = functions(block.query.kernel).concatenate
     return tuple(
         Joint(
             tuple(names),
             Dense(
-                np.concatenate([block.dense(name).kernel for name in names], axis=1),
-                np.concatenate([block.dense(name).bias for name in names]),
+                join([block.dense(name).kernel for name in names], axis=1),
+                join([block.dense(name).bias for name in names], axis=0),
             ),
         )
         for names in (outer, inner)
@@ -121,9 +121,30 @@ def parse_rewrites(without: str) -> tuple[str, ...]:
     return tuple(name for name in REWRITES if name not in left_out)
 
 
-def rewrite(network: Network, length: int, names: Sequence[str] = tuple(REWRITES)) -> Network:
-    """`network` after the named rewrites, in the order of the table, for inputs of at most `length` tokens."""
-    for name in REWRITES:
+def rewrite(
+    network: Network, length: int, names: Sequence[str] = tuple(REWRITES), breaks: Breaks | None = None
+) -> Network:
+    """`network` after the named rewrites, in the order of the table, for inputs of at most `length` tokens.
+
+    `breaks` is where streams start again when norms fold; left out, the values of the weights decide.
+    """
+    rewrites = {**REWRITES, "fold_norms": lambda network, length: fold_norms(network, breaks)}
+    for name, function in rewrites.items():
         if name in names:
-            network = REWRITES[name](network, length)
+            network = function(network, length)
     return network
+
+
+def rewrite_around_blocks(network: Network, length: int, breaks: Breaks) -> tuple[Network, list[Units]]:
+    """What `rewrite` does with all its rewrites, blocks left as they are, and what `rewrite_block` needs for them.
+
+    In training a block is rewritten where it runs, so that all blocks are traced as one.
+    """
+    units = find_units(network, breaks)
+    network = first_token_only(fold_ends(network, units))
+    return join_tables(cut_positions(share_mask(network), length), length), units
+
+
+def rewrite_block(block: Block, units: Units) -> Block:
+    """What `rewrite` makes of one block."""
+    return _joined(_with_attention_scale(fold_block(block, units)))

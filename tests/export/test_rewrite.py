@@ -115,14 +115,14 @@ def test_all_rewrites_keep_the_logits(network):
 
 @pytest.mark.parametrize("most", [1.0, 2.0, 1e9])
 def test_norms_fold_with_units_of_any_size(network, most):
-    assert_same(norms.fold_norms(network, most), network)
+    assert_same(norms.fold_norms(network, norms.find_breaks(network, most)), network)
 
 
 def test_no_norm_leaves_nothing_behind(network):
     if network.embeddings.norm.epsilon is not None:
         assert norms.fold_norms(network) is network
         return
-    folded = norms.fold_norms(network, most=1e9)
+    folded = norms.fold_norms(network, norms.find_breaks(network, most=1e9))
     assert folded.embeddings.norm is None
     for block in folded.blocks:
         ends = [block.attention_output, *(one.output for one in block.feedforwards)]
@@ -152,7 +152,7 @@ def test_gamma_of_zero_costs_a_multiplication(network):
 def test_units_stay_within_bounds(most):
     random = np.random.default_rng(0)
     gammas = [np.exp(random.normal(0, 0.5, 20)) for _ in range(30)]
-    steps = norms._units(gammas, most)
+    steps = norms._steps(gammas, norms._breaks(gammas, most))
     for gamma, step in zip(gammas, steps, strict=True):
         scale = 1.0 if step.scale is None else step.scale
         np.testing.assert_allclose(scale * step.after, gamma * step.before)

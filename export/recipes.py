@@ -55,6 +55,11 @@ class Rule:
     def activation_bits(self) -> int:
         return int(self.activations.removeprefix("int"))
 
+    @property
+    def is_static(self) -> bool:
+        """Whether activations are quantised by ranges that were found beforehand."""
+        return self.activations.startswith("int") and self.weights != "float32"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gate:
@@ -84,7 +89,7 @@ class Recipe:
     @property
     def is_static(self) -> bool:
         """Whether activations are quantised by ranges that calibration has to find."""
-        return any(rule.activations.startswith("int") and rule.weights != "float32" for rule in self.rules)
+        return any(rule.is_static for rule in self.rules)
 
 
 INT8_TABLES = Rule(operators=TABLES)

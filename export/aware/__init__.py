@@ -1,0 +1,1 @@
+"""Quantisation-aware fine-tuning: the network of a file, in float, on the grid of its integers."""

@@ -1,0 +1,144 @@
+"""A Keras classifier as the network of its file, on the file's grid: what is fine-tuned, and what the file repeats."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.aware.batch import Batch
+from mobilebert_tf.export.aware.products import QuantizedProducts
+from mobilebert_tf.export.aware.stored import Trained
+from mobilebert_tf.export.aware.training_graph import Plan, TrainingGraph, grids_of, stacked
+from mobilebert_tf.export.recipes import Recipe
+from mobilebert_tf.export.rewrite import graph
+from mobilebert_tf.export.rewrite.network import Network, map_arrays
+from mobilebert_tf.export.rewrite.norms import find_breaks
+from mobilebert_tf.export.rewrite.read import read_network, variables
+from mobilebert_tf.export.rewrite.rules import rewrite
+from mobilebert_tf.export.runtime import INPUTS
+from mobilebert_tf.models import ClassificationModel
+
+_INPUTS = [tf.TensorSpec([None, None], tf.int32)] * len(INPUTS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Averaging:
+    """How ranges follow the batches: at once where values lie beyond them, as moving averages where they do not.
+
+    As averages in both directions they cut off what is rare, and the logits of rare texts with it.
+    """
+
+    decay: float = 0.99
+    """What is kept of a range at each step; the rest comes from the batch."""
+    steps: int
+    """After so many the ranges stay as they are, for the weights to settle in them."""
+
+    def after(self, ranges: Any, seen: Any) -> Any:
+        """Least and largest values [2, S] after a batch with these."""
+        lows, highs = tf.unstack(ranges + (1.0 - self.decay) * (seen - ranges))
+        return tf.stack([tf.minimum(lows, seen[0]), tf.maximum(highs, seen[1])])
+
+
+class QuantizedNetwork:
+    """`model` after all rewrites, its weights and activations rounded as `recipe` says.
+
+    The weights are the Keras model's own variables: the rewrites are part of every step, and gradients reach gammas,
+    betas, kernels and tables through them. Nothing is dropped out. What a rewrite decides by values of weights,
+    where a stream starts again, is decided once, by the weights of the beginning.
+
+    Args:
+      model: a fine-tuned classifier without LayerNorm.
+      recipe: of `recipe.find_recipe`.
+      length: longest T in word pieces.
+
+    Attributes:
+      state: Keras variables that `logits` changes in training.
+
+    Raises:
+      UsageError: the model has LayerNorm.
+    """
+
+    def __init__(self, model: ClassificationModel, recipe: Recipe, length: int):
+        if model.config.normalization_type != "no_norm":
+            raise UsageError(
+                f"the model has {model.config.normalization_type}, whose gammas the converter moves between products "
+                "as it likes; quantisation-aware fine-tuning needs no_norm"
+            )
+        self.length = length
+        self.breaks = find_breaks(read_network(model))
+        self._variables = variables(model)
+        self._plan = Plan(recipe, (), {})
+        # Traced here, since a pass through the network tells its sites.
+        self._look = tf.function(self._looked_at, autograph=False).get_concrete_function(*_INPUTS)
+        ranges = np.zeros((2, len(self._plan.sites)), np.float32)
+        self._ranges = keras.Variable(ranges, trainable=False, name="ranges")
+        self._steps = keras.Variable(0, trainable=False, dtype="int32", name="steps")
+        self.state = [self._ranges, self._steps]
+
+    @property
+    def trained(self) -> Trained:
+        """What the network has become."""
+        pairs = zip(*np.asarray(self._ranges).tolist(), strict=True)
+        ranges = dict(zip(self._plan.sites, pairs, strict=True))
+        return Trained(recipe=self._plan.recipe, ranges=ranges, breaks=self.breaks)
+
+    def calibrate(self, batches: Iterable[Mapping[str, Any]], count: int) -> None:
+        """Ranges from what float32 computes of these batches, `count` of them."""
+        found = []
+        for batch in track(batches, "calibrating", "batches", count):
+            found.append(self._look(*(tf.cast(batch[name], tf.int32) for name in INPUTS)).numpy())
+        lows, highs = zip(*found, strict=True)
+        self._ranges.assign(np.stack([np.min(lows, axis=0), np.max(highs, axis=0)]))
+
+    def logits(self, batch: Mapping[str, Any], averaging: Averaging) -> Any:
+        """float32 [B, C] in training, for `input_ids`, `input_mask`, `segment_ids` [B, T]; ranges then follow."""
+        ranges, steps = tf.convert_to_tensor(self._ranges.value), tf.convert_to_tensor(self._steps.value)
+        network = self._tensors()
+        layout = Batch(batch["input_mask"], network.mask)
+        training = TrainingGraph(network, self.length, self.breaks, layout, self._plan, ranges)
+        logits = training.logits(*(batch[name] for name in INPUTS))
+        self._ranges.assign(tf.where(steps < averaging.steps, averaging.after(ranges, training.seen), ranges))
+        self._steps.assign(steps + 1)
+        return logits
+
+    def _looked_at(self, *inputs: Any) -> Any:
+        products = QuantizedProducts(self._plan.recipe, None, looks=True)
+        batch_logits(rewrite(self._tensors(), self.length, breaks=self.breaks), inputs, products)
+        self._plan = Plan(self._plan.recipe, tuple(products.seen), products.rules)
+        return stacked(products.seen, self._plan.sites)
+
+    def _tensors(self) -> Network:
+        return map_arrays(self._variables, lambda variable: tf.convert_to_tensor(variable.value))
+
+
+def batch_logits(network: Network, inputs: Sequence[Any], products: graph.Products) -> Any:
+    """float32 [B, C] of int32 [B, T], in the order of INPUTS."""
+    return graph.logits(network, *inputs, Batch(inputs[1], network.mask), products)
+
+
+def quantized_logits(
+    model: ClassificationModel, trained: Trained, length: int, features: Mapping[str, np.ndarray], batch_size: int = 32
+) -> np.ndarray:
+    """float32 [n, C]: what a file of `model` for inputs of at most `length` computes of features [n, T].
+
+    Weights are folded in float64 here, as they are for a file: in float32 one in 100,000 rounds to its neighbour.
+    """
+    network = rewrite(read_network(model), length, breaks=trained.breaks)
+    tensors = map_arrays(network, lambda array: tf.constant(array, tf.float32))
+    plan = Plan(trained.recipe, tuple(trained.ranges), {})
+
+    @tf.function(input_signature=_INPUTS, autograph=False)
+    def logits(*inputs: Any) -> Any:
+        grids = grids_of(plan, tf.constant(list(zip(*trained.ranges.values(), strict=True))))
+        return batch_logits(tensors, inputs, QuantizedProducts(trained.recipe, grids))
+
+    starts = range(0, len(features["input_ids"]), batch_size)
+    batches = ([features[name][start : start + batch_size].astype(np.int32) for name in INPUTS] for start in starts)
+    return np.concatenate([logits(*batch).numpy() for batch in batches])

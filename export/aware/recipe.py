@@ -1,0 +1,71 @@
+"""What a recipe says of each layer, and which recipes a network can be fine-tuned for."""
+
+from __future__ import annotations
+
+import re
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.recipes import PRODUCTS, TABLES, Recipe, Rule, parse_recipes
+
+_IMITATED = (*PRODUCTS, *TABLES)
+_ENDS = ("INPUT", "OUTPUT")
+"""Of a graph: ids and logits, which are no layers."""
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of this name, or in this file, if a network can be fine-tuned for it.
+
+    Raises:
+      UsageError: there is none, or more than one in the file, or it asks for something that training does not imitate.
+    """
+    try:
+        (recipe,) = parse_recipes(name)
+    except ValueError:
+        raise UsageError(f"--quantization_recipe={name}: must be one recipe") from None
+    except UsageError as error:
+        raise UsageError(str(error).replace("--recipes", "--quantization_recipe")) from None
+    fault = _fault(recipe)
+    if fault:
+        raise UsageError(f"--quantization_recipe={name}: {fault}")
+    return recipe
+
+
+def _fault(recipe: Recipe) -> str | None:
+    """Why a network cannot be fine-tuned for this recipe."""
+    if not recipe.is_static:
+        return "has no static activations, whose ranges are to be trained with; choose static_int8 or a file of your own"
+    for rule in recipe.rules:
+        others = [one for one in rule.operators if one not in (*_IMITATED, *_ENDS)]
+        if others and rule.weights != "float32":
+            return f"has a rule for {others[0]}, and training imitates {' and '.join(_IMITATED)} alone"
+        if TABLES[0] in rule.operators and rule.is_static:
+            return f"makes {TABLES[0]} static, and training imitates tables whose rows are used in float"
+    if len({rule.activations for rule in recipe.rules if rule.is_static}) > 1:
+        return "has static activations in int8 and in int16, and training imitates one of them"
+    return None
+
+
+def rule_of(recipe: Recipe, operator: str, result: str) -> Rule | None:
+    """The rule for one operator of a file, by its name and its result's; None: it stays in float."""
+    for rule in reversed(recipe.rules):
+        if operator in rule.operators and re.search(rule.layers, result):
+            return None if rule.weights in ("float32", "float16") else rule
+    return None
+
+
+def result_of(layer: str) -> str:
+    """What the result of a layer is called in a file, as far as rules look."""
+    return _RESULTS.get(layer, f"{layer}/MatMul;")
+
+
+_RESULTS = {
+    "classifier": "classifier/logits",
+    "embeddings/words": "embeddings/GatherV2;",
+    "embeddings/places": "embeddings/GatherV2_1;",
+}
+
+
+def layer_of(result: str) -> str:
+    """The layer of a product's result in a file, whose name may have those of what was folded into it."""
+    names = result.split(";")
+    return next((name for name in names if "/MatMul" in name), names[0]).rpartition("/")[0]

@@ -1,0 +1,111 @@
+"""`quantization.json` of a model directory: the ranges that a network was fine-tuned with, for its export."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mobilebert_tf import atomic, provenance
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.export import flatbuffer
+from mobilebert_tf.export.aware.recipe import layer_of, result_of, rule_of
+from mobilebert_tf.export.ranges import Ranges
+from mobilebert_tf.export.recipes import PRODUCTS, TARGETS, Recipe, Rule
+from mobilebert_tf.export.rewrite.norms import Breaks
+from mobilebert_tf.tasks.files import read_json
+from mobilebert_tf.weights_file import WEIGHTS
+
+FILE = "quantization.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a network was fine-tuned for."""
+
+    recipe: Recipe
+    ranges: Mapping[str, tuple[float, float]]
+    """Least and largest value by site: `LAYER/input`, `LAYER/output` of a product; where the input is
+    what another product made, that one's output."""
+    breaks: Breaks
+    """Where streams start again as norms fold."""
+
+    def is_for(self, recipe: Recipe) -> bool:
+        """Whether a file by `recipe` gives logits on the network's grid, and no other."""
+        return recipe.rules == self.recipe.rules and recipe.target == TARGETS[0]
+
+    def instead_of(self, measured: Ranges | None, content: bytes) -> Ranges:
+        """`measured` with the trained ranges in their places, of the tensors of a float32 file with one graph.
+
+        Raises:
+          FailedError: the file's network is another one.
+        """
+        trained: dict[str, tuple[float, float]] = {}
+        missing = set(self.ranges)
+        for given, result in _products(content):
+            layer = layer_of(result)
+            if rule_of(self.recipe, PRODUCTS[0], result) != rule_of(self.recipe, PRODUCTS[0], result_of(layer)):
+                raise FailedError(
+                    f"{FILE}: a rule of {self.recipe.name} tells the layer {layer} from its result in a file, {result}; "
+                    "write its layers so that both fit"
+                )
+            for site, tensor in ((f"{layer}/input", given), (f"{layer}/output", result)):
+                if site in self.ranges:
+                    trained[tensor] = self.ranges[site]
+                    missing.discard(site)
+        if missing:
+            raise FailedError(f"{FILE}: has a range for {min(missing)}, and the network has none; is it of another one?")
+        if measured is None:
+            return Ranges(by_tensor=trained, largest=math.inf, examples=0)
+        return dataclasses.replace(measured, by_tensor={**measured.by_tensor, **trained})
+
+
+def _products(content: bytes) -> Iterator[tuple[str, str]]:
+    """Names of what every product reads and makes."""
+    model = flatbuffer.read(content)
+    (graph,) = model.subgraphs
+    for operator, kind in zip(graph.operators, flatbuffer.kinds(model), strict=True):
+        if kind in PRODUCTS:
+            yield graph.tensors[operator.inputs[0]].name.decode(), graph.tensors[operator.outputs[0]].name.decode()
+
+
+def write(directory: Path, trained: Trained) -> None:
+    """Write the file beside the weights that it belongs to."""
+    recipe = trained.recipe
+    atomic.write_json(
+        directory / FILE,
+        {
+            "weights_sha256": provenance.sha256(directory / WEIGHTS),
+            "recipe": recipe.name,
+            "rules": [dataclasses.asdict(rule) for rule in recipe.rules],
+            "breaks": trained.breaks,
+            "ranges": trained.ranges,
+        },
+    )
+
+
+def read(directory: Path) -> Trained | None:
+    """What a model directory was fine-tuned for, None if for nothing of the kind.
+
+    Raises:
+      UsageError: the file is damaged, or its ranges are those of other weights.
+    """
+    path = directory / FILE
+    if not path.exists():
+        return None
+    values = read_json(path)
+    way_on = f"fine-tune again with --quantization_aware, or delete {FILE} and let export calibrate on text"
+    try:
+        rules = tuple(Rule(**{**rule, "operators": tuple(rule["operators"])}) for rule in values["rules"])
+        trained = Trained(
+            recipe=Recipe(name=values["recipe"], description="", rules=rules),
+            ranges={str(site): (float(low), float(high)) for site, (low, high) in values["ranges"].items()},
+            breaks=tuple(tuple(map(int, one)) for one in values["breaks"]),
+        )
+        weights = str(values["weights_sha256"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError(f"{path}: is damaged; {way_on}") from None
+    if not (directory / WEIGHTS).exists() or provenance.sha256(directory / WEIGHTS) != weights:
+        raise UsageError(f"{path}: its ranges are of other weights than {WEIGHTS} has; {way_on}")
+    return trained

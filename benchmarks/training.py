@@ -27,6 +27,8 @@ class Settings:
     threads: int = 2
     dtypes: tuple[str, ...] = ("float32",)
     """Types of activations; each is measured."""
+    quantization_aware: bool = False
+    """Whether the step of `finetune --quantization_aware` is measured too, in float32."""
     steps: int = 12
     """Timed steps per round."""
     rounds: int = 3
@@ -50,7 +52,11 @@ def measure(settings: Settings, peers: dict[str, str]) -> list[Subject]:
     Raises:
       FailedError: a process died or printed no such line.
     """
-    ours = {f"{OURS} {dtype}": dtype for dtype in settings.dtypes}
+    ours: dict[str, dict[str, Any]] = {
+        f"{OURS} {dtype}": {"dtype": dtype, "quantization_aware": False} for dtype in settings.dtypes
+    }
+    if settings.quantization_aware:
+        ours[f"{OURS} quantisation-aware"] = {"dtype": "float32", "quantization_aware": True}
     seen: dict[str, list[dict[str, Any]]] = {name: [] for name in (*ours, *peers)}
     turns = [name for _ in range(settings.rounds) for name in seen]
     for name in track(turns, "measuring", "processes", len(turns)):
@@ -61,8 +67,8 @@ def measure(settings: Settings, peers: dict[str, str]) -> list[Subject]:
     ]
 
 
-def _ours(settings: Settings, dtype: str) -> dict[str, Any]:
-    values = {**dataclasses.asdict(settings), "dtype": dtype}
+def _ours(settings: Settings, kind: dict[str, Any]) -> dict[str, Any]:
+    values = {**dataclasses.asdict(settings), **kind}
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.training_step", json.dumps(values)]
     return json.loads(output_of(OURS, command).strip().splitlines()[-1])
 

@@ -77,6 +77,11 @@ def table(report: dict[str, Any]) -> str:
                 f"{row['name']}: {found['taken']} of {found['operators']} operators on a GPU delegate in {pieces}, by "
                 "its rules; not run on a GPU"
             )
+    for row in report["variants"]:
+        if found := row["trained"]:
+            error = f"mean error {found['mean_relative_error']:.1e}"
+            same = _share(found, "decision_agreement")
+            lines.append(f"{row['name']}, against the network as fine-tuned for it: same decision {same}, {error}")
     lines.append("needs: first TensorFlow Lite with all its operators")
     lines += [f"{row['name']}: {row['reason']}" for row in report["variants"] if not row["passed"]]
     return "\n".join(lines)

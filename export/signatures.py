@@ -14,6 +14,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import TARGETS
 from mobilebert_tf.export.rewrite.graph import logits
 from mobilebert_tf.export.rewrite.layouts import Images, Rows
+from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
 from mobilebert_tf.export.runtime import INPUTS, OUTPUT, PROBABILITIES
@@ -67,6 +68,7 @@ def write_saved_model(
     directory: str | os.PathLike[str],
     rewrites: Sequence[str] = tuple(REWRITES),
     target: str = TARGETS[0],
+    breaks: Breaks | None = None,
 ) -> None:
     """A SavedModel with the signature of one length: int32 `input_ids`, `input_mask`, `segment_ids` [1, T]
     -> float32 `logits` [1, C], or `probabilities` [1, C] for MediaPipe.
@@ -81,8 +83,9 @@ def write_saved_model(
       directory: of the SavedModel.
       rewrites: names of those to apply.
       target: whom the file is for.
+      breaks: as in `rewrite`.
     """
-    network = rewrite(read_network(model), longest, rewrites)
+    network = rewrite(read_network(model), longest, rewrites, breaks)
     specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
 
     @tf.function(input_signature=specs)

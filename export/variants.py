@@ -15,6 +15,8 @@ from mobilebert_tf.benchmarks import host
 from mobilebert_tf.benchmarks.stats import summarize
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export import flatbuffer, gpu, verify
+from mobilebert_tf.export.aware.network import quantized_logits
+from mobilebert_tf.export.aware.stored import Trained
 from mobilebert_tf.export.brought import Brought, compare_rewrites
 from mobilebert_tf.export.build import allows_half, build, convert_lengths
 from mobilebert_tf.export.cost import Instructions, Milliseconds
@@ -60,6 +62,8 @@ class Variant:
     parity: dict[str, Any] | None = None
     """Over all signatures."""
     parity_of_lengths: dict[int, dict[str, Any]] | None = None
+    trained: dict[str, Any] | None = None
+    """Over all signatures, to the network as it was fine-tuned, by fake quantisation, where it was for this recipe."""
     changes: dict[str, int] | None = None
     """How many of a few examples get other logits by scrambled padding, another order, a second thread."""
     ops: dict[str, int] | None = None
@@ -92,6 +96,8 @@ class Checks:
     """What messages call it."""
     compares_rewrites: bool = False
     """Whether to convert and time without each rewrite too."""
+    trained: Trained | None = None
+    """Ranges that the model was fine-tuned with, in place of those of the calibration."""
     max_drop: float | None = None
     """Search for the cheapest mixture of precisions that loses no more of the accuracy; None: do not."""
     cost: Instructions | Milliseconds | None = None
@@ -154,16 +160,19 @@ def make_variants(
     if scored is not None and expected.scored is not None:
         keras = checks.task.metrics(expected.scored, scored["label"])
     print(f"export: converting {', '.join(map(str, lengths))} word pieces", flush=True)
+    trained = checks.trained
     floats = {
-        target: convert_lengths(model, _lengths(target, lengths), rewrites, target)
+        target: convert_lengths(model, _lengths(target, lengths), rewrites, target, trained.breaks if trained else None)
         for target in TARGETS
         if any(recipe.target == target for recipe in recipes) or (target == TARGETS[0] and checks.max_drop is not None)
     }
     ranges = None
+    # Tensors have the same names in files for all that can be quantised.
+    first = next(iter(floats.values()))
     if checks.calibration_features is not None:
-        # Tensors have the same names in files for all that can be quantised.
-        first = next(iter(floats.values()))
         ranges = measure_ranges(first[max(lengths)], checks.calibration_features, checks.latency.threads)
+    if trained and (checks.max_drop is not None or any(recipe.is_static for recipe in recipes)):
+        ranges = trained.instead_of(ranges, first[max(lengths)])
     searched = None
     if checks.max_drop is not None and checks.cost and ranges and scored is not None and expected.scored is not None:
         examples = Examples(features=scored, keras=expected.scored)
@@ -193,6 +202,9 @@ def make_variants(
                 half=allows_half(recipe, ranges),
                 bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content)),
                 weight_bytes=flatbuffer.weight_bytes(content),
+                trained=_as_trained(directory / (row.file or ""), model, trained, checks)
+                if trained and trained.is_for(recipe)
+                else None,
             )
         )
         if checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
@@ -201,7 +213,7 @@ def make_variants(
     return Made(
         variants=_timed(rows, checks.latency, lengths, directory),
         keras=keras,
-        largest_activation=ranges.largest if ranges else None,
+        largest_activation=ranges.largest if ranges and ranges.examples else None,
         searched=searched,
         explained=explained,
         brought=compare_rewrites(model, max(lengths), rewrites, checks.latency) if checks.compares_rewrites else (),
@@ -221,6 +233,14 @@ def _check_numbers(expected: _Expected, name: str) -> None:
                 f"{name}: its own logits are NaN or infinite in {lost} of {len(logits)} examples, so no file can be "
                 "held to them; train it again, with a lower learning rate"
             )
+
+
+def _as_trained(path: Path, model: ClassificationModel, trained: Trained, checks: Checks) -> dict[str, Any]:
+    classifier = TfliteClassifier(path, checks.latency.threads)
+    inputs = {n: verify.crop(checks.parity_features, n) for n in classifier.lengths}
+    expected = [quantized_logits(model, trained, classifier.lengths[-1], one) for one in inputs.values()]
+    found = [classifier.logits(one, n) for n, one in inputs.items()]
+    return dataclasses.asdict(verify.measure_parity(np.concatenate(expected), np.concatenate(found)))
 
 
 def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int) -> dict[int, int]:

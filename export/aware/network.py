@@ -120,7 +120,8 @@ class QuantizedNetwork:
 
 def batch_logits(network: Network, inputs: Sequence[Any], products: graph.Products) -> Any:
     """float32 [B, C] of int32 [B, T], in the order of INPUTS."""
-    return graph.logits(network, *inputs, Batch(inputs[1], network.mask), products)
+    ids, mask, segments = inputs
+    return graph.logits(network, ids, mask, segments, Batch(mask, network.mask), products)
 
 
 def quantized_logits(

@@ -33,7 +33,9 @@ def find_recipe(name: str) -> Recipe:
 def _fault(recipe: Recipe) -> str | None:
     """Why a network cannot be fine-tuned for this recipe."""
     if not recipe.is_static:
-        return "has no static activations, whose ranges are to be trained with; choose static_int8 or a file of your own"
+        return (
+            "has no static activations, whose ranges are to be trained with; choose static_int8 or a file of your own"
+        )
     for rule in recipe.rules:
         others = [one for one in rule.operators if one not in (*_IMITATED, *_ENDS)]
         if others and rule.weights != "float32":

@@ -47,15 +47,17 @@ class Trained:
             layer = layer_of(result)
             if rule_of(self.recipe, PRODUCTS[0], result) != rule_of(self.recipe, PRODUCTS[0], result_of(layer)):
                 raise FailedError(
-                    f"{FILE}: a rule of {self.recipe.name} tells the layer {layer} from its result in a file, {result}; "
-                    "write its layers so that both fit"
+                    f"{FILE}: a rule of {self.recipe.name} fits the layer {layer} and its result in a file, {result}, "
+                    "differently; write its layers so that both fit"
                 )
             for site, tensor in ((f"{layer}/input", given), (f"{layer}/output", result)):
                 if site in self.ranges:
                     trained[tensor] = self.ranges[site]
                     missing.discard(site)
         if missing:
-            raise FailedError(f"{FILE}: has a range for {min(missing)}, and the network has none; is it of another one?")
+            raise FailedError(
+                f"{FILE}: has a range for {min(missing)}, and the network has none; is it of another one?"
+            )
         if measured is None:
             return Ranges(by_tensor=trained, largest=math.inf, examples=0)
         return dataclasses.replace(measured, by_tensor={**measured.by_tensor, **trained})

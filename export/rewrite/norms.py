@@ -103,9 +103,11 @@ def fold_block(block: Block, units: Units) -> Block:
     if block.narrow_attention:
         # As for query and key below. The inner stream gets the bias with its first sum.
         assert bottleneck
-        bottleneck, shift = _without_bias(bottleneck)
-        query_key, asks, value = None, narrow, _reads(block.value, narrow, shift)
-        late = shift if attention_output.scale is None else shift * attention_output.scale
+        bottleneck, late = _without_bias(bottleneck)
+        query_key, asks, shift = None, narrow, late * narrow
+        value = _reads(block.value, narrow, shift)
+        if attention_output.scale is not None:
+            late = late * attention_output.scale
         dense = dataclasses.replace(attention_output.dense, bias=attention_output.dense.bias + late)
         attention_output = dataclasses.replace(attention_output, dense=dense)
     else:

@@ -257,6 +257,7 @@ class BenchmarkTraining:
     Examples:
       mobilebert-tf benchmark training --output=training.json
       mobilebert-tf benchmark training --output=both.json --peers="other=python other_step.py"
+      mobilebert-tf benchmark training --output=aware.json --quantization_aware
     """
 
     output: str = option("JSON file for the results")
@@ -265,6 +266,7 @@ class BenchmarkTraining:
     sequence_length: int = option("word pieces per example", 128, least=1)
     threads: int = option("threads of TensorFlow", 2, least=1)
     dtypes: str = option("types of activations, comma-separated: float32, bfloat16", "float32")
+    quantization_aware: bool = option("also the step of `finetune --quantization_aware`", False)
     steps: int = option("timed steps per round", 12, least=1)
     rounds: int = option("rounds over ours and the peers, each in a fresh process", 3, least=1)
     peers: str | None = option("other implementations, NAME=COMMAND; NAME=COMMAND", None)
@@ -296,6 +298,7 @@ class BenchmarkTraining:
             sequence_length=self.sequence_length,
             threads=self.threads,
             dtypes=dtypes,
+            quantization_aware=self.quantization_aware,
             steps=self.steps,
             rounds=self.rounds,
         )

@@ -137,12 +137,17 @@ class Export:
           UsageError: the model is no fine-tuned classifier, or a table is wrong.
           FailedError: a file missed its gate or could not be made; the others are there.
         """
+        from mobilebert_tf.export.aware import stored
         from mobilebert_tf.export.recipes import parse_recipes
-        from mobilebert_tf.export.rewrite.rules import parse_rewrites
+        from mobilebert_tf.export.rewrite.rules import REWRITES, parse_rewrites
 
-        recipes = [self._gated(one) for one in parse_recipes(self.recipes, bool(self.calibration or self.evaluation))]
-        self._check_search(recipes)
         rewrites = parse_rewrites(self.without_rewrites)
+        trained = stored.read(Path(self.model))
+        if trained and rewrites != tuple(REWRITES):
+            raise UsageError(f"--without_rewrites: {self.model} was fine-tuned with its ranges after all rewrites")
+        has_ranges = bool(self.calibration or self.evaluation or trained)
+        recipes = [self._gated(one) for one in parse_recipes(self.recipes, has_ranges)]
+        self._check_search(recipes)
         command = dataclasses.replace(self, recipes=_with_content(self.recipes))
         done = run_directory.find_run(command, "export", self.output)
         if done and done.finished:
@@ -173,6 +178,10 @@ class Export:
         if not (loaded.files[0].parent / "task.json").exists():
             print(_made_up(self.model, task), flush=True)
         checks, calibrated_on, compared_on, texts = self._checks(dataclasses.replace(loaded, task=task))
+        if trained:
+            checks = dataclasses.replace(checks, trained=trained)
+            rest = f"; other tensors from {calibrated_on}" if calibrated_on else ""
+            calibrated_on = f"fine-tuning with --quantization_aware for {trained.recipe.name}{rest}"
 
         run = run_directory.open_run(command, "export", self.output)
         with run_directory.freed_if_nothing_was_made(run), publish.built_apart(run.directory) as building:

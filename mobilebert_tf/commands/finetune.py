@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mobilebert_tf.commands import finetune_quantized
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
 
 if TYPE_CHECKING:
+    from mobilebert_tf.model_directory import LoadedModel
+    from mobilebert_tf.models import ClassificationModel
     from mobilebert_tf.tasks.classification import ClassificationTask
+    from mobilebert_tf.training.loop import Objective
+    from mobilebert_tf.training.stage import Stage
 
 
 class LabelledData(NamedTuple):
@@ -33,6 +40,16 @@ class Finetune(TrainingOptions):
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
           --label_column=stars --epochs=5 --output=classifier
+
+    --quantization_aware goes on from a model that is fine-tuned already, on the grid of its file in int8: the
+    network is rewritten as `export` rewrites it, weights and activations are rounded where the recipe quantises, and
+    gradients pass as if they were not. Ranges of activations begin with what float32 computes of 256 examples,
+    widen at once, narrow as moving averages, and stay as they are in the last part of the training. Worth it where
+    a static file loses too much; a fifth of the fine-tuning's rate does. The output is a model directory like any
+    other, with the ranges in quantization.json, which `export` uses in place of a calibration.
+
+      mobilebert-tf finetune --quantization_aware --model=classifier --train=train.tsv --eval=dev.tsv --output=aware
+      mobilebert-tf export --model=aware --evaluation=dev.tsv --recipes=float32,static_int8 --output=exported
     """
 
     model: str = option("model directory to start from", is_input=True)
@@ -45,12 +62,42 @@ class Finetune(TrainingOptions):
     )
     text_pair_column: str | None = option("column of the second text, for pairs", default=None)
     label_column: str = option("column of the label", default="label")
-    max_seq_length: int = option("longest input in word pieces; longer ones are cut", default=128, least=3)
-    epochs: float = option("passes over the training table", default=3.0, least=0)
-    learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=5e-5, least=0)
+    max_seq_length: int | None = option(
+        "longest input in word pieces; longer ones are cut; left out: 128, with --quantization_aware the model's own",
+        default=None,
+        least=3,
+    )
+    epochs: float | None = option(
+        "passes over the training table; left out: 3, with --quantization_aware 1", default=None, least=0
+    )
+    learning_rate: float | None = option(
+        "peak of the schedule: linear warm-up, linear decay; left out: 5e-5, with --quantization_aware 1e-5",
+        default=None,
+        least=0,
+    )
     warmup_proportion: float = option("share of the steps until the peak", default=0.1, least=0, most=1)
     from_scratch: bool = option(
         "random weights of the same architecture: the yardstick of what pre-training brings", default=False
+    )
+    quantization_aware: bool = option(
+        "go on from a fine-tuned --model with weights and activations rounded as in its file; without dropout",
+        default=False,
+    )
+    quantization_recipe: str = option(
+        "recipe of `export` that says where is rounded: static_int8, static_int8_per_tensor, or a .json file with "
+        "rules for FULLY_CONNECTED and EMBEDDING_LOOKUP",
+        default="static_int8",
+        is_input=True,
+    )
+    range_decay: float = option(
+        "what is kept, at each step of --quantization_aware, of a range that is wider than the batch's; the rest comes "
+        "from the batch",
+        default=0.99,
+        least=0,
+        most=1,
+    )
+    fixed_range_proportion: float = option(
+        "share of the steps, the last ones, in which ranges stay as they are", default=0.25, least=0, most=1
     )
 
     def run(self) -> None:
@@ -67,84 +114,133 @@ class Finetune(TrainingOptions):
             }
             dataclasses.replace(self, data_dir=None, **located).run()
             return
+        recipe = finetune_quantized.check(self) if self.quantization_aware else None
         run = self.find_run("finetune")
         if self.is_done(run):
             return
         with freed_if_nothing_was_made(run):
             data = self._read()
             with self.start() as strategy:
-                self._train(run, strategy, data)
+                if recipe:
+                    finetune_quantized.train(self, run, strategy, data, recipe)
+                else:
+                    self._train(run, strategy, data)
 
     def _read(self) -> LabelledData:
         from mobilebert_tf.tasks.classification import ClassificationTask
 
         # Tables are read before TensorFlow starts: a wrong column should show at once.
-        task = ClassificationTask.discover(
-            self.train,
-            max_seq_length=self.max_seq_length,
-            text_column=self.text_column,
-            text_pair_column=self.text_pair_column,
-            label_column=self.label_column,
-        )
+        columns = {name: getattr(self, name) for name in ("text_column", "text_pair_column", "label_column")}
+        if self.quantization_aware:
+            own = finetune_quantized.own_task(self)
+            task = dataclasses.replace(own, max_seq_length=self.max_seq_length or own.max_seq_length, **columns)
+        else:
+            task = ClassificationTask.discover(self.train, max_seq_length=self.max_seq_length or 128, **columns)
         return LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
 
-    def _train(self, run: Run, strategy: Any, data: LabelledData) -> None:
-        from mobilebert_tf.data.shuffled import shuffled_batches
-        from mobilebert_tf.errors import UsageError
-        from mobilebert_tf.model_directory import copy_encoder, load_model_directory, save_model_directory
-        from mobilebert_tf.models import ClassificationModel
-        from mobilebert_tf.tasks.inference import keras_logits
-        from mobilebert_tf.training import loop
+    def load(self, task: ClassificationTask) -> LoadedModel:
+        """The model to start from. Raises UsageError: it is none, or its position table is too short."""
+        from mobilebert_tf.model_directory import load_model_directory
+
+        source = load_model_directory(self.model, self.seed)
+        if task.max_seq_length > source.config.max_position_embeddings:
+            raise UsageError(
+                f"--max_seq_length {task.max_seq_length} is beyond the position table of {self.model}, "
+                f"{source.config.max_position_embeddings}"
+            )
+        return source
+
+    def stage(self, examples: int) -> Stage:
+        """How long to train on so many examples, at which rate."""
         from mobilebert_tf.training.schedules import Schedule
         from mobilebert_tf.training.stage import Stage
-        from mobilebert_tf.transfer import objectives
 
-        task, examples, evaluation = data
-        with strategy.scope():
-            source = load_model_directory(self.model, self.seed)
-            if task.max_seq_length > source.config.max_position_embeddings:
-                raise UsageError(
-                    f"--max_seq_length {task.max_seq_length} is beyond the position table of {self.model}, "
-                    f"{source.config.max_position_embeddings}"
-                )
-            model = ClassificationModel(source.config, len(task.labels), self.seed)
-            if not self.from_scratch:
-                copy_encoder(source.model, model)
-        steps = max(1, int(len(examples) / self.batch_size * self.epochs))
-        start = "random weights" if self.from_scratch else self.model
-        print(
-            f"finetune: {parameters(model):,} parameters from {start}; {len(examples):,} examples, "
-            f"{len(task.labels)} labels, {steps:,} steps"
-        )
-        features = task.features(examples, source.tokenizer)
-        stage = Stage(
+        epochs, peak = (1.0, 1e-5) if self.quantization_aware else (3.0, 5e-5)
+        epochs = epochs if self.epochs is None else self.epochs
+        peak = peak if self.learning_rate is None else self.learning_rate
+        steps = max(1, int(examples / self.batch_size * epochs))
+        return Stage(
             name="finetune",
             index=0,
             steps=steps,
             batch_size=self.batch_size,
-            schedule=Schedule(peak=self.learning_rate, steps=steps, warmup_steps=int(steps * self.warmup_proportion)),
+            schedule=Schedule(peak=peak, steps=steps, warmup_steps=int(steps * self.warmup_proportion)),
             optimizer=self.optimizer_options(),
         )
-        loop.train(
-            stage,
-            objectives.classification(model),
-            model.trainable_weights,
-            model.variables,
-            lambda start: shuffled_batches(features, self.batch_size, self.seed, start),
-            run.directory,
-            self.loop_options(strategy),
-        )
+
+    def _train(self, run: Run, strategy: Any, data: LabelledData) -> None:
+        from mobilebert_tf.model_directory import copy_encoder
+        from mobilebert_tf.models import ClassificationModel
+        from mobilebert_tf.tasks.inference import keras_logits
+        from mobilebert_tf.transfer import objectives
+
+        task = data.task
+        with strategy.scope():
+            source = self.load(task)
+            model = ClassificationModel(source.config, len(task.labels), self.seed)
+            if not self.from_scratch:
+                copy_encoder(source.model, model)
+        stage = self.stage(len(data.training))
+        features = task.features(data.training, source.tokenizer)
+        self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
+        self.loop(run, strategy, stage, objectives.classification(model), model, model.variables, features)
         if not run.writes:
             return
-        metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(examples)}
-        if evaluation:
-            held_out = task.features(evaluation, source.tokenizer)
+        metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
+        if data.evaluation:
+            held_out = task.features(data.evaluation, source.tokenizer)
             metrics["evaluation"] = task.metrics(keras_logits(model, held_out), held_out["label"])
             print(
                 f"finetune: evaluation accuracy {metrics['evaluation']['accuracy']:.1%}, "
                 f"majority class {metrics['evaluation']['majority_accuracy']:.1%}"
             )
+        self.save(run, model, source, task, metrics)
+
+    def say_what(self, model: ClassificationModel, data: LabelledData, stage: Stage, start: str) -> None:
+        """The first line."""
+        print(
+            f"finetune: {parameters(model):,} parameters from {start}; {len(data.training):,} examples, "
+            f"{len(data.task.labels)} labels, {stage.steps:,} steps"
+        )
+
+    def loop(
+        self,
+        run: Run,
+        strategy: Any,
+        stage: Stage,
+        objective: Objective,
+        model: ClassificationModel,
+        state: Sequence[Any],
+        features: Mapping[str, Any],
+    ) -> None:
+        """Train; `state` is what the objective changes, the model's variables among them."""
+        from mobilebert_tf.data.shuffled import shuffled_batches
+        from mobilebert_tf.training import loop
+
+        loop.train(
+            stage,
+            objective,
+            model.trainable_weights,
+            state,
+            lambda start: shuffled_batches(features, self.batch_size, self.seed, start),
+            run.directory,
+            self.loop_options(strategy),
+        )
+
+    def save(
+        self,
+        run: Run,
+        model: ClassificationModel,
+        source: LoadedModel,
+        task: ClassificationTask,
+        metrics: dict[str, Any],
+        more: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Write the model directory; `more` writes what belongs to the weights that are there then."""
+        from mobilebert_tf.model_directory import save_model_directory
+
         save_model_directory(run.directory, model, source.tokenizer, task, metrics)
+        more()
         run.finish(**metrics)
         export = (
             f"mobilebert-tf export --model={self.output} --evaluation={self.eval or 'dev.tsv'} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras import ops
@@ -26,9 +26,14 @@ def pretraining(model: PretrainingModel) -> Objective:
 
 def classification(model: ClassificationModel) -> Objective:
     """Cross-entropy of the label, with dropout: fine-tuning."""
+    return labels(lambda batch: model(batch, training=True))
+
+
+def labels(predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
+    """Cross-entropy of the label in what `predict` makes of a batch, logits [B, C]."""
 
     def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
-        logits = model(batch, training=True)
+        logits = predict(batch)
         return {"loss": losses.classes(logits, batch["label"]), "accuracy": _accuracy(logits, batch["label"])}
 
     return objective

@@ -1,0 +1,104 @@
+"""`finetune --quantization_aware`: a fine-tuned model goes on on the grid of its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_tf.commands.training_options import parameters
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.run_directory import Run
+
+if TYPE_CHECKING:
+    from mobilebert_tf.commands.finetune import Finetune, LabelledData
+    from mobilebert_tf.export.recipes import Recipe
+    from mobilebert_tf.tasks.classification import ClassificationTask
+
+CALIBRATION_EXAMPLES = 256
+"""That ranges begin with."""
+
+_NOT_WITH_IT = (("from_scratch", False), ("dtype", "float32"), ("distribution", "default"))
+"""Flags, and the only value that they can have."""
+
+
+def check(command: Finetune) -> Recipe:
+    """The recipe to train for. Raises UsageError: there is none such, or another flag does not go with it."""
+    from mobilebert_tf.export.aware.recipe import find_recipe
+
+    for name, only in _NOT_WITH_IT:
+        value = getattr(command, name)
+        if value != only:
+            raise UsageError(f"--{name}={str(value).lower()}: does not go with --quantization_aware; leave it out")
+    return find_recipe(command.quantization_recipe)
+
+
+def own_task(command: Finetune) -> ClassificationTask:
+    """What the model was fine-tuned for. Raises UsageError: for nothing."""
+    from mobilebert_tf.tasks.files import read_task
+
+    task = read_task(Path(command.model))
+    if task is None:
+        raise UsageError(
+            f"{command.model}: has no task, and --quantization_aware goes on from a fine-tuned model; "
+            f"fine-tune it first: mobilebert-tf finetune --model={command.model} --train={command.train}"
+        )
+    return task
+
+
+def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe: Recipe) -> None:
+    """Calibrate, train, score, write the model directory with its ranges.
+
+    Raises:
+      UsageError: the model cannot be fine-tuned so.
+      FailedError: the loss is not a number, or a signal stopped it.
+    """
+    from mobilebert_tf.data.shuffled import shuffled_batches
+    from mobilebert_tf.export.aware import stored
+    from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork
+    from mobilebert_tf.models import ClassificationModel
+    from mobilebert_tf.transfer import objectives
+
+    task = data.task
+    source = command.load(task)
+    model = source.model
+    if not isinstance(model, ClassificationModel):
+        raise UsageError(f"{command.model}: its model has {model.heads}, and its task.json speaks of a classifier")
+    try:
+        network = QuantizedNetwork(model, recipe, task.max_seq_length)
+    except UsageError as error:
+        raise UsageError(f"{command.model}: {error}") from None
+    stage = command.stage(len(data.training))
+    features = task.features(data.training, source.tokenizer)
+    command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
+    if not stage.has_begun(run.directory):
+        count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
+        network.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)
+    moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
+    averaging = Averaging(decay=command.range_decay, steps=moving)
+    objective = objectives.labels(lambda batch: network.logits(batch, averaging))
+    command.loop(run, strategy, stage, objective, model, [*model.variables, *network.state], features)
+    metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
+    trained = network.trained
+    if data.evaluation:
+        metrics |= _scores(model, trained, task, task.features(data.evaluation, source.tokenizer))
+        floats, rounded = metrics["evaluation"], metrics["quantized_evaluation"]
+        print(
+            f"finetune: evaluation accuracy {rounded['accuracy']:.1%} as {recipe.name}, {floats['accuracy']:.1%} in "
+            f"float32, same decision {metrics['quantized_agreement']:.1%}; majority class "
+            f"{floats['majority_accuracy']:.1%}"
+        )
+    command.save(run, model, source, task, metrics, lambda: stored.write(run.directory, trained))
+
+
+def _scores(model: Any, trained: Any, task: ClassificationTask, held_out: Any) -> dict[str, Any]:
+    """Metrics of the weights in float32 and on the grid of their file."""
+    from mobilebert_tf.export.aware.network import quantized_logits
+    from mobilebert_tf.tasks.inference import keras_logits
+
+    floats = keras_logits(model, held_out)
+    rounded = quantized_logits(model, trained, task.max_seq_length, held_out)
+    return {
+        "evaluation": task.metrics(floats, held_out["label"]),
+        "quantized_evaluation": task.metrics(rounded, held_out["label"]),
+        "quantized_agreement": float((floats.argmax(axis=-1) == rounded.argmax(axis=-1)).mean()),
+    }

@@ -1,0 +1,59 @@
+"""Small networks of every form with texts for them, and what fine-tuning on their grid begins with."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ..test_rewrite import LENGTH, OPTIONS, model
+
+FAST = ("student", "narrow_attention", "no_bottleneck", "pooler", "relu6", "gelu", "replacing_mask")
+NAMES = [
+    name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
+    for name, values in OPTIONS.items()
+    if values.get("normalization_type") != "layer_norm"
+]
+"""Of networks without LayerNorm."""
+
+
+@functools.cache
+def features(count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random ids [n, T] of 2 to T tokens, padding with other ids and segments than zeros."""
+    random = np.random.default_rng(seed)
+    shape = (count, LENGTH)
+    mask = (np.arange(LENGTH) < random.integers(2, LENGTH + 1, count)[:, None]).astype(np.int32)
+    ids, segments = (random.integers(0, most, shape).astype(np.int32) for most in (30, 2))
+    return {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A network on its grid, and its file in int8 with the same ranges."""
+
+    model: object
+    trained: object
+    floats: bytes
+    content: bytes
+
+
+@functools.cache
+def made(name: str) -> Made:
+    from mobilebert_tf.export.aware.network import QuantizedNetwork
+    from mobilebert_tf.export.build import build, convert_lengths
+    from mobilebert_tf.export.recipes import RECIPES
+
+    recipe = RECIPES["static_int8"]
+    network = QuantizedNetwork(model(name), recipe, LENGTH)
+    network.calibrate([features()], 1)
+    trained = network.trained
+    (floats,) = convert_lengths(model(name), [LENGTH], breaks=trained.breaks).values()
+    return Made(model(name), trained, floats, build({LENGTH: floats}, recipe, trained.instead_of(None, floats)))
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where weights lie, in the eyes of `stored`."""
+    (tmp_path / "model.weights.h5").write_bytes(b"weights")
+    return tmp_path

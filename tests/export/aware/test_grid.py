@@ -1,0 +1,110 @@
+"""Where fake quantisation puts numbers, against the quantizer's own arithmetic; gradients by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mobilebert_tf.export.aware import grid
+
+
+def of_range(low, high, bits=8):
+    return grid.Grid(*tf.unstack(grid.columns(tf.constant([[low], [high]], tf.float32), bits)[:, 0]))
+
+
+def quantizer(x, low, high, bits, symmetric, channel=None):
+    """The same by litert-quantizer: the rounded values and the step."""
+    from litert_quantizer import qtyping
+    from litert_quantizer.algorithms.uniform_quantize import uniform_quantize_tensor as theirs
+
+    zero, step = theirs.tensor_zp_scale_from_min_max(
+        np.float32(low) if channel is None else low,
+        np.float32(high) if channel is None else high,
+        bits,
+        symmetric,
+        qtyping.QuantGranularity.TENSORWISE,
+    )
+    zero, step = np.reshape(zero, np.shape(low) or (1, 1)), np.reshape(step, np.shape(low) or (1, 1))
+    parameters = qtyping.UniformQuantParams(
+        scale=step, zero_point=zero, num_bits=bits, symmetric=symmetric, quantized_dimension=channel
+    )
+    return (theirs.uniform_quantize(x, parameters).astype(np.float32) - zero) * step, step
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("low, high", [(-1.0, 2.0), (0.0, 3.7), (-5.1, 0.0), (-0.3, 0.3), (-7.93, 0.004), (0.0, 0.0)])
+def test_activations_lie_where_the_quantizer_puts_them(low, high, bits):
+    x = np.random.default_rng(0).normal(0, 3, (50, 40)).astype(np.float32)
+    expected, step = quantizer(x, low, high, bits, symmetric=bits == 16)
+    one = of_range(low, high, bits)
+    assert one.step.numpy() == np.float32(step.item())
+    found = grid.activations(tf.constant(x), one).numpy()
+    # The product with 1 / step and the quotient differ in the last bit: one value in some 100,000 stands just there.
+    assert (np.abs(found - expected) > 1e-6 * abs(expected).max()).mean() < 1e-3
+    assert np.abs(found - expected).max() <= 1.001 * step.item()
+    assert grid.activations(tf.constant([0.0]), one).numpy() == 0.0
+    assert len(np.unique(found)) <= 2**bits
+
+
+def test_activations_by_hand():
+    # 255 steps of 1: -100 to 155 would be the range, zero is a value.
+    one = of_range(-100.2, 154.8)
+    assert (one.step.numpy(), one.least.numpy(), one.most.numpy()) == (pytest.approx(1.0), -100.0, 155.0)
+    x = tf.constant([-300.0, -100.4, -1.4, -0.6, 0.4, 0.6, 154.7, 155.4, 900.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = grid.activations(x, one)
+    np.testing.assert_allclose(y, [-100, -100, -1, -1, 0, 1, 155, 155, 155], rtol=1e-6)
+    np.testing.assert_array_equal(tape.gradient(y, x), [0, 0, 1, 1, 1, 1, 1, 0, 0])
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_weights_lie_where_the_quantizer_puts_them(bits):
+    weights = np.random.default_rng(1).normal(0, 1, (30, 20)).astype(np.float32)
+    weights[:, 3] = 0.0
+    size = np.abs(weights).max(axis=0, keepdims=True)
+    expected, step = quantizer(weights, -size, size, bits, symmetric=True, channel=1)
+    found, steps = grid.matrix(tf.constant(weights), bits, per_channel=True, axis=0)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(steps, step)
+    rows, _ = grid.matrix(tf.constant(weights.T), bits, per_channel=True, axis=1)
+    np.testing.assert_array_equal(rows, expected.T)
+    expected, step = quantizer(weights, -size.max(), size.max(), bits, symmetric=True)
+    found, steps = grid.matrix(tf.constant(weights), bits, per_channel=False, axis=0)
+    np.testing.assert_array_equal(found, expected)
+    assert steps.shape == (1, 1) and steps.numpy() == step
+
+
+def test_rows_have_their_own_range():
+    x = np.random.default_rng(2).normal(0, 2, (40, 30)).astype(np.float32) * np.logspace(-2, 2, 40)[:, None]
+    x[3] = np.abs(x[3])
+    x[4, :15] = -x[4, 15:]  # even around zero: which of two values zero has is for kernels to say
+    x = x.astype(np.float32)
+    found = grid.rows(tf.constant(x)).numpy()
+    for row, rounded in zip(x, found, strict=True):
+        expected, step = quantizer(row[None], min(row.min(), 0), max(row.max(), 0), 8, symmetric=False)
+        away = np.abs(rounded - expected[0]) / step.item()
+        assert away.max() < 1.01 and (away > 1e-3).mean() < 0.1, row
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = grid.rows(x) * 3.0
+    assert (tape.gradient(y, x).numpy() == 3.0).all()
+
+
+def test_bias_of_a_product():
+    """An integer of 32 bits, in steps of input and weights."""
+    from litert_quantizer import qtyping
+    from litert_quantizer.algorithms.uniform_quantize import uniform_quantize_tensor as theirs
+
+    random = np.random.default_rng(3)
+    bias, steps = random.normal(0, 1, 20).astype(np.float32), random.uniform(1e-3, 1e-2, 20).astype(np.float32)
+
+    def parameters(step):
+        zero = np.zeros_like(step, np.int32)
+        return qtyping.UniformQuantParams(scale=step, zero_point=zero, num_bits=8, quantized_dimension=0)
+
+    given = np.array([0.02], np.float32)
+    stored = theirs.symmetric_quantize_bias_tensor(bias, parameters(given), parameters(steps))
+    found = grid.on_steps(tf.constant(bias), tf.constant(steps * given)).numpy()
+    # Integers of some 10,000 steps each, times a step in float64: a last bit of float32.
+    np.testing.assert_allclose(found, stored.quantized_data * stored.scale.astype(np.float64), rtol=2e-7)

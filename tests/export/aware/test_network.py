@@ -1,0 +1,241 @@
+"""The network that is fine-tuned: it is the Keras model without its grid, and the file in int8 with it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, batch_logits, quantized_logits
+from mobilebert_tf.export.aware.products import QuantizedProducts
+from mobilebert_tf.export.aware.recipe import layer_of
+from mobilebert_tf.export.aware.stored import _products
+from mobilebert_tf.export.aware.training_graph import Plan, grids_of
+from mobilebert_tf.export.ranges import measure_ranges, run_tensors
+from mobilebert_tf.export.recipes import RECIPES, Rule
+from mobilebert_tf.export.rewrite.graph import Products
+from mobilebert_tf.export.rewrite.network import map_arrays
+from mobilebert_tf.export.rewrite.norms import find_breaks
+from mobilebert_tf.export.rewrite.read import read_network, variables
+from mobilebert_tf.export.rewrite.rules import rewrite
+from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier
+from mobilebert_tf.tasks.inference import keras_logits
+
+from ..test_rewrite import LENGTH, model
+from .conftest import NAMES, features, made
+
+RECIPE = RECIPES["static_int8"]
+INPUT = {name: features()[name] for name in INPUTS}
+
+
+def tensors(name):
+    """The network of a Keras model's variables, rewritten as tensors."""
+    breaks = find_breaks(read_network(model(name)))
+    network = map_arrays(variables(model(name)), lambda variable: tf.convert_to_tensor(variable.value))
+    return rewrite(network, LENGTH, breaks=breaks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rewritten_tensors_of_a_batch_are_the_keras_model(name):
+    found = batch_logits(tensors(name), list(INPUT.values()), Products()).numpy()
+    expected = keras_logits(model(name), features())
+    # float32 in another order: 1e-6, and 24 layers multiply that.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4 * np.abs(expected).max())
+
+
+DEEP = pytest.param("24_blocks", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", ["student", "narrow_attention", "no_bottleneck", "no_projection", "pooler", DEEP])
+def test_gradients_of_rewritten_tensors_are_those_of_the_keras_model(name):
+    """To gammas, betas, kernels, biases and tables, through the rewrites."""
+    weights = [weight.value for weight in model(name).trainable_weights]
+    direction = tf.constant(np.random.default_rng(4).normal(0, 1, (64, 3)), tf.float32)
+
+    def gradients(function):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(function() * direction)
+        found = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [tf.convert_to_tensor(one).numpy() for one in found]
+
+    ours = gradients(lambda: batch_logits(tensors(name), list(INPUT.values()), Products()))
+    theirs = gradients(lambda: model(name)(INPUT, training=False))
+    for weight, one, other in zip(model(name).trainable_weights, ours, theirs, strict=True):
+        if weight.path.endswith(("key/bias", "pooler")) and np.abs(other).max() < 1e-3 * np.abs(theirs[0]).max():
+            continue  # a softmax does not see the keys' bias: rounding alone
+        # Sums of some 400 rows in float32, in another order; in 24 layers values grow, and so does what is lost.
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(one, other, rtol=0, atol=(2e-2 if name == "24_blocks" else 1e-3) * scale)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_in_int8_gives_what_fake_quantisation_gives(name, tmp_path):
+    path = tmp_path / "file.tflite"
+    path.write_bytes(made(name).content)
+    file = TfliteClassifier(path).logits(features(), LENGTH)
+    fake = quantized_logits(model(name), made(name).trained, LENGTH, features())
+    floats = keras_logits(model(name), features())
+    scale, error = np.abs(floats).max(), np.abs(file - floats).mean()
+    assert error > 1e-3 * scale  # int8 shows in these networks
+    # The same integers everywhere but where a number stands within 1e-5 of the middle of two, and sums of float32
+    # in attention: the most texts end in the same logits up to float32.
+    same = (np.abs(fake - file).max(axis=1) < 1e-5 * scale).mean()
+    assert same > 0.9 and np.abs(fake - file).mean() < 0.05 * error
+
+
+def test_integers_inside_a_file_are_those_of_fake_quantisation():
+    """LiteRT's plain kernels show what they compute; they round sums with other arithmetic than XNNPACK's."""
+    name, seen = "student", {}
+
+    class Kept(QuantizedProducts):
+        def _at(self, site, x, activation=None):
+            seen[site] = super()._at(site, x, activation)
+            return seen[site]
+
+    one = made(name)
+    network = rewrite(read_network(model(name)), LENGTH, breaks=one.trained.breaks)
+    grids = grids_of(
+        Plan(RECIPE, tuple(one.trained.ranges), {}),
+        tf.constant(list(zip(*one.trained.ranges.values(), strict=True))),
+    )
+    shares: dict[str, list[float]] = {}
+    few = {key: values[:16] for key, values in features().items()}
+    for row, (values, real) in enumerate(run_tensors(one.content, few)):
+        batch_logits(network, [tf.constant(few[key][row : row + 1]) for key in INPUTS], Kept(RECIPE, grids))
+        for given, result in _products(one.content):
+            layer = layer_of(result)
+            for site, tensor in ((f"{layer}/input", given), (f"{layer}/output", result)):
+                if site not in seen:
+                    continue
+                ours, theirs = seen[site].numpy(), values[tensor]
+                if len(ours) == LENGTH:
+                    ours, theirs = ours[real], theirs[real]
+                steps = np.abs(ours - theirs) / grids[site].step.numpy()
+                shares.setdefault(site, []).append((steps < 0.5).mean())
+                if not site.startswith("block_2"):
+                    assert steps.max() < 4.5, site
+    means = {site: np.mean(values) for site, values in shares.items()}
+    assert len(means) == len(one.trained.ranges)
+    # Nothing is summed before the first product; then a sum in a hundred is rounded to its neighbour, and later
+    # layers carry it on.
+    assert means["embeddings/input"] == 1.0
+    assert min(share for site, share in means.items() if not site.startswith("block_2")) > 0.9
+    assert np.mean(list(means.values())) > 0.9
+
+
+@pytest.mark.parametrize("name", ["student", "narrow_attention", "attention_of_the_whole_width", "relu6", "gelu", DEEP])
+def test_ranges_are_those_that_export_measures(name):
+    """Of a float file in LiteRT, on the same texts one by one; padding counts nowhere."""
+    trained = made(name).trained
+    expected = measure_ranges(made(name).floats, features()).by_tensor
+    found = trained.instead_of(None, made(name).floats).by_tensor
+    # In the last block two products may read the row of [CLS]: two sites, and one tensor.
+    assert len(trained.ranges) - len(found) == (name == "attention_of_the_whole_width")
+    for tensor, (low, high) in found.items():
+        least, most = expected[tensor]
+        # float32 in another order: 1e-6 of what is added up, after 24 layers.
+        tolerance = 1e-4 * max(abs(least), abs(most))
+        assert low == pytest.approx(min(least, 0.0), abs=tolerance) and high == pytest.approx(
+            max(most, 0.0), abs=tolerance
+        )
+
+
+def test_padding_that_takes_part_counts():
+    """Masks of a later release let padding through; ranges then hold what it holds too."""
+    trained = made("replacing_mask").trained
+    expected = measure_ranges(made("replacing_mask").floats, features()).by_tensor
+    found = trained.instead_of(None, made("replacing_mask").floats).by_tensor
+    for tensor, (low, high) in found.items():
+        assert low <= expected[tensor][0] + 1e-4 and high >= expected[tensor][1] - 1e-4
+
+
+def trained_logits(network, averaging):
+    return tf.function(lambda batch: network.logits(batch, averaging))(INPUT)
+
+
+@pytest.mark.parametrize(
+    "name, rules",
+    [
+        ("student", ()),
+        ("narrow_attention", ()),
+        ("no_bottleneck", ()),
+        pytest.param("24_blocks", (), marks=pytest.mark.slow),
+        # Blocks that differ are not the same function; one has nothing to round.
+        ("no_bottleneck", (Rule(layers="^block_1/", weights="float32"), Rule(layers="^block_2/.*output"))),
+        ("pooler", (Rule(layers="^(block_1|embeddings)/", weights="float32"),)),
+    ],
+)
+def test_step_of_training_computes_the_whole_network(name, rules):
+    """Blocks traced as one function, each rewritten where it runs, against the network as it is written down."""
+    recipe = dataclasses.replace(RECIPE, rules=(*RECIPE.rules, *rules))
+    network = QuantizedNetwork(model(name), recipe, LENGTH)
+    network.calibrate([features()], 1)
+    before = network.trained
+    found = trained_logits(network, Averaging(steps=0)).numpy()
+    assert network.trained.ranges == before.ranges
+    grids = grids_of(
+        Plan(recipe, tuple(before.ranges), {}), tf.constant(list(zip(*before.ranges.values(), strict=True)))
+    )
+    whole = batch_logits(tensors(name), list(INPUT.values()), QuantizedProducts(recipe, grids)).numpy()
+    floats = keras_logits(model(name), features())
+    # The same operations in float32; one in some 10,000 rounds to its neighbour, and all that follows it differs.
+    assert (np.abs(found - whole).max(axis=1) < 1e-4 * np.abs(floats).max()).mean() > 0.8
+    assert np.abs(found - whole).mean() < 0.2 * np.abs(whole - floats).mean()
+    if rules:
+        assert not any(site.startswith("block_1/") for site in before.ranges)
+
+
+def test_gradients_reach_every_weight_through_rounding():
+    network = QuantizedNetwork(model("student"), RECIPE, LENGTH)
+    network.calibrate([features()], 1)
+    weights = model("student").trainable_weights
+    values = [weight.value for weight in weights]
+    exact = keras_gradients(values)
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.square(network.logits(INPUT, Averaging(steps=0))))
+        return [tf.convert_to_tensor(one) for one in tape.gradient(loss, values)]
+
+    for weight, one, other in zip(weights, gradients(), exact, strict=True):
+        one = one.numpy()
+        if weight.path.endswith("key/bias"):
+            continue  # a softmax does not see it
+        # Rounding is noise on the way: the direction is the one without it.
+        cosine = np.vdot(one, other) / np.linalg.norm(one) / np.linalg.norm(other)
+        assert cosine > 0.9, weight.path
+
+
+def keras_gradients(values):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(model("student")(INPUT, training=False)))
+    return [tf.convert_to_tensor(one).numpy() for one in tape.gradient(loss, values)]
+
+
+def test_ranges_follow_batches_by_hand():
+    averaging = Averaging(decay=0.75, steps=1)
+    ranges = tf.constant([[-4.0, -1.0], [2.0, 8.0]])
+    found = averaging.after(ranges, tf.constant([[-2.0, -3.0], [2.4, 4.0]]))
+    # Narrower: a quarter of the way. Wider: at once.
+    np.testing.assert_allclose(found, [[-3.5, -3.0], [2.4, 7.0]])
+
+
+def test_ranges_move_and_then_stay():
+    network = QuantizedNetwork(model("student"), RECIPE, LENGTH)
+    network.calibrate([{name: values[:1] for name, values in features().items()}], 1)
+    averaging = Averaging(steps=1)
+    ranges = [network.trained.ranges]
+    for _ in range(3):
+        trained_logits(network, averaging)
+        ranges.append(network.trained.ranges)
+    # One text, then 64: they reach further, and are followed at once, in the first step alone.
+    assert ranges[1] == ranges[2] == ranges[3]
+    wider = [ranges[1][site][1] - ranges[1][site][0] > high - low for site, (low, high) in ranges[0].items()]
+    assert np.mean(wider) > 0.9 and all(low <= 0.0 <= high for low, high in ranges[1].values())
+
+
+def test_layer_norm_is_refused():
+    with pytest.raises(UsageError, match="the model has layer_norm, whose gammas the converter moves"):
+        QuantizedNetwork(model("layer_norm"), RECIPE, LENGTH)

@@ -97,6 +97,14 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
     return LoadedModel(Path(directory), model, checkpoint.files, architecture.task, architecture.tokenizer)
 
 
+def with_activation(loaded: LoadedModel, name: str, seed: int = 0) -> LoadedModel:
+    """The same weights in a model whose feed-forward layers have this `hidden_act`."""
+    model = build_model(dataclasses.replace(loaded.config, hidden_act=name), loaded.model.heads, seed)
+    for theirs, ours in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
+        ours.assign(theirs)
+    return dataclasses.replace(loaded, model=model)
+
+
 def load_config(directory: str | os.PathLike[str]) -> MobileBertConfig:
     """The architecture of a model, without its weights. Raises UsageError."""
     return open_checkpoint(Path(directory)).config

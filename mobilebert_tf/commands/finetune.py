@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.stage import Stage
 
 
+_EACH_OTHERS = ("relu", "relu6")
+"""Activations that weights of either one can go on with."""
+
+
 class LabelledData(NamedTuple):
     """A task with its tables."""
 
@@ -89,6 +93,12 @@ class Finetune(TrainingOptions):
         default="static_int8",
         is_input=True,
     )
+    hidden_act: str | None = option(
+        "activation of the feed-forward layers of a --model that has the other one; relu6 keeps what they make below "
+        "6, and steps of int8 fine; left out: the model's",
+        default=None,
+        choices=_EACH_OTHERS,
+    )
     range_decay: float = option(
         "what is kept, at each step of --quantization_aware, of a range that is wider than the batch's; the rest comes "
         "from the batch",
@@ -139,10 +149,21 @@ class Finetune(TrainingOptions):
         return LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
 
     def load(self, task: ClassificationTask) -> LoadedModel:
-        """The model to start from. Raises UsageError: it is none, or its position table is too short."""
-        from mobilebert_tf.model_directory import load_model_directory
+        """The model to start from.
+
+        Raises:
+          UsageError: it is none, its position table is too short, or it has neither relu nor relu6.
+        """
+        from mobilebert_tf.model_directory import load_model_directory, with_activation
 
         source = load_model_directory(self.model, self.seed)
+        if self.hidden_act and source.config.hidden_act not in _EACH_OTHERS:
+            raise UsageError(
+                f"--hidden_act={self.hidden_act}: {self.model} has {source.config.hidden_act}, and its weights are of "
+                "no use with another activation; leave it out"
+            )
+        if self.hidden_act:
+            source = with_activation(source, self.hidden_act, self.seed)
         if task.max_seq_length > source.config.max_position_embeddings:
             raise UsageError(
                 f"--max_seq_length {task.max_seq_length} is beyond the position table of {self.model}, "

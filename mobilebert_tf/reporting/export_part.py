@@ -101,12 +101,20 @@ def _file(variant: Variant) -> tuple[Cell, ...]:
         Cell(megabytes(variant.bytes)),
         Cell(percent(variant.score.accuracy if variant.score else None), tuple(accuracy)),
         latency,
-        Cell(percent(variant.parity.get("decision_agreement"))),
+        Cell(percent(variant.parity.get("decision_agreement")), _as_trained(variant)),
         Cell(significant(error), (below,) if below else ()),
         Cell(variant.oldest_runtime or ("none" if variant.ops else ABSENT)),
         Cell(count(sum(variant.ops.values())) if variant.ops else ABSENT),
         _checks(variant),
     )
+
+
+def _as_trained(variant: Variant) -> tuple[str, ...]:
+    found = variant.trained
+    if not found:
+        return ()
+    same, error = percent(found.get("decision_agreement")), significant(found.get("mean_relative_error"))
+    return (f"to fine-tuning: {same}, {error}",)
 
 
 def _checks(variant: Variant) -> Cell:
@@ -142,6 +150,11 @@ def _files_caption(export: Exported) -> str:
         )
         if any(v.target == "mediapipe" for v in export.variants):
             lines[-1] += " Files for MediaPipe end in the softmax: theirs is of a probability."
+    if any(v.trained for v in export.variants):
+        lines.append(
+            "To fine-tuning: the file against the network as it was fine-tuned, its numbers rounded in training as in "
+            "the file; same decision, and mean error of a logit."
+        )
     if any(v.oldest_runtime for v in export.variants):
         lines.append("Runs from: the first TensorFlow Lite with all operators in these versions.")
     if any(v.ops for v in export.variants):

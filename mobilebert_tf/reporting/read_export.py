@@ -72,6 +72,7 @@ def _variant(row: Mapping[str, Any]) -> Variant:
         difference=Difference(**row["difference"]) if row.get("difference") else None,
         parity=numbers(row.get("parity")),
         parity_of_lengths=_by_length(row.get("parity_of_lengths")),
+        trained=numbers(row.get("trained")),
         changes=row.get("changes") or {},
         ops=row.get("ops") or {},
         op_versions=row.get("op_versions") or {},

@@ -145,6 +145,8 @@ class Variant:
     parity: Mapping[str, float]
     """Over all lengths."""
     parity_of_lengths: Mapping[int, Mapping[str, float]]
+    trained: Mapping[str, float]
+    """Over all lengths, to the network as it was fine-tuned for this file; empty: it was not."""
     changes: Mapping[str, int]
     """How many examples get other logits, by what must not matter: padding, order, threads."""
     ops: Mapping[str, int]

@@ -67,6 +67,15 @@ TRAINING = {
         steps_per_call=5,
         checkpoint_every=10,
     ),
+    "finetune_quantized": dict(
+        model="classifier",
+        train="train.tsv",
+        quantization_aware="true",
+        batch_size=8,
+        epochs=3,
+        steps_per_call=5,
+        checkpoint_every=10,
+    ),
 }
 
 

@@ -56,6 +56,25 @@ def journal(directory):
 
 
 @pytest.mark.slow
+def test_killed_on_the_grid_of_a_file(place):
+    """Ranges move with the steps: they are part of what is saved."""
+    options = TRAINING["finetune_quantized"]
+    command("pretrain", place, output="student", **{**TRAINING["pretrain"], "model": "debug_student", "steps": 10})
+    command("finetune", place, output="classifier", **{**TRAINING["finetune"], "model": "student"})
+    command("finetune", place, output="quantized", **options)
+    killed_after(place, "finetune", 3, {"output": "quantized-killed", **options})
+    killed_after(place, "finetune", 6, {"output": "quantized-killed", **options})
+    assert "wrote" in command("finetune", place, output="quantized-killed", **options)
+    assert_same_weights(place / "quantized", place / "quantized-killed")
+    ranges = [
+        json.loads((place / name / "quantization.json").read_text()) for name in ("quantized", "quantized-killed")
+    ]
+    # The file of weights has the time of writing in it, and so another sum.
+    assert ranges[0].pop("weights_sha256") and ranges[1].pop("weights_sha256")
+    assert ranges[0] == ranges[1]
+
+
+@pytest.mark.slow
 def test_a_stage_is_redone_with_another_setting(place):
     """What ends is a run whose later stages had that setting from the start; the earlier ones are not trained again."""
     options = {**TRAINING["distill"], "output": "redone"}

@@ -1,0 +1,151 @@
+"""`finetune --quantization_aware` from the command line to the file, and what it refuses."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+from mobilebert_tf.models import ClassificationModel
+
+from .conftest import TRAINING, Complain
+
+Words = list[str]
+FEW = ["--rounds=1", "--runs=1", "--sequence_lengths=16,48", "--recipes=float32,static_int8"]
+
+
+@pytest.fixture(scope="session")
+def words(classifier_directory: Path, labelled_table: Path) -> Words:
+    """The command without its output."""
+    tables = [f"--train={labelled_table}", f"--eval={labelled_table}"]
+    return ["finetune", "--quantization_aware", f"--model={classifier_directory}", *tables, *TRAINING]
+
+
+@pytest.fixture(scope="session")
+def aware(words: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier after 15 steps on its grid."""
+    directory = tmp_path_factory.mktemp("aware") / "classifier"
+    assert cli.run([*words, f"--output={directory}", "--learning_rate=1e-3"]) == 0
+    return directory
+
+
+@pytest.fixture
+def copy(classifier_directory: Path, tmp_path: Path) -> Path:
+    """Of the float classifier, to spoil."""
+    return Path(shutil.copytree(classifier_directory, tmp_path / "copy"))
+
+
+def quantization(directory: Path) -> dict:
+    return json.loads((directory / "quantization.json").read_text())
+
+
+def test_what_is_written(aware: Path, classifier_directory: Path) -> None:
+    metrics, found = json.loads((aware / "metrics.json").read_text()), quantization(aware)
+    assert metrics["evaluation"]["examples"] == metrics["quantized_evaluation"]["examples"] == 60
+    assert 0.5 < metrics["quantized_agreement"] <= 1.0
+    assert found["recipe"] == "static_int8"
+    assert all(low <= 0.0 <= high and low < high for low, high in found["ranges"].values())
+    # All of it was trained: every weight but those that no text of the table reads.
+    before, after = (load_model_directory(one).model.trainable_weights for one in (classifier_directory, aware))
+    same = [one.path for one, other in zip(before, after, strict=True) if np.array_equal(one, other)]
+    assert not same
+
+
+def test_file_has_the_trained_ranges_and_answers(aware: Path, labelled_table: Path, tmp_path: Path) -> None:
+    """No text to calibrate on; the report tells how close the file is to what was trained."""
+    from mobilebert_tf.export import flatbuffer
+
+    output = tmp_path / "exported"
+    assert cli.run(["export", f"--model={aware}", f"--evaluation={labelled_table}", f"--output={output}", *FEW]) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["calibration_examples"].startswith("fine-tuning with --quantization_aware for static_int8")
+    float32, static = report["variants"]
+    assert float32["trained"] is None and static["trained"]["decision_agreement"] == 1.0
+    # The file is the trained network to rounding of single numbers; to the float one it is at a distance.
+    assert static["trained"]["mean_relative_error"] < 0.1 * static["parity"]["mean_relative_error"]
+    # The file's own scale of the first product's input: 255 steps over the range that was learned.
+    low, high = quantization(aware)["ranges"]["embeddings/input"]
+    (first, *_) = flatbuffer.read((output / "static_int8.tflite").read_bytes()).subgraphs
+    steps = [one.quantization.scale for one in first.tensors if one.quantization and one.quantization.scale is not None]
+    assert np.isclose(np.concatenate(steps), (high - low) / 255, rtol=1e-6, atol=0).any()
+    for name in ("report.md", "report.html"):
+        assert "to fine-tuning: 100.0" in (output / name).read_text()
+
+
+def test_export_without_any_text(aware: Path, tmp_path: Path) -> None:
+    """The ranges are there, so static recipes need none."""
+    assert cli.run(["export", f"--model={aware}", f"--output={tmp_path / 'out'}", *FEW]) == 0
+    assert (tmp_path / "out" / "static_int8.tflite").exists()
+
+
+def test_relu_becomes_relu6(words: Words, tmp_path: Path) -> None:
+    assert cli.run([*words, f"--output={tmp_path / 'six'}", "--hidden_act=relu6", "--epochs=0.2"]) == 0
+    assert load_model_directory(tmp_path / "six").config.hidden_act == "relu6"
+    ranges = quantization(tmp_path / "six")["ranges"]
+    tops = [high for site, (_, high) in ranges.items() if "intermediate/output" in site]
+    assert tops and max(tops) <= 6.0
+
+
+@pytest.mark.parametrize(
+    "flag, message",
+    [
+        ("--from_scratch", "--from_scratch=true: does not go with --quantization_aware; leave it out"),
+        ("--dtype=bfloat16", "--dtype=bfloat16: does not go with --quantization_aware; leave it out"),
+        ("--quantization_recipe=dynamic_int8", "--quantization_recipe=dynamic_int8: has no static activations"),
+        ("--quantization_recipe=static", "--quantization_recipe: there is no recipe 'static'"),
+        ("--range_decay=1.5", "--range_decay"),
+    ],
+)
+def test_flags_that_do_not_fit(flag: str, message: str, words: Words, complain: Complain, tmp_path: Path) -> None:
+    assert message in complain(*words, f"--output={tmp_path / 'out'}", flag)
+    assert not (tmp_path / "out").exists()
+
+
+def test_model_that_is_not_fine_tuned(made: Path, words: Words, complain: Complain, tmp_path: Path) -> None:
+    line = complain(*words, f"--output={tmp_path / 'out'}", f"--model={made / 'student'}")
+    assert f"{made / 'student'}: has no task, and --quantization_aware goes on from a fine-tuned model" in line
+    assert f"mobilebert-tf finetune --model={made / 'student'}" in line
+
+
+def test_model_of_another_form(classifier_directory: Path, words: Words, complain: Complain, tmp_path: Path) -> None:
+    """LayerNorm cannot be folded; weights of gelu are no good with relu6."""
+    loaded = load_model_directory(classifier_directory)
+    for change, flags, message in (
+        ({"normalization_type": "layer_norm"}, [], ": the model has layer_norm, whose gammas the converter moves"),
+        ({"hidden_act": "gelu"}, ["--hidden_act=relu6"], "has gelu, and its weights are of no use with another"),
+    ):
+        config = dataclasses.replace(loaded.config, **change)
+        other = tmp_path / next(iter(change))
+        save_model_directory(other, ClassificationModel(config, num_labels=2), loaded.tokenizer, loaded.task)
+        line = complain(*words, f"--output={tmp_path / 'out'}", f"--model={other}", *flags)
+        assert message in line and str(other) in line
+
+
+def test_label_that_the_model_does_not_know(words: Words, complain: Complain, tmp_path: Path) -> None:
+    table = tmp_path / "other.tsv"
+    table.write_text("text\tlabel\na b\tgood\nc d\tugly\n")
+    line = complain(*words, f"--output={tmp_path / 'out'}", f"--train={table}")
+    assert f"{table}, line 3: label 'ugly' is not one that training saw" in line
+
+
+@pytest.mark.parametrize("spoil", ["weights", "cut"])
+def test_ranges_of_another_model(
+    spoil: str, aware: Path, copy: Path, complain: Complain, labelled_table: Path, tmp_path: Path
+) -> None:
+    """Weights that were trained further without them, or a file cut short: never another file's numbers."""
+    content = (aware / "quantization.json").read_text()
+    (copy / "quantization.json").write_text(content if spoil == "weights" else content[: len(content) // 2])
+    line = complain("export", f"--model={copy}", f"--evaluation={labelled_table}", f"--output={tmp_path / 'out'}", *FEW)
+    assert f"{copy / 'quantization.json'}" in line
+    if spoil == "weights":
+        assert "its ranges are of other weights than model.weights.h5 has; fine-tune again with --quantization" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_export_without_a_rewrite(aware: Path, complain: Complain, tmp_path: Path) -> None:
+    line = complain("export", f"--model={aware}", f"--output={tmp_path / 'out'}", *FEW, "--without_rewrites=fold_norms")
+    assert f"--without_rewrites: {aware} was fine-tuned with its ranges after all rewrites" in line

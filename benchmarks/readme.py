@@ -170,6 +170,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "strategies": _strategies,
     "records": _records,
     "training": _training,
+    "aware": _training,
     "transfer": _transfer,
     "conversion": _conversion,
     "host": _host,

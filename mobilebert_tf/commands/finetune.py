@@ -124,7 +124,7 @@ class Finetune(TrainingOptions):
             }
             dataclasses.replace(self, data_dir=None, **located).run()
             return
-        recipe = finetune_quantized.check(self) if self.quantization_aware else None
+        recipe = finetune_quantized.check(self)
         run = self.find_run("finetune")
         if self.is_done(run):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,24 @@ CALIBRATION_EXAMPLES = 256
 _NOT_WITH_IT = (("from_scratch", False), ("dtype", "float32"), ("distribution", "default"))
 """Flags, and the only value that they can have."""
 
+_FOR_IT_ALONE = ("quantization_recipe", "range_decay", "fixed_range_proportion")
 
-def check(command: Finetune) -> Recipe:
-    """The recipe to train for. Raises UsageError: there is none such, or another flag does not go with it."""
+
+def check(command: Finetune) -> Recipe | None:
+    """The recipe to train for; None: --quantization_aware was not given.
+
+    Raises:
+      UsageError: there is no such recipe, or another flag does not go with it or without it.
+    """
     from mobilebert_tf.export.aware.recipe import find_recipe
 
+    if not command.quantization_aware:
+        for field in dataclasses.fields(command):
+            if field.name in _FOR_IT_ALONE and getattr(command, field.name) != field.default:
+                raise UsageError(
+                    f"--{field.name}: has no meaning without --quantization_aware; add it, or leave this out"
+                )
+        return None
     for name, only in _NOT_WITH_IT:
         value = getattr(command, name)
         if value != only:
@@ -70,24 +84,37 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     stage = command.stage(len(data.training))
     features = task.features(data.training, source.tokenizer)
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
-    if not stage.has_begun(run.directory):
-        count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
-        network.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)
+    # Also where a run goes on: what it has learned then takes the place of all this.
+    count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
+    network.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)
+    metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
+    held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
+    if held_out:
+        metrics["before"] = _scores(model, network.trained, task, held_out)
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
     objective = objectives.labels(lambda batch: network.logits(batch, averaging))
     command.loop(run, strategy, stage, objective, model, [*model.variables, *network.state], features)
-    metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
     trained = network.trained
-    if data.evaluation:
-        metrics |= _scores(model, trained, task, task.features(data.evaluation, source.tokenizer))
-        floats, rounded = metrics["evaluation"], metrics["quantized_evaluation"]
-        print(
-            f"finetune: evaluation accuracy {rounded['accuracy']:.1%} as {recipe.name}, {floats['accuracy']:.1%} in "
-            f"float32, same decision {metrics['quantized_agreement']:.1%}; majority class "
-            f"{floats['majority_accuracy']:.1%}"
-        )
+    if held_out:
+        metrics |= _scores(model, trained, task, held_out)
+        _say_scores(recipe.name, metrics)
     command.save(run, model, source, task, metrics, lambda: stored.write(run.directory, trained))
+
+
+def _say_scores(name: str, metrics: dict[str, Any]) -> None:
+    before = metrics["before"]
+    for when, found in (("calibrated", before), ("fine-tuned", metrics)):
+        rounded, floats = found["quantized_evaluation"], found["evaluation"]
+        print(
+            f"finetune: {when:10} accuracy {rounded['accuracy']:.1%}, loss {rounded['loss']:.3f} as {name}; in float32 "
+            f"{floats['accuracy']:.1%}, {floats['loss']:.3f}; same decision {found['quantized_agreement']:.1%}"
+        )
+    if metrics["quantized_evaluation"]["loss"] > before["quantized_evaluation"]["loss"]:
+        print(
+            "finetune: its loss is above that of the model as it was, calibrated; if a lower --learning_rate does not "
+            "change that, export the model as it was"
+        )
 
 
 def _scores(model: Any, trained: Any, task: ClassificationTask, held_out: Any) -> dict[str, Any]:

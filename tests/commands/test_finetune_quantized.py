@@ -47,6 +47,8 @@ def test_what_is_written(aware: Path, classifier_directory: Path) -> None:
     metrics, found = json.loads((aware / "metrics.json").read_text()), quantization(aware)
     assert metrics["evaluation"]["examples"] == metrics["quantized_evaluation"]["examples"] == 60
     assert 0.5 < metrics["quantized_agreement"] <= 1.0
+    # Before: the model as it was. These labels are random, so that only learning them by heart brings the loss down.
+    assert metrics["before"]["quantized_evaluation"]["loss"] > metrics["quantized_evaluation"]["loss"] + 0.02
     assert found["recipe"] == "static_int8"
     assert all(low <= 0.0 <= high and low < high for low, high in found["ranges"].values())
     # All of it was trained: every weight but those that no text of the table reads.
@@ -98,10 +100,11 @@ def test_relu_becomes_relu6(words: Words, tmp_path: Path) -> None:
         ("--quantization_recipe=dynamic_int8", "--quantization_recipe=dynamic_int8: has no static activations"),
         ("--quantization_recipe=static", "--quantization_recipe: there is no recipe 'static'"),
         ("--range_decay=1.5", "--range_decay"),
+        ("--noquantization_aware --range_decay=0.5", "--range_decay: has no meaning without --quantization_aware"),
     ],
 )
 def test_flags_that_do_not_fit(flag: str, message: str, words: Words, complain: Complain, tmp_path: Path) -> None:
-    assert message in complain(*words, f"--output={tmp_path / 'out'}", flag)
+    assert message in complain(*words, f"--output={tmp_path / 'out'}", *flag.split())
     assert not (tmp_path / "out").exists()
 
 

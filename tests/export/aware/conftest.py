@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobilebert_tf.export.recipes import RECIPES
+
 from ..test_rewrite import LENGTH, OPTIONS, model
 
 FAST = ("student", "narrow_attention", "no_bottleneck", "pooler", "relu6", "gelu", "replacing_mask")
@@ -41,15 +43,19 @@ class Made:
 @functools.cache
 def made(name: str) -> Made:
     from mobilebert_tf.export.aware.network import QuantizedNetwork
-    from mobilebert_tf.export.build import build, convert_lengths
-    from mobilebert_tf.export.recipes import RECIPES
 
-    recipe = RECIPES["static_int8"]
-    network = QuantizedNetwork(model(name), recipe, LENGTH)
+    network = QuantizedNetwork(model(name), RECIPES["static_int8"], LENGTH)
     network.calibrate([features()], 1)
-    trained = network.trained
-    (floats,) = convert_lengths(model(name), [LENGTH], breaks=trained.breaks).values()
-    return Made(model(name), trained, floats, build({LENGTH: floats}, recipe, trained.instead_of(None, floats)))
+    return file_of(model(name), network.trained)
+
+
+def file_of(model, trained) -> Made:
+    """The file of a network as it was trained."""
+    from mobilebert_tf.export.build import build, convert_lengths
+
+    (floats,) = convert_lengths(model, [LENGTH], breaks=trained.breaks).values()
+    content = build({LENGTH: floats}, trained.recipe, trained.instead_of(None, floats))
+    return Made(model, trained, floats, content)
 
 
 @pytest.fixture

@@ -128,7 +128,10 @@ def grids_of(plan: Plan, ranges: Any) -> dict[str, Grid]:
 def _grids(sites: Sequence[str], columns: Any, bits: int) -> dict[str, Grid]:
     """By site, from [3, S]."""
     each = (tf.unstack(column, num=len(sites)) for column in tf.unstack(columns, num=3))
-    return {site: Grid(*values, bits) for site, values in zip(sites, zip(*each, strict=True), strict=True)}
+    return {
+        site: Grid(step, low, high, bits)
+        for site, (step, low, high) in zip(sites, zip(*each, strict=True), strict=True)
+    }
 
 
 def _part(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from mobilebert_tf import quiet
 from mobilebert_tf.errors import FailedError
+from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.ranges import Ranges
-from mobilebert_tf.export.recipes import Recipe, Rule
+from mobilebert_tf.export.recipes import EVERYTHING, Recipe, Rule
 
 
 def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
@@ -50,6 +52,24 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
             reason = str(error).strip().splitlines()[0]
             raise FailedError(f"recipe {recipe.name}: the network cannot be quantised: {reason}") from error
     return bytes(result.quantized_model)
+
+
+def check_rules(content: bytes, recipe: Recipe) -> None:
+    """Raise FailedError if a rule for some layers finds none of them: a slip of the pen would leave them in float."""
+    rules = [rule for rule in recipe.rules if rule.layers != Rule.layers]
+    model = flatbuffer.read(content) if rules else None
+    for rule in rules:
+        (graph,) = model.subgraphs
+        for operator, kind in zip(graph.operators, flatbuffer.kinds(model), strict=True):
+            if kind in rule.operators or rule.operators == EVERYTHING:
+                name = ";".join(graph.tensors[number].name.decode() for number in operator.outputs)
+                if re.search(rule.layers, f"{name};"):
+                    break
+        else:
+            raise FailedError(
+                f"recipe {recipe.name}: its rule for layers {rule.layers!r} finds no {' or '.join(rule.operators)}; "
+                "layers are called block_3/feedforward_1/intermediate and so on, --explain lists them"
+            )
 
 
 def _row(value: float) -> np.ndarray:

@@ -25,6 +25,7 @@ from mobilebert_tf.export.explain import Explanation, explain
 from mobilebert_tf.export.mediapipe.metadata import add_metadata
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.publish import REJECTED
+from mobilebert_tf.export.quantize import check_rules
 from mobilebert_tf.export.ranges import Ranges, measure_ranges
 from mobilebert_tf.export.recipes import TARGETS, Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
@@ -185,6 +186,7 @@ def make_variants(
         path = directory / f"{recipe.name}.tflite"
         files = floats[recipe.target]
         try:
+            check_rules(files[max(files)], recipe)
             content = build(files, recipe, ranges)
             if recipe.target == "mediapipe":
                 content = add_metadata(content, checks.tokenizer, checks.task)

@@ -203,6 +203,19 @@ def test_recipe_that_the_quantizer_refuses_stays_in_the_table(classifier_directo
     assert "odd missed the gate" in capsys.readouterr().err
 
 
+def test_rule_that_finds_no_layer_is_told(classifier_directory, tmp_path: Path):
+    """A slip of the pen would leave in float what is believed to be in int8."""
+    own = tmp_path / "own.json"
+    for layers, found in (("^block_1/query", True), ("^block_1/qery", False), ("^block_9/", False)):
+        own.write_text(json.dumps({"name": "own", "rules": [{"layers": layers}]}))
+        output = tmp_path / layers.strip("^/").replace("/", "_")
+        words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
+        assert cli.run([*words, "--rounds=1", "--runs=1", f"--recipes={own}"]) == (0 if found else 1)
+        (row,) = json.loads((output / "report.json").read_text())["variants"]
+        said = f"recipe own: its rule for layers {layers!r} finds no FULLY_CONNECTED; layers are called block_3/"
+        assert row["passed"] if found else row["reason"].startswith(said)
+
+
 def test_file_that_does_not_run_stays_in_the_table(classifier_directory, tmp_path: Path, monkeypatch):
     from mobilebert_tf.export import variants
 

@@ -57,10 +57,13 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
 def check_rules(content: bytes, recipe: Recipe) -> None:
     """Raise FailedError if a rule for some layers finds none of them: a slip of the pen would leave them in float."""
     rules = [rule for rule in recipe.rules if rule.layers != Rule.layers]
-    model = flatbuffer.read(content) if rules else None
+    if not rules:
+        return
+    model = flatbuffer.read(content)
+    (graph,) = model.subgraphs
+    kinds = flatbuffer.kinds(model)
     for rule in rules:
-        (graph,) = model.subgraphs
-        for operator, kind in zip(graph.operators, flatbuffer.kinds(model), strict=True):
+        for operator, kind in zip(graph.operators, kinds, strict=True):
             if kind in rule.operators or rule.operators == EVERYTHING:
                 name = ";".join(graph.tensors[number].name.decode() for number in operator.outputs)
                 if re.search(rule.layers, f"{name};"):

@@ -44,23 +44,32 @@ COMMANDS = {
     ),
     "convert": ("mobilebert_tf.commands.convert:Convert", "TF1, Hugging Face or own checkpoint -> another of these"),
     "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
-    "benchmark host": ("mobilebert_tf.commands.benchmark:BenchmarkHost", "latency of .tflite files on this machine"),
+    "benchmark host": (
+        "mobilebert_tf.commands.benchmark_files:BenchmarkHost",
+        "latency of .tflite files on this machine",
+    ),
     "benchmark instructions": (
-        "mobilebert_tf.commands.benchmark:BenchmarkInstructions",
+        "mobilebert_tf.commands.benchmark_files:BenchmarkInstructions",
         "instructions of .tflite files on an emulated processor",
     ),
     "benchmark kernels": (
-        "mobilebert_tf.commands.benchmark:BenchmarkKernels",
+        "mobilebert_tf.commands.benchmark_files:BenchmarkKernels",
         "where the time of .tflite files goes, by functions of the runtime",
     ),
-    "benchmark records": ("mobilebert_tf.commands.benchmark:BenchmarkRecords", "speed of `records` and its tokenizer"),
-    "benchmark training": ("mobilebert_tf.commands.benchmark:BenchmarkTraining", "steps per second of fine-tuning"),
+    "benchmark records": (
+        "mobilebert_tf.commands.benchmark_speed:BenchmarkRecords",
+        "speed of `records` and its tokenizer",
+    ),
+    "benchmark training": (
+        "mobilebert_tf.commands.benchmark_speed:BenchmarkTraining",
+        "steps per second of fine-tuning",
+    ),
     "benchmark transfer": (
-        "mobilebert_tf.commands.benchmark:BenchmarkTransfer",
+        "mobilebert_tf.commands.benchmark_speed:BenchmarkTransfer",
         "steps per second of the stages of transfer",
     ),
     "benchmark conversion": (
-        "mobilebert_tf.commands.benchmark:BenchmarkConversion",
+        "mobilebert_tf.commands.benchmark_speed:BenchmarkConversion",
         "seconds and memory of `convert`",
     ),
     "benchmark strategies": (

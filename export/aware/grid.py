@@ -1,8 +1,7 @@
 """Numbers rounded to where the integers of a file stand, as LiteRT's quantizer and kernels place them.
 
 Fake quantisation: what comes out is float32 and one of few values. Rounding has no useful gradient, so it is taken
-as if it were not there (straight through); what a range cuts off gets none. Activations are rounded by
-TensorFlow's own operation, which is an eighth of a step faster; its ranges cannot run along rows, as some here do.
+as if it were not there (straight through); what a range cuts off gets none.
 Source: Jacob et al. 2018, arXiv 1712.05877, section 3; litert-quantizer `uniform_quantize_tensor.py`.
 """
 
@@ -19,16 +18,17 @@ _LEAST = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """The values of a tensor with a range found beforehand: 255 steps from `low` to `high`, or 65534."""
+    """The values of a tensor with a range found beforehand: whole numbers from `least` to `most` times `step`."""
 
     step: Any
-    low: Any
-    high: Any
-    bits: int
+    inverse: Any
+    """1 / step: kernels multiply."""
+    least: Any
+    most: Any
 
 
 def columns(ranges: Any, bits: int) -> Any:
-    """The grids of least and largest values [2, S], zero among them: step, low and high, [3, S].
+    """The grids of least and largest values [2, S], zero among them: the four fields of `Grid`, [4, S].
 
     With 8 bits 255 steps span the range, moved so that zero is one of the values; with 16 it is symmetric. All at
     once, since as scalars of some hundred tensors they would be thousands of operations.
@@ -37,17 +37,35 @@ def columns(ranges: Any, bits: int) -> Any:
     if bits == 8:
         step = tf.maximum(high - low, _LEAST) / 255.0
         zero = tf.round(-128.0 - low / step)
-        return tf.stack([step, step * (-128.0 - zero), step * (127.0 - zero)])
-    most = 2.0 ** (bits - 1) - 1.0
-    step = tf.maximum(tf.maximum(-low, high), _LEAST) / most
-    return tf.stack([step, -step * most, step * most])
+        least, most = -128.0 - zero, 127.0 - zero
+    else:
+        most = tf.ones_like(low) * float(2 ** (bits - 1) - 1)
+        least = -most
+        step = tf.maximum(tf.maximum(-low, high), _LEAST) / most
+    return tf.stack([step, 1.0 / step, least, most])
 
 
 def activations(x: Any, grid: Grid) -> Any:
-    """The nearest value of the grid; beyond its ends no gradient passes."""
-    return tf.quantization.fake_quant_with_min_max_vars(
-        x, grid.low, grid.high, num_bits=grid.bits, narrow_range=grid.bits == 16
-    )
+    """The nearest value of the grid; beyond its ends no gradient passes.
+
+    TensorFlow's own fake quantisation counts from the lowest value: one number in 100,000 becomes its neighbour, which
+    is one in most texts, and their logits are others than the file's. Its gradient is used, which is faster than
+    one that is composed.
+    """
+
+    @tf.custom_gradient
+    def function(x: Any) -> Any:
+        def gradient(dy: Any) -> Any:
+            low, high = grid.least * grid.step, grid.most * grid.step
+            # Of 16 bits, so that it moves the ends by next to nothing to have zero on its own grid.
+            return tf.quantization.fake_quant_with_min_max_vars_gradient(dy, x, low, high, num_bits=16)[0]
+
+        steps = tf.raw_ops.ClipByValue(
+            t=tf.round(x * grid.inverse), clip_value_min=grid.least, clip_value_max=grid.most
+        )
+        return steps * grid.step, gradient
+
+    return function(x)
 
 
 def matrix(weights: Any, bits: int, per_channel: bool, axis: int) -> tuple[Any, Any]:

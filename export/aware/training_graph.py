@@ -62,7 +62,7 @@ class TrainingGraph(Graph):
         self._seen: dict[str, Any] = {}
         self._traced: dict[Any, Callable[..., Any]] = {}
         outer = [part for part in parts if not part.startswith("block_")]
-        grids = [_grids(parts[part], self._grids[part], plan.bits) for part in outer]
+        grids = [_grids(parts[part], self._grids[part]) for part in outer]
         self._outer = QuantizedProducts(plan.recipe, {site: grid for one in grids for site, grid in one.items()}, True)
         network, units = rewrite_around_blocks(network, length, breaks)
         self._units = {f"block_{number}": one for number, one in enumerate(units, 1)}
@@ -105,7 +105,7 @@ class TrainingGraph(Graph):
         def function(arrays: Sequence[Any], x: Any, grids: Any) -> tuple[Any, Any]:
             left = iter(arrays)
             block = rewrite_block(*map_arrays(like, lambda _: next(left)))
-            inner = QuantizedProducts(self._plan.recipe, _grids(sites, grids, self._plan.bits), looks=True)
+            inner = QuantizedProducts(self._plan.recipe, _grids(sites, grids), looks=True)
             self.path, self.products = [name], inner
             made = super(TrainingGraph, self).block(block, x, masking)
             self.products = self._outer
@@ -122,16 +122,13 @@ def stacked(seen: Mapping[str, tuple[Any, Any]], sites: Sequence[str]) -> Any:
 
 def grids_of(plan: Plan, ranges: Any) -> dict[str, Grid]:
     """By site, from least and largest values [2, S]."""
-    return _grids(plan.sites, columns(ranges, plan.bits), plan.bits)
+    return _grids(plan.sites, columns(ranges, plan.bits))
 
 
-def _grids(sites: Sequence[str], columns: Any, bits: int) -> dict[str, Grid]:
-    """By site, from [3, S]."""
-    each = (tf.unstack(column, num=len(sites)) for column in tf.unstack(columns, num=3))
-    return {
-        site: Grid(step, low, high, bits)
-        for site, (step, low, high) in zip(sites, zip(*each, strict=True), strict=True)
-    }
+def _grids(sites: Sequence[str], columns: Any) -> dict[str, Grid]:
+    """By site, from [4, S]."""
+    each = (tf.unstack(column, num=len(sites)) for column in tf.unstack(columns, num=4))
+    return {site: Grid(*values) for site, values in zip(sites, zip(*each, strict=True), strict=True)}
 
 
 def _part(name: str) -> str:

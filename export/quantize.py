@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import warnings
 from typing import Any
 
@@ -14,7 +13,7 @@ from mobilebert_tf import quiet
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.ranges import Ranges
-from mobilebert_tf.export.recipes import EVERYTHING, Recipe, Rule
+from mobilebert_tf.export.recipes import Recipe, Rule, check_layers
 
 
 def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
@@ -55,24 +54,16 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
 
 
 def check_rules(content: bytes, recipe: Recipe) -> None:
-    """Raise FailedError if a rule for some layers finds none of them: a slip of the pen would leave them in float."""
-    rules = [rule for rule in recipe.rules if rule.layers != Rule.layers]
-    if not rules:
+    """Raise UsageError if a rule for some layers finds none in this float32 file with one graph."""
+    if all(rule.layers == Rule.layers for rule in recipe.rules):
         return
     model = flatbuffer.read(content)
     (graph,) = model.subgraphs
-    kinds = flatbuffer.kinds(model)
-    for rule in rules:
-        for operator, kind in zip(graph.operators, kinds, strict=True):
-            if kind in rule.operators or rule.operators == EVERYTHING:
-                name = ";".join(graph.tensors[number].name.decode() for number in operator.outputs)
-                if re.search(rule.layers, f"{name};"):
-                    break
-        else:
-            raise FailedError(
-                f"recipe {recipe.name}: its rule for layers {rule.layers!r} finds no {' or '.join(rule.operators)}; "
-                "layers are called block_3/feedforward_1/intermediate and so on, --explain lists them"
-            )
+    results = [
+        (kind, "".join(f"{graph.tensors[number].name.decode()};" for number in operator.outputs))
+        for operator, kind in zip(graph.operators, flatbuffer.kinds(model), strict=True)
+    ]
+    check_layers(recipe, results)
 
 
 def _row(value: float) -> np.ndarray:

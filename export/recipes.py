@@ -7,7 +7,7 @@ import json
 import math
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,27 @@ class Recipe:
     def is_static(self) -> bool:
         """Whether activations are quantised by ranges that calibration has to find."""
         return any(rule.is_static for rule in self.rules)
+
+
+def check_layers(recipe: Recipe, results: Collection[tuple[str, str]]) -> None:
+    """Refuse a rule for some layers that finds none: a slip of the pen would leave them in float.
+
+    Args:
+      recipe: with the rules.
+      results: of each operator that a rule can be for, its name and its result's.
+
+    Raises:
+      UsageError: there is such a rule.
+    """
+    for rule in recipe.rules:
+        if rule.layers != Rule.layers and not any(
+            (operator in rule.operators or rule.operators == EVERYTHING) and re.search(rule.layers, result)
+            for operator, result in results
+        ):
+            raise UsageError(
+                f"recipe {recipe.name}: its rule for layers {rule.layers!r} finds no {' or '.join(rule.operators)}; "
+                "layers are called block_3/feedforward_1/intermediate and so on, `export --explain` lists them"
+            )
 
 
 INT8_TABLES = Rule(operators=TABLES)

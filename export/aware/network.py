@@ -16,7 +16,7 @@ from mobilebert_tf.export.aware.batch import Batch
 from mobilebert_tf.export.aware.products import QuantizedProducts
 from mobilebert_tf.export.aware.stored import Trained
 from mobilebert_tf.export.aware.training_graph import Plan, TrainingGraph, grids_of, stacked
-from mobilebert_tf.export.recipes import Recipe
+from mobilebert_tf.export.recipes import Recipe, check_layers
 from mobilebert_tf.export.rewrite import graph
 from mobilebert_tf.export.rewrite.network import Network, map_arrays
 from mobilebert_tf.export.rewrite.norms import find_breaks
@@ -62,7 +62,7 @@ class QuantizedNetwork:
       state: Keras variables that `logits` changes in training.
 
     Raises:
-      UsageError: the model has LayerNorm.
+      UsageError: the model has LayerNorm, or layers and rules do not fit.
     """
 
     def __init__(self, model: ClassificationModel, recipe: Recipe, length: int):
@@ -111,6 +111,9 @@ class QuantizedNetwork:
     def _looked_at(self, *inputs: Any) -> Any:
         products = QuantizedProducts(self._plan.recipe, None, looks=True)
         batch_logits(rewrite(self._tensors(), self.length, breaks=self.breaks), inputs, products)
+        check_layers(self._plan.recipe, products.results)
+        if not products.seen:
+            raise UsageError(f"recipe {self._plan.recipe.name}: leaves no layer with static activations")
         self._plan = Plan(self._plan.recipe, tuple(products.seen), products.rules)
         return stacked(products.seen, self._plan.sites)
 

@@ -36,6 +36,7 @@ class QuantizedProducts(Products):
     Attributes:
       seen: those of every site, scalars.
       rules: of every layer.
+      results: the operator of every layer and table, and what its result is called in a file.
     """
 
     def __init__(self, recipe: Recipe, grids: Mapping[str, Grid] | None, looks: bool = False):
@@ -44,11 +45,12 @@ class QuantizedProducts(Products):
         self.looks = looks
         self.seen: dict[str, tuple[Any, Any]] = {}
         self.rules: dict[str, Rule | None] = {}
+        self.results: set[tuple[str, str]] = set()
         # The tensors themselves stay: Python gives the number of one that is gone to another.
         self._made: dict[int, tuple[Any, str]] = {}
 
     def dense(self, name: str, dense: Dense, x: Any, activation: str | None = None) -> Any:
-        rule = self.rules[name] = rule_of(self.recipe, PRODUCTS[0], result_of(name))
+        rule = self.rules[name] = self._rule(PRODUCTS[0], name)
         kernel, bias, step = constant(dense.kernel), constant(dense.bias), None
         if rule and self.grids:
             kernel, step = grid.matrix(kernel, rule.bits, rule.per_channel, axis=0)
@@ -74,13 +76,17 @@ class QuantizedProducts(Products):
         return made
 
     def rows(self, name: str, table: Array, numbers: Any) -> Any:
-        rule = rule_of(self.recipe, TABLES[0], result_of(name)) if self.grids else None
-        table = constant(table)
-        if rule is None:
+        rule, table = self._rule(TABLES[0], name), constant(table)
+        if rule is None or not self.grids:
             return tf.gather(table, numbers)
         if table.shape[0] <= _FEW_ROWS or not rule.per_channel:
             return tf.gather(grid.matrix(table, rule.bits, rule.per_channel, axis=1)[0], numbers)
         return grid.matrix(tf.gather(table, numbers), rule.bits, True, axis=1)[0]
+
+    def _rule(self, operator: str, name: str) -> Rule | None:
+        result = result_of(name)
+        self.results.add((operator, result))
+        return rule_of(self.recipe, operator, result)
 
     def _at(self, site: str, x: Any, activation: str | None = None) -> Any:
         """activation(x) at a site: looked at, then put on its grid."""

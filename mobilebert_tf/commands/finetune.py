@@ -61,11 +61,13 @@ class Finetune(TrainingOptions):
     eval: str | None = option("labelled table that is only scored", default=None, is_input=True)
     data_dir: str | None = option("directory that --train and --eval are relative to", default=None, identity=False)
     task: str = option("kind of task", default="classification", choices=("classification",))
-    text_column: str = option(
-        "column of the text; several names, comma-separated: the first that a table has", default="text"
+    text_column: str | None = option(
+        "column of the text; several names, comma-separated: the first that a table has; left out: text, with "
+        "--quantization_aware the model's own, as for the other columns",
+        default=None,
     )
     text_pair_column: str | None = option("column of the second text, for pairs", default=None)
-    label_column: str = option("column of the label", default="label")
+    label_column: str | None = option("column of the label; left out: label", default=None)
     max_seq_length: int | None = option(
         "longest input in word pieces; longer ones are cut; left out: 128, with --quantization_aware the model's own",
         default=None,
@@ -140,12 +142,12 @@ class Finetune(TrainingOptions):
         from mobilebert_tf.tasks.classification import ClassificationTask
 
         # Tables are read before TensorFlow starts: a wrong column should show at once.
-        columns = {name: getattr(self, name) for name in ("text_column", "text_pair_column", "label_column")}
+        names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.quantization_aware:
-            own = finetune_quantized.own_task(self)
-            task = dataclasses.replace(own, max_seq_length=self.max_seq_length or own.max_seq_length, **columns)
+            task = dataclasses.replace(finetune_quantized.own_task(self), **given)
         else:
-            task = ClassificationTask.discover(self.train, max_seq_length=self.max_seq_length or 128, **columns)
+            task = ClassificationTask.discover(self.train, **given)
         return LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
 
     def load(self, task: ClassificationTask) -> LoadedModel:

@@ -51,7 +51,7 @@ def test_what_is_written(aware: Path, classifier_directory: Path) -> None:
     assert metrics["before"]["quantized_evaluation"]["loss"] > metrics["quantized_evaluation"]["loss"] + 0.02
     assert found["recipe"] == "static_int8"
     assert all(low <= 0.0 <= high and low < high for low, high in found["ranges"].values())
-    # All of it was trained: every weight but those that no text of the table reads.
+    # All of it was trained; of tables at least the rows that a text reads.
     before, after = (load_model_directory(one).model.trainable_weights for one in (classifier_directory, aware))
     same = [one.path for one, other in zip(before, after, strict=True) if np.array_equal(one, other)]
     assert not same
@@ -133,6 +133,35 @@ def test_label_that_the_model_does_not_know(words: Words, complain: Complain, tm
     table.write_text("text\tlabel\na b\tgood\nc d\tugly\n")
     line = complain(*words, f"--output={tmp_path / 'out'}", f"--train={table}")
     assert f"{table}, line 3: label 'ugly' is not one that training saw" in line
+
+
+@pytest.mark.parametrize(
+    "rules, message",
+    [
+        ([{"activations": "int8"}, {"layers": "^block_1/qery"}], "its rule for layers '^block_1/qery' finds no FULLY"),
+        ([{"activations": "int8"}, {"operators": "EMBEDDING_LOOKUP", "layers": "wrds"}], "finds no EMBEDDING_LOOKUP"),
+        ([{"activations": "int8"}, {"weights": "float32"}], "leaves no layer with static activations"),
+    ],
+)
+def test_rules_that_find_no_layer(rules: list, message: str, words: Words, complain: Complain, tmp_path: Path) -> None:
+    recipe = tmp_path / "own.json"
+    recipe.write_text(json.dumps({"name": "own", "rules": rules}))
+    line = complain(*words, f"--output={tmp_path / 'out'}", f"--quantization_recipe={recipe}")
+    assert "recipe own: " in line and message in line
+    assert not list((tmp_path / "out").iterdir())  # free for the next command
+
+
+def test_columns_are_those_of_the_model(words: Words, copy: Path, complain: Complain, tmp_path: Path) -> None:
+    """A model for pairs goes on with pairs; a flag names the columns of another table."""
+    task = json.loads((copy / "task.json").read_text())
+    (copy / "task.json").write_text(json.dumps({**task, "text_column": "one", "text_pair_column": "two"}))
+    table = tmp_path / "pairs.tsv"
+    table.write_text("one\ttwo\tthree\tlabel\n" + "a b\tc\td\tgood\nd\te f\tg\tbad\n" * 4)
+    given = [*words, f"--model={copy}", f"--train={table}", f"--eval={table}"]
+    assert cli.run([*given, f"--output={tmp_path / 'out'}"]) == 0
+    written = json.loads((tmp_path / "out" / "task.json").read_text())
+    assert (written["text_column"], written["text_pair_column"], written["label_column"]) == ("one", "two", "label")
+    assert "'text'" in complain(*given, f"--output={tmp_path / 'other'}", "--text_column=text")
 
 
 @pytest.mark.parametrize("spoil", ["weights", "cut"])

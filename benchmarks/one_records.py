@@ -43,6 +43,7 @@ def make_records(files: Sequence[Path], vocab: str, dupe_factor: int, workers: i
         dupe_factor=dupe_factor,
         masking="token",
         short_seq_prob=0.1,
+        single_segment_prob=0.0,
         masked_lm_prob=0.15,
         seed=1,
     )

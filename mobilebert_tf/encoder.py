@@ -24,6 +24,7 @@ class MobileBertEncoder(keras.Model):
       pooled_output     [B, H]     [CLS] of it, through tanh(dense) if the config says so
       feature_maps      L + 1 tensors [B, T, H], the embeddings first
       attention_scores  L tensors [B, N, T, T], scaled and masked, before the softmax
+      queries_keys_values  L times three tensors [B, T, I], before they are cut into heads
 
     Source: paper §3; google-research/mobilebert `modeling.py` for what the paper leaves open.
     """
@@ -54,16 +55,19 @@ class MobileBertEncoder(keras.Model):
         """See the class. With `num_layers`, blocks above that many are not computed at all."""
         mask = inputs["input_mask"]
         shape = (*keras.ops.shape(mask), self.config.hidden_size)
+        inner_shape = (*shape[:2], self.config.intra_bottleneck_size)
         x = self.embeddings(inputs["input_ids"], inputs["segment_ids"], training=training)
-        feature_maps, attention_scores = [keras.ops.reshape(x, shape)], []
+        feature_maps, attention_scores, projections = [keras.ops.reshape(x, shape)], [], []
         for block in self.blocks[:num_layers]:
-            x, scores = self.run_block(block, x, mask, training=training)
+            x, scores, projected = self.run_block(block, x, mask, training=training)
             feature_maps.append(keras.ops.reshape(x, shape))
             attention_scores.append(scores)
+            projections.append(tuple(keras.ops.reshape(rows, inner_shape) for rows in projected))
         first = feature_maps[-1][:, 0]
         return {
             "sequence_output": feature_maps[-1],
             "pooled_output": keras.ops.tanh(self.pooler(first)) if self.pooler else first,
             "feature_maps": feature_maps,
             "attention_scores": attention_scores,
+            "queries_keys_values": projections,
         }

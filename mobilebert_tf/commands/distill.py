@@ -14,7 +14,7 @@ from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
 from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.transfer import plan_file, plan_table, resuming, strategies
-from mobilebert_tf.transfer.pairing import check_pair
+from mobilebert_tf.transfer.pairing import check_pair, check_terms
 from mobilebert_tf.transfer.strategies import StagePlan
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _SAID_BY_A_FILE = (
     *("strategy", "transfer_steps", "distillation_steps", "total_steps", "batch_size", "transfer_batch_size"),
     *("transfer_learning_rate", "distillation_learning_rate", "sequence_length", "transfer_sequence_length"),
     *("optimizer", "weight_decay", "clip_norm", "moments", "initialization", "attention_weight"),
+    *("relation_weight", "relation_heads", "whole_text", "group_by_length"),
     *("ground_truth_ratio", "temperature", "layer_map", "layers_per_stage", "compare_embeddings"),
 )
 
@@ -118,6 +119,18 @@ class Distill(TrainingOptions):
         default=None,
         least=0,
     )
+    relation_weight: float | None = option(
+        "weight of relation transfer (queries, keys and values among themselves), which compares networks of any "
+        "number of heads; left out: 1 where attention cannot be compared, else 0",
+        default=None,
+        least=0,
+    )
+    relation_heads: int | None = option(
+        "vectors that a token's query, key and value are cut into for it; left out: as many as the teacher has "
+        "attention heads",
+        default=None,
+        least=1,
+    )
     ground_truth_ratio: float | None = option(
         "alpha: weight of the true words against the teacher's" + _PLANS_OWN + " (0.5)", default=None, least=0, most=1
     )
@@ -129,10 +142,16 @@ class Distill(TrainingOptions):
         "comma-separated",
         default="even",
     )
+    whole_text: bool | None = option(
+        "read text without hidden words in stages that predict none; left out: if no stage predicts any",
+        default=None,
+    )
+    group_by_length: bool = option("make batches of examples of like length: padding is not computed", False)
     layers_per_stage: int = option("layers that a stage of progressive transfer compares", default=1, least=1)
     compare_embeddings: bool = option("compare the embeddings' output too, and train them with the first layer", False)
     without: str = option(
-        "ablations, comma-separated: feature_maps (no FMT), attention (no AT), distillation (no PD: true words alone), "
+        "ablations, comma-separated: feature_maps (no FMT), attention (no AT), relations (no RT), "
+        "distillation (no PD: true words alone), "
         "opt (LayerNorm and GELU in the student)",
         default="",
     )
@@ -165,10 +184,12 @@ class Distill(TrainingOptions):
         if not {"masked_words", "next_sentence"} >= set(heads.present):
             raise UsageError(f"{self.teacher}: is fine-tuned ({heads}); a teacher comes from pre-training")
         predicts = {"masked_words", "next_sentence"} <= set(heads.present)
-        layers = student_layers(self.student)
+        student = student_config(self.student)
+        layers = student.num_hidden_layers
         taught_by = strategies.map_layers(self.layer_map, layers, checkpoint.config.num_hidden_layers)
-        plan = self._plan(layers, predicts, taught_by)
+        plan = self._plan(checkpoint.config, student, predicts, taught_by)
         strategies.check(plan, layers, checkpoint.config.num_hidden_layers)
+        check_terms(plan, checkpoint.config, student)
         if any(stage.predicts for stage in plan) and not predicts:
             raise UsageError(
                 f"{self.teacher}: has no heads for masked words and next sentence, which stage "
@@ -184,12 +205,22 @@ class Distill(TrainingOptions):
         if self.is_done(run):
             return
         with freed_if_nothing_was_made(run):
-            inputs = self._inputs(checkpoint)
+            inputs = self._inputs(checkpoint, plan)
             with self.start() as strategy:
                 self._train(run, strategy, plan, taught_by, inputs)
 
-    def _plan(self, layers: int, predicts: bool, taught_by: tuple[int, ...]) -> tuple[StagePlan, ...]:
+    def _plan(
+        self, teacher: MobileBertConfig, student: MobileBertConfig, predicts: bool, taught_by: tuple[int, ...]
+    ) -> tuple[StagePlan, ...]:
+        other_heads = teacher.num_attention_heads != student.num_attention_heads
+        weights = {"attention": 0.0, "relations": 1.0} if other_heads else {}
+        given = {"attention": self.attention_weight, "relations": self.relation_weight}
         changes: dict[str, Any] = {
+            **weights,
+            **{name: weight for name, weight in given.items() if weight is not None},
+            "relation_heads": self.relation_heads or teacher.num_attention_heads,
+            "whole_text": self.whole_text,
+            "group_by_length": self.group_by_length,
             "transfer_steps": self.transfer_steps,
             "distillation_steps": self.distillation_steps,
             "total_steps": self.total_steps,
@@ -200,7 +231,6 @@ class Distill(TrainingOptions):
             "transfer_sequence_length": self.transfer_sequence_length,
             "moments": self.moments,
             "initialization": self.initialization,
-            "attention": self.attention_weight,
             "ground_truth_ratio": self.ground_truth_ratio,
             "temperature": self.temperature,
         }
@@ -223,7 +253,7 @@ class Distill(TrainingOptions):
             optimizer=optimizer,
             **changes,
         ).without(self.without)
-        return strategies.plan(options, layers, predicts, taught_by)
+        return strategies.plan(options, student.num_hidden_layers, predicts, taught_by)
 
     def _find_run(self, plan: tuple[StagePlan, ...]) -> tuple[Run, tuple[StagePlan, ...]]:
         """The run to work on, and its stages: those that stay as they were, then those of `plan`."""
@@ -245,13 +275,15 @@ class Distill(TrainingOptions):
             resuming.check_goes_on(run.directory, plan)
         return run, plan
 
-    def _inputs(self, checkpoint: Checkpoint) -> Inputs:
+    def _inputs(self, checkpoint: Checkpoint, plan: tuple[StagePlan, ...]) -> Inputs:
         """What is read, held against each other before TensorFlow starts."""
         from mobilebert_tf.data.pretraining_input import load_records
         from mobilebert_tf.tasks import pretraining
         from mobilebert_tf.tokenization import Tokenizer
 
         records = load_records(self.records)
+        if any(name == "next_sentence" for stage in plan for name, _ in stage.losses):
+            pretraining.check_next_sentence(records)
         tokenizer = checkpoint.architecture.tokenizer
         if tokenizer is None:
             raise UsageError(f"{self.teacher}: has no vocab.txt; put the vocabulary it was trained with there")
@@ -271,24 +303,23 @@ class Distill(TrainingOptions):
         taught_by: tuple[int, ...],
         inputs: Inputs,
     ) -> None:
-        from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, one_pass
+        from mobilebert_tf.data.pretraining_input import Reading, batches, clear_read_errors, one_pass
         from mobilebert_tf.model_directory import load_model_directory, save_model_directory
         from mobilebert_tf.models import PretrainingModel
-        from mobilebert_tf.training.dtypes import activations
+        from mobilebert_tf.training.dtypes import activations, frozen_copy
         from mobilebert_tf.transfer import attention_maps, held_out, initialization
         from mobilebert_tf.transfer import stages as transfer_stages
 
         records, scored, tokenizer, config = inputs
         predicts = any(stage.predicts for stage in plan)
         with strategy.scope():
-            with activations(self.teacher_dtype or self.dtype):
+            with activations("float32"):  # the student begins with its weights as they are
                 teacher = load_model_directory(self.teacher, self.seed).model
             assert isinstance(teacher, PretrainingModel)
             student = PretrainingModel(config, self.seed, masked_words=predicts, next_sentence=predicts)
         if run.writes:
             print(plan_table.show(plan))
         print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
-        measure = held_out.measurement(student, scored, teacher, taught_by, held_out.GLANCE) if scored else None
 
         def batches_of(stage: StagePlan) -> Any:
             return lambda start: batches(
@@ -296,7 +327,11 @@ class Distill(TrainingOptions):
                 stage.batch_size,
                 self.seed,
                 stage.first_example + start * stage.batch_size,
-                stage.sequence_length,
+                Reading(
+                    length=stage.sequence_length,
+                    whole_text=stage.whole_text,
+                    group_by_length=stage.group_by_length,
+                ),
             )
 
         stop = [stage.name for stage in plan].index(self.stop_after_stage) + 1 if self.stop_after_stage else len(plan)
@@ -305,6 +340,12 @@ class Distill(TrainingOptions):
                 initialization.initialize_student(
                     student, teacher, next(iter(one_pass(records, initialization.EXAMPLES)))
                 )
+            with strategy.scope():
+                teacher = frozen_copy(teacher, self.teacher_dtype or self.dtype)
+            compared = held_out.Compared.of(plan)
+            measure = None
+            if scored:
+                measure = held_out.measurement(student, scored, teacher, taught_by, compared, examples=held_out.GLANCE)
             if run.writes:
                 atomic.write_json(run.directory / resuming.PLAN, plan_file.text_of(plan))
             transfer_stages.run(
@@ -320,15 +361,16 @@ class Distill(TrainingOptions):
                 return
             metrics: dict[str, Any] = {"parameters": parameters(student)}
             if scored:
-                metrics["held_out"] = held_out.measurement(student, scored, teacher)()
+                metrics["held_out"] = held_out.measurement(student, scored, teacher, taught_by, compared)()
                 if predicts:
                     print(f"distill: held-out {held_out.show(metrics['held_out'])}")
                     metrics["teacher_held_out"] = held_out.measurement(teacher, scored)()
                     metrics["teacher_agreement"] = metrics["held_out"]["teacher_agreement"]
-                statistics = held_out.layer_statistics(teacher, student, scored, taught_by)
+                statistics = held_out.layer_statistics(teacher, student, scored, taught_by, compared)
                 atomic.write_json(run.directory / "layers.json", {"layers": statistics})
-                compared = attention_maps.compare(teacher, student, scored, tokenizer, taught_by)
-                atomic.write_json(run.directory / "attention.json", compared)
+                if teacher.config.num_attention_heads == config.num_attention_heads:
+                    maps = attention_maps.compare(teacher, student, scored, tokenizer, taught_by)
+                    atomic.write_json(run.directory / "attention.json", maps)
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)
         run.finish(**metrics)
         classifier = Path(self.output).with_name("classifier")
@@ -338,8 +380,8 @@ class Distill(TrainingOptions):
         print(done_line("distill", run.directory, finetune))
 
 
-def student_layers(model: str) -> int:
-    """Blocks of a preset, or of the configuration in a JSON file. Raises UsageError."""
+def student_config(model: str) -> MobileBertConfig:
+    """That of a preset, or of a JSON file; its vocabulary is not yet the records'. Raises UsageError."""
     if not model.endswith(".json"):
-        return MobileBertConfig.preset(model).num_hidden_layers
-    return MobileBertConfig.from_dict(read_json(Path(model)), source=model).num_hidden_layers
+        return MobileBertConfig.preset(model)
+    return MobileBertConfig.from_dict(read_json(Path(model)), source=model)

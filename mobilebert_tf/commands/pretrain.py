@@ -58,6 +58,7 @@ class Pretrain(TrainingOptions):
         from mobilebert_tf.transfer import held_out, objectives
 
         records = load_records(self.records)
+        pretraining.check_next_sentence(records)
         tokenizer = Tokenizer.from_vocab(records.vocab)
         config = pretraining.config_for(self.model, records, tokenizer)
         scored = pretraining.load_held_out(self.held_out, config, tokenizer)

@@ -61,6 +61,13 @@ class Records:
     dupe_factor: int = option("times that each document is used, with other cuts and masks", 5, least=1)
     masking: str = option("what is hidden together, and when", "token", choices=("token", "whole_word", "dynamic"))
     short_seq_prob: float = option("share of examples cut to a random shorter length", 0.1, least=0, most=1)
+    single_segment_prob: float = option(
+        "share of examples with one segment in place of two, for a student that learns from a teacher's layers alone: "
+        "such records teach no next sentence",
+        0.0,
+        least=0,
+        most=1,
+    )
     masked_lm_prob: float = option("share of an example's pieces to predict", 0.15)
     shards: int = option("files to write", 4, least=1)
     seed: int = option("decides cuts, pairs and masks", 1)
@@ -106,6 +113,7 @@ class Records:
             "max_seq_length": self.max_seq_length,
             "max_predictions": self.max_predictions,
             "masked_lm_prob": self.masked_lm_prob,
+            "single_segment_prob": self.single_segment_prob,
             "seed": self.seed,
             "examples": totals.examples,
             "random_next_share": round(totals.random_next / totals.examples, 4),

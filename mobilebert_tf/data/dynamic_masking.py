@@ -38,6 +38,7 @@ def mask_pairs(
     pairs: Mapping[str, Any], pieces: Pieces, seed: Any, share: float, max_seq_length: int, max_predictions: int
 ) -> dict[str, Any]:
     """Pairs of segments, ragged int32 [B, (n)], to masked examples as `records.FEATURES` names them.
+    An empty second segment leaves the first alone: [CLS] A [SEP].
 
     Args:
       seed: int32 [2]; together with the pairs it decides every mask.
@@ -52,6 +53,8 @@ def mask_pairs(
 
     segments = [pairs["first_segment"], pairs["second_segment"]]
     ids, segment_ids = text.combine_segments(segments, start_of_sequence_id=pieces.cls, end_of_segment_id=pieces.sep)
+    alone = pairs["second_segment"].row_lengths() == 0
+    ids, segment_ids = (_shortened(ragged, alone) for ragged in (ids, segment_ids))
     selector = text.RandomItemSelector(max_predictions, share, [pieces.cls, pieces.sep], shuffle)
     masked, positions, labels = text.mask_language_model(ids, selector, StatelessMaskValues(pieces, values))
     input_ids, input_mask = text.pad_model_inputs(masked, max_seq_length)
@@ -72,3 +75,9 @@ def mask_pairs(
         "masked_lm_weights": static(weights, max_predictions, tf.float32),
         "next_sentence_labels": pairs["next_sentence_labels"],
     }
+
+
+def _shortened(ragged: Any, shorter: Any) -> Any:
+    """Rows [B, (n)] without their last item where `shorter` [B] says so."""
+    lengths = ragged.row_lengths()
+    return tf.RaggedTensor.from_tensor(ragged.to_tensor(), lengths=lengths - tf.cast(shorter, lengths.dtype))

@@ -40,6 +40,8 @@ class RecordSet:
     max_predictions: int
     """P, most pieces to predict in an example."""
     masked_lm_prob: float
+    single_segment_prob: float
+    """Share of the examples that have one segment, and so no next sentence."""
     vocab: Path
 
     @property
@@ -73,6 +75,7 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
             max_seq_length=index["max_seq_length"],
             max_predictions=index["max_predictions"],
             masked_lm_prob=index["masked_lm_prob"],
+            single_segment_prob=index.get("single_segment_prob", 0.0),  # left out before there were any
             vocab=vocab,
         )
         sizes = {name: file["bytes"] for name, file in index["files"].items()}
@@ -87,8 +90,27 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
     return found
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How examples are read; the defaults leave them as they were written."""
+
+    length: int | None = None
+    """Pieces of an example that are kept; all if left out. What was to be predicted beyond them counts nowhere."""
+    whole_text: bool = False
+    """Put the hidden words back: for a student that learns from a teacher's layers alone."""
+    group_by_length: bool = False
+    """Examples of like length together, each batch as long as its longest: padding is not computed."""
+
+
+GROUPED_BATCHES = 32
+"""So many batches are sorted by length together, and then shuffled again."""
+
+LENGTH_STEP = 8
+"""Batches of grouped examples are as long as the longest, rounded up to this many pieces."""
+
+
 def batches(
-    record_set: RecordSet, batch_size: int, seed: int, first_example: int = 0, length: int | None = None
+    record_set: RecordSet, batch_size: int, seed: int, first_example: int = 0, reading: Reading = Reading()
 ) -> tf.data.Dataset:
     """Endless training batches, from the example on that has the number `first_example`.
 
@@ -96,16 +118,16 @@ def batches(
     of the next. A batch depends on `seed`, its size and its first example alone: not on where the
     iterator began, nor on TensorFlow's global seed.
 
-    Args:
-      length: pieces of an example that are kept; all if left out. What was to be predicted beyond
-        them counts nowhere.
-
     Returns:
       Dicts as `records.FEATURES`: int32 or float32 [B, T] and [B, P]; labels int32 [B].
     """
     import tensorflow as tf
 
-    epoch, skipped = divmod(first_example, record_set.count)
+    # What is sorted together has its place in the order of all examples, wherever the reading begins.
+    gathered = batch_size * (GROUPED_BATCHES if reading.group_by_length else 1)
+    group, inside = divmod(first_example, gathered)
+    first_read = group * gathered if reading.group_by_length else first_example
+    epoch, skipped = divmod(first_read, record_set.count)
     files = [str(file) for file in record_set.files]
 
     def of_epoch(number: Any) -> tf.data.Dataset:
@@ -118,11 +140,47 @@ def batches(
         return order.shuffle(min(record_set.count, SHUFFLE_BUFFER), seed=draw, reshuffle_each_iteration=False)
 
     serialized = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(of_epoch)
-    batched = serialized.skip(skipped).batch(batch_size, drop_remainder=True)
-    examples = _examples(batched.enumerate(first_example // batch_size), record_set, seed)
-    if length is not None and length < record_set.max_seq_length:
-        examples = examples.map(functools.partial(_cut, length))
+    batched = serialized.skip(skipped).batch(gathered, drop_remainder=True)
+    examples = _examples(batched.enumerate(group), record_set, seed)
+    if reading.whole_text:
+        examples = examples.map(_with_hidden_words)
+    if reading.length is not None and reading.length < record_set.max_seq_length:
+        examples = examples.map(functools.partial(_cut, reading.length))
+    if reading.group_by_length:
+        of_group = functools.partial(_by_length, batch_size, seed)
+        examples = examples.enumerate(group).flat_map(of_group).skip(inside // batch_size).map(_without_padding)
     return examples.prefetch(2)
+
+
+def _with_hidden_words(batch: dict[str, Any]) -> dict[str, Any]:
+    """The text as it was before words were hidden."""
+    import tensorflow as tf
+
+    chosen = tf.where(batch["masked_lm_weights"] > 0)
+    places = tf.stack([chosen[:, 0], tf.cast(tf.gather_nd(batch["masked_lm_positions"], chosen), tf.int64)], axis=1)
+    words = tf.gather_nd(batch["masked_lm_ids"], chosen)
+    return batch | {"input_ids": tf.tensor_scatter_nd_update(batch["input_ids"], places, words)}
+
+
+def _by_length(batch_size: int, seed: int, number: Any, examples: dict[str, Any]) -> tf.data.Dataset:
+    """The examples of a group as batches of like length, in random order."""
+    import tensorflow as tf
+
+    by_length = tf.argsort(tf.reduce_sum(examples["input_mask"], axis=1), stable=True)
+    draw = tf.stack([tf.constant(seed, tf.int64), number])
+    order = tf.random.experimental.stateless_shuffle(tf.reshape(by_length, [-1, batch_size]), draw)
+    return tf.data.Dataset.from_tensor_slices(order).map(
+        lambda rows: {name: tf.gather(values, rows) for name, values in examples.items()}
+    )
+
+
+def _without_padding(batch: dict[str, Any]) -> dict[str, Any]:
+    """A batch cut to its longest example."""
+    import tensorflow as tf
+
+    longest = tf.reduce_max(tf.reduce_sum(batch["input_mask"], axis=1))
+    kept = tf.minimum(-(-longest // LENGTH_STEP) * LENGTH_STEP, tf.shape(batch["input_ids"])[1])
+    return batch | {name: batch[name][:, :kept] for name in ("input_ids", "input_mask", "segment_ids")}
 
 
 def _cut(length: int, batch: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +196,9 @@ def _cut(length: int, batch: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def one_pass(record_set: RecordSet, batch_size: int, limit: int | None = None) -> tf.data.Dataset:
+def one_pass(
+    record_set: RecordSet, batch_size: int, limit: int | None = None, whole_text: bool = False
+) -> tf.data.Dataset:
     """Every example once in the order of the files, or the first `limit`, for evaluation.
 
     The last batch is smaller when they do not divide. Dynamic masks are the same each time.
@@ -148,7 +208,8 @@ def one_pass(record_set: RecordSet, batch_size: int, limit: int | None = None) -
     serialized = tf.data.TFRecordDataset([str(file) for file in record_set.files])
     if limit is not None:
         serialized = serialized.take(limit)
-    return _examples(serialized.batch(batch_size).enumerate(), record_set, seed=0).prefetch(2)
+    examples = _examples(serialized.batch(batch_size).enumerate(), record_set, seed=0)
+    return (examples.map(_with_hidden_words) if whole_text else examples).prefetch(2)
 
 
 @contextlib.contextmanager

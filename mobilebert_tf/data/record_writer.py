@@ -45,6 +45,7 @@ class Settings:
     dupe_factor: int
     masking: str
     short_seq_prob: float
+    single_segment_prob: float
     masked_lm_prob: float
     seed: int
 
@@ -116,7 +117,8 @@ def make_examples(
     for copy in range(settings.dupe_factor):
         # A string seed is hashed with SHA-512: independent streams for neighbouring numbers.
         rng = random.Random(f"{settings.seed}/{number}/{copy}")
-        for pair in segment_pairs(tokenized, settings.max_seq_length, settings.short_seq_prob, rng):
+        shares = settings.short_seq_prob, rng, settings.single_segment_prob
+        for pair in segment_pairs(tokenized, settings.max_seq_length, *shares):
             yield _unmasked(pair) if settings.masking == "dynamic" else _masked(pair, pieces, settings, rng)
 
 
@@ -195,16 +197,16 @@ def _unmasked(pair: SegmentPair) -> records.Example:
 
 
 def _masked(pair: SegmentPair, pieces: Pieces, settings: Settings, rng: random.Random) -> records.Example:
-    ids = [pieces.cls, *pair.first, pieces.sep, *pair.second, pieces.sep]
+    after = [*pair.second, pieces.sep] if pair.second else []
+    ids = [pieces.cls, *pair.first, pieces.sep, *after]
     whole_word = settings.masking == "whole_word"
     masked = mask_pieces(ids, pieces, whole_word, settings.masked_lm_prob, settings.max_predictions, rng)
     rest = [0] * (settings.max_seq_length - len(ids))
     unused = [0] * (settings.max_predictions - len(masked.positions))
-    second = [1] * (len(pair.second) + 1)
     return {
         "input_ids": masked.ids + rest,
         "input_mask": [1] * len(ids) + rest,
-        "segment_ids": [0] * (len(pair.first) + 2) + second + rest,
+        "segment_ids": [0] * (len(pair.first) + 2) + [1] * len(after) + rest,
         "masked_lm_positions": masked.positions + unused,
         "masked_lm_ids": masked.labels + unused,
         "masked_lm_weights": [1] * len(masked.positions) + unused,

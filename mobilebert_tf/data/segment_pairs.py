@@ -1,4 +1,4 @@
-"""Documents to pairs of segments for next-sentence prediction, by BERT's rules.
+"""Documents to pairs of segments for next-sentence prediction, by BERT's rules, and to single segments.
 
 Source: google-research/bert `create_pretraining_data.py`.
 """
@@ -19,16 +19,21 @@ SPECIAL_PIECES = 3
 
 
 class SegmentPair(NamedTuple):
-    """Two segments without special tokens."""
+    """Two segments without special tokens, or one."""
 
     first: list[int]
     second: list[int]
+    """Empty where the first stands alone."""
     is_random: bool
     """The second is from another document; otherwise it follows the first."""
 
 
 def segment_pairs(
-    documents: Sequence[Document], max_seq_length: int, short_seq_prob: float, rng: random.Random
+    documents: Sequence[Document],
+    max_seq_length: int,
+    short_seq_prob: float,
+    rng: random.Random,
+    single_segment_prob: float = 0.0,
 ) -> Iterator[SegmentPair]:
     """Cut every document into pairs of at most `max_seq_length` pieces, special tokens included.
 
@@ -39,14 +44,24 @@ def segment_pairs(
     somewhat more than half of all pairs are random. Segments begin and end where sentences
     do, unless a pair is too long: the longer segment then loses pieces at either end.
 
+    With `single_segment_prob` what was gathered is one segment with nothing after it, as a sentence
+    stands alone in many tasks.
+
     Where there is no other document, all pairs are real and single sentences are dropped.
     """
     for number in range(len(documents)):
-        yield from _pairs_of(number, documents, max_seq_length - SPECIAL_PIECES, short_seq_prob, rng)
+        yield from _pairs_of(
+            number, documents, max_seq_length - SPECIAL_PIECES, short_seq_prob, rng, single_segment_prob
+        )
 
 
 def _pairs_of(
-    number: int, documents: Sequence[Document], room: int, short_seq_prob: float, rng: random.Random
+    number: int,
+    documents: Sequence[Document],
+    room: int,
+    short_seq_prob: float,
+    rng: random.Random,
+    single_segment_prob: float,
 ) -> Iterator[SegmentPair]:
     document = documents[number]
     i = 0
@@ -56,6 +71,11 @@ def _pairs_of(
         while gathered < len(document) and (length < target or gathered == i):
             length += len(document[gathered])
             gathered += 1
+        # Nothing is drawn where there is nothing to decide: records of pairs alone stay what they were.
+        if single_segment_prob and rng.random() < single_segment_prob:
+            yield SegmentPair(*_truncate(_joined(document[i:gathered]), [], room, rng), False)
+            i = gathered
+            continue
         count = gathered - i
         split = i + (rng.randint(1, count - 1) if count >= 2 else 1)
         is_random = len(documents) > 1 and (count == 1 or rng.random() < 0.5)

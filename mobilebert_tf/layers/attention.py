@@ -16,7 +16,8 @@ class SelfAttention(keras.layers.Layer):
     """Queries, keys and values may come from tensors of different width (paper §3.2, figure 1).
 
     query, key, value [B T, *], tokens as rows, and input_mask [B, T] (1 real, 0 padding)
-    -> context [B T, I], scores [B, N, T, T]: scaled and masked, before the softmax.
+    -> context [B T, I]; scores [B, N, T, T], scaled and masked, before the softmax; and
+    queries, keys, values [B T, I], before they are cut into heads and scaled.
     """
 
     def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
@@ -36,13 +37,14 @@ class SelfAttention(keras.layers.Layer):
     def call(self, query, key, value, input_mask, training: bool = False):
         shape = (*ops.shape(input_mask), self.config.num_attention_heads, self.config.head_size)
         # The scale sits on the query: T x D multiplications instead of T x T.
-        q = _split_heads(self.query(query) * (1.0 / math.sqrt(self.config.head_size)), shape)
-        k = ops.transpose(ops.reshape(self.key(key), shape), (0, 2, 3, 1))  # [B, N, D, T]
-        v = _split_heads(self.value(value), shape)
+        projected = self.query(query), self.key(key), self.value(value)
+        q = _split_heads(projected[0] * (1.0 / math.sqrt(self.config.head_size)), shape)
+        k = ops.transpose(ops.reshape(projected[1], shape), (0, 2, 3, 1))  # [B, N, D, T]
+        v = _split_heads(projected[2], shape)
         scores = mask_scores(ops.matmul(q, k), input_mask, self.config)
         probabilities = self.dropout(ops.softmax(scores, axis=-1), training=training)
         context = ops.transpose(ops.matmul(probabilities, v), (0, 2, 1, 3))
-        return ops.reshape(context, (-1, self.config.intra_bottleneck_size)), scores
+        return ops.reshape(context, (-1, self.config.intra_bottleneck_size)), scores, projected
 
 
 def _split_heads(x, shape):

@@ -29,7 +29,8 @@ class Bottleneck(keras.layers.Layer):
 
 
 class Block(keras.layers.Layer):
-    """x [B T, H] (tokens as rows), input_mask [B, T] -> feature map [B T, H], scores [B, N, T, T]."""
+    """x [B T, H] (tokens as rows), input_mask [B, T] -> feature map [B T, H], scores [B, N, T, T],
+    and (queries, keys, values), each [B T, I]."""
 
     def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
         super().__init__(**kwargs)
@@ -79,10 +80,10 @@ class Block(keras.layers.Layer):
             query_key, value = inner, inner
         elif self.query_key_bottleneck:
             query_key = self.query_key_bottleneck(x)
-        context, scores = self.attention(query_key, query_key, value, input_mask, training=training)
+        context, scores, projected = self.attention(query_key, query_key, value, input_mask, training=training)
         inner = self.attention_output(context, inner, training=training)
         for feedforward in self.feedforwards:
             inner = feedforward(inner, training=training)
         if not self.config.use_bottleneck:
-            return inner, scores
-        return self.output_bottleneck(inner, x, training=training), scores
+            return inner, scores, projected
+        return self.output_bottleneck(inner, x, training=training), scores, projected

@@ -12,12 +12,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 from mobilebert_tf.reporting.course import HELD_OUT, Course, mark, name_stages, spans, step_axis
 from mobilebert_tf.reporting.drawing import ACCENT, SECOND, WIDE, draw, figure
 from mobilebert_tf.reporting.results import Stage
+from mobilebert_tf.transfer.terms import MEASURED
 
 MOST_POINTS = 300
 """A curve of more is averaged in bins: no screen shows more, and the page stays small."""
 
 PRETRAINING_METRICS = {"masked_word_loss": "masked words: loss, nats", "masked_word_accuracy": "masked words: accuracy"}
-TRANSFER_METRICS = {"feature_map": "feature maps: loss", "attention": "attention: KL(teacher ‖ student), nats"}
 
 
 def training(name: str, label: str, stage: Stage, panels: Mapping[str, str], held_out: Mapping[str, float]) -> str:
@@ -115,9 +115,7 @@ def course(
 
 def transfer(name: str, label: str, stages: Sequence[Stage]) -> str:
     """HTML of the stages that match feature maps and attention, one after the other on one axis."""
-    metrics = {
-        metric: title for metric, title in TRANSFER_METRICS.items() if any(metric in stage.metrics for stage in stages)
-    }
+    metrics = {metric: title for metric, title in MEASURED.items() if any(metric in stage.metrics for stage in stages)}
     found = spans(stages)
 
     def picture(width: int) -> Figure:

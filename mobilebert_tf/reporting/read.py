@@ -26,6 +26,7 @@ from mobilebert_tf.reporting.results import (
     Training,
 )
 from mobilebert_tf.run_directory import RECORD
+from mobilebert_tf.transfer.terms import MEASURED
 
 # In the order of a model's life; other commands come last.
 COMMAND_ORDER = ("corpus", "vocab", "records", "pretrain", "distill", "finetune", "evaluate", "export")
@@ -119,8 +120,7 @@ def _layers(path: Path) -> tuple[LayerComparison, ...]:
                 layer=int(row["layer"]),
                 teacher=_moments(row.get("teacher")),
                 student=_moments(row.get("student")),
-                feature_map=number(row.get("feature_map")),
-                attention=number(row.get("attention")),
+                distances={name: value for name in MEASURED if (value := number(row.get(name))) is not None},
             )
             for row in content["layers"]
         ]

@@ -62,16 +62,14 @@ class Moments:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerComparison:
-    """A student's layer beside the teacher's that teaches it; None where it was not measured."""
+    """A student's layer beside the teacher's that teaches it."""
 
     layer: int
-    """From 1; 0 is the embeddings' output, which has no attention."""
+    """From 1; 0 is the embeddings' output."""
     teacher: Moments | None
     student: Moments | None
-    feature_map: float | None
-    """Normalised squared error."""
-    attention: float | None
-    """KL(teacher ‖ student), nats."""
+    distances: Mapping[str, float]
+    """By the names in `transfer.terms.MEASURED`, as far as they were measured."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

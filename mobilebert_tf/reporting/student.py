@@ -11,6 +11,7 @@ from markupsafe import Markup
 from mobilebert_tf.reporting import attention, curves, numbers, transfer
 from mobilebert_tf.reporting.course import course
 from mobilebert_tf.reporting.results import Training
+from mobilebert_tf.transfer.terms import MEASURED
 
 _DISTILLATION_PANELS = curves.PRETRAINING_METRICS | {"distillation": "distance from the teacher’s guesses, nats"}
 _COURSE_PANELS = curves.PRETRAINING_METRICS | {
@@ -21,7 +22,7 @@ _COURSE_PANELS = curves.PRETRAINING_METRICS | {
 
 def section(student: Training, teachers: Sequence[Training], number: int) -> dict[str, Any]:
     """What the template needs for the `number`-th student."""
-    layerwise = [s for s in student.stages if set(curves.TRANSFER_METRICS) & set(s.metrics)]
+    layerwise = [s for s in student.stages if set(MEASURED) & set(s.metrics)]
     last = student.stages[-1] if student.stages else None
     panels = {m: title for m, title in _DISTILLATION_PANELS.items() if last and m in last.metrics}
     layers = distillation = Markup()
@@ -41,6 +42,7 @@ def section(student: Training, teachers: Sequence[Training], number: int) -> dic
         "distillation": distillation,
         "meanwhile": bool(last and curves.measured_meanwhile(last, panels)),
         "statistics": Markup(transfer.statistics(f"statistics-{number}", student.layers)),
+        "distance_columns": _distance_columns(student),
         "maps": _maps(student, number),
     }
 
@@ -96,6 +98,17 @@ def _held_out_rows(student: Training, teacher: Training | None) -> list[dict[str
         size = numbers.count(teacher.parameters) if teacher else numbers.ABSENT
         rows.append({"name": "Parameters", "note": "", "teacher": size, "student": numbers.count(student.parameters)})
     return rows
+
+
+def _distance_columns(student: Training) -> list[dict[str, str]]:
+    """Of the table of layers: each term that was measured, with its heading and how it is measured."""
+    measured = {name for layer in student.layers for name in layer.distances}
+    columns = []
+    for name, title in MEASURED.items():
+        if name in measured:
+            heading, measure = title.split(": ", 1)
+            columns.append({"name": name, "heading": heading.capitalize(), "measure": measure})
+    return columns
 
 
 def _maps(student: Training, number: int) -> list[dict[str, Any]]:

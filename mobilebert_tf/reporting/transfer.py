@@ -16,11 +16,7 @@ from mobilebert_tf.reporting.course import Course, mark, name_stages, step_axis
 from mobilebert_tf.reporting.drawing import ACCENT, CARD, SECOND, WIDE, draw, figure, plain_frame
 from mobilebert_tf.reporting.numbers import significant
 from mobilebert_tf.reporting.results import LayerComparison
-
-DISTANCES = {
-    "feature_map": "feature maps: normalised squared error",
-    "attention": "attention: KL(teacher ‖ student), nats",
-}
+from mobilebert_tf.transfer.terms import MEASURED
 
 # Dark is near. Its ends are left out: they would vanish on a dark and on a white page.
 _NEAR_TO_FAR = ListedColormap(colormaps["YlGnBu_r"](np.linspace(0.04, 0.97, 256)))
@@ -34,7 +30,7 @@ def distances(name: str, course: Course) -> str:
     maps = _maps(course)
     if not maps:
         return ""
-    parts = [f"{DISTANCES[metric]}: {_told(layers, values)}" for metric, (layers, values) in maps.items()]
+    parts = [f"{MEASURED[metric]}: {_told(layers, values)}" for metric, (layers, values) in maps.items()]
     label = (
         f"Distance of each student layer from the teacher’s at {len(course.steps)} evaluations "
         f"over {course.spans[-1].end:,} steps. " + "; ".join(parts) + "."
@@ -67,7 +63,7 @@ def heat_maps(course: Course, width: int) -> Figure:
         axes.set_xlim(edges[0], total)
         mark(axes, course.spans, CARD, min(2.5, max(0.8, shortest / 16)))
         _outline_trained(axes, layers, course, min(2.0, max(1.0, shortest / 12)))
-        axes.set_title(DISTANCES[metric], pad=24 if index == 0 else 6)
+        axes.set_title(MEASURED[metric], pad=24 if index == 0 else 6)
         if index == 0:
             name_stages(axes, course.spans, across)
         _layer_ticks(axes, layers, tall)
@@ -141,7 +137,7 @@ def statistics(name: str, layers: Sequence[LayerComparison]) -> str:
 
 def _maps(course: Course) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Metric -> (layers [L], values [L, K]), of those that were measured."""
-    maps = {metric: course.layers(metric) for metric in DISTANCES}
+    maps = {metric: course.layers(metric) for metric in MEASURED}
     return {metric: (layers, values) for metric, (layers, values) in maps.items() if (values > 0).any()}
 
 

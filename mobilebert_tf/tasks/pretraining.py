@@ -49,6 +49,15 @@ def load_held_out(directory: str | None, config: MobileBertConfig, tokenizer: To
     return records
 
 
+def check_next_sentence(records: RecordSet) -> None:
+    """Raise UsageError if examples of one segment alone are among the records: they have no next sentence."""
+    if records.single_segment_prob:
+        raise UsageError(
+            f"{records.directory}: made with --single_segment_prob={records.single_segment_prob:g}, so no next "
+            "sentence can be learned from them; make records without it"
+        )
+
+
 def check_length(config: MobileBertConfig, records: RecordSet) -> None:
     """Raise UsageError if the records do not fit into the position table."""
     if records.max_seq_length > config.max_position_embeddings:

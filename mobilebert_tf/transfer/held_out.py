@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from mobilebert_tf.data.pretraining_input import RecordSet, one_pass
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training.loop import Measurement
 from mobilebert_tf.transfer.objectives import by_name, distillation_term, layer_terms, prediction_terms
-from mobilebert_tf.transfer.strategies import EMBEDDINGS
+from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan
+from mobilebert_tf.transfer.terms import MEASURED
 
 MOST_EXAMPLES = 2048
 """How many held-out examples are read at most for a score."""
@@ -23,19 +25,45 @@ GLANCE = 512
 _BATCH = 32
 
 
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """The terms that are measured of each pair of layers, and on which text."""
+
+    names: tuple[str, ...]
+    relation_heads: int = 1
+    whole_text: bool = False
+    """Without hidden words."""
+
+    @classmethod
+    def of(cls, plan: Sequence[StagePlan]) -> Compared:
+        """Feature maps always, the others if a stage asks for them; hidden words if any stage hides them."""
+        asked = {name for stage in plan for name, _ in stage.losses}
+        names = tuple(name for name in MEASURED if name in asked | set(ALWAYS_COMPARED.names))
+        return cls(names, max(stage.relation_heads for stage in plan), all(stage.whole_text for stage in plan))
+
+    def terms(
+        self, wanted: Mapping[str, Any], given: Mapping[str, Any], mask: Any, pairs: Sequence[tuple[int, int]]
+    ) -> dict[int, dict[str, Any]]:
+        return layer_terms(wanted, given, mask, pairs, self.names, self.relation_heads)
+
+
+ALWAYS_COMPARED = Compared(("feature_map",))
+
+
 def measurement(
     model: PretrainingModel,
     records: RecordSet,
     teacher: PretrainingModel | None = None,
     taught_by: Sequence[int] = (),
+    compared: Compared = ALWAYS_COMPARED,
     examples: int = MOST_EXAMPLES,
 ) -> Measurement:
     """A function that measures `model` as it is when called, without dropout.
 
     Its scalars: losses (nats) and accuracies of the heads there are. With a teacher also `distillation`
     (KL of the masked words, nats), `teacher_agreement` (share of masked words where both first choices are
-    the same), and for each layer, from 1, `layer_3/feature_map` and `layer_3/attention`, the transfer losses
-    against the teacher's layer `taught_by` names.
+    the same), and for each layer, from 1, the `compared` terms against the teacher's layer that `taught_by`
+    names: `layer_3/feature_map`.
     """
     pairs = tuple(enumerate(taught_by))
     compares = {"masked_words", "next_sentence"} <= set(model.heads.present)
@@ -48,11 +76,11 @@ def measurement(
         if compares and teacher:
             result["distillation"] = distillation_term(wanted, given, batch)
             result["teacher_agreement"] = _agreement(wanted, given, batch["masked_lm_weights"])
-        return result | by_name(layer_terms(wanted, given, batch["input_mask"], pairs, ("feature_map", "attention")))
+        return result | by_name(compared.terms(wanted, given, batch["input_mask"], pairs))
 
     def measure() -> dict[str, float]:
         rows, counts = [], []
-        for batch in one_pass(records, _BATCH, examples):
+        for batch in one_pass(records, _BATCH, examples, compared.whole_text):
             rows.append({name: float(value) for name, value in terms(batch).items()})
             counts.append(_counts(batch))
         return {
@@ -64,14 +92,18 @@ def measurement(
 
 
 def layer_statistics(
-    teacher: PretrainingModel, student: PretrainingModel, records: RecordSet, taught_by: Sequence[int]
+    teacher: PretrainingModel,
+    student: PretrainingModel,
+    records: RecordSet,
+    taught_by: Sequence[int],
+    compared: Compared,
 ) -> list[dict[str, Any]]:
     """Of every feature map, the embeddings' first: its mean and deviation over channels, averaged over real
-    tokens, in teacher and student, and the losses between the two (attention from layer 1 on)."""
+    tokens, in teacher and student, and the `compared` terms between the two."""
     pairs = ((EMBEDDINGS, EMBEDDINGS), *enumerate(taught_by))
-    batch = next(iter(one_pass(records, 4 * _BATCH)))
+    batch = next(iter(one_pass(records, 4 * _BATCH, whole_text=compared.whole_text)))
     wanted, given = teacher.encoder(batch, training=False), student.encoder(batch, training=False)
-    terms = layer_terms(wanted, given, batch["input_mask"], pairs, ("feature_map", "attention"))
+    terms = compared.terms(wanted, given, batch["input_mask"], pairs)
     real = batch["input_mask"].numpy().astype(bool)
     return [
         {

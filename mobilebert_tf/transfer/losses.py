@@ -49,6 +49,33 @@ def attention(teacher_scores, student_scores, mask, total=None):
     return masked_mean(ops.mean(divergence, axis=1), mask, total)
 
 
+def relations(teacher, student, mask, total=None, heads: int = 1):
+    """KL(teacher || student) of the relations among queries, among keys and among values; the three added.
+
+    teacher, student: (queries, keys, values), each [B, T, width], the two sides of any width. Each is cut into
+    `heads` vectors a token, whatever the attention heads are; a token's relation is the softmax over the real
+    tokens of its scaled dot products with them. Mean over heads and real tokens. MiniLMv2 (arXiv 2012.15828) §3.2.
+    """
+    real = ops.cast(mask, "float32")[:, None, None, :]
+    return sum(
+        attention(
+            _dot_products(theirs, heads) + (1.0 - real) * -1e9,
+            _dot_products(ours, heads) + (1.0 - real) * -1e9,
+            mask,
+            total,
+        )
+        for theirs, ours in zip(teacher, student, strict=True)
+    )
+
+
+def _dot_products(vectors, heads: int):
+    """Of all tokens with each other, scaled by the root of the width: [B, T, W] -> [B, heads, T, T]."""
+    batch, length, width = ops.shape(vectors)
+    split = ops.transpose(ops.reshape(vectors, (batch, length, heads, width // heads)), (0, 2, 1, 3))
+    scaled = split * (width // heads) ** -0.5
+    return ops.cast(ops.matmul(scaled, ops.transpose(split, (0, 1, 3, 2))), "float32")
+
+
 def kl_divergence(teacher_logits, student_logits):
     """sum over the last axis of p (log p - log q): logits [..., K] -> [...], float32."""
     teacher = ops.log_softmax(ops.cast(teacher_logits, "float32"), axis=-1)

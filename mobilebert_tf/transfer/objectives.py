@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
 from mobilebert_tf.models import ClassificationModel, PretrainingModel
 from mobilebert_tf.training.loop import Objective
 from mobilebert_tf.training.replicas import mean_over_replicas
 from mobilebert_tf.transfer import losses
-from mobilebert_tf.transfer.strategies import EMBEDDINGS, LAYER_LOSSES, StagePlan
+from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan
+from mobilebert_tf.transfer.terms import LAYER_TERMS, MEASURED
 
 
 def pretraining(model: PretrainingModel) -> Objective:
@@ -54,8 +56,8 @@ def transfer(teacher: PretrainingModel, student: PretrainingModel, stage: StageP
         loss: Any = 0.0
         terms: dict[str, Any] = {}
         if stage.pairs:
-            compared = [name for name in LAYER_LOSSES if name in weights]
-            by_layer = layer_terms(wanted, given, batch["input_mask"], stage.pairs, compared)
+            compared = [name for name in LAYER_TERMS if name in weights]
+            by_layer = layer_terms(wanted, given, batch["input_mask"], stage.pairs, compared, stage.relation_heads)
             terms = {name: sum(layer.get(name, 0.0) for layer in by_layer.values()) for name in compared}
             loss = sum(weights[name] * terms[name] for name in compared) / len(stage.pairs)
             if len(stage.pairs) > 1:
@@ -113,27 +115,33 @@ def layer_terms(
     given: Mapping[str, Any],
     mask: Any,
     pairs: Sequence[tuple[int, int]],
-    names: Sequence[str] = LAYER_LOSSES,
+    names: Sequence[str],
+    relation_heads: int = 1,
 ) -> dict[int, dict[str, Any]]:
     """The terms called `names` of each pair of layers, by the student's layer."""
     total = _count(mask)
-    found: dict[int, dict[str, Any]] = {}
-    for ours, theirs in pairs:
-        maps = ops.stop_gradient(wanted["feature_maps"][theirs + 1]), given["feature_maps"][ours + 1]
-        terms = {name: getattr(losses, name)(*maps, mask, total) for name in names if name != "attention"}
-        if "attention" in names and ours != EMBEDDINGS:
-            scores = ops.stop_gradient(wanted["attention_scores"][theirs]), given["attention_scores"][ours]
-            terms["attention"] = losses.attention(*scores, mask, total)
-        found[ours] = terms
-    return found
+
+    def term(name: str, ours: int, theirs: int) -> Any:
+        of = LAYER_TERMS[name].of
+        below = 0 if LAYER_TERMS[name].of_blocks else 1  # the embeddings' output is the first feature map
+        sides = keras.tree.map_structure(ops.stop_gradient, wanted[of][theirs + below]), given[of][ours + below]
+        more = {"heads": relation_heads} if name == "relations" else {}
+        return getattr(losses, name)(*sides, mask, total, **more)
+
+    return {
+        ours: {
+            name: term(name, ours, theirs) for name in names if ours != EMBEDDINGS or not LAYER_TERMS[name].of_blocks
+        }
+        for ours, theirs in pairs
+    }
 
 
 def by_name(by_layer: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """The two terms of each layer that are worth a curve of their own, as a log names them: "layer_3/attention"."""
+    """The terms of each layer that are worth a curve of their own, as a log names them: "layer_3/attention"."""
     return {
         f"layer_{layer + 1}/{name}": terms[name]
         for layer, terms in by_layer.items()
-        for name in ("feature_map", "attention")
+        for name in MEASURED
         if name in terms
     }
 

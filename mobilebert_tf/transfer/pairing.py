@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.transfer.strategies import StagePlan
+from mobilebert_tf.transfer.terms import LAYER_TERMS
 
 
 def check_pair(teacher: MobileBertConfig, student: MobileBertConfig) -> None:
@@ -11,7 +16,6 @@ def check_pair(teacher: MobileBertConfig, student: MobileBertConfig) -> None:
     fields = [
         "vocab_size",
         "hidden_size",
-        "num_attention_heads",
         "type_vocab_size",
         "max_position_embeddings",
     ]
@@ -22,6 +26,25 @@ def check_pair(teacher: MobileBertConfig, student: MobileBertConfig) -> None:
         if ours != theirs:
             raise UsageError(
                 f"teacher and student do not fit: {field} is {theirs} in the teacher and {ours} in the student"
+            )
+
+
+def check_terms(plan: Sequence[StagePlan], teacher: MobileBertConfig, student: MobileBertConfig) -> None:
+    """Raise UsageError unless every stage's terms can compare these two."""
+    for stage in plan:
+        names = [name for name, _ in stage.losses if name in LAYER_TERMS]
+        theirs, ours = teacher.num_attention_heads, student.num_attention_heads
+        if ours != theirs and any(LAYER_TERMS[name].head_counts for name in names):
+            raise UsageError(
+                f"stage {stage.name}: attention transfer needs equally many heads, the teacher has {theirs} and the "
+                f"student {ours}; relations (--relation_weight) compare any two"
+            )
+        most = math.gcd(teacher.intra_bottleneck_size, student.intra_bottleneck_size)
+        if "relations" in names and most % stage.relation_heads:
+            possible = ", ".join(str(n) for n in range(1, most + 1) if most % n == 0)
+            raise UsageError(
+                f"stage {stage.name}: {stage.relation_heads} relation heads do not divide the widths inside a block, "
+                f"{teacher.intra_bottleneck_size} and {student.intra_bottleneck_size}; possible are {possible}"
             )
 
 

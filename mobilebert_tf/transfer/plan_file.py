@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.transfer.strategies import LAYER_LOSSES, WORD_LOSSES, StagePlan, placed
+from mobilebert_tf.transfer.strategies import StagePlan, placed
+from mobilebert_tf.transfer.terms import TERMS
 
 
 def text_of(stages: tuple[StagePlan, ...]) -> list[dict[str, Any]]:
@@ -44,11 +45,9 @@ def read(path: str | Path) -> tuple[StagePlan, ...]:
         if isinstance(schedule, dict):
             value = {**value, "schedule": {**schedule, "steps": value.get("steps")}}
         stage = _read(StagePlan, {**value, "index": number}, where)
-        unknown = [name for name, _ in stage.losses if name not in (*LAYER_LOSSES, *WORD_LOSSES)]
+        unknown = [name for name, _ in stage.losses if name not in TERMS]
         if unknown:
-            raise UsageError(
-                f"{where}: no loss is called {unknown[0]!r}; there are {', '.join(LAYER_LOSSES + WORD_LOSSES)}"
-            )
+            raise UsageError(f"{where}: no loss is called {unknown[0]!r}; there are {', '.join(TERMS)}")
         stages.append(stage)
     return placed(stages, stages[0].initialization)
 

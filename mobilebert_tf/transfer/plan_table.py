@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan
-
-_SHORT = {
-    "feature_map": "FMT",
-    "feature_map_mean": "mean",
-    "feature_map_variance": "variance",
-    "attention": "AT",
-    "masked_words": "MLM",
-    "distillation": "KD",
-    "next_sentence": "NSP",
-}
+from mobilebert_tf.transfer.terms import TERMS
 
 
 def show(stages: tuple[StagePlan, ...]) -> str:
     """The plan as a table."""
     rows = [("stage", "compares", "trains", "losses", "steps", "batch", "rate", "schedule", "optimizer")]
     for stage in stages:
-        losses = " + ".join(f"{weight:g} {_SHORT[name]}" for name, weight in stage.losses)
+        losses = " + ".join(f"{weight:g} {TERMS[name].short}" for name, weight in stage.losses)
         peaks = " / ".join(f"{stage.schedule.peak * factor:g}" for factor in _by_factor(stage))
         trained = " / ".join(_parts(parts) for parts in _by_factor(stage).values())
         batch = f"{stage.batch_size}" + (f" x {stage.sequence_length}" if stage.sequence_length else "")

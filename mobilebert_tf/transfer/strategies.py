@@ -16,16 +16,14 @@ from typing import Any
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import OptimizerOptions, Stage
+from mobilebert_tf.transfer.terms import LAYER_TERMS, WORD_TERMS
 
 STRATEGIES = ("progressive", "joint", "auxiliary")
-
-LAYER_LOSSES = ("feature_map", "feature_map_mean", "feature_map_variance", "attention")
-WORD_LOSSES = ("masked_words", "distillation", "next_sentence")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferOptions:
-    """How much of what. The weights of the losses are those of Google's release; the paper gives none."""
+    """How much of what."""
 
     strategy: str = "progressive"
     transfer_steps: int = 10_000
@@ -41,6 +39,10 @@ class TransferOptions:
     """Word pieces of an example that are read; all of them if left out."""
     transfer_sequence_length: int | None = None
     """Of layer-wise stages; as the last stage if left out."""
+    whole_text: bool | None = None
+    """Whether stages without word losses read text in which no word is hidden; left out: if no stage has any."""
+    group_by_length: bool = False
+    """Whether examples of like length make a batch, so that padding is not computed."""
     initialization: str = "teacher"
     """teacher: embeddings and heads are the teacher's (paper §3.5). random: as the seed draws them."""
     moments: str = "new"
@@ -65,10 +67,13 @@ class TransferOptions:
     distillation_warmup: float = 0.02
     distillation_end_factor: float = 1e-4
     optimizer: OptimizerOptions = OptimizerOptions()
-    feature_map: float = 100.0
-    feature_map_mean: float = 5000.0
-    feature_map_variance: float = 5.0
-    attention: float = 1.0
+    feature_map: float = LAYER_TERMS["feature_map"].weight
+    feature_map_mean: float = LAYER_TERMS["feature_map_mean"].weight
+    feature_map_variance: float = LAYER_TERMS["feature_map_variance"].weight
+    attention: float = LAYER_TERMS["attention"].weight
+    relations: float = LAYER_TERMS["relations"].weight
+    relation_heads: int = 1
+    """Into how many vectors a token's query, key and value are cut for relation transfer."""
     ground_truth_ratio: float = 0.5
     """alpha: share of the true words against the teacher's in distillation."""
     temperature: float = 1.0
@@ -103,7 +108,7 @@ class TransferOptions:
     @property
     def compared(self) -> tuple[tuple[str, float], ...]:
         """Weights of the terms that compare layers, those of weight 0 left out."""
-        return tuple((name, getattr(self, name)) for name in LAYER_LOSSES if getattr(self, name))
+        return tuple((name, getattr(self, name)) for name in LAYER_TERMS if getattr(self, name))
 
     @property
     def predicted(self) -> tuple[tuple[str, float], ...]:
@@ -116,6 +121,7 @@ class TransferOptions:
 ABLATIONS: dict[str, dict[str, Any]] = {
     "feature_maps": dict(feature_map=0.0, feature_map_mean=0.0, feature_map_variance=0.0),
     "attention": dict(attention=0.0),
+    "relations": dict(relations=0.0),
     "distillation": dict(ground_truth_ratio=1.0),
     "opt": {},
 }
@@ -162,10 +168,15 @@ class StagePlan(Stage):
     trains: tuple[tuple[str, float], ...]
     """Parts of the student ("embeddings", "block_3"; "all" is everything), each with its factor of the rate."""
     losses: tuple[tuple[str, float], ...]
-    """Names from LAYER_LOSSES and WORD_LOSSES with their weights; the first kind is averaged over `pairs`."""
+    """Names from `terms.TERMS` with their weights; those of layers are averaged over `pairs`."""
+    relation_heads: int = 1
+    """Vectors that a token's query, key and value are cut into, where the losses have relations."""
     temperature: float = 1.0
     sequence_length: int | None = None
     """Word pieces of an example that are read; None: all."""
+    whole_text: bool = False
+    """Whether the words that the records hide are put back."""
+    group_by_length: bool = False
     initialization: str = "stage before"
     """teacher, random, or the stage before it."""
     moments: str = "new"
@@ -179,7 +190,7 @@ class StagePlan(Stage):
     @property
     def predicts(self) -> bool:
         """Whether the heads are needed."""
-        return any(name in WORD_LOSSES for name, _ in self.losses)
+        return any(name in WORD_TERMS for name, _ in self.losses)
 
 
 def plan(
@@ -205,11 +216,16 @@ def plan(
             "give --transfer_steps and --distillation_steps of at least 1"
         )
     if not options.compared:
-        raise UsageError("--without=feature_maps,attention leaves nothing to compare; `pretrain` needs no teacher")
+        raise UsageError(
+            "--without: feature maps, attention and relations all left out leave nothing to compare; "
+            "`pretrain` needs no teacher"
+        )
     every: Pairs = tuple(enumerate(taught_by or range(num_layers)))
     if options.compares_embeddings:
         every = ((EMBEDDINGS, EMBEDDINGS), *every)
     words = options.predicted if predicts else ()
+    if options.whole_text is None:
+        options = dataclasses.replace(options, whole_text=not words)
     layerwise: list[StagePlan] = []
     if options.strategy == "auxiliary":
         last = _final("auxiliary", every, (*options.compared, *words), options)
@@ -276,6 +292,8 @@ def check(stages: tuple[StagePlan, ...], num_layers: int, teacher_layers: int) -
             raise UsageError(f"{where} trains nothing: it has no loss with a weight above 0")
         if not stage.predicts and not any(part in _reached(stage) for part, factor in stage.trains if factor):
             raise UsageError(f"{where} trains nothing: its losses do not depend on {stage.trains[0][0]}")
+        if stage.predicts and stage.whole_text:
+            raise UsageError(f"{where}: predicts hidden words, so its text must hide them; set whole_text to false")
         for part, _ in stage.trains:
             if part not in parts:
                 raise UsageError(f"{where}: the student has no part {part!r}; there are {', '.join(sorted(parts))}")
@@ -347,9 +365,12 @@ def _transfer(name: str, pairs: Pairs, options: TransferOptions) -> StagePlan:
         pairs=pairs,
         trains=tuple(trains),
         losses=options.compared,
+        relation_heads=options.relation_heads,
         steps=steps,
         batch_size=options.transfer_batch_size or options.batch_size,
         sequence_length=options.transfer_sequence_length or options.sequence_length,
+        whole_text=bool(options.whole_text),
+        group_by_length=options.group_by_length,
         schedule=Schedule(
             peak=options.transfer_learning_rate,
             steps=steps,
@@ -369,10 +390,13 @@ def _final(name: str, pairs: Pairs, losses: tuple[tuple[str, float], ...], optio
         pairs=pairs,
         trains=(("all", 1.0),),
         losses=losses,
+        relation_heads=options.relation_heads,
         temperature=options.temperature,
         steps=options.distillation_steps,
         batch_size=options.batch_size,
         sequence_length=options.sequence_length,
+        whole_text=bool(options.whole_text) and not any(name in WORD_TERMS for name, _ in losses),
+        group_by_length=options.group_by_length,
         schedule=Schedule(
             peak=options.distillation_learning_rate,
             steps=options.distillation_steps,

@@ -9,7 +9,15 @@ import pytest
 import tensorflow as tf
 
 from mobilebert_tf.data import records
-from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records, one_pass
+from mobilebert_tf.data.pretraining_input import (
+    GROUPED_BATCHES,
+    LENGTH_STEP,
+    Reading,
+    batches,
+    clear_read_errors,
+    load_records,
+    one_pass,
+)
 from mobilebert_tf.errors import UsageError
 
 
@@ -68,6 +76,51 @@ def test_dynamic_masks_differ_between_epochs_and_rows(records_directory: Path) -
     positions = [{row.tobytes() for row in epoch["masked_lm_positions"]} for epoch in epochs]
     assert len(positions[0]) > 0.9 * record_set.count  # rows are masked independently of each other
     assert len(positions[0] & positions[1]) < 0.1 * record_set.count
+
+
+def test_whole_text_has_the_hidden_words_again(records_directory: Path) -> None:
+    record_set = load_records(records_directory)
+    hidden, whole = (next(iter(batches(record_set, 64, 3, 0, Reading(whole_text=w)))) for w in (False, True))
+    for row, restored, at, words, weights in zip(
+        *(hidden["input_ids"], whole["input_ids"], hidden["masked_lm_positions"], hidden["masked_lm_ids"]),
+        hidden["masked_lm_weights"],
+        strict=True,
+    ):
+        expected = row.numpy()
+        expected[at.numpy()[weights.numpy() > 0]] = words.numpy()[weights.numpy() > 0]
+        np.testing.assert_array_equal(restored, expected)
+    assert (hidden["input_ids"].numpy() == 4).sum() > 100 and not (whole["input_ids"].numpy() == 4).any()  # [MASK]
+    one = next(iter(one_pass(record_set, 64, whole_text=True)))
+    assert not (one["input_ids"].numpy() == 4).any()
+
+
+def test_grouped_by_length_the_same_examples_without_their_padding(records_directory: Path) -> None:
+    """Every group holds the examples that it has ungrouped; a batch ends where its longest example does."""
+    record_set, size = load_records(records_directory), 4
+    together = Reading(group_by_length=True, whole_text=True)
+    count = 3 * GROUPED_BATCHES
+    grouped = taken(batches(record_set, size, 3, 0, together), count)
+    plain = taken(batches(record_set, size * GROUPED_BATCHES, 3, 0, Reading(whole_text=True)), 3)
+
+    def texts(found: list[dict[str, np.ndarray]]) -> collections.Counter:
+        return collections.Counter(
+            row[: mask.sum()].tobytes()
+            for batch in found
+            for row, mask in zip(batch["input_ids"], batch["input_mask"], strict=True)
+        )
+
+    for number in range(3):
+        group = grouped[number * GROUPED_BATCHES : (number + 1) * GROUPED_BATCHES]
+        assert texts(group) == texts(plain[number : number + 1])
+        lengths = [batch["input_mask"].sum(axis=1) for batch in group]
+        for batch, real in zip(group, lengths, strict=True):
+            assert batch["input_ids"].shape[1] == min(-(-real.max() // LENGTH_STEP) * LENGTH_STEP, 48)
+        # Sorted within the group, shuffled between its batches.
+        ends = sorted((real.min(), real.max()) for real in lengths)
+        assert all(below[1] <= above[0] for below, above in zip(ends, ends[1:], strict=False))
+        assert [real.max() for real in lengths] != sorted(real.max() for real in lengths)
+    for start in (0, 1, GROUPED_BATCHES - 1, GROUPED_BATCHES, 2 * GROUPED_BATCHES + 5):
+        assert same(taken(batches(record_set, size, 3, size * start, together), 3), grouped[start : start + 3])
 
 
 def test_one_pass_with_a_limit(records_directory: Path) -> None:

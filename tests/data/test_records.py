@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from mobilebert_tf import cli
@@ -17,7 +18,15 @@ from mobilebert_tf.data.pretraining_input import load_records, one_pass
 from mobilebert_tf.data.sentences import split_sentences
 from mobilebert_tf.tokenization import Tokenizer, read_vocab
 
-SETTINGS = dict(max_seq_length=48, max_predictions=8, dupe_factor=2, short_seq_prob=0.1, masked_lm_prob=0.15, seed=1)
+SETTINGS = dict(
+    max_seq_length=48,
+    max_predictions=8,
+    dupe_factor=2,
+    short_seq_prob=0.1,
+    single_segment_prob=0.0,
+    masked_lm_prob=0.15,
+    seed=1,
+)
 
 
 def test_records_round_trip(records_directory: Path, text_file: Path, vocab_file: Path) -> None:
@@ -165,3 +174,22 @@ def test_finished_work_is_skipped_and_other_work_refused(
     assert cli.run([*words, "--workers=2"]) == 0
     assert cli.run([*words, "--seed=9"]) == 2
     assert {path: path.stat().st_mtime_ns for path in records_directory.iterdir()} == before
+
+
+@pytest.mark.parametrize("masking", ["token", "dynamic"])
+def test_a_single_segment_has_one_separator_and_one_type(
+    masking: str, text_file: Path, vocab_file: Path, tmp_path: Path
+) -> None:
+    words = [f"--input={text_file}", f"--vocab={vocab_file}", f"--output={tmp_path / masking}", f"--masking={masking}"]
+    assert cli.run(["records", *words, "--max_seq_length=48", "--max_predictions=8", "--single_segment_prob=0.5"]) == 0
+    record_set = load_records(tmp_path / masking)
+    assert record_set.single_segment_prob == 0.5
+    alone = 0
+    for batch in one_pass(record_set, 64, whole_text=True).as_numpy_iterator():
+        for ids, mask, types in zip(batch["input_ids"], batch["input_mask"], batch["segment_ids"], strict=True):
+            real, separators = ids[: mask.sum()], np.flatnonzero(ids == 3)
+            assert real[0] == 2 and separators[-1] == mask.sum() - 1 and not ids[mask.sum() :].any()
+            alone += len(separators) == 1
+            second = np.arange(len(ids)) > separators[0] if len(separators) == 2 else np.zeros(len(ids), bool)
+            np.testing.assert_array_equal(types, second & mask.astype(bool))
+    assert 0.3 < alone / record_set.count < 0.7

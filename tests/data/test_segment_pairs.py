@@ -82,3 +82,15 @@ def _cut(length: int) -> set[int]:
 def test_a_single_document_gives_real_pairs_only() -> None:
     found = list(segment_pairs(DOCUMENTS[:1], 64, 0.1, random.Random(1)))
     assert found and not any(p.is_random for p in found)
+
+
+def test_single_segments_are_made_as_often_as_asked_and_run_on_where_the_last_one_ended() -> None:
+    found = list(segment_pairs(DOCUMENTS, 64, 0.3, random.Random(1), single_segment_prob=1.0))
+    assert not any(pair.second or pair.is_random for pair in found)
+    assert all(len(pair.first) <= 61 for pair in found)
+    pieces = {piece for pair in found for piece in pair.first}
+    # Nothing is skipped: what is missing was cut from runs that are too long for a sequence.
+    assert len(pieces) > 0.85 * sum(len(sentence) for document in DOCUMENTS for sentence in document)
+    mixed = list(segment_pairs(DOCUMENTS, 64, 0.3, random.Random(1), single_segment_prob=0.5))
+    share = sum(not pair.second for pair in mixed) / len(mixed)
+    assert abs(share - 0.5) < 5 * math.sqrt(0.25 / len(mixed))

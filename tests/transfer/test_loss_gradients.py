@@ -90,6 +90,49 @@ def test_finite_differences(loss, reference, random, mask):
     assert not found[0, 4:].any() and not found[2, 6:].any()
 
 
+def reference_relations(teacher, student, mask, heads):
+    """In float64, token by token over the real ones."""
+    total = 0.0
+    for theirs, ours in zip(teacher, student, strict=True):
+        for b in range(B):
+            real = int(mask[b].sum())
+            for n in range(heads):
+                rows = []
+                for side in (theirs, ours):
+                    width = side.shape[-1] // heads
+                    part = side[b, :real, n * width : (n + 1) * width].astype(np.float64)
+                    rows.append(softmax(part @ part.T / np.sqrt(width)))
+                total += (rows[0] * np.log(rows[0] / rows[1])).sum()
+    return total / (heads * mask.sum())
+
+
+@pytest.mark.parametrize("heads", [1, 4])
+def test_relations(heads, random, mask):
+    """Sides of other widths: against finite differences of the sum over queries, keys and values."""
+    teacher, student = ([random.normal(0, 1, (B, T, width)) for _ in range(3)] for width in (24, 8))
+    given = [side.astype(np.float32) for side in teacher]
+    found = losses.relations(given, [side.astype(np.float32) for side in student], mask, heads=heads)
+    assert float(found) == pytest.approx(reference_relations(teacher, student, mask, heads), rel=2e-5)
+    step = 1e-5
+    for which in range(3):
+        fixed = [tf.constant(side, tf.float32) for side in student]
+        slopes = gradient(
+            lambda s, which=which, fixed=fixed: losses.relations(
+                given, [*fixed[:which], s, *fixed[which + 1 :]], mask, heads=heads
+            ),
+            student[which],
+        )
+        for index in [(0, 0, 0), (0, 3, 7), (1, 6, 5), (2, 2, 4)]:
+            values = []
+            for way in (step, -step):
+                moved = [side.copy() for side in student]
+                moved[which][index] += way
+                values.append(reference_relations(teacher, moved, mask, heads))
+            slope = (values[0] - values[1]) / (2 * step)
+            assert slopes[index] == pytest.approx(slope, rel=1e-3, abs=1e-6)
+        assert not slopes[0, 4:].any() and not slopes[2, 6:].any()
+
+
 def test_matching_layers_alone_count(random, mask):
     """A public version pulled every layer to the mean of all the teacher's layers."""
     from mobilebert_tf.transfer import objectives, strategies
@@ -99,6 +142,6 @@ def test_matching_layers_alone_count(random, mask):
     other = [maps[0] + 9, maps[1] - 5, maps[2], maps[3] + 7]
     stage = strategies.plan(strategies.TransferOptions(), 3)[1]
     wanted, given = ({"feature_maps": feature_maps, "attention_scores": scores} for feature_maps in (other, maps))
-    terms = objectives.layer_terms(wanted, given, mask, stage.pairs)[1]
+    terms = objectives.layer_terms(wanted, given, mask, stage.pairs, [name for name, _ in stage.losses])[1]
     assert len(terms) == 4
     assert {name: float(value) for name, value in terms.items()} == dict.fromkeys(terms, 0.0)

@@ -91,6 +91,7 @@ def test_a_perfect_student_scores_exactly_zero(random, mask):
     assert float(losses.feature_map_mean(features, features, mask)) == 0.0
     assert float(losses.feature_map_variance(features, features, mask)) == 0.0
     assert float(losses.attention(attention, attention, mask)) == 0.0
+    assert float(losses.relations(3 * [features], 3 * [features], mask, heads=4)) == 0.0
     assert float(losses.masked_words_distilled(words, words, weights, 2.0)) == 0.0
 
 
@@ -105,3 +106,7 @@ def test_padding_counts_nowhere(random, mask):
     kept = float(losses.attention(theirs, ours, mask))
     ours[0, :, 4:, :] += random.normal(0, 5, ours[0, :, 4:, :].shape)
     assert float(losses.attention(theirs, ours, mask)) == kept
+    narrow = random.normal(0, 1, (B, T, 8)).astype(np.float32)
+    kept = float(losses.relations(3 * [teacher], 3 * [narrow], mask, heads=2))
+    narrow[0, 4:] = random.normal(0, 5, narrow[0, 4:].shape)
+    assert float(losses.relations(3 * [teacher], 3 * [narrow], mask, heads=2)) == kept

@@ -388,9 +388,53 @@ def test_several_layers_a_stage_and_the_embeddings():
     assert float(terms["feature_map"]) == pytest.approx(expected, rel=1e-5)  # float32 sums of three terms
 
 
-@pytest.mark.parametrize(
-    "change", [{"num_attention_heads": 2}, {"hidden_size": 64}, {"type_vocab_size": 3}, {"embedding_size": 8}]
-)
+@pytest.mark.parametrize("change", [{"hidden_size": 64}, {"type_vocab_size": 3}, {"embedding_size": 8}])
 def test_pairs_that_do_not_fit_are_refused_by_field(change):
     with pytest.raises(UsageError, match=next(iter(change))):
         pairing.check_pair(config("debug_teacher"), config("debug_student", **change))
+
+
+def test_attention_needs_equal_heads_and_relations_a_common_divisor():
+    """The debug pair: widths 48 and 16 inside a block, 4 heads."""
+    teacher, other = config("debug_teacher"), config("debug_student", num_attention_heads=2)
+    pairing.check_terms(strategies.plan(strategies.TransferOptions(), 2), teacher, config("debug_student"))
+    with pytest.raises(UsageError, match="4 and the student 2; relations"):
+        pairing.check_terms(strategies.plan(strategies.TransferOptions(), 2), teacher, other)
+    options = strategies.TransferOptions(attention=0.0, relations=1.0, relation_heads=3)
+    with pytest.raises(UsageError, match="3 relation heads .* possible are 1, 2, 4, 8, 16"):
+        pairing.check_terms(strategies.plan(options, 2), teacher, other)
+
+
+def test_relations_in_a_plan():
+    """Other heads than the teacher's, compared in eight parts: the objective's term is that of the two encoders."""
+    teacher = PretrainingModel(config("debug_teacher"))
+    student = PretrainingModel(config("debug_student", num_attention_heads=2))
+    options = strategies.TransferOptions(attention=0.0, relations=2.0, relation_heads=8, strategy="auxiliary")
+    (plan,) = strategies.plan(options, 2)
+    pairing.check_terms((plan,), teacher.config, student.config)
+    assert "2 RT" in plan_table.show((plan,))
+    terms = objectives.transfer(teacher, student, plan)(batch())
+    theirs, ours = teacher.encoder(batch())["queries_keys_values"], student.encoder(batch())["queries_keys_values"]
+    mask = batch()["input_mask"]
+    expected = [float(losses.relations(a, b, mask, heads=8)) for a, b in zip(theirs, ours, strict=True)]
+    assert [float(terms[f"layer_{layer}/relations"]) for layer in (1, 2)] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "predicts, stated, expected",
+    [
+        (False, None, [True, True, True]),  # no words are predicted: none are hidden
+        (True, None, [False, False, False]),
+        (True, True, [True, True, False]),  # distillation needs hidden words whatever is asked for
+        (False, False, [False, False, False]),
+    ],
+)
+def test_which_stages_read_whole_text(predicts, stated, expected):
+    plan = strategies.plan(strategies.TransferOptions(whole_text=stated), 2, predicts=predicts)
+    assert [stage.whole_text for stage in plan] == expected
+
+
+def test_hidden_words_cannot_be_predicted_from_whole_text():
+    *_, last = strategies.plan(strategies.TransferOptions(), 2)
+    with pytest.raises(UsageError, match="distillation: predicts .* whole_text"):
+        strategies.check((dataclasses.replace(last, whole_text=True),), 2, 2)

@@ -76,6 +76,10 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark_strategies:BenchmarkStrategies",
         "no, auxiliary, joint and progressive transfer at equal steps",
     ),
+    "benchmark study": (
+        "mobilebert_tf.commands.benchmark_study:BenchmarkStudy",
+        "variants of a chain of commands, over seeds",
+    ),
     "report": ("mobilebert_tf.commands.report:Report", "any of these directories -> one HTML page"),
 }
 

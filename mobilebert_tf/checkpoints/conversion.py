@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from mobilebert_tf.checkpoints import huggingface, keras_directory, tf1
+from mobilebert_tf.checkpoints import huggingface, keras_directory, shipped, tf1
 from mobilebert_tf.checkpoints.checkpoint import Allowed, Checkpoint
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.weights_file import WEIGHTS
 
-WORLDS: dict[str, Callable[[Checkpoint, Path], list[str]]] = {
+WORLDS: dict[str, Callable[..., list[str]]] = {
     "keras": keras_directory.write_checkpoint,
     "huggingface": huggingface.write_checkpoint,
     "tf1": tf1.write_checkpoint,
@@ -31,13 +31,13 @@ class Reading:
 
 
 def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoint:
-    """The model at `path`: a model directory, a Hugging Face directory, or a TF1 checkpoint
-    (a directory or a prefix). Its weights are read when they are asked for.
+    """The model at `path`: a model directory, a Hugging Face directory, a TF1 checkpoint
+    (a directory or a prefix), or the name of a shipped model. Its weights are read when they are asked for.
 
     Raises:
       UsageError: it is none of these, or is damaged or contradicts itself.
     """
-    path = Path(path)
+    path = shipped.located(Path(path))
     if path.name in (huggingface.FILE, huggingface.INDEX) and path.exists():
         path = path.parent
     files = [name for name in (WEIGHTS, huggingface.FILE, huggingface.INDEX) if (path / name).exists()]
@@ -50,7 +50,11 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
     if tf1.is_checkpoint(path):
         return tf1.open_checkpoint(path, reading.allowed, reading.head, reading.config, reading.vocab)
     if not path.exists():
-        raise UsageError(f"{path}: no such model directory, Hugging Face directory or TensorFlow checkpoint")
+        known = ", ".join(shipped.names()) or "none in this installation"
+        raise UsageError(
+            f"{path}: no such model directory, Hugging Face directory or TensorFlow checkpoint; models that come with "
+            f"the package: {known}"
+        )
     huggingface.refuse_pickle(path)
     if path.suffix == ".tflite" or any(path.glob("*.tflite")):
         raise UsageError(

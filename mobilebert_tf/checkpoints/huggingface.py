@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes  # noqa: F401 - with it NumPy knows bfloat16, which safetensors asks for
+import ml_dtypes  # with it NumPy knows bfloat16, which safetensors asks for
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -103,11 +103,14 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     return Checkpoint(path, "huggingface", architecture, heads, tuple(_files(path)), wanted, read, missing, extra)
 
 
-def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
+def write_checkpoint(checkpoint: Checkpoint, directory: Path, dtype: str = "float32") -> list[str]:
     """Write `config.json`, `model.safetensors`, tokenizer; returns warnings.
 
+    Args:
+      dtype: type of the stored weights: float32, float16 or bfloat16.
+
     Raises:
-      UsageError: Hugging Face's models cannot be this one.
+      UsageError: Hugging Face's models cannot be this one, or a weight is beyond the range of `dtype`.
     """
     warnings: list[str] = []
     values = to_huggingface(checkpoint.config, checkpoint.heads, checkpoint.architecture.labels)
@@ -115,7 +118,8 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
     arrays = {}
     for weight in checkpoint.weights:
         array = beside.read_checked(checkpoint, weight, warnings)
-        arrays[_name(weight, prefix)] = np.ascontiguousarray(array.T if weight.huggingface_transposed else array)
+        array = np.ascontiguousarray(array.T if weight.huggingface_transposed else array)
+        arrays[_name(weight, prefix)] = _stored(array, dtype, weight.name)
     with atomic.write_aside(directory / FILE) as aside:
         try:
             safetensors.numpy.save_file(arrays, aside, metadata={"format": "pt"})
@@ -127,6 +131,13 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
         write_huggingface_tokenizer(directory, checkpoint.architecture.tokenizer, longest)
     beside.write_task_or_labels(checkpoint, directory)
     return warnings
+
+
+def _stored(array: np.ndarray, dtype: str, name: str) -> np.ndarray:
+    most = float(ml_dtypes.finfo(dtype).max)
+    if np.abs(array[np.isfinite(array)]).max(initial=0.0) > most:
+        raise UsageError(f"{name}: has values beyond {dtype}, whose largest is {most:,.0f}; leave --dtype out")
+    return array.astype(dtype, copy=False)
 
 
 class _Arrays:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from mobilebert_tf import atomic
 from mobilebert_tf.config import HEADS
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import find_run, open_run
 
@@ -43,6 +44,11 @@ class Convert:
     config: str | None = option(
         "preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None, is_input=True
     )
+    dtype: str = option(
+        "type of the weights in a Hugging Face directory; float16 and bfloat16 have half the size",
+        default="float32",
+        choices=("float32", "float16", "bfloat16"),
+    )
     vocab: str | None = option("vocabulary, if none lies beside the input", default=None, is_input=True)
     allow_missing: bool = option("give missing weights the values of a new model", default=False)
     allow_extra: bool = option("leave out weights that the architecture has no use for", default=False)
@@ -58,6 +64,8 @@ class Convert:
         from mobilebert_tf.checkpoints import conversion, google_config, huggingface_config, summary
         from mobilebert_tf.checkpoints.checkpoint import Allowed
 
+        if self.dtype != "float32" and self.to != "huggingface":
+            raise UsageError(f"--dtype={self.dtype}: needs --to=huggingface; other checkpoints hold float32")
         reading = conversion.Reading(Allowed(self.allow_missing, self.allow_extra), self.head, self.config, self.vocab)
         checkpoint = conversion.open_checkpoint(self.input, reading)
         if self.to == "huggingface":
@@ -71,7 +79,8 @@ class Convert:
             return
         with atomic.directory_aside(self.output) as aside:
             run = open_run(self, "convert", str(aside))
-            warnings = conversion.WORLDS[self.to](checkpoint, aside)
+            more = {"dtype": self.dtype} if self.to == "huggingface" else {}
+            warnings = conversion.WORLDS[self.to](checkpoint, aside, **more)
             run.finish(world=self.to, arrays=len(checkpoint.weights), not_needed=list(checkpoint.passed_over))
         if checkpoint.architecture.tokenizer is None:
             warnings.append(f"no vocabulary lies beside {self.input}; put its vocab.txt into {self.output}")

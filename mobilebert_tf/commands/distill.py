@@ -67,7 +67,11 @@ class Distill(TrainingOptions):
     held_out: str | None = option(
         "records that are only scored, now and then and at the end", default=None, is_input=True
     )
-    student: str = option("preset of the student, or a config.json", default="mobilebert")
+    student: str = option(
+        "preset of the student, a config.json, or a model directory whose training goes on",
+        default="mobilebert",
+        is_input=True,
+    )
     strategy: str = option(
         "progressive: layer after layer, then distillation. joint: all layers at once, then distillation. "
         "auxiliary: one stage with all losses",
@@ -108,9 +112,8 @@ class Distill(TrainingOptions):
         choices=("new", "kept"),
     )
     initialization: str | None = option(
-        "what the student begins with: the teacher's embeddings and heads, or random weights"
-        + _PLANS_OWN
-        + " (teacher)",
+        "what the student begins with: the teacher's embeddings and heads, or random weights; left out: the teacher's, "
+        "and a --student that is a model directory begins with its own",
         default=None,
         choices=("teacher", "random"),
     )
@@ -230,7 +233,7 @@ class Distill(TrainingOptions):
             "sequence_length": self.sequence_length,
             "transfer_sequence_length": self.transfer_sequence_length,
             "moments": self.moments,
-            "initialization": self.initialization,
+            "initialization": "student" if _is_directory(self.student) else self.initialization,
             "ground_truth_ratio": self.ground_truth_ratio,
             "temperature": self.temperature,
         }
@@ -243,7 +246,15 @@ class Distill(TrainingOptions):
                     raise UsageError(
                         f"--{field.name}: the plan in {self.plan} says it for every stage; change it there"
                     )
-            return plan_file.read(self.plan)
+            stages = plan_file.read(self.plan)
+            if _is_directory(self.student):
+                return strategies.placed(stages, "student")
+            if stages[0].initialization == "student":
+                raise UsageError(
+                    f"{self.plan}: its student begins with weights of its own, which --student={self.student} has not; "
+                    "give a model directory"
+                )
+            return stages
         options = strategies.TransferOptions.named(
             self.plan,
             strategy=self.strategy,
@@ -275,6 +286,18 @@ class Distill(TrainingOptions):
             resuming.check_goes_on(run.directory, plan)
         return run, plan
 
+    def _student_config(self, records: RecordSet, tokenizer: Tokenizer) -> MobileBertConfig:
+        from mobilebert_tf.checkpoints.conversion import open_checkpoint
+        from mobilebert_tf.tasks import pretraining
+
+        if not _is_directory(self.student):
+            return pretraining.config_for(self.student, records, tokenizer)
+        there = open_checkpoint(self.student)
+        pretraining.check_length(there.config, records)
+        if there.architecture.tokenizer is None or there.architecture.tokenizer.vocab != tokenizer.vocab:
+            raise UsageError(f"--student={self.student}: has another vocabulary than the teacher {self.teacher}")
+        return there.config
+
     def _inputs(self, checkpoint: Checkpoint, plan: tuple[StagePlan, ...]) -> Inputs:
         """What is read, held against each other before TensorFlow starts."""
         from mobilebert_tf.data.pretraining_input import load_records
@@ -289,7 +312,7 @@ class Distill(TrainingOptions):
             raise UsageError(f"{self.teacher}: has no vocab.txt; put the vocabulary it was trained with there")
         if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
             raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
-        config = pretraining.config_for(self.student, records, tokenizer)
+        config = self._student_config(records, tokenizer)
         if "opt" in self.without.split(","):
             config = dataclasses.replace(config, **strategies.WITHOUT_OPT)
         check_pair(checkpoint.config, config)
@@ -336,7 +359,9 @@ class Distill(TrainingOptions):
 
         stop = [stage.name for stage in plan].index(self.stop_after_stage) + 1 if self.stop_after_stage else len(plan)
         with clear_read_errors(records, scored):
-            if plan[0].initialization == "teacher":
+            if plan[0].initialization == "student":
+                initialization.go_on_from(student, load_model_directory(self.student, self.seed).model)
+            elif plan[0].initialization == "teacher":
                 initialization.initialize_student(
                     student, teacher, next(iter(one_pass(records, initialization.EXAMPLES)))
                 )
@@ -381,7 +406,15 @@ class Distill(TrainingOptions):
 
 
 def student_config(model: str) -> MobileBertConfig:
-    """That of a preset, or of a JSON file; its vocabulary is not yet the records'. Raises UsageError."""
+    """That of a preset, a JSON file or a model directory; its vocabulary is not yet the records'. Raises UsageError."""
+    if _is_directory(model):
+        from mobilebert_tf.checkpoints.conversion import open_checkpoint
+
+        return open_checkpoint(model).config
     if not model.endswith(".json"):
         return MobileBertConfig.preset(model)
     return MobileBertConfig.from_dict(read_json(Path(model)), source=model)
+
+
+def _is_directory(model: str) -> bool:
+    return Path(model).is_dir()

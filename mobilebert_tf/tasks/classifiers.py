@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mobilebert_tf import quiet
+from mobilebert_tf.checkpoints import shipped
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.files import load_task_files
@@ -37,9 +38,9 @@ def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classi
     Raises:
       UsageError: it is neither, is broken, or was not fine-tuned for a task.
     """
-    if not Path(path).exists():
+    if not shipped.located(Path(path)).exists():
         raise UsageError(f"{path}: no such model directory or .tflite file")
-    return _of_directory(Path(path), batch_size) if Path(path).is_dir() else _of_file(Path(path), threads)
+    return _of_file(Path(path), threads) if Path(path).is_file() else _of_directory(Path(path), batch_size)
 
 
 def _of_file(path: Path, threads: int) -> Classifier:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.layers.normalization import NoNorm
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.transfer.pairing import takes_principal_components
@@ -41,6 +42,19 @@ def initialize_student(student: PretrainingModel, teacher: PretrainingModel, bat
         gamma, beta = gamma / deviation, beta - gamma * mean / deviation
     target.gamma.assign(gamma)
     target.beta.assign(beta)
+
+
+def go_on_from(student: PretrainingModel, before: PretrainingModel) -> None:
+    """Give `student` the weights of an earlier one of the same configuration.
+
+    Raises:
+      UsageError: that one lacks a head which is to be trained.
+    """
+    given = {variable.path: variable for variable in before.trainable_weights}
+    for ours in student.trainable_weights:
+        if ours.path not in given:
+            raise UsageError(f"the student to go on from has no {ours.path.split('/')[0]}, which the plan trains")
+        ours.assign(given[ours.path])
 
 
 def _give_principal_components(table: Any, student: PretrainingModel) -> None:

@@ -27,8 +27,14 @@ def show(stages: tuple[StagePlan, ...]) -> str:
     last = stages[-1]
     updates, examples = sum(stage.steps for stage in stages), last.first_example + last.steps * last.batch_size
     total = f"{len(stages)} stages, {updates:,} updates, {examples:,} examples; the student begins with "
-    begins = "the teacher's embeddings and heads" if stages[0].initialization == "teacher" else "random weights"
-    return "\n".join([*("  ".join(cells).rstrip() for cells in padded), total + begins])
+    return "\n".join([*("  ".join(cells).rstrip() for cells in padded), total + _BEGINS[stages[0].initialization]])
+
+
+_BEGINS = {
+    "teacher": "the teacher's embeddings and heads",
+    "random": "random weights",
+    "student": "its own weights",
+}
 
 
 def _schedule(schedule: Schedule) -> str:

@@ -44,7 +44,8 @@ class TransferOptions:
     group_by_length: bool = False
     """Whether examples of like length make a batch, so that padding is not computed."""
     initialization: str = "teacher"
-    """teacher: embeddings and heads are the teacher's (paper §3.5). random: as the seed draws them."""
+    """teacher: embeddings and heads are the teacher's (paper §3.5). random: as the seed draws them.
+    student: all weights are those of the model directory that the student is named by."""
     moments: str = "new"
     """new: an optimizer for each stage, as in the released code. kept: moments go from stage to stage."""
     transfer_learning_rate: float = 1.5e-3
@@ -178,7 +179,7 @@ class StagePlan(Stage):
     """Whether the words that the records hide are put back."""
     group_by_length: bool = False
     initialization: str = "stage before"
-    """teacher, random, or the stage before it."""
+    """teacher, random, student, or the stage before it."""
     moments: str = "new"
     """new or kept."""
 

@@ -1,0 +1,199 @@
+"""A study: variants of a chain of commands, over several seeds, and what their figures differ by.
+
+A study is a JSON file (`studies/` has ours):
+
+    about     what it asks
+    chain     steps by name, in order: `command`, its `flags`, and `seeds` if the step is repeated for each of
+              the study's seeds; {NAME} in a flag is what was given for NAME, or the output of the step NAME
+    variants  by name, for each step the flags that are other; null takes a flag away
+    baseline  the variant that others are compared with
+    seeds     how often everything is repeated
+    figures   by name: `step` and `at`, a path in its metrics.json, `*` for a mean over all that fit;
+              `digits`, or `percent`
+
+Every run is a command of the product in a directory of its own, so that a stopped study goes on, and each
+figure's model can be looked at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf.benchmarks.results import Subject
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import FailedError, UsageError
+
+Flags = Mapping[str, Any]
+
+SEEDED = ("distill", "finetune", "pretrain")
+"""Commands that get a --seed."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step:
+    """One command of the chain."""
+
+    command: str
+    flags: Flags
+    seeds: int = 1
+    """Repetitions for each seed of the study."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One number of a run."""
+
+    step: str
+    at: str
+    """Keys of the step's metrics.json with dots between; a pattern stands for the mean of what fits."""
+    digits: int = 3
+    percent: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a study file says."""
+
+    about: str
+    chain: Mapping[str, Step]
+    variants: Mapping[str, Mapping[str, Flags]]
+    figures: Mapping[str, Figure]
+    baseline: str
+    seeds: int = 1
+
+
+def read(path: str) -> Study:
+    """The study in a JSON file.
+
+    Raises:
+      UsageError: it is missing, no JSON, or a name in it is unknown.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        study = Study(
+            **{
+                **content,
+                "chain": {name: Step(**step) for name, step in content["chain"].items()},
+                "figures": {name: Figure(**figure) for name, figure in content["figures"].items()},
+            }
+        )
+    except FileNotFoundError:
+        raise UsageError(f"--study={path}: no such file") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"--study={path}: is no study ({error})") from None
+    for variant, changes in study.variants.items():
+        for step in changes:
+            if step not in study.chain:
+                raise UsageError(f"{path}: variant {variant!r}: there is no step {step!r}")
+    for name, figure in study.figures.items():
+        if figure.step not in study.chain:
+            raise UsageError(f"{path}: figure {name!r}: there is no step {figure.step!r}")
+    if study.baseline not in study.variants:
+        raise UsageError(f"{path}: the baseline {study.baseline!r} is none of the variants")
+    return study
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """One command in its directory."""
+
+    step: str
+    words: tuple[str, ...]
+    directory: Path
+
+
+def measure(study: Study, given: Mapping[str, str], work: Path) -> list[Subject]:
+    """Run everything that is not done, and read its figures: a subject a variant, a round a run of its last step.
+
+    Args:
+      given: values for the names in braces.
+
+    Raises:
+      FailedError: a command failed; the same study goes on there.
+      UsageError: a name in braces has no value.
+    """
+    turns = [(seed, name) for seed in range(study.seeds) for name in study.variants]
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in study.variants}
+    for seed, name in track(turns, "variants and seeds", "runs", len(turns)):
+        for runs in _chains(study, name, seed, given, work):
+            for run in runs:
+                _execute(run)
+            rounds[name].append(_round(study, seed, runs))
+    return [
+        Subject(name=name, details={"changes": study.variants[name]}, rounds=rounds[name]) for name in study.variants
+    ]
+
+
+def _chains(study: Study, variant: str, seed: int, given: Mapping[str, str], work: Path) -> Iterator[list[_Run]]:
+    """The commands of each repetition; those that repetitions share are the same in all of them."""
+    repeats = max(step.seeds for step in study.chain.values())
+    for repeat in range(repeats):
+        runs: list[_Run] = []
+        known = dict(given)
+        for name, step in study.chain.items():
+            own = min(repeat, step.seeds - 1)
+            directory = work / _slug(variant) / f"{name}-{seed}" / (f"{own}" if step.seeds > 1 else "only")
+            flags = {**step.flags, **study.variants[variant].get(name, {})}
+            command = flags.pop("command", step.command)
+            if command in SEEDED:
+                flags.setdefault("seed", seed * step.seeds + own)
+            flags = {flag: value for flag, value in flags.items() if value is not None}
+            words = [command, *(f"--{flag}={_filled(value, known)}" for flag, value in flags.items())]
+            runs.append(_Run(name, (*words, f"--output={directory}"), directory))
+            known[name] = str(directory)
+        yield runs
+
+
+def _filled(value: Any, known: Mapping[str, str]) -> str:
+    try:
+        return re.sub(r"\{(\w+)\}", lambda match: known[match[1]], str(value))
+    except KeyError as name:
+        raise UsageError(f"the study asks for {name}; give it with --inputs=NAME=PATH") from None
+
+
+def _execute(run: _Run) -> None:
+    """Run a command of the product; a finished one is skipped by itself."""
+    done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *run.words], capture_output=True, text=True)
+    if done.returncode:
+        raise FailedError(f"{run.directory}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+
+
+def _round(study: Study, seed: int, runs: Sequence[_Run]) -> dict[str, Any]:
+    by_step = {run.step: _json(run.directory / "metrics.json") for run in runs}
+    figures = {name: value_at(by_step[figure.step], figure.at) for name, figure in study.figures.items()}
+    return {
+        "samples": [next(iter(figures.values()))],
+        "seed": seed,
+        "figures": figures,
+        "seconds": {run.step: _json(run.directory / "run.json")["seconds"] for run in runs},
+        "commands": [shlex.join(["mobilebert-tf", *run.words]) for run in runs],
+    }
+
+
+def value_at(metrics: Mapping[str, Any], path: str) -> float:
+    """The number at a path such as "evaluation.accuracy", or the mean of those that "held_out.layer_*/x" names."""
+    found: list[Any] = [metrics]
+    for key in path.split("."):
+        found = [inner for one in found for name, inner in one.items() if fnmatch.fnmatchcase(name, key)]
+    if not found:
+        raise FailedError(f"a run has no figure {path}; it has {', '.join(metrics)}")
+    return float(np.mean(found))
+
+
+def _slug(name: str) -> str:
+    return "-".join(re.findall(r"\w+", name.lower()))
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,45 @@
+"""Models that come with the package: their names stand wherever a model directory can.
+
+Each is a Hugging Face directory below `mobilebert_tf/pretrained`, with a model card, and SHA256SUMS
+of its files.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from mobilebert_tf import provenance
+from mobilebert_tf.errors import UsageError
+
+PLACE = Path(__file__).parents[1] / "pretrained"
+SUMS = "SHA256SUMS"
+
+
+def names() -> list[str]:
+    """Of the models that this installation has."""
+    return sorted(file.parent.name for file in PLACE.glob(f"*/{SUMS}"))
+
+
+def located(path: Path) -> Path:
+    """The directory of the shipped model called `path`; `path` itself where it exists or no model is called so.
+
+    Raises:
+      UsageError: a file of the model is missing or not the one that was shipped.
+    """
+    if path.exists() or str(path) != path.name or path.name not in names():
+        return path
+    _check(PLACE / path.name)
+    return PLACE / path.name
+
+
+@functools.cache
+def _check(directory: Path) -> None:
+    """Hold a model's files against their sums; once a process, 14 MB take 10 ms."""
+    for line in (directory / SUMS).read_text(encoding="utf-8").splitlines():
+        expected, name = line.split(maxsplit=1)
+        file = directory / name
+        if not file.exists():
+            raise UsageError(f"{directory.name}: this installation has no {name} of it; install mobilebert_tf again")
+        if provenance.sha256(file) != expected:
+            raise UsageError(f"{file}: is not the file that was shipped; install mobilebert_tf again")

@@ -1,0 +1,53 @@
+"""`benchmark study`: variants of a chain of commands compared over seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkStudy:
+    """Run variants of a chain of commands over several seeds, and put their figures side by side.
+
+    What is compared stands in a JSON file: the chain with its flags, the variants, how often, and which
+    numbers of each run's metrics.json are of interest. benchmarks/studies has those whose tables are in
+    benchmarks/README.md. Each run is a command of its own below --work; the same command goes on with what is
+    missing. The result holds every run with its command and its figures.
+
+    Example:
+      mobilebert-tf benchmark study --study=benchmarks/studies/shape.json --work=shape --output=shape.json \\
+          --inputs=teacher=all-MiniLM-L6-v2,records=records,held_out=held_out,sst2=SST-2
+    """
+
+    study: str = option("JSON file with the study", is_input=True)
+    work: str = option("directory for the runs")
+    output: str = option("JSON file for the results")
+    inputs: str = option("NAME=PATH of the names in braces in the study, comma-separated", "")
+
+    def run(self) -> None:
+        """Run what is missing, write, print.
+
+        Raises:
+          UsageError: the study is broken, an input has no value, or the output exists.
+          FailedError: one of the commands failed.
+        """
+        from mobilebert_tf.benchmarks import results, study, study_table
+        from mobilebert_tf.text_table import aligned
+
+        results.check_output(self.output)
+        given = {"study": str(Path(self.study).parent)}
+        for pair in filter(None, self.inputs.split(",")):
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise UsageError(f"--inputs={self.inputs}: {pair!r} is no NAME=PATH")
+            given[name] = value
+        asked = study.read(self.study)
+        subjects = study.measure(asked, given, Path(self.work))
+        written = results.document("study", next(iter(asked.figures)), dataclasses.asdict(asked), subjects)
+        results.write(self.output, written)
+        print(aligned([list(study_table.head(written)), *map(list, study_table.rows(written))]))
+        print(f"\nbenchmark study: {self.output} has every run with its command; the runs are in {self.work}")

@@ -1,0 +1,99 @@
+"""A study: its file, its table by hand, and one for real."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mobilebert_tf import cli
+from mobilebert_tf.benchmarks import study, study_table
+from mobilebert_tf.errors import FailedError, UsageError
+
+STUDIES = Path(study.__file__).parent / "studies"
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.json")), ids=lambda path: path.stem)
+def test_our_own_studies_can_be_read(path: Path) -> None:
+    assert study.read(str(path)).variants
+
+
+def content() -> dict:
+    return {
+        "about": "rates",
+        "chain": {
+            "tuned": {
+                "command": "finetune",
+                "seeds": 2,
+                "flags": {"model": "{model}", "train": "{table}", "eval": "{table}", "epochs": 1, "max_seq_length": 24},
+            }
+        },
+        "variants": {"slow": {"tuned": {"learning_rate": 1e-5}}, "fast": {"tuned": {"learning_rate": 1e-2}}},
+        "baseline": "slow",
+        "figures": {"accuracy": {"step": "tuned", "at": "evaluation.accuracy", "percent": True}},
+    }
+
+
+@pytest.mark.parametrize(
+    "change, expected",
+    [
+        ({"baseline": "none"}, "the baseline 'none' is none of the variants"),
+        ({"variants": {"slow": {"other": {}}}}, "variant 'slow': there is no step 'other'"),
+        ({"figures": {"x": {"step": "other", "at": "y"}}}, "figure 'x': there is no step 'other'"),
+        ({"chain": 3}, "is no study"),
+        ({"repetitions": 3}, "is no study"),
+    ],
+)
+def test_broken_studies_are_refused(change: dict, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(json.dumps({**content(), **change}))
+    with pytest.raises(UsageError, match=expected):
+        study.read(str(tmp_path / "study.json"))
+
+
+def test_a_figure_is_a_number_or_the_mean_of_those_that_fit() -> None:
+    metrics = {"held_out": {"layer_1/feature_map": 0.25, "layer_2/feature_map": 0.75, "layer_1/attention": 9.0}}
+    assert study.value_at(metrics, "held_out.layer_*/feature_map") == 0.5
+    assert study.value_at({"evaluation": {"accuracy": 0.75}}, "evaluation.accuracy") == 0.75
+    with pytest.raises(FailedError, match="has no figure held_out.x"):
+        study.value_at(metrics, "held_out.x")
+
+
+def test_a_table_has_medians_intervals_and_p_values() -> None:
+    """Mean of five ± t(4) s / sqrt(5), and the paired t-test written out."""
+    ours, theirs = np.array([0.80, 0.82, 0.81, 0.84, 0.83]), np.array([0.78, 0.80, 0.80, 0.79, 0.82])
+    document = {
+        "settings": {"baseline": "b", "figures": {"score": {"percent": True, "digits": 3}}},
+        "subjects": [
+            {"name": name, "rounds": [{"figures": {"score": value}} for value in values]}
+            for name, values in (("a", ours), ("b", theirs))
+        ],
+    }
+    half = 2.7764451 * 100 * ours.std(ddof=1) / np.sqrt(5)
+    difference = ours - theirs
+    t = difference.mean() / (difference.std(ddof=1) / np.sqrt(5))
+    p = 2 * stats.t.sf(abs(t), 4)
+    (first, second) = study_table.rows(document)
+    assert first == ("a", f"82.0 % ± {half:.1f} (p = {p:.2g})", "5")
+    assert second[1].startswith("80.0 % ±") and "p =" not in second[1]
+    assert study_table.head(document) == ("", "score", "runs")
+
+
+@pytest.mark.slow
+def test_a_study_repeats_and_goes_on(classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys) -> None:  # noqa: ANN001
+    (tmp_path / "study.json").write_text(json.dumps({**content(), "seeds": 2}))
+    words = ["benchmark", "study", f"--study={tmp_path / 'study.json'}", f"--work={tmp_path / 'work'}"]
+    assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 2
+    assert "asks for 'model'" in capsys.readouterr().err
+    words.append(f"--inputs=model={classifier_directory},table={labelled_table}")
+    assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
+    written = json.loads((tmp_path / "a.json").read_text())
+    for subject in written["subjects"]:
+        # Two seeds, each with two repetitions, none with the seed of another.
+        seeds = {one["commands"][0].split("--seed=")[1].split()[0] for one in subject["rounds"]}
+        assert seeds == {"0", "1", "2", "3"}
+    weights = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("model.weights.h5")}
+    assert len(weights) == 8
+    assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 0
+    assert weights == {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("model.weights.h5")}
+    assert json.loads((tmp_path / "b.json").read_text())["subjects"] == written["subjects"]

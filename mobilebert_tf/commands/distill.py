@@ -161,6 +161,12 @@ class Distill(TrainingOptions):
     teacher_dtype: str | None = option(
         "type of the teacher's activations; left out: --dtype", default=None, choices=("float32", "bfloat16")
     )
+    snapshots: str | None = option(
+        "steps, counted over all stages and comma-separated, after which the student is also written as a model "
+        "directory of its own, snapshots/STEP: to see what more training brings, or to use it before the end",
+        default=None,
+        identity=False,
+    )
     stop_after_stage: str | None = option(
         "end the command when this stage of the plan is done; without it the same command goes on",
         default=None,
@@ -204,13 +210,14 @@ class Distill(TrainingOptions):
         if self.stop_after_stage not in (None, *(stage.name for stage in plan)):
             names = ", ".join(stage.name for stage in plan)
             raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
+        snapshots = self._snapshots()
         run, plan = self._find_run(plan)
         if self.is_done(run):
             return
         with freed_if_nothing_was_made(run):
             inputs = self._inputs(checkpoint, plan)
             with self.start() as strategy:
-                self._train(run, strategy, plan, taught_by, inputs)
+                self._train(run, strategy, plan, taught_by, inputs, snapshots)
 
     def _plan(
         self, teacher: MobileBertConfig, student: MobileBertConfig, predicts: bool, taught_by: tuple[int, ...]
@@ -265,6 +272,12 @@ class Distill(TrainingOptions):
             **changes,
         ).without(self.without)
         return strategies.plan(options, student.num_hidden_layers, predicts, taught_by)
+
+    def _snapshots(self) -> frozenset[int]:
+        words = (self.snapshots or "").split(",") if self.snapshots else []
+        if not all(word.isdigit() and int(word) for word in words):
+            raise UsageError(f"--snapshots={self.snapshots}: must be steps from 1 on with commas between")
+        return frozenset(map(int, words))
 
     def _find_run(self, plan: tuple[StagePlan, ...]) -> tuple[Run, tuple[StagePlan, ...]]:
         """The run to work on, and its stages: those that stay as they were, then those of `plan`."""
@@ -325,11 +338,13 @@ class Distill(TrainingOptions):
         plan: tuple[StagePlan, ...],
         taught_by: tuple[int, ...],
         inputs: Inputs,
+        snapshots: frozenset[int],
     ) -> None:
         from mobilebert_tf.data.pretraining_input import Reading, batches, clear_read_errors, one_pass
         from mobilebert_tf.model_directory import load_model_directory, save_model_directory
         from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.training.dtypes import activations, frozen_copy
+        from mobilebert_tf.training.loop import Snapshots
         from mobilebert_tf.transfer import attention_maps, held_out, initialization
         from mobilebert_tf.transfer import stages as transfer_stages
 
@@ -373,8 +388,19 @@ class Distill(TrainingOptions):
                 measure = held_out.measurement(student, scored, teacher, taught_by, compared, examples=held_out.GLANCE)
             if run.writes:
                 atomic.write_json(run.directory / resuming.PLAN, plan_file.text_of(plan))
+
+            def write_snapshot(step: int) -> None:
+                save_model_directory(run.directory / "snapshots" / f"{step}", student, tokenizer)
+
             transfer_stages.run(
-                plan[:stop], teacher, student, batches_of, self.loop_options(strategy), run.directory, measure
+                plan[:stop],
+                teacher,
+                student,
+                batches_of,
+                self.loop_options(strategy),
+                run.directory,
+                measure,
+                Snapshots(snapshots, write_snapshot),
             )
             if not run.writes:
                 return

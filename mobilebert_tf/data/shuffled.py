@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-LENGTH_STEP = 16
+LENGTH_STEP = 8
 """Batches are cut to their longest example, rounded up to this many pieces: short
 sentences cost what they need, and the number of different shapes stays small."""
+
+GROUPED_BATCHES = 16
+"""So many batches are sorted by length together, then shuffled again; more would hardly save more padding."""
 
 
 def shuffled_batches(
@@ -17,24 +20,22 @@ def shuffled_batches(
 ) -> tf.data.Dataset:
     """Endless batches of features [n, ...], a new order each epoch, beginning at `start_step`.
 
-    Batch i holds the examples i * batch_size ... of the concatenated epochs, so a
-    restarted run sees what an undisturbed one would have.
+    A batch has examples of like length. Batch i holds the examples i * batch_size ... of the
+    concatenated epochs, so a restarted run sees what an undisturbed one would have.
     """
-    count = len(features["input_ids"])
     lengths = features["input_mask"].sum(axis=1)
     tensors = {name: tf.constant(values) for name, values in features.items()}
     sequences = ("input_ids", "input_mask", "segment_ids")
+    width = tensors["input_ids"].shape[1]
 
-    def rows():
-        position = start_step * batch_size
-        order, epoch = np.array([], np.int64), position // count
-        position %= count
+    def rows() -> Iterator[tuple[np.ndarray, int]]:
+        epoch, position = divmod(start_step * batch_size, len(lengths))
+        order = epoch_order(lengths, batch_size, seed, epoch)[position:]
         while True:
-            while len(order) < position + batch_size:
-                order = np.concatenate([order, np.random.default_rng((seed, epoch)).permutation(count)])
+            while len(order) < batch_size:
                 epoch += 1
-            picked, order, position = order[position : position + batch_size], order[position + batch_size :], 0
-            width = tensors["input_ids"].shape[1]
+                order = np.concatenate([order, epoch_order(lengths, batch_size, seed, epoch)])
+            picked, order = order[:batch_size], order[batch_size:]
             yield picked, min(int(-(-lengths[picked].max() // LENGTH_STEP) * LENGTH_STEP), width)
 
     def batch(picked: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -43,3 +44,24 @@ def shuffled_batches(
 
     signature = (tf.TensorSpec([batch_size], tf.int64), tf.TensorSpec([], tf.int32))
     return tf.data.Dataset.from_generator(rows, output_signature=signature).map(batch).prefetch(2)
+
+
+def epoch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+    """The examples of an epoch: every one once, those of a batch of like length, batches in random order.
+
+    Batches are counted over all epochs, so the first examples may fill one that the epoch before began.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    begun = -epoch * len(lengths) % batch_size
+    ordered = [order[:begun]]
+    for start in range(begun, len(order), GROUPED_BATCHES * batch_size):
+        group = order[start : start + GROUPED_BATCHES * batch_size]
+        # Not quite sorted: a small table is a single group, and would have the same batches in every epoch.
+        group = group[np.argsort(lengths[group] * random.uniform(0.8, 1.2, len(group)))]
+        whole = len(group) // batch_size * batch_size
+        # Those that fill no batch of their own are any of the group, not always its longest.
+        rest = np.sort(random.choice(len(group), len(group) - whole, replace=False))
+        batches = np.delete(group, rest).reshape(-1, batch_size)
+        ordered += [*random.permutation(batches), group[rest]]
+    return np.concatenate(ordered)

@@ -42,6 +42,16 @@ Measurement = Callable[[], dict[str, float]]
 """Scalars by name of the model as it is now, on text that it does not train on."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Snapshots:
+    """Moments of a stage at which the model is written as it is, to be scored or used on its own."""
+
+    steps: frozenset[int]
+    """Of the stage, each rounded up to whole calls."""
+    write: Callable[[int], None]
+    """Called with the step."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoopOptions:
     """Where the loop runs, and how often it does what does not change its result."""
@@ -88,6 +98,7 @@ def train(
     factors: Sequence[float] | None = None,
     measure: Measurement | None = None,
     moments: Moments | None = None,
+    snapshots: Snapshots | None = None,
 ) -> Optimizer:
     """Run `stage` to its end, from its last checkpoint if there is one.
 
@@ -102,6 +113,7 @@ def train(
       factors: of the learning rate, one for each of `trainable`; 1 if left out.
       measure: its scalars are logged as `held_out/...` every so often and at the end of the stage.
       moments: of earlier stages, to begin with; zeros if left out.
+      snapshots: written by the one process that writes.
 
     Returns:
       The optimizer as the stage left it.
@@ -122,7 +134,7 @@ def train(
     done = checkpoints.restore()
     if done < stage.steps:
         run_steps = compile_stage(stage, objective, trainable, optimizer, strategy)
-        run = _Run(stage, directory, options, checkpoints, measure)
+        run = _Run(stage, directory, options, checkpoints, measure, snapshots)
         run.from_step(done, lambda: iter(_shares(strategy, batches(done))), run_steps)
     return optimizer
 
@@ -136,6 +148,7 @@ class _Run:
     options: LoopOptions
     checkpoints: Checkpoints
     measure: Measurement | None
+    snapshots: Snapshots | None
 
     def from_step(self, done: int, iterator: Callable[[], Any], run_steps: Callable[..., Any]) -> None:
         stage, options = self.stage, self.options
@@ -165,6 +178,7 @@ class _Run:
                     row |= self._held_out()
                 log.write(stage, done, row)
                 progress.update(done, row["loss"])
+                self._write_snapshot(done)
                 # All stop at the same step; a signal that came just now waits for the next call.
                 stopped_by = (stop.signal or "another worker") if asked_to_stop else None
                 if done % save_every == 0 or done == stage.steps or stopped_by:
@@ -179,6 +193,12 @@ class _Run:
                     )
         progress.close()
         log.close()
+
+    def _write_snapshot(self, done: int) -> None:
+        """Before the checkpoint of this step: a run that is killed in between comes here again."""
+        if self.snapshots and self.options.writes:
+            if done in {min(self.options.whole_calls(step), self.stage.steps) for step in self.snapshots.steps}:
+                self.snapshots.write(done)
 
     def _held_out(self) -> dict[str, float]:
         """Measured by the one process that writes it down."""

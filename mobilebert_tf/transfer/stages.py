@@ -21,14 +21,18 @@ def run(
     loop_options: loop.LoopOptions,
     directory: Path,
     measure: loop.Measurement | None = None,
+    snapshots: loop.Snapshots | None = None,
 ) -> None:
     """Train `student` through the stages of `plan`; finished ones are taken from their last checkpoint.
+
+    Steps of `snapshots` count over all stages.
 
     Raises:
       FailedError, UsageError: as `loop.train` does.
     """
-    moments = Moments()
+    moments, before = Moments(), 0
     for stage, next_stage in zip(plan, [*plan[1:], None], strict=True):
+        first, before = before, before + stage.steps
         # What a finished stage left is in the checkpoints of those that began after it, but for its moments.
         if next_stage and next_stage.moments == "new" and next_stage.has_begun(directory):
             continue
@@ -44,9 +48,18 @@ def run(
             [factor for _, factor in trained],
             measure,
             moments if stage.moments == "kept" else None,
+            _within(snapshots, first, stage.steps),
         )
         if next_stage and next_stage.moments == "kept":
             moments = moments.after(optimizer, stage.steps)
+
+
+def _within(snapshots: loop.Snapshots | None, first: int, steps: int) -> loop.Snapshots | None:
+    """Those of a stage of so many `steps` that begins after `first` others, by its own count."""
+    if snapshots is None:
+        return None
+    own = frozenset(step - first for step in snapshots.steps if first < step <= first + steps)
+    return loop.Snapshots(own, lambda step: snapshots.write(first + step))
 
 
 def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[tuple[Any, float]]:

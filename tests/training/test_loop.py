@@ -115,6 +115,19 @@ def test_held_out_text_is_measured_now_and_then_and_changes_nothing(tmp_path):
     np.testing.assert_array_equal(weight, fit(tmp_path / "plain", steps=30, steps_per_call=4))
 
 
+def test_snapshots_are_written_at_the_end_of_their_call(tmp_path):
+    weight, objective, batches = problem()
+    (tmp_path / "run").mkdir()
+    seen = {}
+    snapshots = loop.Snapshots(frozenset([3, 8, 29]), lambda step: seen.update({step: np.asarray(weight).copy()}))
+    options = loop.LoopOptions(steps_per_call=4)
+    arguments = objective, [weight], [weight], batches, tmp_path / "run", options
+    loop.train(stage(steps=30), *arguments, snapshots=snapshots)
+    assert list(seen) == [4, 8, 30]  # 3 and 29 rounded up, the last call ends with the stage
+    np.testing.assert_array_equal(seen[30], weight)
+    assert not np.array_equal(seen[4], seen[8])
+
+
 def test_checkpoints_are_kept_to_the_number_asked_for(tmp_path):
     fit(tmp_path / "run", steps=50, keep=2)
     kept = {path.stem for path in (tmp_path / "run" / "checkpoints" / "00-fit").glob("ckpt-*.index")}

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import atomic
+from mobilebert_tf.commands.distillation import Inputs, inputs_of, plan_of, student_config
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
-from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
-from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.transfer import plan_file, plan_table, resuming, strategies
-from mobilebert_tf.transfer.pairing import check_pair, check_terms
+from mobilebert_tf.transfer.pairing import check_terms
 from mobilebert_tf.transfer.strategies import StagePlan
 
 if TYPE_CHECKING:
-    from mobilebert_tf.checkpoints.checkpoint import Checkpoint
-    from mobilebert_tf.data.pretraining_input import RecordSet
-    from mobilebert_tf.tokenization import Tokenizer
+    pass
 
 _PLANS_OWN = "; left out: the plan's"
-_SAID_BY_A_FILE = (
-    *("strategy", "transfer_steps", "distillation_steps", "total_steps", "batch_size", "transfer_batch_size"),
-    *("transfer_learning_rate", "distillation_learning_rate", "sequence_length", "transfer_sequence_length"),
-    *("optimizer", "weight_decay", "clip_norm", "moments", "initialization", "attention_weight"),
-    *("relation_weight", "relation_heads", "whole_text", "group_by_length"),
-    *("ground_truth_ratio", "temperature", "layer_map", "layers_per_stage", "compare_embeddings"),
-)
-
-
-class Inputs(NamedTuple):
-    """What a distillation reads beside its teacher, and the student that fits to it."""
-
-    records: RecordSet
-    held_out: RecordSet | None
-    tokenizer: Tokenizer
-    config: MobileBertConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -196,7 +177,7 @@ class Distill(TrainingOptions):
         student = student_config(self.student)
         layers = student.num_hidden_layers
         taught_by = strategies.map_layers(self.layer_map, layers, checkpoint.config.num_hidden_layers)
-        plan = self._plan(checkpoint.config, student, predicts, taught_by)
+        plan = plan_of(self, checkpoint.config, student, predicts, taught_by)
         strategies.check(plan, layers, checkpoint.config.num_hidden_layers)
         check_terms(plan, checkpoint.config, student)
         if any(stage.predicts for stage in plan) and not predicts:
@@ -215,63 +196,9 @@ class Distill(TrainingOptions):
         if self.is_done(run):
             return
         with freed_if_nothing_was_made(run):
-            inputs = self._inputs(checkpoint, plan)
+            inputs = inputs_of(self, checkpoint, plan)
             with self.start() as strategy:
                 self._train(run, strategy, plan, taught_by, inputs, snapshots)
-
-    def _plan(
-        self, teacher: MobileBertConfig, student: MobileBertConfig, predicts: bool, taught_by: tuple[int, ...]
-    ) -> tuple[StagePlan, ...]:
-        other_heads = teacher.num_attention_heads != student.num_attention_heads
-        weights = {"attention": 0.0, "relations": 1.0} if other_heads else {}
-        given = {"attention": self.attention_weight, "relations": self.relation_weight}
-        changes: dict[str, Any] = {
-            **weights,
-            **{name: weight for name, weight in given.items() if weight is not None},
-            "relation_heads": self.relation_heads or teacher.num_attention_heads,
-            "whole_text": self.whole_text,
-            "group_by_length": self.group_by_length,
-            "transfer_steps": self.transfer_steps,
-            "distillation_steps": self.distillation_steps,
-            "total_steps": self.total_steps,
-            "transfer_learning_rate": self.transfer_learning_rate,
-            "distillation_learning_rate": self.distillation_learning_rate,
-            "transfer_batch_size": self.transfer_batch_size,
-            "sequence_length": self.sequence_length,
-            "transfer_sequence_length": self.transfer_sequence_length,
-            "moments": self.moments,
-            "initialization": "student" if _is_directory(self.student) else self.initialization,
-            "ground_truth_ratio": self.ground_truth_ratio,
-            "temperature": self.temperature,
-        }
-        optimizer: dict[str, Any] = {"weight_decay": self.weight_decay, "clip_norm": self.clip_norm}
-        if self.optimizer:
-            optimizer["name"] = self.optimizer
-        if self.plan.endswith(".json"):
-            for field in dataclasses.fields(self):
-                if field.name in _SAID_BY_A_FILE and getattr(self, field.name) != field.default:
-                    raise UsageError(
-                        f"--{field.name}: the plan in {self.plan} says it for every stage; change it there"
-                    )
-            stages = plan_file.read(self.plan)
-            if _is_directory(self.student):
-                return strategies.placed(stages, "student")
-            if stages[0].initialization == "student":
-                raise UsageError(
-                    f"{self.plan}: its student begins with weights of its own, which --student={self.student} has not; "
-                    "give a model directory"
-                )
-            return stages
-        options = strategies.TransferOptions.named(
-            self.plan,
-            strategy=self.strategy,
-            batch_size=self.batch_size,
-            layers_per_stage=self.layers_per_stage,
-            compares_embeddings=self.compare_embeddings,
-            optimizer=optimizer,
-            **changes,
-        ).without(self.without)
-        return strategies.plan(options, student.num_hidden_layers, predicts, taught_by)
 
     def _snapshots(self) -> frozenset[int]:
         words = (self.snapshots or "").split(",") if self.snapshots else []
@@ -298,38 +225,6 @@ class Distill(TrainingOptions):
         elif run.changed:
             resuming.check_goes_on(run.directory, plan)
         return run, plan
-
-    def _student_config(self, records: RecordSet, tokenizer: Tokenizer) -> MobileBertConfig:
-        from mobilebert_tf.checkpoints.conversion import open_checkpoint
-        from mobilebert_tf.tasks import pretraining
-
-        if not _is_directory(self.student):
-            return pretraining.config_for(self.student, records, tokenizer)
-        there = open_checkpoint(self.student)
-        pretraining.check_length(there.config, records)
-        if there.architecture.tokenizer is None or there.architecture.tokenizer.vocab != tokenizer.vocab:
-            raise UsageError(f"--student={self.student}: has another vocabulary than the teacher {self.teacher}")
-        return there.config
-
-    def _inputs(self, checkpoint: Checkpoint, plan: tuple[StagePlan, ...]) -> Inputs:
-        """What is read, held against each other before TensorFlow starts."""
-        from mobilebert_tf.data.pretraining_input import load_records
-        from mobilebert_tf.tasks import pretraining
-        from mobilebert_tf.tokenization import Tokenizer
-
-        records = load_records(self.records)
-        if any(name == "next_sentence" for stage in plan for name, _ in stage.losses):
-            pretraining.check_next_sentence(records)
-        tokenizer = checkpoint.architecture.tokenizer
-        if tokenizer is None:
-            raise UsageError(f"{self.teacher}: has no vocab.txt; put the vocabulary it was trained with there")
-        if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
-            raise UsageError(f"{self.records}: made with another vocabulary than the teacher {self.teacher}")
-        config = self._student_config(records, tokenizer)
-        if "opt" in self.without.split(","):
-            config = dataclasses.replace(config, **strategies.WITHOUT_OPT)
-        check_pair(checkpoint.config, config)
-        return Inputs(records, pretraining.load_held_out(self.held_out, config, tokenizer), tokenizer, config)
 
     def _train(
         self,
@@ -429,18 +324,3 @@ class Distill(TrainingOptions):
             f"mobilebert-tf finetune --model={self.output} --train=train.tsv --eval=dev.tsv --output={classifier}"
         )
         print(done_line("distill", run.directory, finetune))
-
-
-def student_config(model: str) -> MobileBertConfig:
-    """That of a preset, a JSON file or a model directory; its vocabulary is not yet the records'. Raises UsageError."""
-    if _is_directory(model):
-        from mobilebert_tf.checkpoints.conversion import open_checkpoint
-
-        return open_checkpoint(model).config
-    if not model.endswith(".json"):
-        return MobileBertConfig.preset(model)
-    return MobileBertConfig.from_dict(read_json(Path(model)), source=model)
-
-
-def _is_directory(model: str) -> bool:
-    return Path(model).is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -74,10 +75,14 @@ class Finetune(TrainingOptions):
         least=3,
     )
     epochs: float | None = option(
-        "passes over the training table; left out: 3, with --quantization_aware 1", default=None, least=0
+        "passes over the training table; left out: as many as make 300 steps, from 3 to 100; with --quantization_aware "
+        "1",
+        default=None,
+        least=0,
     )
     learning_rate: float | None = option(
-        "peak of the schedule: linear warm-up, linear decay; left out: 5e-5, with --quantization_aware 1e-5",
+        "peak of the schedule: linear warm-up, linear decay; left out: by the size of the model, 5e-5 for BERT-base "
+        "and more for smaller ones; with --quantization_aware a fifth of that",
         default=None,
         least=0,
     )
@@ -173,12 +178,16 @@ class Finetune(TrainingOptions):
             )
         return source
 
-    def stage(self, examples: int) -> Stage:
-        """How long to train on so many examples, at which rate."""
+    def stage(self, model: ClassificationModel, examples: int) -> Stage:
+        """How long to train a model on so many examples, at which rate."""
+        from mobilebert_tf.training.recommended import finetuning
         from mobilebert_tf.training.schedules import Schedule
         from mobilebert_tf.training.stage import Stage
 
-        epochs, peak = (1.0, 1e-5) if self.quantization_aware else (3.0, 5e-5)
+        recommended = finetuning(sum(parameters(block) for block in model.encoder.blocks), examples, self.batch_size)
+        epochs, peak = recommended.epochs, recommended.learning_rate
+        if self.quantization_aware:
+            epochs, peak = 1.0, peak / 5
         epochs = epochs if self.epochs is None else self.epochs
         peak = peak if self.learning_rate is None else self.learning_rate
         steps = max(1, int(examples / self.batch_size * epochs))
@@ -203,7 +212,7 @@ class Finetune(TrainingOptions):
             model = ClassificationModel(source.config, len(task.labels), self.seed)
             if not self.from_scratch:
                 copy_encoder(source.model, model)
-        stage = self.stage(len(data.training))
+        stage = self.stage(model, len(data.training))
         features = task.features(data.training, source.tokenizer)
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
         self.loop(run, strategy, stage, objectives.classification(model), model, model.variables, features)
@@ -217,13 +226,18 @@ class Finetune(TrainingOptions):
                 f"finetune: evaluation accuracy {metrics['evaluation']['accuracy']:.1%}, "
                 f"majority class {metrics['evaluation']['majority_accuracy']:.1%}"
             )
+            advice = _if_no_better_than_guessing(metrics["evaluation"], stage)
+            if advice:
+                print(f"finetune: {advice}")
         self.save(run, model, source, task, metrics)
 
     def say_what(self, model: ClassificationModel, data: LabelledData, stage: Stage, start: str) -> None:
         """The first line."""
         print(
             f"finetune: {parameters(model):,} parameters from {start}; {len(data.training):,} examples, "
-            f"{len(data.task.labels)} labels, {stage.steps:,} steps"
+            f"{len(data.task.labels)} labels, {stage.steps:,} steps of {stage.batch_size}"
+            f"{_left_to_us(self.epochs, 'chosen by the size of the table')}, learning rate {stage.schedule.peak:g}"
+            f"{_left_to_us(self.learning_rate, 'chosen by the size of the model')}"
         )
 
     def loop(
@@ -270,3 +284,19 @@ class Finetune(TrainingOptions):
             f"--output={Path(self.output).with_name('export')}"
         )
         print(done_line("finetune", run.directory, export))
+
+
+def _left_to_us(stated: float | None, how: str) -> str:
+    return f" ({how})" if stated is None else ""
+
+
+def _if_no_better_than_guessing(scores: Mapping[str, Any], stage: Stage) -> str:
+    """What to try where the accuracy cannot be told from that of the most frequent class; empty elsewhere."""
+    accuracy, majority = scores["accuracy"], scores["majority_accuracy"]
+    deviation = math.sqrt(majority * (1 - majority) / scores["examples"])
+    if accuracy > majority + 2 * deviation:
+        return ""
+    return (
+        "that is no better than always answering with the most frequent class. Look whether the columns are the right "
+        f"ones; then try --learning_rate={3 * stage.schedule.peak:g}, more --epochs, or more rows"
+    )

@@ -81,7 +81,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
         network = QuantizedNetwork(model, recipe, task.max_seq_length)
     except UsageError as error:
         raise UsageError(f"{command.model}: {error}") from None
-    stage = command.stage(len(data.training))
+    stage = command.stage(model, len(data.training))
     features = task.features(data.training, source.tokenizer)
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
     # Also where a run goes on: what it has learned then takes the place of all this.

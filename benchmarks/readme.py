@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
-from mobilebert_tf.benchmarks import kernels, strategies, transfer
+from mobilebert_tf.benchmarks import kernels, strategies, study_table, transfer
 from mobilebert_tf.benchmarks.records import rates
 
 
@@ -164,10 +164,21 @@ def _strategies(found: Mapping[str, Any]) -> str:
     return _table(strategies.HEAD, strategies.rows(found)) + "\n\n" + note
 
 
+def _study(found: Mapping[str, Any]) -> str:
+    """Medians over runs."""
+    settings, machine = found["settings"], found["made_by"]["machine"]
+    note = (
+        f"Medians; ± is the 95 % interval of the mean over runs, p a paired t-test against “{settings['baseline']}”; "
+        f"{machine['cores']} cores."
+    )
+    return _table(study_table.head(found), study_table.rows(found)) + "\n\n" + note
+
+
 TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
     "strategies": _strategies,
+    "shape": _study,
     "records": _records,
     "training": _training,
     "aware": _training,

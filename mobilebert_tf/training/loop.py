@@ -248,7 +248,10 @@ def compile_stage(
             gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, [tf.convert_to_tensor(g) for g in gradients])
         learning_rate = stage.schedule.at(step)
         norm = optimizer.apply(gradients, learning_rate, step)
-        return {**scalars, "learning_rate": learning_rate, "gradient_norm": norm}
+        seen = {"learning_rate": learning_rate, "gradient_norm": norm}
+        if "input_mask" in batch:  # all replicas' word pieces, so that the mean over replicas is the batch's number
+            seen["word_pieces"] = tf.reduce_sum(batch["input_mask"]) * strategy.num_replicas_in_sync
+        return {**scalars, **seen}
 
     def one_step_everywhere(iterator: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:
         scalars = strategy.run(one_step, args=(next(iterator), step))

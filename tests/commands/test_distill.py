@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mobilebert_tf import cli, load_model_directory
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.transfer import plan_file, strategies
 
@@ -30,7 +32,6 @@ def preset(made: Path, place: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     "change, said",
     [
-        ({"num_attention_heads": 2}, "num_attention_heads is 4 in the teacher and 2 in the student"),
         ({"hidden_size": 64}, "hidden_size is 32 in the teacher and 64 in the student"),
         ({"embedding_size": 8}, "embedding_size is 16 in the teacher and 8 in the student"),
         ({"max_position_embeddings": 16}, "examples have 32 pieces, the model's position table 16"),
@@ -43,6 +44,47 @@ def test_networks_that_do_not_fit(
 ) -> None:
     assert said in complain(*distill(made, tmp_path / "x", student=preset(made, tmp_path, **change)))
     assert not (tmp_path / "x" / "checkpoints").exists()
+
+
+def test_attention_of_other_heads_and_relations_that_do_not_divide(
+    made: Path, tmp_path: Path, complain: Complain
+) -> None:
+    student = preset(made, tmp_path, num_attention_heads=2)
+    said = complain(*distill(made, tmp_path / "x", student=student, attention_weight=1))
+    assert "attention transfer needs equally many heads, the teacher has 4 and the student 2" in said
+    said = complain(*distill(made, tmp_path / "x", student=student, relation_heads=3))
+    assert "3 relation heads do not divide the widths inside a block, 16 and 16" in said
+    assert not (tmp_path / "x").exists()
+
+
+def test_other_heads_are_compared_by_relations_and_the_student_goes_on(
+    made: Path, tmp_path: Path, complain: Complain
+) -> None:
+    """Two updates, a snapshot after the first; then two more from the student that they made."""
+    words = {"strategy": "auxiliary", "total_steps": 2, "batch_size": 4, "steps_per_call": 1}
+    first = {**words, "held_out": made / "records", "group_by_length": "true", "whole_text": "false", "snapshots": "1"}
+    student = preset(made, tmp_path, num_attention_heads=2)
+    assert cli.run(distill(made, tmp_path / "one", student=student, **first)) == 0
+    layers = json.loads((tmp_path / "one" / "layers.json").read_text())["layers"]
+    assert [sorted(set(row) - {"layer", "teacher", "student"}) for row in layers[1:]] == 2 * [
+        ["feature_map", "relations"]
+    ]
+    assert not (tmp_path / "one" / "attention.json").exists()
+    early, late = (load_model_directory(tmp_path / "one" / place).model for place in ("snapshots/1", "."))
+    changed = [not np.array_equal(a, b) for a, b in zip(early.trainable_weights, late.trainable_weights, strict=True)]
+    assert any(changed)
+    flags = {**words, "distillation_learning_rate": 0.0}
+    assert "no part of the student has a learning rate" in complain(
+        *distill(made, tmp_path / "two", student=tmp_path / "one", **flags)
+    )
+    assert cli.run(distill(made, tmp_path / "two", student=tmp_path / "one", **words, optimizer="lamb")) == 0
+    plan = json.loads((tmp_path / "two" / "stages.json").read_text())
+    assert plan[0]["initialization"] == "student"
+    there = load_model_directory(tmp_path / "two").model
+    # Two updates at the rate of 1.5e-3 move no weight far from where the student was.
+    for before, after in zip(late.trainable_weights, there.trainable_weights, strict=True):
+        assert np.abs(np.asarray(before) - np.asarray(after)).max() < 0.02
+    assert "snapshots=0: must be steps" in complain(*distill(made, tmp_path / "three", snapshots="0"))
 
 
 def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> None:
@@ -69,7 +111,7 @@ def test_plans(made: Path, tmp_path: Path, complain: Complain) -> None:
 
     assert "stage transfer_1 trains nothing" in said(transfer_learning_rate=0)
     assert "stage distillation trains nothing" in said(distillation_learning_rate=0)
-    assert "leaves nothing to compare" in said(without="feature_maps,attention")
+    assert "leave nothing to compare" in said(without="feature_maps,attention")
     assert "'fmt' is unknown; there are feature_maps" in said(without="fmt")
     assert "--total_steps=2: the plan has 3 stages" in said(total_steps=2)
     assert "there are default, paper, google, tf_models" in said(plan="mine")

@@ -178,7 +178,6 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
     "strategies": _strategies,
-    "shape": _study,
     "records": _records,
     "training": _training,
     "aware": _training,

@@ -227,9 +227,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         use_bottleneck_attention=True, key_query_shared_bottleneck=False, num_feedforward_networks=2
     ),
     "mobilebert_without_opt": dict(hidden_act="gelu_tanh", normalization_type="layer_norm"),
-    # For plain BERT teachers of this width between blocks, such as all-MiniLM-L6-v2.
+    # For plain BERT teachers of this width between blocks, such as all-MiniLM-L6-v2. Heads of 32: kernels are slow
+    # for narrower ones, and float16 is coarse there. Chosen by benchmarks/studies/shape.json.
     "mobilebert_mini": dict(
-        hidden_size=384, intra_bottleneck_size=96, intermediate_size=384, num_attention_heads=12, num_hidden_layers=6
+        hidden_size=384,
+        intra_bottleneck_size=128,
+        num_attention_heads=4,
+        intermediate_size=512,
+        num_feedforward_networks=2,
+        num_hidden_layers=6,
     ),
     "bert_base": _BERT_BASE,
     "bert_large": dict(

@@ -177,7 +177,7 @@ class _Run:
                 if done % measure_every == 0 or done == stage.steps:
                     row |= self._held_out()
                 log.write(stage, done, row)
-                progress.update(done, row["loss"])
+                progress.update(done, row["loss"], row.get("word_pieces"))
                 self._write_snapshot(done)
                 # All stop at the same step; a signal that came just now waits for the next call.
                 stopped_by = (stop.signal or "another worker") if asked_to_stop else None

@@ -21,8 +21,8 @@ class Progress:
         if shown and sys.stderr.isatty():
             self.bar = tqdm.tqdm(total=steps, initial=done, desc=name, unit="step", dynamic_ncols=True, leave=True)
 
-    def update(self, done: int, loss: float) -> None:
-        """Say that `done` steps of the stage are finished."""
+    def update(self, done: int, loss: float, word_pieces: float | None = None) -> None:
+        """Say that `done` steps of the stage are finished; each read so many word pieces, if that is known."""
         if not self.shown:
             return
         if self.bar is not None:
@@ -35,8 +35,9 @@ class Progress:
             rate = (done - self.first) / max(now - self.began, 1e-9)
             left = (self.steps - done) / rate if rate else 0.0
             tail = f"ETA {_clock(left)}" if done < self.steps else f"took {_clock(now - self.began)}"
+            pieces = f", {rate * word_pieces:,.0f} word pieces/s" if word_pieces else ""
             print(
-                f"  {self.name}: step {done}/{self.steps}, loss {loss:.4f}, {rate:.2f} steps/s, {tail}",
+                f"  {self.name}: step {done}/{self.steps}, loss {loss:.4f}, {rate:.2f} steps/s{pieces}, {tail}",
                 file=sys.stderr,
                 flush=True,
             )

@@ -26,7 +26,7 @@ def finetuning(block_weights: int, examples: int, batch_size: int) -> Recommenda
     """A rate that falls with the root of the model's size, and passes enough for LEAST_STEPS updates.
 
     Thin networks need, and bear, larger steps: a product of 96 channels changes by less than one of 768 when each of
-    its weights moves as far. BERT-large gets 2.7e-5, BERT-base 5e-5, MobileBERT 1.0e-4, mobilebert_mini 2.7e-4, the
+    its weights moves as far. BERT-large gets 2.7e-5, BERT-base 5e-5, MobileBERT 1.0e-4, mobilebert_mini 2.6e-4, the
     demo's student 1e-3. Adam's steps are as long as the rate, whatever the gradients are, so the size of the
     model is all that it depends on.
 

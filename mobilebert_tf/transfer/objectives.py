@@ -120,20 +120,20 @@ def layer_terms(
 ) -> dict[int, dict[str, Any]]:
     """The terms called `names` of each pair of layers, by the student's layer."""
     total = _count(mask)
-
-    def term(name: str, ours: int, theirs: int) -> Any:
-        of = LAYER_TERMS[name].of
-        below = 0 if LAYER_TERMS[name].of_blocks else 1  # the embeddings' output is the first feature map
-        sides = keras.tree.map_structure(ops.stop_gradient, wanted[of][theirs + below]), given[of][ours + below]
-        more = {"heads": relation_heads} if name == "relations" else {}
-        return getattr(losses, name)(*sides, mask, total, **more)
-
-    return {
-        ours: {
-            name: term(name, ours, theirs) for name in names if ours != EMBEDDINGS or not LAYER_TERMS[name].of_blocks
-        }
-        for ours, theirs in pairs
-    }
+    found: dict[int, dict[str, Any]] = {}
+    for ours, theirs in pairs:
+        # The embeddings' output is the first feature map.
+        maps = ops.stop_gradient(wanted["feature_maps"][theirs + 1]), given["feature_maps"][ours + 1]
+        channels = [losses.Channels(feature_map) for feature_map in maps]
+        found[ours] = {}
+        for name in names:
+            of, more = LAYER_TERMS[name].of, {"heads": relation_heads} if name == "relations" else {}
+            if not LAYER_TERMS[name].of_blocks:
+                found[ours][name] = getattr(losses, name)(*channels, mask, total)
+            elif ours != EMBEDDINGS:
+                sides = keras.tree.map_structure(ops.stop_gradient, wanted[of][theirs]), given[of][ours]
+                found[ours][name] = getattr(losses, name)(*sides, mask, total, **more)
+    return found
 
 
 def by_name(by_layer: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

@@ -38,4 +38,5 @@ def finetuning(block_weights: int, examples: int, batch_size: int) -> Recommenda
     rate = REFERENCE_RATE * math.sqrt(REFERENCE_WEIGHTS / max(block_weights, 1))
     epochs = LEAST_STEPS * batch_size / max(examples, 1)
     digits = -math.floor(math.log10(rate)) + 1  # two that count: it is printed, and typed again
-    return Recommendation(round(rate, digits), round(min(max(epochs, LEAST_EPOCHS), MOST_EPOCHS), 1))
+    epochs = math.ceil(10 * min(max(epochs, LEAST_EPOCHS), MOST_EPOCHS)) / 10
+    return Recommendation(round(rate, digits), epochs)

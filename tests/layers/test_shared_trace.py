@@ -27,8 +27,8 @@ def step(encoder):
         return output, tape.gradient(loss, weights)
 
     concrete = function.get_concrete_function()
-    calls = sum("Partitioned" in op.type for op in concrete.graph.get_operations())
-    return *concrete(), encoder.generator.state.numpy(), calls
+    products = sum(op.type == "MatMul" for op in concrete.graph.get_operations())
+    return *concrete(), encoder.generator.state.numpy(), products
 
 
 @pytest.mark.parametrize("preset", ["debug_teacher", "debug_student"])
@@ -39,11 +39,11 @@ def test_one_function_computes_what_the_blocks_compute(preset):
     for weight in encoder.trainable_weights:
         weight.assign(weight + 0.1 * np.random.default_rng(1).standard_normal(weight.shape))
     begin = encoder.generator.state.numpy()
-    output, gradients, state, calls = step(encoder)
+    output, gradients, state, products = step(encoder)
     encoder.generator.state.assign(begin)
     encoder.run_block = lambda block, *inputs, training: block(*inputs, training=training)
-    expected, expected_gradients, expected_state, no_calls = step(encoder)
-    assert calls > 0 and no_calls == 0
+    expected, expected_gradients, expected_state, all_products = step(encoder)
+    assert products < all_products / 3  # those of the blocks stand in the function, once
     np.testing.assert_array_equal(state, expected_state)
     assert not np.array_equal(state, begin)
     # The same operations, fused by oneDNN in another way: a few float32 roundings.

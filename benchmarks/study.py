@@ -63,7 +63,7 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Study:
-    """What a study file says."""
+    """The content of a study file."""
 
     about: str
     chain: Mapping[str, Step]

@@ -17,7 +17,7 @@ SUMS = "SHA256SUMS"
 
 
 def names() -> list[str]:
-    """Of the models that this installation has."""
+    """Names of the models in this installation, sorted."""
     return sorted(file.parent.name for file in PLACE.glob(f"*/{SUMS}"))
 
 

@@ -1,4 +1,4 @@
-"""What a `distill` command line means before anything is built: its student, its plan of stages, its inputs."""
+"""The student, the plan of stages and the inputs of a `distill` command line, before anything is built."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Inputs(NamedTuple):
-    """What a distillation reads beside its teacher, and the student that fits to it."""
+    """Records and tokenizer of one distillation, and the configuration of its student."""
 
     records: RecordSet
     held_out: RecordSet | None
@@ -40,7 +40,7 @@ _SAID_BY_A_FILE = (
 
 
 def student_config(model: str) -> MobileBertConfig:
-    """That of a preset, a JSON file or a model directory; its vocabulary is not yet the records'. Raises UsageError."""
+    """The configuration of a preset, a JSON file or a model directory, with its own vocabulary size. Raises UsageError."""
     if goes_on(model):
         from mobilebert_tf.checkpoints.conversion import open_checkpoint
 
@@ -116,7 +116,7 @@ def plan_of(
 
 
 def inputs_of(command: Distill, checkpoint: Checkpoint, plan: tuple[StagePlan, ...]) -> Inputs:
-    """What is read, held against each other before TensorFlow starts. Raises UsageError."""
+    """Read the inputs and check them against each other before TensorFlow starts. Raises UsageError."""
     from mobilebert_tf.data.pretraining_input import load_records
     from mobilebert_tf.tasks import pretraining
     from mobilebert_tf.tokenization import Tokenizer

@@ -40,7 +40,7 @@ _SAID_BY_A_FILE = (
 
 
 def student_config(model: str) -> MobileBertConfig:
-    """The configuration of a preset, a JSON file or a model directory, with its own vocabulary size. Raises UsageError."""
+    """The configuration of a preset, a JSON file or a model directory. Raises UsageError."""
     if goes_on(model):
         from mobilebert_tf.checkpoints.conversion import open_checkpoint
 

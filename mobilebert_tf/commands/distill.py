@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mobilebert_tf import atomic
 from mobilebert_tf.commands.distillation import Inputs, inputs_of, plan_of, student_config
@@ -15,9 +15,6 @@ from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
 from mobilebert_tf.transfer import plan_file, plan_table, resuming, strategies
 from mobilebert_tf.transfer.pairing import check_terms
 from mobilebert_tf.transfer.strategies import StagePlan
-
-if TYPE_CHECKING:
-    pass
 
 _PLANS_OWN = "; left out: the plan's"
 

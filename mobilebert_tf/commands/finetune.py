@@ -291,7 +291,7 @@ def _left_to_us(stated: float | None, how: str) -> str:
 
 
 def _if_no_better_than_guessing(scores: Mapping[str, Any], stage: Stage) -> str:
-    """What to try where the accuracy cannot be told from that of the most frequent class; empty elsewhere."""
+    """Advice for an accuracy that cannot be told from that of the most frequent class; empty for a better one."""
     accuracy, majority = scores["accuracy"], scores["majority_accuracy"]
     deviation = math.sqrt(majority * (1 - majority) / scores["examples"])
     if accuracy > majority + 2 * deviation:

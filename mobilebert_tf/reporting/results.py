@@ -69,7 +69,7 @@ class LayerComparison:
     teacher: Moments | None
     student: Moments | None
     distances: Mapping[str, float]
-    """By the names in `transfer.terms.MEASURED`, as far as they were measured."""
+    """Measured distances by their names in `transfer.terms.MEASURED`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -101,7 +101,7 @@ def _held_out_rows(student: Training, teacher: Training | None) -> list[dict[str
 
 
 def _distance_columns(student: Training) -> list[dict[str, str]]:
-    """Of the table of layers: each term that was measured, with its heading and how it is measured."""
+    """Columns of the table of layers: each measured term with its heading and its measure."""
     measured = {name for layer in student.layers for name in layer.distances}
     columns = []
     for name, title in MEASURED.items():

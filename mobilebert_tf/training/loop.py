@@ -47,7 +47,7 @@ class Snapshots:
     """Moments of a stage at which the model is written as it is, to be scored or used on its own."""
 
     steps: frozenset[int]
-    """Of the stage, each rounded up to whole calls."""
+    """Steps of the stage, each rounded up to whole calls."""
     write: Callable[[int], None]
     """Called with the step."""
 

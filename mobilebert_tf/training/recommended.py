@@ -16,7 +16,7 @@ LEAST_EPOCHS, MOST_EPOCHS = 3.0, 100.0
 
 @dataclasses.dataclass(frozen=True)
 class Recommendation:
-    """What to fine-tune with."""
+    """Settings of a fine-tuning."""
 
     learning_rate: float
     epochs: float

@@ -104,7 +104,7 @@ def relations(teacher, student, mask, total=None, heads: int = 1):
 
 
 def _dot_products(vectors, heads: int):
-    """Of all tokens with each other, scaled by the root of the width: [B, T, W] -> [B, heads, T, T]."""
+    """Dot products of all tokens with each other, over the root of their width: [B, T, W] -> [B, heads, T, T]."""
     batch, length, width = ops.shape(vectors)
     split = ops.transpose(ops.reshape(vectors, (batch, length, heads, width // heads)), (0, 2, 1, 3))
     scaled = split * (width // heads) ** -0.5

@@ -33,6 +33,7 @@ import numpy as np
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.names import distinct_names, plain_name
 
 Flags = Mapping[str, Any]
 
@@ -77,7 +78,7 @@ def read(path: str) -> Study:
     """The study in a JSON file.
 
     Raises:
-      UsageError: it is missing, no JSON, or a name in it is unknown.
+      UsageError: it is missing, no JSON, or a name in it is unknown or can be no directory's.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -92,7 +93,12 @@ def read(path: str) -> Study:
         raise UsageError(f"--study={path}: no such file") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"--study={path}: is no study ({error})") from None
+    for name in study.chain:
+        plain_name(name, f"{path}: name of a step, and so of a directory")
+    distinct_names([_slug(name) or name for name in study.variants], f"{path}: directories of variants")
     for variant, changes in study.variants.items():
+        if not _slug(variant):
+            raise UsageError(f"{path}: variant {variant!r}: has no letter or digit to call its directory by")
         for step in changes:
             if step not in study.chain:
                 raise UsageError(f"{path}: variant {variant!r}: there is no step {step!r}")

@@ -44,6 +44,8 @@ def check(directory: Path, name: str) -> dict[str, Any]:
         contract = json.loads((directory / name).read_bytes())
         oldest = contract["runtime"]["oldest"]
         too_old = release is not None and release < tuple(map(int, oldest.split(".")))
+        if contract["file"]["name"] != (own := f"{name.split('.contract.json')[0]}.tflite"):
+            raise _WrongError(f"its contract is that of {contract['file']['name']!r}, not of {own}")
         _check_files(directory, contract)
         ran_on += ", " + _check_ids(directory, contract)
         said = _run(directory / contract["file"]["name"], contract)
@@ -63,7 +65,10 @@ def check(directory: Path, name: str) -> dict[str, Any]:
 def _check_files(directory: Path, contract: Mapping[str, Any]) -> None:
     text, answer = contract["text"], contract["answer"]
     for which in (contract["file"], text["vocabulary"], answer["labels_file"]):
-        content = (directory / which["name"]).read_bytes() if (directory / which["name"]).is_file() else b""
+        # A name that leads elsewhere is none of the directory's.
+        if which["name"] not in {path.name for path in directory.iterdir() if path.is_file()}:
+            raise _WrongError(f"its contract names {which['name']!r}, which is no file of this directory")
+        content = (directory / which["name"]).read_bytes()
         if (len(content), hashlib.sha256(content).hexdigest()) != (which["bytes"], which["sha256"]):
             raise _WrongError(f"{which['name']} is not the one that it was exported with")
     pieces = _lines(directory / text["vocabulary"]["name"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.names import plain_name
 
 PRODUCTS = ("FULLY_CONNECTED",)
 """Operators that multiply with weights."""
@@ -256,8 +257,7 @@ def _read(path: Path) -> list[Recipe]:
 
 def _recipe(path: Path, content: Any) -> Recipe:
     values = _fields(path, "a recipe", Recipe, content)
-    if not re.fullmatch(r"\w[\w.-]*", str(values.get("name", ""))):
-        raise UsageError(f"{path}: a recipe needs a name of letters, digits, _, - and .; it names the file")
+    plain_name(values.get("name"), f"{path}: name of a recipe, and so of its file")
     if values["name"] in RECIPES:
         raise UsageError(f"{path}: {values['name']!r} is a recipe already; choose another name")
     gate = _fields(path, f"the gate of {values['name']}", Gate, values.pop("gate", {}))

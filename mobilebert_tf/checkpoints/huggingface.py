@@ -25,6 +25,7 @@ from mobilebert_tf.checkpoints.huggingface_config import CLASSES, from_huggingfa
 from mobilebert_tf.checkpoints.names import Weight, weights
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.names import plain_name
 from mobilebert_tf.tasks.files import read_json, read_labels
 from mobilebert_tf.tokenizer_files import HUGGINGFACE, read_tokenizer, write_huggingface_tokenizer
 
@@ -194,8 +195,7 @@ def _files(path: Path) -> list[Path]:
         raise UsageError(f"{path / INDEX}: has no weight_map from tensors to files")
     files = []
     for name in sorted(set(weight_map.values())):
-        if name in ("", ".", "..") or Path(name).name != name or "\\" in name:
-            raise UsageError(f"{path / INDEX}: {name!r} is no file of this directory")
+        plain_name(name, f"{path / INDEX}: weight_map")
         if not (path / name).exists():
             raise UsageError(f"{path / name}: missing, {INDEX} names it")
         files.append(path / name)

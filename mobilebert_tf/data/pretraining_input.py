@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_tf import provenance, run_directory
 from mobilebert_tf.data import records
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.names import plain_name
 from mobilebert_tf.tokenization import read_vocab
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
     vocab = directory / "vocab.txt"
     try:
         found = RecordSet(
-            files=tuple(directory / name for name in index["files"]),
+            files=tuple(directory / plain_name(name, f"{index_path}: files") for name in index["files"]),
             count=index["examples"],
             features={name: records.Feature(**feature) for name, feature in index["features"].items()},
             masking=index["masking"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +20,7 @@ class Checkpoints:
     previous one in force.
 
     Raises:
-      UsageError: the list of checkpoints in `directory` is damaged.
+      UsageError: the list of checkpoints in `directory` is damaged, or names files elsewhere.
     """
 
     def __init__(self, directory: Path, groups: Mapping[str, Sequence[tf.Variable]], keep: int):
@@ -27,6 +29,7 @@ class Checkpoints:
         state = tf.train.Checkpoint(step=self.step, **{name: list(group) for name, group in groups.items()})
         self._state = state
         try:
+            self._check_names()
             self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=keep)
         except (tf.errors.OpError, ValueError) as error:
             raise self._damaged(directory / "checkpoint", error) from error
@@ -53,6 +56,17 @@ class Checkpoints:
             # IndexError: how TensorFlow's reader reports a file that ends too early.
             raise self._damaged(latest, error) from error
         return int(self.step.numpy())
+
+    def _check_names(self) -> None:
+        """Raise UsageError if the list names other files than this stage's: TensorFlow would read and delete those."""
+        state = tf.train.get_checkpoint_state(str(self.directory))
+        for path in [state.model_checkpoint_path, *state.all_model_checkpoint_paths] if state else []:
+            place, name = os.path.split(path)
+            if place != str(self.directory) or not re.fullmatch(r"ckpt-\d+", name):
+                raise UsageError(
+                    f"{self.directory / 'checkpoint'}: names {path}, which is no checkpoint of this stage; "
+                    f"delete {self.directory} to redo it"
+                )
 
     def _damaged(self, place: Path | str, error: Exception) -> UsageError:
         reason = str(error).strip().splitlines()[0][:200]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.names import distinct_names, plain_name
 from mobilebert_tf.transfer.strategies import StagePlan, placed
 from mobilebert_tf.transfer.terms import TERMS
 
@@ -26,7 +27,8 @@ def read(path: str | Path) -> tuple[StagePlan, ...]:
     follow from the order.
 
     Raises:
-      UsageError: the file is missing or no JSON, or a stage has an unknown field or a value of another type.
+      UsageError: the file is missing or no JSON, or a stage has an unknown field, a value of another
+        type, or a name that is no plain one or another stage's.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -45,10 +47,12 @@ def read(path: str | Path) -> tuple[StagePlan, ...]:
         if isinstance(schedule, dict):
             value = {**value, "schedule": {**schedule, "steps": value.get("steps")}}
         stage = _read(StagePlan, {**value, "index": number}, where)
+        plain_name(stage.name, f"{where}: name")
         unknown = [name for name, _ in stage.losses if name not in TERMS]
         if unknown:
             raise UsageError(f"{where}: no loss is called {unknown[0]!r}; there are {', '.join(TERMS)}")
         stages.append(stage)
+    distinct_names([stage.name for stage in stages], f"{path}: stages")
     return placed(stages, stages[0].initialization)
 
 

@@ -42,6 +42,9 @@ def content() -> dict:
         ({"variants": {"slow": {"other": {}}}}, "variant 'slow': there is no step 'other'"),
         ({"figures": {"x": {"step": "other", "at": "y"}}}, "figure 'x': there is no step 'other'"),
         ({"chain": 3}, "is no study"),
+        ({"chain": {"../../x": {"command": "vocab", "flags": {}}}}, "'../../x' is no plain name"),
+        ({"variants": {"slow": {}, "a b": {}, "A-B": {}}}, "two are called 'a-b'"),
+        ({"variants": {"slow": {}, "+": {}}}, "variant '\\+': has no letter or digit"),
         ({"repetitions": 3}, "is no study"),
     ],
 )

@@ -108,6 +108,16 @@ def test_damaged_index_of_records(index: str, made: Path, tmp_path: Path, compla
     assert "records.json: does not describe records" in line
 
 
+def test_records_that_lie_elsewhere(made: Path, tmp_path: Path, complain: Complain) -> None:
+    """Files of another directory, right in size and number."""
+    shutil.copytree(made / "records", tmp_path / "records")
+    index = json.loads((made / "records" / "records.json").read_text())
+    index["files"] = {f"../records/{name}": file for name, file in index["files"].items()}
+    (tmp_path / "records" / "records.json").write_text(json.dumps(index))
+    line = complain(*pretrain(made, tmp_path / "output", records=tmp_path / "records"))
+    assert "records.json: files: '../records/records-00000-of-" in line and "is no plain name" in line
+
+
 @pytest.mark.parametrize("record", ["[]", "{}", '{"identity": {}}', "no JSON"])
 def test_damaged_record_of_a_run(record: str, made: Path, tmp_path: Path, complain: Complain) -> None:
     (tmp_path / "run.json").write_text(record)

@@ -126,6 +126,28 @@ def test_plans(made: Path, tmp_path: Path, complain: Complain) -> None:
     assert not (tmp_path / "x" / "checkpoints").exists()
 
 
+def test_stages_whose_names_lead_out(made: Path, tmp_path: Path, complain: Complain) -> None:
+    """Neither a new run writes there, nor does one from elsewhere delete there."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "file").write_text("precious")
+    stages = plan_file.text_of(strategies.plan(strategies.TransferOptions(), 2))
+    stages[1]["name"] = str(mine)
+    plan, output = tmp_path / "plan.json", tmp_path / "x"
+    plan.write_text(json.dumps(stages))
+    assert f"stage 2: name: '{mine}' is no plain name" in complain(*distill(made, output, plan=plan))
+    assert not output.exists()
+    # As if someone else's run directory had such a plan.
+    done = tmp_path / "done"
+    words = {"strategy": "auxiliary", "total_steps": 1, "batch_size": 4, "steps_per_call": 1}
+    assert cli.run(distill(made, done, **words)) == 0
+    (stage,) = json.loads((done / "stages.json").read_text())
+    (done / "stages.json").write_text(json.dumps([stage, {**stage, "name": str(mine)}]))
+    said = complain(*distill(made, done, **words, redo_stage=stage["name"]))
+    assert "is no plain name" in said
+    assert [path.name for path in mine.iterdir()] == ["file"]
+
+
 def test_a_teacher_without_heads_cannot_follow_a_plan_that_needs_them(
     made: Path, tmp_path: Path, complain: Complain
 ) -> None:

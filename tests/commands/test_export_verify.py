@@ -154,7 +154,15 @@ CONTRACT = "float32.contract.json"
         (change(CONTRACT, "examples.0.probabilities.0", 0.5), "wrong", "the probabilities of"),
         (change(CONTRACT, "examples.0.answer", "ugly"), "wrong", "is not 'ugly'"),
         (change(CONTRACT, "answer", None), "wrong", "does not have the form of one (KeyError('answer'))"),
-        (change(CONTRACT, "file.name", "labels.txt"), "wrong", "labels.txt is not the one"),
+        (change(CONTRACT, "file.name", "labels.txt"), "wrong", "is that of 'labels.txt', not of float32.tflite"),
+        (
+            lambda place: (
+                (place.parent / "vocab.txt").write_bytes((place / "vocab.txt").read_bytes()),
+                change(CONTRACT, "text.vocabulary.name", "../vocab.txt")(place),
+            ),
+            "wrong",
+            "names '../vocab.txt', which is no file of this directory",
+        ),
         (use_newer_operators, "refused", "should run it (Didn't find op for builtin opcode"),
     ],
 )

@@ -167,6 +167,24 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["../../../mine/ckpt-1", "*", "ckpt-*"])
+def test_a_list_of_checkpoints_that_leads_elsewhere(name, tmp_path):
+    """TensorFlow deletes what the list names once newer checkpoints are there."""
+    fit(tmp_path / "run", steps=10)
+    mine = tmp_path / "mine" / "ckpt-1.index"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    stage = tmp_path / "run" / "checkpoints" / "00-fit"
+    stamps = "all_model_checkpoint_timestamps: 2e9\n" * 2
+    (stage / "checkpoint").write_text(
+        f'model_checkpoint_path: "ckpt-10"\nall_model_checkpoint_paths: "{name}"\n'
+        f'all_model_checkpoint_paths: "ckpt-10"\n{stamps}last_preserved_timestamp: 1e9\n'
+    )
+    with pytest.raises(UsageError, match="which is no checkpoint of this stage"):
+        fit(tmp_path / "run", steps=40)
+    assert mine.read_text() == "mine" and (stage / "ckpt-10.index").exists()
+
+
 REPLICAS = """
 import sys
 import numpy as np, tensorflow as tf

@@ -55,6 +55,10 @@ def test_a_stage_can_say_other_than_its_neighbours(tmp_path):
         (lambda s: [s[0] | {"pairs": [[1, 2, 3]]}], "stage 1: pairs: must have 2 values"),
         (lambda s: [s[0] | {"optimizer": {"nme": "lamb"}}], "stage 1: optimizer: unknown field 'nme'"),
         (lambda s: [{k: v for k, v in s[0].items() if k != "trains"}], "stage 1: has no 'trains'"),
+        (lambda s: [s[0], s[1] | {"name": "/tmp/elsewhere"}], "stage 2: name: '/tmp/elsewhere' is no plain name"),
+        (lambda s: [s[0], s[1] | {"name": "../../elsewhere"}], "stage 2: name: '../../elsewhere' is no plain name"),
+        (lambda s: [s[0], s[1] | {"name": ""}], "stage 2: name: '' is no plain name"),
+        (lambda s: [s[0], s[1] | {"name": s[0]["name"]}], "stages: two are called 'transfer_1'"),
     ],
 )
 def test_what_is_no_plan_is_refused(change, said, tmp_path):

@@ -1,0 +1,38 @@
+"""Names that files give to other files and directories: the one rule that keeps them in their directory."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mobilebert_tf.errors import UsageError
+
+# No separator, no leading dot (hidden files, `..`) or dash (flags), no sign that a pattern of file names understands.
+_PLAIN = re.compile(r"\w[\w.+-]{0,99}")
+
+
+def plain_name(name: Any, where: str) -> str:
+    """`name`, once it is known to be a name that can be joined to a path and stays there.
+
+    Args:
+      where: file and field that the name comes from, for the message.
+
+    Raises:
+      UsageError: it is something else, such as a path.
+    """
+    if isinstance(name, str) and _PLAIN.fullmatch(name):
+        return name
+    shown = repr(name) if len(repr(name)) <= 120 else f"{repr(name)[:100]}..."
+    raise UsageError(
+        f"{where}: {shown} is no plain name; give one of letters, digits, _ - . and +, up to 100 characters, that "
+        "begins with a letter, a digit or _"
+    )
+
+
+def distinct_names(names: list[str], where: str) -> None:
+    """Raise UsageError if two of `names` would be one directory, also where capitals make no difference."""
+    seen: set[str] = set()
+    for name in names:
+        if name.casefold() in seen:
+            raise UsageError(f"{where}: two are called {name!r}; give each a name of its own")
+        seen.add(name.casefold())

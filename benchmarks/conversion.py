@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from mobilebert_tf import child_process
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.checkpoints.checkpoint import Architecture, Checkpoint
 from mobilebert_tf.checkpoints.conversion import WORLDS
@@ -73,7 +73,7 @@ def _convert(source: Path, output: Path, to: str) -> dict[str, Any]:
     flags = [f"--input={source}", f"--output={output}", f"--to={to}"]
     start = time.perf_counter()
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.one_conversion", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = child_process.run(command)
     seconds = time.perf_counter() - start
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -6,19 +6,17 @@ import dataclasses
 import json
 import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import provenance
-from mobilebert_tf.benchmarks import one_file
+from mobilebert_tf import child_process, provenance
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.benchmarks.texts import Texts
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export.runtime import check_is_tflite, load_interpreter
+from mobilebert_tf.export.runtime import check_is_tflite
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +51,7 @@ def measure(
     paths = [Path(file) for file in files]
     for path in paths:
         check_is_tflite(path)
-    shares = {path: texts.shares(lengths_of(path)) for path in paths} if texts else {}
+    shares = {path: texts.shares(signatures_of(path)) for path in paths} if texts else {}
     turns = [
         (path, length)
         for _ in range(settings.rounds)
@@ -79,9 +77,15 @@ def measure(
     return subjects
 
 
-def lengths_of(path: Path) -> list[int]:
-    """T of every signature of a file."""
-    return sorted(one_file.signatures(str(path), load_interpreter(path, 1)))
+def signatures_of(path: Path) -> dict[int, str | None]:
+    """Names of a file's signatures by T, shortest first; as `one_file.signatures`, in a process of its own.
+
+    Raises:
+      UsageError: the file is none, or has other inputs than ids, mask and segments.
+      FailedError: the process died.
+    """
+    check_is_tflite(path)
+    return {int(length): name for length, name in _ask(path, {"path": str(path)})["signatures"]}
 
 
 def _mean(processes: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> dict[str, Any]:
@@ -102,15 +106,17 @@ def _names(paths: Sequence[Path]) -> dict[Path, str]:
 
 def _run_process(path: Path, settings: Settings) -> dict[str, Any]:
     order = {"path": str(path), **{k: v for k, v in dataclasses.asdict(settings).items() if k != "rounds"}}
-    done = subprocess.run(
-        [sys.executable, "-m", "mobilebert_tf.benchmarks.one_file", json.dumps(order)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return _ask(path, order)
+
+
+def _ask(path: Path, order: Mapping[str, Any]) -> dict[str, Any]:
+    done = child_process.run([sys.executable, "-m", "mobilebert_tf.benchmarks.one_file", json.dumps(order)])
     if done.returncode == 2:
         raise UsageError(done.stdout.strip())
+    if done.returncode < 0:
+        how = child_process.ending(done.returncode)
+        raise FailedError(f"{path}: the runtime crashed on it ({how}); the file is damaged, export it again")
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        last = (done.stderr.strip().splitlines() or [child_process.ending(done.returncode)])[-1]
         raise FailedError(f"{path}: the process that measured it died ({last})")
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import provenance
-from mobilebert_tf.benchmarks.one_file import signatures
+from mobilebert_tf.benchmarks.host import signatures_of
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.benchmarks.texts import Texts
 from mobilebert_tf.benchmarks.training import output_of
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export.runtime import load_interpreter
 
 
 def measure(
@@ -72,7 +71,7 @@ class _Chosen:
 
 
 def _signatures(file: Path, sequence_length: int | None, texts: Texts | None) -> _Chosen:
-    names = signatures(str(file), load_interpreter(file, 1))
+    names = signatures_of(file)
     if texts:
         return _Chosen(texts.shares(names), names)
     length = max(names) if sequence_length is None else sequence_length

@@ -10,14 +10,13 @@ import dataclasses
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import provenance
+from mobilebert_tf import child_process, provenance
 from mobilebert_tf.benchmarks import host
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
@@ -96,7 +95,7 @@ def families(shares: Mapping[str, float]) -> dict[str, float]:
 
 
 def _output(*words: str) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = child_process.run(words)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["no message"])[-1]
         raise FailedError(f"{words[0]} {words[1]}: status {done.returncode}: {last}")

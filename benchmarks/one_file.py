@@ -1,5 +1,7 @@
 """Time one `.tflite` file in this process: `python -m mobilebert_tf.benchmarks.one_file SETTINGS_JSON`.
 
+With a path alone in place of settings it says what signatures the file has.
+
 Works on any file that takes token ids, mask and segment ids as [1, T] integers,
 whatever they are called, so that rivals' files can be measured beside this project's.
 """
@@ -131,7 +133,13 @@ def _inputs(length: int) -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(measure(**json.loads(sys.argv[1]))))
+        order = json.loads(sys.argv[1])
+        if "runs" in order:
+            answer = measure(**order)
+        else:
+            there = signatures(order["path"], load_interpreter(order["path"], 1))
+            answer = {"signatures": sorted(there.items())}
+        print(json.dumps(answer))
     except UsageError as error:
         print(error)
         sys.exit(2)

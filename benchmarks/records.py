@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mobilebert_tf import child_process
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError
@@ -50,8 +49,7 @@ def measure(files: Sequence[Path], vocab: str, settings: Settings) -> list[Subje
 
 def _process(order: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.one_records", json.dumps(order)]
-    one_thread = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=one_thread)
+    done = child_process.run(command, {"TOKENIZERS_PARALLELISM": "false"})
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise FailedError(f"the measuring process ended with status {done.returncode}: {last}")

@@ -22,7 +22,6 @@ import fnmatch
 import json
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_tf import child_process
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
@@ -170,7 +170,7 @@ def _filled(value: Any, known: Mapping[str, str]) -> str:
 
 def _execute(run: _Run) -> None:
     """Run a command of the product; a finished one is skipped by itself."""
-    done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *run.words], capture_output=True, text=True)
+    done = child_process.run([sys.executable, "-m", "mobilebert_tf", *run.words])
     if done.returncode:
         raise FailedError(f"{run.directory}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
 

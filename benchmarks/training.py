@@ -6,10 +6,10 @@ import dataclasses
 import json
 import re
 import shlex
-import subprocess
 import sys
 from typing import Any
 
+from mobilebert_tf import child_process
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
@@ -88,7 +88,8 @@ def _peer(name: str, command: str) -> dict[str, Any]:
 def output_of(name: str, command: list[str], directory: str | None = None) -> str:
     """What a measuring process printed. Raises FailedError if it died."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
+        # A peer's program, or a counter, may import what lies beside it.
+        done = child_process.run(command, directory=directory, safe_path=command[0] == sys.executable)
     except OSError as error:
         raise FailedError(f"{name}: {command[0]}: {error.strerror}") from None
     if done.returncode:

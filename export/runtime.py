@@ -42,17 +42,23 @@ class TfliteClassifier:
         self.path = Path(path)
         interpreter = load_interpreter(self.path, threads)
         self._runners: dict[int, Any] = {}
+        try:
+            self._find_runners(interpreter)
+        except _REFUSALS as error:
+            raise UsageError(f"{self.path}: LiteRT cannot read it ({_reason(error)}); export it again") from None
+        if not self._runners:
+            raise UsageError(
+                f"{self.path}: no signature has the inputs {', '.join(INPUTS)} and the output {OUTPUT}; "
+                "`mobilebert-tf export` writes such files"
+            )
+
+    def _find_runners(self, interpreter: Any) -> None:
         for name, signature in interpreter.get_signature_list().items():
             output = next((one for one in (OUTPUT, PROBABILITIES) if one in signature["outputs"]), None)
             if set(signature["inputs"]) == set(INPUTS) and output:
                 self.output = output
                 runner = interpreter.get_signature_runner(name)
                 self._runners[int(runner.get_input_details()[INPUTS[0]]["shape"][-1])] = runner
-        if not self._runners:
-            raise UsageError(
-                f"{self.path}: no signature has the inputs {', '.join(INPUTS)} and the output {OUTPUT}; "
-                "`mobilebert-tf export` writes such files"
-            )
 
     @property
     def lengths(self) -> list[int]:
@@ -92,7 +98,7 @@ class TfliteClassifier:
         """What the file gives as it is, logits or probabilities; else as `logits`.
 
         Raises:
-          UsageError: a row has more tokens than the longest signature takes.
+          UsageError: a row has more tokens than the longest signature takes, or the runtime cannot run the file.
         """
         mask = features["input_mask"]
         numbers: Iterable[int] = range(len(mask))
@@ -104,7 +110,10 @@ class TfliteClassifier:
             real = int(np.flatnonzero(mask[row])[-1]) + 1
             chosen = length or self.choose_length(real, mask.shape[1])
             inputs = {name: fit(features[name][row : row + 1], chosen) for name in INPUTS}
-            rows.append(self._runners[chosen](**inputs)[self.output][0])
+            try:
+                rows.append(self._runners[chosen](**inputs)[self.output][0])
+            except _REFUSALS as error:
+                raise UsageError(f"{self.path}: LiteRT cannot run it ({_reason(error)}); export it again") from None
         return np.stack(rows)
 
 
@@ -128,14 +137,22 @@ def load_interpreter(path: str | os.PathLike[str], threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     check_is_tflite(path)
-    try:
-        with quiet.native_stderr_hidden():
+    with quiet.native_stderr_hidden():
+        try:
             interpreter = Interpreter(str(path), num_threads=threads)
             interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"{path}: LiteRT cannot load it ({reason}); the file may be cut short") from None
-    return interpreter
+            return interpreter
+        except _REFUSALS as error:
+            refused = error  # leaves this block as no exception: what LiteRT printed would be shown beside its reason
+    raise UsageError(f"{path}: LiteRT cannot load it ({_reason(refused)}); the file may be cut short")
+
+
+_REFUSALS = (ValueError, RuntimeError, IndexError, KeyError, TypeError, MemoryError)
+"""What LiteRT and its Python side raise where a file is not right, besides crashing."""
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def check_is_tflite(path: str | os.PathLike[str]) -> None:

@@ -170,7 +170,7 @@ def _run(directory: Path, name: str, python: str) -> Finding:
     try:
         # Names of this directory's other modules are not to be found by what the program imports.
         environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-        command = [python, str(program), str(directory), name]
+        command = [python, str(program), str(directory), name, str(os.getpid())]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except OSError as error:
         raise NotVerifiedError(f"{python}: cannot be started ({error.strerror})", 2) from None

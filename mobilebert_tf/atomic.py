@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import math
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from mobilebert_tf import directory_lock
 
 
 @contextlib.contextmanager
@@ -34,6 +37,7 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     final.parent.mkdir(parents=True, exist_ok=True)
     aside = final.with_name(f".{os.getpid()}.{final.name}")
     try:
+        _remove_left_aside(final)
         with naming(final):
             yield aside
             with open(aside, "rb") as written:
@@ -50,42 +54,57 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
             aside.unlink()
 
 
-def remove_left_aside(directory: Path) -> None:
-    """Delete what killed writers left in `directory`, where nobody writes now."""
-    for path in directory.glob(".[0-9]*.*"):
-        path.unlink()
+def is_aside(path: Path, name: str) -> bool:
+    """Whether `path` is where some process writes, or wrote, what is to be called `name`."""
+    return re.fullmatch(rf"\.\d+\.{re.escape(name)}", path.name) is not None
+
+
+def _remove_left_aside(final: Path) -> None:
+    """Delete what killed writers of `final` left beside it."""
+    for path in final.parent.glob(f".*.{glob.escape(final.name)}"):
+        if is_aside(path, final.name) and not _is_alive(int(path.name.split(".")[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 @contextlib.contextmanager
 def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a new directory beside `path`, which is absent or empty; rename it into place if the block succeeds."""
+    """Yield a new directory beside `path`, which is absent or empty; rename it into place if the block succeeds.
+
+    One process at a time: what a killed one left there goes.
+
+    Raises:
+      FailedError: another process makes `path`.
+    """
     final = Path(os.path.abspath(path))
-    final.parent.mkdir(parents=True, exist_ok=True)
+    aside = final.with_name(f".{final.name}.part")
     try:
-        aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with directory_lock.held(Path(path), final.with_name(f".{final.name}.lock")):
+            shutil.rmtree(aside, ignore_errors=True)
+            try:
+                aside.mkdir()
+                yield aside
+                if final.exists():
+                    final.rmdir()
+                os.replace(aside, final)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        error.filename = str(path)
-        raise
-    aside.chmod(0o777 & ~_umask())
-    try:
-        yield aside
-        if final.exists():
-            final.rmdir()
-        os.replace(aside, final)
-    except OSError as error:
-        # Nobody knows the place beside it, and it is gone in a moment.
+        # Nobody knows the places beside it, and they are gone in a moment.
         if error.filename:
-            error.filename = str(error.filename).replace(str(aside), str(path))
+            shown = str(error.filename).replace(str(aside), str(path))
+            error.filename = shown.replace(str(final.with_name(f".{final.name}.lock")), str(path))
         raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _umask() -> int:
-    """Of this process; it can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

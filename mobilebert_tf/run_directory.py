@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import atomic, provenance
+from mobilebert_tf import atomic, directory_lock, provenance
 from mobilebert_tf.errors import UsageError
 
 RECORD = "run.json"
@@ -85,6 +85,72 @@ class Run:
         atomic.write_json(self.directory / RECORD, self.record)
 
 
+@contextlib.contextmanager
+def open_run(
+    command: Any, name: str, output: str, accepts_changes: bool = False, reopens: bool = False
+) -> Iterator[Run]:
+    """Take `output` for `command` (a dataclass of options), or find its earlier run there, until the block ends.
+
+    No other process can take the directory meanwhile. If the block raises, the directory is given back if the
+    record is all there is in it, so that the corrected command can have it.
+
+    Args:
+      accepts_changes: go on with a run of other options.
+      reopens: begin again even where the work is finished.
+
+    Raises:
+      UsageError: as `find_run`, or the directory cannot be made.
+      FailedError: another process works there.
+    """
+    found = find_run(command, name, output, accepts_changes)
+    if found and found.finished and not found.changed and not reopens:
+        yield found  # nothing will be written
+        return
+    directory = Path(output)
+    with _made(directory), directory_lock.held(directory):
+        # Looked at again: another process may have ended its work, or begun one, before the lock was taken.
+        run = find_run(command, name, output, accepts_changes)
+        if run is None:
+            run = Run(directory, _new_record(command, name), time.monotonic())
+            atomic.write_json(directory / RECORD, run.record)
+        try:
+            yield run
+        except Exception:
+            if {path.name for path in directory.iterdir()} <= {RECORD, directory_lock.NAME}:
+                (directory / RECORD).unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """Make the directory; remove it again if the block raises and leaves it empty. Raises UsageError."""
+    is_new = not directory.exists()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{directory}: cannot be made a directory ({error.strerror}); give another --output") from None
+    try:
+        yield
+    except Exception:
+        if is_new:
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def join_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Iterator[Run]:
+    """The run in `output` for a process that takes part in it but writes nothing.
+
+    Raises:
+      UsageError: as `find_run`, for what is already there.
+    """
+    directory = Path(output)
+    found = find_run(command, name, output, accepts_changes) if (directory / RECORD).exists() else None
+    run = found or Run(directory, _new_record(command, name), time.monotonic())
+    yield dataclasses.replace(run, writes=False)
+
+
 def find_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Run | None:
     """The earlier run of `command` (a dataclass of options) in `output`; None if that is free.
 
@@ -107,40 +173,9 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
                 f"{directory}: was begun with {said}; give another --output,{way_on} or delete that directory"
             )
         return Run(directory, record, time.monotonic(), changed)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+    if directory.exists() and (not directory.is_dir() or any(map(_is_of_something_else, directory.iterdir()))):
         raise UsageError(f"{directory}: holds files of something else; give an empty or new --output")
     return None
-
-
-def open_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Run:
-    """Take `output` for `command` (a dataclass of options), or find its earlier run there.
-
-    Raises:
-      UsageError: as `find_run`, or the directory cannot be made.
-    """
-    found = find_run(command, name, output, accepts_changes)
-    if found:
-        return found
-    directory = Path(output)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{directory}: cannot be made a directory ({error.strerror}); give another --output") from None
-    record = _new_record(command, name)
-    atomic.write_json(directory / RECORD, record)
-    return Run(directory, record, time.monotonic())
-
-
-def join_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Run:
-    """The run in `output` for a process that takes part in it but writes nothing.
-
-    Raises:
-      UsageError: as `find_run`, for what is already there.
-    """
-    directory = Path(output)
-    found = find_run(command, name, output, accepts_changes) if (directory / RECORD).exists() else None
-    run = found or Run(directory, _new_record(command, name), time.monotonic())
-    return dataclasses.replace(run, writes=False)
 
 
 def _new_record(command: Any, name: str) -> dict[str, Any]:
@@ -149,21 +184,6 @@ def _new_record(command: Any, name: str) -> dict[str, Any]:
         "options": dataclasses.asdict(command),
         "made_by": provenance.describe(),
     }
-
-
-@contextlib.contextmanager
-def freed_if_nothing_was_made(run: Run) -> Iterator[None]:
-    """Around work whose input shows only while it is read whether it is right.
-
-    If it raises, the directory is given back if the record is all there is in it, so
-    that the corrected command can have it.
-    """
-    try:
-        yield
-    except Exception:
-        if run.writes and [path.name for path in run.directory.iterdir()] == [RECORD]:
-            (run.directory / RECORD).unlink()
-        raise
 
 
 def require_finished(directory: Path) -> dict[str, Any]:
@@ -271,6 +291,11 @@ def _read_record(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         pass  # not JSON, or not of this form
     raise UsageError(f"{path}: is damaged; delete that directory to start over")
+
+
+def _is_of_something_else(path: Path) -> bool:
+    """Whether a file in a directory without a record was made by others: commands killed early leave two."""
+    return path.name != directory_lock.NAME and not atomic.is_aside(path, RECORD)
 
 
 def _is_working_file(relative: Path) -> bool:

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,25 @@ def test_a_failure_names_the_file_and_leaves_what_was_there(
             atomic.write_json(path, {})
     assert caught.value.filename == str(path) and caught.value.errno == errno.ENOSPC
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_goes(tmp_path: Path) -> None:
+    """Of the same file or directory; a living writer's stays."""
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    for name in (f".{done.stdout.strip()}.a.json", f".{os.getppid()}.a.json", f".{done.stdout.strip()}.b.json"):
+        (tmp_path / name).write_text("half")
+    atomic.write_json(tmp_path / "a.json", {})
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([f".{done.stdout.strip()}.b.json", f".{os.getppid()}.a.json", "a.json"])
+    place = tmp_path / "place"
+    place.mkdir()
+    kill = "import os, sys; from mobilebert_tf import atomic\nwith atomic.directory_aside(sys.argv[1]) as aside:\n"
+    kill += "    (aside / 'file').write_text('half'); os.kill(os.getpid(), 9)"
+    assert subprocess.run([sys.executable, "-c", kill, place / "model"]).returncode == -9
+    assert [path.name for path in place.iterdir()] != []
+    with atomic.directory_aside(place / "model") as aside:
+        (aside / "other").write_text("whole")
+    assert [path.relative_to(place).as_posix() for path in sorted(place.rglob("*"))] == ["model", "model/other"]
 
 
 def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) -> None:

@@ -65,28 +65,45 @@ def test_a_run_resumes_is_finished_and_refuses_others(tmp_path):
     text.write_text("one")
     place = str(tmp_path / "run")
     thing = Thing(output=place, source=str(text))
-    assert not open_run(thing, "thing", place).finished
-    run = open_run(dataclasses.replace(thing, workers=8), "thing", place)
-    (run.directory / "result.txt").write_text("42")
-    run.finish(answer=42)
-    again = open_run(thing, "thing", place)
-    assert again.finished and again.record["summary"] == {"answer": 42}
-    assert again.record["outputs"]["result.txt"]["bytes"] == 2
-    with pytest.raises(UsageError, match="--size 3, now 4"):
-        open_run(dataclasses.replace(thing, size=4), "thing", place)
-    with pytest.raises(UsageError, match="`thing`, not of `other`"):
-        open_run(thing, "other", place)
+    with open_run(thing, "thing", place) as run:
+        assert not run.finished
+        (run.directory / "half.txt").write_text("4")
+    with open_run(dataclasses.replace(thing, workers=8), "thing", place) as run:
+        assert (run.directory / "half.txt").exists()
+        (run.directory / "result.txt").write_text("42")
+        run.finish(answer=42)
+    with open_run(thing, "thing", place) as again:
+        assert again.finished and again.record["summary"] == {"answer": 42}
+        assert again.record["outputs"]["result.txt"]["bytes"] == 2
+    refuse(dataclasses.replace(thing, size=4), "thing", place, "--size 3, now 4")
+    refuse(thing, "other", place, "`thing`, not of `other`")
     text.write_text("two")
-    with pytest.raises(UsageError, match="--source"):
-        open_run(thing, "thing", place)
-    assert (run.directory / "result.txt").read_text() == "42"
+    refuse(thing, "thing", place, "--source")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["half.txt", "result.txt", "run.json"]
+
+
+def refuse(thing, name, place, said):
+    with pytest.raises(UsageError, match=said), open_run(thing, name, place):
+        pytest.fail("it was opened")
 
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(UsageError, match="holds files of something else"):
-        open_run(Thing(output=str(tmp_path)), "thing", str(tmp_path))
+    refuse(Thing(output=str(tmp_path)), "thing", str(tmp_path), "holds files of something else")
     assert [p.name for p in tmp_path.iterdir()] == ["letters.txt"]
+
+
+def test_a_directory_is_given_back_if_nothing_was_made(tmp_path):
+    """One that was there stays; one that a command made goes; one with work in it is the command's."""
+    there, new, begun = tmp_path / "there", tmp_path / "new", tmp_path / "begun"
+    there.mkdir()
+    for place in (there, new, begun):
+        with pytest.raises(ValueError), open_run(Thing(output=str(place)), "thing", str(place)) as run:
+            if place == begun:
+                (run.directory / "half.txt").write_text("4")
+            raise ValueError
+    assert not list(there.iterdir()) and not new.exists()
+    assert sorted(path.name for path in begun.iterdir()) == ["half.txt", "run.json"]
 
 
 @pytest.mark.parametrize("flag", ["--teacher=demo_techer", "--vocab=none.txt", "--recipes=int3"])

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_tf import atomic, provenance
+from mobilebert_tf import atomic, child_process, provenance
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export.mediapipe import texts
 from mobilebert_tf.export.mediapipe.environments import RELEASES, make
@@ -100,7 +99,7 @@ def ask(environment: Path, file: Path, wanted: Sequence[str]) -> dict[str, Any]:
         given, found = Path(place) / "texts.json", Path(place) / "scores.json"
         given.write_text(json.dumps(list(wanted)), encoding="utf-8")
         # Isolated: what PYTHONPATH names is not for that environment.
-        done = subprocess.run([python, "-I", side, file, given, found], capture_output=True, text=True)
+        done = child_process.run([python, "-I", side, file, given, found])
         if done.returncode:
             lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
             fix = ""

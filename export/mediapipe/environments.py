@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+from mobilebert_tf import child_process
 from mobilebert_tf.errors import FailedError
 
 DONE = "installed"
@@ -47,7 +47,7 @@ def make(release: Release, place: Path) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     for words in ([python, "-m", "venv", str(directory)], [*pip, f"mediapipe=={release.version}"]):
-        done = subprocess.run(words, capture_output=True, text=True)
+        done = child_process.run(words)
         if done.returncode:
             lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if line] or ["no reason given"]
             reason = lines[-1].removeprefix("ERROR: ")
@@ -63,6 +63,6 @@ def _interpreter(release: Release) -> str | None:
     for minor in range(release.newest_python[1], OLDEST_PYTHON[1] - 1, -1):
         name = f"python3.{minor}"
         # Version managers put commands there that only say that there is no such Python.
-        if shutil.which(name) and subprocess.run([name, "-c", ""], capture_output=True).returncode == 0:
+        if shutil.which(name) and child_process.run([name, "-c", ""]).returncode == 0:
             return name
     return None

@@ -77,8 +77,7 @@ class Convert:
         if done and done.finished:
             print(done.finished_line)
             return
-        with atomic.directory_aside(self.output) as aside:
-            run = open_run(self, "convert", str(aside))
+        with atomic.directory_aside(self.output) as aside, open_run(self, "convert", str(aside)) as run:
             more = {"dtype": self.dtype} if self.to == "huggingface" else {}
             warnings = conversion.WORLDS[self.to](checkpoint, aside, **more)
             run.finish(world=self.to, arrays=len(checkpoint.weights), not_needed=list(checkpoint.passed_over))

@@ -10,7 +10,7 @@ from typing import Any
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
+from mobilebert_tf.run_directory import open_run
 
 SOURCES = ("docstrings", "text", "tfds")
 
@@ -63,13 +63,11 @@ class Corpus:
         if self.source != "docstrings" and not self.input:
             raise UsageError(f"--source={self.source} needs --input")
         write = {"docstrings": self._docstrings, "text": self._text, "tfds": self._tfds}[self.source]
-        run = open_run(self, "corpus", self.output)
-        if run.finished:
-            print(run.finished_line)
-            return
-        with freed_if_nothing_was_made(run):
-            counts = write(run.directory)
-        run.finish(**counts)
+        with open_run(self, "corpus", self.output) as run:
+            if run.finished:
+                print(run.finished_line)
+                return
+            run.finish(**write(run.directory))
         print(f"next: mobilebert-tf vocab --input={self.output} --output=vocab --size=8000")
 
     def _docstrings(self, directory: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from mobilebert_tf.commands.distillation import Inputs, inputs_of, plan_of, stud
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
+from mobilebert_tf.run_directory import Run
 from mobilebert_tf.transfer import plan_file, plan_table, resuming, strategies
 from mobilebert_tf.transfer.pairing import check_terms
 from mobilebert_tf.transfer.strategies import StagePlan
@@ -189,10 +189,11 @@ class Distill(TrainingOptions):
             names = ", ".join(stage.name for stage in plan)
             raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
         snapshots = self._snapshots()
-        run, plan = self._find_run(plan)
-        if self.is_done(run):
-            return
-        with freed_if_nothing_was_made(run):
+        goes_on = dataclasses.replace(self, accept_changes=self.accept_changes or self.redo_stage is not None)
+        with goes_on.open_run("distill", reopens=self.redo_stage is not None) as run:
+            plan = self._resumed(run, plan)
+            if self.is_done(run):
+                return
             inputs = inputs_of(self, checkpoint, plan)
             with self.start() as strategy:
                 self._train(run, strategy, plan, taught_by, inputs, snapshots)
@@ -203,10 +204,8 @@ class Distill(TrainingOptions):
             raise UsageError(f"--snapshots={self.snapshots}: must be steps from 1 on with commas between")
         return frozenset(map(int, words))
 
-    def _find_run(self, plan: tuple[StagePlan, ...]) -> tuple[Run, tuple[StagePlan, ...]]:
-        """The run to work on, and its stages: those that stay as they were, then those of `plan`."""
-        goes_on = dataclasses.replace(self, accept_changes=self.accept_changes or self.redo_stage is not None)
-        run = goes_on.find_run("distill")
+    def _resumed(self, run: Run, plan: tuple[StagePlan, ...]) -> tuple[StagePlan, ...]:
+        """The stages of the run: those that stay as they were, then those of `plan`."""
         # The same command again, after a redo that was stopped, goes on; it does not begin once more.
         redone = run.record.get("redone")
         redo = self.redo_stage or redone
@@ -221,7 +220,7 @@ class Distill(TrainingOptions):
             run.reopen(self)
         elif run.changed:
             resuming.check_goes_on(run.directory, plan)
-        return run, plan
+        return plan
 
     def _train(
         self,

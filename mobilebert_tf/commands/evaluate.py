@@ -55,14 +55,14 @@ class Evaluate:
         )
         features = task.features(task.read(self.input), classifier.tokenizer)
         metrics = task.metrics(classifier.logits(features), features["label"])
-        run = run_directory.open_run(self, "evaluate", self.output) if self.output else None
-        if run:
-            atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
-            atomic.write_text(run.directory / "labels.txt", "".join(label + "\n" for label in task.labels))
-            run.finish(accuracy=metrics["accuracy"])
+        if self.output:
+            with run_directory.open_run(self, "evaluate", self.output) as run:
+                atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
+                atomic.write_text(run.directory / "labels.txt", "".join(label + "\n" for label in task.labels))
+                run.finish(accuracy=metrics["accuracy"])
         print(json.dumps(metrics) if self.json else _table(metrics))
-        if run and not self.json:
-            print(f"evaluate: {run.directory}/metrics.json; next: mobilebert-tf report --input={run.directory}")
+        if self.output and not self.json:
+            print(f"evaluate: {self.output}/metrics.json; next: mobilebert-tf report --input={self.output}")
 
 
 def _table(metrics: dict) -> str:

@@ -13,6 +13,7 @@ from mobilebert_tf.export import publish, verify_directory
 from mobilebert_tf.options import option
 
 if TYPE_CHECKING:
+    from mobilebert_tf.export.aware.stored import Trained
     from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.export.variants import Checks
     from mobilebert_tf.model_directory import LoadedModel
@@ -149,12 +150,18 @@ class Export:
         recipes = [self._gated(one) for one in parse_recipes(self.recipes, has_ranges)]
         self._check_search(recipes)
         command = dataclasses.replace(self, recipes=_with_content(self.recipes))
-        done = run_directory.find_run(command, "export", self.output)
-        if done and done.finished:
-            _sign(done)
-            print(done.finished_line)
-            _fail_if_rejected(done.record["summary"]["rejected"], done.directory)
-            return
+        unsigned = not (Path(self.output) / verify_directory.SUMS).exists()
+        with run_directory.open_run(command, "export", self.output, reopens=unsigned) as run:
+            if run.finished:
+                _sign(run)
+                print(run.finished_line)
+            else:
+                self._export(run, recipes, rewrites, trained)
+            _fail_if_rejected(run.record["summary"]["rejected"], run.directory)
+
+    def _export(
+        self, run: run_directory.Run, recipes: list[Recipe], rewrites: tuple[str, ...], trained: Trained | None
+    ) -> None:
         quiet.start_tensorflow()
         from mobilebert_tf.export import contract, explain_report, report, search_report, signatures, variants
         from mobilebert_tf.export.mediapipe import metadata
@@ -169,8 +176,7 @@ class Export:
                 f"{self.model}: has no task; fine-tune it first: "
                 f"mobilebert-tf finetune --model={self.model} --train=TABLE"
             )
-        if len(loaded.task.labels) < 2:
-            raise UsageError(f"{self.model}: has one label, so it decides nothing; `export` takes classifiers")
+        loaded.task.check_decides(self.model)
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
         task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **self._columns())
         if any(recipe.target == "mediapipe" for recipe in recipes):
@@ -183,8 +189,7 @@ class Export:
             rest = f"; other tensors from {calibrated_on}" if calibrated_on else ""
             calibrated_on = f"fine-tuning with --quantization_aware for {trained.recipe.name}{rest}"
 
-        run = run_directory.open_run(command, "export", self.output)
-        with run_directory.freed_if_nothing_was_made(run), publish.built_apart(run.directory) as building:
+        with publish.built_apart(run.directory) as building:
             made = variants.make_variants(loaded.model, lengths, recipes, checks, building, rewrites)
             model = {
                 "name": Path(self.model).resolve().name,
@@ -215,8 +220,7 @@ class Export:
                 if recipe:
                     atomic.write_text(building / f"{recipe.name}.json", explain_report.recipe_line(recipe) + "\n")
             publish.publish(building, run.directory, [recipe.name for recipe in recipes])
-        rejected = [row.name for row in rows if not row.passed]
-        run.finish(rejected=rejected)
+        run.finish(rejected=[row.name for row in rows if not row.passed])
         _sign(run)
 
         print("\n" + report.table(found) + "\n")
@@ -236,7 +240,6 @@ class Export:
         if best := export_report.recommended(run.directory):
             context = ' --context="..."' if task.text_pair_column else ""
             print(f'next: mobilebert-tf predict --model={run.directory / best} --text="..."{context}')
-        _fail_if_rejected(rejected, run.directory)
 
     def _gated(self, recipe: Recipe) -> Recipe:
         wanted = {
@@ -345,7 +348,6 @@ def _sign(run: run_directory.Run) -> None:
     path = run.directory / verify_directory.SUMS
     if path.exists():
         return
-    atomic.remove_left_aside(run.directory)
     hashes = {name: output["sha256"] for name, output in run.record["outputs"].items()}
     hashes[run_directory.RECORD] = provenance.sha256(run.directory / run_directory.RECORD)
     atomic.write_text(path, verify_directory.sums_text(hashes))

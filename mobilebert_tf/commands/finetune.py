@@ -12,7 +12,7 @@ from mobilebert_tf.commands import finetune_quantized
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
+from mobilebert_tf.run_directory import Run
 
 if TYPE_CHECKING:
     from mobilebert_tf.model_directory import LoadedModel
@@ -132,10 +132,9 @@ class Finetune(TrainingOptions):
             dataclasses.replace(self, data_dir=None, **located).run()
             return
         recipe = finetune_quantized.check(self)
-        run = self.find_run("finetune")
-        if self.is_done(run):
-            return
-        with freed_if_nothing_was_made(run):
+        with self.open_run("finetune") as run:
+            if self.is_done(run):
+                return
             data = self._read()
             with self.start() as strategy:
                 if recipe:

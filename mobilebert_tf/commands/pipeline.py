@@ -111,14 +111,14 @@ class Pipeline:
             task.read(located.eval)
         place = Path(self.output)
         # The stages compare their own options with what they find; the whole has no more to compare.
-        run = open_run(_Whole(output=self.output), "pipeline", self.output)
-        stages = located.stages(place)
-        for number, (title, command) in enumerate(stages, start=1):
-            print(f"\n[{number}/{len(stages)}] {title}", flush=True)
-            command.run()
-        run.record["options"] = dataclasses.asdict(self)
-        atomic.write_json(place / "metrics.json", _evidence(place, stages))
-        run.finish()
+        with open_run(_Whole(output=self.output), "pipeline", self.output, reopens=True) as run:
+            stages = located.stages(place)
+            for number, (title, command) in enumerate(stages, start=1):
+                print(f"\n[{number}/{len(stages)}] {title}", flush=True)
+                command.run()
+            run.record["options"] = dataclasses.asdict(self)
+            atomic.write_json(place / "metrics.json", _evidence(place, stages))
+            run.finish()
         print()
         Report(input=self.output, output=str(place / "report.html")).run()
 

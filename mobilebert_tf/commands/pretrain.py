@@ -8,7 +8,7 @@ from typing import Any
 
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import Run, freed_if_nothing_was_made
+from mobilebert_tf.run_directory import Run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,11 @@ class Pretrain(TrainingOptions):
           UsageError: the records or the configuration are wrong, or the output is another run's.
           FailedError: the loss is not a number, or the disk is full.
         """
-        run = self.find_run("pretrain")
-        if self.is_done(run):
-            return
-        with freed_if_nothing_was_made(run), self.start() as strategy:
-            self._train(run, strategy)
+        with self.open_run("pretrain") as run:
+            if self.is_done(run):
+                return
+            with self.start() as strategy:
+                self._train(run, strategy)
 
     def _train(self, run: Run, strategy: Any) -> None:
         from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records

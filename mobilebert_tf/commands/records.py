@@ -6,16 +6,19 @@ import dataclasses
 import functools
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from mobilebert_tf import atomic, provenance, quiet
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
+from mobilebert_tf.run_directory import Run, open_run
 
 if TYPE_CHECKING:
     from mobilebert_tf.data.record_writer import Totals
+
+ShardWriter = Callable[..., "tuple[Totals, dict[str, dict[str, int]]]"]
+"""`write_shards`, here or by Beam."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,7 @@ class Records:
             installed or does not know its options.
           FailedError: a worker failed.
         """
-        from mobilebert_tf.data import documents, record_writer, records
+        from mobilebert_tf.data import documents
         from mobilebert_tf.tokenization import read_vocab
 
         if not 0.0 < self.masked_lm_prob < 1.0:
@@ -93,16 +96,19 @@ class Records:
         write_shards = self._writer()
         files = documents.input_files(self.input)
         pieces = read_vocab(self.vocab)
-        run = open_run(self, "records", self.output)
-        if run.finished:
-            print(run.finished_line)
-            return
+        with open_run(self, "records", self.output) as run:
+            if run.finished:
+                print(run.finished_line)
+            else:
+                self._write(run, write_shards, documents.read_documents(files), pieces)
+
+    def _write(self, run: Run, write_shards: ShardWriter, text: Iterable[list[str]], pieces: tuple[str, ...]) -> None:
+        from mobilebert_tf.data import record_writer, records
+
         same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"vocab"}
         settings = record_writer.Settings(vocab=pieces, **{name: getattr(self, name) for name in same})
         start = time.monotonic()
-        text = documents.read_documents(files)
-        with freed_if_nothing_was_made(run):
-            totals, shards = write_shards(text, settings, run.directory, self.shards)
+        totals, shards = write_shards(text, settings, run.directory, self.shards)
         seconds = time.monotonic() - start
         vocab = run.directory / "vocab.txt"
         with atomic.write_aside(vocab) as aside:
@@ -134,7 +140,7 @@ class Records:
         )
         print(f"next: mobilebert-tf pretrain --records={self.output} --model=demo_teacher --output=teacher")
 
-    def _writer(self) -> Callable[..., tuple[Totals, dict[str, dict[str, int]]]]:
+    def _writer(self) -> ShardWriter:
         """`write_shards` of the runner."""
         if self.runner == "local":
             from mobilebert_tf.data import record_writer

@@ -60,9 +60,11 @@ class TrainingOptions:
         """Whether this process is the one that writes. Raises UsageError: TF_CONFIG is wrong."""
         return self.distribution != "multi_worker" or cluster.from_environment().is_chief
 
-    def find_run(self, name: str) -> Run:
-        """The run in --output, new or to go on with. Raises UsageError: it is another's."""
-        return (open_run if self.is_chief else join_run)(self, name, self.output, self.accept_changes)
+    def open_run(self, name: str, reopens: bool = False) -> contextlib.AbstractContextManager[Run]:
+        """The run in --output, new or to go on with. Raises UsageError: it is another's; FailedError: another works."""
+        if not self.is_chief:
+            return join_run(self, name, self.output, self.accept_changes)
+        return open_run(self, name, self.output, self.accept_changes, reopens)
 
     def is_done(self, run: Run) -> bool:
         """Whether nothing is left to do; says so."""

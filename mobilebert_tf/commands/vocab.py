@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 from mobilebert_tf import atomic
 from mobilebert_tf.options import option
-from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
+from mobilebert_tf.run_directory import Run, open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,20 +35,24 @@ class Vocab:
         Raises:
           UsageError: the text is missing, empty or not text.
         """
-        from mobilebert_tf.data import documents, vocabulary
+        from mobilebert_tf.data import documents
 
         files = documents.input_files(self.input)
-        run = open_run(self, "vocab", self.output)
+        with open_run(self, "vocab", self.output) as run:
+            if run.finished:
+                print(run.finished_line)
+            else:
+                self._write(run, files)
+
+    def _write(self, run: Run, files: list[Path]) -> None:
+        from mobilebert_tf.data import documents, vocabulary
+
         path = run.directory / "vocab.txt"
-        if run.finished:
-            print(run.finished_line)
-            return
 
         def paragraphs() -> Iterator[str]:
             return (paragraph for document in documents.read_documents(files) for paragraph in document)
 
-        with freed_if_nothing_was_made(run):
-            vocab = vocabulary.learn(paragraphs, self.size, self.min_frequency)
+        vocab = vocabulary.learn(paragraphs, self.size, self.min_frequency)
         found = vocabulary.coverage(vocab, paragraphs())
         atomic.write_text(path, "\n".join(vocab) + "\n")
         run.finish(

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from mobilebert_tf import child_process
 from mobilebert_tf.errors import FailedError
 
 Item = TypeVar("Item")
@@ -29,11 +30,12 @@ def map_in_order(work: Callable[[Item], Result], items: Iterable[Item], workers:
         yield from map(work, items)
         return
     context = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
     waiting: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
     try:
         for item in items:
-            waiting.append(pool.submit(work, item))
+            with child_process.safe_path():  # the first one starts all processes
+                waiting.append(pool.submit(work, item))
             # Enough ahead that nobody idles while the oldest item is still being worked on.
             if len(waiting) >= 3 * workers:
                 yield waiting.popleft().result()
@@ -45,6 +47,7 @@ def map_in_order(work: Callable[[Item], Result], items: Iterable[Item], workers:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _one_thread() -> None:
-    """The processes share the cores; threads of the `tokenizers` library would only compete."""
+def _begin() -> None:
+    """End with the command; and leave out threads of the `tokenizers` library: the processes share the cores."""
+    child_process.end_with_parent()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"

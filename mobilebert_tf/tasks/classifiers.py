@@ -37,6 +37,7 @@ def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classi
 
     Raises:
       UsageError: it is neither, is broken, or was not fine-tuned for a task.
+      FailedError: the runtime crashed on the file.
     """
     if not shipped.located(Path(path)).exists():
         raise UsageError(f"{path}: no such model directory or .tflite file")
@@ -45,9 +46,9 @@ def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classi
 
 def _of_file(path: Path, threads: int) -> Classifier:
     from mobilebert_tf.export.mediapipe.metadata import check_packed
-    from mobilebert_tf.export.runtime import TfliteClassifier
+    from mobilebert_tf.export.runtime_process import SeparateClassifier
 
-    runtime = TfliteClassifier(path, threads)
+    runtime = SeparateClassifier(path, threads)
     # A file that missed its gate lies one directory below the rest.
     home = path.parent.parent if path.parent.name == "rejected" else path.parent
     if not (home / "task.json").exists():
@@ -56,6 +57,7 @@ def _of_file(path: Path, threads: int) -> Classifier:
         )
     tokenizer, task = load_task_files(home)
     assert task is not None
+    task.check_decides(path)
     check_packed(path, tokenizer, task)
     # Longer texts than the file takes are cut as in training, by the features.
     task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
@@ -74,6 +76,7 @@ def _of_directory(path: Path, batch_size: int) -> Classifier:
         raise UsageError(
             f"{path}: has no task; fine-tune it first: mobilebert-tf finetune --model={path} --train=TABLE"
         )
+    loaded.task.check_decides(path)
     return Classifier(
         loaded.task,
         loaded.tokenizer,

@@ -1,0 +1,116 @@
+"""A `.tflite` classifier in a process of its own: LiteRT crashes on some damaged files, and only that process with it.
+
+    python -m mobilebert_tf.export.runtime_process
+
+reads and answers on its standard streams, a JSON object a line, then the numbers that it announces.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from mobilebert_tf import child_process, quiet
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier
+
+
+class SeparateClassifier:
+    """Logits from a file that `export` wrote, or anyone gave; as `TfliteClassifier`.
+
+    Args:
+      path: the file.
+      threads: of the interpreter.
+
+    Raises:
+      UsageError: as `TfliteClassifier`.
+      FailedError: the runtime crashed on the file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1):
+        self.path = Path(path)
+        words = child_process.tied([sys.executable, "-m", "mobilebert_tf.export.runtime_process"])
+        values = child_process.environment()
+        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=values)
+        weakref.finalize(self, _end, self._process)
+        self.lengths: list[int] = self._ask({"path": str(path), "threads": threads})["lengths"]
+        """T of every signature, shortest first."""
+
+    def logits(self, features: Mapping[str, np.ndarray], show_progress: bool = False) -> np.ndarray:
+        """float32 [n, C] for the features of a task: `input_ids`, `input_mask`, `segment_ids` [n, T].
+
+        Raises:
+          UsageError: a row has more tokens than the longest signature takes, or the runtime cannot run the file.
+          FailedError: the runtime crashed on the file.
+        """
+        inputs = np.stack([features[name] for name in INPUTS]).astype(np.int32)
+        answer = self._ask({"shape": inputs.shape, "show_progress": show_progress}, inputs.tobytes())
+        shape = answer["shape"]
+        numbers = self._process.stdout.read(4 * int(np.prod(shape)))  # type: ignore[union-attr]
+        return np.frombuffer(numbers, np.float32).reshape(shape)
+
+    def _ask(self, question: Mapping[str, Any], numbers: bytes = b"") -> dict[str, Any]:
+        asked, answered = self._process.stdin, self._process.stdout
+        assert asked is not None and answered is not None
+        try:
+            asked.write(json.dumps(question).encode() + b"\n" + numbers)
+            asked.flush()
+        except BrokenPipeError:
+            pass  # it has ended; why shows below
+        line = answered.readline()
+        if not line:
+            how = child_process.ending(self._process.wait())
+            raise FailedError(f"{self.path}: the runtime crashed on it ({how}); the file is damaged, export it again")
+        answer: dict[str, Any] = json.loads(line)
+        if "wrong" in answer:
+            raise UsageError(answer["wrong"])
+        return answer
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def _serve(asked: IO[bytes], answered: IO[bytes]) -> None:
+    """Answer what `SeparateClassifier` asks, until it asks no more."""
+    classifier: TfliteClassifier | None = None
+    for line in iter(asked.readline, b""):
+        question, numbers = json.loads(line), b""
+        try:
+            if classifier is None:
+                classifier = TfliteClassifier(question["path"], question["threads"])
+                answer: dict[str, Any] = {"lengths": classifier.lengths}
+            else:
+                shape = question["shape"]
+                inputs = np.frombuffer(asked.read(4 * int(np.prod(shape))), np.int32).reshape(shape)
+                logits = classifier.logits(dict(zip(INPUTS, inputs, strict=True)), None, question["show_progress"])
+                answer, numbers = {"shape": logits.shape}, logits.astype(np.float32).tobytes()
+        except UsageError as error:
+            answer = {"wrong": str(error)}
+        answered.write(json.dumps(answer).encode() + b"\n" + numbers)
+        answered.flush()
+
+
+def main() -> None:
+    """Serve on the standard streams; what native code prints is not for them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends this process
+    answered = os.fdopen(os.dup(1), "wb")
+    if not os.environ.get(quiet.DEBUG_VARIABLE):
+        sys.stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")  # for the progress
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.dup2(2, 1)
+    _serve(sys.stdin.buffer, answered)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""`python -I -S tied_program.py PARENT COMMAND ...`: become COMMAND, which the kernel kills when PARENT ends.
+
+`child_process.py` starts programs so. Little is imported here: this is paid at every start.
+"""
+
+import os
+import sys
+
+
+def end_with(parent: int) -> None:
+    """Have the kernel end this process, and what it becomes, with the process that started it, `parent`.
+
+    Linux only; elsewhere nothing is done.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    set_pdeathsig, sigkill = 1, 9
+    ctypes.CDLL(None).prctl(set_pdeathsig, sigkill, 0, 0, 0)
+    if os.getppid() != parent:  # it has ended before it was asked for
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    end_with(int(sys.argv[1]))
+    os.execvp(sys.argv[2], sys.argv[2:])

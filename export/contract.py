@@ -207,7 +207,7 @@ def _text(directory: Path, task: ClassificationTask, tokenizer: Tokenizer) -> Te
     paired = task.text_pair_column is not None
     vocabulary = _file(directory / "vocab.txt")
     return Text(
-        tokenizer={"kind": "wordpiece", **dataclasses.asdict(tokenizer.rules)},
+        tokenizer=tokenizer.stated_rules,
         vocabulary=Vocabulary(**dataclasses.asdict(vocabulary), size=tokenizer.size),
         special_tokens={token: tokenizer.id(token) for token in SPECIAL_TOKENS},
         layout=["[CLS]", "text", "[SEP]", *(["text_b", "[SEP]"] if paired else [])],

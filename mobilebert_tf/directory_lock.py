@@ -67,6 +67,7 @@ def _take(path: Path, directory: Path) -> int:
                 os.ftruncate(file, 0)
                 os.write(file, who.encode("utf-8", "replace"))
             except OSError:
+                path.unlink()
                 os.close(file)
                 raise
             return file

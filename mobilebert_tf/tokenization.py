@@ -9,9 +9,12 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 
+from mobilebert_tf import added_tokens
+from mobilebert_tf.added_tokens import AddedToken
 from mobilebert_tf.errors import UsageError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -68,6 +71,8 @@ class Tokenizer:
 
     vocab: tuple[str, ...]
     rules: Rules = UNCASED
+    added: tuple[AddedToken, ...] = ()
+    """Tokens that a text may hold as they are, by their ids; those of no word are the last ones of the vocabulary."""
 
     @classmethod
     def from_vocab(cls, path: str | os.PathLike[str]) -> Tokenizer:
@@ -110,10 +115,17 @@ class Tokenizer:
     def make_backend(self) -> tokenizers.Tokenizer:
         """The same as an object of the `tokenizers` library."""
         longest = self.rules.max_characters_per_word
-        model = tokenizers.models.WordPiece(self._ids, unk_token="[UNK]", max_input_chars_per_word=longest)
+        pieces = {piece: number for number, piece in enumerate(self.word_pieces)}
+        model = tokenizers.models.WordPiece(pieces, unk_token="[UNK]", max_input_chars_per_word=longest)
         backend = tokenizers.Tokenizer(model)
         apply_rules(backend, self.rules)
+        added_tokens.add_to(backend, self.added)
         return backend
+
+    @property
+    def word_pieces(self) -> tuple[str, ...]:
+        """The vocabulary without the tokens that words are not cut into."""
+        return self.vocab[: self.size - sum(not token.word_piece for token in self.added)]
 
     @property
     def lines(self) -> str:
@@ -127,8 +139,13 @@ class Tokenizer:
 
     def describe(self) -> str:
         """The rules that a reimplementation must follow, as JSON for the model directory."""
-        described = {"kind": "wordpiece", **dataclasses.asdict(self.rules), "vocab_size": self.size}
-        return json.dumps({**described, "vocab_sha256": self.vocab_sha256}, indent=2) + "\n"
+        described = {**self.stated_rules, "vocab_size": self.size, "vocab_sha256": self.vocab_sha256}
+        return json.dumps(described, indent=2) + "\n"
+
+    @property
+    def stated_rules(self) -> dict[str, Any]:
+        """How text becomes ids of a vocabulary, as JSON has it."""
+        return {"kind": "wordpiece", **dataclasses.asdict(self.rules), **added_tokens.to_json(self.added)}
 
 
 def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import tokenizers
 
-from mobilebert_tf import atomic
+from mobilebert_tf import added_tokens, atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, check_pieces, read_vocab
 
@@ -46,13 +46,26 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
         return None
     if not described and not settings:
         cased = any(piece != piece.lower() for piece in pieces if not piece.startswith("["))
-        return Tokenizer(pieces, dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not cased))
-    try:
-        tokenizer = Tokenizer(pieces, _rules(described, settings, directory, unsaid))
-    except UsageError as error:
-        raise UsageError(f"{directory}: {str(error)}" if str(error).startswith("tokenizer:") else str(error)) from None
-    # One of another size is told by the network's table, with both sizes.
-    said = described.get("vocab_sha256") if described.get("vocab_size") == tokenizer.size and not vocab else None
+        rules = dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not cased)
+    else:
+        rules = _rules(described, settings, directory, unsaid)
+    if described.get("kind") == "wordpiece":
+        added = added_tokens.from_json(described.get(added_tokens.OWN_FIELD), pieces, directory / "tokenizer.json")
+    elif described or settings or unsaid == HUGGINGFACE:
+        added = added_tokens.of_huggingface(directory, described, settings, pieces, set(SPECIAL_TOKENS))
+        pieces = check_pieces((*pieces, *(token.content for token in added if not token.word_piece)), directory)
+    else:
+        added = ()
+    tokenizer = Tokenizer(pieces, rules, added)
+    if vocab:
+        return tokenizer
+    size = described.get("vocab_size")
+    if type(size) is int and size != tokenizer.size:
+        raise UsageError(
+            f"{path}: has {tokenizer.size:,} pieces, tokenizer.json beside it says vocab_size={size:,}; they belong to "
+            "different models"
+        )
+    said = described.get("vocab_sha256")
     if said and said != tokenizer.vocab_sha256:
         raise UsageError(f"{path}: is not the vocabulary that the model was made with, says tokenizer.json beside it")
     return tokenizer
@@ -60,7 +73,7 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
 
 def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> None:
     """Write `vocab.txt` and `tokenizer.json`, which states the rules in this project's words."""
-    _write_vocab(directory, tokenizer)
+    atomic.write_text(directory / "vocab.txt", tokenizer.lines)
     atomic.write_text(directory / "tokenizer.json", tokenizer.describe())
 
 
@@ -69,7 +82,7 @@ def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: 
 
     `longest`: most pieces of a text, special ones included.
     """
-    _write_vocab(directory, tokenizer)
+    atomic.write_text(directory / "vocab.txt", "".join(piece + "\n" for piece in tokenizer.word_pieces))
     rules = tokenizer.rules
     backend = tokenizer.make_backend()
     backend.add_special_tokens([tokenizers.AddedToken(token, special=True) for token in SPECIAL_TOKENS])
@@ -91,14 +104,19 @@ def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: 
         "model_max_length": longest,
         **{f"{token.strip('[]').lower()}_token": token for token in SPECIAL_TOKENS},
     }
+    if not {token.content for token in tokenizer.added} >= set(SPECIAL_TOKENS):
+        settings[added_tokens.SPECIAL_IN_TEXT] = False
     atomic.write_json(directory / "tokenizer_config.json", settings)
 
 
-def _write_vocab(directory: Path, tokenizer: Tokenizer) -> None:
-    atomic.write_text(directory / "vocab.txt", tokenizer.lines)
-
-
 def _rules(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, unsaid: Rules) -> Rules:
+    try:
+        return _stated_rules(described, settings, directory, unsaid)
+    except UsageError as error:
+        raise UsageError(f"{directory}: {str(error)}" if str(error).startswith("tokenizer:") else str(error)) from None
+
+
+def _stated_rules(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, unsaid: Rules) -> Rules:
     if described.get("kind") == "wordpiece":
         return dataclasses.replace(UNCASED, **{name: described[name] for name in _RULES if name in described})
     _refuse_other_tokenizers(described, settings, directory)

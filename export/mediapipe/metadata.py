@@ -21,7 +21,7 @@ from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.runtime import PROBABILITIES
 from mobilebert_tf.tasks.classification import ClassificationTask
-from mobilebert_tf.tokenization import Tokenizer
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 NAMES = {"input_ids": "ids", "input_mask": "mask", "segment_ids": "segment_ids"}
 """Of the inputs in a signature, as MediaPipe calls them; it finds them by these names, in any order."""
@@ -50,6 +50,8 @@ def check_model(tokenizer: Tokenizer, task: ClassificationTask) -> None:
         raise UsageError("mediapipe: its TextClassifier judges one text at a time, this model judges pairs")
     if not tokenizer.rules.lower_case:
         raise UsageError("mediapipe: its tokenizer makes every text lower-case, and this model tells capitals apart")
+    if added := [token.content for token in tokenizer.added if token.content not in SPECIAL_TOKENS]:
+        raise UsageError(f"mediapipe: its tokenizer cuts {added[0]!r} into pieces, which is one token in this model")
     if "" in tokenizer.vocab:
         line = tokenizer.vocab.index("") + 1
         raise UsageError(f"mediapipe: line {line} of the vocabulary is empty; it skips such lines, so ids would shift")

@@ -119,6 +119,21 @@ def match(
     return wanted, frozenset(weight.name for weight in missing), tuple(extra)
 
 
+def require_network(path: Path, config: MobileBertConfig, shapes: Shapes, name_of: Callable[[Weight], str]) -> None:
+    """Raise UsageError if a file has nothing of the network: no flag makes another model of it than a random one."""
+    names = [name_of(weight) for weight in weights(config, Heads()) if weight.part.startswith("block_")]
+    if any(name in shapes for name in names):
+        return
+    before = {name.removesuffix(wanted) for name in shapes for wanted in names[:1] if name.endswith(wanted)}
+    if before:
+        fix = f"its names have {before.pop()!r} before them, of a wrapper; save the model that is inside of that"
+    else:
+        fix = f"it has {_several(list(shapes)) or 'nothing'}; look whether it is another kind of model or file"
+    raise UsageError(
+        f"{path}: has no weight of the network that its configuration describes, such as {names[0]}; {fix}"
+    )
+
+
 def find_heads(config: MobileBertConfig, shapes: Shapes, name_of: Callable[[Weight], str]) -> tuple[list[str], int]:
     """The heads whose weights are in the file, and C of the classifier among them.
 
@@ -136,12 +151,22 @@ def find_heads(config: MobileBertConfig, shapes: Shapes, name_of: Callable[[Weig
 
 
 def check_vocabulary(source: Path, config: MobileBertConfig, tokenizer: Tokenizer | None) -> None:
-    """Raise UsageError unless the word table has a row for every piece, and no more."""
-    if tokenizer and tokenizer.size != config.vocab_size:
+    """Raise UsageError unless the word table has a row for every piece.
+
+    It may have a few more, which no piece uses, where its length was rounded up for the sake of a processor.
+    """
+    if tokenizer is None:
+        return
+    unused = config.vocab_size - tokenizer.size
+    if unused and not (0 < unused < _MOST_UNUSED and config.vocab_size % 8 == 0):
         raise UsageError(
             f"{source}: its vocabulary has {tokenizer.size:,} pieces, its configuration says "
             f"vocab_size={config.vocab_size:,}; they belong to different models"
         )
+
+
+_MOST_UNUSED = 128
+"""Tables are rounded up to multiples of 8, 64 or 128 rows."""
 
 
 def _several(names: Sequence[str]) -> str:

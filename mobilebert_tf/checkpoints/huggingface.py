@@ -20,7 +20,15 @@ import safetensors.numpy
 
 from mobilebert_tf import atomic
 from mobilebert_tf.checkpoints import beside
-from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, find_heads, match
+from mobilebert_tf.checkpoints.checkpoint import (
+    Allowed,
+    Architecture,
+    Checkpoint,
+    check_vocabulary,
+    find_heads,
+    match,
+    require_network,
+)
 from mobilebert_tf.checkpoints.huggingface_config import CLASSES, from_huggingface, to_huggingface
 from mobilebert_tf.checkpoints.names import Weight, weights
 from mobilebert_tf.config import Heads, MobileBertConfig
@@ -71,6 +79,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     def name_of(weight: Weight) -> str:
         return _name(weight, prefix)
 
+    require_network(path, config, shapes, name_of)
     found, count = find_heads(config, shapes, name_of)
     heads = beside.choose_heads(found, count, head or _single_head(classes), path)
     if head is None and classes and set(heads.present) < set(classes):

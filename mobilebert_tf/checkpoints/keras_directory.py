@@ -6,7 +6,14 @@ from pathlib import Path
 
 from mobilebert_tf import atomic
 from mobilebert_tf.checkpoints import beside
-from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, match
+from mobilebert_tf.checkpoints.checkpoint import (
+    Allowed,
+    Architecture,
+    Checkpoint,
+    check_vocabulary,
+    match,
+    require_network,
+)
 from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.files import read_json, read_labels
@@ -25,6 +32,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     tokenizer = read_tokenizer(path, vocab)
     check_vocabulary(path, config, tokenizer)
     file = WeightsFile(path / WEIGHTS)
+    require_network(path / WEIGHTS, config, file.shapes, lambda weight: weight.name)
     found = [name for name in HEADS if any(path.startswith(f"{name}/") for path in file.shapes)]
     biases = (file.shapes.get(f"{name}/dense/bias") or (0,) for name in ("classifier", "token_classifier"))
     heads = Heads.of(found, max(bias[0] for bias in biases))

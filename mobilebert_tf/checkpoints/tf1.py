@@ -11,7 +11,15 @@ import numpy as np
 
 from mobilebert_tf import atomic
 from mobilebert_tf.checkpoints import beside, tensorflow_parts
-from mobilebert_tf.checkpoints.checkpoint import Allowed, Architecture, Checkpoint, check_vocabulary, find_heads, match
+from mobilebert_tf.checkpoints.checkpoint import (
+    Allowed,
+    Architecture,
+    Checkpoint,
+    check_vocabulary,
+    find_heads,
+    match,
+    require_network,
+)
 from mobilebert_tf.checkpoints.google_config import from_google, heads_kept, to_google
 from mobilebert_tf.checkpoints.names import Weight
 from mobilebert_tf.config import MobileBertConfig
@@ -26,6 +34,9 @@ _UNNEEDED = re.compile(
     r"(^|/)(global_step|beta[12]_power|adam_[mv]|lamb_[mv]|Adam(_1)?|(Adam|LAMB)\w*|ExponentialMovingAverage)$"
     r"|^loss_scale|^good_steps|^teacher/"
 )
+
+
+_OBJECT_BASED = (".ATTRIBUTES/VARIABLE_VALUE", "_CHECKPOINTABLE_OBJECT_GRAPH")
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -50,9 +61,15 @@ def open_checkpoint(
     directory = prefix.parent
     reader = _reader(prefix)
     shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+    if any(name.endswith(_OBJECT_BASED) for name in shapes):
+        raise UsageError(
+            f"{prefix}: is a checkpoint of TensorFlow 2's tf.train.Checkpoint, with names of the program that wrote "
+            "it, and this project reads those of TensorFlow 1; take the model's Hugging Face directory, if it has one"
+        )
     described, values = _config(directory, config)
     tokenizer = read_tokenizer(directory, vocab)
     check_vocabulary(directory, described, tokenizer)
+    require_network(prefix, described, shapes, _name)
     found, count = find_heads(described, shapes, _name)
     kept = heads_kept(values)
     said = kept.present[0] if kept and len(kept.present) == 1 else None

@@ -56,6 +56,7 @@ def own_task(command: Finetune) -> ClassificationTask:
             f"{command.model}: has no task, and --quantization_aware goes on from a fine-tuned model; "
             f"fine-tune it first: mobilebert-tf finetune --model={command.model} --train={command.train}"
         )
+    task.check_decides(command.model)
     return task
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tokenization import Tokenizer
+from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +44,18 @@ class ClassificationTask:
         """The task of a training table: its labels are the values found there, sorted.
 
         Raises:
-          UsageError: the table is broken, a label is empty, or there are fewer than two.
+          UsageError: the table is broken, a label is empty or has a line break, or there are fewer than two.
         """
         draft = cls(labels=(), **columns)
         found = set()
         for line, row in read_table(path, [draft.label_column]):
             if not row[draft.label_column].strip():
                 raise UsageError(f"{path}, line {line}: the label, column {draft.label_column!r}, is empty")
+            if not is_one_line(row[draft.label_column]):
+                raise UsageError(
+                    f"{path}, line {line}: the label {row[draft.label_column]!r} is no line of text, as "
+                    "labels.txt needs; take its line breaks out"
+                )
             found.add(row[draft.label_column])
         labels = tuple(sorted(found))
         if len(labels) < 2:
@@ -58,6 +64,14 @@ class ClassificationTask:
                 "classification needs at least two"
             )
         return dataclasses.replace(draft, labels=labels)
+
+    def check_decides(self, model: str | os.PathLike[str]) -> None:
+        """Raise UsageError if the head of `model` has one output: a score, not one of several classes."""
+        if len(self.labels) < 2:
+            raise UsageError(
+                f"{model}: its head has one output, a score such as a relevance, and so decides nothing; this version "
+                "takes classifiers of two labels or more"
+            )
 
     def read(self, path: str | os.PathLike[str], labelled: bool = True) -> list[Example]:
         """The rows of a table as examples.
@@ -70,8 +84,9 @@ class ClassificationTask:
         # Labels that are numbers themselves, such as stars, mean what they say.
         if self.labels_by_number and not any(label.isdecimal() for label in self.labels):
             numbers |= {str(i): i for i in range(len(self.labels))}
-        examples = []
+        examples, by_number = [], False
         for line, row in read_table(path, columns):
+            by_number = by_number or (labelled and row[self.label_column] not in self.labels)
             if labelled and row[self.label_column] not in numbers:
                 raise UsageError(
                     f"{path}, line {line}: label {row[self.label_column]!r} is not one that training saw "
@@ -86,6 +101,9 @@ class ClassificationTask:
             )
         if not examples:
             raise UsageError(f"{path}: has a header and no rows")
+        if by_number:
+            order = ", ".join(f"{i} {label}" for i, label in enumerate(self.labels))
+            print(f"{path}: its labels are numbers, taken in the order of the model: {order}", file=sys.stderr)
         return examples
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:

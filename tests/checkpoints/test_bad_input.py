@@ -1,5 +1,6 @@
 """Broken checkpoints: one clear line, exit status 2, and no output directory."""
 
+import dataclasses
 import json
 import shutil
 import struct
@@ -12,6 +13,7 @@ import pytest
 import safetensors.numpy
 
 from mobilebert_tf import cli
+from mobilebert_tf.checkpoints import tensorflow_parts
 from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
 
 from .conftest import ARCHITECTURES, HEAD_SETS, random_checkpoint
@@ -112,6 +114,56 @@ def test_missing_extra_and_misshapen(directories, refuse, tmp_path, capsys):
     assert "has lora.a, which its configuration has no use for" in refuse(folder)
     rewrite(folder, lambda arrays: (arrays.pop("lora.a"), arrays.update({name: np.zeros(9, np.float32)})))
     assert f"{name} has shape [9], its configuration makes it [8]" in refuse(folder)
+
+
+EVERYTHING = ("--allow_missing", "--allow_extra")
+
+
+@pytest.mark.parametrize("world", ["huggingface", "tf1"])
+def test_no_flag_makes_a_random_model_of_another_file(world, directories, refuse):
+    """Names of a wrapper, and those of quite another program: nothing of the network is there."""
+    folder = directories[world]
+    (folder / "task.json").unlink()
+    if world == "huggingface":
+        rewrite(folder, lambda arrays: [arrays.update({f"module.{n}": arrays.pop(n)}) for n in list(arrays)])
+        line = refuse(folder, *EVERYTHING)
+        assert "such as encoder.layer.0." in line and "its names have 'module.mobilebert.' before them" in line
+    else:
+        other = random_checkpoint(ARCHITECTURES["with_pooler"], HEAD_SETS["classifier"])
+        arrays = ((f"net/{number}", other.read(weight)) for number, weight in enumerate(other.weights))
+        tensorflow_parts.save(str(folder / "mobilebert_variables.ckpt"), arrays)
+        line = refuse(folder, *EVERYTHING)
+        assert "such as bert/encoder/layer_0/" in line and "; it has net/" in line
+    assert "allow_missing" not in line
+
+
+def test_a_checkpoint_of_tensorflow_2(directories, refuse):
+    import tensorflow as tf
+
+    folder = directories["tf1"]
+    for path in folder.glob("mobilebert_variables.ckpt.*"):
+        path.unlink()
+    module = tf.Module()
+    module.word_embeddings = tf.Variable(np.zeros((3, 4), np.float32))
+    tf.train.Checkpoint(encoder=module).save(str(folder / "bert_model.ckpt"))
+    line = refuse(folder, *EVERYTHING)
+    assert "is a checkpoint of TensorFlow 2's tf.train.Checkpoint" in line and "allow_missing" not in line
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_word_table_that_was_rounded_up(world, tmp_path):
+    """To a multiple of eight, as for a processor; a row of another model's would be one more."""
+    config = dataclasses.replace(ARCHITECTURES["with_pooler"], vocab_size=64)
+    checkpoint = random_checkpoint(config, HEAD_SETS["classifier"])
+    tokenizer = checkpoint.architecture.tokenizer
+    fewer = dataclasses.replace(tokenizer, vocab=tokenizer.vocab[:59])
+    checkpoint = dataclasses.replace(
+        checkpoint, architecture=dataclasses.replace(checkpoint.architecture, tokenizer=fewer)
+    )
+    WORLDS[world](checkpoint, tmp_path)
+    there = open_checkpoint(tmp_path)
+    assert (there.config.vocab_size, there.architecture.tokenizer.size) == (64, 59)
+    assert there.read(there.weights[0]).shape[0] == 64
 
 
 def test_configuration_that_contradicts_the_shapes(directories, refuse):

@@ -47,7 +47,9 @@ def test_model_without_a_head(refuse, classifier_directory: Path, tmp_path: Path
     assert f"{student}: has no task; fine-tune it first: mobilebert-tf finetune --model={student}" in line
 
 
-def test_model_of_one_label(refuse, classifier_directory: Path, tmp_path: Path) -> None:
+def test_model_of_one_label(
+    refuse, complain: Complain, classifier_directory: Path, labelled_table: Path, tmp_path: Path
+) -> None:
     """As Hugging Face's regressions are."""
     from mobilebert_tf.model_directory import load_model_directory, save_model_directory
     from mobilebert_tf.models import ClassificationModel
@@ -58,6 +60,8 @@ def test_model_of_one_label(refuse, classifier_directory: Path, tmp_path: Path) 
     task = ClassificationTask(("stars",), max_seq_length=48)
     save_model_directory(one, ClassificationModel(loaded.config, num_labels=1), loaded.tokenizer, task)
     assert f"{one}: its head has one output" in refuse(model=one)
+    for words in (["predict", "--text=a"], ["evaluate", f"--input={labelled_table}"]):
+        assert f"{one}: its head has one output" in complain(*words, f"--model={one}")
 
 
 def test_model_whose_logits_are_no_numbers(

@@ -34,13 +34,12 @@ class Texts:
         return {length: served[length] / served.total() for length in sorted(served)}
 
 
-def read_texts(table: str | os.PathLike[str], column: str, vocab: str | os.PathLike[str]) -> Texts:
+def read_texts(table: str | os.PathLike[str], column: str, tokenizer: Tokenizer) -> Texts:
     """Lengths of the texts in one column of a table.
 
     Raises:
-      UsageError: table or vocabulary is missing or broken, or there is no text.
+      UsageError: the table is missing or broken, or there is no text.
     """
-    tokenizer = Tokenizer.from_vocab(vocab)
     texts = [row[column] for _, row in read_table(table, [column])]
     if not texts:
         raise UsageError(f"{table}: has no texts")

@@ -61,6 +61,12 @@ class TfliteClassifier:
                 self._runners[int(runner.get_input_details()[INPUTS[0]]["shape"][-1])] = runner
 
     @property
+    def classes(self) -> int:
+        """C, the size of the output."""
+        runner = next(iter(self._runners.values()))
+        return int(runner.get_output_details()[self.output]["shape"][-1])
+
+    @property
     def lengths(self) -> list[int]:
         """T of every signature, shortest first."""
         return sorted(self._runners)

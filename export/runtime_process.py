@@ -42,8 +42,11 @@ class SeparateClassifier:
         values = child_process.environment()
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=values)
         weakref.finalize(self, _end, self._process)
-        self.lengths: list[int] = self._ask({"path": str(path), "threads": threads})["lengths"]
+        answer = self._ask({"path": str(path), "threads": threads})
+        self.lengths: list[int] = answer["lengths"]
         """T of every signature, shortest first."""
+        self.classes: int = answer["classes"]
+        """C, the size of the output."""
 
     def logits(self, features: Mapping[str, np.ndarray], show_progress: bool = False) -> np.ndarray:
         """float32 [n, C] for the features of a task: `input_ids`, `input_mask`, `segment_ids` [n, T].
@@ -89,7 +92,7 @@ def _serve(asked: IO[bytes], answered: IO[bytes]) -> None:
         try:
             if classifier is None:
                 classifier = TfliteClassifier(question["path"], question["threads"])
-                answer: dict[str, Any] = {"lengths": classifier.lengths}
+                answer: dict[str, Any] = {"lengths": classifier.lengths, "classes": classifier.classes}
             else:
                 shape = question["shape"]
                 inputs = np.frombuffer(asked.read(4 * int(np.prod(shape))), np.int32).reshape(shape)

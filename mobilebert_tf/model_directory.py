@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
       seed: starts its dropout sequence.
 
     Raises:
-      UsageError: a file is missing, broken, or belongs to another architecture.
+      UsageError: a file is missing, broken, or belongs to another architecture; or a weight is no number.
     """
     checkpoint = open_checkpoint(Path(directory))
     model = build_model(checkpoint.config, checkpoint.heads, seed)
@@ -90,8 +89,8 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
     broken: list[str] = []
     for weight in checkpoint.weights:
         variables.pop(weight.name).assign(beside.read_checked(checkpoint, weight, broken))
-    for said in broken:
-        warnings.warn(f"{directory}: {said}", stacklevel=2)
+    if broken:
+        raise UsageError(f"{directory}: {broken[0]}, so it computes nothing; train it again, or take an earlier model")
     assert not variables, f"not in the table of names: {sorted(variables)}"
     architecture = checkpoint.architecture
     return LoadedModel(Path(directory), model, checkpoint.files, architecture.task, architecture.tokenizer)

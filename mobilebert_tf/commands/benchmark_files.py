@@ -42,15 +42,20 @@ class _Comparison(_OfFiles):
     def read_texts(self, files: list[Path]) -> Texts | None:
         """The texts to take the mean over, if that is asked for. Raises UsageError: they cannot be."""
         from mobilebert_tf.benchmarks.texts import read_texts
+        from mobilebert_tf.tasks.exported import home_of
+        from mobilebert_tf.tokenizer_files import read_tokenizer
 
         if not self.texts:
             return None
         if self.sequence_length is not None:
             raise UsageError("--texts and --sequence_length: give one; texts choose the length")
-        vocab = self.vocab or files[0].parent / "vocab.txt"
-        if not Path(vocab).exists():
-            raise UsageError(f"{vocab}: no such file; --vocab names the vocabulary that --texts are split with")
-        return read_texts(self.texts, self.text_column, vocab)
+        home = home_of(files[0])
+        tokenizer = read_tokenizer(home, self.vocab)
+        if tokenizer is None:
+            raise UsageError(
+                f"{home / 'vocab.txt'}: no such file; --vocab names the vocabulary that --texts are split with"
+            )
+        return read_texts(self.texts, self.text_column, tokenizer)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,8 @@ import numpy as np
 
 from mobilebert_tf import quiet
 from mobilebert_tf.checkpoints import shipped
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
-from mobilebert_tf.tasks.files import load_task_files
 from mobilebert_tf.tokenization import Tokenizer
 
 
@@ -20,9 +19,24 @@ from mobilebert_tf.tokenization import Tokenizer
 class Classifier:
     """The task, its tokenizer, and a function from features to logits [n, C]."""
 
+    path: Path
     task: ClassificationTask
     tokenizer: Tokenizer
-    logits: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    run: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+
+    def logits(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
+        """float32 [n, C] for the features of the task.
+
+        Raises:
+          FailedError: some of them are no finite numbers, and so decide nothing.
+        """
+        found = self.run(features)
+        if broken := int((~np.isfinite(found)).any(axis=-1).sum()):
+            raise FailedError(
+                f"{self.path}: gives logits that are NaN or infinite for {broken} of {len(found)} texts, and so no "
+                "answers; train or export it again"
+            )
+        return found
 
 
 def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classifier:
@@ -45,23 +59,15 @@ def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classi
 
 
 def _of_file(path: Path, threads: int) -> Classifier:
-    from mobilebert_tf.export.mediapipe.metadata import check_packed
-    from mobilebert_tf.export.runtime_process import SeparateClassifier
+    from mobilebert_tf.tasks.exported import load_exported
 
-    runtime = SeparateClassifier(path, threads)
-    # A file that missed its gate lies one directory below the rest.
-    home = path.parent.parent if path.parent.name == "rejected" else path.parent
-    if not (home / "task.json").exists():
-        raise UsageError(
-            f"{path}: needs vocab.txt, labels.txt and task.json of its export beside it, and has no task.json"
-        )
-    tokenizer, task = load_task_files(home)
-    assert task is not None
-    task.check_decides(path)
-    check_packed(path, tokenizer, task)
-    # Longer texts than the file takes are cut as in training, by the features.
-    task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
-    return Classifier(task, tokenizer, lambda features: runtime.logits(features, show_progress=_long(features)))
+    file = load_exported(path, threads)
+    return Classifier(
+        path,
+        file.task,
+        file.tokenizer,
+        lambda features: file.runtime.logits(features, show_progress=_long(features)),
+    )
 
 
 def _of_directory(path: Path, batch_size: int) -> Classifier:
@@ -78,6 +84,7 @@ def _of_directory(path: Path, batch_size: int) -> Classifier:
         )
     loaded.task.check_decides(path)
     return Classifier(
+        path,
         loaded.task,
         loaded.tokenizer,
         lambda features: keras_logits(model, features, batch_size, show_progress=_long(features)),

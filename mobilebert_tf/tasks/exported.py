@@ -1,0 +1,83 @@
+"""A `.tflite` file and what lies beside it: vocabulary, rules, labels, task and contract, held to each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import provenance
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.mediapipe.metadata import check_packed
+from mobilebert_tf.export.runtime_process import SeparateClassifier
+from mobilebert_tf.export.verify_directory import CONTRACT
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.files import load_task_files, read_json
+from mobilebert_tf.tokenization import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A file that can be asked, in a process of its own, and what its texts and answers mean."""
+
+    runtime: SeparateClassifier
+    tokenizer: Tokenizer
+    task: ClassificationTask
+
+
+def load_exported(path: Path, threads: int = 1) -> Exported:
+    """The file at `path`, with what its export wrote beside it.
+
+    Raises:
+      UsageError: it is no such file, something beside it is missing, or what lies there belongs to another file.
+      FailedError: the runtime crashed on it.
+    """
+    runtime = SeparateClassifier(path, threads)
+    home = home_of(path)
+    if not (home / "task.json").exists():
+        raise UsageError(
+            f"{path}: needs vocab.txt, labels.txt and task.json of its export beside it, and has no task.json"
+        )
+    tokenizer, task = load_task_files(home)
+    assert task is not None
+    if len(task.labels) != runtime.classes:
+        raise UsageError(
+            f"{home / 'labels.txt'}: names {len(task.labels)} labels, {path.name} has {runtime.classes} outputs; "
+            "they belong to different models"
+        )
+    task.check_decides(path)
+    check_packed(path, tokenizer, task)
+    contract = path.with_name(f"{path.stem}{CONTRACT}")
+    if contract.exists():
+        _check_contract(contract, path, tokenizer, task)
+    # Longer texts than the file takes are cut as in training, by the features.
+    task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
+    return Exported(runtime, tokenizer, task)
+
+
+def home_of(path: Path) -> Path:
+    """Where the other files of an export lie: a file that missed its gate is one directory below them."""
+    return path.parent.parent if path.parent.name == "rejected" else path.parent
+
+
+def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: ClassificationTask) -> None:
+    """Raise UsageError unless the contract speaks of this file, vocabulary and labels."""
+    values = read_json(contract)
+    try:
+        text, labels = values["text"], values["answer"]["labels"]
+        sums = {path.name: values["file"]["sha256"], "vocab.txt": text["vocabulary"]["sha256"]}
+        rules: Mapping[str, Any] = text["tokenizer"]
+    except (KeyError, TypeError):
+        raise UsageError(f"{contract}: does not have the form of a contract; export again") from None
+    there = {path.name: provenance.sha256(path), "vocab.txt": tokenizer.vocab_sha256}
+    wrong = [name for name, digest in sums.items() if there[name] != digest]
+    if list(task.labels) != labels:
+        wrong.append("labels.txt")
+    if rules != tokenizer.stated_rules:
+        wrong.append("tokenizer.json")
+    if wrong:
+        raise UsageError(
+            f"{path.parent / wrong[0]}: is not what {contract.name} says, so not of this export; take the file that "
+            "belongs there, or export again"
+        )

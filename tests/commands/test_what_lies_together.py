@@ -1,0 +1,128 @@
+"""What lies beside a model is held to it by every command that loads it, and numbers that are none are no answer."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.tasks.classifiers import load_classifier
+
+
+def words(command: str, model: Path, table: Path) -> list[str]:
+    more = {"predict": "--text=a b", "evaluate": f"--input={table}"}[command]
+    return [command, f"--model={model}", more]
+
+
+def write_labels(*labels: str) -> Callable[[Path], object]:
+    return lambda place: (place / "labels.txt").write_text("".join(label + "\n" for label in labels))
+
+
+def cut_vocabulary(place: Path) -> None:
+    lines = (place / "vocab.txt").read_text().splitlines(keepends=True)
+    (place / "vocab.txt").write_text("".join(lines[:-8]))
+
+
+def swap_words(place: Path) -> None:
+    """Without the file that has the vocabulary's hash."""
+    lines = (place / "vocab.txt").read_text().splitlines(keepends=True)
+    lines[6], lines[20] = lines[20], lines[6]
+    (place / "vocab.txt").write_text("".join(lines))
+    rules = json.loads((place / "tokenizer.json").read_text())
+    (place / "tokenizer.json").write_text(json.dumps({k: v for k, v in rules.items() if k != "vocab_sha256"}))
+
+
+def tell_capitals_apart(place: Path) -> None:
+    rules = json.loads((place / "tokenizer.json").read_text())
+    (place / "tokenizer.json").write_text(json.dumps({**rules, "lower_case": False}))
+
+
+def take_another_file(place: Path) -> None:
+    shutil.copyfile(place / "dynamic_int8.tflite", place / "float32.tflite")
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        (write_labels("bad", "good", "ugly"), "labels.txt: names 3 labels, float32.tflite has 2 outputs"),
+        (write_labels("good", "bad"), "labels.txt: is not what float32.contract.json says"),
+        (cut_vocabulary, "vocab.txt: has 1,992 pieces, tokenizer.json beside it says vocab_size=2,000"),
+        (swap_words, "vocab.txt: is not what float32.contract.json says"),
+        (tell_capitals_apart, "tokenizer.json: is not what float32.contract.json says"),
+        (take_another_file, "float32.tflite: is not what float32.contract.json says"),
+        (lambda place: (place / "float32.contract.json").write_text("{}"), "does not have the form of a contract"),
+    ],
+)
+def test_a_file_beside_what_belongs_to_another(
+    command: str, spoil, said: str, export_directory: Path, labelled_table: Path, tmp_path: Path, complain
+) -> None:
+    copy = shutil.copytree(export_directory, tmp_path / "copy")
+    spoil(copy)
+    assert said in complain(*words(command, copy / "float32.tflite", labelled_table))
+
+
+def test_a_file_without_its_contract_is_held_to_its_outputs(export_directory: Path, tmp_path: Path, complain) -> None:
+    """And to nothing else: there is nobody to ask."""
+    copy = shutil.copytree(export_directory, tmp_path / "copy")
+    (copy / "float32.contract.json").unlink()
+    model = load_classifier(str(copy / "float32.tflite"))
+    assert model.task.labels == ("bad", "good")
+    write_labels("only")(copy)
+    said = complain("predict", f"--model={copy / 'float32.tflite'}", "--text=a")
+    assert "labels.txt: names 1 labels, float32.tflite has 2 outputs" in said
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "export"])
+def test_weights_that_are_no_numbers(
+    command: str, classifier_directory: Path, labelled_table: Path, tmp_path: Path, complain
+) -> None:
+    copy = shutil.copytree(classifier_directory, tmp_path / "copy")
+    with h5py.File(copy / "model.weights.h5", "r+") as file:
+        file["classifier/dense/kernel"][0, 0] = np.nan
+    if command == "export":
+        said = complain("export", f"--model={copy}", f"--output={tmp_path / 'out'}")
+        assert not (tmp_path / "out").exists()
+    else:
+        said = complain(*words(command, copy, labelled_table))
+    assert f"{copy}: classifier/dense/kernel: 1 of 64 values are NaN or infinite, so it computes nothing" in said
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_sums_that_are_no_numbers(
+    command: str, classifier_directory: Path, labelled_table: Path, tmp_path: Path, complain
+) -> None:
+    copy = shutil.copytree(classifier_directory, tmp_path / "copy")
+    with h5py.File(copy / "model.weights.h5", "r+") as file:
+        file["classifier/dense/kernel"][...] = 3e38
+    said = complain(*words(command, copy, labelled_table), status=1)
+    assert f"{copy}: gives logits that are NaN or infinite for " in said
+
+
+@pytest.mark.parametrize("label", ["x\ny", "x\ry"])
+def test_labels_that_are_no_lines(label: str, made: Path, tmp_path: Path, complain) -> None:
+    table = tmp_path / "t.jsonl"
+    table.write_text("".join(json.dumps({"text": "a", "label": one}) + "\n" for one in ("z", label)))
+    said = complain("finetune", f"--model={made / 'student'}", f"--train={table}", f"--output={tmp_path / 'out'}")
+    assert f"{table}, line 2: the label {label!r} is no line of text" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_numbers_for_labels_are_told(
+    classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(classifier_directory, tmp_path / "copy")
+    (copy / "task.json").unlink()  # as a model from elsewhere, which has none
+    table = tmp_path / "dev.tsv"
+    table.write_text(labelled_table.read_text().replace("\tbad\n", "\t0\n").replace("\tgood\n", "\t1\n"))
+    told = []
+    for given in (labelled_table, table):
+        assert cli.run(["evaluate", f"--model={copy}", f"--input={given}", "--json"]) == 0
+        told.append(capsys.readouterr())
+    assert told[0].out == told[1].out and json.loads(told[1].out)["examples"] == 60
+    assert told[0].err == ""
+    assert told[1].err == f"{table}: its labels are numbers, taken in the order of the model: 0 bad, 1 good\n"

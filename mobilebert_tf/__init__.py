@@ -8,9 +8,13 @@ detail. They load on first use, because TensorFlow takes seconds to import and
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Keras reads it once, when it is imported: another backend than that of the network is of no use here.
+os.environ["KERAS_BACKEND"] = "tensorflow"
 
 if TYPE_CHECKING:
     from mobilebert_tf.config import MobileBertConfig

@@ -143,9 +143,12 @@ def _decoder(settings: Mapping[str, Any], directory: Path) -> dict[str, AddedTok
 
 def _additional(settings: Mapping[str, Any], directory: Path) -> list[str]:
     path, values = directory / "tokenizer_config.json", settings.get("additional_special_tokens") or []
-    contents = [value.get("content") if isinstance(value, Mapping) else value for value in _list(values, path)]
-    if not all(isinstance(content, str) for content in contents):
-        raise UsageError(f"{path}: additional_special_tokens is no list of tokens")
+    contents = []
+    for value in _list(values, path):
+        content = value.get("content") if isinstance(value, Mapping) else value
+        if not isinstance(content, str):
+            raise UsageError(f"{path}: additional_special_tokens is no list of tokens")
+        contents.append(content)
     return contents
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mobilebert_tf import tied_program
 
@@ -64,7 +65,7 @@ def tied(words: Sequence[str | os.PathLike[str]]) -> list[str]:
     Raises:
       OSError: there is no such program.
     """
-    program, *rest = map(os.fspath, words)
+    program, *rest = [os.fspath(word) for word in words]
     if shutil.which(program) is None:
         reason = errno.EACCES if os.path.isfile(program) else errno.ENOENT
         raise OSError(reason, os.strerror(reason), program)
@@ -77,14 +78,12 @@ def end_with_parent() -> None:
     if parent is None or parent.pid is None:
         return
     tied_program.end_with(parent.pid)
-    if sys.platform.startswith("linux"):
-        return
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()  # for systems that tell nobody
 
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+def _end_after(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from absl import flags
 from mobilebert_tf import quiet
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import define_flags, from_flags
+from mobilebert_tf.training import stopping
 
 # In the order of a model's life. The text is what the list of commands shows.
 COMMANDS = {
@@ -106,6 +107,8 @@ def run(words: list[str]) -> int:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean `{near[0]}`?" if near else "`mobilebert-tf --help` lists them"
         return _complain(f"there is no command `{name}`; {hint}", 2)
+    if "TF_CONFIG" in os.environ:
+        stopping.hold_back()
     module, _, attribute = COMMANDS[name][0].partition(":")
     command = getattr(importlib.import_module(module), attribute)
     if "--help" in rest or "-h" in rest:
@@ -127,7 +130,10 @@ def run(words: list[str]) -> int:
     if values["debug"].value:
         os.environ[quiet.DEBUG_VARIABLE] = "1"
     try:
-        from_flags(command, values).run()
+        made = from_flags(command, values)
+        if getattr(made, "distribution", None) != "multi_worker":
+            stopping.let_through()
+        made.run()
     except BaseException as error:
         if values["debug"].value:
             traceback.print_exc()
@@ -150,6 +156,9 @@ def _status_of(name: str, error: BaseException) -> int:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow and isinstance(error, tensorflow.errors.OpError):
         return _complain(f"{name}: {_reason(error.message)}", 1)
+    if isinstance(error, Exception):
+        said = (str(error).strip().splitlines() or [""])[0][:300]
+        return _complain(f"{name}: unforeseen {type(error).__name__}: {said}; --debug shows where it comes from", 1)
     raise error
 
 

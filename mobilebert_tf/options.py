@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ def option(
       is_input: the value is a path (or comma-separated paths) that is read; its
         content is part of the run's identity.
       least: the smallest allowed number, itself included.
-      most: the largest.
+      most: the largest; left out: a thousand million for whole numbers.
     """
     metadata = {
         "help": help,
@@ -80,20 +81,45 @@ def from_flags(command: type, values: flags.FlagValues) -> Any:
     missing = [f"--{name}" for name in required if given[name] is None]
     if missing:
         raise UsageError(f"{', '.join(missing)} must be given; --help explains each")
+    made = command(**given)
+    check(made)
+    return made
+
+
+def check(command: Any) -> None:
+    """Raise UsageError if a number of a command is out of its range, or a word is none of its choices."""
     for field in dataclasses.fields(command):
-        _check_range(field.name, given[field.name], field.metadata["least"], field.metadata["most"])
-    return command(**given)
+        value, choices = getattr(command, field.name), field.metadata["choices"]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            _check_range(field.name, value, field.metadata["least"], field.metadata["most"])
+        elif choices and value is not None and value not in choices:
+            raise UsageError(f"--{field.name}={value}: there are {', '.join(choices)}")
 
 
-def _check_range(name: str, value: Any, least: float | None, most: float | None) -> None:
-    # Written so that a value which is no number at all, nan, is refused too.
-    if value is None or ((least is None or value >= least) and (most is None or value <= most)):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"--{name}={value}: must be a finite number")
-        return
-    if least is not None and most is not None:
-        raise UsageError(f"--{name}={value}: must lie between {least} and {most}")
-    raise UsageError(f"--{name}={value}: must be {f'at least {least}' if least is not None else f'at most {most}'}")
+def whole_numbers(text: str, flag: str, least: int, most: int) -> list[int]:
+    """Numbers with commas between. Raises UsageError: something else stands there, or one is out of the range."""
+    words = text.split(",")
+    # So short that Python converts it, and within ASCII.
+    if not all(re.fullmatch(r"[0-9]{1,18}", word) and least <= int(word) <= most for word in words):
+        shown = text if len(text) <= 60 else f"{text[:57]}..."
+        raise UsageError(f"--{flag}={shown}: must be numbers from {least:,} to {most:,} with commas between")
+    return [int(word) for word in words]
+
+
+def _check_range(name: str, value: int | float, least: float | None, most: float | None) -> None:
+    most = _UPPER_END if most is None and isinstance(value, int) else most
+    text = f"{value}"
+    shown = f"--{name}={text if len(text) <= 40 else f'{text[:37]}...'}"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{shown}: must be a finite number")
+    if most is not None and value > most:
+        raise UsageError(f"{shown}: must be at most {most:,}")
+    if least is not None and value < least:
+        raise UsageError(f"{shown}: must be at least {least:,}")
+
+
+_UPPER_END = 10**9
+"""Of whole numbers that have none of their own: beyond it libraries overflow, each in its way."""
 
 
 def _is_optional(kind: Any) -> bool:

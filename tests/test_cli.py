@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from mobilebert_tf import cli
+from mobilebert_tf import cli, quiet
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import define_flags, from_flags, option
 from mobilebert_tf.run_directory import open_run
@@ -104,6 +104,41 @@ def test_a_directory_is_given_back_if_nothing_was_made(tmp_path):
             raise ValueError
     assert not list(there.iterdir()) and not new.exists()
     assert sorted(path.name for path in begun.iterdir()) == ["half.txt", "run.json"]
+
+
+@pytest.mark.parametrize(
+    "flag, said",
+    [
+        ("--student=none.json", "none.json: no such file"),
+        ("--max_seq_length=200", "the position table of --teacher=demo_teacher ends at 128"),
+        ("--student=mobilebert_tiny", "teacher and student do not fit"),
+        ("--max_sentences_per_class=0", "--max_sentences_per_class=0: must be at least 1"),
+        ("--attention_weight=-5", "--attention_weight=-5.0: must be at least 0"),
+        ("--vocab_size=2000000000", "--vocab_size=2000000000: must be at most 1,000,000"),
+    ],
+)
+def test_the_pipeline_looks_at_all_stages_before_the_first(flag, said, tmp_path, capsys):
+    assert cli.run(["pipeline", flag, f"--output={tmp_path / 'run'}"]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Broken:
+    """A command with a bug."""
+
+    def run(self) -> None:
+        raise ZeroDivisionError("over\nthe top")
+
+
+def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
+    monkeypatch.setitem(cli.COMMANDS, "vocab", (f"{__name__}:Broken", ""))
+    assert cli.run(["vocab"]) == 1
+    assert capsys.readouterr().err == (
+        "mobilebert-tf vocab: unforeseen ZeroDivisionError: over; --debug shows where it comes from\n"
+    )
+    monkeypatch.setenv(quiet.DEBUG_VARIABLE, "")  # --debug sets it; afterwards it is as it was
+    assert cli.run(["vocab", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["--teacher=demo_techer", "--vocab=none.txt", "--recipes=int3"])

@@ -20,7 +20,7 @@ class _OfFiles:
     models: str = option(".tflite files or patterns, comma-separated", is_input=True)
     output: str = option("JSON file for the results")
     sequence_length: int | None = option(
-        "sequence length, in word pieces, of the signature to run; left out: the longest", None
+        "sequence length, in word pieces, of the signature to run; left out: the longest", None, least=1
     )
 
 
@@ -75,7 +75,7 @@ class BenchmarkHost(_Comparison):
       mobilebert-tf benchmark host --models='exported/*.tflite' --texts=dev.tsv --output=texts.json
     """
 
-    threads: int = option("threads of the interpreter", 1, least=1)
+    threads: int = option("threads of the interpreter", 1, least=1, most=1024)
     rounds: int = option("rounds over all files", 3, least=1)
     runs: int = option("timed inferences per file and round", 50, least=1)
     warm_up: int = option("inferences before the timed ones", 10, least=1)
@@ -159,7 +159,7 @@ class BenchmarkKernels(_OfFiles):
       mobilebert-tf benchmark kernels --models=exported/static_int8.tflite,peer.tflite --output=kernels.json
     """
 
-    threads: int = option("threads of the interpreter", 1, least=1)
+    threads: int = option("threads of the interpreter", 1, least=1, most=1024)
     runs: int = option("inferences of each file", 1000, least=1)
 
     def run(self) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.options import option
+from mobilebert_tf.options import option, whole_numbers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class BenchmarkRecords:
     vocab: str = option("vocabulary file, one piece a line", is_input=True)
     output: str = option("JSON file for the results")
     dupe_factors: str = option("times that each document is used, comma-separated; each is measured", "1,5")
-    workers: int = option("processes, beside one alone (0: one per core)", 0, least=0)
+    workers: int = option("processes, beside one alone (0: one per core)", 0, least=0, most=1024)
     rounds: int = option("rounds over the tokenizer and all of these", 3, least=1)
 
     def run(self) -> None:
@@ -42,8 +42,8 @@ class BenchmarkRecords:
         from mobilebert_tf.tokenization import read_vocab
 
         results.check_output(self.output)
-        factors = tuple(int(word) if word.isdecimal() else 0 for word in self.dupe_factors.split(","))
-        if min(factors) < 1 or len(set(factors)) < len(factors):
+        factors = tuple(whole_numbers(self.dupe_factors, "dupe_factors", 1, 10_000))
+        if len(set(factors)) < len(factors):
             raise UsageError(f"--dupe_factors={self.dupe_factors}: must be different numbers from 1 on, such as 1,5")
         files = documents.input_files(self.input)
         read_vocab(self.vocab)
@@ -75,7 +75,7 @@ class BenchmarkTraining:
     model: str = option("preset to train", "mobilebert")
     batch_size: int = option("examples per step", 16, least=1)
     sequence_length: int = option("word pieces per example", 128, least=1)
-    threads: int = option("threads of TensorFlow", 2, least=1)
+    threads: int = option("threads of TensorFlow", 2, least=1, most=1024)
     dtypes: str = option("types of activations, comma-separated: float32, bfloat16", "float32")
     quantization_aware: bool = option("also the step of `finetune --quantization_aware`", False)
     steps: int = option("timed steps per round", 12, least=1)
@@ -136,7 +136,7 @@ class BenchmarkTransfer:
 
     output: str = option("JSON file for the results")
     sizes: str = option("pairs to measure: small, full, or both with a comma between", "small,full")
-    threads: int = option("threads of TensorFlow", 2, least=1)
+    threads: int = option("threads of TensorFlow", 2, least=1, most=1024)
     steps: int = option("timed steps per stage and round", 12, least=1)
     rounds: int = option("rounds over all stages and the peers, each in a fresh process", 3, least=1)
     peers: str | None = option("other implementations of the small pair, NAME=COMMAND; NAME=COMMAND", None)

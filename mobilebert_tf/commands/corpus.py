@@ -50,7 +50,7 @@ class Corpus:
     split: str = option("tfds: the split to read", "train")
     text_feature: str = option("tfds: the feature that holds the text", "text")
     seed: int = option("decides which files are held out, and the order of the sentences", 1, least=0, most=2**32 - 1)
-    workers: int = option("processes (0: one per core)", 0, identity=False, least=0)
+    workers: int = option("processes (0: one per core)", 0, identity=False, least=0, most=1024)
 
     def run(self) -> None:
         """Write the corpus.

@@ -10,7 +10,7 @@ from mobilebert_tf import atomic
 from mobilebert_tf.commands.distillation import Inputs, inputs_of, plan_of, student_config
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.options import option
+from mobilebert_tf.options import option, whole_numbers
 from mobilebert_tf.run_directory import Run
 from mobilebert_tf.transfer import plan_file, plan_table, resuming, strategies
 from mobilebert_tf.transfer.pairing import check_terms
@@ -199,10 +199,7 @@ class Distill(TrainingOptions):
                 self._train(run, strategy, plan, taught_by, inputs, snapshots)
 
     def _snapshots(self) -> frozenset[int]:
-        words = (self.snapshots or "").split(",") if self.snapshots else []
-        if not all(word.isdigit() and int(word) for word in words):
-            raise UsageError(f"--snapshots={self.snapshots}: must be steps from 1 on with commas between")
-        return frozenset(map(int, words))
+        return frozenset(whole_numbers(self.snapshots, "snapshots", 1, 10**12) if self.snapshots else ())
 
     def _resumed(self, run: Run, plan: tuple[StagePlan, ...]) -> tuple[StagePlan, ...]:
         """The stages of the run: those that stay as they were, then those of `plan`."""

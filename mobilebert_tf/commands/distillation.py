@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Inputs(NamedTuple):
-    """Records and tokenizer of one distillation, and the configuration of its student."""
+    """Records and tokenizer of one training, and the configuration of what is trained."""
 
     records: RecordSet
     held_out: RecordSet | None
@@ -47,6 +47,8 @@ def student_config(model: str) -> MobileBertConfig:
         return open_checkpoint(model).config
     if not model.endswith(".json"):
         return MobileBertConfig.preset(model)
+    if not Path(model).exists():
+        raise UsageError(f"{model}: no such file; give a preset, a config.json or a model directory")
     return MobileBertConfig.from_dict(read_json(Path(model)), source=model)
 
 

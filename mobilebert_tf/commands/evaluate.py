@@ -31,8 +31,8 @@ class Evaluate:
     label_column: str | None = option("column of the label; left out: as in training", None)
     output: str | None = option("directory for metrics.json; left out: metrics are only printed", None, identity=False)
     json: bool = option("print the metrics as JSON instead of a table", False, identity=False)
-    threads: int = option("threads of LiteRT", 1, identity=False, least=1)
-    batch_size: int = option("examples at a time in Keras", 32, identity=False, least=1)
+    threads: int = option("threads of LiteRT", 1, identity=False, least=1, most=1024)
+    batch_size: int = option("examples at a time in Keras", 32, identity=False, least=1, most=65_536)
 
     def run(self) -> None:
         """Score and print.

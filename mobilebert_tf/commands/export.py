@@ -127,7 +127,7 @@ class Export:
     explain_examples: int = option(
         "rows to run for --explain, of all lengths, out of those for the parity", 256, least=1
     )
-    threads: int = option("threads of LiteRT, also where it is timed", 1, least=1)
+    threads: int = option("threads of LiteRT, also where it is timed", 1, least=1, most=1024)
     rounds: int = option("rounds of the latency measurement, the files in turn", 3, least=1)
     runs: int = option("timed inferences per file and round", 30, least=1)
 

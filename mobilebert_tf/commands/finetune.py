@@ -79,6 +79,7 @@ class Finetune(TrainingOptions):
         "1",
         default=None,
         least=0,
+        most=1_000_000,
     )
     learning_rate: float | None = option(
         "peak of the schedule: linear warm-up, linear decay; left out: by the size of the model, 5e-5 for BERT-base "

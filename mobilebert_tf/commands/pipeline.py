@@ -17,9 +17,9 @@ from mobilebert_tf.commands.pretrain import Pretrain
 from mobilebert_tf.commands.records import Records
 from mobilebert_tf.commands.report import Report
 from mobilebert_tf.commands.vocab import Vocab
-from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import parse_recipes
-from mobilebert_tf.options import option
+from mobilebert_tf.options import check, option
 from mobilebert_tf.run_directory import expand, open_run
 from mobilebert_tf.tasks.classification import ClassificationTask
 
@@ -49,13 +49,15 @@ class Pipeline:
         "text files on which both models are scored; docstrings bring their own", default=None
     )
     vocab: str | None = option("vocabulary to use; left out: one is learned from the text", default=None)
-    vocab_size: int = option("word pieces of a learned vocabulary", default=8000, least=100)
-    max_seq_length: int = option("longest input in word pieces, for records and task", default=64, least=5)
-    max_predictions: int = option("masked words per record at most", default=10, least=1)
+    vocab_size: int = option("word pieces of a learned vocabulary", default=8000, least=100, most=1_000_000)
+    max_seq_length: int = option(
+        "longest input in word pieces, for records and task", default=64, least=5, most=100_000
+    )
+    max_predictions: int = option("masked words per record at most", default=10, least=1, most=100_000)
     dupe_factor: int = option("times each document becomes records, with other masks", default=2, least=1)
     teacher: str = option("preset of the teacher", default="demo_teacher")
     student: str = option("preset of the student", default="demo_student")
-    batch_size: int = option("examples per step of pre-training and transfer", default=32, least=1)
+    batch_size: int = option("examples per step of pre-training and transfer", default=32, least=1, most=65_536)
     teacher_steps: int = option("steps of teacher pre-training", default=1000, least=1)
     teacher_learning_rate: float = option("peak rate of teacher pre-training", default=1e-3, least=0)
     strategy: str = option(
@@ -63,7 +65,7 @@ class Pipeline:
     )
     transfer_steps: int = option("steps per layer", default=200, least=1)
     transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3, least=0)
-    attention_weight: float = option("weight of attention transfer against the feature maps", default=1.0)
+    attention_weight: float = option("weight of attention transfer against the feature maps", default=1.0, least=0)
     distillation_steps: int = option("steps of distillation", default=500, least=1)
     distillation_learning_rate: float = option("peak rate of distillation", default=1e-3, least=0)
     train: str | None = option(
@@ -75,11 +77,11 @@ class Pipeline:
     )
     label_column: str = option("column of the label", default="label")
     finetune_epochs: float = option("passes over the training table", default=3.0, least=0)
-    finetune_batch_size: int = option("examples per fine-tuning step", default=32, least=1)
+    finetune_batch_size: int = option("examples per fine-tuning step", default=32, least=1, most=65_536)
     finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4, least=0)
     recipes: str | None = option("variants to export, comma-separated; left out: those of `export`", default=None)
-    max_sentences_per_class: int = option("training sentences per class of the default task", default=3000)
-    threads: int = option("threads of one inference when variants are timed", default=1, least=1)
+    max_sentences_per_class: int = option("training sentences per class of the default task", default=3000, least=1)
+    threads: int = option("threads of one inference when variants are timed", default=1, least=1, most=1024)
     seed: int = option("starts everything random", default=0, least=0, most=2**32 - 1)
 
     def run(self) -> None:
@@ -89,18 +91,17 @@ class Pipeline:
           UsageError: an option or an input is wrong; looked at before the first stage.
           FailedError: a stage failed; the same command goes on there.
         """
-        from mobilebert_tf.errors import UsageError
-
         if bool(self.train) != bool(self.eval):
             raise UsageError("--train and --eval go together: the report compares models on the evaluation table")
         if self.input and not self.train:
             raise UsageError("--input needs --train and --eval: only the docstrings bring a task of their own")
         located = self._located()
         # Names and files are looked at before the first stage, not hours later.
+        stages = located.stages(Path(self.output))
+        for _, command in stages:
+            check(command)
         parse_recipes(self.recipes)
-        for preset in (self.teacher, self.student):
-            if not preset.endswith(".json"):
-                MobileBertConfig.preset(preset)
+        self._check_networks()
         for path in filter(None, (located.input, located.held_out_input, located.vocab, located.train, located.eval)):
             expand(path)
         if located.train and located.eval:
@@ -112,7 +113,6 @@ class Pipeline:
         place = Path(self.output)
         # The stages compare their own options with what they find; the whole has no more to compare.
         with open_run(_Whole(output=self.output), "pipeline", self.output, reopens=True) as run:
-            stages = located.stages(place)
             for number, (title, command) in enumerate(stages, start=1):
                 print(f"\n[{number}/{len(stages)}] {title}", flush=True)
                 command.run()
@@ -121,6 +121,20 @@ class Pipeline:
             run.finish()
         print()
         Report(input=self.output, output=str(place / "report.html")).run()
+
+    def _check_networks(self) -> None:
+        """Raise UsageError unless both networks are there, go together and take such long inputs."""
+        from mobilebert_tf.commands.distillation import student_config
+        from mobilebert_tf.transfer.pairing import check_pair
+
+        configs = []
+        for flag, model in (("teacher", self.teacher), ("student", self.student)):
+            configs.append(dataclasses.replace(student_config(model), vocab_size=self.vocab_size))
+            if self.max_seq_length > (longest := configs[-1].max_position_embeddings):
+                raise UsageError(
+                    f"--max_seq_length={self.max_seq_length}: the position table of --{flag}={model} ends at {longest}"
+                )
+        check_pair(*configs)
 
     def _located(self) -> Pipeline:
         """The same with every input below the data directory."""

@@ -30,7 +30,7 @@ class Predict:
     context: str | None = option("the second text, for a model of pairs", None)
     input: str | None = option("file with a text a line instead of --text; - is standard input", None, is_input=True)
     json: bool = option("print one JSON object per text", False)
-    threads: int = option("threads of LiteRT", 1, identity=False, least=1)
+    threads: int = option("threads of LiteRT", 1, identity=False, least=1, most=1024)
 
     def run(self) -> None:
         """Print what the classifier says.

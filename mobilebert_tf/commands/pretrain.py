@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from mobilebert_tf.commands.distillation import Inputs
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
@@ -43,25 +44,32 @@ class Pretrain(TrainingOptions):
         with self.open_run("pretrain") as run:
             if self.is_done(run):
                 return
+            inputs = self._read()
             with self.start() as strategy:
-                self._train(run, strategy)
+                self._train(run, strategy, inputs)
 
-    def _train(self, run: Run, strategy: Any) -> None:
-        from mobilebert_tf.data.pretraining_input import batches, clear_read_errors, load_records
-        from mobilebert_tf.model_directory import save_model_directory
-        from mobilebert_tf.models import PretrainingModel
+    def _read(self) -> Inputs:
+        from mobilebert_tf.data.pretraining_input import load_records
         from mobilebert_tf.tasks import pretraining
         from mobilebert_tf.tokenization import Tokenizer
+
+        # Before TensorFlow starts: what is wrong with the records should show at once.
+        records = load_records(self.records)
+        pretraining.check_next_sentence(records)
+        tokenizer = Tokenizer.from_vocab(records.vocab)
+        config = pretraining.config_for(self.model, records, tokenizer)
+        return Inputs(records, pretraining.load_held_out(self.held_out, config, tokenizer), tokenizer, config)
+
+    def _train(self, run: Run, strategy: Any, inputs: Inputs) -> None:
+        from mobilebert_tf.data.pretraining_input import batches, clear_read_errors
+        from mobilebert_tf.model_directory import save_model_directory
+        from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.training import loop
         from mobilebert_tf.training.schedules import Schedule
         from mobilebert_tf.training.stage import Stage
         from mobilebert_tf.transfer import held_out, objectives
 
-        records = load_records(self.records)
-        pretraining.check_next_sentence(records)
-        tokenizer = Tokenizer.from_vocab(records.vocab)
-        config = pretraining.config_for(self.model, records, tokenizer)
-        scored = pretraining.load_held_out(self.held_out, config, tokenizer)
+        records, scored, tokenizer, config = inputs
         with strategy.scope():
             model = PretrainingModel(config, self.seed)
         print(

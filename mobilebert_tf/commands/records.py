@@ -59,8 +59,8 @@ class Records:
     output: str = option("directory to write")
     input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
     vocab: str = option("vocabulary file, one piece a line", is_input=True)
-    max_seq_length: int = option("T, word pieces of an example, special tokens included", 128, least=5)
-    max_predictions: int = option("most pieces to predict in an example", 20, least=1)
+    max_seq_length: int = option("T, word pieces of an example, special tokens included", 128, least=5, most=100_000)
+    max_predictions: int = option("most pieces to predict in an example", 20, least=1, most=100_000)
     dupe_factor: int = option("times that each document is used, with other cuts and masks", 5, least=1)
     masking: str = option("what is hidden together, and when", "token", choices=("token", "whole_word", "dynamic"))
     short_seq_prob: float = option("share of examples cut to a random shorter length", 0.1, least=0, most=1)
@@ -72,9 +72,9 @@ class Records:
         most=1,
     )
     masked_lm_prob: float = option("share of an example's pieces to predict", 0.15)
-    shards: int = option("files to write", 4, least=1)
-    seed: int = option("decides cuts, pairs and masks", 1)
-    workers: int = option("local: processes (0: one per core)", 0, identity=False, least=0)
+    shards: int = option("files to write", 4, least=1, most=99_999)
+    seed: int = option("decides cuts, pairs and masks", 1, most=2**32 - 1)
+    workers: int = option("local: processes (0: one per core)", 0, identity=False, least=0, most=1024)
     runner: str = option("who does the work", "local", choices=("local", "beam"), identity=False)
     beam_options: str | None = option(
         "beam: Apache Beam's own options in one string, its --runner among them (default: local)", None, identity=False

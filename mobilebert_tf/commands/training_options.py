@@ -19,7 +19,7 @@ class TrainingOptions:
     """Shared fields of `pretrain`, `distill` and `finetune`."""
 
     output: str = option("directory to write; with several workers one that all of them see")
-    batch_size: int = option("examples per step, over all devices", default=32, least=1)
+    batch_size: int = option("examples per step, over all devices", default=32, least=1, most=65_536)
     optimizer: str | None = option("adamw, or lamb for very large batches", default="adamw", choices=("adamw", "lamb"))
     weight_decay: float = option("share of each matrix taken off per unit of learning rate", default=0.01, least=0)
     clip_norm: float = option("largest global norm of the gradient, 0 for no limit", default=1.0, least=0)
@@ -127,10 +127,17 @@ def _tpu(tf: Any, address: str) -> Any:
         raise UsageError(f"--distribution=tpu --tpu={address}: no TPU answers there ({reason})") from None
 
 
+def _multi_worker(tf: Any, _: str) -> Any:
+    from mobilebert_tf.training import rendezvous
+
+    with rendezvous.announced(cluster.from_environment()):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+
+
 _STRATEGIES: dict[str, Callable[[Any, str], Any]] = {
     "default": lambda tf, _: tf.distribute.get_strategy(),
     "mirrored": lambda tf, _: tf.distribute.MirroredStrategy(),
-    "multi_worker": lambda tf, _: tf.distribute.MultiWorkerMirroredStrategy(),
+    "multi_worker": _multi_worker,
     "tpu": _tpu,
 }
 

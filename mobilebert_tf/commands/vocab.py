@@ -26,7 +26,7 @@ class Vocab:
 
     output: str = option("directory to write")
     input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
-    size: int = option("most pieces in the vocabulary", 30522, least=100)
+    size: int = option("most pieces in the vocabulary", 30522, least=100, most=1_000_000)
     min_frequency: int = option("times that two pieces stand side by side before they can be merged", 2, least=1)
 
     def run(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_tf import provenance, run_directory
 from mobilebert_tf.data import records
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.names import plain_name
 from mobilebert_tf.tokenization import read_vocab
 
 if TYPE_CHECKING:
@@ -59,36 +57,24 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
     """
     directory = Path(directory)
     run_directory.require_finished(directory)
-    index_path = directory / records.INDEX
-    try:
-        index = json.loads(index_path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{directory}: has no {records.INDEX}; make records with: mobilebert-tf records") from None
-    except ValueError:
-        raise UsageError(f"{index_path}: is not readable as JSON; make the records again") from None
+    index = records.read_index(directory / records.INDEX)
     vocab = directory / "vocab.txt"
-    try:
-        found = RecordSet(
-            files=tuple(directory / plain_name(name, f"{index_path}: files") for name in index["files"]),
-            count=index["examples"],
-            features={name: records.Feature(**feature) for name, feature in index["features"].items()},
-            masking=index["masking"],
-            max_seq_length=index["max_seq_length"],
-            max_predictions=index["max_predictions"],
-            masked_lm_prob=index["masked_lm_prob"],
-            single_segment_prob=index.get("single_segment_prob", 0.0),  # left out before there were any
-            vocab=vocab,
-        )
-        sizes = {name: file["bytes"] for name, file in index["files"].items()}
-        vocab_sha256 = index["vocab_sha256"]
-    except (KeyError, TypeError, AttributeError):
-        raise UsageError(f"{index_path}: does not describe records; make the records again") from None
-    for name, size in sizes.items():
-        _check_size(directory / name, size)
+    for name, shard in index.files.items():
+        _check_size(directory / name, shard.bytes)
     read_vocab(vocab)
-    if provenance.sha256(vocab) != vocab_sha256:
+    if provenance.sha256(vocab) != index.vocab_sha256:
         raise UsageError(f"{vocab}: is not the vocabulary that these records were made with; make the records again")
-    return found
+    return RecordSet(
+        files=tuple(directory / name for name in index.files),
+        count=index.examples,
+        features=records.features_for(index.masking),
+        masking=index.masking,
+        max_seq_length=index.max_seq_length,
+        max_predictions=index.max_predictions,
+        masked_lm_prob=index.masked_lm_prob,
+        single_segment_prob=index.single_segment_prob,
+        vocab=vocab,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -218,14 +204,22 @@ def clear_read_errors(*record_sets: RecordSet | None) -> Iterator[None]:
     """Around everything that takes batches of these sets: a damaged record becomes one clear line.
 
     Raises:
-      UsageError: a record's checksum is wrong.
+      UsageError: a record's checksum is wrong, or it holds something else than `records.json` says.
     """
     import tensorflow as tf
 
+    places = " or ".join(dict.fromkeys(str(found.directory) for found in record_sets if found))
     try:
         yield
+    except tf.errors.InvalidArgumentError as error:
+        # Of the parser, of tables that are asked for ids beyond their end, and of gathers at such positions.
+        reason = re.search(r"Key: \w+\.[^\n]{0,60}|Could not parse example|= \d+ is not in \[0, \d+\)", error.message)
+        if reason is None:
+            raise
+        raise UsageError(
+            f"{places}: a record does not hold what {records.INDEX} says ({reason[0].strip()}); make the records again"
+        ) from None
     except tf.errors.DataLossError as error:
-        places = " or ".join(dict.fromkeys(str(found.directory) for found in record_sets if found))
         where = re.search(r"corrupted record at \d+|truncated record at \d+", error.message)
         reason = f" ({where[0]})" if where else ""
         raise UsageError(f"{places}: a record is damaged{reason}; make the records again") from None

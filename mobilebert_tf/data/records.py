@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mobilebert_tf.checkpoints.tensorflow_parts import import_part
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import bounded, build
+from mobilebert_tf.names import plain_name
 
 MASKINGS = ("token", "whole_word", "dynamic")
 
 INDEX = "records.json"
 """The file that says what a directory of records holds."""
+
+LONGEST = 100_000
+"""Word pieces of an example, and of those that are predicted."""
 
 Example = dict[str, list[int]]
 
@@ -41,6 +50,59 @@ PAIR_FEATURES = {
     "next_sentence_labels": Feature("int64", "1"),
 }
 """Of records that are masked when they are read: segments without special tokens."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One file of records."""
+
+    bytes: int = bounded(least=0)
+    examples: int = bounded(least=0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Index:
+    """What `records.json` says that readers need."""
+
+    masking: str = bounded(choices=MASKINGS)
+    features: dict[str, dict[str, str]]
+    max_seq_length: int = bounded(least=3, most=LONGEST)
+    max_predictions: int = bounded(least=1, most=LONGEST)
+    masked_lm_prob: float = bounded(least=0, most=1)
+    single_segment_prob: float = bounded(0.0, least=0, most=1)
+    """Left out before there were any."""
+    examples: int = bounded(least=1, most=10**12)
+    vocab_sha256: str
+    files: dict[str, Shard]
+
+
+_FRAME = 16
+"""Bytes of a TFRecord beside its content."""
+
+
+def read_index(path: Path) -> Index:
+    """The content of a `records.json`. Raises UsageError: it is none, or contradicts itself."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path.parent}: has no {INDEX}; make records with: mobilebert-tf records") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path}: is not readable as JSON; make the records again") from None
+    index: Index = build(Index, content, f"{path}", skips_unknown=True)
+    for name in index.files:
+        plain_name(name, f"{path}: files")
+    if index.features != describe(features_for(index.masking)):
+        raise UsageError(f"{path}: features are not those of masking={index.masking}; make the records again")
+    counted = sum(shard.examples for shard in index.files.values())
+    if counted != index.examples:
+        raise UsageError(f"{path}: examples is {index.examples:,}, its files have {counted:,}; make the records again")
+    for name, shard in index.files.items():
+        if shard.bytes < shard.examples * _FRAME:
+            raise UsageError(
+                f"{path}: {name} has {shard.bytes:,} bytes, too few for {shard.examples:,} examples; make the records "
+                "again"
+            )
+    return index
 
 
 def features_for(masking: str) -> dict[str, Feature]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import bounded, build
 from mobilebert_tf.reporting.results import Score
 
 
@@ -45,15 +47,39 @@ def numbers(values: Mapping[str, Any] | None) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def score(metrics: Mapping[str, Any] | None) -> Score | None:
-    """A model's metrics; None if there are none."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Metrics:
+    """What `metrics.json` and a variant of `report.json` hold of a score."""
+
+    examples: int | None = bounded(None, least=0, most=10**12)
+    accuracy: float | None = bounded(None, least=0, most=1)
+    macro_f1: float | None = bounded(None, least=0, most=1)
+    loss: float | None = None
+    majority_accuracy: float | None = bounded(None, least=0, most=1)
+    confusion: tuple[tuple[int, ...], ...] | None = bounded(None, least=0, most=10**12)
+
+
+def score(metrics: Any, where: str) -> Score | None:
+    """A model's metrics, those that are no number left out; None if there are none.
+
+    Raises:
+      UsageError: they are something else; `where` says whose they are.
+    """
     if not metrics:
         return None
+    if isinstance(metrics, dict):
+        metrics = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in metrics.items()}
+    try:
+        found: _Metrics = build(_Metrics, metrics, where, skips_unknown=True)
+        if found.confusion and {len(row) for row in found.confusion} != {len(found.confusion)}:
+            raise UsageError(f"{where}: confusion: is no table of as many columns as rows")
+    except UsageError as error:
+        raise UsageError(f"{error}; run the command that wrote it again") from None
     return Score(
-        examples=metrics.get("examples"),
-        accuracy=number(metrics.get("accuracy")),
-        macro_f1=number(metrics.get("macro_f1")),
-        loss=number(metrics.get("loss")),
-        majority_accuracy=number(metrics.get("majority_accuracy")),
-        confusion=np.array(metrics["confusion"]) if metrics.get("confusion") else None,
+        examples=found.examples,
+        accuracy=found.accuracy,
+        macro_f1=found.macro_f1,
+        loss=found.loss,
+        majority_accuracy=found.majority_accuracy,
+        confusion=np.array(found.confusion) if found.confusion else None,
     )

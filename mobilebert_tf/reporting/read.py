@@ -12,6 +12,7 @@ import numpy as np
 
 from mobilebert_tf.config import PRESETS
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import build
 from mobilebert_tf.reporting import read_export
 from mobilebert_tf.reporting.json_values import number, object_or_empty, read_object, score
 from mobilebert_tf.reporting.results import (
@@ -26,6 +27,7 @@ from mobilebert_tf.reporting.results import (
     Training,
 )
 from mobilebert_tf.run_directory import RECORD
+from mobilebert_tf.tasks.files import read_labels
 from mobilebert_tf.transfer.terms import MEASURED
 
 # In the order of a model's life; other commands come last.
@@ -71,6 +73,9 @@ def _rank(run: Run) -> int:
 def _run(path: Path, top: Path) -> Run:
     record = read_object(path)
     directory = path.parent
+    for name in ("options", "made_by"):
+        if not isinstance(record.get(name, {}), dict):
+            raise UsageError(f"{path}: {name} is no JSON object; run the command that wrote it again")
     try:
         return Run(
             directory=directory,
@@ -94,11 +99,15 @@ def _training(run: Run) -> Training:
         stages=read_log(run.directory / "log.jsonl"),
         held_out=held_out,
         teacher_held_out=_measured(metrics, "teacher_held_out", path),
-        parameters=metrics.get("parameters"),
+        parameters=_parameters(metrics, path),
         teacher_agreement=number(metrics.get("teacher_agreement", held_out.get("teacher_agreement"))),
         attention=_attention(run.directory / "attention.json"),
         layers=_layers(run.directory / "layers.json"),
     )
+
+
+def _parameters(metrics: Mapping[str, Any], path: Path) -> int | None:
+    return build(int | None, metrics.get("parameters"), f"{path}: parameters")
 
 
 def _measured(metrics: Mapping[str, Any], key: str, path: Path) -> dict[str, float]:
@@ -142,13 +151,12 @@ def _moments(row: Mapping[str, Any] | None) -> Moments | None:
 
 def _classifier(run: Run) -> Classifier:
     metrics = object_or_empty(run.directory / "metrics.json")
-    labels = run.directory / "labels.txt"
     return Classifier(
         run=run,
         from_scratch=run.name.endswith("from_scratch") or run.options.get("model") in PRESETS,
-        score=score(metrics.get("evaluation")),
-        parameters=metrics.get("parameters"),
-        labels=tuple(labels.read_text(encoding="utf-8").split("\n")[:-1]) if labels.exists() else (),
+        score=score(metrics.get("evaluation"), f"{run.directory / 'metrics.json'}: evaluation"),
+        parameters=_parameters(metrics, run.directory / "metrics.json"),
+        labels=read_labels(run.directory) or (),
         stages=read_log(run.directory / "log.jsonl"),
     )
 
@@ -203,7 +211,7 @@ def read_log(path: Path) -> tuple[Stage, ...]:
                 for name, value in entry.items()
                 if isinstance(value, (int, float)) and name not in ("step", "stage_index")
             }
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             if place == len(lines):
                 break
             raise UsageError(f"{path}:{place}: is not a line of a training log") from None

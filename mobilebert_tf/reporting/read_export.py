@@ -44,7 +44,7 @@ def _exported(report: Mapping[str, Any], run: Run, path: Path) -> Exported:
         return Exported(
             run=run,
             model=report.get("model") or {},
-            keras=score(report.get("keras")),
+            keras=score(report.get("keras"), f"{path}: keras"),
             sequence_lengths=tuple(sorted(map(int, report.get("sequence_lengths") or ()))),
             rewrites=tuple(map(str, report.get("rewrites") or ())),
             brought=tuple(report.get("brought") or ()),
@@ -52,13 +52,13 @@ def _exported(report: Mapping[str, Any], run: Run, path: Path) -> Exported:
             calibrated_on=str(report.get("calibration_examples") or ""),
             compared_on=str(report.get("parity_examples") or ""),
             largest_activation=number(report.get("largest_activation")),
-            variants=tuple(_variant(row) for row in report.get("variants") or ()),
+            variants=tuple(_variant(row, f"{path}: variants") for row in report.get("variants") or ()),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise UsageError(f"{path}: is not a report of `export` ({error!r})") from None
 
 
-def _variant(row: Mapping[str, Any]) -> Variant:
+def _variant(row: Mapping[str, Any], where: str) -> Variant:
     return Variant(
         name=str(row["name"]),
         description=str(row.get("description") or ""),
@@ -68,7 +68,7 @@ def _variant(row: Mapping[str, Any]) -> Variant:
         bytes_of_lengths={int(length): int(size) for length, size in (row.get("bytes_of_lengths") or {}).items()},
         weight_bytes=row.get("weight_bytes"),
         half=bool(row.get("half")),
-        score=score(row.get("metrics")),
+        score=score(row.get("metrics"), f"{where}: {row['name']}: metrics"),
         difference=Difference(**row["difference"]) if row.get("difference") else None,
         parity=numbers(row.get("parity")),
         parity_of_lengths=_by_length(row.get("parity_of_lengths")),

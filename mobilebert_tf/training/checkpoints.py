@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,23 +40,40 @@ class Checkpoints:
         self._manager.save(checkpoint_number=step)
 
     def restore(self) -> int:
-        """Bring back the latest checkpoint; return its step, 0 if there is none.
+        """Bring back the latest checkpoint that is whole; return its step, 0 if there is none.
+
+        A power cut can leave the newest one short; the one before it is kept for that.
 
         Raises:
-          UsageError: the checkpoint is damaged, or belongs to another model.
+          UsageError: all of them are damaged, or belong to another model.
         """
-        latest = self._manager.latest_checkpoint
-        if latest is None:
-            # TensorFlow passes over a list that it cannot read, and the saved work with it.
-            if (self.directory / "checkpoint").exists():
-                raise self._damaged(self.directory / "checkpoint", ValueError("it names no checkpoint"))
-            return 0
-        try:
-            self._state.restore(latest).assert_existing_objects_matched()
-        except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:
-            # IndexError: how TensorFlow's reader reports a file that ends too early.
-            raise self._damaged(latest, error) from error
-        return int(self.step.numpy())
+        kept = self._kept()
+        # TensorFlow passes over a list that it cannot read, and the saved work with it.
+        if not kept and (self.directory / "checkpoint").exists():
+            raise self._damaged(self.directory / "checkpoint", ValueError("it names no checkpoint"))
+        first: Exception | None = None
+        for path in kept:
+            try:
+                self._state.restore(path).assert_existing_objects_matched()
+            except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:
+                # IndexError: how TensorFlow's reader reports a file that ends too early.
+                first = first or error
+                continue
+            step = int(self.step.numpy())
+            if first is not None:
+                print(f"{kept[0]}: is damaged ({_reason(first)}); the one before it, {path}, is whole", file=sys.stderr)
+            return step
+        if first is not None:
+            raise self._damaged(kept[0], first) from first
+        return 0
+
+    def _kept(self) -> list[str]:
+        """The checkpoints, newest first: those of TensorFlow's list, or without one those that are there."""
+        if listed := self._manager.checkpoints:
+            return listed[::-1]
+        there = [path.with_suffix("") for path in self.directory.glob("ckpt-*.index")]
+        numbered = {int(path.name[5:]): str(path) for path in there if path.name[5:].isdecimal()}
+        return [numbered[number] for number in sorted(numbered, reverse=True)]
 
     def _check_names(self) -> None:
         """Raise UsageError if the list names other files than this stage's: TensorFlow would read and delete those."""
@@ -69,8 +87,11 @@ class Checkpoints:
                 )
 
     def _damaged(self, place: Path | str, error: Exception) -> UsageError:
-        reason = str(error).strip().splitlines()[0][:200]
         return UsageError(
-            f"{place}: the checkpoint is damaged or of another model ({reason}); "
+            f"{place}: the checkpoint is damaged or of another model ({_reason(error)}); "
             f"delete {self.directory} to redo this stage"
         )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

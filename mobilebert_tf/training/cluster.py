@@ -15,6 +15,8 @@ class Cluster:
 
     workers: int
     index: int
+    others: tuple[tuple[str, str], ...] = ()
+    """Names and addresses of the other processes."""
 
     @property
     def is_chief(self) -> bool:
@@ -38,8 +40,14 @@ def from_environment() -> Cluster:
         config = json.loads(text)
         chiefs, workers = (len(config["cluster"].get(kind, [])) for kind in ("chief", "worker"))
         kind, index = config["task"]["type"], int(config["task"]["index"])
+        places = {
+            (job, number): str(address)
+            for job in ("chief", "worker")
+            for number, address in enumerate(config["cluster"].get(job, []))
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"TF_CONFIG: is not a cluster and a task in JSON ({error!r})") from None
     if kind not in ("chief", "worker") or chiefs > 1 or not 0 <= index < {"chief": chiefs, "worker": workers}[kind]:
         raise UsageError(f"TF_CONFIG: task {kind} {index} is not one of {chiefs} chief and {workers} workers")
-    return Cluster(chiefs + workers, index if kind == "chief" else chiefs + index)
+    others = tuple((f"{job} {i}", address) for (job, i), address in places.items() if (job, i) != (kind, index))
+    return Cluster(chiefs + workers, index if kind == "chief" else chiefs + index, others)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from mobilebert_tf.fields import bounded
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -18,11 +20,11 @@ class Schedule:
     down to 0.9 of the peak; it starts at 0.
     """
 
-    peak: float
-    steps: int
-    warmup_steps: int = 0
-    end_factor: float = 1e-4
-    shape: str = "linear"
+    peak: float = bounded(least=0, most=1e6)
+    steps: int = bounded(least=1, most=10**9)
+    warmup_steps: int = bounded(0, least=0, most=10**9)
+    end_factor: float = bounded(1e-4, least=0, most=1)
+    shape: str = bounded("linear", choices=("linear", "sawtooth"))
 
     def at(self, step: Any) -> Any:
         """Rate of the update that makes `step` (scalar, from 0) into `step` + 1."""

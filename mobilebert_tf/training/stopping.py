@@ -8,6 +8,16 @@ from types import FrameType
 from typing import Any
 
 
+def hold_back() -> None:
+    """Keep SIGTERM pending, in the threads that libraries start from now on too: one of them would take it else."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def let_through() -> None:
+    """End `hold_back`, in this thread."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 class StopRequest:
     """Within the block, the first SIGINT or SIGTERM is only noted; a second one acts at once."""
 

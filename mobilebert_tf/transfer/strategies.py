@@ -10,10 +10,12 @@ A plan is plain data: it can be printed before anything is built.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import bounded
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import OptimizerOptions, Stage
 from mobilebert_tf.transfer.terms import LAYER_TERMS, WORD_TERMS
@@ -166,22 +168,20 @@ class StagePlan(Stage):
     pairs: tuple[tuple[int, int], ...]
     """Blocks (from 0) whose feature maps and attention are compared: the student's, the teacher's.
     EMBEDDINGS stands for what goes into the first block; it has no attention."""
-    trains: tuple[tuple[str, float], ...]
+    trains: tuple[tuple[str, float], ...] = bounded(least=0, most=1e6)
     """Parts of the student ("embeddings", "block_3"; "all" is everything), each with its factor of the rate."""
-    losses: tuple[tuple[str, float], ...]
+    losses: tuple[tuple[str, float], ...] = bounded(least=0, most=1e12)
     """Names from `terms.TERMS` with their weights; those of layers are averaged over `pairs`."""
-    relation_heads: int = 1
+    relation_heads: int = bounded(1, least=1, most=10**4)
     """Vectors that a token's query, key and value are cut into, where the losses have relations."""
-    temperature: float = 1.0
-    sequence_length: int | None = None
+    temperature: float = bounded(1.0, least=0.01, most=1e6)
+    sequence_length: int | None = bounded(None, least=2, most=10**6)
     """Word pieces of an example that are read; None: all."""
     whole_text: bool = False
     """Whether the words that the records hide are put back."""
     group_by_length: bool = False
-    initialization: str = "stage before"
-    """teacher, random, student, or the stage before it."""
-    moments: str = "new"
-    """new or kept."""
+    initialization: str = bounded("stage before", choices=("teacher", "random", "student", "stage before"))
+    moments: str = bounded("new", choices=("new", "kept"))
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -343,7 +343,9 @@ def map_layers(text: str, student: int, teacher: int) -> tuple[int, ...]:
     if text == "last":
         return tuple(range(teacher - student, teacher))
     words = text.split(",")
-    if len(words) != student or not all(word.isdigit() and 1 <= int(word) <= teacher for word in words):
+    if len(words) != student or not all(
+        re.fullmatch("[0-9]{1,9}", word) and 1 <= int(word) <= teacher for word in words
+    ):
         raise UsageError(
             f"--layer_map={text}: must be even, last, or {student} numbers from 1 to {teacher} with commas between"
         )

@@ -132,7 +132,10 @@ def test_wrong_use_of_records_is_one_line(tmp_path: Path, capsys):
         ([f"--input={tmp_path}/none", f"--vocab={vocab}"], "no such file"),
         ([f"--input={empty}", f"--vocab={vocab}"], "is empty"),
         ([f"--input={text}", f"--vocab={text}"], "special token [PAD] is missing"),
-        ([f"--input={text}", f"--vocab={vocab}", "--dupe_factors=1,x"], "must be different numbers from 1 on"),
+        (
+            [f"--input={text}", f"--vocab={vocab}", "--dupe_factors=1,x"],
+            "must be numbers from 1 to 10,000",
+        ),
         ([f"--input={text}", f"--vocab={vocab}", "--dupe_factors=5,5"], "must be different numbers from 1 on"),
     ):
         assert cli.run(["benchmark", "records", *flags, new]) == 2

@@ -84,7 +84,7 @@ def test_other_heads_are_compared_by_relations_and_the_student_goes_on(
     # Two updates at the rate of 1.5e-3 move no weight far from where the student was.
     for before, after in zip(late.trainable_weights, there.trainable_weights, strict=True):
         assert np.abs(np.asarray(before) - np.asarray(after)).max() < 0.02
-    assert "snapshots=0: must be steps" in complain(*distill(made, tmp_path / "three", snapshots="0"))
+    assert "snapshots=0: must be numbers from 1 to" in complain(*distill(made, tmp_path / "three", snapshots="0"))
 
 
 def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> None:

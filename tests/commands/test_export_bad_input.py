@@ -85,6 +85,8 @@ def test_model_whose_logits_are_no_numbers(
 def test_vocabulary_of_another_model(refuse, model: Path) -> None:
     vocab = model / "vocab.txt"
     vocab.write_text(vocab.read_text() + "another\n")
+    assert f"{vocab}: has 2,001 pieces, tokenizer.json beside it says vocab_size=2,000" in refuse(model=model)
+    (model / "tokenizer.json").unlink()
     assert f"{model}: its vocabulary has 2,001 pieces, its configuration says vocab_size=2,000" in refuse(model=model)
     vocab.unlink()
     assert f"{model}: has no vocab.txt; put the vocabulary" in refuse(model=model)
@@ -173,8 +175,8 @@ def test_lengths(lengths: str, message: str, refuse) -> None:
         ("--recipes=none.json", "none.json: no such file"),
         ("--without_rewrites=fold", "there is no rewrite 'fold'; there are fold_norms, fold_attention_scale"),
         ("--threads=0", "--threads=0: must be at least 1"),
-        ("--min_agreement=97", "--min_agreement=97.0: must lie between 0 and 1"),
-        ("--max_score_drop=nan", "--max_score_drop=nan: must lie between 0 and 1"),
+        ("--min_agreement=97", "--min_agreement=97.0: must be at most 1"),
+        ("--max_score_drop=nan", "--max_score_drop=nan: must be a finite number"),
         ("--max_error=-1", "--max_error=-1.0: must be at least 0"),
         ("--max_error=inf", "--max_error=inf: must be a finite number"),
         ("--max_drop=nan", "--max_drop=nan: must be a finite number"),

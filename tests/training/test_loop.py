@@ -167,6 +167,24 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("what", ["short", "list lost", "flipped"])
+def test_the_newest_checkpoint_is_damaged_and_the_one_before_it_kept(what, tmp_path, capsys):
+    """It goes on from the older one, says so, and ends where an undisturbed run does."""
+    expected = fit(tmp_path / "run", steps=40, keep=9)
+    stage = tmp_path / "run" / "checkpoints" / "00-fit"
+    for step in (30, 40):
+        data = stage / f"ckpt-{step}.data-00000-of-00001"
+        content = bytearray(data.read_bytes())
+        content[8] ^= 1
+        data.write_bytes(content if what == "flipped" else content[:20])
+    if what == "list lost":
+        (stage / "checkpoint").unlink()
+    np.testing.assert_array_equal(fit(tmp_path / "run", steps=40, keep=9), expected)
+    told = capsys.readouterr().err
+    assert "ckpt-40: is damaged" in told and f"{stage / 'ckpt-20'}, is whole" in told
+    assert "goes on at step 20 of 40" in told
+
+
 @pytest.mark.parametrize("name", ["../../../mine/ckpt-1", "*", "ckpt-*"])
 def test_a_list_of_checkpoints_that_leads_elsewhere(name, tmp_path):
     """TensorFlow deletes what the list names once newer checkpoints are there."""

@@ -187,3 +187,45 @@ def test_who_writes(monkeypatch):
 def test_a_wrong_tf_config_is_named(monkeypatch, text, said):
     with pytest.raises(UsageError, match=said):
         configured(monkeypatch, text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index, number", [(0, signal.SIGTERM), (1, signal.SIGINT)])
+def test_a_worker_that_waits_alone_says_for_whom_and_can_be_stopped(index, number, made_alone):
+    """TensorFlow waits in native code for the others, without a word and deaf to signals."""
+    process, addresses, log = made_alone(index)
+    end = time.monotonic() + 60
+    while "waiting for" not in log.read_text() and time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.5)
+    other = 1 - index
+    assert f"waiting for worker {other} ({addresses[other]})" in log.read_text()
+    process.send_signal(number)
+    assert process.wait(15) != 0
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def made_alone(tmp_path):
+    """One of two workers; the other never comes."""
+    started = []
+
+    def start(index):
+        addresses = [f"localhost:{port}" for port in free_ports(2)]
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        program = (
+            "from mobilebert_tf.training import stopping; stopping.hold_back()\n"  # as cli does
+            "from mobilebert_tf import quiet; quiet.start_tensorflow()\n"
+            "from mobilebert_tf.commands.training_options import _STRATEGIES\n"
+            "import tensorflow as tf; _STRATEGIES['multi_worker'](tf, '')"
+        )
+        log = tmp_path / "log"
+        with open(log, "w") as out:
+            environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
+            words = [sys.executable, "-c", program]
+            started.append(subprocess.Popen(words, env=environment, stdout=out, stderr=out))
+        return started[0], addresses, log
+
+    yield start
+    started[0].kill()
+    started[0].wait()

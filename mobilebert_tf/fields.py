@@ -91,7 +91,8 @@ def _check(value: Any, bounds: Mapping[str, Any], where: str) -> None:
         least, most = bounds["least"], bounds["most"]
         # Written so that a value which is no number at all, nan, is refused too.
         if not ((least is None or value >= least) and (most is None or value <= most)):
-            limits = [f"at least {least:,}"] * (least is not None) + [f"at most {most:,}"] * (most is not None)
+            ends = (("at least", least), ("at most", most))
+            limits = [f"{side} {end:,}" for side, end in ends if end is not None]
             raise UsageError(f"{where}: is {value}; it must be {' and '.join(limits)}")
 
 

@@ -213,7 +213,7 @@ def clear_read_errors(*record_sets: RecordSet | None) -> Iterator[None]:
         yield
     except tf.errors.InvalidArgumentError as error:
         # Of the parser, of tables that are asked for ids beyond their end, and of gathers at such positions.
-        reason = re.search(r"Key: \w+\.[^\n]{0,60}|Could not parse example|= \d+ is not in \[0, \d+\)", error.message)
+        reason = re.search(r"Key: \w+[.,][^\n]{0,70}|Could not parse example|= \d+ is not in \[0, \d+\)", error.message)
         if reason is None:
             raise
         raise UsageError(

@@ -213,11 +213,11 @@ def clear_read_errors(*record_sets: RecordSet | None) -> Iterator[None]:
         yield
     except tf.errors.InvalidArgumentError as error:
         # Of the parser, of tables that are asked for ids beyond their end, and of gathers at such positions.
-        reason = re.search(r"Key: \w+[.,][^\n]{0,70}|Could not parse example|= \d+ is not in \[0, \d+\)", error.message)
-        if reason is None:
+        said = re.search(r"Key: \w+[.,][^\n]{0,70}|Could not parse example|= \d+ is not in \[0, \d+\)", error.message)
+        if said is None:
             raise
         raise UsageError(
-            f"{places}: a record does not hold what {records.INDEX} says ({reason[0].strip()}); make the records again"
+            f"{places}: a record does not hold what {records.INDEX} says ({said[0].strip()}); make the records again"
         ) from None
     except tf.errors.DataLossError as error:
         where = re.search(r"corrupted record at \d+|truncated record at \d+", error.message)

@@ -23,6 +23,9 @@ from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import expand, open_run
 from mobilebert_tf.tasks.classification import ClassificationTask
 
+COMPARED = "classifier_compared"
+"""Directory of the classifier that starts from another model."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pipeline:
@@ -77,6 +80,11 @@ class Pipeline:
     finetune_epochs: float = option("passes over the training table", default=3.0, least=0)
     finetune_batch_size: int = option("examples per fine-tuning step", default=32, least=1)
     finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4, least=0)
+    compared: str | None = option(
+        "model to fine-tune on the task as well, with the defaults of `finetune`, to compare: one that comes with the "
+        "package, or a directory",
+        default=None,
+    )
     recipes: str | None = option("variants to export, comma-separated; left out: those of `export`", default=None)
     max_sentences_per_class: int = option("training sentences per class of the default task", default=3000)
     threads: int = option("threads of one inference when variants are timed", default=1, least=1)
@@ -185,6 +193,11 @@ class Pipeline:
         if scored:
             unseen = Records(output=str(held_out), input=scored, dupe_factor=1, **shape)
             stages.append(("records: the same of text that no model sees", unseen))
+        compared = []
+        if self.compared:
+            shape_of_task = {"max_seq_length": self.max_seq_length, **common}
+            also = Finetune(output=str(place / COMPARED), model=self.compared, **table, **shape_of_task)
+            compared.append((f"finetune: {self.compared} learns the task, to compare", also))
         return [
             *stages,
             (
@@ -227,6 +240,7 @@ class Pipeline:
                 "finetune: the same student from random weights, to compare",
                 Finetune(output=str(place / "classifier_from_scratch"), from_scratch=True, **finetune),
             ),
+            *compared,
             (
                 "export: .tflite variants, each verified, scored and timed",
                 Export(
@@ -245,7 +259,8 @@ def _evidence(place: Path, stages: list[tuple[str, Any]]) -> dict[str, Any]:
     """What the run found, in one file: metrics by stage, variants, seconds, how it was made."""
     metrics = {
         name: json.loads((place / name / "metrics.json").read_text(encoding="utf-8"))
-        for name in ("teacher", "student", "classifier", "classifier_from_scratch")
+        for name in ("teacher", "student", "classifier", "classifier_from_scratch", COMPARED)
+        if (place / name / "metrics.json").exists()
     }
     exported = json.loads((place / "export" / "report.json").read_text(encoding="utf-8"))
     seconds = {}

@@ -46,6 +46,7 @@ setup(
         "mobilebert_tf.benchmarks": "benchmarks",
     },
     package_data={
+        "mobilebert_tf": ["pretrained/*/*"],
         "mobilebert_tf.reporting": ["*.j2", "*.html", "*.css"],
         "mobilebert_tf.benchmarks": ["*.json"],
     },

@@ -80,10 +80,10 @@ class Sources:
         Raises:
           FailedError: the network cannot be converted.
         """
-        static = self._equalizes and recipe.target == TARGETS[0] and (recipe.is_static or self._is_free)
-        key = recipe.target, static
+        equalized = self._equalizes and (recipe.is_static or self._is_free)
+        key = recipe.target, equalized
         if key not in self._made:
-            self._made[key] = self._convert(recipe.target, self._peaks if static else None)
+            self._made[key] = self._convert(recipe.target, self._peaks if equalized else None)
         return self._made[key]
 
     @functools.cached_property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic, provenance
+from mobilebert_tf.checkpoints.conversion import open_checkpoint
 from mobilebert_tf.commands.corpus import Corpus
 from mobilebert_tf.commands.distill import Distill
 from mobilebert_tf.commands.export import Export
@@ -109,6 +110,8 @@ class Pipeline:
         for preset in (self.teacher, self.student):
             if not preset.endswith(".json"):
                 MobileBertConfig.preset(preset)
+        if self.compared:
+            open_checkpoint(self.compared)
         for path in filter(None, (located.input, located.held_out_input, located.vocab, located.train, located.eval)):
             expand(path)
         if located.train and located.eval:

@@ -55,9 +55,9 @@ def test_graph_computes_units(name):
 
 @pytest.mark.parametrize(
     ("name", "free"),
-    [("student", True), ("no_bottleneck", True), ("pooler", True), ("gelu", False), ("layer_norm_of_bert", False)],
+    [("student", True), ("no_bottleneck", True), ("pooler", True), ("gelu", True), ("layer_norm_of_bert", False)],
 )
-def test_where_norms_fold_and_relu_lies_between_nothing_is_multiplied(name, free):
+def test_where_norms_fold_nothing_is_multiplied(name, free):
     assert is_free(rules.rewrite(read_network(model(name)), LENGTH, APART, peaks=peaks_of(name))) == free
 
 
@@ -67,6 +67,12 @@ def test_peaks_are_those_of_the_network_without_padding():
     ids, mask, segments = inputs()
     x = numpy_network.embed(network.embeddings, ids, segments)[:REAL]
     np.testing.assert_allclose(found["block_1/value"].reads, np.abs(x).max(axis=0), rtol=1e-5)  # float32
+    np.testing.assert_allclose(
+        # Padding holds what [CLS] holds, and counts as that.
+        found["block_1/value"].power,
+        np.square(x[[*range(REAL), *[0] * (LENGTH - REAL)]]).mean(axis=0),
+        rtol=1e-5,
+    )
     made = np.abs(numpy_network.dense(network.blocks[0].value, x)).max(axis=0)
     np.testing.assert_allclose(found["block_1/value"].makes, made, rtol=1e-4)
     # After the last block only [CLS] is left.
@@ -76,19 +82,32 @@ def test_peaks_are_those_of_the_network_without_padding():
     np.testing.assert_allclose(found["classifier"].reads, np.abs(y[0]), rtol=1e-3, atol=1e-5)
 
 
-def test_hidden_channels_come_nearer_to_one_size():
+def test_the_unit_is_the_one_with_the_least_noise():
     network = rules.rewrite(read_network(model("student")), LENGTH, APART)
     peaks = dict(peaks_of("student"))
     name = "block_1/feedforward_1/output"
-    size = np.ones_like(peaks[name].reads)
-    size[3] = 100.0
-    peaks[name] = Peaks(reads=size, makes=peaks[name].makes)
+    random = np.random.default_rng(0)
+    # Channels of one distribution each, the fourth a hundred times as wide as the others.
+    wide = np.where(np.arange(10) == 3, 100.0, 1.0)
+    x = np.maximum(random.standard_normal((4000, 10)), 0.0) * wide
+    peaks[name] = Peaks(reads=x.max(axis=0), power=np.square(x).mean(axis=0), makes=peaks[name].makes)
     before, after = (one.blocks[0].feedforwards[0] for one in (network, equalize(network, peaks)))
     # A bias is divided by the unit of what its layer makes and by nothing else.
-    unit = before.intermediate.bias / after.intermediate.bias
-    weight = np.abs(before.output.dense.kernel).max(axis=1)
-    np.testing.assert_allclose(unit / unit[0], (size / size[0]) ** 0.75 / (weight / weight[0]) ** 0.25, rtol=1e-9)
-    assert (size / unit).max() == pytest.approx(1.0)
+    chosen = before.intermediate.bias / after.intermediate.bias
+    assert (x / chosen).max() == pytest.approx(1.0)
+    kernel = before.output.dense.kernel
+
+    def error(unit):
+        """Mean square, by rounding to int8 what is in this unit, and the weights for it."""
+        step = (x / unit).max() / 255.0
+        weights = kernel * unit[:, None]
+        steps = np.abs(weights).max(axis=0) / 127.0
+        return np.square((np.round(x / unit / step) * step) @ (np.round(weights / steps) * steps) - x @ kernel).mean()
+
+    size, weight = x.max(axis=0), np.abs(kernel).max(axis=1)
+    others = [error(size**e / weight ** (1.0 - e)) for e in np.linspace(0.0, 1.0, 21)]
+    # What is minimised is an estimate for ranges with two signs, and these have one.
+    assert error(chosen) < 1.3 * min(others) and error(chosen) < error(np.ones(10)) / 5
 
 
 def with_a_large_channel(name):
@@ -102,7 +121,7 @@ def with_a_large_channel(name):
     return one
 
 
-@pytest.mark.parametrize("name", ["student", "gelu", "layer_norm_of_bert"])
+@pytest.mark.parametrize("name", ["student", "layer_norm_of_bert"])
 def test_a_large_channel_costs_the_others_less(name, tmp_path):
     one, recipe, errors = with_a_large_channel(name), RECIPES["static_int8"], []
     expected = numpy_network.logits(read_network(one), *inputs())
@@ -116,7 +135,7 @@ def test_a_large_channel_costs_the_others_less(name, tmp_path):
 
 
 def test_files_keep_the_multiplications_that_are_left(tmp_path):
-    sources = Sources(model("gelu"), [LENGTH], tuple(rules.REWRITES), features())
+    sources = Sources(model("layer_norm_of_bert"), [LENGTH], tuple(rules.REWRITES), features())
     plain, equalized = (
         sources.of(RECIPES["dynamic_int8"]).files[LENGTH],
         sources.of(RECIPES["static_int8"]).files[LENGTH],
@@ -129,5 +148,6 @@ def test_files_keep_the_multiplications_that_are_left(tmp_path):
         kinds.append(read_operators(file).counts)
     # float32, 1e-7, in another order and other units.
     np.testing.assert_allclose(logits[1], logits[0], rtol=0, atol=1e-4 * np.abs(logits[0]).max())
-    feedforwards = sum(len(block.feedforwards) for block in read_network(model("gelu")).blocks)
-    assert kinds[1]["MUL"] == kinds[0]["MUL"] + feedforwards and "FLOOR_DIV" not in kinds[1]
+    # In both blocks what query, key and value read, what attention makes, what two feed-forward networks read and make;
+    # in the last one [CLS] is apart, which the query reads.
+    assert kinds[1]["MUL"] == kinds[0]["MUL"] + 2 * (1 + 1 + 2 * 2) + 1 and "FLOOR_DIV" not in kinds[1]

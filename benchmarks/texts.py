@@ -41,7 +41,7 @@ def read_texts(table: str | os.PathLike[str], column: str, vocab: str | os.PathL
       UsageError: table or vocabulary is missing or broken, or there is no text.
     """
     tokenizer = Tokenizer.from_vocab(vocab)
-    texts = [row[column] for _, row in read_table(table, [column])]
+    texts = [text for _, row in read_table(table, [column]) if (text := row[column])]
     if not texts:
         raise UsageError(f"{table}: has no texts")
     lengths = collections.Counter(len(ids) + 2 for ids in tokenizer.encode_batch(texts))

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from mobilebert_tf import quiet
+from mobilebert_tf import notes, quiet
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import define_flags, from_flags
 
@@ -101,6 +101,7 @@ def run(words: list[str]) -> int:
     if not words or words[0] in ("--help", "-h", "help"):
         print(_overview())
         return 0 if words else 2
+    notes.start()
     name, rest = _command_name(words)
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)

@@ -38,8 +38,8 @@ class LabelledData(NamedTuple):
 class Finetune(TrainingOptions):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
-    Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns; the labels are the
-    values found in the training table. Writes a model directory with task.json,
+    Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
+    write them; the labels are the values found in the training table. Writes a model directory with task.json,
     labels.txt and metrics.json.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
@@ -69,6 +69,9 @@ class Finetune(TrainingOptions):
     )
     text_pair_column: str | None = option("column of the second text, for pairs", default=None)
     label_column: str | None = option("column of the label; left out: label", default=None)
+    merge_labels: bool = option(
+        "labels that differ only in capitals and blanks are one, spelt as most rows have it", default=False
+    )
     max_seq_length: int | None = option(
         "longest input in word pieces; longer ones are cut; left out: 128, with --quantization_aware the model's own",
         default=None,
@@ -149,6 +152,8 @@ class Finetune(TrainingOptions):
         # Tables are read before TensorFlow starts: a wrong column should show at once.
         names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.merge_labels:
+            given["merge_labels"] = True
         if self.quantization_aware:
             task = dataclasses.replace(finetune_quantized.own_task(self), **given)
         else:

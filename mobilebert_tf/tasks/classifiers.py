@@ -23,6 +23,26 @@ class Classifier:
     task: ClassificationTask
     tokenizer: Tokenizer
     logits: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    path: str
+    from_elsewhere: bool = False
+    """No task.json says what it judges: one text or pairs, as it is asked."""
+
+    def reads(
+        self, text_column: str | None = None, text_pair_column: str | None = None, label_column: str | None = None
+    ) -> ClassificationTask:
+        """The task with these columns in place of its own.
+
+        Raises:
+          UsageError: a second text for a model that judges one.
+        """
+        if text_pair_column and not self.from_elsewhere and self.task.text_pair_column is None:
+            raise UsageError(f"{self.path}: judges one text at a time; leave --text_pair_column out")
+        return dataclasses.replace(
+            self.task,
+            text_column=text_column or self.task.text_column,
+            text_pair_column=text_pair_column or self.task.text_pair_column,
+            label_column=label_column or self.task.label_column,
+        )
 
 
 def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classifier:
@@ -59,7 +79,9 @@ def _of_file(path: Path, threads: int) -> Classifier:
     check_packed(path, tokenizer, task)
     # Longer texts than the file takes are cut as in training, by the features.
     task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
-    return Classifier(task, tokenizer, lambda features: runtime.logits(features, show_progress=_long(features)))
+    return Classifier(
+        task, tokenizer, lambda features: runtime.logits(features, show_progress=_long(features)), str(path)
+    )
 
 
 def _of_directory(path: Path, batch_size: int) -> Classifier:
@@ -78,6 +100,8 @@ def _of_directory(path: Path, batch_size: int) -> Classifier:
         loaded.task,
         loaded.tokenizer,
         lambda features: keras_logits(model, features, batch_size, show_progress=_long(features)),
+        str(path),
+        from_elsewhere=not (loaded.files[0].parent / "task.json").exists(),
     )
 
 

@@ -19,9 +19,10 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from mobilebert_tf import notes, quiet
+from mobilebert_tf import notes, quiet, streams
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import define_flags, from_flags
+from mobilebert_tf.run_directory import is_text
 
 # In the order of a model's life. The text is what the list of commands shows.
 COMMANDS = {
@@ -86,13 +87,20 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit with its status."""
+    if not streams.prepare():
+        sys.exit(_complain("standard output is closed; give it a file, or /dev/null", 1))
+    status = 0
     try:
         status = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has seen enough, as `head` does; Python would say more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has seen enough, as `head` does.
+        streams.drop_output()
         status = 1
+    except OSError as error:
+        # Of what is printed outside of a command or was still buffered; a command's own are said by `run`.
+        streams.drop_output()
+        status = status or _complain(f"standard output: {error.strerror or error}", 1)
     sys.exit(status)
 
 
@@ -102,6 +110,11 @@ def run(words: list[str]) -> int:
         print(_overview())
         return 0 if words else 2
     notes.start()
+    strange = next((word for word in words if not is_text(word)), None)
+    if strange is not None:
+        return _complain(
+            f"the argument {os.fsencode(strange)!r} is not UTF-8 text; convert the text, or rename the file", 2
+        )
     name, rest = _command_name(words)
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -148,6 +161,10 @@ def _status_of(name: str, error: BaseException) -> int:
         return _complain(f"{name}: {place}: no space left; free some and give the same command", 1)
     if isinstance(error, OSError) and error.filename:
         return _complain(f"{name}: {error.filename}: {error.strerror}", 2 if error.errno in _WRONG_PLACE else 1)
+    if isinstance(error, OSError) and "No usable temporary directory" in str(error):
+        return _complain(f"{name}: there is no directory for temporary files; set TMPDIR to one that can be written", 1)
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        return _complain(f"{name}: {error.strerror or error}; --debug shows where", 1)
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow and isinstance(error, tensorflow.errors.OpError):
         return _complain(f"{name}: {_reason(error.message)}", 1)
@@ -155,7 +172,16 @@ def _status_of(name: str, error: BaseException) -> int:
 
 
 # A path that is no file or directory, or not one to write to: the user gives another.
-_WRONG_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS)
+_WRONG_PLACE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
 
 
 def _reason(message: str) -> str:

@@ -134,7 +134,7 @@ class Tokenizer:
 def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """The pieces of a vocabulary file in order. Raises UsageError as `Tokenizer.from_vocab` does."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"{path}: no such vocabulary; make one with: mobilebert-tf vocab --input=CORPUS") from None
     except UnicodeDecodeError:

@@ -140,7 +140,7 @@ class Pipeline:
             return self
         names = ("input", "held_out_input", "vocab", "train", "eval")
         found: dict[str, Any] = {
-            name: ",".join(os.path.join(data, path) for path in value.split(","))
+            name: ",".join(os.path.join(data, path) for path in _names(data, value))
             for name in names
             if (value := getattr(self, name))
         }
@@ -256,6 +256,11 @@ class Pipeline:
                 ),
             ),
         ]
+
+
+def _names(data: str, value: str) -> list[str]:
+    """The paths in a comma-separated list below `data`; what exists by the whole name is one."""
+    return [value] if os.path.exists(os.path.join(data, value)) else value.split(",")
 
 
 def _evidence(place: Path, stages: list[tuple[str, Any]]) -> dict[str, Any]:

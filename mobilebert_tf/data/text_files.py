@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import contextlib
+import functools
 import gzip
 import io
 import lzma
@@ -116,8 +117,11 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
     standard_input = str(path) == STANDARD_INPUT
     path = Path(path)
     place = _Place("--input=-, standard input" if standard_input else str(path))
+    open_bytes: Callable[[], IO[bytes]] = functools.partial(_bytes_of, path)
+    if standard_input:
+        open_bytes = functools.partial(io.BytesIO, _standard_input())
     try:
-        with contextlib.closing(_standard_input() if standard_input else _bytes_of(path)) as content:
+        with contextlib.closing(open_bytes()) as content:
             head = content.read(_HEAD)
             place.format = _format_of(head, place.name)
             content.seek(0)
@@ -127,7 +131,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
     except IsADirectoryError:
         raise UsageError(f"{path}: is a directory, a text file is needed") from None
     except UnicodeDecodeError:
-        number = place.lines + 1 if standard_input else _line_that_is_not_text(path, place.format)
+        number = _line_that_is_not_text(open_bytes(), place.format)
         if place.format.encoding in ("utf-8", "utf-8-sig"):
             fix = "is not UTF-8 text; convert it first, for example with iconv, or save it as UTF-8"
         else:
@@ -153,14 +157,14 @@ def _bytes_of(path: Path) -> IO[bytes]:
     return opener(path, "rb")
 
 
-def _standard_input() -> IO[bytes]:
+def _standard_input() -> bytes:
     """All of standard input, since it cannot be read twice."""
     if sys.stdin is None:
         raise UsageError("--input=-: standard input is closed; give a file or --text")
     content = sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
     if not content:
         raise UsageError("--input=-: standard input is empty")
-    return io.BytesIO(content)
+    return content
 
 
 def _format_of(head: bytes, name: str) -> Format:
@@ -174,11 +178,11 @@ def _format_of(head: bytes, name: str) -> Format:
     return Format(encoding, "\r" if only_returns else "\n")
 
 
-def _line_that_is_not_text(path: Path, format: Format) -> int:
+def _line_that_is_not_text(content: IO[bytes], format: Format) -> int:
     """Its number; reading as text finds it out some thousand characters ahead."""
     decoder = codecs.getincrementaldecoder(format.encoding)()
-    with _bytes_of(path) as file:
-        for number, line in enumerate(file, start=1):
+    with content:
+        for number, line in enumerate(content, start=1):
             try:
                 decoder.decode(line)
             except UnicodeDecodeError:

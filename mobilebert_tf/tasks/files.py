@@ -77,7 +77,7 @@ def read_labels(directory: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     try:
-        return tuple(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
+        return tuple(path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n"))
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not UTF-8 text") from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from mobilebert_tf.checkpoints.tensorflow_parts import prefix_without_pattern
 from mobilebert_tf.errors import UsageError
 
 
@@ -48,7 +49,8 @@ class Checkpoints:
                 raise self._damaged(self.directory / "checkpoint", ValueError("it names no checkpoint"))
             return 0
         try:
-            self._state.restore(latest).assert_existing_objects_matched()
+            with prefix_without_pattern(latest) as prefix:
+                self._state.restore(prefix).assert_existing_objects_matched()
         except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:
             # IndexError: how TensorFlow's reader reports a file that ends too early.
             raise self._damaged(latest, error) from error

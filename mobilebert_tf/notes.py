@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+MUCH_UNKNOWN = 0.01
+"""Share of [UNK] among the pieces of a text that is worth a line."""
+
 _said: set[str] = set()
 
 
@@ -12,6 +15,15 @@ def say(line: str) -> None:
     if line not in _said:
         _said.add(line)
         print(line, file=sys.stderr, flush=True)
+
+
+def say_unknown(what: str, unknown: int, pieces: int, vocabulary: str) -> None:
+    """Say that much of a text is lost, if it is."""
+    if unknown > MUCH_UNKNOWN * pieces:
+        say(
+            f"{what}: {unknown / pieces:.1%} of the pieces are [UNK], whose text is lost: {vocabulary} lacks "
+            "characters of the text, or words of more than 200 characters have no blanks in them"
+        )
 
 
 def start() -> None:

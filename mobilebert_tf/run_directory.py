@@ -99,7 +99,7 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
     record_path = directory / RECORD
     if record_path.exists():
         record = _read_record(record_path)
-        changed = _changed(directory, record["identity"], _identity(command, name))
+        changed = _changed(directory, _with_defaults(command, record["identity"]), _identity(command, name))
         if changed and not accepts_changes:
             said = "; ".join(f"--{option} {_show(was)}, now {_show(given)}" for option, (was, given) in changed.items())
             way_on = " or --accept_changes to go on with what is changed," if hasattr(command, "accept_changes") else ""
@@ -259,6 +259,11 @@ def _identity(command: Any, name: str) -> dict[str, Any]:
         elif field.metadata["identity"] and field.name != "output":
             identity[field.name] = value
     return identity
+
+
+def _with_defaults(command: Any, identity: dict[str, Any]) -> dict[str, Any]:
+    """An earlier run's identity; an option that there was not yet has its default."""
+    return {field.name: field.default for field in dataclasses.fields(command)} | identity
 
 
 def _is_there(path: str) -> bool:

@@ -71,12 +71,14 @@ class Tokenizer:
 
     @classmethod
     def from_vocab(cls, path: str | os.PathLike[str]) -> Tokenizer:
-        """Read `vocab.txt`: one piece a line, the line number is the id.
+        """Read `vocab.txt`: one piece a line, the line number is the id; and the rules that are stated beside it.
 
         Raises:
           UsageError: the file is missing, is not text, repeats a piece or lacks a special token.
         """
-        return cls(read_vocab(path))
+        from mobilebert_tf.tokenizer_files import read_vocabulary  # which reads tokenizers of directories by this one
+
+        return read_vocabulary(Path(path))
 
     def encode(self, text: str) -> Encoding:
         encoding = self._backend.encode(text, add_special_tokens=False)
@@ -114,6 +116,13 @@ class Tokenizer:
         backend = tokenizers.Tokenizer(model)
         apply_rules(backend, self.rules)
         return backend
+
+    def reads_like(self, other: Tokenizer) -> bool:
+        """Whether both make the same ids of a text, words of a hundred characters and more aside."""
+        longest = other.rules.max_characters_per_word
+        return self.vocab == other.vocab and other.rules == dataclasses.replace(
+            self.rules, max_characters_per_word=longest
+        )
 
     @property
     def lines(self) -> str:

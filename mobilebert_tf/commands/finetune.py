@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mobilebert_tf import notes
 from mobilebert_tf.commands import finetune_quantized
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.models import ClassificationModel
     from mobilebert_tf.tasks.classification import ClassificationTask
+    from mobilebert_tf.tokenization import Tokenizer
     from mobilebert_tf.training.loop import Objective
     from mobilebert_tf.training.stage import Stage
 
@@ -218,7 +220,7 @@ class Finetune(TrainingOptions):
             if not self.from_scratch:
                 copy_encoder(source.model, model)
         stage = self.stage(model, len(data.training))
-        features = task.features(data.training, source.tokenizer)
+        features = self.features(task, data, source.tokenizer)
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
         self.loop(run, strategy, stage, objectives.classification(model), model, model.variables, features)
         if not run.writes:
@@ -235,6 +237,13 @@ class Finetune(TrainingOptions):
             if advice:
                 print(f"finetune: {advice}")
         self.save(run, model, source, task, metrics)
+
+    def features(self, task: ClassificationTask, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
+        """The training table as the network takes it; says if the vocabulary does not fit the language."""
+        features = task.features(data.training, tokenizer)
+        unknown = int((features["input_ids"] == tokenizer.id("[UNK]")).sum())
+        notes.say_unknown(self.train, unknown, int(features["input_mask"].sum()), f"the vocabulary of {self.model}")
+        return features
 
     def say_what(self, model: ClassificationModel, data: LabelledData, stage: Stage, start: str) -> None:
         """The first line."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import shutil
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mobilebert_tf import atomic, provenance, quiet
+from mobilebert_tf import atomic, notes, provenance, quiet
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
 
 if TYPE_CHECKING:
     from mobilebert_tf.data.record_writer import Totals
+
+
+LEAST_RANDOM, MOST_RANDOM = 0.3, 0.75
+"""Shares of pairs with a random second segment between which the next-sentence head learns more than a constant."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,27 +89,29 @@ class Records:
           FailedError: a worker failed.
         """
         from mobilebert_tf.data import documents, record_writer, records
-        from mobilebert_tf.tokenization import read_vocab
+        from mobilebert_tf.tokenization import Tokenizer
+        from mobilebert_tf.tokenizer_files import write_tokenizer
 
         if not 0.0 < self.masked_lm_prob < 1.0:
             raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1, both excluded")
         write_shards = self._writer()
         files = documents.input_files(self.input)
-        pieces = read_vocab(self.vocab)
+        tokenizer = Tokenizer.from_vocab(self.vocab)
         run = open_run(self, "records", self.output)
         if run.finished:
             print(run.finished_line)
             return
-        same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"vocab"}
-        settings = record_writer.Settings(vocab=pieces, **{name: getattr(self, name) for name in same})
+        same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"vocab", "rules"}
+        settings = record_writer.Settings(
+            vocab=tokenizer.vocab, rules=tokenizer.rules, **{name: getattr(self, name) for name in same}
+        )
         start = time.monotonic()
         text = documents.read_documents(files)
         with freed_if_nothing_was_made(run):
             totals, shards = write_shards(text, settings, run.directory, self.shards)
         seconds = time.monotonic() - start
-        vocab = run.directory / "vocab.txt"
-        with atomic.write_aside(vocab) as aside:
-            shutil.copyfile(self.vocab, aside)
+        write_tokenizer(run.directory, tokenizer)
+        share = totals.random_next / totals.examples
         index = {
             "masking": self.masking,
             "features": records.describe(records.features_for(self.masking)),
@@ -116,8 +121,8 @@ class Records:
             "single_segment_prob": self.single_segment_prob,
             "seed": self.seed,
             "examples": totals.examples,
-            "random_next_share": round(totals.random_next / totals.examples, 4),
-            "vocab_sha256": provenance.sha256(vocab),
+            "random_next_share": round(share, 4),
+            "vocab_sha256": provenance.sha256(run.directory / "vocab.txt"),
             "files": shards,
         }
         atomic.write_json(run.directory / records.INDEX, index)
@@ -132,6 +137,9 @@ class Records:
             f"records: {self.output} ({totals.examples:,} examples from {totals.pieces:,} pieces in {seconds:.1f} s: "
             f"{totals.examples / seconds:,.0f} examples/s, {totals.pieces / seconds:,.0f} pieces/s)"
         )
+        notes.say_unknown(f"records: {self.input}", totals.unknown, totals.pieces, self.vocab)
+        if self.single_segment_prob < 1 and (why := _one_sided(share / (1 - self.single_segment_prob))):
+            notes.say(f"records: warning: {why}")
         print(f"next: mobilebert-tf pretrain --records={self.output} --model=demo_teacher --output=teacher")
 
     def _writer(self) -> Callable[..., tuple[Totals, dict[str, dict[str, int]]]]:
@@ -154,3 +162,22 @@ class Records:
 
         options = beam_records.read_options(self.beam_options or "")
         return functools.partial(beam_records.write_shards, options=options)
+
+
+def _one_sided(share: float) -> str:
+    """Why next sentences can hardly be learned, if this share of the pairs has a random second segment."""
+    if share < LEAST_RANDOM:
+        reason = (
+            "the text is one document or nearly so, and a random one comes from another; a blank line ends a document"
+        )
+    elif share > MOST_RANDOM:
+        reason = (
+            "most documents are a single sentence, which nothing follows; a blank line ends a document, so leave it "
+            "out between sentences of one"
+        )
+    else:
+        return ""
+    return (
+        f"in {share:.0%} of the pairs the second segment is random, where half of them should be, so next sentences "
+        f"are hardly learned: {reason}"
+    )

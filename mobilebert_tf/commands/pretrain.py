@@ -24,7 +24,9 @@ class Pretrain(TrainingOptions):
       tensorboard --logdir=teacher/tensorboard
     """
 
-    records: str = option("directory of pretraining records", is_input=True)
+    records: str = option(
+        "directory of pretraining records, or of Google's TFRecords and their vocab.txt", is_input=True
+    )
     held_out: str | None = option(
         "records that are only scored, now and then and at the end", default=None, is_input=True
     )

@@ -8,12 +8,12 @@ import functools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import provenance, run_directory
-from mobilebert_tf.data import records
+from mobilebert_tf.data import found_records, records
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import read_vocab
 
@@ -51,14 +51,16 @@ class RecordSet:
 
 
 def load_records(directory: str | os.PathLike[str]) -> RecordSet:
-    """The records that `mobilebert-tf records` wrote to `directory`.
+    """The records that `mobilebert-tf records` wrote to `directory`, or TFRecord files of Google's script in one.
 
     Raises:
       UsageError: they are missing, unfinished, cut short, or do not go with their vocabulary.
     """
     directory = Path(directory)
-    run_directory.require_finished(directory)
     index_path = directory / records.INDEX
+    if not index_path.exists() and not (directory / run_directory.RECORD).exists() and found_records.find(directory):
+        return _record_set(directory, found_records.describe(found_records.find(directory)))
+    run_directory.require_finished(directory)
     try:
         index = json.loads(index_path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -67,17 +69,7 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
         raise UsageError(f"{index_path}: is not readable as JSON; make the records again") from None
     vocab = directory / "vocab.txt"
     try:
-        found = RecordSet(
-            files=tuple(directory / name for name in index["files"]),
-            count=index["examples"],
-            features={name: records.Feature(**feature) for name, feature in index["features"].items()},
-            masking=index["masking"],
-            max_seq_length=index["max_seq_length"],
-            max_predictions=index["max_predictions"],
-            masked_lm_prob=index["masked_lm_prob"],
-            single_segment_prob=index.get("single_segment_prob", 0.0),  # left out before there were any
-            vocab=vocab,
-        )
+        found = _record_set(directory, index)
         sizes = {name: file["bytes"] for name, file in index["files"].items()}
         vocab_sha256 = index["vocab_sha256"]
     except (KeyError, TypeError, AttributeError):
@@ -88,6 +80,20 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
     if provenance.sha256(vocab) != vocab_sha256:
         raise UsageError(f"{vocab}: is not the vocabulary that these records were made with; make the records again")
     return found
+
+
+def _record_set(directory: Path, index: Mapping[str, Any]) -> RecordSet:
+    return RecordSet(
+        files=tuple(directory / name for name in index["files"]),
+        count=index["examples"],
+        features={name: records.Feature(**feature) for name, feature in index["features"].items()},
+        masking=index["masking"],
+        max_seq_length=index["max_seq_length"],
+        max_predictions=index["max_predictions"],
+        masked_lm_prob=index["masked_lm_prob"],
+        single_segment_prob=index.get("single_segment_prob", 0.0),  # left out before there were any
+        vocab=directory / "vocab.txt",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

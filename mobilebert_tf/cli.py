@@ -14,11 +14,12 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
 
+import mobilebert_tf
 from mobilebert_tf import notes, quiet, streams
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import define_flags, from_flags
@@ -106,17 +107,28 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(words: list[str]) -> int:
     """Run one command line; return its exit status."""
-    if not words or words[0] in ("--help", "-h", "help"):
-        print(_overview())
-        return 0 if words else 2
     notes.start()
+    if words[:1] == ["--version"]:
+        print(f"mobilebert-tf {mobilebert_tf.__version__}")
+        return 0
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     strange = next((word for word in words if not is_text(word)), None)
     if strange is not None:
         return _complain(
             f"the argument {os.fsencode(strange)!r} is not UTF-8 text; convert the text, or rename the file", 2
         )
+    if not words or words[0] in ("--help", "-h"):
+        print(_overview(COMMANDS))
+        return 0 if words else 2
     name, rest = _command_name(words)
+    group = [command for command in COMMANDS if command.startswith(f"{name} ")]
+    if group and name not in COMMANDS and (not rest or rest[0] in ("--help", "-h")):
+        print(_overview(group))
+        return 0 if rest else 2
     if name not in COMMANDS:
+        if group:
+            return _complain(f"there is no command `{name} {rest[0]}`; `mobilebert-tf {name} --help` lists them", 2)
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean `{near[0]}`?" if near else "`mobilebert-tf --help` lists them"
         return _complain(f"there is no command `{name}`; {hint}", 2)
@@ -206,9 +218,9 @@ def _command_name(words: list[str]) -> tuple[str, list[str]]:
     return words[0], words[1:]
 
 
-def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items())
+def _overview(names: Collection[str]) -> str:
+    width = max(map(len, names))
+    rows = "\n".join(f"  {name:<{width}}  {COMMANDS[name][1]}" for name in names)
     return (
         "mobilebert-tf: from raw text to a verified .tflite file.\n\n"
         f"usage: mobilebert-tf COMMAND --flags\n\n{rows}\n\n"
@@ -219,7 +231,8 @@ def _overview() -> str:
 
 def _help(name: str, command: Any) -> str:
     lines = [f"usage: mobilebert-tf {name} --flags", "", inspect.cleandoc(command.__doc__ or ""), "", "flags:"]
-    for field in dataclasses.fields(command):
+    required_first = sorted(dataclasses.fields(command), key=lambda field: field.default is not dataclasses.MISSING)
+    for field in required_first:
         default = field.default
         if default is dataclasses.MISSING:
             value = " (required)"

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 from mobilebert_tf import atomic, run_directory
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.options import option
 from mobilebert_tf.text_table import aligned
 
@@ -63,7 +64,7 @@ class Evaluate:
             run.finish(accuracy=metrics["accuracy"])
         print(json.dumps(metrics) if self.json else _table(metrics))
         if run and not self.json:
-            print(f"evaluate: {run.directory}/metrics.json; next: mobilebert-tf report --input={run.directory}")
+            print(f"evaluate: {run.directory}/metrics.json\n{next_step.line('report', f'--input={run.directory}')}")
 
 
 def _table(metrics: dict) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import atomic, provenance, quiet, run_directory
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export import publish, verify_directory
 from mobilebert_tf.options import option
@@ -236,11 +237,11 @@ class Export:
                 print(f"{one.recipe}: no part alone makes it better\n")
         files = [row.file for row in rows if row.file]
         print(f"export: {run.directory} has {', '.join([*files, 'report.json'])}")
-        print(f"check a copy: mobilebert-tf export verify {run.directory}")
+        print(next_step.line("export verify", str(run.directory)).replace("next:", "check a copy:"))
         print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
         if best := export_report.recommended(run.directory):
-            context = ' --context="..."' if task.text_pair_column else ""
-            print(f'next: mobilebert-tf predict --model={run.directory / best} --text="..."{context}')
+            context = ["--context=..."] if task.text_pair_column else []
+            print(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
         _fail_if_rejected(rejected, run.directory)
 
     def _gated(self, recipe: Recipe) -> Recipe:

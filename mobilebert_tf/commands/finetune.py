@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf import notes
-from mobilebert_tf.commands import finetune_quantized
+from mobilebert_tf.commands import finetune_quantized, next_step
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
@@ -293,10 +293,9 @@ class Finetune(TrainingOptions):
         save_model_directory(run.directory, model, source.tokenizer, task, metrics)
         more()
         run.finish(**metrics)
-        export = (
-            f"mobilebert-tf export --model={self.output} --evaluation={self.eval or 'dev.tsv'} "
-            f"--output={Path(self.output).with_name('export')}"
-        )
+        texts = [f"--evaluation={self.eval}"] if self.eval else []
+        output = f"--output={next_step.beside(self.output, 'export')}"
+        export = next_step.line("export", f"--model={self.output}", *texts, f"--calibration={self.train}", output)
         print(done_line("finetune", run.directory, export))
 
 

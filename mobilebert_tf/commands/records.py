@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mobilebert_tf import atomic, notes, provenance, quiet
+from mobilebert_tf.commands import next_step
+from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
@@ -140,7 +142,17 @@ class Records:
         notes.say_unknown(f"records: {self.input}", totals.unknown, totals.pieces, self.vocab)
         if self.single_segment_prob < 1 and (why := _one_sided(share / (1 - self.single_segment_prob))):
             notes.say(f"records: warning: {why}")
-        print(f"next: mobilebert-tf pretrain --records={self.output} --model=demo_teacher --output=teacher")
+        if not self.single_segment_prob:  # no next sentences, so nothing to pre-train a teacher on
+            print(self._next(totals.examples))
+
+    def _next(self, examples: int) -> str:
+        """A teacher that has positions for the examples, trained for some twenty passes over them."""
+        fits = MobileBertConfig.preset("demo_teacher").max_position_embeddings >= self.max_seq_length
+        steps = min(500_000, max(1000, examples * 20 // 32))
+        flags = [f"--records={self.output}", f"--model={'demo_teacher' if fits else 'ib_bert_large'}"]
+        return next_step.line(
+            "pretrain", *flags, f"--steps={steps}", f"--output={next_step.beside(self.output, 'teacher')}"
+        )
 
     def _writer(self) -> Callable[..., tuple[Totals, dict[str, dict[str, int]]]]:
         """`write_shards` of the runner."""

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from mobilebert_tf import notes
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import freed_if_nothing_was_made, open_run
 from mobilebert_tf.tokenization import Rules, Tokenizer
@@ -80,7 +81,8 @@ class Vocab:
                 f"vocab: warning: {found.unknown_share:.1%} of the pieces are [UNK], whose text is lost; "
                 f"{self._way_out(vocabulary.left_out(vocab, counts, rules))}"
             )
-        print(f"next: mobilebert-tf records --input={self.input} --vocab={path} --output=records")
+        records = f"--output={next_step.beside(self.output, 'records')}"
+        print(next_step.line("records", f"--input={self.input}", f"--vocab={path}", records))
 
     def _way_out(self, left_out: int) -> str:
         if left_out:

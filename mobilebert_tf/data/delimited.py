@@ -33,10 +33,8 @@ class Delimited:
     header: list[str]
     rows: list[Row]
     separator: str
-    backslashes: bool
-    """Quotes within quotes have a backslash before them."""
-    quoted: bool
-    """Quotes around a cell are not part of it."""
+    quotes: str
+    """What quotes mean that is not usual; empty for usual ones."""
 
 
 class _BadRowError(Exception):
@@ -66,13 +64,14 @@ def parse(text: str, usual: str, wanted: Callable[[Sequence[str]], int], name: s
         usual, text, skipped = told[1], text[told.end() :], 1
     separator = usual if told else _separator(text, usual, wanted)
     literal_first = separator == "\t"
-    attempts: list[Callable[[], Delimited]] = [
-        lambda: _with_quotes(text, separator, strict=True),
-        lambda: _with_quotes(text, separator, strict=True, escapechar="\\", doublequote=False),
-        lambda: _with_quotes(text, separator, strict=False),
-    ]
+    attempts: list[Callable[[], Delimited]]
     if literal_first:
         attempts = [lambda: _as_a_spreadsheet_quotes(text), lambda: _without_quotes(text, separator)]
+    else:
+        attempts = [lambda: _with_quotes(text, separator, strict=True)]
+        if '\\"' in text:
+            attempts.append(lambda: _with_quotes(text, separator, strict=True, escapechar="\\", doublequote=False))
+        attempts.append(lambda: _with_quotes(text, separator, strict=False))
     problems = []
     for attempt in attempts:
         try:
@@ -99,13 +98,16 @@ def _separator(text: str, usual: str, wanted: Callable[[Sequence[str]], int]) ->
 
 def _with_quotes(text: str, separator: str, **dialect: Any) -> Delimited:
     rows = list(_csv_rows(text, separator, **dialect))
-    return Delimited(*_even(rows, separator), separator, "escapechar" in dialect, quoted=True)
+    quotes = "" if dialect["strict"] else "quotes around the first part of a cell, left out"
+    if "escapechar" in dialect:
+        quotes = "quotes within quotes written with a backslash"
+    return Delimited(*_even(rows, separator), separator, quotes)
 
 
 def _without_quotes(text: str, separator: str) -> Delimited:
     lines = (line.removesuffix("\r") for line in text.split("\n"))
     rows = [(number, line.split(separator)) for number, line in enumerate(lines, start=1) if line]
-    return Delimited(*_even(rows, separator), separator, backslashes=False, quoted=False)
+    return Delimited(*_even(rows, separator), separator, quotes="")
 
 
 def _as_a_spreadsheet_quotes(text: str) -> Delimited:
@@ -125,7 +127,7 @@ def _as_a_spreadsheet_quotes(text: str) -> Delimited:
     for is_quoted in _QUOTING_RULES:
         written = ("\t".join(_quoted(cell) if is_quoted(cell) else cell for cell in cells) for cells in rows)
         if re.sub(r"\r?\n", "\n", "\n".join(written)) == plain:
-            return table
+            return dataclasses.replace(table, quotes="cells in quotes as spreadsheets write them")
     raise _BadRowError(1, "has quotes of its texts")
 
 

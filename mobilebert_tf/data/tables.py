@@ -15,8 +15,17 @@ from mobilebert_tf.errors import UsageError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 """By ending; `.txt` is what Excel calls its "Unicode text"."""
-_JSON = (".jsonl", ".ndjson", ".json")
+_JSON = (".jsonl", ".ndjson", ".jsonlines", ".json")
 _SHOWN_ENDINGS = ".tsv, .csv, .jsonl"
+
+_ABOUT_HEADERS = "; a table's first line has the names of its columns"
+
+_NO_TABLES = {
+    "<!doctype html": "a web page; fetch the table itself",
+    "<html": "a web page; fetch the table itself",
+    "version https://git-lfs": "a pointer of Git LFS to the file; fetch that with `git lfs pull`",
+}
+"""How texts begin that came in place of a table."""
 
 Cell = str | None
 """None where a row has no value."""
@@ -76,7 +85,7 @@ def _cell(path: Path, number: int, row: Mapping[str, Any], column: str) -> Cell:
     if name is None:
         raise UsageError(
             f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}; "
-            "--text_column and --label_column name others"
+            f"--text_column and --label_column name others{_ABOUT_HEADERS if _ending(path) in _SEPARATORS else ''}"
         )
     value = row[name]
     if isinstance(value, str) or value is None:
@@ -89,7 +98,7 @@ def _cell(path: Path, number: int, row: Mapping[str, Any], column: str) -> Cell:
 
 def _column(row: Mapping[str, Any], column: str) -> str | None:
     """The name in `row` that `column` means, None if there is none."""
-    names = column.split(",")
+    names = [column, *column.split(",")]  # a comma may be part of the name
     exact = next((name for name in names if name in row), None)
     if exact is not None:
         return exact
@@ -111,6 +120,9 @@ def _delimited_rows(path: Path, ending: str, columns: Sequence[str]) -> Iterator
     def wanted(header: Sequence[str]) -> int:
         return sum(_column(dict.fromkeys(header), column) is not None for column in columns)
 
+    for first, what in _NO_TABLES.items():
+        if text[:100].lstrip().lower().startswith(first):
+            raise UsageError(f"{path}: is {what}")
     if ending == ".txt" and "\t" not in text.split("\n", 1)[0]:
         raise _no_table(path)
     table = delimited.parse(text, usual, wanted, str(path))
@@ -134,10 +146,8 @@ def _taken_for(written: Format, table: delimited.Delimited, usual: str) -> list[
     if table.separator != usual:
         separator = delimited.SEPARATORS.get(table.separator, repr(table.separator))
         taken.append(f"columns separated by {separator}")
-    if table.backslashes:
-        taken.append("quotes within quotes written with a backslash")
-    if table.quoted and table.separator == "\t" and usual == "\t":
-        taken.append("cells in quotes as spreadsheets write them")
+    if table.quotes:
+        taken.append(table.quotes)
     return taken
 
 

@@ -145,7 +145,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
 
 
 def _bytes_of(path: Path) -> IO[bytes]:
-    """The file without its compression, which is known by its first bytes or, where these are damaged, its ending."""
+    """The file without its compression, which is known by its first bytes."""
     with open(path, "rb") as file:
         head = file.read(max(map(len, [*_NO_TEXT, *_PACKED])))
     for first, what in _NO_TEXT.items():
@@ -153,7 +153,11 @@ def _bytes_of(path: Path) -> IO[bytes]:
             name = _OFFICE.get(path.suffix.lower())
             raise UsageError(f"{path}: is {f'{name}; save it as CSV or text' if name else what}")
     packed = next((ending for first, ending in _PACKED.items() if head.startswith(first)), None)
-    opener = _OPENERS.get(packed or (path.suffix if head else ""), open)
+    if head and packed is None and path.suffix in _OPENERS:
+        raise UsageError(
+            f"{path}: is not packed as its ending says; it was unpacked already, and needs another name, or is damaged"
+        )
+    opener = _OPENERS.get(packed or "", open)
     return opener(path, "rb")
 
 

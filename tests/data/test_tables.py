@@ -142,6 +142,19 @@ def test_a_carriage_return_may_stand_in_a_text(tmp_path, name):
     assert rows(path) == [(2, "one\rtwo", "1"), (3, "three", "0")]
 
 
+def test_quotes_around_a_part_of_a_cell_are_left_out_and_that_is_said(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text('text,label\n5" disc,1\n"a" b,0\n')
+    assert rows(path) == [(2, '5" disc', "1"), (3, "a b", "0")]
+    assert "quotes around the first part of a cell, left out" in capsys.readouterr().err
+
+
+def test_a_comma_may_be_part_of_a_column_s_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('"Comment, full",label\na,1\n')
+    assert rows(path, ["Comment, full", "label"]) == [(2, "a", "1")]
+
+
 def test_null_is_no_value(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": null, "label": 1}\n{"text": "a", "label": NaN}\n{"text": "b", "label": true}\n')
@@ -161,6 +174,10 @@ def test_null_is_no_value(tmp_path):
         ("open.csv", b'text,label\na,1\n"b,0\nc,1\n', ["line 3", "quote", "no end"]),
         ("comma.csv", b"text,label\na,1\nb, c,0\n", ["line 3", "3 columns", "commas", "in quotes"]),
         ("twice.csv", b"text,text,label\na,b,1\n", ["two columns", "'text'"]),
+        ("page.csv", b"\n<!DOCTYPE html>\n<html>", ["web page"]),
+        ("lfs.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ["Git LFS"]),
+        ("plain.csv.gz", b"text,label\na,1\n", ["not packed as its ending says"]),
+        ("no_header.csv", b"a,1\nb,2\n", ["no column 'text'", "first line has the names"]),
         ("list.jsonl", b'{"text": ["a"], "label": 1}\n', ["line 1", "'text'", "a list"]),
     ],
 )

@@ -115,9 +115,7 @@ def run(words: list[str]) -> int:
         words = [*words[1:], "--help"]
     strange = next((word for word in words if not is_text(word)), None)
     if strange is not None:
-        return _complain(
-            f"the argument {os.fsencode(strange)!r} is not UTF-8 text; convert the text, or rename the file", 2
-        )
+        return _complain(f"the argument {os.fsencode(strange)!r} {_why_no_text(os.fsencode(strange))}", 2)
     if not words or words[0] in ("--help", "-h"):
         print(_overview(COMMANDS))
         return 0 if words else 2
@@ -148,6 +146,8 @@ def run(words: list[str]) -> int:
         return _complain(f"{name}: --flagfile: is not UTF-8 text; it has one --name=value a line", 2)
     if len(left) == 1 and hasattr(command, "POSITIONAL"):
         values[command.POSITIONAL].value = left.pop()
+    if left and left[0].startswith("\ufeff"):
+        return _complain(f"{name}: --flagfile: begins with a byte order mark; save it as UTF-8 without one", 2)
     if left:
         return _complain(f"{name}: {left[0]!r} is not a flag; flags look like --name=value", 2)
     if values["debug"].value:
@@ -159,6 +159,14 @@ def run(words: list[str]) -> int:
             traceback.print_exc()
         return _status_of(name, error)
     return 0
+
+
+def _why_no_text(argument: bytes) -> str:
+    try:
+        argument.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8 text; convert the text, or rename the file"
+    return f"has no meaning in this environment's encoding, {sys.getfilesystemencoding()}; set PYTHONUTF8=1"
 
 
 def _status_of(name: str, error: BaseException) -> int:

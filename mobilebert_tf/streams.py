@@ -7,6 +7,8 @@ import io
 import os
 import sys
 
+from mobilebert_tf.atomic import naming
+
 
 def prepare() -> bool:
     """Give closed streams a place, and let the others show any character; whether there is a standard output.
@@ -22,10 +24,24 @@ def prepare() -> bool:
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     codecs.register_error(_ESCAPED, _escape)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_ESCAPED)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors=_ESCAPED)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        told = sys.stdout.encoding, _ESCAPED, None, sys.stdout.line_buffering, sys.stdout.write_through
+        sys.stdout = _Output(sys.stdout.buffer, *told)
     return has_output
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output that names itself where it fails: a full disk is somewhere else."""
+
+    def write(self, text: str) -> int:
+        with naming("standard output"):
+            return super().write(text)
+
+    def flush(self) -> None:
+        with naming("standard output"):
+            super().flush()
 
 
 def drop_output() -> None:

@@ -29,13 +29,21 @@ def shell(command: str, **variables: str) -> subprocess.CompletedProcess:
         ("mobilebert-tf predict --model=x --input=- <&-", 2, "standard input is closed"),
         ("mobilebert-tf predict --model=x --input=- < /dev/null", 2, "standard input is empty"),
         (r"mobilebert-tf corpus --output=$'o\xff'", 2, r"the argument b'--output=o\xff' is not UTF-8 text"),
+        ("printf '\\xef\\xbb\\xbf--size=300\\n' > $TMP/f; mobilebert-tf vocab --flagfile=$TMP/f", 2, "byte order mark"),
+        (r"PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C mobilebert-tf vocab --input=$'\xc3\xa9'", 2, "set PYTHONUTF8=1"),
         (r"printf 'ok\n\xff\n' | mobilebert-tf predict --model=x --input=-", 2, "standard input, line 2: is not UTF-8"),
     ],
 )
-def test_one_line_says_what_is_wrong_with_a_stream(command: str, status: int, message: str) -> None:
-    done = shell(command)
+def test_one_line_says_what_is_wrong_with_a_stream(tmp_path, command: str, status: int, message: str) -> None:
+    done = shell(command, TMP=str(tmp_path))
     assert done.returncode == status
     assert message in done.stderr.decode() and done.stderr.count(b"\n") == 1
+
+
+def test_a_full_standard_output_is_not_the_disk(tmp_path) -> None:
+    (tmp_path / "text.txt").write_text("One thing.\n")
+    done = shell(f"mobilebert-tf corpus --input={tmp_path}/text.txt --output={tmp_path}/out > /dev/full")
+    assert done.returncode == 1 and b"standard output: " in done.stderr and done.stderr.count(b"\n") == 1
 
 
 def test_a_closed_standard_error_is_no_reason_to_stop(tmp_path) -> None:

@@ -11,6 +11,7 @@ import errno
 import importlib
 import inspect
 import os
+import re
 import sys
 import textwrap
 import traceback
@@ -207,8 +208,8 @@ _WRONG_PLACE = (
 def _reason(message: str) -> str:
     """The line of a TensorFlow error that says what was wrong; graphs and node names stand around it."""
     if "No space left" in message:
-        path = next((word for word in message.replace(";", " ").split() if word.startswith("/")), "the disk")
-        return f"{path}: no space left; free some and give the same command"
+        path = re.search(r"([^\s;]+/[^\s;]+);? *No space left", message)
+        return f"{path[1] if path else 'the disk'}: no space left; free some and give the same command"
     lines = [line.strip() for line in message.splitlines()]
     said = [line for line in lines if line and not line.startswith(("Graph execution", "Detected at", "File ", "[["))]
     return f"TensorFlow failed: {said[-1] if said else 'unknown reason'}; --debug shows where"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import random
 import shutil
@@ -156,6 +157,7 @@ def write_shards(
     clear(directory)
     totals = Totals()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_naming(directory))
         asides = [stack.enter_context(atomic.write_aside(directory / name)) for name in names]
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(aside))) for aside in asides]
         done = map_in_order(functools.partial(make_records, settings), chunks(documents), workers)
@@ -172,6 +174,18 @@ def write_shards(
         count = len(range(i, totals.examples, shards))
         files[name] = {"bytes": (directory / name).stat().st_size, "examples": count}
     return totals, files
+
+
+@contextlib.contextmanager
+def _naming(directory: Path) -> Iterator[None]:
+    """An error of the TFRecord writer, which knows no file, names `directory`."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        code = errno.ENOSPC if "No space left" in error.message else errno.EIO
+        raise OSError(code, error.message, str(directory)) from None
 
 
 def clear(directory: Path) -> None:

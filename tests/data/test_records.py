@@ -241,3 +241,25 @@ def test_rules_of_the_vocabulary_are_those_of_the_records(tmp_path: Path, capsys
     words = [word.replace(f"--vocab={tmp_path}", f"--vocab={latin}") for word in words]
     assert cli.run([*words, f"--output={tmp_path}/lost"]) == 0
     assert "of the pieces are [UNK]" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named(tmp_path: Path, text_file: Path, vocab_file: Path, monkeypatch, capsys) -> None:
+    class Full:
+        """What TensorFlow's writer does there."""
+
+        def __init__(self, path: str) -> None:
+            Path(path).touch()
+
+        def __enter__(self) -> "Full":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.write(b"")
+
+        def write(self, record: bytes) -> None:
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
+    words = ["records", f"--input={text_file}", f"--vocab={vocab_file}", f"--output={tmp_path}/out", "--workers=1"]
+    assert cli.run(words) == 1
+    assert f"{tmp_path}/out: no space left" in capsys.readouterr().err

@@ -113,3 +113,14 @@ def test_a_name_that_is_no_text_is_refused_where_it_is_found(tmp_path) -> None:
     assert cli.run(["vocab", f"--input={tmp_path}", f"--output={tmp_path / 'v'}"]) == 2
     with pytest.raises(UsageError, match=r"xff.txt'.*not UTF-8 text; rename it"):
         expand(f"{tmp_path}/*.txt")
+
+
+def test_a_pipe_is_text_as_files_are(tmp_path) -> None:
+    script = tmp_path / "lines.py"
+    script.write_text(
+        "import sys\nfrom mobilebert_tf.data.text_files import read_lines\nprint(list(read_lines(sys.argv[1])))\n"
+    )
+    done = shell(f"{sys.executable} {script} <(printf 'eins\\nzwei\\n' | gzip)")
+    assert done.stdout == b"['eins', 'zwei']\n"
+    done = shell(f"{sys.executable} {script} <(printf 'eins\\n\\xff\\n')")
+    assert b"line 2: is not UTF-8 text" in done.stderr

@@ -16,6 +16,9 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _LONGEST_FIELD = 2**31 - 1
 """Characters. The `csv` module's own limit guards against quotes without an end, which are found otherwise here."""
 
+_HEADER = 1 << 20
+"""Characters that a header is looked for in."""
+
 _RETURN = "\ufdd0"
 """Stands for a lone carriage return, which the `csv` module takes for the end of a row; no text has this one."""
 
@@ -86,9 +89,11 @@ def parse(text: str, usual: str, wanted: Callable[[Sequence[str]], int], name: s
 def _separator(text: str, usual: str, wanted: Callable[[Sequence[str]], int]) -> str:
     """The separator with which the header has most of the wanted columns, of several the one that splits most."""
 
+    beginning = text[:_HEADER]
+
     def fitness(separator: str) -> tuple[int, int, bool]:
         try:
-            header = next(_csv_rows(text, separator, strict=False))[1]
+            header = next(_csv_rows(beginning, separator, strict=False))[1]
         except (_BadRowError, StopIteration):
             return 0, 0, False
         return wanted(header), len(header), separator == usual
@@ -148,14 +153,14 @@ _QUOTING_RULES: tuple[Callable[[str], bool], ...] = (
 
 def _csv_rows(text: str, separator: str, **dialect: Any) -> Iterator[Row]:
     before = csv.field_size_limit(_LONGEST_FIELD)
-    lines = io.StringIO(re.sub(r"\r(?!\n)", _RETURN, text), newline="")
+    lines = io.StringIO(re.sub(r"\r(?!\n)", _RETURN, text) if "\r" in text else text, newline="")
     head = text.split("\n", 1)[0]
     spaced = f"{separator} " in head and not re.search(f"{re.escape(separator)}[^ ]", head)
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=spaced, **dialect)
     first = 1
     try:
         for cells in reader:
-            yield first, [cell.replace(_RETURN, "\r") for cell in cells]
+            yield first, [cell.replace(_RETURN, "\r") for cell in cells] if "\r" in text else cells
             first = reader.line_num + 1
     except csv.Error as error:
         if "end of data" in str(error):

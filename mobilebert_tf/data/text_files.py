@@ -8,7 +8,6 @@ from __future__ import annotations
 import bz2
 import codecs
 import contextlib
-import functools
 import gzip
 import io
 import lzma
@@ -117,26 +116,20 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
     standard_input = str(path) == STANDARD_INPUT
     path = Path(path)
     place = _Place("--input=-, standard input" if standard_input else str(path))
-    open_bytes: Callable[[], IO[bytes]] = functools.partial(_bytes_of, path)
-    if standard_input:
-        open_bytes = functools.partial(io.BytesIO, _standard_input())
     try:
-        with contextlib.closing(open_bytes()) as content:
+        with contextlib.closing(io.BytesIO(_standard_input()) if standard_input else _bytes_of(path)) as content:
             head = content.read(_HEAD)
             place.format = _format_of(head, place.name)
             content.seek(0)
-            yield io.TextIOWrapper(content, encoding=place.format.encoding, newline=place.format.newline), place
+            text = io.TextIOWrapper(content, encoding=place.format.encoding, newline=place.format.newline)
+            try:
+                yield text, place
+            except UnicodeDecodeError:
+                raise _no_text(place, content) from None
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise UsageError(f"{path}: is a directory, a text file is needed") from None
-    except UnicodeDecodeError:
-        number = _line_that_is_not_text(open_bytes(), place.format)
-        if place.format.encoding in ("utf-8", "utf-8-sig"):
-            fix = "is not UTF-8 text; convert it first, for example with iconv, or save it as UTF-8"
-        else:
-            fix = f"is not {place.format.encoding.upper()} text, though its byte order mark says so"
-        raise UsageError(f"{place.name}, line {number}: {fix}") from None
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
         where = f"{place.name}, after line {place.lines}"
         raise UsageError(f"{where}: the compressed file is damaged or cut short ({error})") from None
@@ -145,9 +138,12 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
 
 
 def _bytes_of(path: Path) -> IO[bytes]:
-    """The file without its compression, which is known by its first bytes."""
+    """The file without its compression, which is known by its first bytes. A pipe is read whole."""
     with open(path, "rb") as file:
-        head = file.read(max(map(len, [*_NO_TEXT, *_PACKED])))
+        pipe = None if file.seekable() else io.BytesIO(file.read())
+        head = (pipe or file).read(max(map(len, [*_NO_TEXT, *_PACKED])))
+    if pipe:
+        pipe.seek(0)
     for first, what in _NO_TEXT.items():
         if head.startswith(first):
             name = _OFFICE.get(path.suffix.lower())
@@ -157,8 +153,9 @@ def _bytes_of(path: Path) -> IO[bytes]:
         raise UsageError(
             f"{path}: is not packed as its ending says; it was unpacked already, and needs another name, or is damaged"
         )
-    opener = _OPENERS.get(packed or "", open)
-    return opener(path, "rb")
+    if packed:
+        return _OPENERS[packed](pipe or path, "rb")
+    return pipe or open(path, "rb")
 
 
 def _standard_input() -> bytes:
@@ -182,13 +179,18 @@ def _format_of(head: bytes, name: str) -> Format:
     return Format(encoding, "\r" if only_returns else "\n")
 
 
-def _line_that_is_not_text(content: IO[bytes], format: Format) -> int:
-    """Its number; reading as text finds it out some thousand characters ahead."""
-    decoder = codecs.getincrementaldecoder(format.encoding)()
-    with content:
-        for number, line in enumerate(content, start=1):
-            try:
-                decoder.decode(line)
-            except UnicodeDecodeError:
-                return number
-    return 1  # a character is cut off at the end, or the file has changed in the meantime
+def _no_text(place: _Place, content: IO[bytes]) -> UsageError:
+    """What is wrong with a text, with its line; reading as text finds it out some thousand characters ahead."""
+    content.seek(0)
+    decoder = codecs.getincrementaldecoder(place.format.encoding)()
+    number = 0
+    try:
+        for line in content:
+            number += 1
+            decoder.decode(line)
+    except UnicodeDecodeError:
+        pass  # in that line; else a character is cut off at the end
+    fix = f"is not {place.format.encoding.upper()} text, though its byte order mark says so"
+    if place.format.encoding in ("utf-8", "utf-8-sig"):
+        fix = "is not UTF-8 text; convert it first, for example with iconv, or save it as UTF-8"
+    return UsageError(f"{place.name}, line {number}: {fix}")

@@ -119,3 +119,13 @@ def test_required_flags_come_first(name, capsys):
     text = capsys.readouterr().out.split("\nflags:\n")[1]
     flags = ["(required)" in flag for flag in text.split("\n  --")]
     assert flags == sorted(flags, reverse=True)
+
+
+def test_an_option_that_there_was_not_yet_had_its_default(tmp_path):
+    thing = Thing(output=str(tmp_path / "run"))
+    run = open_run(thing, "thing", thing.output)
+    del run.record["identity"]["size"]
+    run.finish()
+    assert open_run(thing, "thing", thing.output).finished
+    with pytest.raises(UsageError, match="--size 3, now 4"):
+        open_run(dataclasses.replace(thing, size=4), "thing", thing.output)

@@ -29,7 +29,7 @@ class Records:
 
     Reads a directory that `corpus` wrote, or text files (also .gz, .bz2, .xz), and a
     vocabulary. Writes TFRecord files, records.json that says what they hold, and a copy of
-    vocab.txt. Every document is cut --dupe_factor times into pairs of segments; in half of
+    vocab.txt with its rules. Every document is cut --dupe_factor times into pairs of segments; in half of
     the pairs the second is from another document (label 1). 15 % of the pieces are to
     be predicted: of these 80 % are replaced by [MASK], 10 % by a random piece, 10 % stay.
 

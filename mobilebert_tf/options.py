@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import types
 import typing
 from collections.abc import Sequence
@@ -75,7 +76,7 @@ def from_flags(command: type, values: flags.FlagValues) -> Any:
     Raises:
       UsageError: a required flag is left out, or a number is out of its range.
     """
-    given = {field.name: values[field.name].value for field in dataclasses.fields(command)}
+    given = {field.name: _at_home(field, values[field.name].value) for field in dataclasses.fields(command)}
     required = [field.name for field in dataclasses.fields(command) if field.default is dataclasses.MISSING]
     missing = [f"--{name}" for name in required if given[name] is None]
     if missing:
@@ -83,6 +84,14 @@ def from_flags(command: type, values: flags.FlagValues) -> Any:
     for field in dataclasses.fields(command):
         _check_range(field.name, given[field.name], field.metadata["least"], field.metadata["most"])
     return command(**given)
+
+
+def _at_home(field: dataclasses.Field[Any], value: Any) -> Any:
+    """A path that begins with ~ below the user's directory: shells leave that alone within --name=~/path."""
+    is_path = field.metadata["is_input"] or field.name == "output"
+    if not is_path or not isinstance(value, str) or not value.startswith("~") or os.path.exists(value):
+        return value
+    return os.path.expanduser(value)
 
 
 def _check_range(name: str, value: Any, least: float | None, most: float | None) -> None:

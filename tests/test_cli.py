@@ -129,3 +129,14 @@ def test_an_option_that_there_was_not_yet_had_its_default(tmp_path):
     assert open_run(thing, "thing", thing.output).finished
     with pytest.raises(UsageError, match="--size 3, now 4"):
         open_run(dataclasses.replace(thing, size=4), "thing", thing.output)
+
+
+def test_a_tilde_is_the_users_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    values = define_flags(Thing)
+    values(["thing", "--output=~/out", "--source=~/in"])
+    assert from_flags(Thing, values) == Thing(output=f"{tmp_path}/out", source=f"{tmp_path}/in")
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "in").touch()
+    assert from_flags(Thing, values).source == "~/in"

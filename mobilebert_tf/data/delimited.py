@@ -22,6 +22,11 @@ _HEADER = 1 << 20
 _RETURN = "\ufdd0"
 """Stands for a lone carriage return, which the `csv` module takes for the end of a row; no text has this one."""
 
+_END = "\ufdd1"
+"""Stands behind the last row."""
+
+_NO_END = "a quote that begins here or below has no end"
+
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 """First line by which a file tells Excel its separator."""
 
@@ -71,10 +76,10 @@ def parse(text: str, usual: str, wanted: Callable[[Sequence[str]], int], name: s
     if literal_first:
         attempts = [lambda: _as_a_spreadsheet_quotes(text), lambda: _without_quotes(text, separator)]
     else:
-        attempts = [lambda: _with_quotes(text, separator, strict=True)]
+        attempts = [lambda: _with_quotes(text, separator)]
         if '\\"' in text:
-            attempts.append(lambda: _with_quotes(text, separator, strict=True, escapechar="\\", doublequote=False))
-        attempts.append(lambda: _with_quotes(text, separator, strict=False))
+            attempts.append(lambda: _with_quotes(text, separator, escapechar="\\", doublequote=False))
+        attempts.append(lambda: _with_loose_quotes(text, separator))
     problems = []
     for attempt in attempts:
         try:
@@ -102,11 +107,17 @@ def _separator(text: str, usual: str, wanted: Callable[[Sequence[str]], int]) ->
 
 
 def _with_quotes(text: str, separator: str, **dialect: Any) -> Delimited:
-    rows = list(_csv_rows(text, separator, **dialect))
-    quotes = "" if dialect["strict"] else "quotes around the first part of a cell, left out"
-    if "escapechar" in dialect:
-        quotes = "quotes within quotes written with a backslash"
+    rows = list(_csv_rows(text, separator, strict=True, **dialect))
+    quotes = "quotes within quotes written with a backslash" if dialect else ""
     return Delimited(*_even(rows, separator), separator, quotes)
+
+
+def _with_loose_quotes(text: str, separator: str) -> Delimited:
+    """Cells may go on behind a closing quote; a quote without an end would take in the rest of the file unseen."""
+    *rows, last = _csv_rows(text.rstrip("\r\n") + f"\n{_END}\n", separator, strict=False)
+    if last[1] != [_END]:
+        raise _BadRowError(last[0], _NO_END)
+    return Delimited(*_even(rows, separator), separator, "quotes around the first part of a cell, left out")
 
 
 def _without_quotes(text: str, separator: str) -> Delimited:
@@ -126,7 +137,7 @@ def _as_a_spreadsheet_quotes(text: str) -> Delimited:
     """
     if '"' not in text:
         raise _BadRowError(1, "has no quotes")
-    table = _with_quotes(text, "\t", strict=True)
+    table = _with_quotes(text, "\t")
     rows = [table.header, *(cells for _, cells in table.rows)]
     plain = re.sub(r"\r?\n", "\n", text).strip("\n")
     for is_quoted in _QUOTING_RULES:
@@ -164,7 +175,7 @@ def _csv_rows(text: str, separator: str, **dialect: Any) -> Iterator[Row]:
             first = reader.line_num + 1
     except csv.Error as error:
         if "end of data" in str(error):
-            raise _BadRowError(first, "a quote that begins here or below has no end") from None
+            raise _BadRowError(first, _NO_END) from None
         raise _BadRowError(
             first, f"text stands behind a closing quote; a quote inside of quotes is written twice ({error})"
         ) from None

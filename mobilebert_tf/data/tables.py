@@ -14,7 +14,7 @@ from mobilebert_tf.data.text_files import Format, read_lines, read_text
 from mobilebert_tf.errors import UsageError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
-"""By ending; `.txt` is what Excel calls its "Unicode text"."""
+"""By ending; `.txt` is Excel's "Unicode text", which has a byte order mark."""
 _JSON = (".jsonl", ".ndjson", ".jsonlines", ".json")
 _SHOWN_ENDINGS = ".tsv, .csv, .jsonl"
 
@@ -77,7 +77,7 @@ def _ending(path: Path) -> str | None:
 
 
 def _no_table(path: Path) -> UsageError:
-    return UsageError(f"{path}: unknown ending for a table; use one of {_SHOWN_ENDINGS} (also .gz, .bz2, .xz of them)")
+    return UsageError(f"{path}: the ending says no table; use one of {_SHOWN_ENDINGS} (also .gz, .bz2, .xz of them)")
 
 
 def _cell(path: Path, number: int, row: Mapping[str, Any], column: str) -> Cell:
@@ -123,7 +123,7 @@ def _delimited_rows(path: Path, ending: str, columns: Sequence[str]) -> Iterator
     for first, what in _NO_TABLES.items():
         if text[:100].lstrip().lower().startswith(first):
             raise UsageError(f"{path}: is {what}")
-    if ending == ".txt" and "\t" not in text.split("\n", 1)[0]:
+    if ending == ".txt" and (written.encoding == "utf-8" or "\t" not in text.split("\n", 1)[0]):
         raise _no_table(path)
     table = delimited.parse(text, usual, wanted, str(path))
     for name in table.header:

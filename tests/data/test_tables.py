@@ -172,6 +172,8 @@ def test_null_is_no_value(tmp_path):
         ("latin.csv", "text,label\nSch\u00f6n,1\n".encode("latin-1"), ["line 2", "not UTF-8"]),
         ("no_mark.csv", "text,label\na,1\n".encode("utf-16-le"), ["UTF-16 without a byte order mark"]),
         ("open.csv", b'text,label\na,1\n"b,0\nc,1\n', ["line 3", "quote", "no end"]),
+        ("last.csv", b'text,label\na,1\nb,"0\nc,1\nd,0\n', ["line 3", "quote", "no end"]),
+        ("loose.csv", b'text,label\n"a" b,1\nb,"0\nc,1\nd,0\n', ["line 2", "behind a closing quote"]),
         ("comma.csv", b"text,label\na,1\nb, c,0\n", ["line 3", "3 columns", "commas", "in quotes"]),
         ("twice.csv", b"text,text,label\na,b,1\n", ["two columns", "'text'"]),
         ("page.csv", b"\n<!DOCTYPE html>\n<html>", ["web page"]),

@@ -46,6 +46,7 @@ setup(
         "mobilebert_tf.benchmarks": "benchmarks",
     },
     package_data={
+        "mobilebert_tf": ["pretrained/*/*"],
         "mobilebert_tf.reporting": ["*.j2", "*.html", "*.css"],
         "mobilebert_tf.benchmarks": ["*.json"],
     },
@@ -57,6 +58,7 @@ setup(
         "ai-edge-litert>=2.1,<3",
         "flatbuffers>=24.3",
         "h5py>=3.11",
+        "icu4py>=1.1,<2",  # 1.2 needs Python 3.11
         "importlib-resources>=6",  # tensorflow-datasets 4.9.10 imports it to prepare a set, and does not ask for it
         "jinja2>=3.1",
         "keras>=3.12,<4",

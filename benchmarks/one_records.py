@@ -19,7 +19,7 @@ from mobilebert_tf.benchmarks.load import busy_seconds
 from mobilebert_tf.data import record_writer
 from mobilebert_tf.data.documents import read_documents
 from mobilebert_tf.data.sentences import split_sentences
-from mobilebert_tf.tokenization import Tokenizer, read_vocab
+from mobilebert_tf.tokenization import Tokenizer
 
 
 def tokenize(files: Sequence[Path], vocab: str) -> dict[str, Any]:
@@ -36,8 +36,10 @@ def tokenize(files: Sequence[Path], vocab: str) -> dict[str, Any]:
 def make_records(files: Sequence[Path], vocab: str, dupe_factor: int, workers: int) -> dict[str, Any]:
     """Seconds from the text to the finished files; TensorFlow has been started before, the workers have not."""
     quiet.start_tensorflow()
+    tokenizer = Tokenizer.from_vocab(vocab)
     settings = record_writer.Settings(
-        vocab=read_vocab(vocab),
+        vocab=tokenizer.vocab,
+        rules=tokenizer.rules,
         max_seq_length=128,
         max_predictions=20,
         dupe_factor=dupe_factor,

@@ -40,7 +40,7 @@ def read_texts(table: str | os.PathLike[str], column: str, tokenizer: Tokenizer)
     Raises:
       UsageError: the table is missing or broken, or there is no text.
     """
-    texts = [row[column] for _, row in read_table(table, [column])]
+    texts = [text for _, row in read_table(table, [column]) if (text := row[column])]
     if not texts:
         raise UsageError(f"{table}: has no texts")
     lengths = collections.Counter(len(ids) + 2 for ids in tokenizer.encode_batch(texts))

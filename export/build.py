@@ -11,6 +11,7 @@ from mobilebert_tf.export.convert import convert
 from mobilebert_tf.export.quantize import quantize
 from mobilebert_tf.export.ranges import Ranges
 from mobilebert_tf.export.recipes import TARGETS, Recipe
+from mobilebert_tf.export.rewrite.equalize import Peaks
 from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.signatures import write_saved_model
@@ -26,11 +27,12 @@ def convert_lengths(
     rewrites: Sequence[str] = tuple(REWRITES),
     target: str = TARGETS[0],
     breaks: Breaks | None = None,
+    peaks: Mapping[str, Peaks] | None = None,
 ) -> dict[int, bytes]:
     """float32 files with one graph each, by its length T.
 
     Apart, so that tensors of all lengths have the same names: what is calibrated for one then holds for all,
-    and constants of equal content meet again in `build`. `breaks` as in `rewrite`.
+    and constants of equal content meet again in `build`. `breaks` and `peaks` as in `rewrite`.
 
     Raises:
       FailedError: the converter refused.
@@ -39,7 +41,7 @@ def convert_lengths(
     for length in lengths:
         with tempfile.TemporaryDirectory() as saved_model:
             with quiet.native_stderr_hidden():
-                write_saved_model(model, length, max(lengths), saved_model, rewrites, target, breaks)
+                write_saved_model(model, length, max(lengths), saved_model, rewrites, target, breaks, peaks)
             files[length] = convert(saved_model)
     return files
 

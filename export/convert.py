@@ -34,6 +34,7 @@ def convert(saved_model: str | os.PathLike[str]) -> bytes:
     if failure is None:
         model = flatbuffer.read(content)
         flatbuffer.use_lookups(model)
+        flatbuffer.use_factors(model)
         # The converter calls the result by the function's name, and recipes name layers.
         graph = model.subgraphs[0]
         (output,) = model.signatureDefs[0].outputs

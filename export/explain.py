@@ -1,4 +1,4 @@
-"""Where a quantised file loses its answer: layer by layer against the float32 file, and with parts left in float."""
+"""Where a quantised file loses its answer: layer by layer against float32, and with parts computed otherwise."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ MOVES = frozenset(
 )
 """Operators that compute nothing: no row for them."""
 
+INSTEAD = {"dynamic ranges": Rule(), "float32": Rule(operators=EVERYTHING, weights="float32")}
+"""What a part is tried in. Dynamic ranges, for static recipes alone, keep int8 weights: they cost time and no bytes."""
+
 SINGLE = 5
-"""Layers that are left in float32 each for itself: those that add most."""
+"""Layers that are tried each for itself: those that add most."""
 
 ENOUGH = 0.9
 """Share of the largest gain that counts as much as all of it."""
@@ -57,12 +60,14 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """The logits of the quantised file if one part of the network is left in float32."""
+    """The logits of the quantised file if one part of the network is in other arithmetic."""
 
     name: str
     """A block, a kind of layer in all blocks, or one layer: block_3, intermediate, block_3/query_key/MatMul."""
     layers: str
     """For `Rule.layers`."""
+    instead: str
+    """What it is in: one of INSTEAD."""
     logits_error: float
     """As `Explanation.logits_error`; lower by what the part costs. Neighbours in int8 still hand over and take int8:
     a layer whose result the next one rounds anyway gains nothing alone."""
@@ -86,14 +91,14 @@ class Explanation:
     parts: Sequence[Part]
     """Those that help most first; what the recipe leaves in float32 anyway is not there."""
     mended: Recipe | None
-    """The recipe with one part in float32: the smallest that brings `ENOUGH` of what the best brings. None: no part
-    helps."""
+    """The recipe with one part in other arithmetic: the smallest file that brings `ENOUGH` of what the best brings.
+    None: no part helps."""
 
 
 def explain(
     content: bytes, recipe: Recipe, ranges: Ranges | None, features: Mapping[str, np.ndarray], threads: int = 1
 ) -> Explanation:
-    """Compare a float32 file with what `recipe` makes of it, and try the recipe with one part after another in float32.
+    """Compare a float32 file with what `recipe` makes of it, and try one part after another in other arithmetic.
 
     Args:
       content: of the float32 file, with one graph.
@@ -111,17 +116,30 @@ def explain(
     reference = _logits(content, features, threads)
     error, agreement = _compare_logits(reference, _logits(quantized, features, threads))
     parts = []
-    patterns = _parts(layers)
-    for name, pattern in track(patterns.items(), f"{recipe.name}: one part in float32", "parts", len(patterns)):
+    tries = [
+        (name, pattern, instead)
+        for instead in (INSTEAD if recipe.is_static else ["float32"])
+        for name, pattern in _parts(layers).items()
+    ]
+    for name, pattern, instead in track(tries, f"{recipe.name}: one part in other arithmetic", "files", len(tries)):
         try:
-            changed = quantize(content, leave_in_float(recipe, name, pattern), ranges)
+            changed = quantize(content, with_part(recipe, name, pattern, instead), ranges)
         except FailedError:
             continue  # a mixture that the quantizer does not make helps nobody
         if changed == quantized:
             continue
         rest, same = _compare_logits(reference, _logits(changed, features, threads))
         grown = len(changed) - len(quantized)
-        parts.append(Part(name=name, layers=pattern, logits_error=rest, decision_agreement=same, extra_bytes=grown))
+        parts.append(
+            Part(
+                name=name,
+                layers=pattern,
+                instead=instead,
+                logits_error=rest,
+                decision_agreement=same,
+                extra_bytes=grown,
+            )
+        )
     parts.sort(key=lambda part: _number(part.logits_error))
     chosen = _choose(parts, error)
     return Explanation(
@@ -131,12 +149,12 @@ def explain(
         decision_agreement=agreement,
         layers=layers,
         parts=parts,
-        mended=leave_in_float(recipe, chosen.name, chosen.layers) if chosen else None,
+        mended=with_part(recipe, chosen.name, chosen.layers, chosen.instead) if chosen else None,
     )
 
 
 def _choose(parts: Sequence[Part], error: float) -> Part | None:
-    """Of `parts`, best first, the one to leave in float32 in a file with this `error`."""
+    """Of `parts`, best first, the one to change in a file with this `error`."""
     if not parts or not _number(parts[0].logits_error) < _number(error):
         return None
     best = parts[0].logits_error
@@ -145,14 +163,13 @@ def _choose(parts: Sequence[Part], error: float) -> Part | None:
     return min((part for part in parts if part.logits_error <= allowed), key=lambda part: part.extra_bytes)
 
 
-def leave_in_float(recipe: Recipe, name: str, layers: str) -> Recipe:
-    """`recipe` with one more rule: what `layers` finds stays in float32."""
-    rule = Rule(operators=EVERYTHING, layers=layers, weights="float32")
+def with_part(recipe: Recipe, name: str, layers: str, instead: str) -> Recipe:
+    """`recipe` with one more rule: what `layers` finds is in one of INSTEAD."""
     return dataclasses.replace(
         recipe,
         name=f"{recipe.name}_mended",
-        description=f"{recipe.name} with {name} in float32",
-        rules=(*recipe.rules, rule),
+        description=f"{recipe.name} with {name} in {instead}",
+        rules=(*recipe.rules, dataclasses.replace(INSTEAD[instead], layers=layers)),
     )
 
 

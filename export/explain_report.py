@@ -57,7 +57,7 @@ def recipe_line(recipe: Recipe) -> str:
 
 
 def tables(one: Explanation) -> str:
-    """The layers that add most, and what each part would bring in float32."""
+    """The layers that add most, and what each part would bring in other arithmetic."""
     rows = [["layer", "adds", "in all", "dB"]]
     for layer in one.layers[:WORST]:
         ratio = layer.signal_to_noise_db
@@ -69,10 +69,10 @@ def tables(one: Explanation) -> str:
         "adds: error of the layer itself; in all: with what it inherits (root mean squares, relative)",
         "",
     ]
-    rows = [["left in float32", "logits off", "same decision", "kB more"]]
+    rows = [["part", "in", "logits off", "same decision", "kB more"]]
     for part in one.parts:
         shares = [_percent(part.logits_error), f"{part.decision_agreement:.1%}", f"{part.extra_bytes / 1e3:+.0f}"]
-        rows.append([part.name, *shares])
+        rows.append([part.name, part.instead, *shares])
     lines.append(aligned(rows))
     return "\n".join(lines)
 

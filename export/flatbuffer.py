@@ -70,6 +70,24 @@ def use_lookups(model: Any) -> None:
     _drop_unused_codes(model)
 
 
+def use_factors(model: Any) -> None:
+    """FLOOR_DIV, which no network has, becomes the MUL that it stands for: the converter would draw a factor per
+    channel into the product beside it, where its own scale is lost again."""
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if _code(model, operator) != _Op.FLOOR_DIV:
+                continue
+            operator.opcodeIndex = _operator_code(model, _Op.MUL)
+            operator.builtinOptions, operator.builtinOptionsType = (
+                schema.MulOptionsT(),
+                schema.BuiltinOptions.MulOptions,
+            )
+            for index in operator.outputs:
+                tensor = graph.tensors[index]
+                tensor.name = tensor.name.replace(b"FloorDiv", b"Mul")
+    _drop_unused_codes(model)
+
+
 def merge(models: Iterable[Any]) -> Any:
     """One model with the graphs and signatures of all; constants of equal content are stored once.
 

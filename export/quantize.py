@@ -41,7 +41,10 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
         raise FailedError(f"recipe {recipe.name}: {str(error).strip().splitlines()[0]}") from error
     known = None
     if recipe.is_static and ranges is not None:
-        known = {name: {"min": _row(low), "max": _row(high)} for name, (low, high) in ranges.by_tensor.items()}
+        # With 65,535 steps nothing is won by cutting values off.
+        eight = max(rule.activation_bits for rule in recipe.rules if rule.is_static) == 8
+        ends = ranges.nearest if eight else ranges.by_tensor
+        known = {name: {"min": _row(low), "max": _row(high)} for name, (low, high) in ends.items()}
     # Its progress bars speak of operators, at a hundred a millisecond; its interpreter warns of being watched.
     with contextlib.redirect_stderr(io.StringIO()), quiet.native_stderr_hidden(), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ import numpy as np
 from mobilebert_tf import quiet
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.export import flatbuffer
+from mobilebert_tf.export.histogram import Histogram
 from mobilebert_tf.export.runtime import INPUTS, fit
 
 
@@ -22,6 +24,8 @@ class Ranges:
     by_tensor: Mapping[str, tuple[float, float]]
     """Least and largest value of each computed tensor, by name. Rows of padding do not count where a tensor has
     a row per token: what becomes of them is not read."""
+    nearest: Mapping[str, tuple[float, float]]
+    """The same with the ends whose 255 steps are nearest to the values, by squared error."""
     largest: float
     """Largest absolute value anywhere, padding too."""
     examples: int
@@ -29,17 +33,20 @@ class Ranges:
 
 def measure_ranges(content: bytes, features: Mapping[str, np.ndarray], threads: int = 1) -> Ranges:
     """Run a float file with one graph over all examples `input_ids`, `input_mask`, `segment_ids` [n, T]."""
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[str, Histogram] = collections.defaultdict(Histogram)
     largest, count = 0.0, len(features["input_ids"])
     for values, real in track(run_tensors(content, features, threads), "calibrating", "examples", count):
         for name, value in values.items():
             # NaN is larger than everything here.
             peak = float(np.abs(value).max())
             largest = max(largest, np.inf if np.isnan(peak) else peak)
-            value = real_rows(value, real)
-            low, high = found.get(name, (np.inf, -np.inf))
-            found[name] = min(low, float(value.min())), max(high, float(value.max()))
-    return Ranges(by_tensor=found, largest=largest, examples=count)
+            found[name].add(real_rows(value, real))
+    return Ranges(
+        by_tensor={name: (one.low, one.high) for name, one in found.items()},
+        nearest={name: one.nearest_range() for name, one in found.items()},
+        largest=largest,
+        examples=count,
+    )
 
 
 def real_rows(value: np.ndarray, real: np.ndarray) -> np.ndarray:

@@ -114,6 +114,13 @@ def check_layers(recipe: Recipe, results: Collection[tuple[str, str]]) -> None:
             )
 
 
+INT8_GATE = Gate(max_relative_error=0.2, min_decision_agreement=0.97)
+"""Of int8 by ranges found while running: fine-tuned MiniLM is off by 0.1 of the largest logit on 872 texts."""
+
+STATIC_GATE = Gate(max_relative_error=0.5, min_decision_agreement=0.95)
+"""Of int8 by calibrated ranges: texts near the border between two classes change sides, and MiniLM's file is off by
+0.3. A file that was off by 1.2 kept 97 % of the decisions."""
+
 INT8_TABLES = Rule(operators=TABLES)
 """Word pieces, and positions with types: a scale for each row."""
 
@@ -142,19 +149,20 @@ RECIPES = {
             name="dynamic_int8",
             description="weights int8, activations quantised per token while running",
             rules=(INT8_TABLES, Rule()),
+            gate=INT8_GATE,
         ),
         Recipe(
             name="dynamic_int8_per_tensor",
             description="the same with one scale a matrix: for runtimes before 2.18",
             rules=(Rule(operators=(*PRODUCTS, *TABLES), per_channel=False),),
+            gate=INT8_GATE,
         ),
         Recipe(
             name="static_int8",
             description="products in int8 by calibrated scales, attention and sums in float",
             rules=(INT8_TABLES, Rule(activations="int8"), HEAD),
             half=True,
-            # One scale for a whole tensor: texts near the border between two classes change sides.
-            gate=Gate(min_decision_agreement=0.95),
+            gate=STATIC_GATE,
         ),
         Recipe(
             name="static_int8_per_tensor",
@@ -165,7 +173,7 @@ RECIPES = {
                 Rule(layers="^classifier", per_channel=False),
             ),
             half=True,
-            gate=Gate(min_decision_agreement=0.95),
+            gate=STATIC_GATE,
         ),
         Recipe(
             name="static_int8_full",
@@ -192,6 +200,7 @@ RECIPES = {
             description="dynamic int8 for MediaPipe's TextClassifier: one length, vocabulary and labels inside",
             rules=(INT8_TABLES, Rule()),
             target="mediapipe",
+            gate=INT8_GATE,
         ),
         Recipe(
             name="gpu",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import tensorflow as tf
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import TARGETS
-from mobilebert_tf.export.rewrite.graph import logits
+from mobilebert_tf.export.rewrite.equalize import Peaks
+from mobilebert_tf.export.rewrite.graph import Products, constant, logits
 from mobilebert_tf.export.rewrite.layouts import Images, Rows
+from mobilebert_tf.export.rewrite.network import Array
 from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
@@ -69,6 +71,7 @@ def write_saved_model(
     rewrites: Sequence[str] = tuple(REWRITES),
     target: str = TARGETS[0],
     breaks: Breaks | None = None,
+    peaks: Mapping[str, Peaks] | None = None,
 ) -> None:
     """A SavedModel with the signature of one length: int32 `input_ids`, `input_mask`, `segment_ids` [1, T]
     -> float32 `logits` [1, C], or `probabilities` [1, C] for MediaPipe.
@@ -84,17 +87,26 @@ def write_saved_model(
       rewrites: names of those to apply.
       target: whom the file is for.
       breaks: as in `rewrite`.
+      peaks: as in `rewrite`.
     """
-    network = rewrite(read_network(model), longest, rewrites, breaks)
+    network = rewrite(read_network(model), longest, rewrites, breaks, peaks)
     specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
 
     @tf.function(input_signature=specs)
     def function(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         layout = Images() if target == "gpu" else Rows()
-        result = logits(network, input_ids, input_mask, segment_ids, layout)
+        result = logits(network, input_ids, input_mask, segment_ids, layout, _FileProducts())
         return {PROBABILITIES: tf.nn.softmax(result)} if target == "mediapipe" else {OUTPUT: result}
 
     # The converter has no use for gradients, and those of such functions cannot be saved.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     signatures = {signature_name(length): function.get_concrete_function()}
     tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures, options=options)
+
+
+class _FileProducts(Products):
+    """Products for the converter."""
+
+    def scaled(self, x: Any, factor: Array) -> Any:
+        # `flatbuffer.use_factors` makes the multiplication of it that it stands for.
+        return tf.raw_ops.FloorDiv(x=x, y=constant(factor))

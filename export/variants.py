@@ -18,7 +18,7 @@ from mobilebert_tf.export import flatbuffer, gpu, verify
 from mobilebert_tf.export.aware.network import quantized_logits
 from mobilebert_tf.export.aware.stored import Trained
 from mobilebert_tf.export.brought import Brought, compare_rewrites
-from mobilebert_tf.export.build import allows_half, build, convert_lengths
+from mobilebert_tf.export.build import allows_half, build
 from mobilebert_tf.export.cost import Instructions, Milliseconds
 from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.explain import Explanation, explain
@@ -26,11 +26,12 @@ from mobilebert_tf.export.mediapipe.metadata import add_metadata
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.publish import REJECTED
 from mobilebert_tf.export.quantize import check_rules
-from mobilebert_tf.export.ranges import Ranges, measure_ranges
-from mobilebert_tf.export.recipes import TARGETS, Recipe
+from mobilebert_tf.export.ranges import Ranges
+from mobilebert_tf.export.recipes import RECIPES, TARGETS, Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.runtime import PROBABILITIES, TfliteClassifier
 from mobilebert_tf.export.search import Examples, Search, search
+from mobilebert_tf.export.sources import Sources
 from mobilebert_tf.models import ClassificationModel
 from mobilebert_tf.tasks.classification import ClassificationTask, softmax
 from mobilebert_tf.tasks.inference import keras_logits
@@ -95,6 +96,8 @@ class Checks:
     latency: host.Settings
     model: str = "the model"
     """What messages call it."""
+    equalizes: bool = True
+    """Whether static files may be of the network in units per channel."""
     compares_rewrites: bool = False
     """Whether to convert and time without each rewrite too."""
     trained: Trained | None = None
@@ -125,7 +128,7 @@ class Made:
     keras: dict[str, Any] | None
     """The task's metrics of the Keras model."""
     largest_activation: float | None
-    """Of float32, on the calibration's examples."""
+    """Of the first recipe's float file, on the calibration's examples."""
     brought: Sequence[Brought] = ()
     """By the rewrites, if that was asked for."""
     searched: Search | None = None
@@ -162,29 +165,23 @@ def make_variants(
         keras = checks.task.metrics(expected.scored, scored["label"])
     print(f"export: converting {', '.join(map(str, lengths))} word pieces", flush=True)
     trained = checks.trained
-    floats = {
-        target: convert_lengths(model, _lengths(target, lengths), rewrites, target, trained.breaks if trained else None)
-        for target in TARGETS
-        if any(recipe.target == target for recipe in recipes) or (target == TARGETS[0] and checks.max_drop is not None)
-    }
-    ranges = None
-    # Tensors have the same names in files for all that can be quantised.
-    first = next(iter(floats.values()))
-    if checks.calibration_features is not None:
-        ranges = measure_ranges(first[max(lengths)], checks.calibration_features, checks.latency.threads)
-    if trained and (checks.max_drop is not None or any(recipe.is_static for recipe in recipes)):
-        ranges = trained.instead_of(ranges, first[max(lengths)])
+    sources = Sources(
+        model, lengths, rewrites, checks.calibration_features, trained, checks.equalizes, checks.latency.threads
+    )
     searched = None
-    if checks.max_drop is not None and checks.cost and ranges and scored is not None and expected.scored is not None:
+    if checks.max_drop is not None and checks.cost and scored is not None and expected.scored is not None:
         examples = Examples(features=scored, keras=expected.scored)
-        searched = search(floats[TARGETS[0]], ranges, examples, checks.max_drop, checks.cost)
+        source = sources.of(RECIPES["static_int8"])
+        assert source.ranges is not None
+        searched = search(source.files, source.ranges, examples, checks.max_drop, checks.cost)
         recipes = [*recipes, searched.recipe]
     rows = []
     explained = {}
     for recipe in recipes:
         print(f"export: {recipe.name} ({recipe.description})", flush=True)
         path = directory / f"{recipe.name}.tflite"
-        files = floats[recipe.target]
+        source = sources.of(recipe)
+        files, ranges = source.files, source.ranges if recipe.is_static or recipe.half else None
         try:
             check_rules(files[max(files)], recipe)
             content = build(files, recipe, ranges)
@@ -212,19 +209,15 @@ def make_variants(
         if checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
             few = of_all_lengths(verify.crop(checks.parity_features, max(lengths)), checks.explained_examples)
             explained[recipe.name] = explain(files[max(lengths)], recipe, ranges, few, checks.latency.threads)
+    activations = sources.of(recipes[0]).ranges
     return Made(
         variants=_timed(rows, checks.latency, lengths, directory),
         keras=keras,
-        largest_activation=ranges.largest if ranges and ranges.examples else None,
+        largest_activation=activations.largest if activations and activations.examples else None,
         searched=searched,
         explained=explained,
         brought=compare_rewrites(model, max(lengths), rewrites, checks.latency) if checks.compares_rewrites else (),
     )
-
-
-def _lengths(target: str, lengths: Sequence[int]) -> Sequence[int]:
-    """Those that a file for this target has signatures for."""
-    return lengths if target == TARGETS[0] else [max(lengths)]
 
 
 def _check_numbers(expected: _Expected, name: str) -> None:

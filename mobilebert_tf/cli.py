@@ -11,17 +11,20 @@ import errno
 import importlib
 import inspect
 import os
+import re
 import sys
 import textwrap
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
 
-from mobilebert_tf import quiet
+import mobilebert_tf
+from mobilebert_tf import notes, quiet, streams
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import define_flags, from_flags
+from mobilebert_tf.run_directory import is_text
 from mobilebert_tf.training import stopping
 
 # In the order of a model's life. The text is what the list of commands shows.
@@ -87,23 +90,45 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit with its status."""
+    if not streams.prepare():
+        sys.exit(_complain("standard output is closed; give it a file, or /dev/null", 1))
+    status = 0
     try:
         status = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has seen enough, as `head` does; Python would say more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has seen enough, as `head` does.
+        streams.drop_output()
         status = 1
+    except OSError as error:
+        # Of what is printed outside of a command or was still buffered; a command's own are said by `run`.
+        streams.drop_output()
+        status = status or _complain(f"standard output: {error.strerror or error}", 1)
     sys.exit(status)
 
 
 def run(words: list[str]) -> int:
     """Run one command line; return its exit status."""
-    if not words or words[0] in ("--help", "-h", "help"):
-        print(_overview())
+    notes.start()
+    if words[:1] == ["--version"]:
+        print(f"mobilebert-tf {mobilebert_tf.__version__}")
+        return 0
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    strange = next((word for word in words if not is_text(word)), None)
+    if strange is not None:
+        return _complain(f"the argument {os.fsencode(strange)!r} {_why_no_text(os.fsencode(strange))}", 2)
+    if not words or words[0] in ("--help", "-h"):
+        print(_overview(COMMANDS))
         return 0 if words else 2
     name, rest = _command_name(words)
+    group = [command for command in COMMANDS if command.startswith(f"{name} ")]
+    if group and name not in COMMANDS and (not rest or rest[0] in ("--help", "-h")):
+        print(_overview(group))
+        return 0 if rest else 2
     if name not in COMMANDS:
+        if group:
+            return _complain(f"there is no command `{name} {rest[0]}`; `mobilebert-tf {name} --help` lists them", 2)
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean `{near[0]}`?" if near else "`mobilebert-tf --help` lists them"
         return _complain(f"there is no command `{name}`; {hint}", 2)
@@ -125,6 +150,8 @@ def run(words: list[str]) -> int:
         return _complain(f"{name}: --flagfile: is not UTF-8 text; it has one --name=value a line", 2)
     if len(left) == 1 and hasattr(command, "POSITIONAL"):
         values[command.POSITIONAL].value = left.pop()
+    if left and left[0].startswith("\ufeff"):
+        return _complain(f"{name}: --flagfile: begins with a byte order mark; save it as UTF-8 without one", 2)
     if left:
         return _complain(f"{name}: {left[0]!r} is not a flag; flags look like --name=value", 2)
     if values["debug"].value:
@@ -141,6 +168,14 @@ def run(words: list[str]) -> int:
     return 0
 
 
+def _why_no_text(argument: bytes) -> str:
+    try:
+        argument.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8 text; convert the text, or rename the file"
+    return f"has no meaning in this environment's encoding, {sys.getfilesystemencoding()}; set PYTHONUTF8=1"
+
+
 def _status_of(name: str, error: BaseException) -> int:
     if isinstance(error, UsageError):
         return _complain(f"{name}: {error}", 2)
@@ -153,6 +188,10 @@ def _status_of(name: str, error: BaseException) -> int:
         return _complain(f"{name}: {place}: no space left; free some and give the same command", 1)
     if isinstance(error, OSError) and error.filename:
         return _complain(f"{name}: {error.filename}: {error.strerror}", 2 if error.errno in _WRONG_PLACE else 1)
+    if isinstance(error, OSError) and "No usable temporary directory" in str(error):
+        return _complain(f"{name}: there is no directory for temporary files; set TMPDIR to one that can be written", 1)
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        return _complain(f"{name}: {error.strerror or error}; --debug shows where", 1)
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow and isinstance(error, tensorflow.errors.OpError):
         return _complain(f"{name}: {_reason(error.message)}", 1)
@@ -163,14 +202,23 @@ def _status_of(name: str, error: BaseException) -> int:
 
 
 # A path that is no file or directory, or not one to write to: the user gives another.
-_WRONG_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS)
+_WRONG_PLACE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
 
 
 def _reason(message: str) -> str:
     """The line of a TensorFlow error that says what was wrong; graphs and node names stand around it."""
     if "No space left" in message:
-        path = next((word for word in message.replace(";", " ").split() if word.startswith("/")), "the disk")
-        return f"{path}: no space left; free some and give the same command"
+        path = re.search(r"([^\s;]+/[^\s;]+);? *No space left", message)
+        return f"{path[1] if path else 'the disk'}: no space left; free some and give the same command"
     lines = [line.strip() for line in message.splitlines()]
     said = [line for line in lines if line and not line.startswith(("Graph execution", "Detected at", "File ", "[["))]
     return f"TensorFlow failed: {said[-1] if said else 'unknown reason'}; --debug shows where"
@@ -188,9 +236,9 @@ def _command_name(words: list[str]) -> tuple[str, list[str]]:
     return words[0], words[1:]
 
 
-def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items())
+def _overview(names: Collection[str]) -> str:
+    width = max(map(len, names))
+    rows = "\n".join(f"  {name:<{width}}  {COMMANDS[name][1]}" for name in names)
     return (
         "mobilebert-tf: from raw text to a verified .tflite file.\n\n"
         f"usage: mobilebert-tf COMMAND --flags\n\n{rows}\n\n"
@@ -201,7 +249,8 @@ def _overview() -> str:
 
 def _help(name: str, command: Any) -> str:
     lines = [f"usage: mobilebert-tf {name} --flags", "", inspect.cleandoc(command.__doc__ or ""), "", "flags:"]
-    for field in dataclasses.fields(command):
+    required_first = sorted(dataclasses.fields(command), key=lambda field: field.default is not dataclasses.MISSING)
+    for field in required_first:
         default = field.default
         if default is dataclasses.MISSING:
             value = " (required)"

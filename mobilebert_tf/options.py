@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 import types
 import typing
@@ -76,7 +77,7 @@ def from_flags(command: type, values: flags.FlagValues) -> Any:
     Raises:
       UsageError: a required flag is left out, or a number is out of its range.
     """
-    given = {field.name: values[field.name].value for field in dataclasses.fields(command)}
+    given = {field.name: _at_home(field, values[field.name].value) for field in dataclasses.fields(command)}
     required = [field.name for field in dataclasses.fields(command) if field.default is dataclasses.MISSING]
     missing = [f"--{name}" for name in required if given[name] is None]
     if missing:
@@ -120,6 +121,14 @@ def _check_range(name: str, value: int | float, least: float | None, most: float
 
 _UPPER_END = 10**9
 """Of whole numbers that have none of their own: beyond it libraries overflow, each in its way."""
+
+
+def _at_home(field: dataclasses.Field[Any], value: Any) -> Any:
+    """A path that begins with ~ below the user's directory: shells leave that alone within --name=~/path."""
+    is_path = field.metadata["is_input"] or field.name == "output"
+    if not is_path or not isinstance(value, str) or not value.startswith("~") or os.path.exists(value):
+        return value
+    return os.path.expanduser(value)
 
 
 def _is_optional(kind: Any) -> bool:

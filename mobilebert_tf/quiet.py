@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 import absl.logging
 
@@ -26,20 +27,37 @@ def native_stderr_hidden() -> Iterator[None]:
     if os.environ.get(DEBUG_VARIABLE):
         yield
         return
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    _flush()
+    try:
+        terminal = os.dup(2)
+    except OSError:  # it is closed, so nothing shows
+        yield
+        return
+    with _held_back() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except Exception:
-            held.seek(0)
-            os.write(terminal, held.read())
+        except Exception as error:
+            if not isinstance(error, OSError):  # which says itself what was wrong
+                held.seek(0)
+                os.write(terminal, held.read())
             raise
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+def _held_back() -> IO[bytes]:
+    """A file for messages: in memory where it can be, since a temporary directory may be missing."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("messages"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

@@ -165,7 +165,7 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
     record_path = directory / RECORD
     if record_path.exists():
         record = _read_record(record_path)
-        changed = _changed(directory, record["identity"], _identity(command, name))
+        changed = _changed(directory, _with_defaults(command, record["identity"]), _identity(command, name))
         if changed and not accepts_changes:
             said = "; ".join(f"--{option} {_show(was)}, now {_show(given)}" for option, (was, given) in changed.items())
             way_on = " or --accept_changes to go on with what is changed," if hasattr(command, "accept_changes") else ""
@@ -222,7 +222,7 @@ def fingerprint(paths: str) -> str:
             with open(file, "rb") as content:
                 head = content.read(1 << 16)
                 content.seek(max(0, size - (1 << 16)))
-                digest.update(f"{file.name} {size} ".encode() + head + content.read())
+                digest.update(f"{file.name} {size} ".encode(errors="surrogateescape") + head + content.read())
     return digest.hexdigest()[:16]
 
 
@@ -242,27 +242,48 @@ def expand(paths: str) -> list[Path]:
       UsageError: there is none, or one of them matches nothing.
     """
     found = []
-    for pattern in filter(None, paths.split(",")):
-        matches = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
-        if not os.path.exists(pattern) and os.path.exists(f"{pattern}.index"):
-            matches = sorted(glob.glob(f"{glob.escape(pattern)}.*"))  # a TensorFlow checkpoint's prefix
-        if not matches or not os.path.exists(matches[0]):
-            raise UsageError(f"{pattern}: no such file or directory")
+    for name in names(paths):
+        if os.path.exists(name):
+            matches = [name]
+        elif os.path.exists(f"{name}.index"):
+            matches = sorted(glob.glob(f"{glob.escape(name)}.*"))  # a TensorFlow checkpoint's prefix
+        else:
+            matches = sorted(glob.glob(name))
+        if not matches:
+            raise UsageError(f"{name}: no such file or directory")
         found += [Path(match) for match in matches]
+    strange = next((path for path in found if not is_text(str(path))), None)
+    if strange is not None:
+        raise UsageError(f"{os.fsencode(strange)!r}: the name is not UTF-8 text; rename it")
     if not found:
         raise UsageError(f"{paths!r} names no file or directory")
     return found
+
+
+def names(paths: str) -> list[str]:
+    """The paths and patterns in a comma-separated list; what exists by the whole name is one path, commas and all."""
+    return [paths] if os.path.exists(paths) else [name for name in paths.split(",") if name]
+
+
+def is_text(name: str) -> bool:
+    """Whether a name or argument is text: bytes that are no UTF-8 come as halves of characters."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _identity(command: Any, name: str) -> dict[str, Any]:
     identity: dict[str, Any] = {"command": name}
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
-        if field.metadata["is_input"] and value and _is_there(value.split(",")[0]):
+        if field.metadata["is_input"] and value and _is_there(next(iter(names(value)), "")):
             identity[field.name] = fingerprint(value)
         elif field.metadata["identity"] and field.name != "output":
             identity[field.name] = value
     return identity
+
+
+def _with_defaults(command: Any, identity: dict[str, Any]) -> dict[str, Any]:
+    """An earlier run's identity; an option that there was not yet has its default."""
+    return {field.name: field.default for field in dataclasses.fields(command)} | identity
 
 
 def _is_there(path: str) -> bool:

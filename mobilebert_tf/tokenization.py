@@ -76,12 +76,14 @@ class Tokenizer:
 
     @classmethod
     def from_vocab(cls, path: str | os.PathLike[str]) -> Tokenizer:
-        """Read `vocab.txt`: one piece a line, the line number is the id.
+        """Read `vocab.txt`: one piece a line, the line number is the id; and the rules that are stated beside it.
 
         Raises:
           UsageError: the file is missing, is not text, repeats a piece or lacks a special token.
         """
-        return cls(read_vocab(path))
+        from mobilebert_tf.tokenizer_files import read_vocabulary  # which reads tokenizers of directories by this one
+
+        return read_vocabulary(Path(path))
 
     def encode(self, text: str) -> Encoding:
         encoding = self._backend.encode(text, add_special_tokens=False)
@@ -122,6 +124,13 @@ class Tokenizer:
         added_tokens.add_to(backend, self.added)
         return backend
 
+    def reads_like(self, other: Tokenizer) -> bool:
+        """Whether both make the same ids of a text, words of a hundred characters and more aside."""
+        longest = other.rules.max_characters_per_word
+        return self.vocab == other.vocab and other.rules == dataclasses.replace(
+            self.rules, max_characters_per_word=longest
+        )
+
     @property
     def word_pieces(self) -> tuple[str, ...]:
         """The vocabulary without the tokens that words are not cut into."""
@@ -151,7 +160,7 @@ class Tokenizer:
 def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """The pieces of a vocabulary file in order. Raises UsageError as `Tokenizer.from_vocab` does."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"{path}: no such vocabulary; make one with: mobilebert-tf vocab --input=CORPUS") from None
     except UnicodeDecodeError:

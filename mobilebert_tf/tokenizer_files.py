@@ -45,8 +45,7 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
     else:
         return None
     if not described and not settings:
-        cased = any(piece != piece.lower() for piece in pieces if not piece.startswith("["))
-        rules = dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not cased)
+        rules = _guessed(pieces, unsaid)
     else:
         rules = _rules(described, settings, directory, unsaid)
     if described.get("kind") == "wordpiece":
@@ -69,6 +68,22 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
     if said and said != tokenizer.vocab_sha256:
         raise UsageError(f"{path}: is not the vocabulary that the model was made with, says tokenizer.json beside it")
     return tokenizer
+
+
+def read_vocabulary(path: Path) -> Tokenizer:
+    """The tokenizer of a vocabulary file: the rules are those beside it, if they are stated for this vocabulary.
+
+    Raises:
+      UsageError: as `read_tokenizer`, or there is no such file.
+    """
+    pieces = read_vocab(path)
+    described = _read(path.parent / "tokenizer.json")
+    others = described.get("kind") == "wordpiece" and described.get("vocab_sha256") != Tokenizer(pieces).vocab_sha256
+    if path.name == "vocab.txt" and not others:
+        found = read_tokenizer(path.parent)
+        assert found is not None
+        return found
+    return Tokenizer(pieces, _guessed(pieces, UNCASED))
 
 
 def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> None:
@@ -107,6 +122,12 @@ def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: 
     if not {token.content for token in tokenizer.added} >= set(SPECIAL_TOKENS):
         settings[added_tokens.SPECIAL_IN_TEXT] = False
     atomic.write_json(directory / "tokenizer_config.json", settings)
+
+
+def _guessed(pieces: tuple[str, ...], unsaid: Rules) -> Rules:
+    """The rules of a vocabulary that comes without any: with capital letters it is one of the cased models'."""
+    cased = any(piece != piece.lower() for piece in pieces if not piece.startswith("["))
+    return dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not cased)
 
 
 def _rules(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, unsaid: Rules) -> Rules:

@@ -145,3 +145,50 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
 def test_the_pipeline_looks_at_names_before_the_first_stage(flag, tmp_path, capsys):
     assert cli.run(["pipeline", flag, f"--output={tmp_path / 'run'}"]) == 2
     assert flag.split("=")[1] in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_version_and_help_in_every_place(capsys):
+    def said(*words: str, status: int = 0) -> str:
+        assert cli.run(list(words)) == status
+        return capsys.readouterr().out
+
+    assert said("--version").startswith("mobilebert-tf 0.")
+    assert said("help") == said("--help")
+    assert said("help", "finetune") == said("finetune", "--help")
+    assert said("help", "benchmark", "host") == said("benchmark", "host", "--help")
+    for group in ("benchmark", "model"):
+        inside = [name for name in cli.COMMANDS if name.startswith(f"{group} ")]
+        listed = said(group, "--help")
+        assert all(name in listed for name in inside) and "pipeline" not in listed
+        assert said(group, status=2) == listed
+    assert cli.run(["benchmark", "nothing"]) == 2
+    assert "`benchmark nothing`; `mobilebert-tf benchmark --help`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_required_flags_come_first(name, capsys):
+    assert cli.run([*name.split(), "--help"]) == 0
+    text = capsys.readouterr().out.split("\nflags:\n")[1]
+    flags = ["(required)" in flag for flag in text.split("\n  --")]
+    assert flags == sorted(flags, reverse=True)
+
+
+def test_an_option_that_there_was_not_yet_had_its_default(tmp_path):
+    thing = Thing(output=str(tmp_path / "run"))
+    run = open_run(thing, "thing", thing.output)
+    del run.record["identity"]["size"]
+    run.finish()
+    assert open_run(thing, "thing", thing.output).finished
+    with pytest.raises(UsageError, match="--size 3, now 4"):
+        open_run(dataclasses.replace(thing, size=4), "thing", thing.output)
+
+
+def test_a_tilde_is_the_users_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    values = define_flags(Thing)
+    values(["thing", "--output=~/out", "--source=~/in"])
+    assert from_flags(Thing, values) == Thing(output=f"{tmp_path}/out", source=f"{tmp_path}/in")
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "in").touch()
+    assert from_flags(Thing, values).source == "~/in"

@@ -55,6 +55,8 @@ def test_content(root: Path, wheel: Path) -> None:
         assert {f"{package}/{module}" for module in map(Path.as_posix, modules)} <= names
     for template in (root / "mobilebert_tf" / "reporting").glob("page.*[!y]"):
         assert f"mobilebert_tf/reporting/{template.name}" in names
+    shipped = [path for path in (root / "mobilebert_tf" / "pretrained").rglob("*") if path.is_file()]
+    assert {path.relative_to(root).as_posix() for path in shipped} <= names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"mobilebert_tf"}
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -59,8 +59,10 @@ class Trained:
                 f"{FILE}: has a range for {min(missing)}, and the network has none; is it of another one?"
             )
         if measured is None:
-            return Ranges(by_tensor=trained, largest=math.inf, examples=0)
-        return dataclasses.replace(measured, by_tensor={**measured.by_tensor, **trained})
+            return Ranges(by_tensor=trained, nearest=trained, largest=math.inf, examples=0)
+        return dataclasses.replace(
+            measured, by_tensor={**measured.by_tensor, **trained}, nearest={**measured.nearest, **trained}
+        )
 
 
 def _products(content: bytes) -> Iterator[tuple[str, str]]:

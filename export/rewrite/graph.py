@@ -43,6 +43,10 @@ class Products:
             product = product + constant(dense.bias)
         return ACTIVATIONS[activation](product) if activation else product
 
+    def scaled(self, x: Any, factor: Array) -> Any:
+        """x [R, C] times a factor [C] for each channel."""
+        return x * constant(factor)
+
     def rows(self, name: str, table: Array, numbers: Any) -> Any:
         """Rows of `table` [V, C] with these numbers [R]: [R, C]."""
         return tf.gather(constant(table), numbers)
@@ -95,7 +99,10 @@ class Graph:
             self.path.pop()
 
     def _dense(self, dense: Dense, x: Any, activation: str | None = None) -> Any:
-        return self.products.dense("/".join(self.path), dense, x, activation)
+        if dense.before is not None:
+            x = self.products.scaled(x, dense.before)
+        x = self.products.dense("/".join(self.path), dense, x, activation)
+        return x if dense.after is None else self.products.scaled(x, dense.after)
 
     def _rows(self, name: str, table: Array, numbers: Any) -> Any:
         return self.products.rows("/".join([*self.path, name]), table, numbers)
@@ -157,10 +164,10 @@ class Graph:
             query = query * block.query_scale
         query = layout.heads(query, network.heads)
         key = layout.turned_heads(product("key", query_key), network.heads)
+        values = product("value", value)
         with self._scope("attention"):
             scores = masking(tf.matmul(query, key))
-            values = layout.heads(product("value", value), network.heads)
-            context = tf.matmul(tf.nn.softmax(scores), values)
+            context = tf.matmul(tf.nn.softmax(scores), layout.heads(values, network.heads))
         with self._scope("attention_output"):
             inner = self._residual(block.attention_output, layout.merged(context), inner)
         # Feed forward.

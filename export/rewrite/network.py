@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Array = Any
@@ -12,12 +12,16 @@ Array = Any
 
 @dataclasses.dataclass(frozen=True)
 class Dense:
-    """x W + b: [R, in] -> [R, out]."""
+    """((before x) W + b) after: [R, in] -> [R, out]."""
 
     kernel: Array
     """[in, out]"""
     bias: Array
     """[out]"""
+    before: Array | None = None
+    """[in]; None: one, so there is nothing to multiply."""
+    after: Array | None = None
+    """[out]; None as well. A layer with an activation has none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,10 +92,34 @@ class Block:
     joints: tuple[Joint, ...] = ()
     """In place of the dense layers that they name."""
 
+    @property
+    def parts(self) -> list[str]:
+        """Names of the dense layers."""
+        bottlenecks = [name for name in ("input_bottleneck", "query_key_bottleneck") if getattr(self, name)]
+        names = [*bottlenecks, "query", "key", "value", "attention_output"]
+        for number in range(1, len(self.feedforwards) + 1):
+            names += [f"feedforward_{number}/intermediate", f"feedforward_{number}/output"]
+        return names + (["output_bottleneck"] if self.output_bottleneck else [])
+
     def dense(self, name: str) -> Dense:
-        """The dense layer of a field that holds one, or a bottleneck."""
-        part = getattr(self, name)
-        return part.dense if isinstance(part, Bottleneck) else part
+        """The dense layer of this name, one of `parts`."""
+        field, _, layer = name.partition("/")
+        part = getattr(self.feedforwards[int(field.rpartition("_")[2]) - 1], layer) if layer else getattr(self, field)
+        return part.dense if isinstance(part, (Bottleneck, Residual)) else part
+
+    def with_dense(self, layers: Mapping[str, Dense]) -> Block:
+        """The block with these in place of its own dense layers, all `parts` of them."""
+
+        def put(part: Any, name: str) -> Any:
+            inside = isinstance(part, (Bottleneck, Residual))
+            return dataclasses.replace(part, dense=layers[name]) if inside else part and layers[name]
+
+        feedforwards = tuple(
+            FeedForward(layers[f"feedforward_{number}/intermediate"], put(one.output, f"feedforward_{number}/output"))
+            for number, one in enumerate(self.feedforwards, 1)
+        )
+        outside = {name: put(getattr(self, name), name) for name in self.parts if "/" not in name}
+        return dataclasses.replace(self, feedforwards=feedforwards, **outside)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.rewrite.arrays import functions
+from mobilebert_tf.export.rewrite.equalize import Peaks, equalize
 from mobilebert_tf.export.rewrite.network import Block, Dense, Joint, Network
 from mobilebert_tf.export.rewrite.norms import Breaks, Units, find_units, fold_block, fold_ends, fold_norms
 
@@ -55,17 +56,25 @@ def _joints(block: Block) -> tuple[Joint, ...]:
     asks = inner if block.query_key_bottleneck or block.narrow_attention else outer
     asks += ["query", "key"] if every_row else ["key"]
     (inner if block.narrow_attention else outer).append("value")
-    join = functions(block.query.kernel).concatenate
     return tuple(
-        Joint(
-            tuple(names),
-            Dense(
-                join([block.dense(name).kernel for name in names], axis=1),
-                join([block.dense(name).bias for name in names], axis=0),
-            ),
-        )
+        Joint(tuple(names), _side_by_side([block.dense(name) for name in names]))
         for names in (outer, inner)
         if len(names) > 1
+    )
+
+
+def _side_by_side(layers: Sequence[Dense]) -> Dense:
+    """One layer for several that read the same."""
+    of = functions(layers[0].kernel)
+    after = None
+    if any(layer.after is not None for layer in layers):
+        factors = [of.ones_like(layer.bias) if layer.after is None else layer.after for layer in layers]
+        after = of.concatenate(factors, axis=0)
+    return Dense(
+        of.concatenate([layer.kernel for layer in layers], axis=1),
+        of.concatenate([layer.bias for layer in layers], axis=0),
+        before=layers[0].before,
+        after=after,
     )
 
 
@@ -96,11 +105,14 @@ def join_tables(network: Network, length: int) -> Network:
     return dataclasses.replace(network, embeddings=dataclasses.replace(embeddings, joint_table=joint))
 
 
+JOIN = "join_products"
+"""Units per channel are chosen before it."""
+
 REWRITES: dict[str, Callable[[Network, int], Network]] = {
     "fold_norms": lambda network, length: fold_norms(network),
     "fold_attention_scale": lambda network, length: fold_attention_scale(network),
     "first_token_only": lambda network, length: first_token_only(network),
-    "join_products": lambda network, length: join_products(network),
+    JOIN: lambda network, length: join_products(network),
     "share_mask": lambda network, length: share_mask(network),
     "cut_positions": cut_positions,
     "join_tables": join_tables,
@@ -122,14 +134,25 @@ def parse_rewrites(without: str) -> tuple[str, ...]:
 
 
 def rewrite(
-    network: Network, length: int, names: Sequence[str] = tuple(REWRITES), breaks: Breaks | None = None
+    network: Network,
+    length: int,
+    names: Sequence[str] = tuple(REWRITES),
+    breaks: Breaks | None = None,
+    peaks: Mapping[str, Peaks] | None = None,
 ) -> Network:
     """`network` after the named rewrites, in the order of the table, for inputs of at most `length` tokens.
 
-    `breaks` is where streams start again when norms fold; left out, the values of the weights decide.
+    Args:
+      network: as it was trained.
+      length: T.
+      names: of rewrites.
+      breaks: where streams start again when norms fold; left out, the values of the weights decide.
+      peaks: of its dense layers, if it is to be equalized: with the same names but join_products.
     """
     rewrites = {**REWRITES, "fold_norms": lambda network, length: fold_norms(network, breaks)}
     for name, function in rewrites.items():
+        if name == JOIN and peaks is not None:
+            network = equalize(network, peaks)
         if name in names:
             network = function(network, length)
     return network

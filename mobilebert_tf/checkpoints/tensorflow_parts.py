@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import importlib
 import importlib.util
 import os
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -28,13 +30,39 @@ _LOCK = threading.RLock()
 """Standard error and `sys.modules` are everyone's; Apache Beam's workers are threads."""
 
 
-def open_reader(prefix: str) -> Any:
-    """What `tf.train.load_checkpoint` returns."""
+class Reader:
+    """What `tf.train.load_checkpoint` returns, of a checkpoint at any path."""
 
-    def opened() -> Any:
-        return importlib.import_module("tensorflow.python.training.py_checkpoint_reader").NewCheckpointReader(prefix)
+    def __init__(self, prefix: str) -> None:
+        # Files are opened as they are needed, so the links live as long as this.
+        self._links = contextlib.ExitStack()
+        plain = self._links.enter_context(prefix_without_pattern(prefix))
 
-    return _with_parts(opened)
+        def opened() -> Any:
+            return importlib.import_module("tensorflow.python.training.py_checkpoint_reader").NewCheckpointReader(plain)
+
+        self._reader = _with_parts(opened)
+
+    def get_variable_to_shape_map(self) -> dict[str, list[int]]:
+        return self._reader.get_variable_to_shape_map()
+
+    def get_tensor(self, name: str) -> np.ndarray:
+        return self._reader.get_tensor(name)
+
+
+@contextlib.contextmanager
+def prefix_without_pattern(prefix: str) -> Iterator[str]:
+    """The prefix of a checkpoint, or of links to its files where TensorFlow would take it for a pattern.
+
+    TensorFlow looks for the files by `GetMatchingPaths`, which finds nothing below a directory `runs [2]`.
+    """
+    if not glob.has_magic(prefix):
+        yield prefix
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        for file in glob.glob(f"{glob.escape(prefix)}.*"):
+            os.symlink(os.path.abspath(file), os.path.join(directory, "checkpoint" + file.removeprefix(prefix)))
+        yield os.path.join(directory, "checkpoint")
 
 
 def save(prefix: str, arrays: Iterable[tuple[str, np.ndarray]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,7 +92,7 @@ def open_checkpoint(
         return array.T if weight.google_transposed else array
 
     architecture = Architecture(described, labels, tokenizer, beside.task_of(directory, labels, described, heads))
-    files = tuple(sorted(directory.glob(f"{prefix.name}.data-*")))
+    files = tuple(sorted(directory.glob(f"{glob.escape(prefix.name)}.data-*")))
     return Checkpoint(path, "tf1", architecture, heads, files, wanted, read, missing, extra)
 
 
@@ -156,7 +157,8 @@ def _prefix(path: Path) -> Path:
     if index is None:
         raise UsageError(f"{path}: no such TensorFlow checkpoint; its files end in .index and .data-00000-of-00001")
     prefix = index.with_name(index.name.removesuffix(".index"))
-    pieces = (re.search(r"\.data-\d{5}-of-(\d{5})$", path.name) for path in prefix.parent.glob(f"{prefix.name}.data-*"))
+    files = prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")
+    pieces = (re.search(r"\.data-\d{5}-of-(\d{5})$", path.name) for path in files)
     count = max((int(piece[1]) for piece in pieces if piece), default=1)
     for number in range(count):
         piece = prefix.with_name(f"{prefix.name}.data-{number:05d}-of-{count:05d}")
@@ -171,7 +173,7 @@ _UNREADABLE = (ValueError, RuntimeError, IndexError, OSError, KeyError)
 
 def _reader(prefix: Path) -> Any:
     try:
-        return tensorflow_parts.open_reader(str(prefix))
+        return tensorflow_parts.Reader(str(prefix))
     except Exception as error:
         raise _damaged(error, f"{prefix}: is no readable checkpoint") from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mobilebert_tf import atomic
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.config import HEADS
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
@@ -91,13 +92,7 @@ class Convert:
             print(f"warning: {warning}")
         size = sum(weight.size for weight in checkpoint.weights)
         print(f"\nconvert: wrote {self.output} ({len(checkpoint.weights):,} arrays, {size:,} parameters, {self.to})")
-        print(f"next: {_next(self.to, self.output)}")
-
-
-def _next(world: str, output: str) -> str:
-    if world == "huggingface":
-        return f"python -c \"import transformers; transformers.AutoModel.from_pretrained('{output}')\""
-    return f"mobilebert-tf model info {output}"
+        print(next_step.line("model info", self.output))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import atomic
+from mobilebert_tf import atomic, run_directory
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import open_run
@@ -19,25 +21,30 @@ SOURCES = ("docstrings", "text", "tfds")
 class Corpus:
     """Gather text to pre-train on: a paragraph a line, a blank line between documents.
 
+    --input=FILE reads the user's own text files, also .gz, .bz2 and .xz, in the same format,
+    and checks and normalises them; so --source=text, which is what --input is taken for
+    where it names files.
+
     --source=docstrings reads the documentation inside Python's standard library and the
     installed packages. Their source files are parsed, never imported; a document is
     a source file. It writes LIBRARY.txt, the held-out files' text in heldout/LIBRARY.txt,
     and a classification task in sentences/{train,eval}.tsv (label, text, source): which
     library is this sentence about? Held-out files are only in heldout/ and eval.tsv.
 
-    --source=text reads the user's own text files, also .gz, .bz2 and .xz, in the same
-    format, and checks and normalises them. --source=tfds reads a set of TensorFlow
+    --source=tfds reads a set of TensorFlow
     Datasets, a document an example.
 
     Examples:
       mobilebert-tf corpus --output=corpus
       mobilebert-tf corpus --output=corpus --input=numpy,scipy,python,keras,matplotlib
-      mobilebert-tf corpus --output=corpus --source=text --input='articles/*.txt.xz'
+      mobilebert-tf corpus --output=corpus --input='articles/*.txt.xz'
       mobilebert-tf corpus --output=corpus --source=tfds --input=wikipedia/20230601.en
     """
 
     output: str = option("directory to write")
-    source: str = option("where the text comes from", "docstrings", choices=SOURCES)
+    source: str | None = option(
+        "where the text comes from; left out: text where --input names files, else docstrings", None, choices=SOURCES
+    )
     input: str | None = option(
         "docstrings: names of libraries (default: all with at least 60,000 characters of prose); text: files, "
         "patterns and directories; tfds: name of the set. Comma-separated",
@@ -58,6 +65,10 @@ class Corpus:
         Raises:
           UsageError: an option is out of range, or an input is missing, empty or not text.
         """
+        if self.source is None:
+            source = "text" if self.input and _names_files(self.input) else "docstrings"
+            dataclasses.replace(self, source=source).run()
+            return
         if not 0.0 < self.heldout_fraction < 1.0:
             raise UsageError(f"--heldout_fraction={self.heldout_fraction}: must lie between 0 and 1")
         if self.source != "docstrings" and not self.input:
@@ -68,7 +79,8 @@ class Corpus:
                 print(run.finished_line)
                 return
             run.finish(**write(run.directory))
-        print(f"next: mobilebert-tf vocab --input={self.output} --output=vocab --size=8000")
+        vocab = f"--output={next_step.beside(self.output, 'vocab')}"
+        print(next_step.line("vocab", f"--input={self.output}", vocab, "--size=8000"))
 
     def _docstrings(self, directory: Path) -> dict[str, Any]:
         from mobilebert_tf.data import docstring_corpus
@@ -117,3 +129,19 @@ def _write(source: Iterable[list[str]], path: Path) -> dict[str, int]:
         count, paragraphs, size = documents.write_documents(track(source, path.name, "document"), aside)
     print(f"{path}: {count:,} documents, {paragraphs:,} paragraphs, {size / 1e6:.1f} MB")
     return {"documents": count, "paragraphs": paragraphs, "bytes": size}
+
+
+def _names_files(paths: str) -> bool:
+    """Whether an --input is for files of text: some are there, or are called as such files are.
+
+    The directory of an installed package, whose docstrings are read as well, has none.
+    """
+    from mobilebert_tf.data.documents import ENDINGS
+
+    def is_text(name: str) -> bool:
+        path = Path(name)
+        if path.is_dir():
+            return any(file.name.endswith(ENDINGS) for file in path.iterdir())
+        return path.is_file() or glob.has_magic(name) or name.endswith(ENDINGS)
+
+    return any(map(is_text, run_directory.names(paths)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.commands.distillation import Inputs, inputs_of, plan_of, student_config
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
@@ -312,8 +312,4 @@ class Distill(TrainingOptions):
                     atomic.write_json(run.directory / "attention.json", maps)
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)
         run.finish(**metrics)
-        classifier = Path(self.output).with_name("classifier")
-        finetune = (
-            f"mobilebert-tf finetune --model={self.output} --train=train.tsv --eval=dev.tsv --output={classifier}"
-        )
-        print(done_line("distill", run.directory, finetune))
+        print(done_line("distill", run.directory, next_step.finetuning(self.output)))

@@ -129,8 +129,11 @@ def inputs_of(command: Distill, checkpoint: Checkpoint, plan: tuple[StagePlan, .
     tokenizer = checkpoint.architecture.tokenizer
     if tokenizer is None:
         raise UsageError(f"{command.teacher}: has no vocab.txt; put the vocabulary it was trained with there")
-    if Tokenizer.from_vocab(records.vocab).vocab != tokenizer.vocab:
-        raise UsageError(f"{command.records}: made with another vocabulary than the teacher {command.teacher}")
+    if not Tokenizer.from_vocab(records.vocab).reads_like(tokenizer):
+        raise UsageError(
+            f"{command.records}: made with another vocabulary than the teacher {command.teacher}, or other rules for "
+            "case and accents"
+        )
     config = _built_config(command, records, tokenizer)
     if "opt" in command.without.split(","):
         config = dataclasses.replace(config, **strategies.WITHOUT_OPT)
@@ -147,6 +150,6 @@ def _built_config(command: Distill, records: RecordSet, tokenizer: Tokenizer) ->
         return pretraining.config_for(command.student, records, tokenizer)
     there = open_checkpoint(command.student)
     pretraining.check_length(there.config, records)
-    if there.architecture.tokenizer is None or there.architecture.tokenizer.vocab != tokenizer.vocab:
+    if there.architecture.tokenizer is None or not there.architecture.tokenizer.reads_like(tokenizer):
         raise UsageError(f"--student={command.student}: has another vocabulary than the teacher {command.teacher}")
     return there.config

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 from mobilebert_tf import atomic, run_directory
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.options import option
 from mobilebert_tf.text_table import aligned
 
@@ -28,7 +29,9 @@ class Evaluate:
     input: str = option("labelled table: .tsv, .csv or .jsonl, also compressed", is_input=True)
     task: str = option("kind of task", "classification", choices=("classification",))
     text_column: str | None = option("column of the text; left out: as in training", None)
+    text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
     label_column: str | None = option("column of the label; left out: as in training", None)
+    merge_labels: bool = option("labels that differ only in capitals and blanks are one", False)
     output: str | None = option("directory for metrics.json; left out: metrics are only printed", None, identity=False)
     json: bool = option("print the metrics as JSON instead of a table", False, identity=False)
     threads: int = option("threads of LiteRT", 1, identity=False, least=1, most=1024)
@@ -42,27 +45,26 @@ class Evaluate:
             training never saw.
         """
         from mobilebert_tf.tasks.classifiers import load_classifier
+        from mobilebert_tf.tasks.files import write_labels
 
         done = run_directory.find_run(self, "evaluate", self.output) if self.output else None
         if done and done.finished:
             print(done.finished_line)
             return
         classifier = load_classifier(self.model, self.threads, self.batch_size)
-        task = dataclasses.replace(
-            classifier.task,
-            text_column=self.text_column or classifier.task.text_column,
-            label_column=self.label_column or classifier.task.label_column,
-        )
+        task = classifier.reads(self.text_column, self.text_pair_column, self.label_column)
+        if self.merge_labels:
+            task = dataclasses.replace(task, merge_labels=True)
         features = task.features(task.read(self.input), classifier.tokenizer)
         metrics = task.metrics(classifier.logits(features), features["label"])
         if self.output:
             with run_directory.open_run(self, "evaluate", self.output) as run:
                 atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
-                atomic.write_text(run.directory / "labels.txt", "".join(label + "\n" for label in task.labels))
+                write_labels(run.directory, task.labels)
                 run.finish(accuracy=metrics["accuracy"])
         print(json.dumps(metrics) if self.json else _table(metrics))
         if self.output and not self.json:
-            print(f"evaluate: {self.output}/metrics.json; next: mobilebert-tf report --input={self.output}")
+            print(f"evaluate: {self.output}/metrics.json\n{next_step.line('report', f'--input={self.output}')}")
 
 
 def _table(metrics: dict) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import atomic, provenance, quiet, run_directory
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export import publish, verify_directory
 from mobilebert_tf.options import option
@@ -44,8 +45,8 @@ class Export:
 
     --explain says where a quantised file loses precision: how far every layer is off the
     float32 file and how much of that is its own, and what the logits gain when a block or
-    a kind of layer stays in float32. Writes explain.json, and RECIPE_mended.json with the
-    part that is worth it left in float32, a recipe for the next export.
+    a kind of layer finds its ranges while running or stays in float32. Writes explain.json, and
+    RECIPE_mended.json with the part that is worth it, a recipe for the next export.
 
     A classifier from Hugging Face or of TensorFlow 1 has no task; what is taken for it is printed, and flags
     say otherwise.
@@ -80,6 +81,11 @@ class Export:
         "comma-separated rewrites of the network to leave out, to see what each brings: "
         "fold_norms, fold_attention_scale, first_token_only, join_products, share_mask, cut_positions, join_tables",
         "",
+    )
+    equalize: bool = option(
+        "where there is text, bring the channels of what static files round to one size, each in a unit of its own "
+        "that the weights take in (LayerNorm and gelu need a multiplication beside them)",
+        True,
     )
     compare_rewrites: bool = option(
         "also convert and time the float32 network without each rewrite, and report what it brings", False
@@ -235,11 +241,11 @@ class Export:
                 print(f"{one.recipe}: no part alone makes it better\n")
         files = [row.file for row in rows if row.file]
         print(f"export: {run.directory} has {', '.join([*files, 'report.json'])}")
-        print(f"check a copy: mobilebert-tf export verify {run.directory}")
+        print(next_step.line("export verify", str(run.directory)).replace("next:", "check a copy:"))
         print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
         if best := export_report.recommended(run.directory):
-            context = ' --context="..."' if task.text_pair_column else ""
-            print(f'next: mobilebert-tf predict --model={run.directory / best} --text="..."{context}')
+            context = ["--context=..."] if task.text_pair_column else []
+            print(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
 
     def _gated(self, recipe: Recipe) -> Recipe:
         wanted = {
@@ -305,6 +311,7 @@ class Export:
             task=task,
             tokenizer=loaded.tokenizer,
             model=self.model,
+            equalizes=self.equalize,
             compares_rewrites=self.compare_rewrites,
             latency=latency,
             explained_examples=self.explain_examples if self.explain else 0,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mobilebert_tf.commands import finetune_quantized
+from mobilebert_tf import notes
+from mobilebert_tf.commands import finetune_quantized, next_step
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.models import ClassificationModel
     from mobilebert_tf.tasks.classification import ClassificationTask
+    from mobilebert_tf.tokenization import Tokenizer
     from mobilebert_tf.training.loop import Objective
     from mobilebert_tf.training.stage import Stage
 
@@ -38,8 +40,8 @@ class LabelledData(NamedTuple):
 class Finetune(TrainingOptions):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
-    Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns; the labels are the
-    values found in the training table. Writes a model directory with task.json,
+    Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
+    write them; the labels are the values found in the training table. Writes a model directory with task.json,
     labels.txt and metrics.json.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
@@ -69,6 +71,9 @@ class Finetune(TrainingOptions):
     )
     text_pair_column: str | None = option("column of the second text, for pairs", default=None)
     label_column: str | None = option("column of the label; left out: label", default=None)
+    merge_labels: bool = option(
+        "labels that differ only in capitals and blanks are one, spelt as most rows have it", default=False
+    )
     max_seq_length: int | None = option(
         "longest input in word pieces; longer ones are cut; left out: 128, with --quantization_aware the model's own",
         default=None,
@@ -149,6 +154,8 @@ class Finetune(TrainingOptions):
         # Tables are read before TensorFlow starts: a wrong column should show at once.
         names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.merge_labels:
+            given["merge_labels"] = True
         if self.quantization_aware:
             task = dataclasses.replace(finetune_quantized.own_task(self), **given)
         else:
@@ -213,7 +220,7 @@ class Finetune(TrainingOptions):
             if not self.from_scratch:
                 copy_encoder(source.model, model)
         stage = self.stage(model, len(data.training))
-        features = task.features(data.training, source.tokenizer)
+        features = self.features(task, data, source.tokenizer)
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
         self.loop(run, strategy, stage, objectives.classification(model), model, model.variables, features)
         if not run.writes:
@@ -230,6 +237,13 @@ class Finetune(TrainingOptions):
             if advice:
                 print(f"finetune: {advice}")
         self.save(run, model, source, task, metrics)
+
+    def features(self, task: ClassificationTask, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
+        """The training table as the network takes it; says if the vocabulary does not fit the language."""
+        features = task.features(data.training, tokenizer)
+        unknown = int((features["input_ids"] == tokenizer.id("[UNK]")).sum())
+        notes.say_unknown(self.train, unknown, int(features["input_mask"].sum()), f"the vocabulary of {self.model}")
+        return features
 
     def say_what(self, model: ClassificationModel, data: LabelledData, stage: Stage, start: str) -> None:
         """The first line."""
@@ -279,10 +293,9 @@ class Finetune(TrainingOptions):
         save_model_directory(run.directory, model, source.tokenizer, task, metrics)
         more()
         run.finish(**metrics)
-        export = (
-            f"mobilebert-tf export --model={self.output} --evaluation={self.eval or 'dev.tsv'} "
-            f"--output={Path(self.output).with_name('export')}"
-        )
+        texts = [f"--evaluation={self.eval}"] if self.eval else []
+        output = f"--output={next_step.beside(self.output, 'export')}"
+        export = next_step.line("export", f"--model={self.output}", *texts, f"--calibration={self.train}", output)
         print(done_line("finetune", run.directory, export))
 
 

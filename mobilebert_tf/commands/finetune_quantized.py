@@ -83,7 +83,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     except UsageError as error:
         raise UsageError(f"{command.model}: {error}") from None
     stage = command.stage(model, len(data.training))
-    features = task.features(data.training, source.tokenizer)
+    features = command.features(task, data, source.tokenizer)
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
     # Also where a run goes on: what it has learned then takes the place of all this.
     count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic, provenance
+from mobilebert_tf.checkpoints.conversion import open_checkpoint
 from mobilebert_tf.commands.corpus import Corpus
 from mobilebert_tf.commands.distill import Distill
 from mobilebert_tf.commands.export import Export
@@ -22,6 +23,9 @@ from mobilebert_tf.export.recipes import parse_recipes
 from mobilebert_tf.options import check, option
 from mobilebert_tf.run_directory import expand, open_run
 from mobilebert_tf.tasks.classification import ClassificationTask
+
+COMPARED = "classifier_compared"
+"""Directory of the classifier that starts from another model."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,11 @@ class Pipeline:
     finetune_epochs: float = option("passes over the training table", default=3.0, least=0)
     finetune_batch_size: int = option("examples per fine-tuning step", default=32, least=1, most=65_536)
     finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4, least=0)
+    compared: str | None = option(
+        "model to fine-tune on the task as well, with the defaults of `finetune`, to compare: one that comes with the "
+        "package, or a directory",
+        default=None,
+    )
     recipes: str | None = option("variants to export, comma-separated; left out: those of `export`", default=None)
     max_sentences_per_class: int = option("training sentences per class of the default task", default=3000, least=1)
     threads: int = option("threads of one inference when variants are timed", default=1, least=1, most=1024)
@@ -102,6 +111,8 @@ class Pipeline:
             check(command)
         parse_recipes(self.recipes)
         self._check_networks()
+        if self.compared:
+            open_checkpoint(self.compared)
         for path in filter(None, (located.input, located.held_out_input, located.vocab, located.train, located.eval)):
             expand(path)
         if located.train and located.eval:
@@ -143,7 +154,7 @@ class Pipeline:
             return self
         names = ("input", "held_out_input", "vocab", "train", "eval")
         found: dict[str, Any] = {
-            name: ",".join(os.path.join(data, path) for path in value.split(","))
+            name: ",".join(os.path.join(data, path) for path in _names(data, value))
             for name in names
             if (value := getattr(self, name))
         }
@@ -199,6 +210,11 @@ class Pipeline:
         if scored:
             unseen = Records(output=str(held_out), input=scored, dupe_factor=1, **shape)
             stages.append(("records: the same of text that no model sees", unseen))
+        compared = []
+        if self.compared:
+            shape_of_task = {"max_seq_length": self.max_seq_length, **common}
+            also = Finetune(output=str(place / COMPARED), model=self.compared, **table, **shape_of_task)
+            compared.append((f"finetune: {self.compared} learns the task, to compare", also))
         return [
             *stages,
             (
@@ -241,6 +257,7 @@ class Pipeline:
                 "finetune: the same student from random weights, to compare",
                 Finetune(output=str(place / "classifier_from_scratch"), from_scratch=True, **finetune),
             ),
+            *compared,
             (
                 "export: .tflite variants, each verified, scored and timed",
                 Export(
@@ -255,11 +272,17 @@ class Pipeline:
         ]
 
 
+def _names(data: str, value: str) -> list[str]:
+    """The paths in a comma-separated list below `data`; what exists by the whole name is one."""
+    return [value] if os.path.exists(os.path.join(data, value)) else value.split(",")
+
+
 def _evidence(place: Path, stages: list[tuple[str, Any]]) -> dict[str, Any]:
     """What the run found, in one file: metrics by stage, variants, seconds, how it was made."""
     metrics = {
         name: json.loads((place / name / "metrics.json").read_text(encoding="utf-8"))
-        for name in ("teacher", "student", "classifier", "classifier_from_scratch")
+        for name in ("teacher", "student", "classifier", "classifier_from_scratch", COMPARED)
+        if (place / name / "metrics.json").exists()
     }
     exported = json.loads((place / "export" / "report.json").read_text(encoding="utf-8"))
     seconds = {}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.commands.distillation import Inputs
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.options import option
@@ -25,7 +25,9 @@ class Pretrain(TrainingOptions):
       tensorboard --logdir=teacher/tensorboard
     """
 
-    records: str = option("directory of pretraining records", is_input=True)
+    records: str = option(
+        "directory of pretraining records, or of Google's TFRecords and their vocab.txt", is_input=True
+    )
     held_out: str | None = option(
         "records that are only scored, now and then and at the end", default=None, is_input=True
     )
@@ -106,8 +108,5 @@ class Pretrain(TrainingOptions):
                 print(f"pretrain: held-out {held_out.show(metrics['held_out'])}")
         save_model_directory(run.directory, model, tokenizer, metrics=metrics)
         run.finish(**metrics)
-        student = (
-            f"mobilebert-tf distill --teacher={self.output} --records={self.records} "
-            f"--output={Path(self.output).with_name('student')}"
-        )
-        print(done_line("pretrain", run.directory, student))
+        following = next_step.after_pretraining(self.output, self.records, config, self.steps)
+        print(done_line("pretrain", run.directory, following))

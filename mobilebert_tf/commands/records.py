@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from mobilebert_tf import atomic, provenance, quiet
+from mobilebert_tf import atomic, notes, provenance, quiet
+from mobilebert_tf.commands import next_step
+from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, open_run
 
 if TYPE_CHECKING:
     from mobilebert_tf.data.record_writer import Totals
+    from mobilebert_tf.tokenization import Tokenizer
 
 ShardWriter = Callable[..., "tuple[Totals, dict[str, dict[str, int]]]"]
 """`write_shards`, here or by Beam."""
+
+
+LEAST_RANDOM, MOST_RANDOM = 0.3, 0.75
+"""Shares of pairs with a random second segment between which the next-sentence head learns more than a constant."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +33,7 @@ class Records:
 
     Reads a directory that `corpus` wrote, or text files (also .gz, .bz2, .xz), and a
     vocabulary. Writes TFRecord files, records.json that says what they hold, and a copy of
-    vocab.txt. Every document is cut --dupe_factor times into pairs of segments; in half of
+    vocab.txt with its rules. Every document is cut --dupe_factor times into pairs of segments; in half of
     the pairs the second is from another document (label 1). 15 % of the pieces are to
     be predicted: of these 80 % are replaced by [MASK], 10 % by a random piece, 10 % stay.
 
@@ -89,30 +95,32 @@ class Records:
           FailedError: a worker failed.
         """
         from mobilebert_tf.data import documents
-        from mobilebert_tf.tokenization import read_vocab
+        from mobilebert_tf.tokenization import Tokenizer
 
         if not 0.0 < self.masked_lm_prob < 1.0:
             raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1, both excluded")
         write_shards = self._writer()
         files = documents.input_files(self.input)
-        pieces = read_vocab(self.vocab)
+        tokenizer = Tokenizer.from_vocab(self.vocab)
         with open_run(self, "records", self.output) as run:
             if run.finished:
                 print(run.finished_line)
             else:
-                self._write(run, write_shards, documents.read_documents(files), pieces)
+                self._write(run, write_shards, documents.read_documents(files), tokenizer)
 
-    def _write(self, run: Run, write_shards: ShardWriter, text: Iterable[list[str]], pieces: tuple[str, ...]) -> None:
+    def _write(self, run: Run, write_shards: ShardWriter, text: Iterable[list[str]], tokenizer: Tokenizer) -> None:
         from mobilebert_tf.data import record_writer, records
+        from mobilebert_tf.tokenizer_files import write_tokenizer
 
-        same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"vocab"}
-        settings = record_writer.Settings(vocab=pieces, **{name: getattr(self, name) for name in same})
+        same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"vocab", "rules"}
+        settings = record_writer.Settings(
+            vocab=tokenizer.vocab, rules=tokenizer.rules, **{name: getattr(self, name) for name in same}
+        )
         start = time.monotonic()
         totals, shards = write_shards(text, settings, run.directory, self.shards)
         seconds = time.monotonic() - start
-        vocab = run.directory / "vocab.txt"
-        with atomic.write_aside(vocab) as aside:
-            shutil.copyfile(self.vocab, aside)
+        write_tokenizer(run.directory, tokenizer)
+        share = totals.random_next / totals.examples
         index = {
             "masking": self.masking,
             "features": records.describe(records.features_for(self.masking)),
@@ -122,8 +130,8 @@ class Records:
             "single_segment_prob": self.single_segment_prob,
             "seed": self.seed,
             "examples": totals.examples,
-            "random_next_share": round(totals.random_next / totals.examples, 4),
-            "vocab_sha256": provenance.sha256(vocab),
+            "random_next_share": round(share, 4),
+            "vocab_sha256": provenance.sha256(run.directory / "vocab.txt"),
             "files": shards,
         }
         atomic.write_json(run.directory / records.INDEX, index)
@@ -138,7 +146,20 @@ class Records:
             f"records: {self.output} ({totals.examples:,} examples from {totals.pieces:,} pieces in {seconds:.1f} s: "
             f"{totals.examples / seconds:,.0f} examples/s, {totals.pieces / seconds:,.0f} pieces/s)"
         )
-        print(f"next: mobilebert-tf pretrain --records={self.output} --model=demo_teacher --output=teacher")
+        notes.say_unknown(f"records: {self.input}", totals.unknown, totals.pieces, self.vocab)
+        if self.single_segment_prob < 1 and (why := _one_sided(share / (1 - self.single_segment_prob))):
+            notes.say(f"records: warning: {why}")
+        if not self.single_segment_prob:  # no next sentences, so nothing to pre-train a teacher on
+            print(self._next(totals.examples))
+
+    def _next(self, examples: int) -> str:
+        """A teacher that has positions for the examples, trained for some twenty passes over them."""
+        fits = MobileBertConfig.preset("demo_teacher").max_position_embeddings >= self.max_seq_length
+        steps = min(500_000, max(1000, examples * 20 // 32))
+        flags = [f"--records={self.output}", f"--model={'demo_teacher' if fits else 'ib_bert_large'}"]
+        return next_step.line(
+            "pretrain", *flags, f"--steps={steps}", f"--output={next_step.beside(self.output, 'teacher')}"
+        )
 
     def _writer(self) -> ShardWriter:
         """`write_shards` of the runner."""
@@ -160,3 +181,22 @@ class Records:
 
         options = beam_records.read_options(self.beam_options or "")
         return functools.partial(beam_records.write_shards, options=options)
+
+
+def _one_sided(share: float) -> str:
+    """Why next sentences can hardly be learned, if this share of the pairs has a random second segment."""
+    if share < LEAST_RANDOM:
+        reason = (
+            "the text is one document or nearly so, and a random one comes from another; a blank line ends a document"
+        )
+    elif share > MOST_RANDOM:
+        reason = (
+            "most documents are a single sentence, which nothing follows; a blank line ends a document, so leave it "
+            "out between sentences of one"
+        )
+    else:
+        return ""
+    return (
+        f"in {share:.0%} of the pairs the second segment is random, where half of them should be, so next sentences "
+        f"are hardly learned: {reason}"
+    )

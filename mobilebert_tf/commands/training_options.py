@@ -149,6 +149,6 @@ def parameters(model: Any) -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def done_line(name: str, directory: Path, next_command: str) -> str:
+def done_line(name: str, directory: Path, next_line: str) -> str:
     """The last lines of every training command."""
-    return f"{name}: wrote {directory}\nnext: {next_command}"
+    return f"{name}: wrote {directory}\n{next_line}"

@@ -6,9 +6,12 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from mobilebert_tf import atomic
+from mobilebert_tf import notes
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, open_run
+from mobilebert_tf.tokenization import Rules, Tokenizer
+from mobilebert_tf.tokenizer_files import write_tokenizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,16 +20,23 @@ class Vocab:
 
     Reads a directory that `corpus` wrote, or text files (also .gz, .bz2, .xz). Writes
     vocab.txt, one piece a line, [PAD] [UNK] [CLS] [SEP] [MASK] first, and prints how
-    many pieces a word of that text takes and how many are [UNK]. Text is lower-cased and
-    accents are stripped, as in BERT's uncased models. The same text gives the same file.
+    many pieces a word of that text takes and how many are [UNK]. Text is lower-cased, as in
+    BERT's uncased models, and accents are stripped where few letters have any: in Russian, Thai
+    or Hindi marks make other words. The rules stand beside the vocabulary, in tokenizer.json,
+    and every command that reads it obeys them. The same text gives the same files.
 
-    Example:
+    Examples:
       mobilebert-tf vocab --input=corpus --output=vocab --size=8000
+      mobilebert-tf vocab --input=corpus --output=vocab --nolower_case
     """
 
     output: str = option("directory to write")
     input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
     size: int = option("most pieces in the vocabulary", 30522, least=100, most=1_000_000)
+    lower_case: bool = option("make all letters small; --nolower_case keeps capitals", True)
+    strip_accents: bool | None = option(
+        "take marks off letters, from é to e; left out: where less than 0.5 % of the letters have any", None
+    )
     min_frequency: int = option("times that two pieces stand side by side before they can be merged", 2, least=1)
 
     def run(self) -> None:
@@ -52,18 +62,42 @@ class Vocab:
         def paragraphs() -> Iterator[str]:
             return (paragraph for document in documents.read_documents(files) for paragraph in document)
 
-        vocab = vocabulary.learn(paragraphs, self.size, self.min_frequency)
-        found = vocabulary.coverage(vocab, paragraphs())
-        atomic.write_text(path, "\n".join(vocab) + "\n")
+        counts = vocabulary.count_characters(paragraphs())
+        rules = vocabulary.choose_rules(counts, self.lower_case, self.strip_accents)
+        vocab = vocabulary.learn(paragraphs, self.size, self.min_frequency, rules, counts)
+        found = vocabulary.coverage(vocab, paragraphs(), rules)
+        write_tokenizer(run.directory, Tokenizer(vocab, rules))
+        marked = vocabulary.marked_share(counts)
         run.finish(
             size=len(vocab),
             words=found.words,
             pieces=found.pieces,
             pieces_per_word=round(found.pieces_per_word, 4),
             unknown_share=found.unknown_share,
+            marked_share=round(marked, 6),
         )
         print(
             f"vocab: {path} ({len(vocab):,} pieces; {found.pieces_per_word:.2f} pieces a word, "
             f"{found.unknown_share:.4%} [UNK] of {found.pieces:,} pieces)"
         )
-        print(f"next: mobilebert-tf records --input={self.input} --vocab={path} --output=records")
+        print(f"vocab: {_rules_in_words(rules, marked)}")
+        if found.unknown_share > notes.MUCH_UNKNOWN:
+            notes.say(
+                f"vocab: warning: {found.unknown_share:.1%} of the pieces are [UNK], whose text is lost; "
+                f"{self._way_out(vocabulary.left_out(vocab, counts, rules))}"
+            )
+        records = f"--output={next_step.beside(self.output, 'records')}"
+        print(next_step.line("records", f"--input={self.input}", f"--vocab={path}", records))
+
+    def _way_out(self, left_out: int) -> str:
+        if left_out:
+            return f"the vocabulary lacks {left_out:,} characters of the text; give more than --size={self.size}"
+        return "words of more than 200 characters are not split; put blanks between the words of the text"
+
+
+def _rules_in_words(rules: Rules, marked: float) -> str:
+    case = "small letters" if rules.lower_case else "capitals kept"
+    share = f"{marked:.2%} of the letters have marks"
+    if not rules.strip_accents:
+        return f"{case}, accents kept ({share}); --strip_accents takes them off"
+    return f"{case}, accents stripped ({share}, which are dropped; --nostrip_accents keeps them)"

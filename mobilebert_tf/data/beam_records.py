@@ -128,7 +128,7 @@ def _run(paths: list[str], settings: Settings, place: str, shards: int, options:
     made.records | "Write" >> beam.io.WriteToTFRecord(files, file_name_suffix=".tfrecord", num_shards=shards)
     (
         made.totals
-        | "Add" >> beam.CombineGlobally(TupleCombineFn(sum, sum, sum))
+        | "Add" >> beam.CombineGlobally(TupleCombineFn(sum, sum, sum, sum))
         | "ToJson" >> beam.Map(json.dumps)
         | "WriteTotals" >> beam.io.WriteToText(FileSystems.join(place, "totals.json"), shard_name_template="")
     )
@@ -147,7 +147,7 @@ def _make_records(path: str, settings: Settings) -> Iterator[Any]:
     with FileSystems.open(path) as file:
         chunk = json.load(file)
     made = record_writer.make_records(settings, chunk)
-    yield beam.pvalue.TaggedOutput("totals", (len(made.records), made.random_next, made.pieces))
+    yield beam.pvalue.TaggedOutput("totals", (len(made.records), made.random_next, made.pieces, made.unknown))
     yield from made.records
 
 

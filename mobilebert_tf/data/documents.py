@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,6 +32,9 @@ def input_files(paths: str) -> list[Path]:
         inside = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS) and file.is_file())
         if not inside:
             raise UsageError(f"{path}: has no text file ({', '.join(ENDINGS)}); give a corpus or the files themselves")
+        strange = next((file for file in inside if not run_directory.is_text(file.name)), None)
+        if strange is not None:
+            raise UsageError(f"{path}: the name of its file {os.fsencode(strange.name)!r} is not UTF-8 text; rename it")
         files += inside
     if not files:
         raise UsageError("--input: names no file")

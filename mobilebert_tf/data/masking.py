@@ -56,7 +56,8 @@ def mask_pieces(
     """Choose `share` of the sequence (at least 1, at most `max_predictions`) and hide them.
 
     [CLS] and [SEP] are never chosen. With `whole_word` the pieces of a word are chosen
-    together or not at all; a word with more pieces than are still to be chosen is passed over.
+    together or not at all; a word with more pieces than are still to be chosen is passed over. Where all words are
+    longer than that, as in scripts without blanks, a part of one is chosen.
     """
     special = (pieces.cls, pieces.sep)
     positions = [position for position, piece in enumerate(ids) if piece not in special]
@@ -98,4 +99,12 @@ def _whole_words(words: list[list[int]], wanted: int, rng: random.Random) -> lis
             break
         if len(chosen) + len(word) <= wanted:
             chosen += word
-    return chosen
+    return chosen or _part(words, wanted, rng)
+
+
+def _part(words: list[list[int]], wanted: int, rng: random.Random) -> list[int]:
+    """Positions side by side in the first word."""
+    if not words:
+        return []
+    start = rng.randint(0, max(0, len(words[0]) - wanted))
+    return words[0][start : start + wanted]

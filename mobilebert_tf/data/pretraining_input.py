@@ -7,12 +7,12 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import provenance, run_directory
-from mobilebert_tf.data import records
+from mobilebert_tf.data import found_records, records
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import read_vocab
 
@@ -50,12 +50,15 @@ class RecordSet:
 
 
 def load_records(directory: str | os.PathLike[str]) -> RecordSet:
-    """The records that `mobilebert-tf records` wrote to `directory`.
+    """The records that `mobilebert-tf records` wrote to `directory`, or TFRecord files of Google's script in one.
 
     Raises:
       UsageError: they are missing, unfinished, cut short, or do not go with their vocabulary.
     """
     directory = Path(directory)
+    if not (directory / records.INDEX).exists() and not (directory / run_directory.RECORD).exists():
+        if files := found_records.find(directory):
+            return _of_others(directory, found_records.describe(files))
     run_directory.require_finished(directory)
     index = records.read_index(directory / records.INDEX)
     vocab = directory / "vocab.txt"
@@ -74,6 +77,20 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
         masked_lm_prob=index.masked_lm_prob,
         single_segment_prob=index.single_segment_prob,
         vocab=vocab,
+    )
+
+
+def _of_others(directory: Path, index: Mapping[str, Any]) -> RecordSet:
+    return RecordSet(
+        files=tuple(directory / name for name in index["files"]),
+        count=index["examples"],
+        features={name: records.Feature(**feature) for name, feature in index["features"].items()},
+        masking=index["masking"],
+        max_seq_length=index["max_seq_length"],
+        max_predictions=index["max_predictions"],
+        masked_lm_prob=index["masked_lm_prob"],
+        single_segment_prob=0.0,
+        vocab=directory / "vocab.txt",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import random
 import shutil
@@ -23,7 +24,7 @@ from mobilebert_tf.data.progress import track
 from mobilebert_tf.data.segment_pairs import Document, SegmentPair, segment_pairs
 from mobilebert_tf.data.sentences import split_sentences
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tokenization import Tokenizer
+from mobilebert_tf.tokenization import UNCASED, Rules, Tokenizer
 
 CHUNK_CHARACTERS = 1_000_000
 
@@ -40,6 +41,8 @@ class Settings:
 
     vocab: tuple[str, ...]
     """The pieces of the vocabulary. Not its path: a worker on another machine could not read that."""
+    rules: Rules = UNCASED
+    """How text becomes words."""
     max_seq_length: int
     max_predictions: int
     dupe_factor: int
@@ -58,6 +61,8 @@ class Made(NamedTuple):
     """How many of them have a second segment from another document."""
     pieces: int
     """Word pieces of the chunk's text."""
+    unknown: int
+    """How many of these are [UNK]."""
 
 
 @dataclasses.dataclass
@@ -68,6 +73,8 @@ class Totals:
     random_next: int = 0
     pieces: int = 0
     """Word pieces of the text, each counted once however often it is used."""
+    unknown: int = 0
+    """How many of these are [UNK]."""
 
 
 def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iterator[Chunk]:
@@ -97,7 +104,7 @@ def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iter
 def make_records(settings: Settings, chunk: Chunk) -> Made:
     """The examples of one chunk in random order: the work of one worker, whoever runs it."""
     number, documents = chunk
-    tokenizer, pieces = _vocabulary(settings.vocab)
+    tokenizer, pieces = _vocabulary(settings.vocab, settings.rules)
     tokenized = _tokenize(tokenizer, documents)
     features = records.features_for(settings.masking)
     made, random_next = [], 0
@@ -107,7 +114,9 @@ def make_records(settings: Settings, chunk: Chunk) -> Made:
         made.append(records.serialize(example, features))
         random_next += example["next_sentence_labels"][0]
     random.Random(f"{settings.seed}/{number}").shuffle(made)
-    return Made(made, random_next, sum(len(ids) for document in tokenized for ids in document))
+    sentences = [ids for document in tokenized for ids in document]
+    unknown = tokenizer.id("[UNK]")
+    return Made(made, random_next, sum(map(len, sentences)), sum(ids.count(unknown) for ids in sentences))
 
 
 def make_examples(
@@ -148,12 +157,14 @@ def write_shards(
     clear(directory)
     totals = Totals()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_naming(directory))
         asides = [stack.enter_context(atomic.write_aside(directory / name)) for name in names]
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(aside))) for aside in asides]
         done = map_in_order(functools.partial(make_records, settings), chunks(documents), workers)
         for made in track(done, "records", "chunk"):
             totals.pieces += made.pieces
             totals.random_next += made.random_next
+            totals.unknown += made.unknown
             for record in made.records:
                 writers[totals.examples % shards].write(record)
                 totals.examples += 1
@@ -163,6 +174,18 @@ def write_shards(
         count = len(range(i, totals.examples, shards))
         files[name] = {"bytes": (directory / name).stat().st_size, "examples": count}
     return totals, files
+
+
+@contextlib.contextmanager
+def _naming(directory: Path) -> Iterator[None]:
+    """An error of the TFRecord writer, which knows no file, names `directory`."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        code = errno.ENOSPC if "No space left" in error.message else errno.EIO
+        raise OSError(code, error.message, str(directory)) from None
 
 
 def clear(directory: Path) -> None:
@@ -183,8 +206,8 @@ def require_enough(examples: int, shards: int) -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _vocabulary(vocab: tuple[str, ...]) -> tuple[Tokenizer, Pieces]:
-    tokenizer = Tokenizer(vocab)
+def _vocabulary(vocab: tuple[str, ...], rules: Rules) -> tuple[Tokenizer, Pieces]:
+    tokenizer = Tokenizer(vocab, rules)
     return tokenizer, Pieces.of(tokenizer)
 
 

@@ -44,6 +44,9 @@ FEATURES = {
 }
 """Of records whose masks were made when they were written."""
 
+OTHER_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
+"""What tf-models' newer script calls two of them."""
+
 PAIR_FEATURES = {
     "first_segment": Feature("int64", "any"),
     "second_segment": Feature("int64", "any"),
@@ -111,7 +114,7 @@ def features_for(masking: str) -> dict[str, Feature]:
 
 def serialize(example: Mapping[str, list[int]], features: Mapping[str, Feature]) -> bytes:
     """One `tf.train.Example`; the same bytes in every process."""
-    message = _example_message()()
+    message = example_message()()
     for name, feature in features.items():
         kind = "float_list" if feature.dtype == "float32" else "int64_list"
         getattr(message.features.feature[name], kind).value.extend(example[name])
@@ -120,7 +123,7 @@ def serialize(example: Mapping[str, list[int]], features: Mapping[str, Feature])
 
 
 @functools.lru_cache(maxsize=1)
-def _example_message() -> Any:
+def example_message() -> Any:
     """`tf.train.Example`, without the seconds that each worker would need to import all of TensorFlow."""
     return import_part("tensorflow.core.example.example_pb2").Example
 
@@ -140,7 +143,7 @@ def parse(
     }
     parsed = tf.io.parse_example(serialized, spec)
     return {
-        name: tf.cast(parsed[name], tf.int32) if feature.dtype == "int64" else parsed[name]
+        OTHER_NAMES.get(name, name): tf.cast(parsed[name], tf.int32) if feature.dtype == "int64" else parsed[name]
         for name, feature in features.items()
     }
 

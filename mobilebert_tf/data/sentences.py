@@ -1,36 +1,79 @@
-"""Where one sentence of English ends and the next begins."""
+"""Where one sentence ends and the next begins, in any script."""
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
 
-# A sentence ends with . ! or ?, closing quotes and brackets, white space, and then
-# something that can begin one. What stands before the point decides the rest.
-_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])")
+from icu4py.breakers import SentenceBreaker
+
+_OPENING = "\"'“‘„«‹([（「『¿¡"
+_CLOSING = "\"'”’“»›)]）」』"
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|al|approx|resp|fig|figs|eq|eqs|sec|ch|vol|no|nos|pp?|ed|eds|dr|mr|mrs|ms|prof|st|jr|sr"
     r"|inc|ltd|co|corp|gen|col|lt|sgt|rev|hon|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|ca|viz|def|dept|est|u\.s|u\.k)"
-    r"|\b[A-Za-z])\.$",
+    r"|\b[^\W\d_])\.$",
     re.IGNORECASE,
 )
 # With its point and what stands before it. Searching whole sentences took longer than all else here.
 LONGEST_ABBREVIATION = 10
 
+_BEFORE_NUMBER = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[0-9])")
+"""Ends that ICU does not see: a small letter after the number may go on with the sentence."""
+
+_BLANK_ENDS = re.compile(r"(?<=[\u0e00-\u0eff])\s+(?=[\u0e00-\u0eff])|(?<=[\u0f0d\u0f0e])\s+")
+"""Thai and Lao have no sign for the end of a sentence or clause but a blank, and none between words; Tibetan has a
+stroke with a blank."""
+
+_OPENED = "“‘„‹«([（「『"
+"""What opens the next sentence where no blank is between two, which ICU leaves at the end of the one before."""
+
 
 def split_sentences(paragraph: str) -> list[str]:
     """The sentences of a paragraph, in order; together they are the paragraph again.
 
-    Rules, not a model: a point after a common abbreviation or a single letter (an
-    initial) ends nothing. Good enough for what it serves, the places where BERT's
-    segments may begin and end.
+    Unicode's rules (UAX 29, by ICU), corrected where they do not know languages: a sentence begins with no small
+    letter, a point after a common abbreviation or a single letter (an initial) ends nothing, and ends within
+    ASCII text have white space behind them. Rules, not a model: good enough for what they serve, the places
+    where BERT's segments may begin and end.
     """
-    sentences = []
+    sentences: list[str] = []
     start = 0
-    for match in _END.finditer(paragraph):
-        sentence = paragraph[start : match.end()].rstrip()
-        if _ABBREVIATION.search(sentence[-LONGEST_ABBREVIATION:]):
+    for end in _possible_ends(paragraph):
+        sentence = paragraph[start:end].strip()
+        if not sentence or not _ends(paragraph, start, end):
             continue
+        if sentence[-1] in _OPENED and (closed := sentence.rstrip(_OPENED)):
+            end = paragraph.index(closed, start) + len(closed)
+            sentence = closed
         sentences.append(sentence)
-        start = match.end()
+        start = end
     last = paragraph[start:].strip()
-    return [*sentences, last] if last else sentences
+    sentences = [*sentences, last] if last else sentences
+    if paragraph.isascii():
+        return sentences
+    return [part for sentence in sentences for part in _BLANK_ENDS.split(sentence)]
+
+
+def _possible_ends(paragraph: str) -> list[int]:
+    """Where ICU sees an end, and where a number may begin a sentence."""
+    # The breaker's own positions count UTF-16.
+    ends = list(itertools.accumulate(map(len, SentenceBreaker(paragraph, "en"))))[:-1]
+    numbers = [match.end() for match in _BEFORE_NUMBER.finditer(paragraph)]
+    return sorted({*ends, *numbers}) if numbers else ends
+
+
+def _ends(paragraph: str, start: int, end: int) -> bool:
+    """Whether the sentence that begins at `start` may end there."""
+    first = paragraph[end]
+    if first in _OPENING:
+        first = paragraph[end : end + 4].lstrip(_OPENING)[:1]
+    if not (first.isupper() or first.isdecimal() or unicodedata.category(first or " ") in ("Lo", "Lt")):
+        return False
+    last = paragraph[end - 1]
+    if last == " ":
+        last = paragraph[end - 2]
+    elif first.isascii() and paragraph[start:end].rstrip(_CLOSING)[-1:].isascii() and not last.isspace():
+        return False
+    return last != "." or not _ABBREVIATION.search(paragraph[max(start, end - LONGEST_ABBREVIATION) : end].rstrip())

@@ -2,86 +2,183 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf.data.text_files import read_lines
+from mobilebert_tf import notes
+from mobilebert_tf.data import delimited
+from mobilebert_tf.data.text_files import Format, read_lines, read_text
 from mobilebert_tf.errors import UsageError
 
-_SUFFIXES = (".tsv", ".csv", ".jsonl")
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
+"""By ending; `.txt` is Excel's "Unicode text", which has a byte order mark."""
+_JSON = (".jsonl", ".ndjson", ".jsonlines", ".json")
+_SHOWN_ENDINGS = ".tsv, .csv, .jsonl"
+
+_ABOUT_HEADERS = "; a table's first line has the names of its columns"
+
+_NO_TABLES = {
+    "<!doctype html": "a web page; fetch the table itself",
+    "<html": "a web page; fetch the table itself",
+    "version https://git-lfs": "a pointer of Git LFS to the file; fetch that with `git lfs pull`",
+}
+"""How texts begin that came in place of a table."""
+
+Cell = str | None
+"""None where a row has no value."""
 
 
-def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Whether the name says that the file is a table: text files have a text a line."""
+    return _ending(Path(path)) not in (None, ".txt")
+
+
+def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Cell]]]:
     """Line number and the named columns of each row, in file order.
 
-    The kind is told by the ending, before a compression's own (`train.tsv.xz`). TSV
-    has a header and no quoting, as GLUE's files; CSV has a header and quotes; JSONL
-    has an object a line. A column may be several names, comma-separated: the first that
-    the row has counts, since training and evaluation tables do not always agree.
+    The kind is told by the ending, before a compression's own (`train.tsv.xz`). CSV and TSV have a header;
+    `delimited.parse` says which separators and quotes they may have. JSONL has an object a line; a list of objects
+    is read as well. Rows without any value are left out. What was taken for what is said where it is not usual.
+
+    A column may be several names, comma-separated: the first that the row has counts, since
+    training and evaluation tables do not always agree. Capitals and blanks around a name do not count where
+    that leaves one column.
 
     Raises:
-      UsageError: unknown ending, a column or a value is missing, or a row is broken;
-        the message names the line.
+      UsageError: unknown ending, a column is missing, or a row is broken; the message names the line.
     """
     path = Path(path)
-    suffixes = [s for s in path.suffixes if s in _SUFFIXES]
-    if not suffixes:
-        endings = ", ".join(_SUFFIXES)
-        raise UsageError(f"{path}: the ending says no table; use one of {endings} (also .gz, .bz2, .xz of them)")
-    rows = _json_rows(path) if suffixes[-1] == ".jsonl" else _delimited_rows(path, suffixes[-1])
-    for number, row in rows:
-        found = {}
-        for column in columns:
-            name = next((name for name in column.split(",") if name in row), None)
-            if name is None:
-                raise UsageError(
-                    f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}; "
-                    "--text_column and --label_column name others"
-                )
-            found[column] = row[name]
-        yield number, found
-
-
-def _delimited_rows(path: Path, suffix: str) -> Iterator[tuple[int, dict[str, str]]]:
-    lines = read_lines(path)
-    if suffix == ".tsv":
-        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    ending = _ending(path)
+    if ending in _JSON:
+        rows = _json_rows(path)
+    elif ending in _SEPARATORS:
+        rows = _delimited_rows(path, ending, columns)
     else:
-        reader = csv.reader(line + "\n" for line in lines)
-    rows = _read(path, reader)
-    header = [name.lstrip("\ufeff") for name in next(rows)]
-    for row in rows:
-        if not row:
+        for _ in read_lines(path):  # an archive or a workbook is called by its name
+            break
+        raise _no_table(path)
+    empty = 0
+    for number, row in rows:
+        if all(value is None or isinstance(value, str) and not value.strip() for value in row.values()):
+            empty += 1
             continue
-        if len(row) != len(header):
-            raise UsageError(
-                f"{path}, line {reader.line_num}: has {len(row)} columns where the header has "
-                f"{len(header)} ({', '.join(header)})"
-            )
-        yield reader.line_num, dict(zip(header, row, strict=True))
+        yield number, {column: _cell(path, number, row, column) for column in columns}
+    if empty:
+        notes.say(f"{path}: {empty} row{'s' if empty > 1 else ''} without any value left out")
 
 
-def _read(path: Path, reader: Any) -> Iterator[list[str]]:
-    try:
-        yield from reader
-    except csv.Error as error:
-        raise UsageError(f"{path}, line {reader.line_num}: {error}; a quote before it may have no end") from None
+def _ending(path: Path) -> str | None:
+    """The last ending that is a table's, as in `train.tsv.xz`."""
+    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() in (*_SEPARATORS, *_JSON)]
+    return endings[-1] if endings else None
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
+def _no_table(path: Path) -> UsageError:
+    return UsageError(f"{path}: the ending says no table; use one of {_SHOWN_ENDINGS} (also .gz, .bz2, .xz of them)")
+
+
+def _cell(path: Path, number: int, row: Mapping[str, Any], column: str) -> Cell:
+    name = _column(row, column)
+    if name is None:
+        raise UsageError(
+            f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}; "
+            f"--text_column and --label_column name others{_ABOUT_HEADERS if _ending(path) in _SEPARATORS else ''}"
+        )
+    value = row[name]
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, (list, dict)):
+        what = "a list" if isinstance(value, list) else "an object"
+        raise UsageError(f"{path}, line {number}: column {name!r} holds {what}; one text or number is read")
+    return json.dumps(value)
+
+
+def _column(row: Mapping[str, Any], column: str) -> str | None:
+    """The name in `row` that `column` means, None if there is none."""
+    names = [column, *column.split(",")]  # a comma may be part of the name
+    exact = next((name for name in names if name in row), None)
+    if exact is not None:
+        return exact
+    for name in names:
+        like = [own for own in row if _plain(own) == _plain(name)]
+        if len(like) == 1:
+            return like[0]
+    return None
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _delimited_rows(path: Path, ending: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    text, written = read_text(path)
+    usual = _SEPARATORS[ending]
+
+    def wanted(header: Sequence[str]) -> int:
+        return sum(_column(dict.fromkeys(header), column) is not None for column in columns)
+
+    for first, what in _NO_TABLES.items():
+        if text[:100].lstrip().lower().startswith(first):
+            raise UsageError(f"{path}: is {what}")
+    if ending == ".txt" and (written.encoding == "utf-8" or "\t" not in text.split("\n", 1)[0]):
+        raise _no_table(path)
+    table = delimited.parse(text, usual, wanted, str(path))
+    for name in table.header:
+        if table.header.count(name) > 1 and any(_plain(name) == _plain(n) for c in columns for n in c.split(",")):
+            raise UsageError(f"{path}, line 1: two columns are called {name!r}; rename one")
+    taken = _taken_for(written, table, usual)
+    if taken:
+        notes.say(f"{path}: read as {', '.join(taken)}")
+    for number, cells in table.rows:
+        yield number, dict(zip(table.header, cells, strict=True))
+
+
+def _taken_for(written: Format, table: delimited.Delimited, usual: str) -> list[str]:
+    """What is not usual in the way a table is written."""
+    taken = []
+    if written.encoding not in ("utf-8", "utf-8-sig"):
+        taken.append(f"{written.encoding.upper()} text")
+    if written.newline == "\r":
+        taken.append("lines ended by carriage returns")
+    if table.separator != usual:
+        separator = delimited.SEPARATORS.get(table.separator, repr(table.separator))
+        taken.append(f"columns separated by {separator}")
+    if table.quotes:
+        taken.append(table.quotes)
+    return taken
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in _json_values(path):
         try:
-            row = json.loads(line)
-        except ValueError as error:
+            row = json.loads(line, parse_constant=lambda _: None) if isinstance(line, str) else line
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path}, line {number}: is not JSON ({error})") from None
         if not isinstance(row, dict):
             raise UsageError(f"{path}, line {number}: is not a JSON object")
-        if "\\u" in line and any("\ud800" <= c <= "\udfff" for value in row.values() for c in str(value)):
+        if any("\ud800" <= c <= "\udfff" for value in row.values() if isinstance(value, str) for c in value):
             raise UsageError(f"{path}, line {number}: holds half of a character, a \\ud8.. without its \\udc..")
-        yield number, {key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()}
+        yield number, row
+
+
+def _json_values(path: Path) -> Iterator[tuple[int, Any]]:
+    """Each line that is not blank with its number; of a file that is one JSON list, its items."""
+    lines = enumerate(read_lines(path), start=1)
+    first = next(((number, line) for number, line in lines if line.strip()), None)
+    if first is None:
+        return
+    if first[1].lstrip().startswith("["):
+        try:
+            items = json.loads(read_text(path)[0], parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            items = None  # a line is broken, or its list is not all; the line is named
+        if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
+            yield from enumerate(items, start=1)
+            return
+    yield first
+    for number, line in lines:
+        if line.strip():
+            yield number, line

@@ -1,57 +1,196 @@
-"""Opening text as it lies on disk: plain, .gz, .bz2 or .xz, always UTF-8."""
+"""Opening text as it lies on disk: plain, .gz, .bz2 or .xz; UTF-8, or UTF-16 as spreadsheets write it.
+
+What a file is shows in its first bytes. An archive or a workbook is refused by its own name.
+"""
 
 from __future__ import annotations
 
 import bz2
+import codecs
+import contextlib
 import gzip
+import io
 import lzma
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from mobilebert_tf.errors import UsageError
 
+STANDARD_INPUT = "-"
+
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_PACKED = {
+    b"\x1f\x8b": ".gz",
+    b"\xfd7zXZ\0": ".xz",
+    **{b"BZh%d1AY&SY" % level: ".bz2" for level in range(1, 10)},
+}
+"""First bytes of each compression."""
+
+_NO_TEXT = {
+    b"PK\x03\x04": "a zip archive; unpack it",
+    b"PK\x05\x06": "an empty zip archive",
+    b"\xd0\xcf\x11\xe0": "a workbook or document of Microsoft Office; save it as CSV",
+    b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it",
+    b"Rar!\x1a\x07": "a rar archive; unpack it",
+    b"PAR1\x15": "a Parquet file; save it as CSV or JSONL",
+    b"%PDF": "a PDF document; save its text",
+    b"SQLite format 3": "a SQLite database; save the table as CSV",
+}
+"""First bytes of what people give in place of text, and what to do."""
+
+_OFFICE = {".xlsx": "an Excel workbook", ".ods": "a spreadsheet of OpenDocument", ".docx": "a Word document"}
+"""Zip archives to look at, documents to their users."""
+
+_ENCODINGS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, which it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Encodings by the byte order mark that a file begins with."""
+
+_HEAD = 1 << 16
+"""Bytes that tell how a file is written."""
+
+
+class Format(NamedTuple):
+    """How the characters and lines of a text file are written."""
+
+    encoding: str
+    newline: str
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
-    """The lines of a text file without their line ends, decompressed by the file's ending.
+    """The lines of a text file, or of standard input for `-`, without their line ends.
 
     Raises:
-      UsageError: the file is missing, empty, cut short, or not UTF-8 text.
+      UsageError: the file is missing, empty, cut short, or not text.
     """
+    with _opened(path) as (file, place):
+        for line in file:
+            place.count(line)
+            yield line.rstrip("\r\n")
+    if place.lines == 0:
+        raise UsageError(f"{place.name}: is empty")
+
+
+def read_text(path: str | os.PathLike[str]) -> tuple[str, Format]:
+    """A whole text file, its lines ended by \\n or \\r\\n, and how it was written.
+
+    Raises:
+      UsageError: as `read_lines`.
+    """
+    with _opened(path) as (file, place):
+        lines = []
+        for line in file:
+            place.count(line)
+            lines.append(line)
+    if not lines:
+        raise UsageError(f"{place.name}: is empty")
+    text = "".join(lines)
+    return (text.replace("\r", "\n") if place.format.newline == "\r" else text), place.format
+
+
+class _Place:
+    """Where the reading of a file is, for messages."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lines = 0
+        self.format = Format("utf-8", "\n")
+
+    def count(self, line: str) -> None:
+        self.lines += 1
+        if "\0" in line:
+            raise UsageError(f"{self.name}, line {self.lines}: holds a NUL character, so this is not a text file")
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
+    """The text of a file to read, and where the reading is; what goes wrong is said in one line."""
+    standard_input = str(path) == STANDARD_INPUT
     path = Path(path)
-    opener = _OPENERS.get(path.suffix, open)
-    number = 0
+    place = _Place("--input=-, standard input" if standard_input else str(path))
     try:
-        with opener(path, "rt", encoding="utf-8", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                if "\0" in line:
-                    raise UsageError(f"{path}, line {number}: holds a NUL character, so this is not a text file")
-                yield line.rstrip("\r\n")
+        with contextlib.closing(io.BytesIO(_standard_input()) if standard_input else _bytes_of(path)) as content:
+            head = content.read(_HEAD)
+            place.format = _format_of(head, place.name)
+            content.seek(0)
+            text = io.TextIOWrapper(content, encoding=place.format.encoding, newline=place.format.newline)
+            try:
+                yield text, place
+            except UnicodeDecodeError:
+                raise _no_text(place, content) from None
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise UsageError(f"{path}: is a directory, a text file is needed") from None
-    except UnicodeDecodeError:
-        where = f"{path}, line {_line_that_is_not_utf8(path)}"
-        raise UsageError(f"{where}: is not UTF-8 text; convert it first, for example with iconv") from None
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
-        where = f"{path}, after line {number}"
+        where = f"{place.name}, after line {place.lines}"
         raise UsageError(f"{where}: the compressed file is damaged or cut short ({error})") from None
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
-    if number == 0:
-        raise UsageError(f"{path}: is empty")
+        raise UsageError(f"{place.name}: {error.strerror or error}") from None
 
 
-def _line_that_is_not_utf8(path: Path) -> int:
-    """Its number; reading as text finds it out some thousand characters ahead."""
-    with _OPENERS.get(path.suffix, open)(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return number
-    return 1  # it has changed in the meantime
+def _bytes_of(path: Path) -> IO[bytes]:
+    """The file without its compression, which is known by its first bytes. A pipe is read whole."""
+    with open(path, "rb") as file:
+        pipe = None if file.seekable() else io.BytesIO(file.read())
+        head = (pipe or file).read(max(map(len, [*_NO_TEXT, *_PACKED])))
+    if pipe:
+        pipe.seek(0)
+    for first, what in _NO_TEXT.items():
+        if head.startswith(first):
+            name = _OFFICE.get(path.suffix.lower())
+            raise UsageError(f"{path}: is {f'{name}; save it as CSV or text' if name else what}")
+    packed = next((ending for first, ending in _PACKED.items() if head.startswith(first)), None)
+    if head and packed is None and path.suffix in _OPENERS:
+        raise UsageError(
+            f"{path}: is not packed as its ending says; it was unpacked already, and needs another name, or is damaged"
+        )
+    if packed:
+        return _OPENERS[packed](pipe or path, "rb")
+    return pipe or open(path, "rb")
+
+
+def _standard_input() -> bytes:
+    """All of standard input, since it cannot be read twice."""
+    if sys.stdin is None:
+        raise UsageError("--input=-: standard input is closed; give a file or --text")
+    content = sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
+    if not content:
+        raise UsageError("--input=-: standard input is empty")
+    return content
+
+
+def _format_of(head: bytes, name: str) -> Format:
+    """Encoding and line ends by the beginning of a file."""
+    encoding = next((encoding for mark, encoding in _ENCODINGS.items() if head.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and head[:200].count(0) * 3 > len(head[:200]):
+        raise UsageError(f"{name}: looks like UTF-16 without a byte order mark; save it as UTF-8")
+    text = head.decode(encoding, errors="ignore")
+    # Old Macintosh programs, and Excel's format for them, end lines with a carriage return alone.
+    only_returns = "\r" in text.rstrip("\r") and "\n" not in text
+    return Format(encoding, "\r" if only_returns else "\n")
+
+
+def _no_text(place: _Place, content: IO[bytes]) -> UsageError:
+    """What is wrong with a text, with its line; reading as text finds it out some thousand characters ahead."""
+    content.seek(0)
+    decoder = codecs.getincrementaldecoder(place.format.encoding)()
+    number = 0
+    try:
+        for line in content:
+            number += 1
+            decoder.decode(line)
+    except UnicodeDecodeError:
+        pass  # in that line; else a character is cut off at the end
+    fix = f"is not {place.format.encoding.upper()} text, though its byte order mark says so"
+    if place.format.encoding in ("utf-8", "utf-8-sig"):
+        fix = "is not UTF-8 text; convert it first, for example with iconv, or save it as UTF-8"
+    return UsageError(f"{place.name}, line {number}: {fix}")

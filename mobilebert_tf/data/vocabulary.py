@@ -5,18 +5,34 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Set
 
 import tokenizers
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer, apply_rules
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, apply_rules
 
-MAX_CHARACTERS = 1000
-"""Most single characters in a vocabulary; in a small one at most a tenth of its size."""
+USUAL_CHARACTERS = 1000
+"""So many single characters are taken without counting, in a small vocabulary a tenth of its size; more where the
+text needs them."""
+
+RARE_SHARE = 1e-4
+"""Of the text's characters so many at most are left out as rare while there is room."""
+
+ROOM_FOR_PIECES = 0.1
+"""Share of the vocabulary that characters leave to learned pieces."""
+
+MEANINGFUL_SHARE = 0.005
+"""Share of letters with marks from which on these carry meaning: in English it is 0.1 %, in German and Russian
+above 1 %."""
 
 _BATCH = 1000
 """Paragraphs handed to the tokenizer at once."""
+
+
+Characters = collections.Counter[str]
+"""Numbers of characters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +53,39 @@ class Coverage:
         return self.unknown / max(1, self.pieces)
 
 
-def learn(paragraphs: Callable[[], Iterable[str]], size: int, min_frequency: int) -> tuple[str, ...]:
-    """The vocabulary of at most `size` pieces for the text, which is read twice.
+def count_characters(paragraphs: Iterable[str]) -> Characters:
+    """How often each character stands in the text."""
+    counts: Characters = collections.Counter()
+    for batch in _batches(paragraphs):
+        counts.update("\n".join(batch))
+    return counts
+
+
+def marked_share(counts: Characters) -> float:
+    """Share of the letters and marks that become others where accents are stripped."""
+    letters = {c: count for c, count in counts.items() if unicodedata.category(c)[0] in "LM"}
+    return sum(count for c, count in letters.items() if _without_marks(c) != c) / max(1, sum(letters.values()))
+
+
+def choose_rules(counts: Characters, lower_case: bool, strip_accents: bool | None) -> Rules:
+    """The tokenizer's rules for a text. Accents are stripped as in BERT's uncased models where few letters have
+    any, unless it is said otherwise."""
+    if strip_accents is None:
+        strip_accents = lower_case and marked_share(counts) < MEANINGFUL_SHARE
+    return dataclasses.replace(UNCASED, lower_case=lower_case, strip_accents=strip_accents)
+
+
+def learn(
+    paragraphs: Callable[[], Iterable[str]],
+    size: int,
+    min_frequency: int,
+    rules: Rules = UNCASED,
+    counts: Characters | None = None,
+) -> tuple[str, ...]:
+    """The vocabulary of at most `size` pieces for the text, which is read once, and before that for `counts` left out.
 
     Special tokens first, then single characters, then characters within a word, then
-    the learned pieces in the order they were merged.
+    the learned pieces in the order they were merged; rare characters where room is left.
 
     The trainer of the `tokenizers` library numbers the characters within words in the
     order of a hash table, and breaks ties between merges by these numbers, so that the
@@ -52,10 +96,11 @@ def learn(paragraphs: Callable[[], Iterable[str]], size: int, min_frequency: int
       UsageError: `size` has no room for the characters of the text.
     """
     backend = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
-    apply_rules(backend)
-    alphabet = _alphabet(backend, paragraphs(), min(MAX_CHARACTERS, size // 10))
-    inside = [f"##{c}" for c in alphabet if _can_continue_a_word(backend, c)]
-    first = [*SPECIAL_TOKENS, *alphabet, *inside]
+    apply_rules(backend, rules)
+    frequent = _by_frequency(_normalized(backend, counts or count_characters(paragraphs())))
+    continuing = {c for c in frequent if _can_continue_a_word(backend, c)}
+    alphabet = sorted(_alphabet(frequent, continuing, size))
+    first = [*SPECIAL_TOKENS, *alphabet, *(f"##{c}" for c in alphabet if c in continuing)]
     if size < len(first) + 1:
         raise UsageError(f"--size={size}: the characters of the text alone need {len(first)}; give more")
     trainer = tokenizers.trainers.WordPieceTrainer(
@@ -68,12 +113,24 @@ def learn(paragraphs: Callable[[], Iterable[str]], size: int, min_frequency: int
     )
     backend.train_from_iterator(paragraphs(), trainer)
     ids = backend.get_vocab()
-    return tuple(sorted(ids, key=ids.__getitem__))
+    vocab = sorted(ids, key=ids.__getitem__)
+    for character in frequent:
+        pieces = [character, f"##{character}"] if character in continuing else [character]
+        if character not in ids and len(vocab) + len(pieces) <= size:
+            vocab += pieces
+    return tuple(vocab)
 
 
-def coverage(vocab: tuple[str, ...], paragraphs: Iterable[str]) -> Coverage:
+def left_out(vocab: tuple[str, ...], counts: Characters, rules: Rules) -> int:
+    """How many different characters of the text the vocabulary lacks."""
+    backend = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
+    apply_rules(backend, rules)
+    return len(set(_normalized(backend, counts)) - set(vocab))
+
+
+def coverage(vocab: tuple[str, ...], paragraphs: Iterable[str], rules: Rules = UNCASED) -> Coverage:
     """How many pieces the text takes, and how many of its words are unknown."""
-    tokenizer = Tokenizer(vocab)
+    tokenizer = Tokenizer(vocab, rules)
     counts: collections.Counter[int] = collections.Counter()
     for batch in _batches(paragraphs):
         counts.update(itertools.chain.from_iterable(tokenizer.encode_batch(batch)))
@@ -87,15 +144,39 @@ def _can_continue_a_word(backend: tokenizers.Tokenizer, character: str) -> bool:
     return len(backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(f"a{character}"))) == 1
 
 
-def _alphabet(backend: tokenizers.Tokenizer, paragraphs: Iterable[str], limit: int) -> list[str]:
-    """The most frequent characters of the normalised text, sorted."""
-    counts: collections.Counter[str] = collections.Counter()
-    for batch in _batches(paragraphs):
-        counts.update(backend.normalizer.normalize_str("\n".join(batch)))
-    for space in [c for c in counts if c.isspace()]:
-        del counts[space]
-    frequent = sorted(counts, key=lambda c: (-counts[c], c))[:limit]
-    return sorted(frequent)
+def _without_marks(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+
+
+def _normalized(backend: tokenizers.Tokenizer, counts: Characters) -> Characters:
+    """How often each character stands in the normalised text, white space left out."""
+    normalized: Characters = collections.Counter()
+    for character, count in counts.items():
+        for c in backend.normalizer.normalize_str(character):
+            if not c.isspace():
+                normalized[c] += count
+    return normalized
+
+
+def _by_frequency(counts: Characters) -> Characters:
+    """The same, the most frequent first."""
+    return collections.Counter({c: counts[c] for c in sorted(counts, key=lambda c: (-counts[c], c))})
+
+
+def _alphabet(frequent: Characters, continuing: Set[str], size: int) -> list[str]:
+    """The characters to begin with: the usual number, and from there on until those left out are rare or room ends."""
+    usual = min(USUAL_CHARACTERS, size // 10)
+    rest = frequent.total()
+    rare = rest * RARE_SHARE
+    room = size - len(SPECIAL_TOKENS) - int(size * ROOM_FOR_PIECES)
+    alphabet: list[str] = []
+    for character, count in frequent.items():
+        room -= 2 if character in continuing else 1
+        if room < 0 or (len(alphabet) >= usual and rest <= rare):
+            break
+        alphabet.append(character)
+        rest -= count
+    return alphabet
 
 
 def _batches(paragraphs: Iterable[str]) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_tf.checkpoints import shipped
 from mobilebert_tf.config import PRESETS
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import build
@@ -151,9 +152,14 @@ def _moments(row: Mapping[str, Any] | None) -> Moments | None:
 
 def _classifier(run: Run) -> Classifier:
     metrics = object_or_empty(run.directory / "metrics.json")
+    model = run.options.get("model")
+    # The name of a model that is shipped is that of its preset, too.
+    from_scratch = bool(run.options.get("from_scratch")) or run.name.endswith("from_scratch")
+    from_scratch = from_scratch or (model in PRESETS and model not in shipped.names())
     return Classifier(
         run=run,
-        from_scratch=run.name.endswith("from_scratch") or run.options.get("model") in PRESETS,
+        from_scratch=from_scratch,
+        pretrained=None if from_scratch or model not in shipped.names() else model,
         score=score(metrics.get("evaluation"), f"{run.directory / 'metrics.json'}: evaluation"),
         parameters=_parameters(metrics, run.directory / "metrics.json"),
         labels=read_labels(run.directory) or (),

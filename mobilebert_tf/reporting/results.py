@@ -107,6 +107,8 @@ class Classifier:
 
     run: Run
     from_scratch: bool
+    pretrained: str | None
+    """Name of the shipped model that it started from."""
     score: Score | None
     parameters: int | None
     labels: tuple[str, ...]

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from mobilebert_tf.reporting.drawing import ACCENT, INK, MUTED, SECOND, WIDE, draw, figure
 from mobilebert_tf.reporting.numbers import percent
-from mobilebert_tf.reporting.results import Results, Score
+from mobilebert_tf.reporting.results import Classifier, Results, Score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Point:
     low: float | None
     high: float | None
     kind: str
-    """baseline, scratch, transferred or exported."""
+    """baseline, scratch, transferred, pretrained or exported."""
 
 
 def wilson(score: Score) -> tuple[float, float] | None:
@@ -36,23 +36,28 @@ def wilson(score: Score) -> tuple[float, float] | None:
 
 
 def points(results: Results) -> list[Point]:
-    """Majority class, classifiers from scratch, classifiers after transfer, exported files."""
+    """Majority class, classifiers from scratch, after transfer, from a shipped model; exported files."""
     scored = [(run, run.score) for run in results.classifiers if run.score and run.score.accuracy is not None]
     rows = []
     majority = next((s.majority_accuracy for _, s in scored if s.majority_accuracy is not None), None)
     if majority is not None:
         rows.append(Point("majority class", majority, None, None, "baseline"))
-    for scratch in (True, False):
-        chosen = [(run, score) for run, score in scored if run.from_scratch == scratch]
-        title = "from scratch" if scratch else "transferred"
+    for kind, title in (("scratch", "from scratch"), ("transferred", "transferred"), ("pretrained", "from {}")):
+        chosen = [(run, score) for run, score in scored if _kind(run) == kind]
         for run, score in chosen:
-            rows.append(_point(title if len(chosen) == 1 else run.run.name, score, title.split()[-1]))
+            rows.append(_point(title.format(run.pretrained) if len(chosen) == 1 else run.run.name, score, kind))
     for export in results.exports:
         for variant in export.variants:
             if variant.score and variant.score.accuracy is not None:
                 name = f"{variant.name}.tflite" + ("" if variant.passed else " (rejected)")
                 rows.append(_point(name, variant.score, "exported"))
     return rows
+
+
+def _kind(classifier: Classifier) -> str:
+    if classifier.pretrained:
+        return "pretrained"
+    return "scratch" if classifier.from_scratch else "transferred"
 
 
 def _point(name: str, score: Score, kind: str) -> Point:
@@ -63,7 +68,7 @@ def _point(name: str, score: Score, kind: str) -> Point:
 
 def chart(name: str, rows: Sequence[Point]) -> str:
     """HTML of one row per point, best read from top to bottom."""
-    colours = {"baseline": MUTED, "scratch": SECOND, "transferred": ACCENT, "exported": ACCENT}
+    colours = {"baseline": MUTED, "scratch": SECOND, "transferred": ACCENT, "pretrained": SECOND, "exported": ACCENT}
 
     def picture(width: int) -> Figure:
         drawn = figure(width, 44 + (40 if width == WIDE else 46) * len(rows))

@@ -16,7 +16,7 @@ def headline(results: Results) -> str:
     scratch, transferred = _first(results, True), _first(results, False)
     if transferred and scratch:
         return f"Transfer: {_accuracy(transferred)}; the same student from scratch: {_accuracy(scratch)}."
-    for classifier in (transferred, scratch):
+    for classifier in (transferred, scratch, _first(results, False, pretrained=True)):
         if classifier:
             return f"The classifier is right on {_accuracy(classifier)} of the held-out examples."
     for kind, trainings in (("student", results.students), ("teacher", results.teachers)):
@@ -98,9 +98,12 @@ def limits(results: Results) -> list[str]:
     return lines
 
 
-def _first(results: Results, from_scratch: bool) -> Classifier | None:
-    chosen = [c for c in results.classifiers if c.from_scratch == from_scratch and c.score]
-    return next((c for c in chosen if c.score and c.score.accuracy is not None), None)
+def _first(results: Results, from_scratch: bool, pretrained: bool = False) -> Classifier | None:
+    for classifier in results.classifiers:
+        alike = classifier.from_scratch == from_scratch and bool(classifier.pretrained) == pretrained
+        if alike and classifier.score and classifier.score.accuracy is not None:
+            return classifier
+    return None
 
 
 def _accuracy(classifier: Classifier) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mobilebert_tf import notes
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.label_spelling import plain, say_alike, spellings
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
 
@@ -36,34 +39,42 @@ class ClassificationTask:
     label_column: str = "label"
     labels_by_number: bool = False
     """Whether a table may also call a class by its number from 0, as those of Hugging Face's data sets do."""
+    merge_labels: bool = False
+    """Whether labels that differ only in capitals and blanks are one."""
 
     name = "classification"
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> ClassificationTask:
-        """The task of a training table: its labels are the values found there, sorted.
+        """The task of a training table: its labels are the values found there, sorted; numbers by their size.
 
         Raises:
-          UsageError: the table is broken, a label is empty or has a line break, or there are fewer than two.
+          UsageError: the table is broken, a label is empty or cannot be written as a line, or there are fewer than two.
         """
         draft = cls(labels=(), **columns)
-        found = set()
+        counts: collections.Counter[str] = collections.Counter()
         for line, row in read_table(path, [draft.label_column]):
-            if not row[draft.label_column].strip():
-                raise UsageError(f"{path}, line {line}: the label, column {draft.label_column!r}, is empty")
-            if not is_one_line(row[draft.label_column]):
+            label = draft._label(path, line, row)
+            if not is_one_line(label):
                 raise UsageError(
-                    f"{path}, line {line}: the label {row[draft.label_column]!r} is no line of text, as "
-                    "labels.txt needs; take its line breaks out"
+                    f"{path}, line {line}: the label {label!r} has a line break, and labels.txt has a label a line; "
+                    "replace it"
                 )
-            found.add(row[draft.label_column])
-        labels = tuple(sorted(found))
+            counts[label] += 1
+        labels = spellings(counts) if draft.merge_labels else sorted(counts)
+        if not draft.merge_labels:
+            say_alike(path, counts)
         if len(labels) < 2:
             raise UsageError(
                 f"{path}: column {draft.label_column!r} has {len(labels)} distinct label(s); "
                 "classification needs at least two"
             )
-        return dataclasses.replace(draft, labels=labels)
+        if len(labels) > max(50, counts.total() // 2):
+            notes.say(
+                f"{path}: column {draft.label_column!r} has {len(labels):,} distinct labels in {counts.total():,} "
+                "rows; --label_column names another column"
+            )
+        return dataclasses.replace(draft, labels=tuple(_by_number(labels)))
 
     def check_decides(self, model: str | os.PathLike[str]) -> None:
         """Raise UsageError if the head of `model` has one output: a score, not one of several classes."""
@@ -73,38 +84,67 @@ class ClassificationTask:
                 "takes classifiers of two labels or more"
             )
 
-    def read(self, path: str | os.PathLike[str], labelled: bool = True) -> list[Example]:
-        """The rows of a table as examples.
+    def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        """The rows of a table as examples; those without a text are left out, unless `every_row` is to be answered.
 
         Raises:
           UsageError: the table is broken or empty, or a label is not among the task's.
         """
-        columns = [self.text_column, *filter(None, [self.text_pair_column]), *([self.label_column] if labelled else [])]
-        numbers = {label: i for i, label in enumerate(self.labels)}
+        texts = [self.text_column, *filter(None, [self.text_pair_column])]
+        numbers = self._numbers()
+        examples = []
+        without_text: list[int] = []
+        by_number = False
+        for line, row in read_table(path, [*texts, *([self.label_column] if labelled else [])]):
+            label = self._label(path, line, row) if labelled else None
+            if label is not None and self._key(label) not in numbers:
+                raise UsageError(f"{path}, line {line}: {self._unknown(label)}")
+            by_number |= label is not None and label not in self.labels and label.isdecimal()
+            first, *second = ((row[column] or "") for column in texts)
+            if not (first.strip() or any(text.strip() for text in second)):
+                without_text.append(line)
+                if not every_row:
+                    continue
+            number = None if label is None else numbers[self._key(label)]
+            examples.append(Example(first, second[0] if second else None, number))
+        if without_text:
+            what = "answered as empty texts" if every_row else "left out"
+            rows = f"{len(without_text):,} row{'s' if len(without_text) > 1 else ''} without text"
+            notes.say(f"{path}: {rows} in column {self.text_column!r} {what}, the first in line {without_text[0]}")
+        if not examples:
+            raise UsageError(f"{path}: has a header and no rows{' with text' if without_text else ''}")
+        if by_number:
+            order = ", ".join(f"{i} as {label}" for i, label in enumerate(self.labels))
+            notes.say(
+                f"{path}: labels that are numbers are taken in the model's order, {order}; if the table counts "
+                "otherwise, write the names there"
+            )
+        return examples
+
+    def _numbers(self) -> dict[str, int]:
+        """The number of each way in which a table may call a class."""
+        numbers = {self._key(label): i for i, label in enumerate(self.labels)}
         # Labels that are numbers themselves, such as stars, mean what they say.
         if self.labels_by_number and not any(label.isdecimal() for label in self.labels):
             numbers |= {str(i): i for i in range(len(self.labels))}
-        examples, by_number = [], False
-        for line, row in read_table(path, columns):
-            by_number = by_number or (labelled and row[self.label_column] not in self.labels)
-            if labelled and row[self.label_column] not in numbers:
-                raise UsageError(
-                    f"{path}, line {line}: label {row[self.label_column]!r} is not one that training saw "
-                    f"({', '.join(self.labels)})"
-                )
-            examples.append(
-                Example(
-                    row[self.text_column],
-                    row[self.text_pair_column] if self.text_pair_column else None,
-                    numbers[row[self.label_column]] if labelled else None,
-                )
+        return numbers
+
+    def _key(self, label: str) -> str:
+        return plain(label) if self.merge_labels else label
+
+    def _label(self, path: str | os.PathLike[str], line: int, row: Mapping[str, str | None]) -> str:
+        label = row[self.label_column]
+        if label is None or not label.strip():
+            raise UsageError(
+                f"{path}, line {line}: the label, column {self.label_column!r}, is empty; fill it in or delete the row"
             )
-        if not examples:
-            raise UsageError(f"{path}: has a header and no rows")
-        if by_number:
-            order = ", ".join(f"{i} {label}" for i, label in enumerate(self.labels))
-            print(f"{path}: its labels are numbers, taken in the order of the model: {order}", file=sys.stderr)
-        return examples
+        return label
+
+    def _unknown(self, label: str) -> str:
+        like = [own for own in self.labels if plain(own) == plain(label)]
+        if like:
+            return f"label {label!r} differs only in capitals or blanks from {like[0]!r}; --merge_labels makes them one"
+        return f"label {label!r} is not one that training saw ({', '.join(self.labels)})"
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         """`input_ids`, `input_mask`, `segment_ids` (int32 [n, T]) and, if labelled, `label` (int32 [n]).
@@ -167,6 +207,15 @@ class ClassificationTask:
     @classmethod
     def from_json(cls, values: Mapping[str, Any], labels: Sequence[str]) -> ClassificationTask:
         return cls(labels=tuple(labels), **{k: v for k, v in values.items() if k != "task"})
+
+
+def _by_number(labels: Sequence[str]) -> list[str]:
+    """Labels that are all numbers in the order of these, others as they are."""
+    try:
+        values = {label: float(label) for label in labels}
+    except ValueError:
+        return list(labels)
+    return sorted(labels, key=lambda label: values[label]) if all(map(math.isfinite, values.values())) else list(labels)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -23,6 +23,8 @@ class Classifier:
     task: ClassificationTask
     tokenizer: Tokenizer
     run: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    from_elsewhere: bool = False
+    """No task.json says what it judges: one text or pairs, as it is asked."""
 
     def logits(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
         """float32 [n, C] for the features of the task.
@@ -37,6 +39,23 @@ class Classifier:
                 "answers; train or export it again"
             )
         return found
+
+    def reads(
+        self, text_column: str | None = None, text_pair_column: str | None = None, label_column: str | None = None
+    ) -> ClassificationTask:
+        """The task with these columns in place of its own.
+
+        Raises:
+          UsageError: a second text for a model that judges one.
+        """
+        if text_pair_column and not self.from_elsewhere and self.task.text_pair_column is None:
+            raise UsageError(f"{self.path}: judges one text at a time; leave --text_pair_column out")
+        return dataclasses.replace(
+            self.task,
+            text_column=text_column or self.task.text_column,
+            text_pair_column=text_pair_column or self.task.text_pair_column,
+            label_column=label_column or self.task.label_column,
+        )
 
 
 def load_classifier(path: str, threads: int = 1, batch_size: int = 32) -> Classifier:
@@ -88,6 +107,7 @@ def _of_directory(path: Path, batch_size: int) -> Classifier:
         loaded.task,
         loaded.tokenizer,
         lambda features: keras_logits(model, features, batch_size, show_progress=_long(features)),
+        from_elsewhere=not (loaded.files[0].parent / "task.json").exists(),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
-from mobilebert_tf.tokenization import Tokenizer
+from mobilebert_tf.tokenization import Tokenizer, is_one_line
 from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
 
 
@@ -31,7 +31,10 @@ def write_task(directory: Path, task: ClassificationTask) -> None:
 
 
 def write_labels(directory: Path, labels: tuple[str, ...]) -> None:
-    """Write `labels.txt`, a label a line."""
+    """Write `labels.txt`, a label a line. Raises UsageError: one is no line."""
+    broken = next((label for label in labels if not is_one_line(label)), None)
+    if broken is not None:
+        raise UsageError(f"{directory}: the label {broken!r} cannot be written as a line of labels.txt")
     atomic.write_text(directory / "labels.txt", "".join(label + "\n" for label in labels))
 
 
@@ -60,8 +63,9 @@ def read_task(directory: Path) -> ClassificationTask | None:
     columns = (task.text_column, task.label_column, task.text_pair_column or "")
     if not all(isinstance(column, str) for column in columns):
         raise UsageError(f"{directory / 'task.json'}: a column's name is no text")
-    if not isinstance(task.labels_by_number, bool):
-        raise UsageError(f"{directory / 'task.json'}: labels_by_number is {task.labels_by_number!r}, not true or false")
+    for name in ("labels_by_number", "merge_labels"):
+        if not isinstance(getattr(task, name), bool):
+            raise UsageError(f"{directory / 'task.json'}: {name} is {getattr(task, name)!r}, not true or false")
     if type(task.max_seq_length) is not int or task.max_seq_length < 3:
         raise UsageError(f"{directory / 'task.json'}: max_seq_length is {task.max_seq_length!r}; it must be at least 3")
     return task
@@ -73,7 +77,7 @@ def read_labels(directory: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     try:
-        return tuple(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
+        return tuple(path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n"))
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not UTF-8 text") from None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.data.pretraining_input import RecordSet, load_records
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tokenization import Tokenizer, read_vocab
+from mobilebert_tf.tokenization import Tokenizer
 
 
 def config_for(model: str, records: RecordSet, tokenizer: Tokenizer) -> MobileBertConfig:
@@ -44,8 +44,11 @@ def load_held_out(directory: str | None, config: MobileBertConfig, tokenizer: To
         return None
     records = load_records(directory)
     check_length(config, records)
-    if read_vocab(records.vocab) != tokenizer.vocab:
-        raise UsageError(f"--held_out={directory}: made with another vocabulary than the training records")
+    if not Tokenizer.from_vocab(records.vocab).reads_like(tokenizer):
+        raise UsageError(
+            f"--held_out={directory}: made with another vocabulary, or other rules for case and accents, than the "
+            "training records"
+        )
     return records
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from mobilebert_tf.checkpoints.tensorflow_parts import prefix_without_pattern
 from mobilebert_tf.errors import UsageError
 
 
@@ -54,7 +55,8 @@ class Checkpoints:
         first: Exception | None = None
         for path in kept:
             try:
-                self._state.restore(path).assert_existing_objects_matched()
+                with prefix_without_pattern(path) as prefix:
+                    self._state.restore(prefix).assert_existing_objects_matched()
             except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:
                 # IndexError: how TensorFlow's reader reports a file that ends too early.
                 first = first or error

@@ -153,3 +153,17 @@ def test_all_of_tensorflow_can_follow_its_parts(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "(1, 3)\n", done.stderr[-2000:]
+
+
+def test_brackets_in_a_path_are_no_pattern_for_tensorflow(tmp_path):
+    begin = random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["classifier"])
+    place = tmp_path / "google [v2]"
+    place.mkdir()
+    WORLDS["tf1"](begin, place)
+    name = "mobilebert_variables.ckpt"
+    for path in place.glob(f"{name}*"):
+        path.rename(path.with_name(path.name.replace(name, "model[1].ckpt")))
+    found = open_checkpoint(place / "model[1].ckpt")
+    assert [path.name for path in found.files] == ["model[1].ckpt.data-00000-of-00001"]
+    for weight in begin.weights:
+        np.testing.assert_array_equal(found.read(weight), begin.read(weight))

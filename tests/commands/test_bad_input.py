@@ -218,3 +218,30 @@ def test_full_disk(made: Path, tmp_path: Path, complain: Complain, monkeypatch: 
 
 def test_report_of_nothing(complain: Complain) -> None:
     assert "names no file or directory" in complain("report", "--input=")
+
+
+def test_records_of_other_rules_than_the_teacher_s(made: Path, tmp_path: Path, complain: Complain) -> None:
+    other = Path(shutil.copytree(made / "records", tmp_path / "records"))
+    rules = other / "tokenizer.json"
+    rules.write_text(rules.read_text().replace('"strip_accents": true', '"strip_accents": false'))
+    words = [f"--teacher={made}/student", "--student=debug_student", f"--output={tmp_path}/out"]
+    line = complain("distill", *words, f"--records={other}")
+    assert "or other rules for case and accents" in line
+    line = complain("distill", *words, f"--records={made}/records", f"--held_out={other}")
+    assert "or other rules for case and accents" in line
+
+
+def test_labels_that_differ_in_capitals_alone(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "train.csv"
+    table.write_text((made / "train.tsv").read_text().replace("\ta\n", "\tA \n", 3).replace("\t", ";"))
+    words = ["finetune", f"--model={made}/student", f"--train={table}", f"--eval={made}/train.tsv", "--epochs=1"]
+    words += ["--max_seq_length=16", *TRAINING]
+    assert cli.run([*words, f"--output={tmp_path}/apart"]) == 0
+    assert "--merge_labels" in capsys.readouterr().err
+    assert (tmp_path / "apart" / "labels.txt").read_text() == "A \na\nb\n"
+    assert cli.run([*words, f"--output={tmp_path}/merged", "--merge_labels"]) == 0
+    told = capsys.readouterr().err
+    assert "--merge_labels" not in told and "columns separated by semicolons" in told
+    assert (tmp_path / "merged" / "labels.txt").read_text() == "a\nb\n"
+    # The model goes on to read such tables.
+    assert cli.run(["evaluate", f"--model={tmp_path}/merged", f"--input={table}"]) == 0

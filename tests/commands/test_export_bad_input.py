@@ -115,7 +115,10 @@ TABLES = {
     "broken.tsv": (GOOD + b"a\tb\tgood\n", ", line 3: has 3 columns where the header has 2 (text, label)"),
     "latin.tsv": (GOOD + b"caf\xe9\tgood\n", ", line 3: is not UTF-8 text; convert it first"),
     "binary.tsv": (GOOD + b"\0\tgood\n", ", line 3: holds a NUL character"),
-    "quote.csv": (b'text,label\n"a,good\n' + b"a,good\n" * 20_000, ": field larger than field limit"),
+    "quote.csv": (
+        b'text,label\n"a,good\n' + b"a,good\n" * 20_000,
+        ", line 2: a quote that begins here or",
+    ),
     "broken.jsonl": (b'{"text": "a", "label": "good"}\n{"text"\n', ", line 2: is not JSON"),
     "list.jsonl": (b'["a", "good"]\n', ", line 1: is not a JSON object"),
     "half.jsonl": (b'{"text": "\\ud83d", "label": "good"}\n', ", line 1: holds half of a character"),

@@ -101,3 +101,17 @@ def test_no_vocabulary(directory: Path, tmp_path: Path, complain: Complain):
         (bare / name).unlink()
     line = complain("export", f"--model={bare}", f"--output={tmp_path / 'app'}", *FLAGS)
     assert f"{bare}: has no vocab.txt; put the vocabulary it was trained with there" in line
+
+
+def test_pairs_are_judged_where_no_task_says_one_text(directory: Path, tmp_path: Path, capsys):
+    table = tmp_path / "pairs.tsv"
+    table.write_text("premise\thypothesis\tlabel\na b\tc\t1\nd\te f\tbad\n")
+    columns = [f"--input={table}", "--text_column=premise", "--text_pair_column=hypothesis"]
+    assert cli.run(["evaluate", f"--model={directory}", *columns, "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["examples"] == 2 and "0 as bad, 1 as good" in told.err
+    assert cli.run(["predict", f"--model={directory}", *columns, "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["context"] for answer in answers] == ["c", "e f"]
+    assert cli.run(["predict", f"--model={directory}", "--text=a b", "--context=c", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["probabilities"] == pytest.approx(answers[0]["probabilities"])

@@ -51,3 +51,21 @@ def test_wrong_use_is_one_line(export_directory, capsys, flags, message):
     assert cli.run(["predict", f"--model={export_directory / 'float32.tflite'}", *flags]) == 2
     error = capsys.readouterr().err.strip()
     assert message in error and len(error.splitlines()) == 1
+
+
+def test_a_table_is_read_by_its_columns(export_directory, tmp_path, capsys):
+    table = tmp_path / "test.csv"
+    table.write_text('id,Text\n17,"a, b"\n18,\n19,"c\nd"\n')
+    model = f"--model={export_directory / 'float32.tflite'}"
+    assert cli.run(["predict", "--json", model, f"--input={table}"]) == 0
+    told = capsys.readouterr()
+    assert [json.loads(line)["text"] for line in told.out.splitlines()] == ["a, b", "", "c\nd"]
+    assert "1 row without text in column 'text' answered as empty texts, the first in line 3" in told.err
+    assert cli.run(["predict", model, f"--input={table}"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert cli.run(["predict", model, f"--input={table}", "--text_column=body"]) == 2
+    assert "no column 'body'; it has id, Text" in capsys.readouterr().err
+    for flags in ([f"--input={table}", "--context=a"], ["--text=a", "--text_column=b"]):
+        assert cli.run(["predict", model, *flags]) == 2
+    assert cli.run(["predict", model, f"--input={table}", "--text_pair_column=id"]) == 2
+    assert "judges one text at a time" in capsys.readouterr().err

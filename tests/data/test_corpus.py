@@ -272,3 +272,18 @@ def test_a_wrong_split_is_one_line(split: str, reason: str, prepared_set: str, t
     error = capsys.readouterr().err.strip()
     assert f"--split={split}: {prepared_set} has no such split ({reason}" in error and len(error.splitlines()) == 1
     assert not list(output.iterdir())
+
+
+@pytest.mark.parametrize("given", ["texts/a.txt", "texts/*.txt", "texts", "none.txt"])
+def test_an_input_that_names_files_is_text(tmp_path: Path, monkeypatch, capsys, given: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("One paragraph.\n")
+    status = cli.run(["corpus", f"--input={given}", "--output=out"])
+    if given == "none.txt":
+        assert status == 2 and "none.txt: no such file" in capsys.readouterr().err
+        return
+    assert status == 0 and (tmp_path / "out" / "a.txt").read_text() == "One paragraph.\n"
+    # Said or seen, it is the same run.
+    assert cli.run(["corpus", "--source=text", f"--input={given}", "--output=out"]) == 0
+    assert "finished already" in capsys.readouterr().out

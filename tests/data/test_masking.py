@@ -104,3 +104,14 @@ def test_at_most_max_predictions_and_at_least_one() -> None:
     ids = sequence(rng, words=200)
     assert len(mask_pieces(ids, PIECES, False, 0.15, 7, rng).positions) == 7
     assert len(mask_pieces([CLS, 6, SEP, 7, SEP], PIECES, False, 0.01, 7, rng).positions) == 1
+
+
+def test_of_words_that_are_all_too_long_a_part_is_hidden() -> None:
+    """In scripts without blanks a word is a clause."""
+    inside = [i for i in PIECES.ordinary if PIECES.inside_word[i]][0]
+    ids = [PIECES.cls, FIRST_INSIDE - 1, *[inside] * 20, PIECES.sep]
+    rng = random.Random(1)
+    for _ in range(100):
+        positions = mask_pieces(ids, PIECES, True, 0.15, 20, rng).positions
+        assert positions == list(range(positions[0], positions[0] + 3))
+        assert 1 <= positions[0] and positions[-1] <= 21

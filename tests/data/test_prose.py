@@ -78,3 +78,22 @@ def test_sentences(text: str, count: int) -> None:
     sentences = split_sentences(text)
     assert len(sentences) == count
     assert " ".join(sentences) == text
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Мой край у моря.", "«Где май?» — сказал А. С. Пушкин.", "Это 3.5 руб. и всё!"],
+        ["猫房子水。", "森林城市！", "“早上？”", "火车书。"],
+        ["今日は晴れ。", "「はい。」", "明日は？"],
+        ["दिन में दीन लोग काम करते हैं।", "पानी ठंडा है।"],
+        ["ปีนี้ปูมีน้อย", "น้ำทะเลอุ่นขึ้น"],
+        ["هل أنت بخير؟", "نعم.", "شكرا"],
+        ["Élan is a word.", "Ça va?", "“Oui,” he said 😀.", "Then 𝒳 went."],
+        ["Look at array.Shape or a!=B2.", "It holds."],
+    ],
+)
+def test_sentences_of_other_scripts(sentences: list[str]) -> None:
+    joint = "" if "。" in sentences[0] else " "
+    assert split_sentences(joint.join(sentences)) == sentences
+    assert split_sentences("\n " + joint.join(sentences) + " ") == sentences

@@ -193,3 +193,73 @@ def test_a_single_segment_has_one_separator_and_one_type(
             second = np.arange(len(ids)) > separators[0] if len(separators) == 2 else np.zeros(len(ids), bool)
             np.testing.assert_array_equal(types, second & mask.astype(bool))
     assert 0.3 < alone / record_set.count < 0.7
+
+
+def made_of(tmp_path: Path, text: str, *flags: str) -> tuple[Path, list[str]]:
+    """Vocabulary and records of a text."""
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    vocab, output = tmp_path / "vocab", tmp_path / "records"
+    assert cli.run(["vocab", f"--input={tmp_path}/text.txt", f"--output={vocab}", "--size=400", *flags]) == 0
+    sizes = ["--max_seq_length=32", "--max_predictions=4", "--shards=1", "--workers=1"]
+    words = ["records", f"--input={tmp_path}/text.txt", f"--vocab={vocab}/vocab.txt", f"--output={output}", *sizes]
+    assert cli.run(words) == 0
+    return output, words
+
+
+SENTENCES = [f"The {a} cat sees {b} dogs." for a in ("red", "old", "big", "fat", "thin") for b in ("two", "ten", "six")]
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("\n".join(SENTENCES * 2), "the text is one document"),
+        ("\n\n".join(SENTENCES), "most documents are a single sentence"),
+        ("\n\n".join(" ".join(SENTENCES[i:] + SENTENCES) for i in range(8)), ""),
+    ],
+)
+def test_next_sentences_all_of_one_kind_are_said(tmp_path: Path, capsys, text: str, reason: str) -> None:
+    made_of(tmp_path, text)
+    told = capsys.readouterr().err
+    assert (reason in told and "a blank line ends a document" in told) if reason else not told
+
+
+def test_rules_of_the_vocabulary_are_those_of_the_records(tmp_path: Path, capsys) -> None:
+    places, beings = ("край", "лес", "дом"), ("Кот", "Пёс", "Йог")
+    cyrillic = "\n\n".join(" ".join(f"{who} идёт в {where}." for where in places) for who in beings)
+    output, words = made_of(tmp_path, cyrillic, "--nolower_case")
+    tokenizer = Tokenizer.from_vocab(output / "vocab.txt")
+    assert tokenizer == Tokenizer.from_vocab(tmp_path / "vocab" / "vocab.txt")
+    assert not tokenizer.rules.lower_case and not tokenizer.rules.strip_accents
+    example = next(iter(tf.data.TFRecordDataset([str(load_records(output).files[0])])))
+    ids = tf.train.Example.FromString(example.numpy()).features.feature["input_ids"].int64_list.value
+    assert tokenizer.id("[UNK]") not in ids
+    # With another vocabulary the text is lost, which is said.
+    latin = tmp_path / "latin"
+    latin.mkdir()
+    made_of(latin, "\n\n".join(SENTENCES))
+    capsys.readouterr()
+    words = [word.replace(f"--vocab={tmp_path}", f"--vocab={latin}") for word in words]
+    assert cli.run([*words, f"--output={tmp_path}/lost"]) == 0
+    assert "of the pieces are [UNK]" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named(tmp_path: Path, text_file: Path, vocab_file: Path, monkeypatch, capsys) -> None:
+    class Full:
+        """What TensorFlow's writer does there."""
+
+        def __init__(self, path: str) -> None:
+            Path(path).touch()
+
+        def __enter__(self) -> "Full":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.write(b"")
+
+        def write(self, record: bytes) -> None:
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
+    words = ["records", f"--input={text_file}", f"--vocab={vocab_file}", f"--output={tmp_path}/out", "--workers=1"]
+    assert cli.run(words) == 1
+    assert f"{tmp_path}/out: no space left" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Tables as people have them, and the one line that says what is wrong with one."""
 
+import json
 import lzma
 
 import pytest
@@ -62,3 +63,131 @@ def test_bad_tables_are_refused_in_one_line(tmp_path, name, content, words):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
         rows(tmp_path / "none.tsv")
+
+
+ROWS = [("Id", "Message", "Topic"), ("1", "late, again; and again", "delivery"), ("2", 'a "box"', "goods")]
+
+
+def csv_text(separator: str, doubled: bool = True) -> str:
+    def cell(text: str) -> str:
+        inner = text.replace('"', '""' if doubled else '\\"')
+        return f'"{inner}"' if any(c in text for c in f'{separator}"') else text
+
+    return "".join(separator.join(map(cell, row)) + "\r\n" for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("comma.csv", csv_text(",").encode(), ""),
+        ("bom.csv", csv_text(",").encode("utf-8-sig"), ""),
+        ("semicolon.csv", csv_text(";").encode("utf-8-sig"), "separated by semicolons"),
+        ("tab.csv", csv_text("\t").encode(), "separated by tabs"),
+        ("bar.csv", csv_text("|").encode(), "separated by bars"),
+        ("comma.tsv", csv_text(",").encode(), "separated by commas"),
+        ("told.csv", b"sep=;\r\n" + csv_text(";").encode(), "separated by semicolons"),
+        ("utf16.csv", csv_text(",").encode("utf-16"), "UTF-16 text"),
+        ("big_endian.csv", b"\xfe\xff" + csv_text(",").encode("utf-16-be"), "UTF-16 text"),
+        ("unicode.txt", csv_text("\t").encode("utf-16"), "UTF-16 text"),
+        ("quoted.tsv", csv_text("\t").encode(), "cells in quotes"),
+        ("CAPITAL.CSV", csv_text(",").encode(), ""),
+        ("mac.csv", csv_text(",").replace("\r\n", "\r").encode(), "ended by carriage returns"),
+        ("backslash.csv", csv_text(",", doubled=False).encode(), "with a backslash"),
+        ("empty.csv", csv_text(",").encode() + b",,\r\n,,\r\n", "2 rows without any value left out"),
+        ("beyond.csv", csv_text(",").replace("\r\n", ",,\r\n").encode(), ""),
+        ("spaced.csv", b'Id, Message, Topic\n1, "late, again; and again", delivery\n2, "a ""box""", goods\n', ""),
+        ("list.json", json.dumps([dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]).encode(), ""),
+        ("lines.json", "".join(json.dumps(dict(zip(ROWS[0], r, strict=True))) + "\n" for r in ROWS[1:]).encode(), ""),
+    ],
+)
+def test_the_same_rows_as_programs_write_them(tmp_path, capsys, name, content, said):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert [row[1:] for row in rows(path, ["message", "Topic"])] == [row[1:] for row in ROWS[1:]]
+    told = capsys.readouterr().err
+    assert (said in told and told.count("\n") == 1 and str(path) in told) if said else not told
+
+
+@pytest.mark.parametrize(
+    "text", ['say "hello', '"hello" he said', '"hello"', '5" disc', '""', 'he said ""', '"one', '"a" "b"']
+)
+def test_quotes_in_a_tsv_belong_to_its_texts(tmp_path, capsys, text):
+    path = tmp_path / "a.tsv"
+    path.write_text(f"label\ttext\n1\t{text}\n0\tno quotes, a comma\n")
+    assert rows(path) == [(2, text, "1"), (3, "no quotes, a comma", "0")]
+    assert not capsys.readouterr().err
+
+
+def test_r_and_others_quote_all_that_is_no_number(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text('"label"\t"text"\n1\t"say ""hello"""\n2\t"b"\n')
+    assert rows(path) == [(2, 'say "hello"', "1"), (3, "b", "2")]
+
+
+@pytest.mark.parametrize("name", ["long.csv", "long.tsv", "long.jsonl"])
+def test_a_text_may_have_any_length(tmp_path, name):
+    text = "a line of the log, " * 9000
+    path = tmp_path / name
+    separator = "," if name.endswith("csv") else "\t"
+    table = f'text{separator}label\n"{text}"{separator}1\n' if separator == "," else f"text\tlabel\n{text}\t1\n"
+    path.write_text(json.dumps({"text": text, "label": "1"}) if name.endswith("jsonl") else table)
+    assert [row[1:] for row in rows(path)] == [(text, "1")]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_carriage_return_may_stand_in_a_text(tmp_path, name):
+    separator = "," if name.endswith("csv") else "\t"
+    path = tmp_path / name
+    path.write_bytes(f"text{separator}label\none\rtwo{separator}1\nthree{separator}0\n".encode())
+    assert rows(path) == [(2, "one\rtwo", "1"), (3, "three", "0")]
+
+
+def test_quotes_around_a_part_of_a_cell_are_left_out_and_that_is_said(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text('text,label\n5" disc,1\n"a" b,0\n')
+    assert rows(path) == [(2, '5" disc', "1"), (3, "a b", "0")]
+    assert "quotes around the first part of a cell, left out" in capsys.readouterr().err
+
+
+def test_a_comma_may_be_part_of_a_column_s_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('"Comment, full",label\na,1\n')
+    assert rows(path, ["Comment, full", "label"]) == [(2, "a", "1")]
+
+
+def test_null_is_no_value(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": null, "label": 1}\n{"text": "a", "label": NaN}\n{"text": "b", "label": true}\n')
+    assert rows(path) == [(1, None, "1"), (2, "a", None), (3, "b", "true")]
+
+
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("dev.csv.zip", b"PK\x03\x04" + bytes(30), ["zip archive", "unpack"]),
+        ("dev.zip", b"PK\x03\x04" + bytes(30), ["zip archive", "unpack"]),
+        ("dev.xlsx", b"PK\x03\x04" + bytes(30), ["Excel workbook", "CSV"]),
+        ("dev.csv", b"\xd0\xcf\x11\xe0" + bytes(30), ["Microsoft Office", "CSV"]),
+        ("dev.parquet", b"PAR1\x15\x04", ["Parquet"]),
+        ("latin.csv", "text,label\nSch\u00f6n,1\n".encode("latin-1"), ["line 2", "not UTF-8"]),
+        ("no_mark.csv", "text,label\na,1\n".encode("utf-16-le"), ["UTF-16 without a byte order mark"]),
+        ("open.csv", b'text,label\na,1\n"b,0\nc,1\n', ["line 3", "quote", "no end"]),
+        ("last.csv", b'text,label\na,1\nb,"0\nc,1\nd,0\n', ["line 3", "quote", "no end"]),
+        ("loose.csv", b'text,label\n"a" b,1\nb,"0\nc,1\nd,0\n', ["line 2", "behind a closing quote"]),
+        ("comma.csv", b"text,label\na,1\nb, c,0\n", ["line 3", "3 columns", "commas", "in quotes"]),
+        ("twice.csv", b"text,text,label\na,b,1\n", ["two columns", "'text'"]),
+        ("page.csv", b"\n<!DOCTYPE html>\n<html>", ["web page"]),
+        ("lfs.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ["Git LFS"]),
+        ("plain.csv.gz", b"text,label\na,1\n", ["not packed as its ending says"]),
+        ("no_header.csv", b"a,1\nb,2\n", ["no column 'text'", "first line has the names"]),
+        ("list.jsonl", b'{"text": ["a"], "label": 1}\n', ["line 1", "'text'", "a list"]),
+    ],
+)
+def test_the_true_reason_is_said(tmp_path, name, content, words):
+    test_bad_tables_are_refused_in_one_line(tmp_path, name, content, words)
+
+
+def test_compression_is_known_by_its_bytes(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_bytes(lzma.compress(b"text\tlabel\na\t1\n"))
+    assert rows(path) == [(2, "a", "1")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 
-from mobilebert_tf.tokenization import SPECIAL_TOKENS, Rules, Tokenizer
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Rules, Tokenizer, read_vocab
 
 _spec = importlib.util.spec_from_file_location(
     "bert_reference_tokenizer", Path(__file__).with_name("bert_reference_tokenizer.py")
@@ -85,3 +85,9 @@ def test_ids_and_offsets_are_the_librarys(shards: int | None, shared_data: Path)
         for text, wanted in zip(some, theirs.encode_batch(some, add_special_tokens=False), strict=True):
             found = ours.encode(text)
             assert (found.ids, found.offsets) == (wanted.ids, wanted.offsets), text
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_piece(tmp_path, vocab_file):
+    marked = tmp_path / "vocab.txt"
+    marked.write_bytes(b"\xef\xbb\xbf" + vocab_file.read_bytes())
+    assert read_vocab(marked) == read_vocab(vocab_file)

@@ -59,3 +59,46 @@ def test_too_small(size: int | None, message: str, tmp_path: Path, capsys: pytes
         2 if size else 0
     )
     assert size is None or message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text, other, keeps",
+    [
+        ("ปีนี้ปูมีน้อย น้ำทะเลอุ่นขึ้น", ("ปี", "ปู"), True),
+        ("किताब मेज़ पर है। दिन में दीन लोग काम करते हैं।", ("दिन", "दीन"), True),
+        ("мой край у моря. чай и час.", ("край", "краи"), True),
+        ("がく かく ぎん きん", ("が", "か"), True),
+        ("한국어 문장", ("한", "하ᄂ"), True),
+        ("schöne Grüße an alle, die hier wohnen und arbeiten", ("schön", "schon"), True),
+        (
+            "plain English text with a single café among a lot of words " + "and more of them " * 30,
+            ("café", "cafe"),
+            False,
+        ),
+    ],
+)
+def test_marks_are_kept_where_they_make_other_words(tmp_path: Path, text: str, other: tuple[str, str], keeps: bool):
+    (tmp_path / "text.txt").write_text("\n".join([text] * 40), encoding="utf-8")
+    flags = [f"--input={tmp_path}/text.txt", "--size=300"]
+    assert cli.run(["vocab", *flags, f"--output={tmp_path}/v"]) == 0
+    first, second = Tokenizer.from_vocab(tmp_path / "v" / "vocab.txt").encode_batch(other)
+    assert (first != second) is keeps
+    # Whatever the text: what is asked for.
+    assert cli.run(["vocab", *flags, f"--output={tmp_path}/w", f"--strip_accents={keeps}", "--nolower_case"]) == 0
+    rules = Tokenizer.from_vocab(tmp_path / "w" / "vocab.txt").rules
+    assert (rules.lower_case, rules.strip_accents) == (False, keeps)
+
+
+def test_all_characters_that_fit_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = random.Random(5)
+    characters = [chr(0x4E00 + i) for i in range(1800)]
+    lines = ["".join(rng.choices(characters, k=30)) + "。" for _ in range(1500)]
+    (tmp_path / "text.txt").write_text("\n".join(lines), encoding="utf-8")
+    for size, unknown in ((3000, 0), (1000, 10_000)):
+        output = tmp_path / str(size)
+        assert cli.run(["vocab", f"--input={tmp_path}/text.txt", f"--output={output}", f"--size={size}"]) == 0
+        tokenizer = Tokenizer.from_vocab(output / "vocab.txt")
+        pieces = [piece for ids in tokenizer.encode_batch(lines) for piece in ids]
+        assert (pieces.count(tokenizer.id("[UNK]")) > 0) == (unknown > 0)
+        told = capsys.readouterr().err
+        assert ("of the pieces are [UNK]" in told and "lacks 806 characters" in told) if unknown else not told

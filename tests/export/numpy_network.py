@@ -71,7 +71,9 @@ def residual(end, x, incoming):
 
 
 def dense(layer, x):
-    return x @ layer.kernel + layer.bias
+    x = x if layer.before is None else x * layer.before
+    x = x @ layer.kernel + layer.bias
+    return x if layer.after is None else x * layer.after
 
 
 def normalize(norm, x):

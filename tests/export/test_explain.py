@@ -41,8 +41,8 @@ def ranges(content, features):
 
 
 def narrowed(ranges, tensor):
-    low, high = ranges.by_tensor[tensor]
-    return dataclasses.replace(ranges, by_tensor={**ranges.by_tensor, tensor: (low / 50, high / 50)})
+    low, high = ranges.nearest[tensor]
+    return dataclasses.replace(ranges, nearest={**ranges.nearest, tensor: (low / 50, high / 50)})
 
 
 def run(content, features, row):
@@ -81,7 +81,11 @@ def test_planted_fault_is_named_first_and_mended(content, features, ranges, laye
     # range a little. The scores of attention, of query_key, are small here: half the logits' error is as before.
     assert faulty.layers[0].added_error > 0.8 > 0.2 > faulty.layers[1].added_error
     assert faulty.logits_error > 1.4 * sound.logits_error
-    # A file of one's own with one layer, or what surrounds it, in float32.
+    # Ranges found while running mend a range that is wrong, as float32 does.
+    alone = [part for part in faulty.parts if part.name == f"{layer}/MatMul"]
+    assert {part.instead for part in alone} == {"dynamic ranges", "float32"}
+    assert all(part.logits_error < 1.5 * sound.logits_error for part in alone)
+    # A file of one's own with one part otherwise.
     path = tmp_path / "mended.json"
     path.write_text(recipe_line(faulty.mended))
     (mended,) = parse_recipes(str(path))
@@ -89,9 +93,10 @@ def test_planted_fault_is_named_first_and_mended(content, features, ranges, laye
     assert re.search(mended.rules[-1].layers, tensor + ";")
     again = explain(content, mended, planted, features)
     assert again.logits_error < 1.5 * sound.logits_error
-    assert again.logits_error == pytest.approx(
-        next(part for part in faulty.parts if part.layers == mended.rules[-1].layers).logits_error
+    (chosen,) = (
+        part for part in faulty.parts if mended.description == f"{STATIC.name} with {part.name} in {part.instead}"
     )
+    assert again.logits_error == pytest.approx(chosen.logits_error)
 
 
 def test_figures_are_those_of_numpy(content, features, ranges):
@@ -148,6 +153,9 @@ def test_networks_and_recipes_of_all_kinds(network, name, features):
     content = convert_lengths(model(network), [LENGTH])[LENGTH]
     found = explain(content, RECIPES[name], measure_ranges(content, features), features)
     names = {part.name for part in found.parts}
+    assert {part.instead for part in found.parts} == (
+        {"dynamic ranges", "float32"} if RECIPES[name].is_static else {"float32"}
+    )
     assert {"embeddings", "block_1", "block_2", "classifier", "intermediate", "attention_output"} <= names
     errors = [part.logits_error for part in found.parts]
     assert errors == sorted(errors)

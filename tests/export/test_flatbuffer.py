@@ -1,6 +1,7 @@
 """What is done to files as objects, seen through LiteRT and through the schema's own reader."""
 
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
@@ -204,7 +205,7 @@ def test_half_is_marked_only_where_values_allow_it(files, measured):
         return any(one.name == b"reduced_precision_support" for one in read.metadata or ())
 
     half = RECIPES["float16"]
-    small = ranges.Ranges(by_tensor=measured.by_tensor, largest=16_376.0, examples=1)
-    large = ranges.Ranges(by_tensor=measured.by_tensor, largest=16_377.0, examples=1)
+    small = dataclasses.replace(measured, largest=16_376.0)
+    large = dataclasses.replace(measured, largest=16_377.0)
     assert marked(half, small) and not marked(half, large) and not marked(half, None)
     assert not marked(RECIPES["dynamic_int8"], small)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobilebert_tf.checkpoints import shipped
 from mobilebert_tf.commands.report import Report
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.reporting import attention, page, read, scores, words
@@ -265,6 +266,24 @@ def test_runs_are_found_once_and_in_order(pipeline: Path) -> None:
     ]  # fmt: skip
     assert [c.from_scratch for c in results.classifiers] == [False, True]
     assert all(dataclasses.is_dataclass(run) for run in results.runs)
+
+
+def test_a_shipped_model_stands_beside_the_chain(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "names", lambda: ["mobilebert_mini"])
+    shutil.copytree(pipeline / "classifier", pipeline / "classifier_compared")
+    path = pipeline / "classifier_compared" / "run.json"
+    record = json.loads(path.read_text())
+    record["options"] |= {"model": "mobilebert_mini"}
+    path.write_text(json.dumps(record))
+    path = pipeline / "classifier_compared" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["evaluation"]["accuracy"] = 0.9
+    path.write_text(json.dumps(metrics))
+    results = read.read([pipeline])
+    rows = [(row.name, row.accuracy) for row in scores.points(results)]
+    assert rows[1:4] == [("from scratch", 0.7042), ("transferred", 0.8125), ("from mobilebert_mini", 0.9)]
+    # What transfer brings is said of the chain's own student.
+    assert words.transfer_verdict(results).startswith("Transfer gained 10.8 percentage points")
 
 
 def test_divergence_of_attention() -> None:

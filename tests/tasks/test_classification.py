@@ -1,10 +1,13 @@
 """The classification task: labels, features, metrics, against values worked out by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.tasks.files import write_labels
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "b", "c", "##c"))  # [CLS] 2, [SEP] 3, a 5, b 6, c 7, ##c 8
@@ -70,3 +73,60 @@ def test_decode_and_json_round_trip():
     answer = task.decode(np.log(np.array([[0.25, 0.75]])))[0]
     assert answer["label"] == "y" and answer["probability"] == pytest.approx(0.75)
     assert ClassificationTask.from_json(task.to_json(), task.labels) == task
+
+
+def test_labels_that_are_numbers_are_ordered_by_number(tmp_path):
+    path = table(tmp_path, "label\ttext\n" + "".join(f"{n}\ta\n" for n in ("10", "2", "-1", "1.5")))
+    assert ClassificationTask.discover(path).labels == ("-1", "1.5", "2", "10")
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r"])
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_label_with_a_line_break_is_refused_with_its_line(tmp_path, name, break_):
+    path = tmp_path / name
+    label = f"x{break_}y"
+    lines = [json.dumps({"text": "a", "label": value}) for value in ("z", label)]
+    content = "\n".join(lines) if name.endswith("jsonl") else f'text,label\na,"{label}"\nb,z\n'
+    path.write_bytes(content.encode())
+    with pytest.raises(UsageError, match=rf"{name}, line 2: the label {label!r} has a line break".replace("\\", r"\\")):
+        ClassificationTask.discover(path)
+    with pytest.raises(UsageError, match="cannot be written as a line"):
+        write_labels(tmp_path, ("z", label))
+    assert not (tmp_path / "labels.txt").exists()
+
+
+@pytest.mark.parametrize("value", ["null", '""', '" "', "NaN"])
+def test_a_missing_label_is_refused_and_a_missing_text_is_left_out(tmp_path, capsys, value):
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"text": "a", "label": "x"}\n{"text": "b", "label": "y"}\n' + f'{{"text": "c", "label": {value}}}\n'
+    )
+    with pytest.raises(UsageError, match="line 3: the label, column 'label', is empty"):
+        ClassificationTask.discover(path)
+    path.write_text(path.read_text().replace(f'"c", "label": {value}', f'{value}, "label": "x"'))
+    task = ClassificationTask.discover(path)
+    assert [example.text for example in task.read(path)] == ["a", "b"]
+    assert "1 row without text in column 'text' left out, the first in line 3" in capsys.readouterr().err
+    assert [example.text.strip() for example in task.read(path, labelled=False, every_row=True)] == ["a", "b", ""]
+
+
+def test_labels_that_differ_in_capitals_and_blanks_are_said_and_merged_by_a_flag(tmp_path, capsys):
+    path = table(tmp_path, "label\ttext\nGood\ta\n good\tb\nGood\tc\nbad\td\nBAD\te\nbad\tf\n")
+    apart = ClassificationTask.discover(path)
+    assert apart.labels == (" good", "BAD", "Good", "bad")
+    told = capsys.readouterr().err
+    assert "'Good' (2 rows), ' good' (1 rows)" in told and "--merge_labels" in told
+    merged = ClassificationTask.discover(path, merge_labels=True)
+    assert merged.labels == ("Good", "bad") and not capsys.readouterr().err
+    assert [example.label for example in merged.read(path)] == [0, 0, 0, 1, 1, 1]
+    other = table(tmp_path, "label\ttext\nGOOD \ta\n", "dev.tsv")
+    assert ClassificationTask.from_json(merged.to_json(), merged.labels).read(other)[0].label == 0
+    with pytest.raises(UsageError, match="'GOOD ' differs only in capitals or blanks from 'Good'; --merge_labels"):
+        ClassificationTask(("Good", "bad")).read(other)
+
+
+def test_numbers_for_labels_are_said(tmp_path, capsys):
+    path = table(tmp_path, "label\ttext\n0\ta\n1\tb\n")
+    task = ClassificationTask(("contradiction", "entailment"), labels_by_number=True)
+    assert [example.label for example in task.read(path)] == [0, 1]
+    assert "0 as contradiction, 1 as entailment" in capsys.readouterr().err

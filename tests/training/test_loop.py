@@ -158,6 +158,11 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_examples(tmp_path):
     assert {p.stem for p in (tmp_path / "run" / "checkpoints" / "00-fit").glob("*.index")} == {"ckpt-10"}
 
 
+def test_brackets_in_a_path_are_no_pattern_for_tensorflow(tmp_path):
+    first = fit(tmp_path / "run [2]")
+    np.testing.assert_array_equal(fit(tmp_path / "run [2]"), first)
+
+
 def test_a_truncated_checkpoint_is_named(tmp_path):
     fit(tmp_path / "run", steps=10)
     data = next((tmp_path / "run" / "checkpoints" / "00-fit").glob("*.data-*"))

@@ -53,13 +53,15 @@ def test_damaged_or_of_other_weights(directory, change, message):
 def test_trained_ranges_take_the_place_of_measured_ones():
     one = made("student")
     tensors = [name for pair in stored._products(one.floats) for name in pair]
-    measured = Ranges(by_tensor={name: (-1e3, 1e3) for name in [*tensors, "other"]}, largest=7.0, examples=3)
+    ends = {name: (-1e3, 1e3) for name in [*tensors, "other"]}
+    measured = Ranges(by_tensor=ends, nearest=ends, largest=7.0, examples=3)
     found = one.trained.instead_of(measured, one.floats)
     assert (found.largest, found.examples, found.by_tensor["other"]) == (7.0, 3, (-1e3, 1e3))
     # All but what the head makes: it is dynamic, and reads the sum of the last block.
     assert {name for name in tensors if found.by_tensor[name] == (-1e3, 1e3)} == {
         "block_2/output_bottleneck/add_1", "classifier/logits",
     }  # fmt: skip
+    assert found.nearest == found.by_tensor  # trained ends are not to be moved
     alone = one.trained.instead_of(None, one.floats)
     assert alone.by_tensor == {name: found.by_tensor[name] for name in alone.by_tensor}
     assert alone.largest == float("inf")  # nobody looked whether float16 would do

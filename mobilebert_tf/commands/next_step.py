@@ -1,0 +1,59 @@
+"""The command that a command prints when it is done: one that runs as it stands, in a shell, with what is there."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from pathlib import Path
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.errors import UsageError
+
+_STUDENTS = ("mobilebert", "mobilebert_mini", "demo_student", "debug_student")
+
+
+def line(command: str, *words: str) -> str:
+    """`next: mobilebert-tf COMMAND WORDS`, quoted for a shell."""
+    return "next: " + shlex.join(["mobilebert-tf", *command.split(), *words])
+
+
+def beside(output: str, name: str) -> str:
+    """A path called `name` beside an output, with a number behind it if something is there already."""
+    first = Path(output).with_name(name)
+    names = itertools.chain([first], (first.with_name(f"{name}-{number}") for number in itertools.count(2)))
+    return str(next(path for path in names if path != Path(output) and not path.exists()))
+
+
+def after_pretraining(output: str, records: str, config: MobileBertConfig, steps: int) -> str:
+    """Distillation to the student that fits the teacher, else its fine-tuning."""
+    student = student_for(config)
+    if student is None:
+        return finetuning(output)
+    flags = [f"--teacher={output}", f"--student={student}", f"--records={records}"]
+    # As long as the teacher was trained, each layer and the whole: the defaults are for a teacher of full size.
+    total = 2 * max(steps, 2 * config.num_hidden_layers)
+    return line("distill", *flags, f"--total_steps={total}", f"--output={beside(output, 'student')}")
+
+
+def finetuning(output: str) -> str:
+    """Fine-tuning, whose table is the user's."""
+    return "with a labelled table of yours (.tsv, .csv or .jsonl) as train.tsv\n" + line(
+        "finetune", f"--model={output}", "--train=train.tsv", f"--output={beside(output, 'classifier')}"
+    )
+
+
+def student_for(teacher: MobileBertConfig) -> str | None:
+    """The preset whose layers can be compared with the teacher's one by one; None if there is none."""
+    from mobilebert_tf.transfer.pairing import check_pair
+
+    for name in _STUDENTS:
+        student = MobileBertConfig.preset(name, vocab_size=teacher.vocab_size)
+        same = ("num_hidden_layers", "num_attention_heads")
+        if any(getattr(student, field) != getattr(teacher, field) for field in same):
+            continue
+        try:
+            check_pair(teacher, student)
+        except UsageError:
+            continue
+        return name
+    return None

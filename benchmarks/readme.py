@@ -192,6 +192,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "texts-instructions": _instructions,
     "long-host": _host,
     "long-instructions": _instructions,
+    "mini-instructions": _instructions,
     "kernels": _kernels,
 }
 

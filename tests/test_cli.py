@@ -175,12 +175,16 @@ def test_required_flags_come_first(name, capsys):
 
 def test_an_option_that_there_was_not_yet_had_its_default(tmp_path):
     thing = Thing(output=str(tmp_path / "run"))
-    run = open_run(thing, "thing", thing.output)
-    del run.record["identity"]["size"]
-    run.finish()
-    assert open_run(thing, "thing", thing.output).finished
-    with pytest.raises(UsageError, match="--size 3, now 4"):
-        open_run(dataclasses.replace(thing, size=4), "thing", thing.output)
+    with open_run(thing, "thing", thing.output) as run:
+        del run.record["identity"]["size"]
+        run.finish()
+    with open_run(thing, "thing", thing.output) as run:
+        assert run.finished
+    with (
+        pytest.raises(UsageError, match="--size 3, now 4"),
+        open_run(dataclasses.replace(thing, size=4), "thing", thing.output),
+    ):
+        pass
 
 
 def test_a_tilde_is_the_users_directory(tmp_path, monkeypatch):

@@ -108,7 +108,7 @@ def test_labels_that_are_no_lines(label: str, made: Path, tmp_path: Path, compla
     table = tmp_path / "t.jsonl"
     table.write_text("".join(json.dumps({"text": "a", "label": one}) + "\n" for one in ("z", label)))
     said = complain("finetune", f"--model={made / 'student'}", f"--train={table}", f"--output={tmp_path / 'out'}")
-    assert f"{table}, line 2: the label {label!r} is no line of text" in said
+    assert f"{table}, line 2: the label {label!r} has a line break" in said
     assert not (tmp_path / "out").exists()
 
 
@@ -125,4 +125,6 @@ def test_numbers_for_labels_are_told(
         told.append(capsys.readouterr())
     assert told[0].out == told[1].out and json.loads(told[1].out)["examples"] == 60
     assert told[0].err == ""
-    assert told[1].err == f"{table}: its labels are numbers, taken in the order of the model: 0 bad, 1 good\n"
+    assert told[1].err.startswith(
+        f"{table}: labels that are numbers are taken in the model's order, 0 as bad, 1 as good;"
+    )

@@ -8,8 +8,10 @@ from typing import Any
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.commands.distillation import Inputs
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
+from mobilebert_tf.training.schedules import Schedule
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,9 @@ class Pretrain(TrainingOptions):
     model: str = option("preset (ib_bert_large, mobilebert, ...) or a config.json", default="ib_bert_large")
     steps: int = option("updates", default=500_000, least=1)
     learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=1.5e-3, least=0)
-    warmup_steps: int = option("steps until the peak", default=10_000, least=0)
+    warmup_steps: int | None = option(
+        "steps until the peak; left out: 10,000, or a tenth of --steps where that is less", default=None, least=0
+    )
 
     def run(self) -> None:
         """Train, score, write the model directory.
@@ -46,9 +50,18 @@ class Pretrain(TrainingOptions):
         with self.open_run("pretrain") as run:
             if self.is_done(run):
                 return
-            inputs = self._read()
+            schedule, inputs = self._schedule(), self._read()
             with self.start() as strategy:
-                self._train(run, strategy, inputs)
+                self._train(run, strategy, inputs, schedule)
+
+    def _schedule(self) -> Schedule:
+        warmup = min(10_000, self.steps // 10) if self.warmup_steps is None else self.warmup_steps
+        if warmup > self.steps:
+            raise UsageError(
+                f"--warmup_steps={warmup}: is more than --steps={self.steps}, so the rate would never come down; "
+                "leave it out for a tenth"
+            )
+        return Schedule(peak=self.learning_rate, steps=self.steps, warmup_steps=warmup)
 
     def _read(self) -> Inputs:
         from mobilebert_tf.data.pretraining_input import load_records
@@ -62,12 +75,11 @@ class Pretrain(TrainingOptions):
         config = pretraining.config_for(self.model, records, tokenizer)
         return Inputs(records, pretraining.load_held_out(self.held_out, config, tokenizer), tokenizer, config)
 
-    def _train(self, run: Run, strategy: Any, inputs: Inputs) -> None:
+    def _train(self, run: Run, strategy: Any, inputs: Inputs, schedule: Schedule) -> None:
         from mobilebert_tf.data.pretraining_input import batches, clear_read_errors
         from mobilebert_tf.model_directory import save_model_directory
         from mobilebert_tf.models import PretrainingModel
         from mobilebert_tf.training import loop
-        from mobilebert_tf.training.schedules import Schedule
         from mobilebert_tf.training.stage import Stage
         from mobilebert_tf.transfer import held_out, objectives
 
@@ -83,9 +95,7 @@ class Pretrain(TrainingOptions):
             index=0,
             steps=self.steps,
             batch_size=self.batch_size,
-            schedule=Schedule(
-                peak=self.learning_rate, steps=self.steps, warmup_steps=min(self.warmup_steps, self.steps)
-            ),
+            schedule=schedule,
             optimizer=self.optimizer_options(),
         )
         measure = held_out.measurement(model, scored, examples=held_out.GLANCE) if scored else None

@@ -41,6 +41,10 @@ def test_numbers_out_of_range(flag: str, range: str, made: Path, tmp_path: Path,
     assert not (tmp_path / "output").exists()
 
 
+def test_warmup_beyond_the_steps(made: Path, tmp_path: Path, complain: Complain) -> None:
+    assert "--warmup_steps=5: is more than --steps=4" in complain(*pretrain(made, tmp_path / "x"), "--warmup_steps=5")
+
+
 def test_required_flags_are_named_together(complain: Complain) -> None:
     assert "--output, --model, --train must be given" in complain("finetune")
 

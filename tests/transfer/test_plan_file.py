@@ -31,7 +31,7 @@ def test_a_stage_can_say_other_than_its_neighbours(tmp_path):
 
     def change(stages):
         stages[0] |= {"batch_size": 8, "sequence_length": 16, "steps": 5, "losses": [["feature_map", 2]]}
-        stages[0]["schedule"]["peak"] = 1
+        stages[0]["schedule"] |= {"peak": 1, "warmup_steps": 1}
         for stage in stages:
             del stage["first_example"], stage["index"], stage["schedule"]["steps"]
         return stages
@@ -50,6 +50,7 @@ def test_a_stage_can_say_other_than_its_neighbours(tmp_path):
         (lambda s: [], "must be a list of stages"),
         (lambda s: [s[0], 3], "stage 2 is not an object"),
         (lambda s: [s[0] | {"stepz": 3}], "stage 1: unknown field 'stepz'"),
+        (lambda s: [s[0] | {"steps": 5}], "so its rate would never come to the peak"),
         (lambda s: [s[0] | {"steps": "3"}], "stage 1: steps: is '3', must be int"),
         (lambda s: [s[0] | {"losses": [["mse", 1.0]]}], "no loss is called 'mse'"),
         (lambda s: [s[0] | {"pairs": [[1, 2, 3]]}], "stage 1: pairs: must have 2 values"),

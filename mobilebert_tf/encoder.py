@@ -12,9 +12,11 @@ from mobilebert_tf.layers.block import Block
 from mobilebert_tf.layers.dense import Dense
 from mobilebert_tf.layers.embeddings import Embeddings
 from mobilebert_tf.layers.shared_trace import SharedTrace
+from mobilebert_tf.saving import PACKAGE, Configured
 
 
-class MobileBertEncoder(keras.Model):
+@keras.saving.register_keras_serializable(PACKAGE)
+class MobileBertEncoder(Configured, keras.Model):
     """Embeddings, L blocks, pooler.
 
     Called with a mapping of int32 tensors [B, T] — `input_ids`, `input_mask` (1 real,
@@ -33,6 +35,7 @@ class MobileBertEncoder(keras.Model):
         """`seed` starts the dropout sequence; weights come from `keras.utils.set_random_seed`."""
         super().__init__(name=name)
         self.config = config
+        self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
         self.embeddings = Embeddings(config, self.generator, name="embeddings")
         self.blocks = [Block(config, self.generator, name=f"block_{i}") for i in range(config.num_hidden_layers)]

@@ -11,9 +11,11 @@ from keras import ops
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.encoder import MobileBertEncoder
 from mobilebert_tf.heads import AnswerSpanHead, ClassificationHead, MaskedWordHead, NextSentenceHead
+from mobilebert_tf.saving import PACKAGE, Configured
 
 
-class PretrainingModel(keras.Model):
+@keras.saving.register_keras_serializable(PACKAGE)
+class PretrainingModel(Configured, keras.Model):
     """Encoder with the heads for masked words and next sentence, or with what a checkpoint has of them."""
 
     def __init__(
@@ -26,6 +28,7 @@ class PretrainingModel(keras.Model):
     ):
         super().__init__(name=name)
         self.config = config
+        self.seed = seed
         self.encoder = MobileBertEncoder(config, seed)
         self.masked_words = MaskedWordHead(config, name="masked_words") if masked_words else None
         self.next_sentence = NextSentenceHead(config, name="next_sentence") if next_sentence else None
@@ -33,6 +36,10 @@ class PretrainingModel(keras.Model):
             if head:
                 head.build(None)
         self.built = True
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"seed": self.seed, **{name: name in self.heads.present for name in ("masked_words", "next_sentence")}}
 
     @property
     def heads(self) -> Heads:
@@ -54,17 +61,23 @@ class PretrainingModel(keras.Model):
         return self.masked_words(sequence_output, positions, self.encoder.embeddings.word_table)
 
 
-class ClassificationModel(keras.Model):
+@keras.saving.register_keras_serializable(PACKAGE)
+class ClassificationModel(Configured, keras.Model):
     """Encoder with a classification head: the mapping of the encoder's inputs -> logits [B, C]."""
 
     def __init__(self, config: MobileBertConfig, num_labels: int, seed: int = 0, name: str = "classification"):
         super().__init__(name=name)
         self.config = config
+        self.seed = seed
         self.num_labels = num_labels
         self.encoder = MobileBertEncoder(config, seed)
         self.classifier = ClassificationHead(config, num_labels, self.encoder.generator, name="classifier")
         self.classifier.build(None)
         self.built = True
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"num_labels": self.num_labels, "seed": self.seed}
 
     @property
     def heads(self) -> Heads:
@@ -75,17 +88,23 @@ class ClassificationModel(keras.Model):
         return self.classifier(pooled, training=training)
 
 
-class TokenClassificationModel(keras.Model):
+@keras.saving.register_keras_serializable(PACKAGE)
+class TokenClassificationModel(Configured, keras.Model):
     """Encoder with a head that labels every token: the mapping of the encoder's inputs -> logits [B, T, C]."""
 
     def __init__(self, config: MobileBertConfig, num_labels: int, seed: int = 0, name: str = "token_classification"):
         super().__init__(name=name)
         self.config = config
+        self.seed = seed
         self.num_labels = num_labels
         self.encoder = MobileBertEncoder(config, seed)
         self.token_classifier = ClassificationHead(config, num_labels, self.encoder.generator, name="token_classifier")
         self.token_classifier.build(None)
         self.built = True
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"num_labels": self.num_labels, "seed": self.seed}
 
     @property
     def heads(self) -> Heads:
@@ -98,12 +117,14 @@ class TokenClassificationModel(keras.Model):
         return ops.reshape(logits, (*ops.shape(output)[:2], self.num_labels))
 
 
-class QuestionAnsweringModel(keras.Model):
+@keras.saving.register_keras_serializable(PACKAGE)
+class QuestionAnsweringModel(Configured, keras.Model):
     """Encoder with a span head: the mapping of the encoder's inputs -> `start_logits`, `end_logits` [B, T]."""
 
     def __init__(self, config: MobileBertConfig, seed: int = 0, name: str = "question_answering"):
         super().__init__(name=name)
         self.config = config
+        self.seed = seed
         self.encoder = MobileBertEncoder(config, seed)
         self.answer_span = AnswerSpanHead(config, name="answer_span")
         self.answer_span.build(None)

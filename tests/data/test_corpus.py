@@ -271,7 +271,7 @@ def test_a_wrong_split_is_one_line(split: str, reason: str, prepared_set: str, t
     assert cli.run(command) == 2
     error = capsys.readouterr().err.strip()
     assert f"--split={split}: {prepared_set} has no such split ({reason}" in error and len(error.splitlines()) == 1
-    assert not list(output.iterdir())
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("given", ["texts/a.txt", "texts/*.txt", "texts", "none.txt"])

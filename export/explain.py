@@ -28,7 +28,8 @@ MOVES = frozenset(
 """Operators that compute nothing: no row for them."""
 
 INSTEAD = {"dynamic ranges": Rule(), "float32": Rule(operators=EVERYTHING, weights="float32")}
-"""What a part is tried in. Dynamic ranges, for static recipes alone, keep int8 weights: they cost time and no bytes."""
+"""Arithmetic that a part is tried in. Dynamic ranges, for static recipes alone, keep int8 weights: they cost time, no
+bytes."""
 
 SINGLE = 5
 """Layers that are tried each for itself: those that add most."""
@@ -67,7 +68,7 @@ class Part:
     layers: str
     """For `Rule.layers`."""
     instead: str
-    """What it is in: one of INSTEAD."""
+    """Its arithmetic, one of INSTEAD."""
     logits_error: float
     """As `Explanation.logits_error`; lower by what the part costs. Neighbours in int8 still hand over and take int8:
     a layer whose result the next one rounds anyway gains nothing alone."""
@@ -154,7 +155,7 @@ def explain(
 
 
 def _choose(parts: Sequence[Part], error: float) -> Part | None:
-    """Of `parts`, best first, the one to change in a file with this `error`."""
+    """The one of `parts`, best first, to change in a file with this `error`."""
     if not parts or not _number(parts[0].logits_error) < _number(error):
         return None
     best = parts[0].logits_error

@@ -10,7 +10,7 @@ BINS = 4096
 """Half of them may be empty after the last doubling, so 255 steps of a range have eight bins each."""
 
 STEPS = 255
-"""Of int8, from the least to the largest value."""
+"""Number of int8 steps from the least to the largest value."""
 
 SHARES = np.linspace(0.3, 1.0, 36)
 """Ends that are tried, as shares of the least and the largest value."""

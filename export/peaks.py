@@ -49,7 +49,7 @@ def measure_peaks(network: Network, features: Mapping[str, np.ndarray]) -> dict[
 
 
 class _Seen(NamedTuple):
-    """Of one layer in one batch."""
+    """Findings about one layer in one batch."""
 
     reads: Any
     """Largest absolute values, [in]."""

@@ -115,11 +115,11 @@ def check_layers(recipe: Recipe, results: Collection[tuple[str, str]]) -> None:
 
 
 INT8_GATE = Gate(max_relative_error=0.2, min_decision_agreement=0.97)
-"""Of int8 by ranges found while running: fine-tuned MiniLM is off by 0.1 of the largest logit on 872 texts."""
+"""Gate of int8 by ranges found while running: fine-tuned MiniLM is off by 0.1 of the largest logit on 872 texts."""
 
 STATIC_GATE = Gate(max_relative_error=0.5, min_decision_agreement=0.95)
-"""Of int8 by calibrated ranges: texts near the border between two classes change sides, and MiniLM's file is off by
-0.3. A file that was off by 1.2 kept 97 % of the decisions."""
+"""Gate of int8 by calibrated ranges: texts near the border between two classes change sides, and MiniLM's file is off
+by 0.3. A file that was off by 1.2 kept 97 % of the decisions."""
 
 INT8_TABLES = Rule(operators=TABLES)
 """Word pieces, and positions with types: a scale for each row."""

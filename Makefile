@@ -11,7 +11,7 @@ CODE := mobilebert_tf export benchmarks tests setup.py
 .PHONY: help demo test test-all compat mediapipe lint types clean-demo lock
 
 help: ## show this list
-	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (about 8 minutes)"
+	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (5 to 9 minutes)"
 	@echo "make test        the fast tests"
 	@echo "make test-all    all tests: the slow ones, the report in a browser, the wheel"
 	@echo "make compat      the .tflite files on tflite-runtime 2.14: each right or refused (EXPORT=DIRECTORY of export)"

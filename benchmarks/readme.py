@@ -41,7 +41,7 @@ def _pipeline(found: Mapping[str, Any]) -> str:
         ("student after transfer, Keras", "", f"{evaluation['accuracy']:.1%}", "", ""),
     ]
     if compared := found.get("classifier_compared"):
-        title = "`mobilebert_mini`, which comes with the package, Keras"
+        title = "the shipped `mobilebert_mini`, Keras"
         rows.append((title, "", f"{compared['evaluation']['accuracy']:.1%}", "", ""))
     at = ""
     for variant in found["variants"]:

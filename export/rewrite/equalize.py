@@ -29,7 +29,7 @@ import numpy as np
 from mobilebert_tf.export.rewrite.network import Block, Dense, Network
 
 EXPONENTS = np.linspace(0.3, 1.0, 15)
-"""Those that are tried."""
+"""Exponents that are tried."""
 
 LEAST = 1e-3
 """Smallest size of a channel, as a share of the largest: what is silent on a few texts need not be on others."""
@@ -40,7 +40,7 @@ COMMUTING = "relu"
 
 @dataclasses.dataclass(frozen=True)
 class Peaks:
-    """What a product meets on text, per channel."""
+    """Values that a product meets on text, per channel."""
 
     reads: np.ndarray
     """Largest absolute value that it reads, [in]."""
@@ -52,7 +52,7 @@ class Peaks:
 
 @dataclasses.dataclass
 class _Scaling:
-    """What happens to one dense layer."""
+    """The units of one dense layer, and what is left to multiply."""
 
     reads: np.ndarray | float = 1.0
     """Unit [in] of its input."""
@@ -135,13 +135,13 @@ class _Units:
             self.outer = self._of_stream(readers)
 
     def inner(self, name: str, block: Block) -> np.ndarray | None:
-        """Of the stream inside a block; None: norms stand in it."""
+        """The unit of the stream inside a block; None: norms stand in it."""
         if self._one_stream or not self._folded:
             return self.outer
         return self._of_stream([_named(name, parts) for parts in inner_readers(block)])
 
     def of(self, *readers: str) -> np.ndarray:
-        """Of what these layers read, [C]; the largest value in it is then one."""
+        """The unit of what these layers read, [C]; the largest value in it is then one."""
         size = _floored(np.max([self._peaks[name].reads for name in readers], axis=0))
         power = np.max([self._peaks[name].power for name in readers], axis=0)
         kernels = np.concatenate([self._layers[name].kernel for name in readers], axis=1)
@@ -151,11 +151,11 @@ class _Units:
         return min(candidates, key=lambda unit: _noise(kernels * unit[:, None], power / unit**2))
 
     def of_result(self, name: str) -> np.ndarray:
-        """Of what a layer makes, [C]: rounding its weights, a scale for each output, is the same in every unit."""
+        """The unit of what a layer makes, [C]: rounding its weights, a scale for each output, is the same in every unit."""
         return _floored(self._peaks[name].makes)
 
     def of_attention(self, name: str, joined: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of queries, keys and values; with `joined` values get the size of the others, whose scale they share."""
+        """The units of queries, keys and values; with `joined` values get the size of the others, whose scale they share."""
         query, key, value = (self._peaks[f"{name}/{part}"].makes for part in ("query", "key", "value"))
         ratio = np.sqrt(_floored(query) / _floored(key))
         values = self.of(f"{name}/attention_output")

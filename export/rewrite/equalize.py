@@ -151,11 +151,11 @@ class _Units:
         return min(candidates, key=lambda unit: _noise(kernels * unit[:, None], power / unit**2))
 
     def of_result(self, name: str) -> np.ndarray:
-        """The unit of what a layer makes, [C]: rounding its weights, a scale for each output, is the same in every unit."""
+        """The unit of what a layer makes, [C]: weights, with a scale for each output, round alike in every unit."""
         return _floored(self._peaks[name].makes)
 
     def of_attention(self, name: str, joined: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The units of queries, keys and values; with `joined` values get the size of the others, whose scale they share."""
+        """The units of queries, keys and values, which with `joined` get the size of the others: they share a scale."""
         query, key, value = (self._peaks[f"{name}/{part}"].makes for part in ("query", "key", "value"))
         ratio = np.sqrt(_floored(query) / _floored(key))
         values = self.of(f"{name}/attention_output")

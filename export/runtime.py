@@ -154,7 +154,7 @@ def load_interpreter(path: str | os.PathLike[str], threads: int) -> Any:
 
 
 _REFUSALS = (ValueError, RuntimeError, IndexError, KeyError, TypeError, MemoryError)
-"""What LiteRT and its Python side raise where a file is not right, besides crashing."""
+"""Exceptions of LiteRT and its Python side for a file that is not right, where it does not crash."""
 
 
 def _reason(error: Exception) -> str:

@@ -35,7 +35,7 @@ class Source:
 
     @functools.cached_property
     def ranges(self) -> Ranges | None:
-        """Of the tensors, which have the same names in all files; None: there is no text, and none were trained."""
+        """Ranges of the tensors, named alike in all files; None: there is no text, and none were trained."""
         return self._measure(self.files[max(self.files)])
 
 
@@ -75,7 +75,7 @@ class Sources:
         self._made: dict[tuple[str, bool], Source] = {}
 
     def of(self, recipe: Recipe) -> Source:
-        """What this recipe is applied to.
+        """The source that this recipe is applied to.
 
         Raises:
           FailedError: the network cannot be converted.

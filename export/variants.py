@@ -128,7 +128,7 @@ class Made:
     keras: dict[str, Any] | None
     """The task's metrics of the Keras model."""
     largest_activation: float | None
-    """Of the first recipe's float file, on the calibration's examples."""
+    """Largest value in the first recipe's float file, on the calibration's examples."""
     brought: Sequence[Brought] = ()
     """By the rewrites, if that was asked for."""
     searched: Search | None = None

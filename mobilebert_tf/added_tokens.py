@@ -13,7 +13,7 @@ import tokenizers
 from mobilebert_tf.errors import UsageError
 
 OWN_FIELD = "added_tokens"
-"""Of this project's `tokenizer.json`, and of Hugging Face's."""
+"""Field of this project's `tokenizer.json`, and of Hugging Face's."""
 
 
 SPECIAL_IN_TEXT = "mobilebert_tf_special_in_text"

@@ -8,12 +8,13 @@ COMPAT := .venv-compat
 CODE := mobilebert_tf export benchmarks tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all compat mediapipe lint types clean-demo lock
+.PHONY: help demo test test-all test-slow compat mediapipe lint types clean-demo lock
 
 help: ## show this list
 	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (5 to 9 minutes)"
 	@echo "make test        the fast tests"
 	@echo "make test-all    all tests: the slow ones, the report in a browser, the wheel"
+	@echo "make test-slow   only those that make test leaves out"
 	@echo "make compat      the .tflite files on tflite-runtime 2.14: each right or refused (EXPORT=DIRECTORY of export)"
 	@echo "make mediapipe   whether MediaPipe gives the same scores as LiteRT for the demo's classifier (installs 1.6 GB)"
 	@echo "make lint        ruff"
@@ -29,11 +30,17 @@ demo: $(STAMP)
 clean-demo:
 	rm -rf demo demo-compat
 
+# A process a core, each with its own TensorFlow and files of tests; four would want 6 GB.
+WORKERS := -n auto --maxprocesses=4 --dist=loadfile
+
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q $(WORKERS)
 
 test-all: $(STAMP)
-	@$(BIN)/python -m pytest -q -m ""
+	@$(BIN)/python -m pytest -q $(WORKERS) -m ""
+
+test-slow: $(STAMP)
+	@$(BIN)/python -m pytest -q $(WORKERS) -m "slow or browser or wheel"
 
 # Without EXPORT: the demo's classifier by the recipes that an old runtime must take, and two that it must refuse.
 OLD := float32,float16,dynamic_int8_per_tensor,static_int8_per_tensor

@@ -85,6 +85,7 @@ setup(
             "build>=1.2",
             "mypy>=1.15",
             "pytest>=8.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.9",
             "setuptools>=80",
             "types-tqdm",

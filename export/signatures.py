@@ -92,7 +92,7 @@ def write_saved_model(
     network = rewrite(read_network(model), longest, rewrites, breaks, peaks)
     specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
 
-    @tf.function(input_signature=specs)
+    @tf.function(input_signature=specs, autograph=False)
     def function(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         layout = Images() if target == "gpu" else Rows()
         result = logits(network, input_ids, input_mask, segment_ids, layout, _FileProducts())

@@ -1,6 +1,8 @@
 """What every test may use."""
 
+import fcntl
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +31,31 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """A directory that is filled once a session, whichever of the workers of pytest-xdist needs it first.
+
+    Tests read what lies there; whoever changes it copies it before.
+    """
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        place, finished = common / "once" / name, common / "once" / f"{name}.finished"
+        place.parent.mkdir(exist_ok=True)
+        with open(common / "once" / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not finished.exists():
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                fill(place)
+                finished.touch()
+        return place
+
+    return filled
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data sets; tests that need it are skipped where it is absent."""
     folder = Path(os.environ.get("MOBILEBERT_TF_DATA", ROOT.parent / "shared" / "data"))
@@ -36,63 +65,68 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def classifier_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def classifier_directory(once: Once) -> Path:
     """A classifier with random weights and two labels, in the form that `finetune` leaves."""
-    import keras
-    import numpy as np
 
-    from mobilebert_tf.config import MobileBertConfig
-    from mobilebert_tf.model_directory import save_model_directory
-    from mobilebert_tf.models import ClassificationModel
-    from mobilebert_tf.tasks.classification import ClassificationTask
-    from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+    def fill(directory: Path) -> None:
+        import keras
+        import numpy as np
 
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    vocab = [*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters)]
-    vocab += [f"word{i}" for i in range(2000 - len(vocab))]
-    keras.utils.set_random_seed(1)
-    model = ClassificationModel(MobileBertConfig.preset("debug_student", vocab_size=len(vocab)), num_labels=2)
-    random = np.random.default_rng(1)
-    for weight in model.trainable_weights:
-        # At their initial size the weights hardly let a text through to the logits, and a
-        # norm at its initial value vanishes from the converted graph.
-        noise = random.normal(0.0, 0.15, weight.shape)
-        weight.assign(weight + noise if weight.path.endswith(("gamma", "beta", "bias")) else noise)
-    directory = tmp_path_factory.mktemp("classifier")
-    task = ClassificationTask(("bad", "good"), max_seq_length=48)
-    save_model_directory(directory, model, Tokenizer(tuple(vocab)), task)
-    return directory
+        from mobilebert_tf.config import MobileBertConfig
+        from mobilebert_tf.model_directory import save_model_directory
+        from mobilebert_tf.models import ClassificationModel
+        from mobilebert_tf.tasks.classification import ClassificationTask
+        from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        vocab = [*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters)]
+        vocab += [f"word{i}" for i in range(2000 - len(vocab))]
+        keras.utils.set_random_seed(1)
+        model = ClassificationModel(MobileBertConfig.preset("debug_student", vocab_size=len(vocab)), num_labels=2)
+        random = np.random.default_rng(1)
+        for weight in model.trainable_weights:
+            # At their initial size the weights hardly let a text through to the logits, and a
+            # norm at its initial value vanishes from the converted graph.
+            noise = random.normal(0.0, 0.15, weight.shape)
+            weight.assign(weight + noise if weight.path.endswith(("gamma", "beta", "bias")) else noise)
+        task = ClassificationTask(("bad", "good"), max_seq_length=48)
+        save_model_directory(directory, model, Tokenizer(tuple(vocab)), task)
+
+    return once("classifier", fill)
 
 
 @pytest.fixture(scope="session")
-def labelled_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labelled_table(once: Once) -> Path:
     """60 rows of letters, from 1 to 45 word pieces long, with labels at random."""
-    import random
 
-    draw = random.Random(0)
-    rows = [" ".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(1, 45))) for _ in range(60)]
-    path = tmp_path_factory.mktemp("table") / "dev.tsv"
-    path.write_text("text\tlabel\n" + "".join(f"{row}\t{draw.choice(['bad', 'good'])}\n" for row in rows))
-    return path
+    def fill(directory: Path) -> None:
+        import random
+
+        draw = random.Random(0)
+        rows = [" ".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(1, 45))) for _ in range(60)]
+        lines = "".join(f"{row}\t{draw.choice(['bad', 'good'])}\n" for row in rows)
+        (directory / "dev.tsv").write_text("text\tlabel\n" + lines)
+
+    return once("table", fill) / "dev.tsv"
 
 
 @pytest.fixture(scope="session")
-def export_directory(
-    classifier_directory: Path, labelled_table: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def export_directory(classifier_directory: Path, labelled_table: Path, once: Once) -> Path:
     """`classifier_directory` as float32.tflite and dynamic_int8.tflite with signatures for 16 and 48 tokens."""
-    from mobilebert_tf.commands.export import Export
 
-    directory = tmp_path_factory.mktemp("export") / "out"
-    Export(
-        model=str(classifier_directory),
-        output=str(directory),
-        evaluation=str(labelled_table),
-        sequence_lengths="48,16",
-        rounds=1,
-        runs=3,
-    ).run()
-    return directory
+    def fill(directory: Path) -> None:
+        from mobilebert_tf.commands.export import Export
+
+        Export(
+            model=str(classifier_directory),
+            output=str(directory / "out"),
+            evaluation=str(labelled_table),
+            sequence_lengths="48,16",
+            rounds=1,
+            runs=3,
+        ).run()
+
+    return once("export", fill) / "out"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def keras_logits(
     count = len(inputs["input_ids"])
     size = min(batch_size, count)
 
-    @tf.function
+    @tf.function(autograph=False)
     def logits(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return tf.cast(model(batch, training=False), tf.float32)
 

@@ -11,9 +11,12 @@ TRAINING = ["--batch_size=4", "--steps_per_call=2", "--checkpoint_every=2"]
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A directory with records, a pre-trained debug student and labelled tables."""
-    place = tmp_path_factory.mktemp("made")
+    return once("made", make)
+
+
+def make(place: Path) -> None:
     words = [
         f"{a}{b}" for a in "bdfgklmnprst" for b in ("an", "el", "ir", "om", "un", "ast", "ent", "ick", "old", "ump")
     ]
@@ -42,7 +45,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
     ):
         assert cli.run(command) == 0
-    return place
 
 
 Complain = Callable[..., str]

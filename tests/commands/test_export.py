@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -54,15 +55,16 @@ def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_
     assert sizes["dynamic_int8"] < sizes["float16"] < 0.75 * sizes["float32"]
 
 
-def test_finished_export_is_left_alone(export_directory: Path, classifier_directory, labelled_table, capsys):
-    before = {path: path.stat().st_mtime_ns for path in export_directory.iterdir()}
-    words = ["export", f"--model={classifier_directory}", f"--output={export_directory}"]
+def test_finished_export_is_left_alone(export_directory, classifier_directory, labelled_table, tmp_path, capsys):
+    directory = shutil.copytree(export_directory, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in directory.iterdir()}
+    words = ["export", f"--model={classifier_directory}", f"--output={directory}"]
     again = [f"--evaluation={labelled_table}", "--sequence_lengths=48,16", "--rounds=1", "--runs=3"]
     assert cli.run(words + again) == 0
     assert "finished already" in capsys.readouterr().out
     assert cli.run([*words, *again, "--recipes=float32"]) == 2
     assert "--recipes" in capsys.readouterr().err
-    assert {path: path.stat().st_mtime_ns for path in export_directory.iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in directory.iterdir()} == before
 
 
 def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monkeypatch, capsys):

@@ -13,8 +13,8 @@ WORDS = "the of a model layer tensor value shape returns input output with gradi
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory) -> Path:
-    return prepared(tmp_path_factory.mktemp("resume"))
+def place(once) -> Path:
+    return once("resume", prepared)
 
 
 def prepared(place: Path) -> Path:

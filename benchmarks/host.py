@@ -1,10 +1,11 @@
-"""Latency of `.tflite` files on this machine: a fresh process per file and round, files in turn."""
+"""Latency of `.tflite` files on this machine: a fresh process per file and round, files in random order."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
+import random
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -36,10 +37,7 @@ class Settings:
 def measure(
     files: Sequence[str | os.PathLike[str]], settings: Settings, texts: Texts | None = None, show_progress: bool = True
 ) -> list[Subject]:
-    """Latency in milliseconds of one inference, batch 1, of each file.
-
-    Every round runs each file once, in a process of its own: a neighbour that takes
-    the processor for a while, or a clock that sinks, is so spread over all files.
+    """Latency in milliseconds of one inference, batch 1, of each file, in rounds as `measure_lengths` has them.
 
     With `texts`, a round's only sample is the mean over them: each takes the median of the
     shortest signature that it fits in.
@@ -49,32 +47,51 @@ def measure(
       FailedError: a process died.
     """
     paths = [Path(file) for file in files]
-    for path in paths:
-        check_is_tflite(path)
     shares = {path: texts.shares(signatures_of(path)) for path in paths} if texts else {}
-    turns = [
-        (path, length)
-        for _ in range(settings.rounds)
-        for path in paths
-        for length in shares.get(path, [settings.sequence_length])
-    ]
-    seen: dict[Path, list[dict[str, Any]]] = {path: [] for path in paths}
-    for path, length in track(turns, "measuring", "processes", len(turns)) if show_progress else turns:
-        seen[path].append(_run_process(path, dataclasses.replace(settings, sequence_length=length)))
+    lengths = {path: list(shares.get(path, [settings.sequence_length])) for path in paths}
+    measured = measure_lengths(lengths, settings, show_progress)
     names = _names(paths)
     subjects = []
     for path in paths:
-        details = {"sha256": provenance.sha256(path), "bytes": path.stat().st_size}
-        lengths = [one.pop("sequence_length") for one in seen[path]]
+        details: dict[str, Any] = {"sha256": provenance.sha256(path), "bytes": path.stat().st_size}
+        rounds = [seen[0] for seen in measured[path]]
         if path in shares:
             details |= {"shares_of_lengths": shares[path]}
-            each = len(shares[path])
-            rounds = [_mean(seen[path][i : i + each], shares[path]) for i in range(0, len(lengths), each)]
+            rounds = [_mean(seen, shares[path]) for seen in measured[path]]
         else:
-            details |= {"sequence_length": lengths[0]}
-            rounds = seen[path]
+            details |= {"sequence_length": rounds[0]["sequence_length"]}
+        for seen in rounds:
+            seen.pop("sequence_length", None)
         subjects.append(Subject(name=names[path], details=details, rounds=rounds))
     return subjects
+
+
+def measure_lengths(
+    lengths: Mapping[Path, Sequence[int | None]], settings: Settings, show_progress: bool = True
+) -> dict[Path, list[list[dict[str, Any]]]]:
+    """What `one_file.measure` finds of each of the lengths T of a file, in each round.
+
+    Every round runs each file once, in a process of its own, in an order of its own: a neighbour that takes
+    the processor for a while, a clock that sinks, or work that comes back at regular times is so spread over all files.
+
+    Raises:
+      UsageError: a file is missing, is none, or has other inputs than ids, mask and segments.
+      FailedError: a process died.
+    """
+    for path in lengths:
+        check_is_tflite(path)
+    orders = random.Random(0)
+    turns = [path for _ in range(settings.rounds) for path in orders.sample(list(lengths), len(lengths))]
+    seen: dict[Path, list[list[dict[str, Any]]]] = {path: [] for path in lengths}
+    for path in track(turns, "measuring", "processes", len(turns)) if show_progress else turns:
+        seen[path].append(_ask(path, order(path, settings, lengths[path])))
+    return seen
+
+
+def order(path: Path, settings: Settings, lengths: Sequence[int | None]) -> dict[str, Any]:
+    """What `one_file` is told to measure."""
+    own = {name: getattr(settings, name) for name in ("threads", "runs", "warm_up")}
+    return {"path": str(path), **own, "sequence_lengths": list(lengths)}
 
 
 def signatures_of(path: Path) -> dict[int, str | None]:
@@ -88,13 +105,13 @@ def signatures_of(path: Path) -> dict[int, str | None]:
     return {int(length): name for length, name in _ask(path, {"path": str(path)})["signatures"]}
 
 
-def _mean(processes: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> dict[str, Any]:
+def _mean(measured: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> dict[str, Any]:
     """One round over all lengths: the mean over texts, of the rest the worst."""
-    medians = [statistics.median(one["samples"]) for one in processes]
+    medians = [statistics.median(one["samples"]) for one in measured]
     return {
         "samples": [round(sum(share * ms for share, ms in zip(shares.values(), medians, strict=True)), 4)],
         "median_ms_of_lengths": dict(zip(shares, medians, strict=True)),
-        **{key: max(one[key] for one in processes) for key in processes[0] if key != "samples"},
+        **{key: max(one[key] for one in measured) for key in measured[0] if key != "samples"},
     }
 
 
@@ -104,12 +121,7 @@ def _names(paths: Sequence[Path]) -> dict[Path, str]:
     return {path: path.name if plain.count(path.name) == 1 else f"{path.parent.name}/{path.name}" for path in paths}
 
 
-def _run_process(path: Path, settings: Settings) -> dict[str, Any]:
-    order = {"path": str(path), **{k: v for k, v in dataclasses.asdict(settings).items() if k != "rounds"}}
-    return _ask(path, order)
-
-
-def _ask(path: Path, order: Mapping[str, Any]) -> dict[str, Any]:
+def _ask(path: Path, order: Mapping[str, Any]) -> Any:
     done = child_process.run([sys.executable, "-m", "mobilebert_tf.benchmarks.one_file", json.dumps(order)])
     if done.returncode == 2:
         raise UsageError(done.stdout.strip())

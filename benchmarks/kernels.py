@@ -6,7 +6,6 @@ int8, one in float, a sum, a conversion between the two.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import shutil
@@ -55,7 +54,7 @@ def measure(files: Sequence[Path], settings: host.Settings) -> list[Subject]:
         check_is_tflite(file)
     subjects = []
     for file in track(files, "sampling", "files", len(files)):
-        order = {k: v for k, v in dataclasses.asdict(settings).items() if k != "rounds"} | {"path": str(file)}
+        order = host.order(file, settings, [settings.sequence_length])
         with tempfile.TemporaryDirectory() as directory:
             data = f"{directory}/perf.data"
             sampled = [sys.executable, "-m", "mobilebert_tf.benchmarks.one_file", json.dumps(order)]
@@ -64,7 +63,7 @@ def measure(files: Sequence[Path], settings: host.Settings) -> list[Subject]:
                 "perf", "report", "-i", data, "--stdio", "--percentage", "relative", "--dsos", RUNTIME,
                 "--sort", "symbol", "-F", "overhead,symbol",
             )  # fmt: skip
-        seen = json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
+        (seen,) = json.loads(next(line for line in printed.splitlines() if line.startswith("[{")))
         details = {
             "sha256": provenance.sha256(file),
             "bytes": file.stat().st_size,

@@ -1,4 +1,4 @@
-"""Time one `.tflite` file in this process: `python -m mobilebert_tf.benchmarks.one_file SETTINGS_JSON`.
+"""Time one `.tflite` file in this process, at some of its lengths: `python -m mobilebert_tf.benchmarks.one_file JSON`.
 
 With a path alone in place of settings it says what signatures the file has.
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,18 @@ REAL_SHARE = 0.75
 """Share of the sequence that holds tokens; the rest is padding, as in an app."""
 
 
-def measure(path: str, threads: int, runs: int, warm_up: int, sequence_length: int | None) -> dict[str, Any]:
-    """`samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `foreign_cores`, `sequence_length`."""
+def measure(
+    path: str, threads: int, runs: int, warm_up: int, sequence_lengths: Sequence[int | None]
+) -> list[dict[str, Any]]:
+    """Of each T, None for the longest: `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `foreign_cores`,
+    `sequence_length`."""
     start = time.perf_counter()
     interpreter = load_interpreter(path, threads)
-    loaded = time.perf_counter()
+    load_ms = round((time.perf_counter() - start) * 1e3, 2)
+    return [{"load_ms": load_ms, **_measure(path, interpreter, runs, warm_up, one)} for one in sequence_lengths]
+
+
+def _measure(path: str, interpreter: Any, runs: int, warm_up: int, sequence_length: int | None) -> dict[str, Any]:
     run, length = _inference(path, interpreter, sequence_length)
     first = time.perf_counter()
     run()
@@ -46,7 +53,6 @@ def measure(path: str, threads: int, runs: int, warm_up: int, sequence_length: i
     foreign_busy = (busy_seconds() - foreign) - (time.process_time() - own)
     return {
         "samples": samples,
-        "load_ms": round((loaded - start) * 1e3, 2),
         "first_ms": round((first_end - first) * 1e3, 2),
         "peak_memory_mib": peak_memory(),
         # Cores that other processes kept busy meanwhile: above 0.1 or so the samples are doubtful.
@@ -134,6 +140,7 @@ def _inputs(length: int) -> dict[str, np.ndarray]:
 if __name__ == "__main__":
     try:
         order = json.loads(sys.argv[1])
+        answer: Any
         if "runs" in order:
             answer = measure(**order)
         else:

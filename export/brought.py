@@ -33,7 +33,7 @@ class Brought:
 def compare_rewrites(
     model: ClassificationModel, length: int, rewrites: Sequence[str], settings: host.Settings
 ) -> list[Brought]:
-    """A row for each of `rewrites`, in one signature of `length` word pieces; the files are timed in turn.
+    """A row for each of `rewrites`, in one signature of `length` word pieces; the files are timed in the same rounds.
 
     Raises:
       FailedError: a network cannot be converted, or a measuring process died.

@@ -5,13 +5,28 @@ from __future__ import annotations
 import dataclasses
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from mobilebert_tf import atomic
-from mobilebert_tf.benchmarks import host, instructions
-from mobilebert_tf.benchmarks.stats import summarize
+from mobilebert_tf.benchmarks import host, instructions, stats
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Of one inference of each file, by name."""
+
+    values: Mapping[str, float]
+    rounds: Mapping[str, stats.Rounds] = dataclasses.field(default_factory=dict)
+    """Samples of the same rounds, by name; empty: the values are exact."""
+
+    def cheapest(self, names: Collection[str]) -> list[str]:
+        """Those of `names` that none of the others is cheaper than: several where times do not tell them apart."""
+        if self.rounds:
+            return stats.fastest({name: self.rounds[name] for name in names})
+        least = min(self.values[name] for name in names)
+        return [name for name in names if self.values[name] == least]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,23 +36,27 @@ class Instructions:
     counter: str
     unit = "million instructions"
 
-    def __call__(self, contents: Mapping[str, bytes]) -> dict[str, float]:
+    def __call__(self, contents: Mapping[str, bytes]) -> Costs:
         with _files(contents) as files:
             found = instructions.measure(list(files.values()), self.counter)
-        return {name: one.samples[0][0] for name, one in zip(files, found, strict=True)}
+        return Costs(values={name: one.samples[0][0] for name, one in zip(files, found, strict=True)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Milliseconds:
-    """Median latency on this machine, the files in turn."""
+    """Latency on this machine: of the first file its median, of the others that times their ratio to it by round."""
 
     settings: host.Settings
     unit = "ms"
 
-    def __call__(self, contents: Mapping[str, bytes]) -> dict[str, float]:
+    def __call__(self, contents: Mapping[str, bytes]) -> Costs:
         with _files(contents) as files:
             found = host.measure(list(files.values()), self.settings)
-        return {name: summarize(one.samples).median for name, one in zip(files, found, strict=True)}
+        first = stats.summarize(found[0].samples).median
+        return Costs(
+            values={name: first * one.ratio_to(found[0]).median for name, one in zip(files, found, strict=True)},
+            rounds={name: one.samples for name, one in zip(files, found, strict=True)},
+        )
 
 
 @contextmanager

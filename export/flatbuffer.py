@@ -267,9 +267,11 @@ def weight_bytes(content: bytes) -> int:
     return sum(sizes.values())
 
 
-def kinds(model: Any) -> list[str]:
-    """Name of every operator of the only graph of `model`, in their order."""
-    (graph,), spelled = model.subgraphs, names(model)
+def kinds(model: Any, graph: Any = None) -> list[str]:
+    """Name of every operator of a graph of `model`, in their order; of the only one if none is given."""
+    if graph is None:
+        (graph,) = model.subgraphs
+    spelled = names(model)
     return [spelled[_code(model, operator)] for operator in graph.operators]
 
 

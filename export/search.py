@@ -22,11 +22,14 @@ from typing import Protocol
 import numpy as np
 
 from mobilebert_tf import atomic
+from mobilebert_tf.benchmarks.products import vector_instructions
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.build import build
+from mobilebert_tf.export.cost import Costs
 from mobilebert_tf.export.examples import of_all_lengths
+from mobilebert_tf.export.multiply_adds import multiply_adds
 from mobilebert_tf.export.ranges import Ranges
 from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, SEARCHED, Recipe, Rule
 from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier
@@ -56,7 +59,7 @@ class Cost(Protocol):
     @property
     def unit(self) -> str: ...
 
-    def __call__(self, contents: Mapping[str, bytes]) -> Mapping[str, float]:
+    def __call__(self, contents: Mapping[str, bytes]) -> Costs:
         """Of one inference of the longest length of each file, by name, from the contents by name."""
         ...
 
@@ -117,7 +120,8 @@ class Search:
     candidates: Sequence[Candidate]
     """In the order of their cost."""
     chosen: str
-    """Name of the cheapest candidate within the loss."""
+    """Name of the cheapest candidate within the loss; of several that measurements do not tell apart, that of least
+    operations and bytes."""
     recipe: Recipe
     searched_examples: int
     scored: Difference
@@ -180,12 +184,12 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
             low, high = (low, middle) if is_within(middle) else (middle, high)
     names = {key: key if isinstance(key, str) else f"{key} of {len(steps)} steps" for key in contents}
     # All in one call, so that times are taken in turn.
-    found_costs = cost({names[key]: content for key, content in contents.items()})
+    costs = cost({names[key]: content for key, content in contents.items()})
     candidates = {
         key: Candidate(
             name=names[key],
             steps=None if isinstance(key, str) else key,
-            cost=found_costs[names[key]],
+            cost=costs.values[names[key]],
             bytes=len(contents[key]),
             difference=differences[key],
             within=is_within(key),
@@ -196,7 +200,13 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
     within = {key: one for key, one in candidates.items() if one.within}
     if not within:
         raise FailedError(f"--max_drop: not even float32 loses as little as {100 * max_drop:g} points against Keras")
-    chosen = min(within, key=lambda key: within[key].cost)
+    cheapest = costs.cheapest([one.name for one in within.values()])
+
+    def work(key: int | str) -> tuple[float, int]:
+        """What decides where the costs do not: operations and bytes."""
+        return vector_instructions(multiply_adds(contents[key]), recipe_of(key).half), len(contents[key])
+
+    chosen = min((key for key in within if within[key].name in cheapest), key=work)
     found = recipe_of(chosen)
     recipe = dataclasses.replace(
         found,
@@ -328,7 +338,7 @@ def _costs(
             if level != "float16":
                 changed = {part.name: level for part in parts if part.group == group}
                 contents[f"{group}: {level}"] = build(longest, mixture(parts, everything | changed), ranges)
-    found = cost(contents)
+    found = cost(contents).values
     products = collections.Counter[str]()
     for part in parts:
         products[part.group] += part.products

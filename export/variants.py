@@ -23,6 +23,7 @@ from mobilebert_tf.export.cost import Instructions, Milliseconds
 from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.explain import Explanation, explain
 from mobilebert_tf.export.mediapipe.metadata import add_metadata
+from mobilebert_tf.export.multiply_adds import multiply_adds
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.publish import REJECTED
 from mobilebert_tf.export.quantize import check_rules
@@ -75,8 +76,10 @@ class Variant:
     """The first TensorFlow Lite that has all operators in these versions."""
     gpu: dict[str, Any] | None = None
     """What a GPU delegate takes of the longest signature, by its rules."""
+    multiply_adds: dict[str, int] | None = None
+    """Of the longest signature, as `multiply_adds` counts them."""
     latency_ms: dict[int, dict[str, Any]] | None = None
-    """By length T."""
+    """By length T: the summary over all runs, and the median of each round."""
     passed: bool = False
     reason: str | None = None
 
@@ -295,6 +298,7 @@ def _verified(
         parity_of_lengths={length: dataclasses.asdict(one) for length, one in by_length.items()},
         changes=dataclasses.asdict(changes),
         ops=operators.counts,
+        multiply_adds=multiply_adds(content),
         op_versions=operators.versions,
         oldest_runtime=operators.oldest_runtime,
         gpu=dataclasses.asdict(residency),
@@ -304,13 +308,29 @@ def _verified(
 
 
 def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path) -> list[Variant]:
-    """The rows with the latency of their files at every length that they have, measured in turn."""
-    found: dict[str, dict[int, dict[str, Any]]] = {row.name: {} for row in rows if row.file}
-    for length in lengths:
-        files = {row.name: directory / row.file for row in rows if row.file and length in (row.bytes_of_lengths or ())}
-        if not files:
-            continue
-        subjects = host.measure(list(files.values()), dataclasses.replace(settings, sequence_length=length))
-        for name, subject in zip(files, subjects, strict=True):
-            found[name][length] = {**dataclasses.asdict(summarize(subject.samples)), "threads": settings.threads}
-    return [dataclasses.replace(row, latency_ms=found.get(row.name)) for row in rows]
+    """The rows with the latency of their files at every length that they have, all in the same rounds."""
+    files = {row.name: directory / row.file for row in rows if row.file}
+    lengths_of = {
+        files[row.name]: [n for n in lengths if n in (row.bytes_of_lengths or ())] for row in rows if row.file
+    }
+    measured = host.measure_lengths(lengths_of, settings)
+    timed = []
+    for row in rows:
+        path = files.get(row.name)
+        if path:
+            by_length = zip(lengths_of[path], zip(*measured[path], strict=True), strict=True)
+            latency = {length: _latency(rounds, settings) for length, rounds in by_length}
+            row = dataclasses.replace(row, latency_ms=latency)
+        timed.append(row)
+    return timed
+
+
+def _latency(rounds: Sequence[Mapping[str, Any]], settings: host.Settings) -> dict[str, Any]:
+    """What the report has of the rounds of a file at one length."""
+    samples = [seen["samples"] for seen in rounds]
+    return {
+        **dataclasses.asdict(summarize(samples)),
+        "threads": settings.threads,
+        "rounds": [float(np.median(one)) for one in samples],
+        "foreign_cores": max(seen["foreign_cores"] for seen in rounds),
+    }

@@ -79,6 +79,8 @@ def _variant(row: Mapping[str, Any], where: str) -> Variant:
         oldest_runtime=str(row.get("oldest_runtime") or ""),
         gpu=row.get("gpu") or {},
         latency_ms=_by_length(row.get("latency_ms")),
+        latency_rounds=_rounds(row.get("latency_ms") or {}),
+        multiply_adds=row.get("multiply_adds") or {},
         passed=bool(row.get("passed")),
         reason=str(row.get("reason") or ""),
     )
@@ -86,3 +88,8 @@ def _variant(row: Mapping[str, Any], where: str) -> Variant:
 
 def _by_length(found: Mapping[str, Mapping[str, Any]] | None) -> dict[int, dict[str, float]]:
     return {int(length): numbers(values) for length, values in (found or {}).items()}
+
+
+def _rounds(latency: Mapping[str, Mapping[str, Any]]) -> dict[int, tuple[float, ...]]:
+    rounds = {int(length): tuple(map(float, values.get("rounds") or ())) for length, values in latency.items()}
+    return {length: times for length, times in rounds.items() if times and all(time > 0 for time in times)}

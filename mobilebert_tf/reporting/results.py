@@ -156,7 +156,11 @@ class Variant:
     gpu: Mapping[str, Any]
     """Of one signature what a GPU delegate takes by its rules: taken, operators, partitions, refused, batches."""
     latency_ms: Mapping[int, Mapping[str, float]]
-    """median, p90, min, runs, threads by length T."""
+    """median, p90, min, runs, threads, foreign_cores by length T."""
+    latency_rounds: Mapping[int, tuple[float, ...]]
+    """Median of each round in milliseconds, by length T; all files of an export were timed in the same rounds."""
+    multiply_adds: Mapping[str, int]
+    """Of the products of the longest signature: those of float numbers and those of integers."""
     passed: bool
     reason: str
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from mobilebert_tf.benchmarks.products import INTEGER
+from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS, Ratio
 from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points
 from mobilebert_tf.reporting.results import Exported, Variant
+from mobilebert_tf.reporting.speed import Fastest, compare, distance, error, fastest
 
 ARM = ("aarch64", "arm64")
 
@@ -32,8 +35,8 @@ def general(export: Exported) -> Variant | None:
     One for a single use, such as MediaPipe's, only where there is no other. None: none passed.
     """
     lengths, pool = export.timed_lengths, export.general or export.passed
-    fast = _fastest(pool, lengths[-1])[0] if lengths else None
-    return fast or _smallest(pool)
+    fast = fastest(pool, lengths[-1]) if lengths else None
+    return fast.variant if fast else _smallest(pool)
 
 
 def choices(export: Exported) -> tuple[Choice, ...]:
@@ -82,9 +85,9 @@ def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
         why = variant.reason or "the report gives no reason"
         better = []
         length = export.timed_lengths[-1] if export.timed_lengths else 0
-        mine, best = variant.median(length), pick.median(length) if pick else None
-        if mine is not None and best is not None and mine < best:
-            better.append(f"faster ({milliseconds(mine)} for {length} word pieces)")
+        beside = compare(variant, pick, length) if pick else None
+        if beside and beside.is_faster:
+            better.append(f"faster ({milliseconds(variant.median(length))} for {length} word pieces)")
         if variant.bytes is not None and smallest and smallest.bytes is not None and variant.bytes < smallest.bytes:
             better.append(f"smaller ({megabytes(variant.bytes)})")
         # What gives no numbers is no bargain.
@@ -133,29 +136,68 @@ def cautions(export: Exported) -> tuple[str, ...]:
 
 def _speed(export: Exported) -> list[Choice]:
     """One choice where the same file is fastest at all lengths, else one for each that is fastest somewhere."""
-    winners: dict[str, tuple[Variant, list[int], dict[str, list[int]]]] = {}
+    winners: dict[str, list[Fastest]] = {}
     for length in export.timed_lengths:
-        variant, alike = _fastest(export.general, length)
-        if variant:
-            _, lengths, others = winners.setdefault(variant.name, (variant, [], {}))
-            lengths.append(length)
-            for one in alike:
-                others.setdefault(one.file, []).append(length)
-    found = []
-    for variant, lengths, others in winners.values():
+        if found := fastest(export.general, length):
+            winners.setdefault(found.variant.name, []).append(found)
+    choices = []
+    for found in winners.values():
+        variant, lengths = found[0].variant, [one.length for one in found]
         why = f"{_names([f'{milliseconds(variant.median(n))} for {n}' for n in lengths])} word pieces"
-        if others:
-            same = _names([file + ("" if at == lengths else f" (at {_lengths(at)})") for file, at in others.items()])
-            why += (
-                f"; of the {len(export.general)} files that passed none is faster by more than the spread of its "
-                f"times. {same} {'is' if len(others) == 1 else 'are'} as fast within it, but farther from Keras."
-            )
+        if any(one.alike for one in found):
+            why += f". {_undecided(found)}"
+        elif following := found[-1].next:
+            why += f", the least of the {len(export.general)} files that passed. {_ahead(found[-1], following)}"
         else:
-            why += f", the least of the {len(export.general)} files that passed."
+            why += "; no other file was timed."
         where = "" if len(winners) == 1 else f" at {_lengths(lengths)} word pieces"
         facts = _facts(variant, time=False)
-        found.append(Choice(case=f"For speed{where}", variant=variant, why=why, facts=facts))
-    return found
+        choices.append(Choice(case=f"For speed{where}", variant=variant, why=why, facts=facts))
+    return choices
+
+
+def _ahead(found: Fastest, following: Variant) -> str:
+    """How far the fastest is ahead of the next one."""
+    times = compare(following, found.variant, found.length)
+    assert times, "it is the fastest by their rounds"
+    return f"The next, {following.file}, takes {_times(times)} as long for {found.length}."
+
+
+def _undecided(found: Sequence[Fastest]) -> str:
+    """What decided where times did not: operations and bytes."""
+    others: dict[str, tuple[Variant, list[int]]] = {}
+    for one in found:
+        for variant in one.alike:
+            others.setdefault(variant.file, (variant, []))[1].append(one.length)
+    last, lengths = found[-1], [one.length for one in found]
+    names = _names([file + ("" if at == lengths else f" (at {_lengths(at)})") for file, (_, at) in others.items()])
+    if any(one.few_rounds for one in found):
+        known = f"Times of fewer than {LEAST_ROUNDS} rounds (--rounds) do not tell it from {names}"
+    else:
+        known = f"Its times do not tell it from {names}"
+        if last.alike and (times := compare(last.alike[0], last.variant, last.length)):
+            known += f": {last.alike[0].file} takes {_times(times)} as long for {last.length}"
+    rest = "; ".join(f"{file} has {_work(variant)}" for file, (variant, _) in others.items())
+    return f"{known}. So operations and bytes decide: it has {_work(last.variant)}; {rest}."
+
+
+def _times(times: Ratio) -> str:
+    """A ratio of two files' latencies with its interval."""
+    text = f"{times.median:.2f} times"
+    if times.low is None or times.high is None:
+        return text
+    return f"{text} (95\u00a0% interval {times.low:.2f} to {times.high:.2f}, round by round)"
+
+
+def _work(variant: Variant) -> str:
+    """Products and bytes of a file."""
+    size, products = megabytes(variant.bytes), sum(variant.multiply_adds.values())
+    if not products:
+        return size
+    floats = "float16 on ARM" if variant.half else "float32"
+    share = variant.multiply_adds.get(INTEGER, 0) / products
+    kinds = f"all products in {floats}" if not share else f"{percent(share)} of its products in integers"
+    return f"{size} and {kinds}"
 
 
 def _size(passed: Sequence[Variant]) -> Choice | None:
@@ -172,7 +214,7 @@ def _accuracy(passed: Sequence[Variant]) -> Choice | None:
     if not known:
         return None
     # Of equals the one that computes everywhere as it did here.
-    variant = min(known, key=lambda v: (-v.parity["decision_agreement"], v.half, _error(v), v.bytes or 0))
+    variant = min(known, key=lambda v: (-v.parity["decision_agreement"], v.half, error(v), v.bytes or 0))
     agreement = variant.parity["decision_agreement"]
     alike = [v for v in known if v is not variant and v.parity["decision_agreement"] == agreement]
     why = f"It decides as Keras in {percent(agreement)} of the compared examples, the most of the files that passed."
@@ -193,43 +235,19 @@ def _old_runtimes(export: Exported) -> list[Choice]:
     while current and current.oldest_runtime:
         limit = current.oldest_runtime
         pool = [v for v in pool if v.oldest_runtime and _version(v.oldest_runtime) < _version(limit)]
-        fast = _fastest(pool, lengths[-1])[0] if lengths else None
-        current = fast or _smallest(pool)
+        fast = fastest(pool, lengths[-1]) if lengths else None
+        current = fast.variant if fast else _smallest(pool)
         if current:
-            kind = "fastest" if fast else "smallest"
+            kind = "smallest" if not fast else "fastest" if not fast.alike else "least in operations and bytes"
             why = f"The {kind} of the files that passed and do without {limit}."
             case = f"For TensorFlow Lite before {limit}"
             found.append(Choice(case=case, variant=current, why=why, facts=_facts(current)))
     return found
 
 
-def _fastest(variants: Sequence[Variant], length: int) -> tuple[Variant | None, list[Variant]]:
-    """The fastest at a length, and those that cannot be told from it; of these the closest to Keras is chosen.
-
-    Two files are as fast as each other when the median of one lies below the 90th percentile of the other.
-    """
-    timed = [v for v in variants if v.median(length) is not None]
-    if not timed:
-        return None, []
-    first = min(timed, key=lambda v: v.median(length) or 0.0)
-    within = first.latency_ms[length].get("p90", first.median(length))
-    alike = [v for v in timed if (v.median(length) or 0.0) <= (within or 0.0)]
-    alike.sort(key=lambda v: (*_distance(v), v.bytes or 0))
-    return alike[0], alike[1:]
-
-
 def _smallest(variants: Sequence[Variant]) -> Variant | None:
     sized = [v for v in variants if v.bytes is not None]
-    return min(sized, key=lambda v: (v.bytes or 0, *_distance(v)), default=None)
-
-
-def _distance(variant: Variant) -> tuple[float, float]:
-    """From Keras: by decisions, then by logits."""
-    return -variant.parity.get("decision_agreement", 0.0), _error(variant)
-
-
-def _error(variant: Variant) -> float:
-    return variant.parity.get("max_relative_error", float("inf"))
+    return min(sized, key=lambda v: (v.bytes or 0, *distance(v)), default=None)
 
 
 def _version(runtime: str) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
 """Figures from samples, by hand."""
 
 import pytest
+from scipy.stats import binom
 
-from mobilebert_tf.benchmarks.stats import Ratio, Summary, ratio, summarize
+from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS, Ratio, Summary, fastest, ratio, summarize
 
 
 def test_summary_is_over_the_samples_of_all_rounds():
@@ -13,9 +14,30 @@ def test_summary_is_over_the_samples_of_all_rounds():
 def test_ratio_compares_within_a_round():
     # The machine is ten times slower in the second round, for both.
     compared = ratio([[2, 2, 100], [30, 30, 30], [3, 3, 3]], [[4, 4, 4], [40, 40, 1], [4, 4, 4]])
-    assert compared == Ratio(median=0.75, min=0.5, max=0.75)
+    assert compared == Ratio(median=0.75, min=0.5, max=0.75, low=None, high=None)
 
 
 def test_rounds_must_match():
     with pytest.raises(ValueError):
         ratio([[1.0]], [[1.0], [1.0]])
+
+
+@pytest.mark.parametrize("count", [5, 6, 7, 9, 20, 21, 40])
+def test_interval_is_the_narrowest_of_95_percent(count: int):
+    """A value is below the median as often as above: the ends by the binomial distribution, from SciPy."""
+    compared = ratio([[1.0 + i] for i in range(count)], [[1.0]] * count)
+    if count < LEAST_ROUNDS:
+        assert compared.low is None and compared.high is None and binom.cdf(0, count, 0.5) > 0.025
+        return
+    outside = int(compared.low) - 1
+    assert compared.high == count - outside
+    assert binom.cdf(outside, count, 0.5) <= 0.025 < binom.cdf(outside + 1, count, 0.5)
+
+
+def test_fastest_are_those_that_nothing_beats():
+    quiet = [[1.0]] * 9
+    noisy = [[t] for t in (0.7, 1.4, 0.8, 1.3, 1.0, 0.9, 1.2, 0.6, 1.1)]
+    slow = [[1.5]] * 9
+    assert fastest({"slow": slow, "noisy": noisy, "quiet": quiet}) == ["noisy", "quiet"]
+    assert fastest({"slow": slow, "quiet": quiet}) == ["quiet"]
+    assert fastest({"slow": slow[:5], "quiet": quiet[:5]}) == ["slow", "quiet"], "too few rounds to tell"

@@ -9,6 +9,7 @@ import pytest
 
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import build, flatbuffer, ranges, search
+from mobilebert_tf.export.cost import Costs
 from mobilebert_tf.export.recipes import RECIPES
 from mobilebert_tf.export.runtime import TfliteClassifier
 
@@ -52,7 +53,7 @@ class Bytes:
     unit = "bytes"
 
     def __call__(self, contents):
-        return {name: float(len(content)) for name, content in contents.items()}
+        return Costs(values={name: float(len(content)) for name, content in contents.items()})
 
 
 def test_nothing_is_cheaper_and_better_than_what_lies_on_the_path():

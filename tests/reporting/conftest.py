@@ -1,7 +1,7 @@
 """Directories as the commands leave them, with figures that a page can be checked against."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -230,9 +230,16 @@ def variant(
     times: dict[int, float] | None = None,
     runtime: str | None = "2.18",
     half: bool = False,
+    integers: float = 0.0,
+    rounds: Sequence[float] = (1.0,) * 9,
     reason: str | None = None,
 ) -> dict[str, Any]:
-    """One row of `report.json`; without `times` it was not timed, without accuracy not scored."""
+    """One row of `report.json`; without `times` it was not timed, without accuracy not scored.
+
+    Args:
+      integers: share of the products.
+      rounds: what each round's time is to `times`.
+    """
     parity = {
         "max_relative_error": error,
         "mean_relative_error": error / 5,
@@ -242,9 +249,12 @@ def variant(
         "examples": 256,
     }
     timed = {
-        length: {"median": time, "p90": 1.1 * time, "min": 0.9 * time, "runs": 200, "threads": 1}
+        length: {
+            "median": time, "p90": 1.1 * time, "min": 0.9 * time, "runs": 90, "threads": 1, "foreign_cores": 0.0,
+            "rounds": [time * share for share in rounds],
+        }
         for length, time in (times or {}).items()
-    }
+    }  # fmt: skip
     scored = accuracy is not None
     return {
         "name": name,
@@ -265,6 +275,7 @@ def variant(
         "ops": {"FULLY_CONNECTED": 50, "ADD": 7},
         "op_versions": {"FULLY_CONNECTED": 12, "ADD": 1},
         "oldest_runtime": runtime,
+        "multiply_adds": {"float": round(2e7 * (1 - integers)), "integer": round(2e7 * integers)},
         "latency_ms": timed or None,
         "passed": reason is None,
         "reason": reason,

@@ -1,0 +1,148 @@
+"""The fastest file on a machine that does other work: its neighbour comes and goes, and the truth is known."""
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.benchmarks import stats
+from mobilebert_tf.reporting import read_export, shipping, speed
+from mobilebert_tf.reporting.results import Exported
+
+Make = Callable[..., dict[str, Any]]
+
+TRUE = {"float32": 0.53, "float16": 0.53, "dynamic_int8": 0.31, "static_int8": 0.29}
+"""Milliseconds, as the demo's files take on a quiet machine."""
+
+SIZES = {"float32": 3_777_472, "float16": 1_921_952, "dynamic_int8": 1_103_720, "static_int8": 1_132_040}
+
+
+class Neighbour:
+    """A program that takes the processor in bursts, which are about as long as a file is timed."""
+
+    def __init__(self, seed: int, share: float, slowdown: float):
+        self.random, self.slowdown, self.share = random.Random(seed), slowdown, share
+        self.busy, self.left = self.random.random() < share, self.random.expovariate(1)
+
+    def rounds(self, true: Mapping[str, float], rounds: int, runs: int) -> dict[str, list[list[float]]]:
+        """Samples as `benchmarks.host.measure` takes them: each round all files, each file all of its runs."""
+        samples: dict[str, list[list[float]]] = {name: [] for name in true}
+        for _ in range(rounds):
+            for name in self.random.sample(list(true), len(true)):
+                samples[name].append([self._run(true[name], 1 / runs) for _ in range(runs)])
+        return samples
+
+    def _run(self, milliseconds: float, takes: float) -> float:
+        """One run, after which so much time has passed; a file is timed for 1."""
+        self.left -= takes
+        if self.left < 0:
+            # Bursts are as long as their share of 3 asks for.
+            self.busy = not self.busy and self.share > 0
+            self.left = 3 * (self.share if self.busy else 1 - self.share) * self.random.expovariate(1)
+        return milliseconds * self.random.gauss(1, 0.02) * (self.slowdown if self.busy else 1)
+
+
+def exported(variant: Make, export_of: Make, true: Mapping[str, float], samples: Mapping[str, Any]) -> Exported:
+    rows = []
+    for name in true:
+        row = variant(name, SIZES.get(name, 1_000_000), integers=0.93 if "int8" in name else 0.0, times={64: 1.0})
+        medians = [float(np.median(one)) for one in samples[name]]
+        summary = stats.summarize(samples[name])
+        row["latency_ms"][64] |= {"median": summary.median, "p90": summary.p90, "rounds": medians}
+        rows.append(row)
+    return read_export.of_report(export_of(rows), Path("report.json"))
+
+
+def by_p90(export: Exported) -> str:
+    """The rule of before: of the files whose median lies below the first one's 90th percentile the nearest to Keras."""
+    timed = sorted(export.passed, key=lambda v: v.median(64) or 0.0)
+    alike = [v for v in timed if (v.median(64) or 0.0) <= timed[0].latency_ms[64]["p90"]]
+    return min(alike, key=lambda v: list(TRUE).index(v.name)).name
+
+
+@pytest.mark.parametrize(("share", "slowdown"), [(0.0, 1.0), (0.2, 2.5), (0.4, 2.0), (0.5, 4.0)])
+def test_a_neighbour_does_not_make_a_slow_file_the_one_for_speed(
+    variant: Make, export_of: Make, share: float, slowdown: float
+) -> None:
+    """Float files take 1.7 times as long: none is named in any of 40 sessions; the rule of before named some."""
+    named, before = [], []
+    for seed in range(40):
+        samples = Neighbour(seed, share, slowdown).rounds(TRUE, 21, 5)
+        export = exported(variant, export_of, TRUE, samples)
+        chosen = shipping.general(export)
+        assert chosen
+        named.append(chosen.name)
+        before.append(by_p90(export))
+    assert set(named) <= {"dynamic_int8", "static_int8"}
+    assert ("float32" in before) == (share > 0)
+
+
+@pytest.mark.parametrize(("share", "slowdown"), [(0.0, 1.0), (0.2, 2.5), (0.5, 4.0)])
+def test_intervals_hold_the_true_ratio(share: float, slowdown: float) -> None:
+    """In 95 of 100 sessions, by construction 97.3; 300 sessions scatter by 0.9, and 94.5 is three times that."""
+    held = 0
+    for seed in range(300):
+        samples = Neighbour(seed, share, slowdown).rounds({"a": 1.0, "b": 0.8}, 21, 5)
+        found = stats.ratio(samples["b"], samples["a"])
+        assert found.low is not None and found.high is not None
+        held += found.low <= 0.8 <= found.high
+    assert held / 300 >= 0.945
+
+
+def test_a_file_that_is_faster_although_it_needs_more_is_found(variant: Make, export_of: Make) -> None:
+    """A third faster, on a machine that is busy a fifth of the time: times tell, in 100 sessions but for few."""
+    true = {"small_int8": 1.0, "large": 0.65}
+    found = []
+    for seed in range(100):
+        export = exported(variant, export_of, true, Neighbour(seed, 0.2, 2.5).rounds(true, 21, 5))
+        chosen = shipping.general(export)
+        assert chosen
+        found.append(chosen.name)
+    assert found.count("large") >= 90
+
+
+def test_what_decided_is_said(variant: Make, export_of: Make) -> None:
+    noisy = (0.7, 1.4, 0.8, 1.3, 1.0, 0.9, 1.2, 0.6, 1.1)
+    rows = [
+        variant("float32", 4_000_000, times={64: 0.5}, rounds=noisy),
+        variant("int8", 1_000_000, times={64: 0.6}, integers=0.93),
+    ]
+    (choice,) = [c for c in shipping.choices(read(export_of(rows))) if c.case == "For speed"]
+    assert choice.variant.name == "int8"
+    assert choice.why.replace("\u00a0", " ") == (
+        "0.60 ms for 64 word pieces. Its times do not tell it from float32.tflite: float32.tflite takes 0.83 times "
+        "(95 % interval 0.58 to 1.08, round by round) as long for 64. So operations and bytes decide: it has 1.00 MB "
+        "and 93.0 % of its products in integers; float32.tflite has 4.00 MB and all products in float32."
+    )
+    rows[0] = variant("float32", 4_000_000, times={64: 1.0})
+    (choice,) = [c for c in shipping.choices(read(export_of(rows))) if c.case == "For speed"]
+    assert choice.why.replace("\u00a0", " ") == (
+        "0.60 ms for 64 word pieces, the least of the 2 files that passed. The next, float32.tflite, takes 1.67 times "
+        "(95 % interval 1.67 to 1.67, round by round) as long for 64."
+    )
+
+
+def test_five_rounds_decide_nothing(variant: Make, export_of: Make) -> None:
+    rows = [
+        variant("float32", 4_000_000, times={64: 0.1}, rounds=(1.0,) * 5),
+        variant("half", 2_000_000, times={64: 1.0}, rounds=(1.0,) * 5, half=True),
+    ]
+    (choice,) = [c for c in shipping.choices(read(export_of(rows))) if c.case == "For speed"]
+    assert choice.variant.name == "half" and "fewer than 6 rounds (--rounds) do not tell it from" in choice.why
+    for row in rows:
+        del row["latency_ms"][64]["rounds"]
+    assert [f.variant.name for f in [speed.fastest(read(export_of(rows)).passed, 64)] if f] == ["half"]
+
+
+def test_work_is_in_vector_instructions(variant: Make, export_of: Make) -> None:
+    """16 int8, 8 float16 or 4 float32 numbers fit into NEON's 128 bits, dot products four times as many bytes."""
+    rows = [variant("a"), variant("b", half=True), variant("c", integers=1.0), variant("d", integers=0.5)]
+    found = [speed.work(v) for v in read(export_of(rows)).variants]
+    assert found == [2e7 / 4, 2e7 / 8, 2e7 / 16, 1e7 / 4 + 1e7 / 16]
+
+
+def read(report: dict[str, Any]) -> Exported:
+    return read_export.of_report(report, Path("report.json"))

@@ -199,7 +199,7 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
     }
     within = {key: one for key, one in candidates.items() if one.within}
     if not within:
-        raise FailedError(f"--max_drop: not even float32 loses as little as {100 * max_drop:g} points against Keras")
+        raise FailedError(f"--max_drop={max_drop:g}: not even float32 loses as little against Keras")
     cheapest = costs.cheapest([one.name for one in within.values()])
 
     def work(key: int | str) -> tuple[float, int]:

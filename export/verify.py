@@ -189,7 +189,10 @@ def fault(
             f"{gate.min_decision_agreement:.1%} are asked for"
         )
     if gate.max_score_drop is not None and difference and -difference.accuracy > gate.max_score_drop:
-        return f"accuracy falls by {-difference.accuracy:.1%}, {gate.max_score_drop:.1%} are allowed"
+        lost, allowed = -100 * difference.accuracy, 100 * gate.max_score_drop
+        return (
+            f"accuracy falls by {lost:.1f} points, {allowed:.3g} are allowed (max_score_drop={gate.max_score_drop:g})"
+        )
     return None
 
 

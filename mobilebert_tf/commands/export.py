@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.tasks.classification import ClassificationTask, Example
 
+MOST_DROP = 0.2
+"""The largest loss to search within: more was meant in points."""
+
 POOL = 1000
 """Texts among which examples for the contracts are looked for."""
 
@@ -58,7 +61,7 @@ class Export:
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=static_int8 --explain --output=why
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=why/static_int8_mended.json \\
         --output=mended
-      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --calibration=train.tsv --max_drop=0.5 \\
+      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --calibration=train.tsv --max_drop=0.005 \\
         --output=within_half_a_point
     """
 
@@ -107,7 +110,7 @@ class Export:
         most=1,
     )
     max_score_drop: float | None = option(
-        "gate: largest loss of accuracy against Keras, 0.02 is two points; left out: each recipe's own",
+        "gate: largest loss of accuracy against Keras, as a share: 0.02 is two points; left out: each recipe's own",
         None,
         least=0,
         most=1,
@@ -120,9 +123,10 @@ class Export:
     parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
     max_drop: float | None = option(
         "also search for the cheapest mixture of precisions, part by part of the network, that loses no more than "
-        "this much accuracy, in points: 0.5 is half a percent of the texts. Every other row of --evaluation is "
+        "this much accuracy, as a share: 0.005 is half a point. Every other row of --evaluation is "
         "searched on, the rest scores what was found; writes cheapest.tflite and cheapest.json, its recipe",
         None,
+        least=0,
     )
     counter: str | None = option(
         "command that counts the instructions of a file for --max_drop, as for `benchmark instructions`; left out: "
@@ -271,8 +275,10 @@ class Export:
             if self.counter:
                 raise UsageError("--counter: is for --max_drop; `mobilebert-tf benchmark instructions` counts files")
             return
-        if self.max_drop < 0:
-            raise UsageError(f"--max_drop={self.max_drop:g}: must not be negative; it is in points of accuracy")
+        if self.max_drop > MOST_DROP:
+            raise UsageError(
+                f"--max_drop={self.max_drop:g}: must be at most {MOST_DROP}; it is a share, so half a point is 0.005"
+            )
         if any(recipe.name == SEARCHED for recipe in recipes):
             raise UsageError(f"--recipes: {SEARCHED!r} is what --max_drop calls its own; give that recipe another name")
         if not self.evaluation or not self.calibration:
@@ -319,7 +325,7 @@ class Export:
             compares_rewrites=self.compare_rewrites,
             latency=latency,
             explained_examples=self.explain_examples if self.explain else 0,
-            max_drop=None if self.max_drop is None else self.max_drop / 100,
+            max_drop=self.max_drop,
             cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=latency),
         )
         return checks, calibrated_on, compared_on, spread(evaluation or texts, POOL)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mobilebert_tf.models import ClassificationModel
     from mobilebert_tf.tasks.classification import ClassificationTask
     from mobilebert_tf.tokenization import Tokenizer
-    from mobilebert_tf.training.loop import Objective
+    from mobilebert_tf.training.loop import Measurement, Objective
     from mobilebert_tf.training.stage import Stage
 
 
@@ -111,6 +111,12 @@ class Finetune(TrainingOptions):
         "6, and steps of int8 fine; left out: the model's",
         default=None,
         choices=_EACH_OTHERS,
+    )
+    measure_every: int = option(
+        "steps between scores on at most 512 rows of --eval, which are also taken at the beginning and the end",
+        default=100,
+        identity=False,
+        least=1,
     )
     range_decay: float = option(
         "what is kept, at each step of --quantization_aware, of a range that is wider than the batch's; the rest comes "
@@ -210,7 +216,7 @@ class Finetune(TrainingOptions):
     def _train(self, run: Run, strategy: Any, data: LabelledData) -> None:
         from mobilebert_tf.model_directory import copy_encoder
         from mobilebert_tf.models import ClassificationModel
-        from mobilebert_tf.tasks.inference import keras_logits
+        from mobilebert_tf.tasks.inference import keras_logits, measurement
         from mobilebert_tf.transfer import objectives
 
         task = data.task
@@ -222,12 +228,13 @@ class Finetune(TrainingOptions):
         stage = self.stage(model, len(data.training))
         features = self.features(task, data, source.tokenizer)
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
-        self.loop(run, strategy, stage, objectives.classification(model), model, model.variables, features)
+        held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
+        measure = measurement(model, task, held_out) if held_out else None
+        self.loop(run, strategy, stage, objectives.classification(model), model, model.variables, features, measure)
         if not run.writes:
             return
         metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
-        if data.evaluation:
-            held_out = task.features(data.evaluation, source.tokenizer)
+        if held_out:
             metrics["evaluation"] = task.metrics(keras_logits(model, held_out), held_out["label"])
             print(
                 f"finetune: evaluation accuracy {metrics['evaluation']['accuracy']:.1%}, "
@@ -263,6 +270,7 @@ class Finetune(TrainingOptions):
         model: ClassificationModel,
         state: Sequence[Any],
         features: Mapping[str, Any],
+        measure: Measurement | None,
     ) -> None:
         """Train; `state` is what the objective changes, the model's variables among them."""
         from mobilebert_tf.data.shuffled import shuffled_batches
@@ -276,6 +284,7 @@ class Finetune(TrainingOptions):
             lambda start: shuffled_batches(features, self.batch_size, self.seed, start),
             run.directory,
             self.loop_options(strategy),
+            measure=measure,
         )
 
     def save(

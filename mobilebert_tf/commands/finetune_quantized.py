@@ -69,8 +69,9 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     """
     from mobilebert_tf.data.shuffled import shuffled_batches
     from mobilebert_tf.export.aware import stored
-    from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork
+    from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, quantized_logits
     from mobilebert_tf.models import ClassificationModel
+    from mobilebert_tf.tasks.inference import glance_at, short_metrics
     from mobilebert_tf.transfer import objectives
 
     task = data.task
@@ -95,7 +96,15 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
     objective = objectives.labels(lambda batch: network.logits(batch, averaging))
-    command.loop(run, strategy, stage, objective, model, [*model.variables, *network.state], features)
+    glance = glance_at(held_out) if held_out else None
+
+    def measure() -> dict[str, float]:
+        assert glance, "asked for with an evaluation table alone"
+        logits = quantized_logits(model, network.trained, task.max_seq_length, glance)
+        return short_metrics(task, logits, glance["label"])
+
+    state = [*model.variables, *network.state]
+    command.loop(run, strategy, stage, objective, model, state, features, measure if glance else None)
     trained = network.trained
     if held_out:
         metrics |= _scores(model, trained, task, held_out)

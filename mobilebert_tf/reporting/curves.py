@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from mobilebert_tf.reporting.course import HELD_OUT, Course, mark, name_stages, spans, step_axis
-from mobilebert_tf.reporting.drawing import ACCENT, SECOND, WIDE, draw, figure
+from mobilebert_tf.reporting.drawing import ACCENT, SECOND, WIDE, draw, figure, percent_scale
 from mobilebert_tf.reporting.results import Stage
 from mobilebert_tf.transfer.terms import MEASURED
 
@@ -57,17 +57,28 @@ def measured_meanwhile(stage: Stage, metrics: Iterable[str]) -> bool:
     return any(np.isfinite(stage.metrics.get(HELD_OUT + metric, np.array([]))).sum() > 1 for metric in metrics)
 
 
-def comparison(name: str, label: str, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> str:
-    """HTML of up to two curves of the same quantity over the same kind of step: name -> (steps, values)."""
+def finetuning(name: str, label: str, stages: Mapping[str, Stage]) -> str:
+    """HTML of up to two fine-tunings by name: training loss, and the accuracy on held-out text that was measured."""
+    measured = any(measured_meanwhile(stage, ["accuracy"]) for stage in stages.values())
+    panels = ["fine-tuning: loss", *(["held-out text: accuracy"] if measured else [])]
 
     def picture(width: int) -> Figure:
-        drawn = figure(width, 280 if width == WIDE else 250)
-        axes = drawn.subplots()
-        axes.set_title(title)
-        for (curve, (steps, values)), colour in zip(curves.items(), (ACCENT, SECOND), strict=False):
-            _curve(axes, steps, values, colour, curve)
-        axes.legend(loc="upper right")
-        step_axis(axes)
+        wide = width == WIDE
+        drawn = figure(width, 280 if wide else 250 * len(panels))
+        rows, columns = (1, len(panels)) if wide else (len(panels), 1)
+        grid = drawn.subplots(rows, columns, squeeze=False)
+        for axes, title in zip(grid.flat, panels, strict=True):
+            axes.set_title(title)
+            for (stage_name, stage), colour in zip(stages.items(), (ACCENT, SECOND), strict=False):
+                if title == panels[0]:
+                    _curve(axes, stage.steps, stage.metrics["loss"], colour, stage_name)
+                elif measured_meanwhile(stage, ["accuracy"]):
+                    steps, values = thinned(stage.steps, stage.metrics[HELD_OUT + "accuracy"])
+                    axes.plot(steps, values, color=colour, linewidth=1.4, marker="o", markersize=3, label=stage_name)
+            axes.legend(loc="upper right" if title == panels[0] else "lower right")
+            if title != panels[0]:
+                percent_scale(axes)
+            step_axis(axes)
         return drawn
 
     return draw(name, label, picture)
@@ -188,7 +199,7 @@ def _ends_below(value: float, values: np.ndarray) -> bool:
 
 def _share_axis(axes: Axes, metric: str) -> None:
     if is_share(metric):
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        percent_scale(axes)
 
 
 def _log_axis(axes: Axes) -> None:

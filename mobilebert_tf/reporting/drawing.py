@@ -11,12 +11,13 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter
 
 WIDE, NARROW = 1000, 350
 """Widths in CSS pixels; matplotlib's SVG has 72 units an inch."""
@@ -99,6 +100,17 @@ def figure(width: int, height: int) -> Figure:
     """An empty figure of that many CSS pixels, without pyplot's global state."""
     # Room between panels, so that a title is not taken for the axis above it.
     return Figure(figsize=(width / 72, height / 72), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.08))
+
+
+def percent_scale(axes: Axes, along: Literal["x", "y"] = "y") -> None:
+    """Shares in per cent, once all is drawn: ticks say where they stand to the last digit, none is beyond 100 %."""
+    axis = axes.yaxis if along == "y" else axes.xaxis
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.8g} %"))
+    low, high = axis.get_view_interval()
+    axes.set(**{f"{along}lim": (max(low, 0.0), min(high, 1.0))})
+    # What stands at the end of the axis is drawn whole.
+    for line in axes.get_lines():
+        line.set_clip_on(False)
 
 
 def plain_frame(axes: Axes) -> None:

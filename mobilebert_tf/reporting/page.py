@@ -12,7 +12,7 @@ from markupsafe import Markup
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.reporting import curves, export_part, numbers, provenance, scores, student, templates, words
-from mobilebert_tf.reporting.results import Classifier, Results, Training
+from mobilebert_tf.reporting.results import Classifier, Results, Stage, Training
 
 
 def write(results: Results, path: Path) -> None:
@@ -51,18 +51,24 @@ def render(results: Results) -> str:
     )
 
 
-def _finetuning(results: Results) -> Markup | str:
-    """Loss curves of the first run from scratch and the first after transfer."""
-    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for scratch, title in ((False, "transferred"), (True, "from scratch")):
-        for classifier in results.classifiers:
-            stage = classifier.stages[-1] if classifier.stages else None
-            if stage and classifier.from_scratch == scratch and "loss" in stage.metrics:
-                found.setdefault(title, (stage.steps, stage.metrics["loss"]))
-    if not found:
-        return ""
-    label = "Training loss while fine-tuning: " + " and ".join(found) + "."
-    return Markup(curves.comparison("finetune", label, found, "fine-tuning: loss"))
+def _finetuning(results: Results) -> list[dict[str, Any]]:
+    """Of each family the first run from scratch and the first after transfer: loss, and the accuracy meanwhile."""
+    charts = []
+    for number, family in enumerate(results.families, 1):
+        stages: dict[str, Stage] = {}
+        for scratch, title in ((False, "transferred"), (True, "from scratch")):
+            for classifier in family.classifiers:
+                stage = classifier.stages[-1] if classifier.stages else None
+                if stage and classifier.from_scratch == scratch and "loss" in stage.metrics:
+                    stages.setdefault(title, stage)
+        if stages:
+            label = "Training loss while fine-tuning: " + " and ".join(stages) + "."
+            charts.append({
+                "svg": Markup(curves.finetuning(f"finetune-{number}", label, stages)),
+                "name": family.name,
+                "meanwhile": any(curves.measured_meanwhile(stage, ["accuracy"]) for stage in stages.values()),
+            })  # fmt: skip
+    return charts
 
 
 def _teacher(teacher: Training, number: int) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -51,6 +53,7 @@ def read(directories: Sequence[Path]) -> Results:
         runs.update({run.directory.resolve(): run for run in found})
     # A pipeline's record stands for the runs below it, which speak for themselves.
     steps = [run for run in runs.values() if run.command not in ("pipeline", "report")]
+    steps = _with_distinct_names(steps)
     steps.sort(key=lambda run: (_rank(run), str(run.made_by.get("date", "")), run.name))
     return Results(
         runs=tuple(steps),
@@ -59,6 +62,22 @@ def read(directories: Sequence[Path]) -> Results:
         classifiers=tuple(_classifier(run) for run in steps if run.command in ("finetune", "evaluate")),
         exports=tuple(read_export.of_run(run) for run in steps if run.command == "export"),
     )
+
+
+def _with_distinct_names(runs: Sequence[Run]) -> list[Run]:
+    """Runs of one name, from several directories, with as many directories before it as tell them apart."""
+    counts = collections.Counter(run.name for run in runs)
+    while any(count > 1 for count in counts.values()):
+        longer = [_longer(run) if counts[run.name] > 1 else run for run in runs]
+        if longer == list(runs):
+            break
+        runs, counts = longer, collections.Counter(run.name for run in longer)
+    return list(runs)
+
+
+def _longer(run: Run) -> Run:
+    parts = run.directory.resolve().parts
+    return dataclasses.replace(run, name="/".join(parts[-1 - len(Path(run.name).parts) :]).lstrip("/"))
 
 
 def _records(directory: Path) -> list[Path]:

@@ -204,6 +204,23 @@ class Exported:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Family:
+    """Classifiers that lie in one directory, and so are compared with each other."""
+
+    name: str
+    """That of the first; empty where there is one family alone."""
+    classifiers: tuple[Classifier, ...]
+
+    def first(self, from_scratch: bool, pretrained: bool = False) -> Classifier | None:
+        """The first that has a score, of those that began so."""
+        for classifier in self.classifiers:
+            alike = classifier.from_scratch == from_scratch and bool(classifier.pretrained) == pretrained
+            if alike and classifier.score and classifier.score.accuracy is not None:
+                return classifier
+        return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
     """Everything found below the directories that were asked for."""
 
@@ -212,3 +229,14 @@ class Results:
     students: tuple[Training, ...]
     classifiers: tuple[Classifier, ...]
     exports: tuple[Exported, ...]
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The classifiers by the directory that they lie in."""
+        places: dict[Path, list[Classifier]] = {}
+        for classifier in self.classifiers:
+            places.setdefault(classifier.run.directory.resolve().parent, []).append(classifier)
+        several = len(places) > 1
+        return tuple(
+            Family(name=found[0].run.name if several else "", classifiers=tuple(found)) for found in places.values()
+        )

@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from scipy.stats import binomtest
 
-from mobilebert_tf.reporting.drawing import ACCENT, INK, MUTED, SECOND, WIDE, draw, figure
+from mobilebert_tf.reporting.drawing import ACCENT, INK, MUTED, SECOND, WIDE, draw, figure, percent_scale
 from mobilebert_tf.reporting.numbers import percent
 from mobilebert_tf.reporting.results import Classifier, Results, Score
 
@@ -39,9 +38,11 @@ def points(results: Results) -> list[Point]:
     """Majority class, classifiers from scratch, after transfer, from a shipped model; exported files."""
     scored = [(run, run.score) for run in results.classifiers if run.score and run.score.accuracy is not None]
     rows = []
-    majority = next((s.majority_accuracy for _, s in scored if s.majority_accuracy is not None), None)
-    if majority is not None:
-        rows.append(Point("majority class", majority, None, None, "baseline"))
+    baselines = {run.run.name: s.majority_accuracy for run, s in scored if s.majority_accuracy is not None}
+    same = len(set(baselines.values())) == 1
+    for run_name, majority in list(baselines.items())[: 1 if same else None]:
+        name = "majority class" if same else f"majority class, {run_name}"
+        rows.append(Point(name, majority, None, None, "baseline"))
     for kind, title in (("scratch", "from scratch"), ("transferred", "transferred"), ("pretrained", "from {}")):
         chosen = [(run, score) for run, score in scored if _kind(run) == kind]
         for run, score in chosen:
@@ -49,7 +50,8 @@ def points(results: Results) -> list[Point]:
     for export in results.exports:
         for variant in export.variants:
             if variant.score and variant.score.accuracy is not None:
-                name = f"{variant.name}.tflite" + ("" if variant.passed else " (rejected)")
+                place = f"{export.run.name}/" if len(results.exports) > 1 else ""
+                name = f"{place}{variant.name}.tflite" + ("" if variant.passed else " (rejected)")
                 rows.append(_point(name, variant.score, "exported"))
     return rows
 
@@ -93,11 +95,10 @@ def chart(name: str, rows: Sequence[Point]) -> str:
         low = min(row.accuracy if row.low is None else row.low for row in rows)
         high = max(row.accuracy if row.high is None else row.high for row in rows)
         room = 0.12 * max(high - low, 0.05)
-        axes.set_xlim(max(0.0, low - room), min(1.0, high + room))
-        axes.margins(x=0)
+        axes.set_xlim(low - room, high + room)
         axes.grid(True, axis="x")
         axes.grid(False, axis="y")
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        percent_scale(axes, "x")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         return drawn

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from mobilebert_tf.reporting.drawing import ACCENT, CARD, GRID, INK, MUTED, SECOND, WIDE, draw, figure
+from mobilebert_tf.reporting.drawing import ACCENT, CARD, GRID, INK, MUTED, SECOND, WIDE, draw, figure, percent_scale
 from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent
 from mobilebert_tf.reporting.results import Exported, Variant
 
@@ -52,7 +52,7 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
         )
         axes.set_xlabel(f"median latency for {length} word pieces, ms")
         axes.set_title(what)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        percent_scale(axes)
         if keras is not None:
             axes.axhline(keras, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
             axes.annotate(

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mobilebert_tf.reporting import scores, shipping
 from mobilebert_tf.reporting.numbers import count, megabytes, milliseconds, percent
-from mobilebert_tf.reporting.results import Classifier, Exported, Results
+from mobilebert_tf.reporting.results import Classifier, Exported, Family, Results, Variant
 
 
 def headline(results: Results) -> str:
     """One sentence for the top of the page, from the furthest stage that has results."""
     if any(export.variants for export in results.exports):
         return files_headline(results.exports)
-    scratch, transferred = _first(results, True), _first(results, False)
-    if transferred and scratch:
-        return f"Transfer: {_accuracy(transferred)}; the same student from scratch: {_accuracy(scratch)}."
-    for classifier in (transferred, scratch, _first(results, False, pretrained=True)):
-        if classifier:
-            return f"The classifier is right on {_accuracy(classifier)} of the held-out examples."
+    if told := _of_families(results, _accuracies):
+        return told
     for kind, trainings in (("student", results.students), ("teacher", results.teachers)):
         for training in trainings:
             if "masked_word_accuracy" in training.held_out:
                 share = percent(training.held_out["masked_word_accuracy"])
-                return f"The {kind} guesses {share} of the masked words in held-out text."
+                name = f"{training.run.name}: " if len(trainings) > 1 else ""
+                return f"{name}The {kind} guesses {share} of the masked words in held-out text."
     done = sum(run.finished for run in results.runs)
     return f"{done} of {len(results.runs)} runs are finished; there are no scores yet."
 
 
+def _of_families(results: Results, say: Callable[[Family], str]) -> str:
+    """What is said of each family of classifiers, with its name where there are several."""
+    said = [(family.name, words) for family in results.families if (words := say(family))]
+    return " ".join(f"{name}: {words}" if name else words for name, words in said)
+
+
+def _accuracies(family: Family) -> str:
+    scratch, transferred = family.first(from_scratch=True), family.first(from_scratch=False)
+    if transferred and scratch:
+        return f"Transfer: {_accuracy(transferred)}; the same student from scratch: {_accuracy(scratch)}."
+    for classifier in (transferred, scratch, family.first(from_scratch=False, pretrained=True)):
+        if classifier:
+            return f"The classifier is right on {_accuracy(classifier)} of the held-out examples."
+    return ""
+
+
 def transfer_verdict(results: Results) -> str:
     """Whether transfer paid, and whether the difference is more than chance."""
-    scratch, transferred = _first(results, True), _first(results, False)
+    return _of_families(results, _verdict)
+
+
+def _verdict(family: Family) -> str:
+    scratch, transferred = family.first(from_scratch=True), family.first(from_scratch=False)
     if not scratch or not transferred or not scratch.score or not transferred.score:
         return ""
     before, after = scratch.score.accuracy, transferred.score.accuracy
@@ -58,11 +75,14 @@ def transfer_verdict(results: Results) -> str:
 
 
 def files_headline(exports: Sequence[Exported]) -> str:
-    """One sentence about the file that one would ship: of several exports, the smallest of theirs."""
-    chosen = [variant for export in exports if (variant := shipping.general(export))]
-    if not chosen:
+    """A sentence about the file that one would ship, of several exports one each, with its name."""
+    said = [(export.run.name, _file(shipping.general(export))) for export in exports]
+    return " ".join(f"{name}: {words}" if len(exports) > 1 else words for name, words in said)
+
+
+def _file(variant: Variant | None) -> str:
+    if variant is None:
         return "No exported file passed its checks."
-    variant = min(chosen, key=lambda v: v.bytes or 0)
     parts = []
     if variant.score and variant.score.accuracy is not None:
         parts.append(f"is right on {percent(variant.score.accuracy)} of the held-out examples")
@@ -96,14 +116,6 @@ def limits(results: Results) -> list[str]:
     if results.students:
         lines.append("Attention maps show one sentence; the curves of training average over its text.")
     return lines
-
-
-def _first(results: Results, from_scratch: bool, pretrained: bool = False) -> Classifier | None:
-    for classifier in results.classifiers:
-        alike = classifier.from_scratch == from_scratch and bool(classifier.pretrained) == pretrained
-        if alike and classifier.score and classifier.score.accuracy is not None:
-            return classifier
-    return None
 
 
 def _accuracy(classifier: Classifier) -> str:

@@ -157,10 +157,10 @@ class _Run:
         journal.note("resumed" if done else "begun", stage, done)
         if done and options.writes:
             print(f"  {stage.name}: goes on at step {done} of {stage.steps}", file=sys.stderr)
-        if done == 0 and stage.index == 0:
-            log.write(stage, 0, self._held_out())
-        save_every, measure_every = (options.whole_calls(n) for n in (options.checkpoint_every, options.measure_every))
         progress, batches = Progress(stage.name, stage.steps, done, options.writes), iterator()
+        if done == 0 and stage.index == 0:
+            log.write(stage, 0, self._held_out(progress))
+        save_every, measure_every = (options.whole_calls(n) for n in (options.checkpoint_every, options.measure_every))
         with StopRequest() as stop:
             while done < stage.steps:
                 # Calls end at multiples of steps_per_call even after a stop in between, so
@@ -175,7 +175,7 @@ class _Run:
                 row = {name: float(values.mean()) for name, values in history.items()}
                 row["steps_per_second"] = count / (time.monotonic() - began)
                 if done % measure_every == 0 or done == stage.steps:
-                    row |= self._held_out()
+                    row |= self._held_out(progress, done)
                 log.write(stage, done, row)
                 progress.update(done, row["loss"], row.get("word_pieces"))
                 self._write_snapshot(done)
@@ -200,11 +200,13 @@ class _Run:
             if done in {min(self.options.whole_calls(step), self.stage.steps) for step in self.snapshots.steps}:
                 self.snapshots.write(done)
 
-    def _held_out(self) -> dict[str, float]:
+    def _held_out(self, progress: Progress, done: int = 0) -> dict[str, float]:
         """Measured by the one process that writes it down."""
         if not self.measure or not self.options.writes:
             return {}
-        return {f"held_out/{name}": value for name, value in self.measure().items()}
+        values = self.measure()
+        progress.measured(done, values)
+        return {f"held_out/{name}": value for name, value in values.items()}
 
 
 @contextlib.contextmanager

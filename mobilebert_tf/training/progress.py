@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 
 import tqdm
 
@@ -41,6 +42,12 @@ class Progress:
                 file=sys.stderr,
                 flush=True,
             )
+
+    def measured(self, done: int, values: Mapping[str, float]) -> None:
+        """Say what was measured on held-out text after `done` steps; of single layers only the log has it."""
+        words = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items() if "/" not in name)
+        if self.shown and words:
+            tqdm.tqdm.write(f"  {self.name}: step {done}/{self.steps}, held out: {words}", file=sys.stderr)
 
     def close(self) -> None:
         if self.bar is not None:

@@ -225,10 +225,10 @@ def test_search(refuse, labelled_table: Path, tmp_path: Path) -> None:
     one, own = tmp_path / "one.tsv", tmp_path / "own.json"
     one.write_bytes(GOOD)
     own.write_text(json.dumps({"name": "cheapest", "rules": [{}]}))
-    line = refuse("--max_drop=1", f"--evaluation={one}", f"--calibration={labelled_table}")
+    line = refuse("--max_drop=0.01", f"--evaluation={one}", f"--calibration={labelled_table}")
     assert f"{one} has one row to score; one half is searched on, one scored" in line
     tables = [f"--evaluation={labelled_table}", f"--calibration={one}"]
-    assert "'cheapest' is what --max_drop calls its own" in refuse("--max_drop=1", *tables, f"--recipes={own}")
+    assert "'cheapest' is what --max_drop calls its own" in refuse("--max_drop=0.01", *tables, f"--recipes={own}")
 
 
 def test_places_that_are_taken_or_none(complain: Complain, classifier_directory: Path, tmp_path: Path) -> None:

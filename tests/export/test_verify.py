@@ -49,7 +49,9 @@ def test_reasons_to_reject():
     other = Changes(padding=0, order=0, threads=2)
     assert "a second thread changes the logits of 2" in str(fault(Gate(), exact, other, PLAIN))
     worse = Difference(accuracy=-0.03, low=-0.05, high=-0.01)
-    assert "accuracy falls by 3.0%, 2.0% are allowed" in str(fault(Gate(), exact, NOTHING, PLAIN, worse))
+    assert "accuracy falls by 3.0 points, 2 are allowed (max_score_drop=0.02)" in str(
+        fault(Gate(), exact, NOTHING, PLAIN, worse)
+    )
     assert "not finite in 2 of the labelled" in str(fault(Gate(), exact, NOTHING, PLAIN, unscored=2))
 
 

@@ -297,3 +297,55 @@ def test_divergence_of_attention() -> None:
     # Every position looks at the same: no structure, however sharp the maps are.
     same = np.array([[[0.9, 0.1], [0.9, 0.1]]])
     assert attention.structure(AttentionLayer(layer=1, teacher=same, student=same)) == pytest.approx(0, abs=1e-12)
+
+
+def test_directories_of_the_same_names_stand_apart(pipeline: Path, tmp_path: Path) -> None:
+    """Two pipelines in one report: every figure has the name of the directory that it is from."""
+    other = tmp_path / "other"
+    shutil.copytree(pipeline, other)
+    for path, accuracy in ((other / "classifier", 0.9), (other / "classifier_from_scratch", 0.8)):
+        metrics = json.loads((path / "metrics.json").read_text())
+        metrics["evaluation"] |= {"accuracy": accuracy, "majority_accuracy": 0.5}
+        (path / "metrics.json").write_text(json.dumps(metrics))
+    report = json.loads((other / "export" / "report.json").read_text())
+    report["variants"][1]["bytes"] = 555_000
+    (other / "export" / "report.json").write_text(json.dumps(report))
+    results = read.read([pipeline, other])
+    names = [run.name for run in results.runs]
+    assert len(set(names)) == len(names) == 18
+    assert {"demo/export", "other/export", "demo/records/train", "other/records/train"} <= set(names)
+    assert words.headline(results).replace("\u00a0", " ").startswith("demo/export: A verified 0.81 MB file is right")
+    assert "other/export: A verified 0.56 MB file" in words.headline(results).replace("\u00a0", " ")
+    verdict = words.transfer_verdict(results).replace("\u00a0", " ")
+    assert "demo/classifier: Transfer gained 10.8 percentage points: 81.2 % against 70.4 %" in verdict
+    assert "other/classifier: Transfer gained 10.0 percentage points: 90.0 % against 80.0 %" in verdict
+    rows = {row.name: row.accuracy for row in scores.points(results)}
+    assert rows["majority class, demo/classifier"] == 0.2531 and rows["majority class, other/classifier"] == 0.5
+    assert rows["demo/classifier"] == 0.8125 and rows["other/classifier_from_scratch"] == 0.8
+    assert rows["demo/export/float32.tflite"] == 0.8125 and "float32.tflite" not in rows
+    text = Page(page.render(results)).text
+    for name in ("demo", "other"):
+        assert f"The files: {name}/export" in text and f"What it confuses: {name}/classifier" in text
+        assert f"{name}/classifier: training loss while fine-tuning" in text
+        assert f"From teacher to student: {name}/student" in text
+    # Each student beside its own teacher, of which there are two.
+    assert text.count("2,345,678 765,432") == 2
+
+
+def test_runs_named_one_by_one(pipeline: Path) -> None:
+    """Directories of one place keep their short names."""
+    results = read.read([pipeline / "classifier", pipeline / "classifier_from_scratch", pipeline / "records" / "train"])
+    assert [run.name for run in results.runs] == ["train", "classifier", "classifier_from_scratch"]
+    assert words.transfer_verdict(results).startswith("Transfer gained 10.8")
+
+
+def test_scores_while_fine_tuning_are_drawn(pipeline: Path) -> None:
+    path = pipeline / "classifier" / "log.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    start = {"stage": "finetune", "stage_index": 0, "step": 0, "held_out/accuracy": 0.2, "held_out/loss": 1.6}
+    for row in rows[99::100]:
+        row |= {"held_out/accuracy": 0.7 + row["step"] / 2000, "held_out/loss": 0.8}
+    assert "accuracy on rows of the held-out set meanwhile" not in Page(render(pipeline)).text
+    path.write_text("".join(json.dumps(row) + "\n" for row in [start, *rows]))
+    text = Page(render(pipeline)).text
+    assert "accuracy on rows of the held-out set meanwhile" in text and "held-out text: accuracy" in text

@@ -46,6 +46,7 @@ class Evaluate:
         """
         from mobilebert_tf.tasks.classifiers import load_classifier
         from mobilebert_tf.tasks.files import write_labels
+        from mobilebert_tf.tasks.guessing import no_better_than_guessing
 
         done = run_directory.find_run(self, "evaluate", self.output) if self.output else None
         if done and done.finished:
@@ -63,6 +64,8 @@ class Evaluate:
                 write_labels(run.directory, task.labels)
                 run.finish(accuracy=metrics["accuracy"])
         print(json.dumps(metrics) if self.json else _table(metrics))
+        if not self.json and (warning := no_better_than_guessing(metrics)):
+            print(f"evaluate: {warning}")
         if self.output and not self.json:
             print(f"evaluate: {self.output}/metrics.json\n{next_step.line('report', f'--input={self.output}')}")
 

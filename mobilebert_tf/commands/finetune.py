@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -216,6 +215,7 @@ class Finetune(TrainingOptions):
     def _train(self, run: Run, strategy: Any, data: LabelledData) -> None:
         from mobilebert_tf.model_directory import copy_encoder
         from mobilebert_tf.models import ClassificationModel
+        from mobilebert_tf.tasks.guessing import no_better_than_guessing
         from mobilebert_tf.tasks.inference import keras_logits, measurement
         from mobilebert_tf.transfer import objectives
 
@@ -240,9 +240,9 @@ class Finetune(TrainingOptions):
                 f"finetune: evaluation accuracy {metrics['evaluation']['accuracy']:.1%}, "
                 f"majority class {metrics['evaluation']['majority_accuracy']:.1%}"
             )
-            advice = _if_no_better_than_guessing(metrics["evaluation"], stage)
-            if advice:
-                print(f"finetune: {advice}")
+            if warning := no_better_than_guessing(metrics["evaluation"]):
+                higher = f"--learning_rate={3 * stage.schedule.peak:.2g}"
+                print(f"finetune: {warning}; then try {higher}, more --epochs, or more rows")
         self.save(run, model, source, task, metrics)
 
     def features(self, task: ClassificationTask, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -310,15 +310,3 @@ class Finetune(TrainingOptions):
 
 def _left_to_us(stated: float | None, how: str) -> str:
     return f" ({how})" if stated is None else ""
-
-
-def _if_no_better_than_guessing(scores: Mapping[str, Any], stage: Stage) -> str:
-    """Advice for an accuracy that cannot be told from that of the most frequent class; empty for a better one."""
-    accuracy, majority = scores["accuracy"], scores["majority_accuracy"]
-    deviation = math.sqrt(majority * (1 - majority) / scores["examples"])
-    if accuracy > majority + 2 * deviation:
-        return ""
-    return (
-        "that is no better than always answering with the most frequent class. Look whether the columns are the right "
-        f"ones; then try --learning_rate={3 * stage.schedule.peak:g}, more --epochs, or more rows"
-    )

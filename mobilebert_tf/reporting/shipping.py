@@ -138,8 +138,8 @@ def _speed(export: Exported) -> list[Choice]:
     """One choice where the same file is fastest at all lengths, else one for each that is fastest somewhere."""
     winners: dict[str, list[Fastest]] = {}
     for length in export.timed_lengths:
-        if found := fastest(export.general, length):
-            winners.setdefault(found.variant.name, []).append(found)
+        if first := fastest(export.general, length):
+            winners.setdefault(first.variant.name, []).append(first)
     choices = []
     for found in winners.values():
         variant, lengths = found[0].variant, [one.length for one in found]

@@ -1,27 +1,11 @@
 """What `finetune` says of what it chose, and of a score that is worth nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.commands import finetune
-from mobilebert_tf.training.schedules import Schedule
-from mobilebert_tf.training.stage import Stage
-
-STAGE = Stage(name="finetune", index=0, steps=10, batch_size=4, schedule=Schedule(peak=2e-4, steps=10))
-
-
-@pytest.mark.parametrize(
-    "accuracy, examples, guessing",
-    [(0.5, 100, True), (0.59, 100, True), (0.61, 100, False), (0.53, 10_000, False), (0.4, 10_000, True)],
-)
-def test_a_score_that_cannot_be_told_from_guessing(accuracy: float, examples: int, guessing: bool) -> None:
-    """Two binomial deviations of a half: 10 points for 100 examples, 1 for 10,000."""
-    scores = {"accuracy": accuracy, "majority_accuracy": 0.5, "examples": examples}
-    advice = finetune._if_no_better_than_guessing(scores, STAGE)
-    assert bool(advice) == guessing
-    assert not guessing or "--learning_rate=0.0006" in advice
 
 
 def test_what_was_chosen_is_said(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,3 +17,28 @@ def test_what_was_chosen_is_said(made: Path, tmp_path: Path, capsys: pytest.Capt
     first = capsys.readouterr().out.splitlines()[0]
     # 24 rows are passed a hundred times.
     assert "300 steps of 8 (chosen by the size of the table), learning rate 0.0001" in first
+
+
+def test_scores_are_taken_on_the_way(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every so many steps, in progress, log and TensorBoard; what is trained is the same to the bit."""
+    words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", f"--eval={made / 'train.tsv'}"]
+    words += ["--max_seq_length=16", "--batch_size=4", "--epochs=2", "--steps_per_call=2"]
+    weights = []
+    for every, steps in ((4, [0, 4, 8, 12]), (1000, [0, 12])):
+        output = tmp_path / f"{every}"
+        assert cli.run([*words, f"--measure_every={every}", f"--output={output}"]) == 0
+        rows = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+        measured = [row for row in rows if "held_out/accuracy" in row]
+        assert [row["step"] for row in measured] == steps and all(row["held_out/loss"] > 0 for row in measured)
+        score = json.loads((output / "metrics.json").read_text())["evaluation"]
+        # The log has six digits; all 24 rows are within the 512.
+        assert measured[-1]["held_out/accuracy"] == pytest.approx(score["accuracy"], rel=1e-5)
+        assert measured[-1]["held_out/loss"] == pytest.approx(score["loss"], rel=1e-5)
+        told = capsys.readouterr().err
+        assert [f"step {step}/12, held out: accuracy " in told for step in (0, 4, 8, 12)] == [
+            s in steps for s in (0, 4, 8, 12)
+        ]
+        events = b"".join(path.read_bytes() for path in (output / "tensorboard").rglob("events*"))
+        assert events.count(b"held_out/accuracy") == len(steps)
+        weights.append((output / "model.weights.h5").read_bytes())
+    assert weights[0] == weights[1]

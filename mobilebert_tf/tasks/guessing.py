@@ -1,0 +1,46 @@
+"""Whether a score is better than what a model gets that does not read the texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_DEVIATIONS = 2
+"""Binomial deviations that a share of right answers must be above another one to count as more."""
+
+
+def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
+    """A sentence on scores that always giving one answer would reach too; empty for better ones.
+
+    Two cases are told apart. A model may not read the texts: answers drawn with the same shares, whatever the
+    text, would be right as often. Or it does, and the table has so many rows of one class, perhaps more than that of
+    the training, that naming it is hard to beat.
+
+    Args:
+      metrics: as a task's `metrics` gives them.
+    """
+    examples, accuracy, majority = metrics["examples"], metrics["accuracy"], metrics["majority_accuracy"]
+    if majority == 1:
+        return "all rows of the table are of one class, so the score says nothing; take rows of all classes"
+    if _is_more(accuracy, majority, examples):
+        return ""
+    confusion = np.asarray(metrics["confusion"], float) / examples
+    by_chance = float(confusion.sum(axis=1) @ confusion.sum(axis=0))
+    if _is_more(accuracy, by_chance, examples):
+        return (
+            f"always answering with the most frequent class would be right as often, {majority:.1%}; but the answers "
+            f"follow the texts, since drawn at random they would be right on {by_chance:.1%}. Where one class is so "
+            f"frequent, macro F1 says more, here {metrics['macro_f1']:.1%}; see whether the table has the classes in "
+            "the shares that training had"
+        )
+    return (
+        f"that is no better than always answering with the most frequent class, which is right on {majority:.1%}. Look "
+        "whether the columns are the right ones"
+    )
+
+
+def _is_more(accuracy: float, share: float, examples: int) -> bool:
+    return accuracy > share + _DEVIATIONS * math.sqrt(share * (1 - share) / examples)

@@ -248,8 +248,10 @@ def _overview(names: Collection[str]) -> str:
 
 
 def _help(name: str, command: Any) -> str:
-    lines = [f"usage: mobilebert-tf {name} --flags", "", inspect.cleandoc(command.__doc__ or ""), "", "flags:"]
     required_first = sorted(dataclasses.fields(command), key=lambda field: field.default is not dataclasses.MISSING)
+    required = "".join(f" --{field.name}=..." for field in required_first if field.default is dataclasses.MISSING)
+    usage = f"usage: mobilebert-tf {name}{required} [--flags]"
+    lines = [usage, "", inspect.cleandoc(command.__doc__ or ""), "", "flags:"]
     for field in required_first:
         default = field.default
         if default is dataclasses.MISSING:

@@ -17,6 +17,10 @@ HALF_LARGEST = 65504 / 4
 """A quarter of float16's largest value, as for what an export lets ARM processors compute in it."""
 
 
+BUSY = 0.2
+"""Cores that other programs take, from which on times are worth a word."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Choice:
     """One file for one case, in words."""
@@ -129,6 +133,12 @@ def cautions(export: Exported) -> tuple[str, ...]:
         lines.append(
             "There were no labelled examples (--evaluation), so no file has a score; only parity speaks for them."
         )
+    busy = max((one.get("foreign_cores", 0.0) for v in export.passed for one in v.latency_ms.values()), default=0.0)
+    if busy >= BUSY:
+        lines.append(
+            f"Other programs took up to {busy:.1f} cores of this machine while the files were timed. Milliseconds may "
+            "be too high for that; which file is faster was decided by ratios of times of the same round."
+        )
     if export.passed and not export.timed_lengths:
         lines.append("Latency was not measured, so nothing here says which file is fastest.")
     return tuple(lines)
@@ -160,7 +170,7 @@ def _ahead(found: Fastest, following: Variant) -> str:
     """How far the fastest is ahead of the next one."""
     times = compare(following, found.variant, found.length)
     assert times, "it is the fastest by their rounds"
-    return f"The next, {following.file}, takes {_times(times)} as long for {found.length}."
+    return f"The next, {following.file}, takes {_times(times, found.length)}."
 
 
 def _undecided(found: Sequence[Fastest]) -> str:
@@ -176,14 +186,14 @@ def _undecided(found: Sequence[Fastest]) -> str:
     else:
         known = f"Its times do not tell it from {names}"
         if last.alike and (times := compare(last.alike[0], last.variant, last.length)):
-            known += f": {last.alike[0].file} takes {_times(times)} as long for {last.length}"
+            known += f": {last.alike[0].file} takes {_times(times, last.length)}"
     rest = "; ".join(f"{file} has {_work(variant)}" for file, (variant, _) in others.items())
     return f"{known}. So operations and bytes decide: it has {_work(last.variant)}; {rest}."
 
 
-def _times(times: Ratio) -> str:
+def _times(times: Ratio, length: int) -> str:
     """A ratio of two files' latencies with its interval."""
-    text = f"{times.median:.2f} times"
+    text = f"{times.median:.2f} times as long for {length}"
     if times.low is None or times.high is None:
         return text
     return f"{text} (95\u00a0% interval {times.low:.2f} to {times.high:.2f}, round by round)"

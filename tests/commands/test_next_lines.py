@@ -8,6 +8,7 @@ import pytest
 from mobilebert_tf import cli
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.reporting import export_report
 
 SHORT = ["--batch_size=4", "--steps_per_call=2", "--checkpoint_every=4"]
 """Flags that make a printed command small; of a flag that is there twice the last one counts."""
@@ -23,11 +24,12 @@ SMALLER = {
 }
 
 
-def follow(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Run a command; the words of the one that it prints as the next."""
+def follow(words: list[str], capsys: pytest.CaptureFixture[str], begins: str = "next: ") -> list[str]:
+    """Run a command; the words of the one that it prints as the next, or behind another beginning."""
     assert cli.run(words) == 0, capsys.readouterr().err
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: mobilebert-tf ")]
-    return shlex.split(lines[-1].removeprefix("next: mobilebert-tf ")) if lines else []
+    begins += "mobilebert-tf "
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(begins)]
+    return shlex.split(lines[-1].removeprefix(begins)) if lines else []
 
 
 def test_from_text_to_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -54,6 +56,30 @@ def test_from_text_to_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     for command in (evaluated, ["convert", "--input=student", "--output=hf", "--to=huggingface"]):
         following = follow(command, capsys)
         assert following and follow(following, capsys) == []
+
+
+def test_pairs_with_an_evaluation_and_in_int8(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """What follows a fine-tuning with --eval, a quantisation-aware one and an export of pairs; a copy is checked."""
+    monkeypatch.chdir(tmp_path)
+    rows = [line.split("\t") for line in (made / "train.tsv").read_text().splitlines()[1:]]
+    table = "first\tsecond\tlabel\n" + "".join(f"{text}\t{text[:9]}\t{label}\n" for text, label in rows)
+    for name in ("train.tsv", "dev.tsv"):
+        Path(name).write_text(table)
+    tables = ["--train=train.tsv", "--eval=dev.tsv", *SMALLER["finetune"]]
+    columns = ["--text_column=first", "--text_pair_column=second"]
+    loose = [*SMALLER["export"], "--max_score_drop=1", "--min_agreement=0", "--max_error=9"]
+    first = ["finetune", f"--model={made / 'student'}", *columns, *tables, "--output=float"]
+    aware = ["finetune", "--quantization_aware", "--model=float", *tables, "--output=aware"]
+    for tuned, output in ((first, "export"), (aware, "export-2")):
+        exporting = follow(tuned, capsys)
+        assert {"--evaluation=dev.tsv", "--calibration=train.tsv", f"--output={output}"} <= set(exporting)
+        checking = follow([*exporting, *loose], capsys, "check a copy: ")
+        assert checking == ["export", "verify", output] and follow(checking, capsys) == []
+        recommended = export_report.recommended(Path(output))
+        predicting = ["predict", f"--model={output}/{recommended}", "--text=...", "--context=..."]
+        assert follow(predicting, capsys) == []
 
 
 @pytest.mark.parametrize(

@@ -114,15 +114,22 @@ def test_what_decided_is_said(variant: Make, export_of: Make) -> None:
     assert choice.variant.name == "int8"
     assert choice.why.replace("\u00a0", " ") == (
         "0.60 ms for 64 word pieces. Its times do not tell it from float32.tflite: float32.tflite takes 0.83 times "
-        "(95 % interval 0.58 to 1.08, round by round) as long for 64. So operations and bytes decide: it has 1.00 MB "
+        "as long for 64 (95 % interval 0.58 to 1.08, round by round). So operations and bytes decide: it has 1.00 MB "
         "and 93.0 % of its products in integers; float32.tflite has 4.00 MB and all products in float32."
     )
     rows[0] = variant("float32", 4_000_000, times={64: 1.0})
     (choice,) = [c for c in shipping.choices(read(export_of(rows))) if c.case == "For speed"]
     assert choice.why.replace("\u00a0", " ") == (
         "0.60 ms for 64 word pieces, the least of the 2 files that passed. The next, float32.tflite, takes 1.67 times "
-        "(95 % interval 1.67 to 1.67, round by round) as long for 64."
+        "as long for 64 (95 % interval 1.67 to 1.67, round by round)."
     )
+
+
+def test_a_busy_machine_is_said(variant: Make, export_of: Make) -> None:
+    rows = [variant("a", times={64: 1.0}), variant("b", times={64: 2.0})]
+    assert not any("Other programs" in line for line in shipping.cautions(read(export_of(rows))))
+    rows[1]["latency_ms"][64]["foreign_cores"] = 1.44
+    assert any("took up to 1.4 cores" in line for line in shipping.cautions(read(export_of(rows))))
 
 
 def test_five_rounds_decide_nothing(variant: Make, export_of: Make) -> None:

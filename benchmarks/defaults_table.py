@@ -20,7 +20,7 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
         figures = [seen["figures"] for seen in subject["rounds"]]
         means = {name: statistics.mean(one[name] for one in figures) for name in figures[0]}
         tables.setdefault(table, {})[setting] = means
-    found = []
+    found: list[tuple[str, ...]] = []
     for table, settings in tables.items():
         default = settings[DEFAULT]
         others = {name: means["accuracy"] for name, means in settings.items() if name not in (DEFAULT, PUBLISHED)}

@@ -63,10 +63,10 @@ class BenchmarkHost(_Comparison):
     """Measure how long one inference of a .tflite file takes on this machine.
 
     Runs every file in a fresh process, batch 1, three quarters of the sequence filled,
-    the files in turn within each round. Takes any file with token ids, mask and segment
+    the files in random order within each round. Takes any file with token ids, mask and segment
     ids as integer inputs [1, T], so files from elsewhere can be compared. Writes one
     JSON with all samples, hashes, versions and the machine; prints medians and ratios
-    to the baseline with their spread over the rounds. A figure from here is a host
+    to the baseline with their 95 % interval (of less than 6 rounds: their spread). A figure from here is a host
     figure: it says nothing about a phone.
 
     Examples:
@@ -76,8 +76,8 @@ class BenchmarkHost(_Comparison):
     """
 
     threads: int = option("threads of the interpreter", 1, least=1, most=1024)
-    rounds: int = option("rounds over all files", 3, least=1)
-    runs: int = option("timed inferences per file and round", 50, least=1)
+    rounds: int = option("rounds over all files; fewer than 6 cannot tell which is faster", 9, least=1)
+    runs: int = option("timed inferences per file and round", 20, least=1)
     warm_up: int = option("inferences before the timed ones", 10, least=1)
 
     def run(self) -> None:

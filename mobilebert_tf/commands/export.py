@@ -314,6 +314,8 @@ class Export:
             compared = synthetic_features(count, task.max_seq_length, loaded.tokenizer)
             compared_on = f"{count} sequences of random ids, no text was given"
         latency = Settings(threads=self.threads, rounds=self.rounds, runs=self.runs)
+        # Of some 25 files; what cannot be told apart there is decided by operations.
+        searching = dataclasses.replace(latency, rounds=min(self.rounds, 9), runs=2 * self.runs)
         checks = variants.Checks(
             calibration_features=calibration,
             parity_features=compared,
@@ -326,7 +328,7 @@ class Export:
             latency=latency,
             explained_examples=self.explain_examples if self.explain else 0,
             max_drop=self.max_drop,
-            cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=latency),
+            cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=searching),
         )
         return checks, calibrated_on, compared_on, spread(evaluation or texts, POOL)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.tasks.classification import ClassificationTask
-from mobilebert_tf.training.loop import Measurement
+
+if TYPE_CHECKING:
+    from mobilebert_tf.tasks.classification import ClassificationTask
+    from mobilebert_tf.training.loop import Measurement
 
 GLANCE = 512
 """Largest number of rows that are scored while training goes on."""

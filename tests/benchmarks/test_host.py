@@ -1,0 +1,47 @@
+"""The order in which files are timed, and which sample belongs to which of them."""
+
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf.benchmarks import host
+from mobilebert_tf.benchmarks.results import document
+from mobilebert_tf.benchmarks.table import host_table
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files in the order in which they are timed: a runtime that answers with the number of the call."""
+    names: list[str] = []
+
+    def ask(path: Path, order: dict) -> list[dict]:
+        names.append(path.name)
+        common = {"first_ms": 1.0, "peak_memory_mib": 1.0, "foreign_cores": 0.0, "load_ms": 1.0}
+        return [{"samples": [float(len(names))], "sequence_length": T, **common} for T in order["sequence_lengths"]]
+
+    monkeypatch.setattr(host, "_ask", ask)
+    monkeypatch.setattr(host, "check_is_tflite", lambda path: None)
+    return names
+
+
+def test_each_round_has_every_file_once_in_an_order_of_its_own(asked: list[str]) -> None:
+    files = {Path(name): [16, 32] for name in "abcd"}
+    measured = host.measure_lengths(files, host.Settings(rounds=8), show_progress=False)
+    rounds = [asked[i : i + 4] for i in range(0, 32, 4)]
+    assert all(sorted(one) == list("abcd") for one in rounds)
+    assert len({tuple(one) for one in rounds}) > 4, "of 24 orders"
+    for path, seen in measured.items():
+        for number, of_lengths in enumerate(seen):
+            call = 4 * number + rounds[number].index(path.name) + 1
+            assert [one["samples"] for one in of_lengths] == [[call], [call]]
+            assert [one["sequence_length"] for one in of_lengths] == [16, 32]
+
+
+@pytest.mark.parametrize(("rounds", "head"), [(3, "min-max of rounds"), (6, "95 % interval")])
+def test_ratios_are_shown_with_what_is_known_of_them(asked: list[str], tmp_path: Path, rounds: int, head: str) -> None:
+    paths = [tmp_path / name for name in ("a", "b")]
+    for path in paths:
+        path.write_bytes(b"1")
+    ours, theirs = host.measure(paths, host.Settings(rounds=rounds), show_progress=False)
+    printed = host_table(document("host latency", "ms", {"threads": 1}, [ours, theirs], theirs))
+    assert f"ratio ({head})" in printed and "1.000 (1.000-1.000)" in printed

@@ -11,7 +11,7 @@ SINGLE, HALF, BYTE = 4, 8, 16
 """Multiply-adds in one vector instruction of ARM's NEON: of float32, of float16, of int8 by dot products."""
 
 
-def vector_instructions(multiply_adds: Mapping[str, int], half: bool) -> float:
+def vector_instructions(multiply_adds: Mapping[str, float], half: bool) -> float:
     """How many vector instructions the products take.
 
     Args:

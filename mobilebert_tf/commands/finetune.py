@@ -111,9 +111,10 @@ class Finetune(TrainingOptions):
         default=None,
         choices=_EACH_OTHERS,
     )
-    measure_every: int = option(
-        "steps between scores on at most 512 rows of --eval, which are also taken at the beginning and the end",
-        default=100,
+    measure_every: int | None = option(
+        "steps between scores on at most 512 rows of --eval, which are also taken at the beginning and the end; left "
+        "out: a tenth of all, but no fewer than 100",
+        default=None,
         identity=False,
         least=1,
     )
@@ -276,6 +277,7 @@ class Finetune(TrainingOptions):
         from mobilebert_tf.data.shuffled import shuffled_batches
         from mobilebert_tf.training import loop
 
+        every = self.measure_every or max(100, stage.steps // 10)
         loop.train(
             stage,
             objective,
@@ -283,7 +285,7 @@ class Finetune(TrainingOptions):
             state,
             lambda start: shuffled_batches(features, self.batch_size, self.seed, start),
             run.directory,
-            self.loop_options(strategy),
+            dataclasses.replace(self.loop_options(strategy), measure_every=every),
             measure=measure,
         )
 

@@ -43,7 +43,7 @@ class TrainingOptions:
     )
     checkpoint_every: int = option("steps between checkpoints", default=200, identity=False, least=1)
     keep_checkpoints: int = option("checkpoints kept per stage", default=2, identity=False, least=1)
-    measure_every: int = option(
+    measure_every: int | None = option(
         "steps between measurements on held-out text, which are also made at the end of each stage",
         default=1000,
         identity=False,
@@ -87,7 +87,7 @@ class TrainingOptions:
             steps_per_call=self.steps_per_call,
             checkpoint_every=self.checkpoint_every,
             keep_checkpoints=self.keep_checkpoints,
-            measure_every=self.measure_every,
+            measure_every=self.measure_every or LoopOptions.measure_every,
             strategy=strategy,
             writes=self.is_chief,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def _variant(row: Mapping[str, Any], where: str) -> Variant:
         gpu=row.get("gpu") or {},
         latency_ms=_by_length(row.get("latency_ms")),
         latency_rounds=_rounds(row.get("latency_ms") or {}),
-        multiply_adds=row.get("multiply_adds") or {},
+        multiply_adds=numbers(row.get("multiply_adds")),
         passed=bool(row.get("passed")),
         reason=str(row.get("reason") or ""),
     )
@@ -92,4 +93,4 @@ def _by_length(found: Mapping[str, Mapping[str, Any]] | None) -> dict[int, dict[
 
 def _rounds(latency: Mapping[str, Mapping[str, Any]]) -> dict[int, tuple[float, ...]]:
     rounds = {int(length): tuple(map(float, values.get("rounds") or ())) for length, values in latency.items()}
-    return {length: times for length, times in rounds.items() if times and all(time > 0 for time in times)}
+    return {length: times for length, times in rounds.items() if times and all(0 < time < math.inf for time in times)}

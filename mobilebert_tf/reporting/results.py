@@ -159,7 +159,7 @@ class Variant:
     """median, p90, min, runs, threads, foreign_cores by length T."""
     latency_rounds: Mapping[int, tuple[float, ...]]
     """Median of each round in milliseconds, by length T; all files of an export were timed in the same rounds."""
-    multiply_adds: Mapping[str, int]
+    multiply_adds: Mapping[str, float]
     """Of the products of the longest signature: those of float numbers and those of integers."""
     passed: bool
     reason: str

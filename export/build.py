@@ -37,13 +37,24 @@ def convert_lengths(
     Raises:
       FailedError: the converter refused.
     """
-    files = {}
-    for length in lengths:
-        with tempfile.TemporaryDirectory() as saved_model:
-            with quiet.native_stderr_hidden():
-                write_saved_model(model, length, max(lengths), saved_model, rewrites, target, breaks, peaks)
-            files[length] = convert(saved_model)
-    return files
+    longest = max(lengths)
+    return {length: convert_length(model, length, longest, rewrites, target, breaks, peaks) for length in lengths}
+
+
+def convert_length(
+    model: ClassificationModel,
+    length: int,
+    longest: int,
+    rewrites: Sequence[str],
+    target: str,
+    breaks: Breaks | None,
+    peaks: Mapping[str, Peaks] | None,
+) -> bytes:
+    """The float32 file of one length, its tables cut to the longest; the rest as in `convert_lengths`."""
+    with tempfile.TemporaryDirectory() as saved_model:
+        with quiet.native_stderr_hidden():
+            write_saved_model(model, length, longest, saved_model, rewrites, target, breaks, peaks)
+        return convert(saved_model)
 
 
 def build(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None) -> bytes:

@@ -1,11 +1,15 @@
 """What every test may use."""
 
 import fcntl
+import functools
+import hashlib
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,19 +35,50 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """A directory that is filled once a session, whichever of the workers of pytest-xdist needs it first.
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of pytest-xdist have in this session."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "common"
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def conversions_kept(common: Path) -> None:
+    """A network is converted once a session for the same length in the same way; TensorFlow takes half a second."""
+    build = sys.modules.get("mobilebert_tf.export.build")
+    if build and not hasattr(build.convert_length, "__wrapped__"):
+        build.convert_length = kept(build.convert_length, common)
+
+
+def kept(convert_length: Callable[..., bytes], common: Path) -> Callable[..., bytes]:
+    """`convert_length` that looks for a file by the content of all that it is given."""
+
+    @functools.wraps(convert_length)
+    def found(model: Any, *rest: Any) -> bytes:
+        weights = [(weight.path, weight.numpy()) for weight in model.weights]
+        given = pickle.dumps((model.config, weights, rest))
+        path = common / f"{hashlib.sha256(given).hexdigest()}.converted"
+        if not path.exists():
+            content = convert_length(model, *rest)
+            written = path.with_suffix(f".{os.getpid()}")
+            written.write_bytes(content)
+            written.replace(path)
+        return path.read_bytes()
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def once(common: Path) -> Once:
+    """A directory that is filled once a session, whichever of the workers needs it first.
 
     Tests read what lies there; whoever changes it copies it before.
     """
-    common = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        common = common.parent
 
     def filled(name: str, fill: Callable[[Path], object]) -> Path:
-        place, finished = common / "once" / name, common / "once" / f"{name}.finished"
-        place.parent.mkdir(exist_ok=True)
-        with open(common / "once" / f"{name}.lock", "w") as lock:
+        place, finished = common / name, common / f"{name}.finished"
+        with open(common / f"{name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not finished.exists():
                 shutil.rmtree(place, ignore_errors=True)

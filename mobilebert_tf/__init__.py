@@ -42,4 +42,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'mobilebert_tf' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    from mobilebert_tf import quiet
+
+    with quiet.nothing_collected():
+        return getattr(importlib.import_module(_HOME[name]), name)

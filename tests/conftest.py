@@ -2,6 +2,7 @@
 
 import fcntl
 import functools
+import gc
 import hashlib
 import os
 import pickle
@@ -15,6 +16,16 @@ import pytest
 
 # Before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Files of tests import TensorFlow while they are collected (see `quiet.nothing_collected`).
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for, among what the tests make."""
+    gc.freeze()
+    gc.enable()
+
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,16 +143,17 @@ def batches(
         order = tf.data.TFRecordDataset(files)
         return order.shuffle(min(record_set.count, SHUFFLE_BUFFER), seed=draw, reshuffle_each_iteration=False)
 
-    serialized = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(of_epoch)
+    serialized = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(_as_it_is(of_epoch))
     batched = serialized.skip(skipped).batch(gathered, drop_remainder=True)
     examples = _examples(batched.enumerate(group), record_set, seed)
     if reading.whole_text:
-        examples = examples.map(_with_hidden_words)
+        examples = examples.map(_as_it_is(_with_hidden_words))
     if reading.length is not None and reading.length < record_set.max_seq_length:
-        examples = examples.map(functools.partial(_cut, reading.length))
+        examples = examples.map(_as_it_is(functools.partial(_cut, reading.length)))
     if reading.group_by_length:
-        of_group = functools.partial(_by_length, batch_size, seed)
-        examples = examples.enumerate(group).flat_map(of_group).skip(inside // batch_size).map(_without_padding)
+        of_group = _as_it_is(functools.partial(_by_length, batch_size, seed))
+        shortened = _as_it_is(_without_padding)
+        examples = examples.enumerate(group).flat_map(of_group).skip(inside // batch_size).map(shortened)
     return examples.prefetch(2)
 
 
@@ -213,7 +214,7 @@ def one_pass(
     if limit is not None:
         serialized = serialized.take(limit)
     examples = _examples(serialized.batch(batch_size).enumerate(), record_set, seed=0)
-    return (examples.map(_with_hidden_words) if whole_text else examples).prefetch(2)
+    return (examples.map(_as_it_is(_with_hidden_words)) if whole_text else examples).prefetch(2)
 
 
 @contextlib.contextmanager
@@ -257,7 +258,7 @@ def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf
 
     lengths = (record_set.max_seq_length, record_set.max_predictions)
     if record_set.masking != "dynamic":
-        return numbered.map(lambda _, batch: records.parse(batch, record_set.features, *lengths))
+        return numbered.map(_as_it_is(lambda _, batch: records.parse(batch, record_set.features, *lengths)))
 
     from mobilebert_tf.data.dynamic_masking import mask_pairs
     from mobilebert_tf.data.masking import Pieces
@@ -270,4 +271,13 @@ def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf
         batch_seed = tf.stack([seed, tf.cast(number, tf.int32)])
         return mask_pairs(pairs, pieces, batch_seed, record_set.masked_lm_prob, *lengths)
 
-    return numbered.map(masked)
+    return numbered.map(_as_it_is(masked))
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for tf.data that autograph leaves alone: it has no Python that depends on a tensor, and to look
+    for some in it, and in TensorFlow Text, takes half of the time to read a first batch with dynamic masks."""
+    import tensorflow as tf
+
+    wrapped: Callable[..., Any] = tf.autograph.experimental.do_not_convert(function)
+    return wrapped

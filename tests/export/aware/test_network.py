@@ -152,7 +152,7 @@ def test_padding_that_takes_part_counts():
 
 
 def trained_logits(network, averaging):
-    return tf.function(lambda batch: network.logits(batch, averaging))(INPUT)
+    return tf.function(lambda batch: network.logits(batch, averaging), autograph=False)(INPUT)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_gradients_reach_every_weight_through_rounding():
     values = [weight.value for weight in weights]
     exact = keras_gradients(values)
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradients():
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.square(network.logits(INPUT, Averaging(steps=0))))
@@ -252,7 +252,7 @@ def test_training_brings_back_what_rounding_took(tmp_path):
 
     weights, optimizer = fresh.trainable_weights, keras.optimizers.Adam(2e-3)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(network.logits(INPUT, Averaging(steps=60)) - wanted))

@@ -7,14 +7,15 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import provenance, run_directory
 from mobilebert_tf.data import found_records, records
+from mobilebert_tf.data.masking import Pieces
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tokenization import read_vocab
+from mobilebert_tf.tokenization import Tokenizer, read_vocab
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -260,18 +261,30 @@ def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf
     if record_set.masking != "dynamic":
         return numbered.map(_as_it_is(lambda _, batch: records.parse(batch, record_set.features, *lengths)))
 
-    from mobilebert_tf.data.dynamic_masking import mask_pairs
-    from mobilebert_tf.data.masking import Pieces
-    from mobilebert_tf.tokenization import Tokenizer
-
     pieces = Pieces.of(Tokenizer.from_vocab(record_set.vocab))
+    mask = _masking(pieces, tuple(record_set.features.items()), record_set.masked_lm_prob, *lengths)
 
     def masked(number: Any, batch: Any) -> dict[str, Any]:
-        pairs = records.parse(batch, record_set.features, *lengths)
-        batch_seed = tf.stack([seed, tf.cast(number, tf.int32)])
-        return mask_pairs(pairs, pieces, batch_seed, record_set.masked_lm_prob, *lengths)
+        return mask(batch, tf.stack([seed, tf.cast(number, tf.int32)]))
 
     return numbered.map(_as_it_is(masked))
+
+
+@functools.lru_cache(maxsize=4)
+def _masking(
+    pieces: Pieces, features: Sequence[tuple[str, records.Feature]], share: float, *lengths: int
+) -> Callable[[Any, Any], dict[str, Any]]:
+    """The function (serialized batch, seed [2]) -> masked examples, traced once for all readings of such records."""
+    import tensorflow as tf
+
+    from mobilebert_tf.data.dynamic_masking import mask_pairs
+
+    @tf.function(autograph=False)
+    def mask(batch: Any, seed: Any) -> dict[str, Any]:
+        return mask_pairs(records.parse(batch, dict(features), *lengths), pieces, seed, share, *lengths)
+
+    traced: Callable[[Any, Any], dict[str, Any]] = mask
+    return traced
 
 
 def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:

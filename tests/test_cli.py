@@ -1,6 +1,9 @@
 """The command line: help, unknown words, exit status, and what a run directory refuses."""
 
 import dataclasses
+import importlib
+import re
+import shlex
 
 import pytest
 
@@ -13,16 +16,31 @@ COMMANDS = "corpus vocab records pretrain distill finetune evaluate predict expo
 
 
 def test_overview_names_every_command(capsys):
+    """Each on a line of its own with what it does: the words are in the descriptions of others too."""
     assert cli.run(["--help"]) == 0
-    text = capsys.readouterr().out
-    assert all(name in text for name in [*COMMANDS, "benchmark host", "benchmark training"])
+    rows = dict(re.findall(r"^  (\w+(?: \w+)?)  +(\S.*)$", capsys.readouterr().out, re.MULTILINE))
+    assert list(rows) == list(cli.COMMANDS) and set(COMMANDS) <= set(rows)
+    assert {"benchmark host", "benchmark training", "export verify", "model info", "convert"} <= set(rows)
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_explains_itself(name, capsys):
+    """It lists its flags, all of them, and shows command lines that it takes."""
     assert cli.run([*name.split(), "--help"]) == 0
-    text = capsys.readouterr().out
-    assert f"usage: mobilebert-tf {name}" in text and "mobilebert-tf " + name in text.split("flags:")[0][20:]
+    text, flags = capsys.readouterr().out.split("\nflags:\n")
+    assert text.startswith(f"usage: mobilebert-tf {name} ")
+    module, _, attribute = cli.COMMANDS[name][0].partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    fields = {field.name for field in dataclasses.fields(command)}
+    assert set(re.findall(r"^  --(\w+)", flags, re.MULTILINE)) == {*fields, "flagfile", "debug"}
+    examples = re.findall(rf"^ +mobilebert-tf {name} ((?:.*\\\n)*.*)$", text, re.MULTILINE)
+    assert examples
+    for example in examples:
+        words = shlex.split(example.replace("\\\n", " "))
+        # Files of flags are not here; ... stands for the flags of the example above.
+        words = [word for word in words if not word.startswith("--flagfile") and word != "..."]
+        left = define_flags(command)([name, *words])[1:]
+        assert len(left) == (1 if left and hasattr(command, "POSITIONAL") else 0), example
 
 
 @pytest.mark.parametrize(

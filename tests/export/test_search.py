@@ -47,6 +47,22 @@ def measured(files, examples):
     return ranges.measure_ranges(files[LENGTH], {name: examples.features[name] for name in search.INPUTS})
 
 
+@pytest.fixture(autouse=True, scope="module")
+def files_kept():
+    """Every search here makes the same files of the same network; each mixture is built once."""
+    kept = {}
+
+    def once(files, recipe, ranges):
+        key = tuple(files.values()), recipe.rules, recipe.half, ranges is None
+        if key not in kept:
+            kept[key] = build.build(files, recipe, ranges)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "build", once)
+        yield
+
+
 class Bytes:
     """The size of a file as its cost: the same each time, and less for fewer bits."""
 
@@ -145,30 +161,23 @@ def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, 
 
 
 def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatch):
-    """With a grid of the two ends, the first file within is found by halving: its predecessor is not within."""
-    monkeypatch.setattr(search, "GRID", 2)
-    right = {"wanted": 5}
+    """With a grid of the two ends and a loss that ends at some size: of all steps the first within is found, since
+    the one before it was tried and is not; by no more files than halving needs."""
+    int4, half = (len(build.build(files, RECIPES[name], measured)) for name in ("dynamic_int4", "float16"))
+    enough = (int4 + half) // 2
 
     def difference(content, half):
-        """A loss that goes after some steps, known by the size."""
-        steps = right["sizes"].get(len(content))
-        return search.Difference(accuracy=0.0 if steps is None or steps >= right["wanted"] else -1.0, low=0, high=0)
+        return search.Difference(accuracy=0.0 if len(content) >= enough else -1.0, low=0, high=0)
 
-    parts = search.parts_of(files[LENGTH])
-    errors = search._errors(files, measured, parts, examples.half(0))
-    start, steps = search.path_of(parts, errors, search._costs(files, measured, parts, Bytes()))
-    assert len(steps) > 8
-    right["sizes"] = {
-        len(build.build(files, search.mixture(parts, search.levels_after(start, steps, k)), measured)): k
-        for k in range(len(steps) + 1)
-    }
-    uniform = {len(build.build(files, RECIPES[name], measured)) for name in search.UNIFORM}
-    assert len(right["sizes"]) == len(steps) + 1 and not uniform & set(right["sizes"])
-    monkeypatch.setattr(search, "_difference", difference)
+    monkeypatch.setattr(search, "GRID", 2)
     monkeypatch.setattr(search, "UNIFORM", ())
+    monkeypatch.setattr(search, "_difference", difference)
     found = search.search(files, measured, examples, 0.5, Bytes())
-    assert found.chosen == f"5 of {len(steps)} steps"
-    assert len(found.candidates) <= 2 + np.ceil(np.log2(len(steps)))
+    tried, steps = {one.steps: one for one in found.candidates}, len(found.path)
+    (chosen,) = (one.steps for one in found.candidates if one.name == found.chosen)
+    assert 2 < chosen < steps - 2
+    assert tried[chosen].bytes >= enough > tried[chosen - 1].bytes
+    assert {0, steps} < set(tried) and len(tried) <= 2 + np.ceil(np.log2(steps))
 
 
 def test_no_file_within(files, measured, examples, monkeypatch):

@@ -1,7 +1,15 @@
-"""What `pretrain` makes of its flags."""
+"""What `pretrain` makes of its flags, and of a kill."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
 import pytest
 
+from mobilebert_tf import cli
 from mobilebert_tf.commands.pretrain import Pretrain
 
 
@@ -12,3 +20,47 @@ def test_the_rate_comes_down_again_however_few_the_steps(steps: int, warmup: int
     assert schedule.warmup_steps == warmup
     assert float(schedule.at(steps - 1)) < 0.21 * schedule.peak
     assert float(schedule.at(warmup)) == pytest.approx(schedule.peak, rel=1e-4)
+
+
+KILLED = """
+import os, signal, sys
+from mobilebert_tf import cli, quiet
+quiet.start_tensorflow()
+from mobilebert_tf.training.checkpoints import Checkpoints
+save = Checkpoints.save
+def killed(self, step):
+    save(self, step)
+    os.kill(os.getpid(), signal.SIGKILL)
+Checkpoints.save = killed
+cli.run(sys.argv[1:])
+"""
+
+
+def test_killed_after_a_checkpoint_and_resumed_equals_undisturbed(made: Path, tmp_path: Path) -> None:
+    """Bit for bit, and the log has every step once; the slow tests kill every kind of training at random moments."""
+    there = tmp_path / "student"
+    words = json.loads((made / "student" / "run.json").read_text())["options"]
+    words = [f"--{name}={value}" for name, value in words.items() if value is not None and name != "output"]
+    command = ["pretrain", *words, f"--output={there}"]
+    done = subprocess.run([sys.executable, "-c", KILLED, *command], capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+    assert not (there / "model.weights.h5").exists()
+    assert cli.run(command) == 0
+
+    journal = [json.loads(line) for line in (there / "journal.jsonl").read_text().splitlines()]
+    assert ("resumed", 2) in [(line["event"], line["step"]) for line in journal]
+    resumed, undisturbed = weights(there), weights(made / "student")
+    assert len(resumed) > 20 and set(resumed) == set(undisturbed)
+    for name, values in resumed.items():
+        np.testing.assert_array_equal(values, undisturbed[name], err_msg=name)
+    logs = [[json.loads(line) for line in open(one / "log.jsonl")] for one in (made / "student", there)]
+    for row in (*logs[0], *logs[1]):
+        row.pop("steps_per_second")
+    assert logs[0] == logs[1] and [row["step"] for row in logs[0]] == sorted({row["step"] for row in logs[0]})
+
+
+def weights(directory: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(directory / "model.weights.h5") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found

@@ -183,5 +183,5 @@ def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatc
 def test_no_file_within(files, measured, examples, monkeypatch):
     worse = search.Difference(accuracy=-0.1, low=-0.2, high=0.0)
     monkeypatch.setattr(search, "_difference", lambda content, half: worse)
-    with pytest.raises(FailedError, match="not even float32 loses as little as 0.5 points"):
+    with pytest.raises(FailedError, match="--max_drop=0.005: not even float32 loses as little"):
         search.search(files, measured, dataclasses.replace(examples), 0.005, Bytes())

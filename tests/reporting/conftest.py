@@ -1,7 +1,10 @@
 """Directories as the commands leave them, with figures that a page can be checked against."""
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,31 @@ import pytest
 
 LABELS = ("tensorflow", "scipy", "python", "numpy", "keras")
 TOKENS = "[CLS] return the pseudo ##inv ##erse of a matrix using its singular value decomposition . [SEP]".split()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pictures_kept() -> Iterator[None]:
+    """A picture of the same numbers is drawn once: most pages here differ in one of their ten, at 0.2 s each."""
+    from mobilebert_tf.reporting import drawing, page  # noqa: F401  (what draws is imported by the page)
+
+    real, kept = drawing.draw, {}
+
+    def draw(name: str, label: str, picture: Callable[[int], Any]) -> str:
+        cells = [cell.cell_contents for cell in picture.__closure__ or ()]
+        key = None
+        with contextlib.suppress(pickle.PicklingError, AttributeError, TypeError):
+            key = pickle.dumps((name, label, picture.__module__, picture.__qualname__, cells, picture.__defaults__))
+        if key is None:
+            return real(name, label, picture)
+        if key not in kept:
+            kept[key] = real(name, label, picture)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in list(sys.modules.values()):
+            if getattr(module, "draw", None) is real and module is not drawing:
+                patch.setattr(module, "draw", draw)
+        yield
 
 
 @pytest.fixture

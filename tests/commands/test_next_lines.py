@@ -53,7 +53,10 @@ def test_from_text_to_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert (place / "vocab-2" / "vocab.txt").exists()
 
     evaluated = ["evaluate", "--model=classifier", "--input=train.tsv", "--output=score"]
-    for command in (evaluated, ["convert", "--input=student", "--output=hf", "--to=huggingface"]):
+    converted = (
+        ["convert", "--input=student", f"--output=my {to}", f"--to={to}"] for to in ("huggingface", "tf1", "keras")
+    )
+    for command in (evaluated, *converted):
         following = follow(command, capsys)
         assert following and follow(following, capsys) == []
 

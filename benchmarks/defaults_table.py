@@ -24,14 +24,14 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     for table, settings in tables.items():
         default = settings[DEFAULT]
         others = {name: means["accuracy"] for name, means in settings.items() if name not in (DEFAULT, PUBLISHED)}
-        best = max(others, key=lambda name: others[name])
+        best = max(others, key=lambda name: others[name], default=None)
         published = f"{settings[PUBLISHED]['accuracy']:.1%}" if PUBLISHED in settings else ""
         found.append((
             table.split(",")[0],
             f"{default['training rows']:,.0f}",
             f"{default['majority class']:.1%}",
             f"{default['accuracy']:.1%}",
-            f"{others[best]:.1%} ({float(best):.0e})".replace("e-0", "e-"),
+            f"{others[best]:.1%} ({float(best):.0e})".replace("e-0", "e-") if best else "",
             published,
         ))  # fmt: skip
     return found

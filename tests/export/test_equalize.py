@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mobilebert_tf.export import build
 from mobilebert_tf.export.operators import read_operators
@@ -30,7 +31,12 @@ def features():
 
 @functools.cache
 def peaks_of(name, rewrites=tuple(APART)):
-    return measure_peaks(rules.rewrite(read_network(model(name)), LENGTH, rewrites), features())
+    """Computed eagerly: to trace each of these networks takes longer than its one text."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        return measure_peaks(rules.rewrite(read_network(model(name)), LENGTH, rewrites), features())
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize("name", NAMES)

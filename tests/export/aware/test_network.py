@@ -1,6 +1,7 @@
 """The network that is fine-tuned: it is the Keras model without its grid, and the file in int8 with it."""
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -37,10 +38,15 @@ def tensors(name):
     return rewrite(network, LENGTH, breaks=breaks)
 
 
+@functools.cache
+def float_logits(name):
+    return keras_logits(model(name), features())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rewritten_tensors_of_a_batch_are_the_keras_model(name):
     found = batch_logits(tensors(name), list(INPUT.values()), Products()).numpy()
-    expected = keras_logits(model(name), features())
+    expected = float_logits(name)
     # float32 in another order: 1e-6, and 24 layers multiply that.
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4 * np.abs(expected).max())
 
@@ -76,7 +82,7 @@ def test_file_in_int8_gives_what_fake_quantisation_gives(name, tmp_path):
     path.write_bytes(made(name).content)
     file = TfliteClassifier(path).logits(features(), LENGTH)
     fake = quantized_logits(model(name), made(name).trained, LENGTH, features())
-    floats = keras_logits(model(name), features())
+    floats = float_logits(name)
     scale, error = np.abs(floats).max(), np.abs(file - floats).mean()
     assert error > 1e-3 * scale  # int8 shows in these networks
     # The same integers everywhere but where a number stands within 1e-5 of the middle of two, and sums of float32
@@ -179,7 +185,7 @@ def test_step_of_training_computes_the_whole_network(name, rules):
         Plan(recipe, tuple(before.ranges), {}), tf.constant(list(zip(*before.ranges.values(), strict=True)))
     )
     whole = batch_logits(tensors(name), list(INPUT.values()), QuantizedProducts(recipe, grids)).numpy()
-    floats = keras_logits(model(name), features())
+    floats = float_logits(name)
     # The same operations in float32; one in some 10,000 rounds to its neighbour, and all that follows it differs.
     assert (np.abs(found - whole).max(axis=1) < 1e-4 * np.abs(floats).max()).mean() > 0.8
     assert np.abs(found - whole).mean() < 0.2 * np.abs(whole - floats).mean()

@@ -60,7 +60,7 @@ def test_what_a_killed_writer_left_goes(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) -> None:
     """Not by the hidden name beside it."""
     (tmp_path / ("a" * 250)).mkdir()
-    path = tmp_path / ("a" * 250) / ("b" * 250)
+    path = tmp_path / ("a" * 250) / ("b" * 255)
     with pytest.raises(OSError) as caught:
         atomic.write_text(path, "")
     assert caught.value.filename == str(path)

@@ -33,6 +33,7 @@ from mobilebert_tf import child_process
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.fields import read as read_fields
 from mobilebert_tf.names import distinct_names, plain_name
 
 Flags = Mapping[str, Any]
@@ -80,19 +81,9 @@ def read(path: str) -> Study:
     Raises:
       UsageError: it is missing, no JSON, or a name in it is unknown or can be no directory's.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        study = Study(
-            **{
-                **content,
-                "chain": {name: Step(**step) for name, step in content["chain"].items()},
-                "figures": {name: Figure(**figure) for name, figure in content["figures"].items()},
-            }
-        )
-    except FileNotFoundError:
-        raise UsageError(f"--study={path}: no such file") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(f"--study={path}: is no study ({error})") from None
+    if not Path(path).exists():
+        raise UsageError(f"--study={path}: no such file")
+    study: Study = read_fields(Path(path), Study, refuses_unknown=True)
     for name in study.chain:
         plain_name(name, f"{path}: name of a step, and so of a directory")
     distinct_names([_slug(name) or name for name in study.variants], f"{path}: directories of variants")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import re
-import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import build, one_of, read, within
 from mobilebert_tf.names import plain_name
 
 PRODUCTS = ("FULLY_CONNECTED",)
@@ -40,9 +38,9 @@ class Rule:
     """Names of LiteRT's operators."""
     layers: str = ".*"
     """Regular expression, searched for in the name of the operator's result: block_3/feedforward_1/intermediate."""
-    weights: str = "int8"
+    weights: Annotated[str, one_of(*WEIGHTS)] = "int8"
     """float32: left as it is, whatever earlier rules say."""
-    activations: str = "dynamic"
+    activations: Annotated[str, one_of(*ACTIVATIONS)] = "dynamic"
     """float: weights are made float again before they are used. dynamic: int8, a scale per row found while
     running. int8, int16: the scale of a whole tensor found beforehand, in calibration."""
     per_channel: bool = True
@@ -62,15 +60,18 @@ class Rule:
         return self.activations.startswith("int") and self.weights != "float32"
 
 
+Limit = Annotated[float, within(0, 1e300)]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gate:
     """What a file must reach to be published. None: not asked."""
 
-    max_relative_error: float | None = None
+    max_relative_error: Limit | None = None
     """Largest error of any logit, relative to the largest Keras logit."""
-    min_decision_agreement: float | None = None
+    min_decision_agreement: Limit | None = None
     """Share of examples for which file and Keras choose the same class."""
-    max_score_drop: float | None = 0.02
+    max_score_drop: Limit | None = 0.02
     """Largest loss of accuracy against Keras, as a share of the examples, where there are labels."""
 
 
@@ -81,7 +82,7 @@ class Recipe:
     name: str
     description: str
     rules: tuple[Rule, ...] = ()
-    target: str = "litert"
+    target: Annotated[str, one_of(*TARGETS)] = "litert"
     """One of TARGETS."""
     half: bool = False
     """On ARM processors that can, what is left in float is computed in float16."""
@@ -255,68 +256,32 @@ def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
 
 def _read(path: Path) -> list[Recipe]:
     """The recipes of a file: an object, or a list of objects, with the fields of `Recipe`."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: is not JSON ({error})") from None
-    return [_recipe(path, one) for one in (content if isinstance(content, list) else [content])]
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    content: list[dict[str, Any]] | dict[str, Any] = read(path, list[dict[str, Any]] | dict[str, Any])
+    return [_recipe(path, values) for values in (content if isinstance(content, list) else [content])]
 
 
-def _recipe(path: Path, content: Any) -> Recipe:
-    values = _fields(path, "a recipe", Recipe, content)
-    plain_name(values.get("name"), f"{path}: name of a recipe, and so of its file")
-    if values["name"] in RECIPES:
-        raise UsageError(f"{path}: {values['name']!r} is a recipe already; choose another name")
-    gate = _fields(path, f"the gate of {values['name']}", Gate, values.pop("gate", {}))
-    for name, value in gate.items():
-        if value is not None and not (type(value) in (int, float) and 0 <= value < math.inf):
-            raise UsageError(f"{path}: {name} of {values['name']} is {value!r}; it must be a number from 0 on, or null")
-    _check_kinds(path, Recipe, {name: value for name, value in values.items() if name != "rules"})
-    found = values.pop("rules", [])
-    if not isinstance(found, list):
-        raise UsageError(f"{path}: the rules of {values['name']} must be a list of objects")
-    rules = tuple(_rule(path, rule) for rule in found)
-    if values.get("target", TARGETS[0]) not in TARGETS:
-        raise UsageError(f"{path}: target {values['target']!r}; there are {', '.join(TARGETS)}")
-    if values.get("target") == "gpu" and any(rule.weights.startswith("int") for rule in rules):
-        raise UsageError(f"{path}: the rules of {values['name']} quantise to integers; a gpu file has float weights")
-    return Recipe(**{"description": f"as in {path.name}", **values, "rules": rules, "gate": Gate(**gate)})
+def _recipe(path: Path, content: dict[str, Any]) -> Recipe:
+    values = {"description": f"as in {path.name}", "gate": {}, **content}
+    if isinstance(values.get("rules"), list):
+        values["rules"] = [_listed(rule) for rule in values["rules"]]
+    recipe: Recipe = build(Recipe, values, f"{path}", refuses_unknown=True)
+    plain_name(recipe.name, f"{path}: name of a recipe, and so of its file")
+    if recipe.name in RECIPES:
+        raise UsageError(f"{path}: {recipe.name!r} is a recipe already; choose another name")
+    for rule in recipe.rules:
+        try:
+            re.compile(rule.layers)
+        except re.error as error:
+            raise UsageError(f"{path}: layers {rule.layers!r} is no regular expression ({error})") from None
+    if recipe.target == "gpu" and any(rule.weights.startswith("int") for rule in recipe.rules):
+        raise UsageError(f"{path}: the rules of {recipe.name} quantise to integers; a gpu file has float weights")
+    return recipe
 
 
-def _rule(path: Path, content: Any) -> Rule:
-    values = _fields(path, "a rule", Rule, content)
-    operators = values.get("operators", list(PRODUCTS))
-    operators = [operators] if isinstance(operators, str) else operators
-    if not isinstance(operators, list) or not all(isinstance(one, str) for one in operators):
-        raise UsageError(f"{path}: operators must be a name such as FULLY_CONNECTED, or a list of such")
-    _check_kinds(path, Rule, {name: value for name, value in values.items() if name != "operators"})
-    rule = Rule(**{**values, "operators": tuple(operators)})
-    for name, value, known in (("weights", rule.weights, WEIGHTS), ("activations", rule.activations, ACTIVATIONS)):
-        if value not in known:
-            raise UsageError(f"{path}: {name} {value!r}; there are {', '.join(known)}")
-    try:
-        re.compile(rule.layers)
-    except re.error as error:
-        raise UsageError(f"{path}: layers {rule.layers!r} is no regular expression ({error})") from None
+def _listed(rule: Any) -> Any:
+    """A rule for one operator as a rule for a list of them."""
+    if isinstance(rule, dict) and isinstance(rule.get("operators"), str):
+        return {**rule, "operators": [rule["operators"]]}
     return rule
-
-
-def _check_kinds(path: Path, kind: type, values: Mapping[str, Any]) -> None:
-    """Raise UsageError unless each is text, or true or false, as its field in `kind` is."""
-    hints = typing.get_type_hints(kind)
-    for name, value in values.items():
-        if not isinstance(value, hints[name]):
-            wanted = "true or false" if hints[name] is bool else "text"
-            raise UsageError(f"{path}: {name} is {value!r}; it must be {wanted}")
-
-
-def _fields(path: Path, what: str, kind: type, content: Any) -> dict[str, Any]:
-    known = [field.name for field in dataclasses.fields(kind)]
-    if not isinstance(content, Mapping):
-        raise UsageError(f"{path}: {what} must be an object with {', '.join(known)}")
-    for name in content:
-        if name not in known:
-            raise UsageError(f"{path}: {what} has no {name!r}; it has {', '.join(known)}")
-    return dict(content)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tokenizers
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import Line, build, read_object, within
 
 OWN_FIELD = "added_tokens"
 """Field of this project's `tokenizer.json`, and of Hugging Face's."""
@@ -24,8 +24,8 @@ SPECIAL_IN_TEXT = "mobilebert_tf_special_in_text"
 class AddedToken:
     """One token; the flags are those of `tokenizers.AddedToken`."""
 
-    content: str
-    id: int
+    content: Line
+    id: Annotated[int, within(0, 10**8)]
     single_word: bool = False
     lstrip: bool = False
     rstrip: bool = False
@@ -48,11 +48,11 @@ def from_json(values: Any, pieces: Sequence[str], path: Path) -> tuple[AddedToke
     """
     if values is None:
         return ()
-    tokens = [_checked(value, path) for value in _list(values, path)]
+    tokens: tuple[AddedToken, ...] = build(tuple[AddedToken, ...], values, f"{path}: {OWN_FIELD}")
     for token in tokens:
         if token.id >= len(pieces) or pieces[token.id] != token.content:
             raise UsageError(f"{path}: added token {token.content!r} has the id {token.id}, but not in vocab.txt")
-    return tuple(tokens)
+    return tokens
 
 
 def add_to(backend: tokenizers.Tokenizer, tokens: Sequence[AddedToken]) -> None:
@@ -113,7 +113,7 @@ def of_huggingface(
 
 def _tokenizer_file(described: Mapping[str, Any], directory: Path) -> dict[str, AddedToken]:
     path = directory / "tokenizer.json"
-    tokens = [_checked(value, path) for value in _list(described.get(OWN_FIELD, []), path)]
+    tokens: tuple[AddedToken, ...] = build(tuple[AddedToken, ...], described.get(OWN_FIELD, []), f"{path}: {OWN_FIELD}")
     return {token.content: token for token in tokens}
 
 
@@ -122,55 +122,33 @@ def _added_file(directory: Path) -> dict[str, AddedToken]:
     path = directory / "added_tokens.json"
     if not path.exists():
         return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise UsageError(f"{path}: is not readable as JSON") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: is not a JSON object")
     flags = {"special": False, "normalized": True}
-    return {name: _checked({"content": name, "id": number, **flags}, path) for name, number in values.items()}
+    return {
+        name: build(AddedToken, {"content": name, "id": number, **flags}, f"{path}: {name}")
+        for name, number in read_object(path).items()
+    }
 
 
 def _decoder(settings: Mapping[str, Any], directory: Path) -> dict[str, AddedToken]:
     """`added_tokens_decoder` of `tokenizer_config.json`: tokens by id."""
     path, values = directory / "tokenizer_config.json", settings.get("added_tokens_decoder") or {}
-    if not isinstance(values, Mapping) or not all(isinstance(one, Mapping) for one in values.values()):
-        raise UsageError(f"{path}: added_tokens_decoder is no object of tokens by their ids")
-    tokens = [_checked({**value, "id": _number(number)}, path) for number, value in values.items()]
+    where = f"{path}: added_tokens_decoder"
+    by_id: dict[int, dict[str, Any]] = build(dict[int, dict[str, Any]], values, where)
+    tokens = [build(AddedToken, {**value, "id": number}, f"{where}: {number}") for number, value in by_id.items()]
     return {token.content: token for token in tokens}
 
 
+@dataclasses.dataclass(frozen=True)
+class _Named:
+    content: str
+
+
 def _additional(settings: Mapping[str, Any], directory: Path) -> list[str]:
-    path, values = directory / "tokenizer_config.json", settings.get("additional_special_tokens") or []
-    contents = []
-    for value in _list(values, path):
-        content = value.get("content") if isinstance(value, Mapping) else value
-        if not isinstance(content, str):
-            raise UsageError(f"{path}: additional_special_tokens is no list of tokens")
-        contents.append(content)
-    return contents
-
-
-def _checked(value: Any, path: Path) -> AddedToken:
-    wanted = {"content": str, "id": int, **dict.fromkeys((*_FLAGS, "word_piece"), bool)}
-    if isinstance(value, Mapping):
-        known = {name: given for name, given in value.items() if name in wanted}
-        right = all(type(given) is wanted[name] for name, given in known.items())
-        content, number = known.get("content"), known.get("id")
-        if right and content and number is not None and number >= 0 and "\n" not in content and "\r" not in content:
-            return AddedToken(**known)
-    raise UsageError(f"{path}: {str(value)[:80]!r} is no added token with content, id and flags")
-
-
-def _list(values: Any, path: Path) -> list[Any]:
-    if not isinstance(values, list):
-        raise UsageError(f"{path}: added tokens must be a list")
-    return values
-
-
-def _number(text: Any) -> int | None:
-    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 10 else None
+    name = "additional_special_tokens"
+    values: list[str | _Named] = build(
+        list[str | _Named], settings.get(name) or [], f"{directory / 'tokenizer_config.json'}: {name}"
+    )
+    return [value if isinstance(value, str) else value.content for value in values]
 
 
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")

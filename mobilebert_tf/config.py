@@ -9,17 +9,23 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import Finite, check, one_of, within
 
 ACTIVATIONS = ("relu", "relu6", "gelu", "gelu_tanh")
 NORMALIZATIONS = ("layer_norm", "no_norm")
 MASK_MODES = ("add", "replace")
-_MOST = {"num_hidden_layers": 1000, "num_feedforward_networks": 1000}
+
+Width = Annotated[int, within(1, 10**7)]
+Depth = Annotated[int, within(1, 1000)]
 """A file that says more is broken; widths and tables may be larger."""
+Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,68 +39,48 @@ class MobileBertConfig:
       UsageError: a value is unknown, or widths and heads do not fit together.
     """
 
-    vocab_size: int = 30522
+    vocab_size: Width = 30522
     """V, rows of the word table."""
-    embedding_size: int = 128
+    embedding_size: Width = 128
     """Width of the word table, before the projection to `hidden_size`."""
     trigram_input: bool = True
     """Concatenate next, this and previous word vector before the projection."""
-    hidden_size: int = 512
+    hidden_size: Width = 512
     """H, width between blocks; position and token-type tables have it too."""
-    intra_bottleneck_size: int = 128
+    intra_bottleneck_size: Width = 128
     """I, width inside a block. Equal to `hidden_size` where there is no bottleneck."""
     use_bottleneck: bool = True
     use_bottleneck_attention: bool = False
     """Query, key and value all read the bottlenecked input (MobileBERT-TINY)."""
     key_query_shared_bottleneck: bool = True
     """Query and key read one more H -> I projection of the block's input."""
-    num_attention_heads: int = 4
-    num_feedforward_networks: int = 4
+    num_attention_heads: Width = 4
+    num_feedforward_networks: Depth = 4
     """FFNs per block, the last one included."""
-    intermediate_size: int = 512
-    hidden_act: str = "relu"
+    intermediate_size: Width = 512
+    hidden_act: Annotated[str, one_of(*ACTIVATIONS)] = "relu"
     """relu, relu6, gelu (exact, Hugging Face's) or gelu_tanh (Google's)."""
-    normalization_type: str = "no_norm"
-    layer_norm_eps: float = 1e-12
-    embedding_and_ffn_norm_eps: float | None = None
+    normalization_type: Annotated[str, one_of(*NORMALIZATIONS)] = "no_norm"
+    layer_norm_eps: Positive = 1e-12
+    embedding_and_ffn_norm_eps: Positive | None = None
     """Epsilon of the embedding norm and of the last FFN's norm where it differs:
     Hugging Face leaves these two at 1e-5. None: `layer_norm_eps`."""
-    num_hidden_layers: int = 24
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
+    num_hidden_layers: Depth = 24
+    max_position_embeddings: Width = 512
+    type_vocab_size: Width = 2
     classifier_activation: bool = False
     """Pooled output is tanh(dense([CLS])); otherwise [CLS] as it is."""
-    hidden_dropout_prob: float = 0.0
-    attention_probs_dropout_prob: float = 0.1
-    classifier_dropout_prob: float = 0.1
-    initializer_range: float = 0.02
-    mask_mode: str = "add"
+    hidden_dropout_prob: Rate = 0.0
+    attention_probs_dropout_prob: Rate = 0.1
+    classifier_dropout_prob: Rate = 0.1
+    initializer_range: Positive = 0.02
+    mask_mode: Annotated[str, one_of(*MASK_MODES)] = "add"
     """add: scores + constant on padded keys. replace: scores of padded keys *become*
     the constant (Google's code since its quantisation-aware release)."""
-    mask_constant: float = -10000.0
+    mask_constant: Finite = -10000.0
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("hidden_act", ACTIVATIONS),
-            ("normalization_type", NORMALIZATIONS),
-            ("mask_mode", MASK_MODES),
-        ):
-            if not isinstance(getattr(self, name), str) or getattr(self, name) not in allowed:
-                raise UsageError(f"config: {name} is {getattr(self, name)!r}; it can be {', '.join(allowed)}")
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (type(value) is not int or not 1 <= value <= _MOST.get(field.name, 10**7)):
-                most = _MOST.get(field.name, 10**7)
-                raise UsageError(f"config: {field.name} is {value!r}; it must be a whole number from 1 to {most:,}")
-            if field.type == "bool" and not isinstance(value, bool):
-                raise UsageError(f"config: {field.name} is {value!r}; it must be true or false")
-            if "float" in str(field.type) and value is not field.default:
-                if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                    raise UsageError(f"config: {field.name} is {value!r}; it must be a finite number")
-            if field.name.endswith(("eps", "initializer_range")) and value is not None and value <= 0:
-                raise UsageError(f"config: {field.name} is {value!r}; it must be above 0")
-            if field.name.endswith("dropout_prob") and not 0.0 <= value < 1.0:
-                raise UsageError(f"config: {field.name} is {value!r}; it must be in [0, 1)")
+        check(self, "config")
         if not self.use_bottleneck and self.intra_bottleneck_size != self.hidden_size:
             raise UsageError(
                 f"config: without a bottleneck intra_bottleneck_size ({self.intra_bottleneck_size}) "

@@ -1,99 +1,180 @@
-"""Values from JSON files as the fields of dataclasses: types, ranges and choices are looked at where a value enters."""
+"""JSON files as dataclasses: msgspec looks at types and ranges, and what it refuses becomes one line.
+
+Ranges and choices stand in a field's type: `Annotated[int, within(1, 10**9)]`, `Annotated[str, one_of("new", "kept")]`.
+"""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import types
+import functools
+import json
+import math
+import re
 import typing
-from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
 
 from mobilebert_tf.errors import UsageError
 
 
-def bounded(
-    default: Any = dataclasses.MISSING,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    choices: Sequence[str] = (),
-) -> Any:
-    """A field whose value, or each of whose values, lies in this range or is one of these."""
-    return dataclasses.field(default=default, metadata={"least": least, "most": most, "choices": tuple(choices)})
+def within(least: float | None = None, most: float | None = None) -> msgspec.Meta:
+    """The range of a number, ends included; nan lies in none."""
+    return msgspec.Meta(ge=least, le=most)
 
 
-def build(kind: Any, value: Any, where: str, skips_unknown: bool = False) -> Any:
+def one_of(*names: str) -> msgspec.Meta:
+    """The words that a text can be; letters, digits, blanks, dashes and underscores."""
+    return msgspec.Meta(pattern=rf"^(?:{'|'.join(names)})\Z")
+
+
+_LINE = r"^[^\r\n]*\Z"
+Count = Annotated[int, within(0, 10**12)]
+Share = Annotated[float, within(0, 1)]
+Finite = Annotated[float, within(-1e300, 1e300)]
+Line = Annotated[str, msgspec.Meta(min_length=1, pattern=_LINE)]
+"""A text that can stand as a line of a file."""
+
+
+def read(path: Path, kind: Any, fix: str = "", refuses_unknown: bool = False) -> Any:
+    """The JSON in a file as `kind`, as `build` makes it.
+
+    Args:
+      fix: what to do about a file that is not right, for messages.
+
+    Raises:
+      UsageError: it is no JSON, or as `build`; one line that names the file.
+      FileNotFoundError: there is no such file.
+    """
+    way_on = f"; {fix}" if fix else ""
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path}: is not readable as JSON{way_on}") from None
+    try:
+        return build(kind, content, f"{path}", refuses_unknown)
+    except UsageError as error:
+        raise UsageError(f"{error}{way_on}") from None
+
+
+def read_object(path: Path, fix: str = "") -> dict[str, Any]:
+    """The object in a JSON file, whatever is in it. Raises as `read`."""
+    content: dict[str, Any] = read(path, dict[str, Any], fix)
+    return content
+
+
+def build(kind: Any, value: Any, where: str, refuses_unknown: bool = False) -> Any:
     """`value`, as `json.loads` gives it, as `kind`: a dataclass, a dict, a tuple, an optional, or a plain type.
 
     Args:
       where: file and place, for messages.
-      skips_unknown: leave out what a dataclass has no field for.
+      refuses_unknown: refuse what a dataclass has no field for, instead of leaving it out.
 
     Raises:
       UsageError: a field is missing, unknown, of another type, or out of its range.
     """
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return _dataclass(kind, value, where, skips_unknown)
-    if isinstance(kind, types.UnionType):
-        return None if value is None else build(typing.get_args(kind)[0], value, where, skips_unknown)
-    if typing.get_origin(kind) is dict:
-        if not isinstance(value, dict):
-            raise UsageError(f"{where}: must be an object, not {_short(value)}")
-        inner = typing.get_args(kind)[1]
-        return {name: build(inner, item, f"{where}: {name}", skips_unknown) for name, item in value.items()}
-    if typing.get_origin(kind) is tuple:
-        return _tuple(typing.get_args(kind), value, where, skips_unknown)
-    if kind is float and type(value) is int and abs(value) < 2**53:
-        return float(value)
-    if type(value) is not kind:
-        raise UsageError(f"{where}: is {_short(value)}, must be {kind.__name__}")
-    return value
+    try:
+        built = msgspec.convert(value, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {_explain(kind, value, error)}") from None
+    if refuses_unknown:
+        _refuse_unknown(value, built, where)
+    return built
 
 
-def _dataclass(kind: type, value: Any, where: str, skips_unknown: bool) -> Any:
-    if not isinstance(value, Mapping):
-        raise UsageError(f"{where}: must be an object, not {_short(value)}")
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = [name for name in value if name not in fields]
-    if unknown and not skips_unknown:
-        raise UsageError(f"{where}: unknown field {_short(unknown[0])}; there are {', '.join(fields)}")
-    found = {}
-    for name, field in fields.items():
-        if name in value:
-            found[name] = build(hints[name], value[name], f"{where}: {name}", skips_unknown)
-            _check(found[name], field.metadata, f"{where}: {name}")
-        elif field.default is dataclasses.MISSING:
-            raise UsageError(f"{where}: has no {name!r}")
-    return kind(**found)
+def check(instance: Any, where: str) -> None:
+    """Raise UsageError if a field of a dataclass that was made in Python is not of its type, or out of its range."""
+    for name, kind in _types(instance.__class__).items():
+        build(kind, getattr(instance, name), f"{where}: {name}")
 
 
-def _tuple(inner: tuple[Any, ...], value: Any, where: str, skips_unknown: bool) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise UsageError(f"{where}: must be a list, not {_short(value)}")
-    kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-    if len(kinds) != len(value):
-        raise UsageError(f"{where}: must have {len(kinds)} values, not {_short(value)}")
-    return tuple(build(kind, item, where, skips_unknown) for kind, item in zip(kinds, value, strict=True))
+@functools.cache
+def _types(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
 
 
-def _check(value: Any, bounds: Mapping[str, Any], where: str) -> None:
-    """Raise UsageError if a number or a word, or one inside of a list of them, is not within its bounds."""
-    if not bounds or value is None:
-        return
-    if isinstance(value, tuple):
-        for item in value:
-            _check(item, bounds, where)
-    elif isinstance(value, str):
-        if bounds["choices"] and value not in bounds["choices"]:
-            raise UsageError(f"{where}: is {_short(value)}; there are {', '.join(bounds['choices'])}")
-    elif isinstance(value, (int, float)):
-        least, most = bounds["least"], bounds["most"]
-        # Written so that a value which is no number at all, nan, is refused too.
-        if not ((least is None or value >= least) and (most is None or value <= most)):
-            ends = (("at least", least), ("at most", most))
-            limits = [f"{side} {end:,}" for side, end in ends if end is not None]
-            raise UsageError(f"{where}: is {value}; it must be {' and '.join(limits)}")
+def _refuse_unknown(value: Any, built: Any, where: str) -> None:
+    """Raise UsageError for a name in `value` that the dataclass has no field for which was built of it."""
+    if isinstance(value, dict) and dataclasses.is_dataclass(built):
+        fields = [field.name for field in dataclasses.fields(built)]
+        for name, inner in value.items():
+            if name not in fields:
+                raise UsageError(f"{where}: unknown field {_short(name)}; there are {', '.join(fields)}")
+            _refuse_unknown(inner, getattr(built, name), f"{where}: {name}")
+    elif isinstance(value, dict) and isinstance(built, dict):
+        for name, inner in value.items():
+            _refuse_unknown(inner, built[name], f"{where}: {name}")
+    elif isinstance(value, list) and isinstance(built, tuple):
+        for number, (inner, of_it) in enumerate(zip(value, built, strict=True)):
+            _refuse_unknown(inner, of_it, f"{where}: [{number}]")
+
+
+def _explain(kind: Any, value: Any, error: Exception) -> str:
+    """Place, value and what is wanted, of the line in which msgspec says the place and what is wanted."""
+    wanted, _, path = str(error).partition(" - at `")
+    in_key = path.startswith("key` in `")
+    words, here, top = [], value, copy.deepcopy(value)
+    inner = top
+    for name, number in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path):
+        if number == "...":
+            # It does not say which of the values: the first with which alone the line is the same.
+            items = dict(inner)
+            for key, item in items.items():
+                inner.clear()
+                inner[key] = item
+                if _said(kind, top) == str(error):
+                    break
+            name = str(key)
+        key = int(number) if number.isdecimal() else name
+        words.append(f"[{key}]" if number.isdecimal() else name)
+        here, inner = here[key], inner[key]
+    place = "".join(f"{word}: " for word in words)
+    if missing := re.fullmatch(r"Object missing required field `(\w+)`", wanted):
+        return f"{place}has no {missing[1]!r}"
+    if in_key:
+        return f"{place}has a name that is no {'number' if 'int' in wanted else 'name'}: {_short(list(here))}"
+    if wanted == "Number out of range" or (isinstance(here, float) and not math.isfinite(here)):
+        return f"{place}is {_short(here)}; it must be a finite number below 1.8e308"
+    if not wanted.startswith("Expected "):
+        return f"{place}{wanted}"  # a dataclass's own check
+    return f"{place}is {_short(here)}; it must be {_in_words(wanted)}"
+
+
+def _said(kind: Any, value: Any) -> str:
+    try:
+        msgspec.convert(value, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
+
+
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def _in_words(wanted: str) -> str:
+    """What msgspec expects, in words: "`int` >= 1" is "a whole number of at least 1"."""
+    if wanted == f"Expected `str` matching regex {_LINE!r}":
+        return "a line of text"
+    if choices := re.search(r"regex '\^\(\?:(.*)\)", wanted):
+        return f"one of {choices[1].replace('|', ', ')}"
+    wanted = re.sub(r", got .*", "", wanted.removeprefix("Expected "))
+    wanted = re.sub(r"`([^`]+)`", lambda m: " or ".join(_WORDS.get(word, word) for word in m[1].split(" | ")), wanted)
+    for sign, words in ((">=", "of at least"), ("<=", "of at most"), (">", "above"), ("<", "below")):
+        wanted = re.sub(rf" {sign} (\S+)", lambda m, words=words: f" {words} {_number(m[1])}", wanted)  # type: ignore[misc]
+    return wanted.replace("of length of at least 1", "of at least one character")
+
+
+def _number(text: str) -> str:
+    return f"{int(text):,}" if text.lstrip("-").isdecimal() else f"{float(text):,g}"
 
 
 def _short(value: Any) -> str:

@@ -40,7 +40,7 @@ def option(
       is_input: the value is a path (or comma-separated paths) that is read; its
         content is part of the run's identity.
       least: the smallest allowed number, itself included.
-      most: the largest; left out: a thousand million for whole numbers.
+      most: the largest; every number has both ends.
     """
     metadata = {
         "help": help,
@@ -108,19 +108,22 @@ def whole_numbers(text: str, flag: str, least: int, most: int) -> list[int]:
 
 
 def _check_range(name: str, value: int | float, least: float | None, most: float | None) -> None:
-    most = _UPPER_END if most is None and isinstance(value, int) else most
     text = f"{value}"
     shown = f"--{name}={text if len(text) <= 40 else f'{text[:37]}...'}"
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{shown}: must be a finite number")
     if most is not None and value > most:
-        raise UsageError(f"{shown}: must be at most {most:,}")
+        raise UsageError(f"{shown}: must be at most {_shown(most)}{_and('least', least)}")
     if least is not None and value < least:
-        raise UsageError(f"{shown}: must be at least {least:,}")
+        raise UsageError(f"{shown}: must be at least {_shown(least)}{_and('most', most)}")
 
 
-_UPPER_END = 10**9
-"""Of whole numbers that have none of their own: beyond it libraries overflow, each in its way."""
+def _and(side: str, end: float | None) -> str:
+    return "" if end is None else f", and at {side} {_shown(end)}"
+
+
+def _shown(end: float) -> str:
+    return f"{int(end) if end == int(end) else end:,}"
 
 
 def _at_home(field: dataclasses.Field[Any], value: Any) -> Any:

@@ -17,12 +17,61 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from mobilebert_tf import atomic, directory_lock, provenance
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import Count, Finite, build, read_object
 
 RECORD = "run.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What `run.json` says of the command; beside it stand the options that make the result."""
+
+    command: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What `run.json` says of the machine and is more than a word."""
+
+    features: tuple[str, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MadeBy:
+    """What `provenance.describe` wrote."""
+
+    command: str | None = None
+    date: str | None = None
+    machine: Machine | None = None
+    versions: dict[str, str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """A file that a command wrote."""
+
+    bytes: Count
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """The content of a `run.json`."""
+
+    identity: Identity
+    options: dict[str, str | int | float | bool | None] = dataclasses.field(default_factory=dict)
+    made_by: MadeBy = MadeBy()
+    finished: str | None = None
+    seconds: Finite | None = None
+    outputs: dict[str, Output] = dataclasses.field(default_factory=dict)
+    summary: dict[str, Any] = dataclasses.field(default_factory=dict)
+    changes: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +213,7 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
     directory = Path(output)
     record_path = directory / RECORD
     if record_path.exists():
-        record = _read_record(record_path)
+        record = read_record(record_path)
         changed = _changed(directory, _with_defaults(command, record["identity"]), _identity(command, name))
         if changed and not accepts_changes:
             said = "; ".join(f"--{option} {_show(was)}, now {_show(given)}" for option, (was, given) in changed.items())
@@ -196,7 +245,7 @@ def require_finished(directory: Path) -> dict[str, Any]:
         raise UsageError(f"{directory}: no such directory")
     if not (directory / RECORD).exists():
         raise UsageError(f"{directory}: has no {RECORD}, so no command of mobilebert-tf made it")
-    record = _read_record(directory / RECORD)
+    record = read_record(directory / RECORD)
     if "finished" not in record:
         command = record["identity"]["command"]
         raise UsageError(f"{directory}: `{command}` has not finished there; give its command again first")
@@ -229,10 +278,10 @@ def fingerprint(paths: str) -> str:
 def _outputs_of(record: Path) -> dict[str, str] | None:
     """Hashes by name that a run of this project recorded; None if the file is another program's."""
     try:
-        outputs = _read_record(record).get("outputs", {})
-        return {name: output["sha256"] for name, output in outputs.items()}
-    except (UsageError, KeyError, TypeError):
+        outputs = read_record(record).get("outputs", {})
+    except UsageError:
         return None
+    return {name: output["sha256"] for name, output in outputs.items()}
 
 
 def expand(paths: str) -> list[Path]:
@@ -304,14 +353,11 @@ def _show(value: Any) -> str:
     return "left out" if value is None else f"{value}"
 
 
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["identity"]["command"] and isinstance(record.get("outputs", {}), dict):
-            return record
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # not JSON, or not of this form
-    raise UsageError(f"{path}: is damaged; delete that directory to start over")
+def read_record(path: Path) -> dict[str, Any]:
+    """The content of a `run.json`, every field as in `Record`. Raises UsageError."""
+    record = read_object(path, "delete that directory to start over")
+    build(Record, record, f"{path}")
+    return record
 
 
 def _is_of_something_else(path: Path) -> bool:

@@ -9,13 +9,14 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tokenizers
 
 from mobilebert_tf import added_tokens
 from mobilebert_tf.added_tokens import AddedToken
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import check, within
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -29,16 +30,11 @@ class Rules:
     strip_accents: bool = True
     split_cjk: bool = True
     """Put spaces around CJK characters."""
-    max_characters_per_word: int = 200
+    max_characters_per_word: Annotated[int, within(1, 10**6)] = 200
     """Longer words become [UNK]. Google's limit; Hugging Face's is 100."""
 
     def __post_init__(self) -> None:
-        for name in ("lower_case", "strip_accents", "split_cjk"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"tokenizer: {name} is {getattr(self, name)!r}; it must be true or false")
-        longest = self.max_characters_per_word
-        if type(longest) is not int or not 1 <= longest <= 1_000_000:
-            raise UsageError(f"tokenizer: max_characters_per_word is {longest!r}; it must be a number from 1 on")
+        check(self, "tokenizer")
 
 
 UNCASED = Rules()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import tokenizers
 
 from mobilebert_tf import added_tokens, atomic
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import read_object
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, check_pieces, read_vocab
 
 HUGGINGFACE = Rules(max_characters_per_word=100)
@@ -201,12 +201,4 @@ def _pieces(described: Mapping[str, Any], path: Path) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise UsageError(f"{path}: is not readable as JSON") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: is not a JSON object")
-    return values
+    return read_object(path) if path.exists() else {}

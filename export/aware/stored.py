@@ -14,7 +14,8 @@ from mobilebert_tf.export.aware.recipe import layer_of, result_of, rule_of
 from mobilebert_tf.export.ranges import Ranges
 from mobilebert_tf.export.recipes import PRODUCTS, TARGETS, Recipe, Rule
 from mobilebert_tf.export.rewrite.norms import Breaks
-from mobilebert_tf.tasks.files import read_json
+from mobilebert_tf.fields import Finite
+from mobilebert_tf.fields import read as read_json
 from mobilebert_tf.weights_file import WEIGHTS
 
 FILE = "quantization.json"
@@ -89,6 +90,17 @@ def write(directory: Path, trained: Trained) -> None:
     )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Content:
+    """The content of the file."""
+
+    weights_sha256: str
+    recipe: str
+    rules: tuple[Rule, ...]
+    breaks: Breaks
+    ranges: dict[str, tuple[Finite, Finite]]
+
+
 def read(directory: Path) -> Trained | None:
     """What a model directory was fine-tuned for, None if for nothing of the kind.
 
@@ -98,18 +110,9 @@ def read(directory: Path) -> Trained | None:
     path = directory / FILE
     if not path.exists():
         return None
-    values = read_json(path)
     way_on = f"fine-tune again with --quantization_aware, or delete {FILE} and let export calibrate on text"
-    try:
-        rules = tuple(Rule(**{**rule, "operators": tuple(rule["operators"])}) for rule in values["rules"])
-        trained = Trained(
-            recipe=Recipe(name=values["recipe"], description="", rules=rules),
-            ranges={str(site): (float(low), float(high)) for site, (low, high) in values["ranges"].items()},
-            breaks=tuple(tuple(map(int, one)) for one in values["breaks"]),
-        )
-        weights = str(values["weights_sha256"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise UsageError(f"{path}: is damaged; {way_on}") from None
-    if not (directory / WEIGHTS).exists() or provenance.sha256(directory / WEIGHTS) != weights:
+    values: _Content = read_json(path, _Content, way_on, refuses_unknown=True)
+    if not (directory / WEIGHTS).exists() or provenance.sha256(directory / WEIGHTS) != values.weights_sha256:
         raise UsageError(f"{path}: its ranges are of other weights than {WEIGHTS} has; {way_on}")
-    return trained
+    recipe = Recipe(name=values.recipe, description="", rules=values.rules)
+    return Trained(recipe=recipe, ranges=values.ranges, breaks=values.breaks)

@@ -33,6 +33,7 @@ from mobilebert_tf.checkpoints.huggingface_config import CLASSES, from_huggingfa
 from mobilebert_tf.checkpoints.names import Weight, weights
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import read as read_fields
 from mobilebert_tf.names import plain_name
 from mobilebert_tf.tasks.files import read_json, read_labels
 from mobilebert_tf.tokenizer_files import HUGGINGFACE, read_tokenizer, write_huggingface_tokenizer
@@ -194,16 +195,20 @@ def refuse_pickle(path: Path) -> None:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Index:
+    weight_map: dict[str, str]
+    """Tensors to files."""
+
+
 def _files(path: Path) -> list[Path]:
     if (path / FILE).exists():
         return [path / FILE]
     if not (path / INDEX).exists():
         raise UsageError(f"{path}: has no {FILE}")
-    weight_map = read_json(path / INDEX).get("weight_map")
-    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-        raise UsageError(f"{path / INDEX}: has no weight_map from tensors to files")
+    index: _Index = read_fields(path / INDEX, _Index)
     files = []
-    for name in sorted(set(weight_map.values())):
+    for name in sorted(set(index.weight_map.values())):
         plain_name(name, f"{path / INDEX}: weight_map")
         if not (path / name).exists():
             raise UsageError(f"{path / name}: missing, {INDEX} names it")

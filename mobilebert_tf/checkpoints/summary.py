@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 from mobilebert_tf import text_table
 from mobilebert_tf.checkpoints.checkpoint import Checkpoint
 from mobilebert_tf.checkpoints.names import Weight
 from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.run_directory import RECORD, read_record
 
 
 def parameters_by_part(weights: Iterable[Weight]) -> dict[str, int]:
@@ -81,8 +81,7 @@ def _some(names: tuple[str, ...]) -> str:
 
 def _provenance(checkpoint: Checkpoint) -> str:
     try:
-        record: dict[str, Any] = json.loads((checkpoint.path / "run.json").read_text(encoding="utf-8"))
-        made = record["made_by"]
-        return f"{made['command']} ({made['date']}, mobilebert_tf {made['mobilebert_tf']})"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "unknown: no run.json"
+        made = read_record(checkpoint.path / RECORD).get("made_by", {})
+    except (OSError, UsageError):
+        return f"unknown: no {RECORD}"
+    return f"{made.get('command')} ({made.get('date')}, mobilebert_tf {made.get('mobilebert_tf')})"

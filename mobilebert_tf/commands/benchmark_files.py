@@ -20,7 +20,7 @@ class _OfFiles:
     models: str = option(".tflite files or patterns, comma-separated", is_input=True)
     output: str = option("JSON file for the results")
     sequence_length: int | None = option(
-        "sequence length, in word pieces, of the signature to run; left out: the longest", None, least=1
+        "sequence length, in word pieces, of the signature to run; left out: the longest", None, least=1, most=100_000
     )
 
 
@@ -76,9 +76,11 @@ class BenchmarkHost(_Comparison):
     """
 
     threads: int = option("threads of the interpreter", 1, least=1, most=1024)
-    rounds: int = option("rounds over all files; fewer than 6 cannot tell which is faster", 9, least=1)
-    runs: int = option("timed inferences per file and round", 20, least=1)
-    warm_up: int = option("inferences before the timed ones", 10, least=1)
+    rounds: int = option(
+        "rounds over all files; fewer than 6 cannot tell which is faster", 9, least=1, most=10**4
+    )
+    runs: int = option("timed inferences per file and round", 20, least=1, most=10**6)
+    warm_up: int = option("inferences before the timed ones", 10, least=1, most=10**6)
 
     def run(self) -> None:
         """Measure, write, print.
@@ -160,7 +162,7 @@ class BenchmarkKernels(_OfFiles):
     """
 
     threads: int = option("threads of the interpreter", 1, least=1, most=1024)
-    runs: int = option("inferences of each file", 1000, least=1)
+    runs: int = option("inferences of each file", 1000, least=1, most=10**6)
 
     def run(self) -> None:
         """Sample, write, print.

@@ -28,7 +28,7 @@ class BenchmarkRecords:
     output: str = option("JSON file for the results")
     dupe_factors: str = option("times that each document is used, comma-separated; each is measured", "1,5")
     workers: int = option("processes, beside one alone (0: one per core)", 0, least=0, most=1024)
-    rounds: int = option("rounds over the tokenizer and all of these", 3, least=1)
+    rounds: int = option("rounds over the tokenizer and all of these", 3, least=1, most=10**4)
 
     def run(self) -> None:
         """Measure, write, print.
@@ -73,13 +73,13 @@ class BenchmarkTraining:
 
     output: str = option("JSON file for the results")
     model: str = option("preset to train", "mobilebert")
-    batch_size: int = option("examples per step", 16, least=1)
-    sequence_length: int = option("word pieces per example", 128, least=1)
+    batch_size: int = option("examples per step", 16, least=1, most=65_536)
+    sequence_length: int = option("word pieces per example", 128, least=1, most=100_000)
     threads: int = option("threads of TensorFlow", 2, least=1, most=1024)
     dtypes: str = option("types of activations, comma-separated: float32, bfloat16", "float32")
     quantization_aware: bool = option("also the step of `finetune --quantization_aware`", False)
-    steps: int = option("timed steps per round", 12, least=1)
-    rounds: int = option("rounds over ours and the peers, each in a fresh process", 3, least=1)
+    steps: int = option("timed steps per round", 12, least=1, most=10**9)
+    rounds: int = option("rounds over ours and the peers, each in a fresh process", 3, least=1, most=10**4)
     peers: str | None = option("other implementations, NAME=COMMAND; NAME=COMMAND", None)
 
     def run(self) -> None:
@@ -137,8 +137,8 @@ class BenchmarkTransfer:
     output: str = option("JSON file for the results")
     sizes: str = option("pairs to measure: small, full, or both with a comma between", "small,full")
     threads: int = option("threads of TensorFlow", 2, least=1, most=1024)
-    steps: int = option("timed steps per stage and round", 12, least=1)
-    rounds: int = option("rounds over all stages and the peers, each in a fresh process", 3, least=1)
+    steps: int = option("timed steps per stage and round", 12, least=1, most=10**9)
+    rounds: int = option("rounds over all stages and the peers, each in a fresh process", 3, least=1, most=10**4)
     peers: str | None = option("other implementations of the small pair, NAME=COMMAND; NAME=COMMAND", None)
 
     def run(self) -> None:
@@ -179,7 +179,7 @@ class BenchmarkConversion:
 
     output: str = option("JSON file for the results")
     model: str = option("preset to convert", "mobilebert")
-    rounds: int = option("rounds over all routes", 3, least=1)
+    rounds: int = option("rounds over all routes", 3, least=1, most=10**4)
 
     def run(self) -> None:
         """Measure, write, print.

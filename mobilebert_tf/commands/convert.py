@@ -108,7 +108,7 @@ class ModelInfo:
     """The option whose name can be left out."""
 
     input: str = option("checkpoint: a directory, or a TensorFlow checkpoint's prefix")
-    sequence_length: int = option("word pieces of the input whose cost is given", default=128, least=1)
+    sequence_length: int = option("word pieces of the input whose cost is given", default=128, least=1, most=100_000)
     head: str | None = option("the head to read, where a file has several", default=None, choices=HEADS)
     config: str | None = option("preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None)
 

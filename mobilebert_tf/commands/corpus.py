@@ -51,9 +51,13 @@ class Corpus:
         None,
         is_input=True,
     )
-    heldout_fraction: float = option("docstrings: share of the source files that is held out", 0.1)
-    max_sentences_per_class: int = option("docstrings: most sentences of one library in train.tsv", 3000, least=1)
-    max_eval_sentences_per_class: int = option("docstrings: most sentences of one library in eval.tsv", 400, least=1)
+    heldout_fraction: float = option("docstrings: share of the source files that is held out", 0.1, least=0, most=1)
+    max_sentences_per_class: int = option(
+        "docstrings: most sentences of one library in train.tsv", 3000, least=1, most=10**9
+    )
+    max_eval_sentences_per_class: int = option(
+        "docstrings: most sentences of one library in eval.tsv", 400, least=1, most=10**9
+    )
     split: str = option("tfds: the split to read", "train")
     text_feature: str = option("tfds: the feature that holds the text", "text")
     seed: int = option("decides which files are held out, and the order of the sentences", 1, least=0, most=2**32 - 1)

@@ -61,25 +61,27 @@ class Distill(TrainingOptions):
         "sawtooth); tf_models (everything up to the layer); or a JSON file of stages, as every run writes its own",
         default="default",
     )
-    transfer_steps: int | None = option("steps per layer" + _PLANS_OWN + " (10,000)", default=None, least=1)
+    transfer_steps: int | None = option("steps per layer" + _PLANS_OWN + " (10,000)", default=None, least=1, most=10**9)
     distillation_steps: int | None = option(
-        "steps of the last stage" + _PLANS_OWN + " (500,000)", default=None, least=1
+        "steps of the last stage" + _PLANS_OWN + " (500,000)", default=None, least=1, most=10**9
     )
     total_steps: int | None = option(
-        "steps of all stages together, divided in the proportion of the two above", default=None, least=1
+        "steps of all stages together, divided in the proportion of the two above", default=None, least=1, most=10**9
     )
     transfer_learning_rate: float | None = option(
-        "peak rate of layer-wise stages" + _PLANS_OWN + " (1.5e-3)", default=None, least=0
+        "peak rate of layer-wise stages" + _PLANS_OWN + " (1.5e-3)", default=None, least=0, most=10
     )
     distillation_learning_rate: float | None = option(
-        "peak rate of the last stage" + _PLANS_OWN + " (1.5e-3)", default=None, least=0
+        "peak rate of the last stage" + _PLANS_OWN + " (1.5e-3)", default=None, least=0, most=10
     )
     transfer_batch_size: int | None = option(
-        "examples per step of layer-wise stages; left out: --batch_size", default=None, least=1
+        "examples per step of layer-wise stages; left out: --batch_size", default=None, least=1, most=65_536
     )
-    sequence_length: int | None = option("pieces of an example that are read; left out: all", default=None, least=2)
+    sequence_length: int | None = option(
+        "pieces of an example that are read; left out: all", default=None, least=2, most=100_000
+    )
     transfer_sequence_length: int | None = option(
-        "the same for layer-wise stages; left out: --sequence_length", default=None, least=2
+        "the same for layer-wise stages; left out: --sequence_length", default=None, least=2, most=100_000
     )
     optimizer: str | None = option(
         "adamw, or lamb for very large batches" + _PLANS_OWN, default=None, choices=("adamw", "lamb")
@@ -99,24 +101,27 @@ class Distill(TrainingOptions):
         "weight of attention transfer; the feature maps' terms have 100, 5000 and 5" + _PLANS_OWN + " (1)",
         default=None,
         least=0,
+        most=1e6,
     )
     relation_weight: float | None = option(
         "weight of relation transfer (queries, keys and values among themselves), which compares networks of any "
         "number of heads; left out: 1 where attention cannot be compared, else 0",
         default=None,
         least=0,
+        most=1e6,
     )
     relation_heads: int | None = option(
         "vectors that a token's query, key and value are cut into for it; left out: as many as the teacher has "
         "attention heads",
         default=None,
         least=1,
+        most=10**4,
     )
     ground_truth_ratio: float | None = option(
         "alpha: weight of the true words against the teacher's" + _PLANS_OWN + " (0.5)", default=None, least=0, most=1
     )
     temperature: float | None = option(
-        "divides both sides' logits in distillation" + _PLANS_OWN + " (1)", default=None, least=0.01
+        "divides both sides' logits in distillation" + _PLANS_OWN + " (1)", default=None, least=0.01, most=1000
     )
     layer_map: str = option(
         "the teacher's layer for each of the student's: even (every n-th), last, or their numbers from 1, "
@@ -128,7 +133,9 @@ class Distill(TrainingOptions):
         default=None,
     )
     group_by_length: bool = option("make batches of examples of like length: padding is not computed", False)
-    layers_per_stage: int = option("layers that a stage of progressive transfer compares", default=1, least=1)
+    layers_per_stage: int = option(
+        "layers that a stage of progressive transfer compares", default=1, least=1, most=1000
+    )
     compare_embeddings: bool = option("compare the embeddings' output too, and train them with the first layer", False)
     without: str = option(
         "ablations, comma-separated: feature_maps (no FMT), attention (no AT), relations (no RT), "

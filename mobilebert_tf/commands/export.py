@@ -116,17 +116,23 @@ class Export:
         most=1,
     )
     max_error: float | None = option(
-        "gate: largest error of a logit relative to the largest logit; left out: each recipe's own", None, least=0
+        "gate: largest error of a logit relative to the largest logit; left out: each recipe's own",
+        None,
+        least=0,
+        most=1e6,
     )
-    calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1)
-    score_examples: int = option("largest number of rows to score; 0: all", 0, least=0)
-    parity_examples: int = option("largest number of rows to compare with Keras in every signature", 256, least=1)
+    calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1, most=10**7)
+    score_examples: int = option("largest number of rows to score; 0: all", 0, least=0, most=10**9)
+    parity_examples: int = option(
+        "largest number of rows to compare with Keras in every signature", 256, least=1, most=10**7
+    )
     max_drop: float | None = option(
         "also search for the cheapest mixture of precisions, part by part of the network, that loses no more than "
         "this much accuracy, as a share: 0.005 is half a point. Every other row of --evaluation is "
         "searched on, the rest scores what was found; writes cheapest.tflite and cheapest.json, its recipe",
         None,
         least=0,
+        most=100,
     )
     counter: str | None = option(
         "command that counts the instructions of a file for --max_drop, as for `benchmark instructions`; left out: "
@@ -135,15 +141,16 @@ class Export:
     )
     explain: bool = option("compare quantised files with float32 layer by layer, and say what to leave in it", False)
     explain_examples: int = option(
-        "rows to run for --explain, of all lengths, out of those for the parity", 256, least=1
+        "rows to run for --explain, of all lengths, out of those for the parity", 256, least=1, most=10**7
     )
     threads: int = option("threads of LiteRT, also where it is timed", 1, least=1, most=1024)
     rounds: int = option(
         "rounds of the latency measurement, the files in random order; fewer than 6 cannot tell which is faster",
         21,
         least=1,
+        most=10**4,
     )
-    runs: int = option("timed inferences per file, length and round", 5, least=1)
+    runs: int = option("timed inferences per file, length and round", 5, least=1, most=10**6)
 
     def run(self) -> None:
         """Convert, verify, score, time, publish.

@@ -77,6 +77,7 @@ class Finetune(TrainingOptions):
         "longest input in word pieces; longer ones are cut; left out: 128, with --quantization_aware the model's own",
         default=None,
         least=3,
+        most=100_000,
     )
     epochs: float | None = option(
         "passes over the training table; left out: as many as make 300 steps, from 3 to 100; with --quantization_aware "
@@ -90,6 +91,7 @@ class Finetune(TrainingOptions):
         "and more for smaller ones; with --quantization_aware a fifth of that",
         default=None,
         least=0,
+        most=10,
     )
     warmup_proportion: float = option("share of the steps until the peak", default=0.1, least=0, most=1)
     from_scratch: bool = option(

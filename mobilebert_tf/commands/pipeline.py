@@ -58,20 +58,22 @@ class Pipeline:
         "longest input in word pieces, for records and task", default=64, least=5, most=100_000
     )
     max_predictions: int = option("masked words per record at most", default=10, least=1, most=100_000)
-    dupe_factor: int = option("times each document becomes records, with other masks", default=2, least=1)
+    dupe_factor: int = option("times each document becomes records, with other masks", default=2, least=1, most=1000)
     teacher: str = option("preset of the teacher", default="demo_teacher")
     student: str = option("preset of the student", default="demo_student")
     batch_size: int = option("examples per step of pre-training and transfer", default=32, least=1, most=65_536)
-    teacher_steps: int = option("steps of teacher pre-training", default=1000, least=1)
-    teacher_learning_rate: float = option("peak rate of teacher pre-training", default=1e-3, least=0)
+    teacher_steps: int = option("steps of teacher pre-training", default=1000, least=1, most=10**9)
+    teacher_learning_rate: float = option("peak rate of teacher pre-training", default=1e-3, least=0, most=10)
     strategy: str = option(
         "order of transfer and distillation", default="progressive", choices=("progressive", "joint", "auxiliary")
     )
-    transfer_steps: int = option("steps per layer", default=200, least=1)
-    transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3, least=0)
-    attention_weight: float = option("weight of attention transfer against the feature maps", default=1.0, least=0)
-    distillation_steps: int = option("steps of distillation", default=500, least=1)
-    distillation_learning_rate: float = option("peak rate of distillation", default=1e-3, least=0)
+    transfer_steps: int = option("steps per layer", default=200, least=1, most=10**9)
+    transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3, least=0, most=10)
+    attention_weight: float = option(
+        "weight of attention transfer against the feature maps", default=1.0, least=0, most=1e6
+    )
+    distillation_steps: int = option("steps of distillation", default=500, least=1, most=10**9)
+    distillation_learning_rate: float = option("peak rate of distillation", default=1e-3, least=0, most=10)
     train: str | None = option(
         "labelled table to fine-tune on; left out: the sentences of the docstrings", default=None
     )
@@ -80,16 +82,18 @@ class Pipeline:
         "column of the text; several names, comma-separated: the first that a table has", default="text"
     )
     label_column: str = option("column of the label", default="label")
-    finetune_epochs: float = option("passes over the training table", default=3.0, least=0)
+    finetune_epochs: float = option("passes over the training table", default=3.0, least=0, most=1e6)
     finetune_batch_size: int = option("examples per fine-tuning step", default=32, least=1, most=65_536)
-    finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4, least=0)
+    finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4, least=0, most=10)
     compared: str | None = option(
         "model to fine-tune on the task as well, with the defaults of `finetune`, to compare: one that comes with the "
         "package, or a directory",
         default=None,
     )
     recipes: str | None = option("variants to export, comma-separated; left out: those of `export`", default=None)
-    max_sentences_per_class: int = option("training sentences per class of the default task", default=3000, least=1)
+    max_sentences_per_class: int = option(
+        "training sentences per class of the default task", default=3000, least=1, most=10**9
+    )
     threads: int = option("threads of one inference when variants are timed", default=1, least=1, most=1024)
     seed: int = option("starts everything random", default=0, least=0, most=2**32 - 1)
 

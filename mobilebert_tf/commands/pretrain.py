@@ -34,10 +34,15 @@ class Pretrain(TrainingOptions):
         "records that are only scored, now and then and at the end", default=None, is_input=True
     )
     model: str = option("preset (ib_bert_large, mobilebert, ...) or a config.json", default="ib_bert_large")
-    steps: int = option("updates", default=500_000, least=1)
-    learning_rate: float = option("peak of the schedule: linear warm-up, linear decay", default=1.5e-3, least=0)
+    steps: int = option("updates", default=500_000, least=1, most=10**9)
+    learning_rate: float = option(
+        "peak of the schedule: linear warm-up, linear decay", default=1.5e-3, least=0, most=10
+    )
     warmup_steps: int | None = option(
-        "steps until the peak; left out: 10,000, or a tenth of --steps where that is less", default=None, least=0
+        "steps until the peak; left out: 10,000, or a tenth of --steps where that is less",
+        default=None,
+        least=0,
+        most=10**9,
     )
 
     def run(self) -> None:

@@ -67,7 +67,7 @@ class Records:
     vocab: str = option("vocabulary file, one piece a line", is_input=True)
     max_seq_length: int = option("T, word pieces of an example, special tokens included", 128, least=5, most=100_000)
     max_predictions: int = option("most pieces to predict in an example", 20, least=1, most=100_000)
-    dupe_factor: int = option("times that each document is used, with other cuts and masks", 5, least=1)
+    dupe_factor: int = option("times that each document is used, with other cuts and masks", 5, least=1, most=1000)
     masking: str = option("what is hidden together, and when", "token", choices=("token", "whole_word", "dynamic"))
     short_seq_prob: float = option("share of examples cut to a random shorter length", 0.1, least=0, most=1)
     single_segment_prob: float = option(
@@ -77,9 +77,9 @@ class Records:
         least=0,
         most=1,
     )
-    masked_lm_prob: float = option("share of an example's pieces to predict", 0.15)
+    masked_lm_prob: float = option("share of an example's pieces to predict", 0.15, least=0, most=1)
     shards: int = option("files to write", 4, least=1, most=99_999)
-    seed: int = option("decides cuts, pairs and masks", 1, most=2**32 - 1)
+    seed: int = option("decides cuts, pairs and masks", 1, most=2**32 - 1, least=0)
     workers: int = option("local: processes (0: one per core)", 0, identity=False, least=0, most=1024)
     runner: str = option("who does the work", "local", choices=("local", "beam"), identity=False)
     beam_options: str | None = option(

@@ -21,8 +21,10 @@ class TrainingOptions:
     output: str = option("directory to write; with several workers one that all of them see")
     batch_size: int = option("examples per step, over all devices", default=32, least=1, most=65_536)
     optimizer: str | None = option("adamw, or lamb for very large batches", default="adamw", choices=("adamw", "lamb"))
-    weight_decay: float = option("share of each matrix taken off per unit of learning rate", default=0.01, least=0)
-    clip_norm: float = option("largest global norm of the gradient, 0 for no limit", default=1.0, least=0)
+    weight_decay: float = option(
+        "share of each matrix taken off per unit of learning rate", default=0.01, least=0, most=100
+    )
+    clip_norm: float = option("largest global norm of the gradient, 0 for no limit", default=1.0, least=0, most=1e6)
     seed: int = option(
         "starts everything random: weights, order of the data, dropout", default=0, least=0, most=2**32 - 1
     )
@@ -39,15 +41,16 @@ class TrainingOptions:
     )
     tpu: str = option("name or address of the TPU; local: the one of this machine", default="local", identity=False)
     steps_per_call: int = option(
-        "steps inside one call of the compiled function; also steps per log row", default=10, least=1
+        "steps inside one call of the compiled function; also steps per log row", default=10, least=1, most=10**4
     )
-    checkpoint_every: int = option("steps between checkpoints", default=200, identity=False, least=1)
-    keep_checkpoints: int = option("checkpoints kept per stage", default=2, identity=False, least=1)
+    checkpoint_every: int = option("steps between checkpoints", default=200, identity=False, least=1, most=10**9)
+    keep_checkpoints: int = option("checkpoints kept per stage", default=2, identity=False, least=1, most=10**4)
     measure_every: int | None = option(
         "steps between measurements on held-out text, which are also made at the end of each stage",
         default=1000,
         identity=False,
         least=1,
+        most=10**9,
     )
     accept_changes: bool = option(
         "go on in --output although flags differ from those that the run began with; run.json keeps what they were",

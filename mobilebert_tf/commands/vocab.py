@@ -37,7 +37,9 @@ class Vocab:
     strip_accents: bool | None = option(
         "take marks off letters, from é to e; left out: where less than 0.5 % of the letters have any", None
     )
-    min_frequency: int = option("times that two pieces stand side by side before they can be merged", 2, least=1)
+    min_frequency: int = option(
+        "times that two pieces stand side by side before they can be merged", 2, least=1, most=10**9
+    )
 
     def run(self) -> None:
         """Write vocab.txt.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from mobilebert_tf.checkpoints.tensorflow_parts import import_part
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import bounded, build
+from mobilebert_tf.fields import Count, Share, one_of, read, within
 from mobilebert_tf.names import plain_name
 
 MASKINGS = ("token", "whole_word", "dynamic")
@@ -59,22 +58,22 @@ PAIR_FEATURES = {
 class Shard:
     """One file of records."""
 
-    bytes: int = bounded(least=0)
-    examples: int = bounded(least=0)
+    bytes: Count
+    examples: Count
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Index:
     """What `records.json` says that readers need."""
 
-    masking: str = bounded(choices=MASKINGS)
+    masking: Annotated[str, one_of(*MASKINGS)]
     features: dict[str, dict[str, str]]
-    max_seq_length: int = bounded(least=3, most=LONGEST)
-    max_predictions: int = bounded(least=1, most=LONGEST)
-    masked_lm_prob: float = bounded(least=0, most=1)
-    single_segment_prob: float = bounded(0.0, least=0, most=1)
+    max_seq_length: Annotated[int, within(3, LONGEST)]
+    max_predictions: Annotated[int, within(1, LONGEST)]
+    masked_lm_prob: Share
+    single_segment_prob: Share = 0.0
     """Left out before there were any."""
-    examples: int = bounded(least=1, most=10**12)
+    examples: Annotated[int, within(1, 10**12)]
     vocab_sha256: str
     files: dict[str, Shard]
 
@@ -85,13 +84,9 @@ _FRAME = 16
 
 def read_index(path: Path) -> Index:
     """The content of a `records.json`. Raises UsageError: it is none, or contradicts itself."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path.parent}: has no {INDEX}; make records with: mobilebert-tf records") from None
-    except (ValueError, RecursionError):
-        raise UsageError(f"{path}: is not readable as JSON; make the records again") from None
-    index: Index = build(Index, content, f"{path}", skips_unknown=True)
+    if not path.exists():
+        raise UsageError(f"{path.parent}: has no {INDEX}; make records with: mobilebert-tf records")
+    index: Index = read(path, Index, "make the records again")
     for name in index.files:
         plain_name(name, f"{path}: files")
     if index.features != describe(features_for(index.masking)):

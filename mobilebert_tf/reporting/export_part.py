@@ -198,12 +198,12 @@ def _lengths(export: Exported) -> Table:
 def _rewrites(export: Exported) -> Table:
     rows = []
     for one in export.brought:
-        spread = f"{one['latency_ratio_min']:.2f} to {one['latency_ratio_max']:.2f}"
+        spread = f"{one.latency_ratio_min:.2f} to {one.latency_ratio_max:.2f}"
         rows.append((
-            Cell(str(one["rewrite"]), (), "file"),
-            Cell(f"{one['operators']:+d}"),
-            Cell(added_bytes(one["bytes"])),
-            Cell(f"{one['latency_ratio']:.2f}", (spread,)),
+            Cell(one.rewrite, (), "file"),
+            Cell(f"{one.operators:+d}"),
+            Cell(added_bytes(one.bytes)),
+            Cell(f"{one.latency_ratio:.2f}", (spread,)),
         ))  # fmt: skip
     caption = (
         "The float32 network of the longest length without one rewrite, all others applied: more operators, more "
@@ -229,12 +229,12 @@ def _gpu(export: Exported) -> Table:
     rows = []
     for variant in export.variants:
         if found := variant.gpu:
-            refused = ", ".join(f"{number} {what}" for what, number in found["refused"].items())
-            batches = ", ".join(map(str, found["batches"]))
+            refused = ", ".join(f"{number} {what}" for what, number in found.refused.items())
+            batches = ", ".join(map(str, found.batches))
             rows.append((
                 Cell(variant.name, (), "file"),
-                Cell(f"{count(found['taken'])} of {count(found['operators'])}"),
-                Cell(count(found["partitions"]), (f"batches of {batches}",) if len(found["batches"]) > 1 else ()),
+                Cell(f"{count(found.taken)} of {count(found.operators)}"),
+                Cell(count(found.partitions), (f"batches of {batches}",) if len(found.batches) > 1 else ()),
                 Cell(refused or "none"),
             ))  # fmt: skip
     caption = (

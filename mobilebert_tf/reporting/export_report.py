@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
+from mobilebert_tf.fields import read_object
 from mobilebert_tf.reporting import export_part, provenance, read_export, shipping, templates, words
-from mobilebert_tf.reporting.json_values import read_object
+from mobilebert_tf.reporting.json_values import AGAIN
 
 NAMES = ("report.html", "report.md")
 
@@ -32,7 +33,7 @@ def recommended(directory: Path) -> str | None:
       UsageError: it is no report of `export`.
     """
     path = directory / "report.json"
-    variant = shipping.general(read_export.of_report(read_object(path), path))
+    variant = shipping.general(read_export.of_report(read_object(path, AGAIN), path))
     return variant.file if variant else None
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mobilebert_tf.reporting.drawing import ACCENT, CARD, INK, MUTED, SECOND, WIDE, draw, figure
 from mobilebert_tf.reporting.numbers import megabytes, points, significant
+from mobilebert_tf.reporting.results import Candidate, Searched
 from mobilebert_tf.reporting.tables import Cell, Table
 from mobilebert_tf.reporting.tradeoff import label, scales
 
@@ -25,19 +24,19 @@ class SearchPart:
     table: Table
 
 
-def part(searched: Mapping[str, Any], number: int) -> SearchPart:
-    """What there is to say of a search as `report.json` has it; `number` makes names on the page unique."""
-    candidates = searched["candidates"]
-    chosen = next(one for one in candidates if one["name"] == searched["chosen"])
-    scored = searched["scored"]
+def part(searched: Searched, number: int) -> SearchPart:
+    """What there is to say of a search; `number` makes names on the page unique."""
+    candidates = searched.candidates
+    chosen = next(one for one in candidates if one.name == searched.chosen)
+    scored = searched.scored
     told = (
-        f"Allowed were {significant(100 * searched['max_drop'])} points of accuracy less than Keras. The cheapest file "
-        f"within is “{chosen['name']}” at {significant(chosen['cost'])} {searched['unit']}. On the "
-        f"{searched['scored_examples']} texts that had no part in the choice it stands at {points(scored['accuracy'])} "
-        f"points ({points(scored['low'])} to {points(scored['high'])})."
+        f"Allowed were {significant(100 * searched.max_drop)} points of accuracy less than Keras. The cheapest file "
+        f"within is “{chosen.name}” at {significant(chosen.cost)} {searched.unit}. On the "
+        f"{searched.scored_examples} texts that had no part in the choice it stands at {points(scored.accuracy)} "
+        f"points ({points(scored.low)} to {points(scored.high)})."
     )
     caption = (
-        f"Accuracy against Keras, on {searched['searched_examples']} texts, and what an inference costs. The line is "
+        f"Accuracy against Keras, on {searched.searched_examples} texts, and what an inference costs. The line is "
         "the path: every part of the network at its cheapest, and then, step by step, what takes away most error for "
         "its cost. Hollow points, below the dashes, lose more than is allowed."
     )
@@ -49,18 +48,18 @@ def part(searched: Mapping[str, Any], number: int) -> SearchPart:
     )
 
 
-def _chart(name: str, searched: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
-    candidates = searched["candidates"]
-    costs = [one["cost"] for one in candidates]
-    drops = [100 * one["difference"]["accuracy"] for one in candidates]
-    allowed = -100 * searched["max_drop"]
-    path = sorted((one for one in candidates if one["steps"] is not None), key=lambda one: one["steps"])
+def _chart(name: str, searched: Searched, chosen: Candidate) -> str:
+    candidates = searched.candidates
+    costs = [one.cost for one in candidates]
+    drops = [100 * one.difference.accuracy for one in candidates]
+    allowed = -100 * searched.max_drop
+    path = sorted((one for one in candidates if one.steps is not None), key=lambda one: one.steps or 0)
 
     def picture(width: int) -> Figure:
         drawn = figure(width, 400 if width == WIDE else 360)
         axes = drawn.subplots()
         axes.plot(
-            [one["cost"] for one in path], [100 * one["difference"]["accuracy"] for one in path], color=MUTED,
+            [one.cost for one in path], [100 * one.difference.accuracy for one in path], color=MUTED,
             linewidth=1.2, zorder=1,
         )  # fmt: skip
         places = []
@@ -68,42 +67,42 @@ def _chart(name: str, searched: Mapping[str, Any], chosen: Mapping[str, Any]) ->
             best = one is chosen
             radius = 7.0 if best else 4.5
             axes.plot(
-                [cost], [drop], "o", markersize=2 * radius, markeredgecolor=CARD if one["within"] else ACCENT,
-                markerfacecolor=(SECOND if best else ACCENT) if one["within"] else CARD,
+                [cost], [drop], "o", markersize=2 * radius, markeredgecolor=CARD if one.within else ACCENT,
+                markerfacecolor=(SECOND if best else ACCENT) if one.within else CARD,
             )  # fmt: skip
             # Steps are told by the line; on a telephone there is no room for their names.
-            if one["steps"] is None or best:
-                places.append((one["name"], cost, drop, radius, INK))
+            if one.steps is None or best:
+                places.append((one.name, cost, drop, radius, INK))
         axes.axhline(allowed, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
         scales(axes, costs, [*drops, allowed])
-        axes.set_xlabel(f"{searched['unit']} an inference")
+        axes.set_xlabel(f"{searched.unit} an inference")
         axes.set_title("accuracy against Keras, points")
         label(drawn, axes, places)
         return drawn
 
     told = "; ".join(
-        f"{one['name']} {significant(one['cost'])} {searched['unit']}, {points(one['difference']['accuracy'])} points"
+        f"{one.name} {significant(one.cost)} {searched.unit}, {points(one.difference.accuracy)} points"
         for one in candidates
     )
     return draw(name, f"Accuracy against cost along the search: {told}.", picture)
 
 
-def _table(searched: Mapping[str, Any], chosen: Mapping[str, Any]) -> Table:
+def _table(searched: Searched, chosen: Candidate) -> Table:
     rows = []
-    for one in searched["candidates"]:
-        levels = ", ".join(f"{count} {level}" for level, count in one["levels"].items())
-        verdict = Cell("chosen" if one is chosen else "within", (), "passed") if one["within"] else Cell("not within")
-        difference = one["difference"]
+    for one in searched.candidates:
+        levels = ", ".join(f"{count} {level}" for level, count in one.levels.items())
+        verdict = Cell("chosen" if one is chosen else "within", (), "passed") if one.within else Cell("not within")
+        difference = one.difference
         rows.append((
-            Cell(one["name"], (levels,) if levels else ()),
-            Cell(significant(one["cost"])),
-            Cell(megabytes(one["bytes"])),
-            Cell(points(difference["accuracy"]), (f"{points(difference['low'])} to {points(difference['high'])}",)),
+            Cell(one.name, (levels,) if levels else ()),
+            Cell(significant(one.cost)),
+            Cell(megabytes(one.bytes)),
+            Cell(points(difference.accuracy), (f"{points(difference.low)} to {points(difference.high)}",)),
             verdict,
         ))  # fmt: skip
     caption = (
         "Every file that was scored, the cheapest first, with the number of parts of the network at each precision; "
         "the difference of accuracies in points, with the interval that holds it with 95 % confidence."
     )
-    head = ("File", searched["unit"], "Size", "To Keras", "Loss")
+    head = ("File", searched.unit, "Size", "To Keras", "Loss")
     return Table("Searched files", head, tuple(rows), caption)

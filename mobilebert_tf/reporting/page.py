@@ -86,12 +86,12 @@ def _teacher(teacher: Training, number: int) -> dict[str, Any]:
 
 
 def _has_confusion(classifier: Classifier) -> bool:
-    return bool(classifier.score and classifier.score.confusion is not None and not classifier.from_scratch)
+    return bool(classifier.score and classifier.score.confusion and not classifier.from_scratch)
 
 
 def _confusion(classifier: Classifier) -> dict[str, Any]:
-    assert classifier.score and classifier.score.confusion is not None, "asked before"
-    counts = classifier.score.confusion
+    assert classifier.score and classifier.score.confusion, "asked before"
+    counts = np.array(classifier.score.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     labels = classifier.labels if len(classifier.labels) == len(counts) else range(len(counts))
     cells = [

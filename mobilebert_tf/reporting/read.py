@@ -15,9 +15,10 @@ import numpy as np
 from mobilebert_tf.checkpoints import shipped
 from mobilebert_tf.config import PRESETS
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import build
+from mobilebert_tf.fields import Count, Finite, Share, build
+from mobilebert_tf.fields import read as read_json
 from mobilebert_tf.reporting import read_export
-from mobilebert_tf.reporting.json_values import number, object_or_empty, read_object, score
+from mobilebert_tf.reporting.json_values import AGAIN, read_fields
 from mobilebert_tf.reporting.results import (
     Attention,
     AttentionLayer,
@@ -26,10 +27,11 @@ from mobilebert_tf.reporting.results import (
     Moments,
     Results,
     Run,
+    Score,
     Stage,
     Training,
 )
-from mobilebert_tf.run_directory import RECORD
+from mobilebert_tf.run_directory import RECORD, read_record
 from mobilebert_tf.tasks.files import read_labels
 from mobilebert_tf.transfer.terms import MEASURED
 
@@ -91,86 +93,90 @@ def _rank(run: Run) -> int:
 
 
 def _run(path: Path, top: Path) -> Run:
-    record = read_object(path)
+    record = read_record(path)
     directory = path.parent
-    for name in ("options", "made_by"):
-        if not isinstance(record.get(name, {}), dict):
-            raise UsageError(f"{path}: {name} is no JSON object; run the command that wrote it again")
-    try:
-        return Run(
-            directory=directory,
-            name=directory.resolve().name if directory == top else directory.relative_to(top).as_posix(),
-            command=str(record["identity"]["command"]),
-            options=record.get("options", {}),
-            made_by=record.get("made_by", {}),
-            finished="finished" in record,
-            seconds=number(record.get("seconds")),
-        )
-    except (KeyError, TypeError, AttributeError):
-        raise UsageError(f"{path}: does not say which command wrote this directory") from None
+    return Run(
+        directory=directory,
+        name=directory.resolve().name if directory == top else directory.relative_to(top).as_posix(),
+        command=record["identity"]["command"],
+        options=record.get("options", {}),
+        made_by=record.get("made_by", {}),
+        finished="finished" in record,
+        seconds=record.get("seconds"),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Metrics:
+    """What `metrics.json` holds of which kind of run ever."""
+
+    evaluation: Score | None = None
+    held_out: dict[str, Finite] = dataclasses.field(default_factory=dict)
+    teacher_held_out: dict[str, Finite] = dataclasses.field(default_factory=dict)
+    teacher_agreement: Share | None = None
+    parameters: Count | None = None
 
 
 def _training(run: Run) -> Training:
-    path = run.directory / "metrics.json"
-    metrics = object_or_empty(path)
-    held_out = _measured(metrics, "held_out", path)
+    metrics: _Metrics = read_fields(run.directory / "metrics.json", _Metrics)
+    agreement = metrics.teacher_agreement
     return Training(
         run=run,
         stages=read_log(run.directory / "log.jsonl"),
-        held_out=held_out,
-        teacher_held_out=_measured(metrics, "teacher_held_out", path),
-        parameters=_parameters(metrics, path),
-        teacher_agreement=number(metrics.get("teacher_agreement", held_out.get("teacher_agreement"))),
+        held_out=metrics.held_out,
+        teacher_held_out=metrics.teacher_held_out,
+        parameters=metrics.parameters,
+        teacher_agreement=metrics.held_out.get("teacher_agreement") if agreement is None else agreement,
         attention=_attention(run.directory / "attention.json"),
         layers=_layers(run.directory / "layers.json"),
     )
 
 
-def _parameters(metrics: Mapping[str, Any], path: Path) -> int | None:
-    return build(int | None, metrics.get("parameters"), f"{path}: parameters")
+@dataclasses.dataclass(frozen=True)
+class _LayerRow:
+    """What each row of `layers.json` has beside measured distances."""
+
+    layer: Count
+    teacher: Moments | None = None
+    student: Moments | None = None
 
 
-def _measured(metrics: Mapping[str, Any], key: str, path: Path) -> dict[str, float]:
-    """The figures under a key, those left out that are no number."""
-    found = metrics.get(key) or {}
-    if not isinstance(found, dict):
-        raise UsageError(f"{path}: {key} is no JSON object; run the command that wrote it again")
-    numbers = {name: number(value) for name, value in found.items()}
-    return {name: value for name, value in numbers.items() if value is not None}
+@dataclasses.dataclass(frozen=True)
+class _Layers:
+    """The content of `layers.json`."""
+
+    layers: tuple[dict[str, Any], ...]
 
 
 def _layers(path: Path) -> tuple[LayerComparison, ...]:
-    content = object_or_empty(path)
-    if not content:
+    if not path.exists():
         return ()
-    try:
-        layers = [
+    content: _Layers = read_json(path, _Layers, AGAIN)
+    layers = []
+    for number, values in enumerate(content.layers):
+        where = f"{path}: layers: [{number}]"
+        row: _LayerRow = build(_LayerRow, values, where)
+        distances = {name: build(Finite | None, values.get(name), f"{where}: {name}") for name in MEASURED}
+        layers.append(
             LayerComparison(
-                layer=int(row["layer"]),
-                teacher=_moments(row.get("teacher")),
-                student=_moments(row.get("student")),
-                distances={name: value for name in MEASURED if (value := number(row.get(name))) is not None},
+                layer=row.layer,
+                teacher=_finite(row.teacher),
+                student=_finite(row.student),
+                distances={name: value for name, value in distances.items() if value is not None},
             )
-            for row in content["layers"]
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UsageError(f"{path}: is not a file of layer statistics ({error!r})") from None
-    numbers = sorted(layer.layer for layer in layers)
-    if len(set(numbers)) < len(numbers) or (numbers and numbers[0] < 0):
-        raise UsageError(f"{path}: its layers must be different numbers from 0, not {numbers}")
+        )
+    if len({layer.layer for layer in layers}) < len(layers):
+        raise UsageError(f"{path}: layers: two have the same number; {AGAIN}")
     return tuple(sorted(layers, key=lambda layer: layer.layer))
 
 
-def _moments(row: Mapping[str, Any] | None) -> Moments | None:
+def _finite(moments: Moments | None) -> Moments | None:
     """None for what is absent or no longer finite."""
-    if row is None:
-        return None
-    mean, deviation = (number(row[kind]) for kind in ("mean", "deviation"))
-    return None if mean is None or deviation is None else Moments(mean=mean, deviation=deviation)
+    return None if moments is None or moments.mean is None or moments.deviation is None else moments
 
 
 def _classifier(run: Run) -> Classifier:
-    metrics = object_or_empty(run.directory / "metrics.json")
+    metrics: _Metrics = read_fields(run.directory / "metrics.json", _Metrics)
     model = run.options.get("model")
     # The name of a model that is shipped is that of its preset, too.
     from_scratch = bool(run.options.get("from_scratch")) or run.name.endswith("from_scratch")
@@ -179,38 +185,59 @@ def _classifier(run: Run) -> Classifier:
         run=run,
         from_scratch=from_scratch,
         pretrained=None if from_scratch or model not in shipped.names() else model,
-        score=score(metrics.get("evaluation"), f"{run.directory / 'metrics.json'}: evaluation"),
-        parameters=_parameters(metrics, run.directory / "metrics.json"),
+        score=metrics.evaluation if metrics.evaluation != Score() else None,
+        parameters=metrics.parameters,
         labels=read_labels(run.directory) or (),
         stages=read_log(run.directory / "log.jsonl"),
     )
 
 
-def _attention(path: Path) -> Attention | None:
-    content = object_or_empty(path)
-    if not content:
-        return None
-    try:
-        attention = Attention(
-            tokens=tuple(map(str, content["tokens"])),
-            layers=tuple(
-                AttentionLayer(
-                    layer=int(layer["layer"]),
-                    teacher=np.array(layer["teacher"], dtype=float),
-                    student=np.array(layer["student"], dtype=float),
+_Maps = tuple[tuple[tuple[Share, ...], ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _AttentionRow:
+    layer: Count
+    teacher: _Maps
+    student: _Maps
+
+
+@dataclasses.dataclass(frozen=True)
+class _Attention:
+    """The content of `attention.json`."""
+
+    tokens: tuple[str, ...]
+    layers: tuple[_AttentionRow, ...]
+
+    def __post_init__(self) -> None:
+        length = len(self.tokens)
+        for row in self.layers:
+            if {len(queries) for queries in (*row.teacher, *row.student)} | {
+                len(keys) for queries in (*row.teacher, *row.student) for keys in queries
+            } != {length} or len(row.teacher) != len(row.student):
+                raise ValueError(
+                    f"layers: those of layer {row.layer} are not heads x {length} x {length}, for {length} tokens, and "
+                    "equally many for teacher and student"
                 )
-                for layer in content["layers"]
-            ),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path}: is not a file of attention maps ({error!r})") from None
-    length = len(attention.tokens)
-    for layer in attention.layers:
-        if layer.teacher.ndim != 3 or layer.teacher.shape[1:] != (length, length):
-            raise UsageError(f"{path}: layer {layer.layer} is {layer.teacher.shape}, not heads x {length} x {length}")
-        if layer.student.shape != layer.teacher.shape:
-            raise UsageError(f"{path}: layer {layer.layer} has other shapes for teacher and student")
-    return attention if attention.layers else None
+
+
+def _attention(path: Path) -> Attention | None:
+    if not path.exists():
+        return None
+    content: _Attention = read_json(path, _Attention, AGAIN)
+    layers = tuple(
+        AttentionLayer(layer=row.layer, teacher=np.array(row.teacher), student=np.array(row.student))
+        for row in content.layers
+    )
+    return Attention(tokens=content.tokens, layers=layers) if layers else None
+
+
+@dataclasses.dataclass(frozen=True)
+class _LogRow:
+    """What every line of a `log.jsonl` has beside its figures."""
+
+    stage: str
+    step: Count
 
 
 def read_log(path: Path) -> tuple[Stage, ...]:
@@ -220,7 +247,7 @@ def read_log(path: Path) -> tuple[Stage, ...]:
     last checkpoint: the half line is dropped, of steps written twice the later counts.
 
     Raises:
-      UsageError: another line is not a JSON object with a stage and a step.
+      UsageError: another line is not a JSON object with a stage, a step and numbers.
     """
     if not path.exists():
         return ()
@@ -231,15 +258,17 @@ def read_log(path: Path) -> tuple[Stage, ...]:
             continue
         try:
             entry = json.loads(line)
-            stages.setdefault(str(entry["stage"]), {})[int(entry["step"])] = {
-                name: float(value)
-                for name, value in entry.items()
-                if isinstance(value, (int, float)) and name not in ("step", "stage_index")
-            }
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        except (ValueError, RecursionError):
             if place == len(lines):
                 break
-            raise UsageError(f"{path}:{place}: is not a line of a training log") from None
+            raise UsageError(f"{path}:{place}: is not readable as JSON") from None
+        row: _LogRow = build(_LogRow, entry, f"{path}:{place}")
+        values = build(dict[str, Finite | str | None], entry, f"{path}:{place}")
+        stages.setdefault(row.stage, {})[row.step] = {
+            name: value
+            for name, value in values.items()
+            if isinstance(value, float) and name not in ("step", "stage_index")
+        }
     return tuple(_stage(name, rows) for name, rows in stages.items())
 
 

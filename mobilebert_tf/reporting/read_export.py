@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf.errors import UsageError
-from mobilebert_tf.reporting.json_values import number, numbers, object_or_empty, score
-from mobilebert_tf.reporting.results import Difference, Exported, Run, Variant
+from mobilebert_tf.fields import read_object
+from mobilebert_tf.reporting.json_values import AGAIN, build_fields
+from mobilebert_tf.reporting.results import Exported, Run
+from mobilebert_tf.run_directory import MadeBy
+
+_NAMES = {"calibration_examples": "calibrated_on", "parity_examples": "compared_on", "metrics": "score"}
+"""Fields of the file that are called otherwise here."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Report:
+    """What a report holds beside `Exported`."""
+
+    made_by: MadeBy | None = None
 
 
 def of_run(run: Run) -> Exported:
@@ -19,7 +30,7 @@ def of_run(run: Run) -> Exported:
       UsageError: its report cannot be read.
     """
     path = run.directory / "report.json"
-    return _exported(object_or_empty(path), run, path)
+    return _exported(read_object(path, AGAIN) if path.exists() else {}, run, path)
 
 
 def of_report(report: Mapping[str, Any], path: Path) -> Exported:
@@ -28,12 +39,14 @@ def of_report(report: Mapping[str, Any], path: Path) -> Exported:
     Raises:
       UsageError: it is no report of `export`.
     """
+    made_by = report.get("made_by") or {}
+    build_fields(_Report, report, path)
     run = Run(
         directory=path.parent,
-        name=str((report.get("model") or {}).get("name") or "export"),
+        name="export",
         command="export",
         options={},
-        made_by=report.get("made_by") or {},
+        made_by=made_by,
         finished=True,
         seconds=None,
     )
@@ -41,56 +54,27 @@ def of_report(report: Mapping[str, Any], path: Path) -> Exported:
 
 
 def _exported(report: Mapping[str, Any], run: Run, path: Path) -> Exported:
-    try:
-        return Exported(
-            run=run,
-            model=report.get("model") or {},
-            keras=score(report.get("keras"), f"{path}: keras"),
-            sequence_lengths=tuple(sorted(map(int, report.get("sequence_lengths") or ()))),
-            rewrites=tuple(map(str, report.get("rewrites") or ())),
-            brought=tuple(report.get("brought") or ()),
-            searched=report.get("searched"),
-            calibrated_on=str(report.get("calibration_examples") or ""),
-            compared_on=str(report.get("parity_examples") or ""),
-            largest_activation=number(report.get("largest_activation")),
-            variants=tuple(_variant(row, f"{path}: variants") for row in report.get("variants") or ()),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise UsageError(f"{path}: is not a report of `export` ({error!r})") from None
+    variants = report.get("variants")
+    if isinstance(variants, list):
+        variants = [_variant(row) for row in variants]
+    exported: Exported = build_fields(Exported, {**_renamed(report), "variants": variants, "run": run}, path)
+    return dataclasses.replace(exported, sequence_lengths=tuple(sorted(exported.sequence_lengths)))
 
 
-def _variant(row: Mapping[str, Any], where: str) -> Variant:
-    return Variant(
-        name=str(row["name"]),
-        description=str(row.get("description") or ""),
-        target=str(row.get("target") or "litert"),
-        file=str(row.get("file") or ""),
-        bytes=row.get("bytes"),
-        bytes_of_lengths={int(length): int(size) for length, size in (row.get("bytes_of_lengths") or {}).items()},
-        weight_bytes=row.get("weight_bytes"),
-        half=bool(row.get("half")),
-        score=score(row.get("metrics"), f"{where}: {row['name']}: metrics"),
-        difference=Difference(**row["difference"]) if row.get("difference") else None,
-        parity=numbers(row.get("parity")),
-        parity_of_lengths=_by_length(row.get("parity_of_lengths")),
-        trained=numbers(row.get("trained")),
-        changes=row.get("changes") or {},
-        ops=row.get("ops") or {},
-        op_versions=row.get("op_versions") or {},
-        oldest_runtime=str(row.get("oldest_runtime") or ""),
-        gpu=row.get("gpu") or {},
-        latency_ms=_by_length(row.get("latency_ms")),
-        latency_rounds=_rounds(row.get("latency_ms") or {}),
-        multiply_adds=numbers(row.get("multiply_adds")),
-        passed=bool(row.get("passed")),
-        reason=str(row.get("reason") or ""),
-    )
+def _renamed(values: Any) -> Any:
+    return {_NAMES.get(name, name): value for name, value in values.items()} if isinstance(values, Mapping) else values
 
 
-def _by_length(found: Mapping[str, Mapping[str, Any]] | None) -> dict[int, dict[str, float]]:
-    return {int(length): numbers(values) for length, values in (found or {}).items()}
-
-
-def _rounds(latency: Mapping[str, Mapping[str, Any]]) -> dict[int, tuple[float, ...]]:
-    rounds = {int(length): tuple(map(float, values.get("rounds") or ())) for length, values in latency.items()}
-    return {length: times for length, times in rounds.items() if times and all(0 < time < math.inf for time in times)}
+def _variant(row: Any) -> Any:
+    """A row with its rounds beside the other figures of its latency."""
+    latency = row.get("latency_ms") if isinstance(row, Mapping) else None
+    if not isinstance(latency, Mapping) or not all(isinstance(figures, Mapping) for figures in latency.values()):
+        return _renamed(row)
+    rounds = {length: figures["rounds"] for length, figures in latency.items() if figures.get("rounds")}
+    # A clock that stood still tells no ratio.
+    rounds = {length: times for length, times in rounds.items() if not isinstance(times, list) or 0 not in times}
+    rest = {
+        length: {name: value for name, value in figures.items() if name != "rounds"}
+        for length, figures in latency.items()
+    }
+    return {**_renamed(row), "latency_ms": rest, "latency_rounds": rounds}

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_tf.fields import Count, Finite, Share
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
@@ -52,11 +54,11 @@ class Attention:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Moments:
-    """Of a layer's final feature map: means over the real tokens of held-out text."""
+    """Of a layer's final feature map: means over the real tokens of held-out text; None where they are not finite."""
 
-    mean: float
+    mean: Finite | None
     """Of the mean over the channels."""
-    deviation: float
+    deviation: Finite | None
     """Of the standard deviation over the channels."""
 
 
@@ -92,13 +94,17 @@ class Training:
 class Score:
     """How a model did on a labelled held-out set."""
 
-    examples: int | None
-    accuracy: float | None
-    macro_f1: float | None
-    loss: float | None
-    majority_accuracy: float | None
-    confusion: np.ndarray | None
+    examples: Count | None = None
+    accuracy: Share | None = None
+    macro_f1: Share | None = None
+    loss: Finite | None = None
+    majority_accuracy: Share | None = None
+    confusion: tuple[tuple[Count, ...], ...] | None = None
     """[C, C] counts, true class before predicted class."""
+
+    def __post_init__(self) -> None:
+        if self.confusion and {len(row) for row in self.confusion} != {len(self.confusion)}:
+            raise ValueError("confusion: is no table of as many columns as rows")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,9 +125,21 @@ class Classifier:
 class Difference:
     """An accuracy less Keras's on the same examples, as shares, with the ends of its 95 % interval."""
 
-    accuracy: float
-    low: float
-    high: float
+    accuracy: Finite
+    low: Finite
+    high: Finite
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """What a GPU delegate takes of one signature, by its rules."""
+
+    taken: Count
+    operators: Count
+    partitions: Count
+    refused: dict[str, Count] = dataclasses.field(default_factory=dict)
+    """Operators that it does not take, with their number, by name and reason."""
+    batches: tuple[Count, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,40 +147,39 @@ class Variant:
     """One recipe of an export. One that did not convert has no file and no figures: all is empty but its reason."""
 
     name: str
-    description: str
-    target: str
+    description: str = ""
+    target: str = "litert"
     """litert: for apps that run it themselves. mediapipe: for its TextClassifier alone. gpu: for a GPU delegate."""
-    file: str
-    bytes: int | None
-    bytes_of_lengths: Mapping[int, int]
+    file: str = ""
+    bytes: Count | None = None
+    bytes_of_lengths: dict[int, Count] = dataclasses.field(default_factory=dict)
     """What the shortest signature costs, and what each longer one adds, by its length T in word pieces."""
-    weight_bytes: int | None
+    weight_bytes: Count | None = None
     """Of the weights and their scales alone."""
-    half: bool
+    half: bool = False
     """Whether ARM processors may compute its float operations in float16."""
-    score: Score | None
-    difference: Difference | None
-    parity: Mapping[str, float]
+    score: Score | None = None
+    difference: Difference | None = None
+    parity: dict[str, Finite] = dataclasses.field(default_factory=dict)
     """Over all lengths."""
-    parity_of_lengths: Mapping[int, Mapping[str, float]]
-    trained: Mapping[str, float]
+    parity_of_lengths: dict[int, dict[str, Finite]] = dataclasses.field(default_factory=dict)
+    trained: dict[str, Finite] = dataclasses.field(default_factory=dict)
     """Over all lengths, to the network as it was fine-tuned for this file; empty: it was not."""
-    changes: Mapping[str, int]
+    changes: dict[str, Count] = dataclasses.field(default_factory=dict)
     """How many examples get other logits, by what must not matter: padding, order, threads."""
-    ops: Mapping[str, int]
-    op_versions: Mapping[str, int]
-    oldest_runtime: str
+    ops: dict[str, Count] = dataclasses.field(default_factory=dict)
+    op_versions: dict[str, Count] = dataclasses.field(default_factory=dict)
+    oldest_runtime: str = ""
     """The first TensorFlow Lite that has all its operators; empty: it is not known, or none has."""
-    gpu: Mapping[str, Any]
-    """Of one signature what a GPU delegate takes by its rules: taken, operators, partitions, refused, batches."""
-    latency_ms: Mapping[int, Mapping[str, float]]
+    gpu: Gpu | None = None
+    latency_ms: dict[int, dict[str, Finite]] = dataclasses.field(default_factory=dict)
     """median, p90, min, runs, threads, foreign_cores by length T."""
-    latency_rounds: Mapping[int, tuple[float, ...]]
+    latency_rounds: dict[int, tuple[Finite, ...]] = dataclasses.field(default_factory=dict)
     """Median of each round in milliseconds, by length T; all files of an export were timed in the same rounds."""
-    multiply_adds: Mapping[str, float]
+    multiply_adds: dict[str, Finite] = dataclasses.field(default_factory=dict)
     """Of the products of the longest signature: those of float numbers and those of integers."""
-    passed: bool
-    reason: str
+    passed: bool = False
+    reason: str = ""
 
     def median(self, length: int) -> float | None:
         """Milliseconds for that many word pieces, None if it was not timed."""
@@ -170,23 +187,68 @@ class Variant:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Brought:
+    """What the network without one rewrite has more of than with all of them."""
+
+    rewrite: str
+    operators: int
+    bytes: int
+    latency_ratio: Finite
+    latency_ratio_min: Finite
+    latency_ratio_max: Finite
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A file that a search scored."""
+
+    name: str
+    cost: Finite
+    difference: Difference
+    within: bool
+    """Whether it loses no more than is allowed."""
+    bytes: Count
+    levels: dict[str, Count] = dataclasses.field(default_factory=dict)
+    """Parts of the network at each precision."""
+    steps: Count | None = None
+    """Its place on the path; None: it is not on it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What `export --max_drop` found."""
+
+    max_drop: Finite
+    unit: str
+    candidates: tuple[Candidate, ...]
+    chosen: str
+    """Name of a candidate."""
+    scored: Difference
+    searched_examples: Count
+    scored_examples: Count
+
+    def __post_init__(self) -> None:
+        if self.chosen not in {candidate.name for candidate in self.candidates}:
+            raise ValueError(f"chosen: {self.chosen!r} is none of the candidates")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Exported:
     """A run of `export`."""
 
     run: Run
-    model: Mapping[str, Any]
-    keras: Score | None
-    sequence_lengths: tuple[int, ...]
+    model: dict[str, Any] = dataclasses.field(default_factory=dict)
+    keras: Score | None = None
+    sequence_lengths: tuple[Count, ...] = ()
     """Ascending."""
-    rewrites: tuple[str, ...]
-    brought: tuple[Mapping[str, Any], ...]
-    """What each rewrite brings, as `export --compare_rewrites` found it."""
-    searched: Mapping[str, Any] | None
-    """What `export --max_drop` found."""
-    calibrated_on: str
-    compared_on: str
-    largest_activation: float | None
-    variants: tuple[Variant, ...]
+    rewrites: tuple[str, ...] = ()
+    brought: tuple[Brought, ...] = ()
+    """As `export --compare_rewrites` found it."""
+    searched: Searched | None = None
+    calibrated_on: str = ""
+    compared_on: str = ""
+    largest_activation: Finite | None = None
+    variants: tuple[Variant, ...] = ()
 
     @property
     def passed(self) -> tuple[Variant, ...]:

@@ -7,13 +7,14 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from mobilebert_tf import notes
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import within
 from mobilebert_tf.tasks.label_spelling import plain, say_alike, spellings
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
@@ -32,7 +33,7 @@ class ClassificationTask:
     """Which columns hold what, how long a text may get, and what the classes are called."""
 
     labels: tuple[str, ...]
-    max_seq_length: int = 128
+    max_seq_length: Annotated[int, within(3, 100_000)] = 128
     """T, in word pieces, [CLS] and [SEP] included."""
     text_column: str = "text"
     text_pair_column: str | None = None
@@ -203,10 +204,6 @@ class ClassificationTask:
         """What `task.json` holds; the labels have a file of their own."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "labels"}
         return {"task": self.name, **fields}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any], labels: Sequence[str]) -> ClassificationTask:
-        return cls(labels=tuple(labels), **{k: v for k, v in values.items() if k != "task"})
 
 
 def _by_number(labels: Sequence[str]) -> list[str]:

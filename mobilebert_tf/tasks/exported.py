@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.mediapipe.metadata import check_packed
 from mobilebert_tf.export.runtime_process import SeparateClassifier
 from mobilebert_tf.export.verify_directory import CONTRACT
+from mobilebert_tf.fields import read
 from mobilebert_tf.tasks.classification import ClassificationTask
-from mobilebert_tf.tasks.files import load_task_files, read_json
+from mobilebert_tf.tasks.files import load_task_files
 from mobilebert_tf.tokenization import Tokenizer
 
 
@@ -61,20 +61,40 @@ def home_of(path: Path) -> Path:
     return path.parent.parent if path.parent.name == "rejected" else path.parent
 
 
+@dataclasses.dataclass(frozen=True)
+class _File:
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Text:
+    vocabulary: _File
+    tokenizer: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    labels: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Contract:
+    """What a contract says of the files beside it."""
+
+    file: _File
+    text: _Text
+    answer: _Answer
+
+
 def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: ClassificationTask) -> None:
     """Raise UsageError unless the contract speaks of this file, vocabulary and labels."""
-    values = read_json(contract)
-    try:
-        text, labels = values["text"], values["answer"]["labels"]
-        sums = {path.name: values["file"]["sha256"], "vocab.txt": text["vocabulary"]["sha256"]}
-        rules: Mapping[str, Any] = text["tokenizer"]
-    except (KeyError, TypeError):
-        raise UsageError(f"{contract}: does not have the form of a contract; export again") from None
+    values: _Contract = read(contract, _Contract, "export again")
+    sums = {path.name: values.file.sha256, "vocab.txt": values.text.vocabulary.sha256}
     there = {path.name: provenance.sha256(path), "vocab.txt": tokenizer.vocab_sha256}
     wrong = [name for name, digest in sums.items() if there[name] != digest]
-    if list(task.labels) != labels:
+    if task.labels != values.answer.labels:
         wrong.append("labels.txt")
-    if rules != tokenizer.stated_rules:
+    if values.text.tokenizer != tokenizer.stated_rules:
         wrong.append("tokenizer.json")
     if wrong:
         raise UsageError(

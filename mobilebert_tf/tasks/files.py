@@ -6,12 +6,12 @@ no TensorFlow.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import build, read_object
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
@@ -56,18 +56,8 @@ def read_task(directory: Path) -> ClassificationTask | None:
     labels = read_labels(directory)
     if labels is None:
         raise UsageError(f"{directory / 'labels.txt'}: missing, though task.json is there")
-    try:
-        task = ClassificationTask.from_json(values, labels)
-    except TypeError as error:
-        raise UsageError(f"{directory / 'task.json'}: does not describe a task ({error})") from None
-    columns = (task.text_column, task.label_column, task.text_pair_column or "")
-    if not all(isinstance(column, str) for column in columns):
-        raise UsageError(f"{directory / 'task.json'}: a column's name is no text")
-    for name in ("labels_by_number", "merge_labels"):
-        if not isinstance(getattr(task, name), bool):
-            raise UsageError(f"{directory / 'task.json'}: {name} is {getattr(task, name)!r}, not true or false")
-    if type(task.max_seq_length) is not int or task.max_seq_length < 3:
-        raise UsageError(f"{directory / 'task.json'}: max_seq_length is {task.max_seq_length!r}; it must be at least 3")
+    fields = {name: value for name, value in values.items() if name != "task"} | {"labels": list(labels)}
+    task: ClassificationTask = build(ClassificationTask, fields, f"{directory / 'task.json'}", refuses_unknown=True)
     return task
 
 
@@ -85,11 +75,6 @@ def read_labels(directory: Path) -> tuple[str, ...] | None:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file of a model or export directory. Raises UsageError."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path}: missing, so {path.parent} is not a model directory") from None
-    except (ValueError, RecursionError):
-        raise UsageError(f"{path}: is not readable as JSON") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: is not a JSON object")
-    return values

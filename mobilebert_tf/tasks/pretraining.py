@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.data.pretraining_input import RecordSet, load_records
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import read_object
 from mobilebert_tf.tokenization import Tokenizer
 
 
@@ -20,10 +20,7 @@ def config_for(model: str, records: RecordSet, tokenizer: Tokenizer) -> MobileBe
         position table.
     """
     if os.path.exists(model) and Path(model).suffix == ".json":
-        try:
-            config = MobileBertConfig.from_dict(json.loads(Path(model).read_text(encoding="utf-8")), source=model)
-        except ValueError:  # UnicodeDecodeError too
-            raise UsageError(f"{model}: is not readable as JSON") from None
+        config = MobileBertConfig.from_dict(read_object(Path(model)), source=model)
         if config.vocab_size != tokenizer.size:
             raise UsageError(
                 f"{model}: vocab_size is {config.vocab_size}, the records' vocabulary has {tokenizer.size} pieces"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
-from mobilebert_tf.fields import bounded
+from mobilebert_tf.fields import one_of, within
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,11 @@ class Schedule:
     down to 0.9 of the peak; it starts at 0.
     """
 
-    peak: float = bounded(least=0, most=1e6)
-    steps: int = bounded(least=1, most=10**9)
-    warmup_steps: int = bounded(0, least=0, most=10**9)
-    end_factor: float = bounded(1e-4, least=0, most=1)
-    shape: str = bounded("linear", choices=("linear", "sawtooth"))
+    peak: Annotated[float, within(0, 1e6)]
+    steps: Annotated[int, within(1, 10**9)]
+    warmup_steps: Annotated[int, within(0, 10**9)] = 0
+    end_factor: Annotated[float, within(0, 1)] = 1e-4
+    shape: Annotated[str, one_of("linear", "sawtooth")] = "linear"
 
     def at(self, step: Any) -> Any:
         """Rate of the update that makes `step` (scalar, from 0) into `step` + 1."""

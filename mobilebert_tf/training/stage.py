@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
-from mobilebert_tf.fields import bounded
+from mobilebert_tf.fields import one_of, within
 from mobilebert_tf.training.schedules import Schedule
 
 
@@ -13,14 +14,14 @@ from mobilebert_tf.training.schedules import Schedule
 class OptimizerOptions:
     """Hyper-parameters; defaults are those of BERT and MobileBERT."""
 
-    name: str = bounded("adamw", choices=("adamw", "lamb"))
-    beta_1: float = bounded(0.9, least=0, most=1)
-    beta_2: float = bounded(0.999, least=0, most=1)
-    epsilon: float = bounded(1e-6, least=0, most=1)
-    weight_decay: float = bounded(0.01, least=0, most=1e6)
+    name: Annotated[str, one_of("adamw", "lamb")] = "adamw"
+    beta_1: Annotated[float, within(0, 1)] = 0.9
+    beta_2: Annotated[float, within(0, 1)] = 0.999
+    epsilon: Annotated[float, within(0, 1)] = 1e-6
+    weight_decay: Annotated[float, within(0, 1e6)] = 0.01
     bias_correction: bool = True
     """Google's own AdamW and LAMB have none; tf-models, Keras and PyTorch do."""
-    clip_norm: float = bounded(1.0, least=0, most=1e30)
+    clip_norm: Annotated[float, within(0, 1e30)] = 1.0
     """Largest norm of the gradient; 0 leaves it as it is."""
     clips_each_variable: bool = False
     """Whether that is the norm of each variable's gradient, as in tf-models, and not of all together."""
@@ -32,12 +33,12 @@ class Stage:
 
     name: str
     index: int
-    steps: int = bounded(least=1, most=10**9)
-    batch_size: int = bounded(least=1, most=10**7)
+    steps: Annotated[int, within(1, 10**9)]
+    batch_size: Annotated[int, within(1, 10**7)]
     """Examples per step, over all replicas."""
     schedule: Schedule
     optimizer: OptimizerOptions = OptimizerOptions()
-    first_example: int = bounded(0, least=0)
+    first_example: Annotated[int, within(0)] = 0
     """Examples that the stages before it have read: its data go on from there."""
 
     @property

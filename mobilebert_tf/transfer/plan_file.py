@@ -9,6 +9,7 @@ from typing import Any
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import build
+from mobilebert_tf.fields import read as read_fields
 from mobilebert_tf.names import distinct_names, plain_name
 from mobilebert_tf.transfer.strategies import StagePlan, placed
 from mobilebert_tf.transfer.terms import TERMS
@@ -29,23 +30,20 @@ def read(path: str | Path) -> tuple[StagePlan, ...]:
       UsageError: the file is missing or no JSON, or a stage has an unknown field, a value of another
         type or out of range, or a name that is no plain one or another stage's.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"--plan={path}: no such file") from None
-    except (ValueError, OSError):
-        raise UsageError(f"--plan={path}: is not readable as JSON") from None
-    if not isinstance(content, list) or not content:
-        raise UsageError(f"{path}: must be a list of stages; every run of `distill` writes one as stages.json")
+    if not Path(path).exists():
+        raise UsageError(f"--plan={path}: no such file")
+    content: list[dict[str, Any]] = read_fields(
+        Path(path), list[dict[str, Any]], "a plan is a list of stages; every run of `distill` writes one as stages.json"
+    )
+    if not content:
+        raise UsageError(f"{path}: has no stages; every run of `distill` writes a plan as stages.json")
     stages = []
     for number, value in enumerate(content):
         where = f"{path}: stage {number + 1}"
-        if not isinstance(value, dict):
-            raise UsageError(f"{where} is not an object")
         schedule = value.get("schedule")
         if isinstance(schedule, dict):
             value = {**value, "schedule": {**schedule, "steps": value.get("steps")}}
-        stage = build(StagePlan, {**value, "index": number}, where)
+        stage = build(StagePlan, {**value, "index": number}, where, refuses_unknown=True)
         plain_name(stage.name, f"{where}: name")
         unknown = [name for name, _ in stage.losses if name not in TERMS]
         if unknown:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import bounded
+from mobilebert_tf.fields import one_of, within
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import OptimizerOptions, Stage
 from mobilebert_tf.transfer.terms import LAYER_TERMS, WORD_TERMS
@@ -168,20 +168,20 @@ class StagePlan(Stage):
     pairs: tuple[tuple[int, int], ...]
     """Blocks (from 0) whose feature maps and attention are compared: the student's, the teacher's.
     EMBEDDINGS stands for what goes into the first block; it has no attention."""
-    trains: tuple[tuple[str, float], ...] = bounded(least=0, most=1e6)
+    trains: tuple[tuple[str, Annotated[float, within(0, 1e6)]], ...]
     """Parts of the student ("embeddings", "block_3"; "all" is everything), each with its factor of the rate."""
-    losses: tuple[tuple[str, float], ...] = bounded(least=0, most=1e12)
+    losses: tuple[tuple[str, Annotated[float, within(0, 1e12)]], ...]
     """Names from `terms.TERMS` with their weights; those of layers are averaged over `pairs`."""
-    relation_heads: int = bounded(1, least=1, most=10**4)
+    relation_heads: Annotated[int, within(1, 10**4)] = 1
     """Vectors that a token's query, key and value are cut into, where the losses have relations."""
-    temperature: float = bounded(1.0, least=0.01, most=1e6)
-    sequence_length: int | None = bounded(None, least=2, most=10**6)
+    temperature: Annotated[float, within(0.01, 1e6)] = 1.0
+    sequence_length: Annotated[int, within(2, 10**6)] | None = None
     """Word pieces of an example that are read; None: all."""
     whole_text: bool = False
     """Whether the words that the records hide are put back."""
     group_by_length: bool = False
-    initialization: str = bounded("stage before", choices=("teacher", "random", "student", "stage before"))
-    moments: str = bounded("new", choices=("new", "kept"))
+    initialization: Annotated[str, one_of("teacher", "random", "student", "stage before")] = "stage before"
+    moments: Annotated[str, one_of("new", "kept")] = "new"
 
     @property
     def layers(self) -> tuple[int, ...]:

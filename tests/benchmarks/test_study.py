@@ -41,11 +41,11 @@ def content() -> dict:
         ({"baseline": "none"}, "the baseline 'none' is none of the variants"),
         ({"variants": {"slow": {"other": {}}}}, "variant 'slow': there is no step 'other'"),
         ({"figures": {"x": {"step": "other", "at": "y"}}}, "figure 'x': there is no step 'other'"),
-        ({"chain": 3}, "is no study"),
+        ({"chain": 3}, "chain: is 3; it must be an object"),
         ({"chain": {"../../x": {"command": "vocab", "flags": {}}}}, "'../../x' is no plain name"),
         ({"variants": {"slow": {}, "a b": {}, "A-B": {}}}, "two are called 'a-b'"),
         ({"variants": {"slow": {}, "+": {}}}, "variant '\\+': has no letter or digit"),
-        ({"repetitions": 3}, "is no study"),
+        ({"repetitions": 3}, "unknown field 'repetitions'"),
     ],
 )
 def test_broken_studies_are_refused(change: dict, expected: str, tmp_path: Path) -> None:

@@ -94,11 +94,19 @@ def test_a_model_of_this_project_cuts_them(tmp_path: Path) -> None:
             f"'<url>' has the id {len(PIECES) + 1}, where the vocabulary",
         ),
         ("added_tokens.json", {"<url>": 7}, "'<url>' has the id 7, which vocab.txt gives to 'c'"),
-        ("added_tokens.json", {"<url>": "7"}, "is no added token with content, id and flags"),
-        ("added_tokens.json", ["<url>"], "is not a JSON object"),
+        ("added_tokens.json", {"<url>": "7"}, "<url>: id: is '7'; it must be a whole number"),
+        ("added_tokens.json", ["<url>"], "it must be an object"),
         ("tokenizer_config.json", {"additional_special_tokens": ["<url>"]}, "'<url>', which has no id"),
-        ("tokenizer_config.json", {"added_tokens_decoder": {"x": {"content": "a"}}}, "is no added token"),
-        ("tokenizer_config.json", {"added_tokens_decoder": ["a"]}, "is no object of tokens"),
+        (
+            "tokenizer_config.json",
+            {"added_tokens_decoder": {"x": {"content": "a"}}},
+            "added_tokens_decoder: has a name that is no number: ['x']",
+        ),
+        (
+            "tokenizer_config.json",
+            {"added_tokens_decoder": ["a"]},
+            "added_tokens_decoder: is ['a']; it must be an object",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused(file: str, content: object, said: str, tmp_path: Path) -> None:

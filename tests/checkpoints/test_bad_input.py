@@ -99,7 +99,7 @@ def test_index_with_a_file_missing(directories, refuse):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "part.safetensors"}}))
     assert f"{folder / 'part.safetensors'}: missing" in refuse(folder)
     (folder / "model.safetensors.index.json").write_text("[]")
-    assert "is not a JSON object" in refuse(folder)
+    assert "is []; it must be an object" in refuse(folder)
 
 
 def test_missing_extra_and_misshapen(directories, refuse, tmp_path, capsys):

@@ -98,9 +98,13 @@ def test_a_word_table_kept_under_the_decoders_name(write):
         ("classifier", {"id2label": {"0": "a", "1": "b\nc", "2": "d"}}, "is no line of text"),
         ("bare", {"hidden_act": ["relu"]}, "hidden_act is"),
         ("bare", {"model_type": {}}, "model_type is"),
-        ("bare", {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000; it must be a whole number from 1"),
-        ("bare", {"layer_norm_eps": -1.0}, "layer_norm_eps is -1.0; it must be above 0"),
-        ("bare", {"num_attention_heads": True}, "num_attention_heads is True"),
+        (
+            "bare",
+            {"num_hidden_layers": 10**9},
+            "num_hidden_layers: is 1000000000; it must be a whole number of at most 1,000",
+        ),
+        ("bare", {"layer_norm_eps": -1.0}, "layer_norm_eps: is -1.0; it must be a number above 0"),
+        ("bare", {"num_attention_heads": True}, "num_attention_heads: is True"),
     ],
 )
 def test_configurations_that_promise_something_else(heads, change, message, write):
@@ -116,7 +120,7 @@ def test_configurations_that_promise_something_else(heads, change, message, writ
         ("tokenizer_config.json", {"tokenizer_class": "RobertaTokenizer"}, "is for RobertaTokenizer"),
         ("tokenizer_config.json", {"never_split": ["x"]}, "never_split"),
         ("tokenizer_config.json", {"unk_token": {"content": "<unk>"}}, "is called '<unk>'"),
-        ("tokenizer_config.json", {"do_lower_case": "yes"}, "lower_case is 'yes'"),
+        ("tokenizer_config.json", {"do_lower_case": "yes"}, "lower_case: is 'yes'"),
         ("tokenizer.json", {"normalizer": None}, "its normalizer is not BertNormalizer"),
         ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, "its pre_tokenizer is not BertPreTokenizer"),
         ("tokenizer.json", {"model": {"type": "BPE", "vocab": {}}}, "is no WordPiece tokenizer"),

@@ -86,10 +86,10 @@ def test_model_of_another_architecture(
 @pytest.mark.parametrize(
     "file, content, message",
     [
-        ("task.json", b"[]", "is not a JSON object"),
-        ("task.json", b'{"task": "classification", "colour": 1}', "does not describe a task"),
+        ("task.json", b"[]", "is []; it must be an object"),
+        ("task.json", b'{"task": "classification", "colour": 1}', "unknown field 'colour'"),
         ("task.json", b'{"task": "classification", "max_seq_length": 65}', "position table"),
-        ("task.json", b'{"task": "classification", "max_seq_length": "a"}', "max_seq_length is 'a'"),
+        ("task.json", b'{"task": "classification", "max_seq_length": "a"}', "max_seq_length: is 'a'"),
         ("labels.txt", b"\xff\xfe\n", "is not UTF-8 text"),
     ],
 )
@@ -111,15 +111,15 @@ def test_a_file_where_a_directory_is_needed(made: Path, tmp_path: Path, complain
 @pytest.mark.parametrize(
     "change, said",
     [
-        ([], "must be an object, not []"),
-        ({"masking": None}, "masking: is None, must be str"),
-        ({"masking": "words"}, "masking: is 'words'; there are token, whole_word, dynamic"),
+        ([], "is []; it must be an object"),
+        ({"masking": None}, "masking: is None; it must be text"),
+        ({"masking": "words"}, "masking: is 'words'; it must be one of token, whole_word, dynamic"),
         ({"masking": "dynamic"}, "features are not those of masking=dynamic"),
-        ({"examples": 0}, "examples: is 0; it must be at least 1"),
-        ({"examples": 10.5}, "examples: is 10.5, must be int"),
+        ({"examples": 0}, "examples: is 0; it must be a whole number of at least 1"),
+        ({"examples": 10.5}, "examples: is 10.5; it must be a whole number"),
         ({"examples": 100_000}, "examples is 100,000, its files have"),
-        ({"max_seq_length": "32"}, "max_seq_length: is '32', must be int"),
-        ({"masked_lm_prob": float("nan")}, "masked_lm_prob: is nan; it must be at least 0 and at most 1"),
+        ({"max_seq_length": "32"}, "max_seq_length: is '32'; it must be a whole number"),
+        ({"masked_lm_prob": float("nan")}, "masked_lm_prob: is nan; it must be a finite number"),
         ({"files": {}}, "its files have 0"),
         (
             {"files": {"a.tfrecord": {"bytes": 0, "examples": 7}}, "examples": 7},
@@ -156,10 +156,21 @@ def test_records_that_lie_elsewhere(made: Path, tmp_path: Path, complain: Compla
     assert "records.json: files: '../records/records-00000-of-" in line and "is no plain name" in line
 
 
-@pytest.mark.parametrize("record", ["[]", "{}", '{"identity": {}}', "no JSON"])
-def test_damaged_record_of_a_run(record: str, made: Path, tmp_path: Path, complain: Complain) -> None:
+@pytest.mark.parametrize(
+    "record, reason",
+    [
+        ("[]", "is []; it must be an object"),
+        ("{}", "has no 'identity'"),
+        ('{"identity": {}}', "identity: has no 'command'"),
+        ('{"identity": {"command": "pretrain"}, "outputs": {"a": 3}}', "outputs: a: is 3; it must be an object"),
+        ('{"identity": {"command": "pretrain"}, "seconds": "3"}', "seconds: is '3'; it must be a number or null"),
+        ("no JSON", "is not readable as JSON"),
+    ],
+)
+def test_damaged_record_of_a_run(record: str, reason: str, made: Path, tmp_path: Path, complain: Complain) -> None:
     (tmp_path / "run.json").write_text(record)
-    assert "run.json: is damaged" in complain(*pretrain(made, tmp_path))
+    line = complain(*pretrain(made, tmp_path))
+    assert f"{tmp_path / 'run.json'}: {reason}; delete that directory to start over" in line
     assert (tmp_path / "run.json").read_text() == record
 
 

@@ -356,7 +356,7 @@ def test_search_within_a_loss(classifier_directory: Path, labelled_table: Path, 
 def test_wrong_search_is_one_line(classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys):
     words = ["export", f"--model={classifier_directory}", f"--output={tmp_path / 'out'}"]
     for more, message in (
-        (["--max_drop=-1"], "--max_drop=-1.0: must be at least 0"),
+        (["--max_drop=-1"], "--max_drop=-1.0: must be at least 0, and at most 100"),
         (["--max_drop=0.5"], "--max_drop=0.5: must be at most 0.2; it is a share, so half a point is 0.005"),
         (["--max_drop=0.01", f"--evaluation={labelled_table}"], "needs --evaluation to score on, and other texts"),
         (

@@ -55,7 +55,7 @@ def take_another_file(place: Path) -> None:
         (swap_words, "vocab.txt: is not what float32.contract.json says"),
         (tell_capitals_apart, "tokenizer.json: is not what float32.contract.json says"),
         (take_another_file, "float32.tflite: is not what float32.contract.json says"),
-        (lambda place: (place / "float32.contract.json").write_text("{}"), "does not have the form of a contract"),
+        (lambda place: (place / "float32.contract.json").write_text("{}"), "has no 'file'; export again"),
     ],
 )
 def test_a_file_beside_what_belongs_to_another(

@@ -266,10 +266,33 @@ def test_pages_are_made_of_the_report_alone(tmp_path: Path, variant: Make, expor
     assert first[1].startswith(b"# A verified 1.00 MB file is right on 81.2 % of the held-out examples")
 
 
-@pytest.mark.parametrize("change", [{"variants": [{}]}, {"variants": [{"name": "a", "latency_ms": {"median": 1.0}}]}])
-def test_another_report_is_one_line(tmp_path: Path, export_of: Make, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"variants": [{}]}, "variants: [0]: has no 'name'"),
+        ({"variants": {}}, "variants: is {}; it must be a list"),
+        ({"variants": [3]}, "variants: [0]: is 3; it must be an object"),
+        (
+            {"variants": [{"name": "a", "latency_ms": {"median": 1.0}}]},
+            "latency_ms: has a name that is no number: ['median']",
+        ),
+        ({"variants": [{"name": "a", "bytes": "7"}]}, "variants: [0]: bytes: is '7'; it must be a whole number"),
+        ({"variants": [{"name": "a", "parity": {"cosine": "1"}}]}, "parity: cosine: is '1'; it must be a number"),
+        ({"variants": [{"name": "a", "parity": {"cosine": float("nan")}}]}, "parity: cosine: is nan; it must be a"),
+        ({"variants": [{"name": "a", "metrics": {"accuracy": 2}}]}, "accuracy: is 2; it must be a number of at most 1"),
+        ({"variants": [{"name": "a", "gpu": {"taken": 1}}]}, "gpu: has no 'operators'"),
+        ({"variants": [{"name": "a", "ops": [1]}]}, "ops: is [1]; it must be an object"),
+        ({"keras": {"confusion": [[1], [2, 3]]}}, "keras: confusion: is no table of as many columns as rows"),
+        ({"searched": {"max_drop": 0.1}}, "searched: has no 'unit'"),
+        ({"brought": [{"rewrite": "a"}]}, "brought: [0]: has no 'operators'"),
+        ({"sequence_lengths": ["a"]}, "sequence_lengths: [0]: is 'a'; it must be a whole number"),
+        ({"made_by": {"machine": "PC"}}, "made_by: machine: is 'PC'; it must be an object or null"),
+        ({"model": "x"}, "model: is 'x'; it must be an object"),
+    ],
+)
+def test_another_report_is_one_line(tmp_path: Path, export_of: Make, change: dict[str, Any], said: str) -> None:
     (tmp_path / "report.json").write_text(json.dumps(export_of([]) | change))
-    with pytest.raises(UsageError, match=r"report\.json: is not a report of `export`"):
+    with pytest.raises(UsageError, match=rf"report\.json: .*{re.escape(said)}"):
         export_report.write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 

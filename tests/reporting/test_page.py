@@ -226,7 +226,7 @@ def test_log_of_a_killed_run(tmp_path: Path) -> None:
     assert stage.steps.tolist() == [1, 2, 3]
     assert stage.metrics["loss"].tolist() == [1.0, 9.0, 3.0], "the step written later counts"
     path.write_text('{"stage": "a"\n{"stage": "a", "step": 1}\n')
-    with pytest.raises(UsageError, match=r"log\.jsonl:1: is not a line of a training log"):
+    with pytest.raises(UsageError, match=r"log\.jsonl:1: is not readable as JSON"):
         read.read_log(path)
 
 
@@ -253,7 +253,7 @@ def test_bad_input_is_one_line(pipeline: Path, tmp_path: Path) -> None:
         ("absent", "no such file or directory"),
         ("empty", "neither holds a run.json"),
         ("broken", "is not readable as JSON"),
-        ("other", "does not say which command"),
+        ("other", "run.json: has no 'identity'"),
     ):
         with pytest.raises(UsageError, match=message) as caught:
             Report(input=str(tmp_path / name)).run()
@@ -261,7 +261,7 @@ def test_bad_input_is_one_line(pipeline: Path, tmp_path: Path) -> None:
     maps = json.loads((pipeline / "student" / "attention.json").read_text())
     maps["tokens"].append("one more")
     (pipeline / "student" / "attention.json").write_text(json.dumps(maps))
-    with pytest.raises(UsageError, match=r"attention\.json: layer 1 is \(4, 16, 16\), not heads x 17 x 17"):
+    with pytest.raises(UsageError, match=r"attention\.json: layers: those of layer 1 are not heads x 17 x 17"):
         read.read([pipeline])
 
 

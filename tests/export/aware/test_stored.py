@@ -32,13 +32,19 @@ def test_what_is_written_is_read(directory):
         (lambda values: values | {"weights_sha256": "0" * 64}, "its ranges are of other weights than model.weights.h5"),
         (
             lambda values: {key: value for key, value in values.items() if key != "ranges"},
-            "is damaged; fine-tune again",
+            "has no 'ranges'; fine-tune again",
         ),
-        (lambda values: values | {"ranges": {"embeddings/input": [1]}}, "is damaged"),
-        (lambda values: values | {"ranges": {"embeddings/input": [None, 1.0]}}, "is damaged"),
-        (lambda values: values | {"rules": [{"layer": "x"}]}, "is damaged"),
-        (lambda values: values | {"breaks": 3}, "is damaged"),
-        (lambda values: [values], "is not a JSON object"),
+        (
+            lambda values: values | {"ranges": {"embeddings/input": [1]}},
+            "embeddings/input: is .1.; it must be a list of length 2",
+        ),
+        (
+            lambda values: values | {"ranges": {"embeddings/input": [None, 1.0]}},
+            "embeddings/input: .0.: is None; it must be a number",
+        ),
+        (lambda values: values | {"rules": [{"layer": "x"}]}, "rules: .0.: unknown field 'layer'"),
+        (lambda values: values | {"breaks": 3}, "breaks: is 3; it must be a list"),
+        (lambda values: [values], "it must be an object; fine-tune again"),
     ],
 )
 def test_damaged_or_of_other_weights(directory, change, message):

@@ -137,7 +137,7 @@ class Contract:
 
 def write_contracts(
     directory: Path, recipes: Sequence[Recipe], variants: Sequence[Variant], task: ClassificationTask,
-    tokenizer: Tokenizer, pool: Sequence[Example], model: dict[str, Any],
+    tokenizer: Tokenizer, shown: Sequence[Example], measured: Sequence[Example], model: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write a contract beside each file in `directory` that passed its gate.
 
@@ -147,7 +147,8 @@ def write_contracts(
       variants: what each became.
       task: as exported: its length is that of the longest signature.
       tokenizer: of the task.
-      pool: texts to choose examples from; none: built-in sentences.
+      shown: texts to choose examples from, which the contracts then hold word for word; none: built-in sentences.
+      measured: further texts to find tolerances with; no contract holds them.
       model: name and hash of what was exported.
 
     Raises:
@@ -166,7 +167,8 @@ def write_contracts(
         files[variant.name], answers[variant.name] = golden.File(path, known, task, tokenizer), answer
     if not files:
         return
-    pool = golden.usable(pool, task)
+    pool = golden.usable(shown, task) or golden.built_in(task, tokenizer)
+    measured = golden.usable(measured, task) or pool
     texts = max(files.values(), key=lambda file: len(file.contract["signatures"])).choose(pool)
     made_by = provenance.describe()
     for recipe, variant in zip(recipes, variants, strict=True):
@@ -184,7 +186,7 @@ def write_contracts(
             text=text,
             answer=answers[variant.name],
             runtime=Runtime(oldest=str(variant.oldest_runtime), float16_arithmetic=bool(variant.half)),
-            tolerance=file.tolerance(examples, pool, rounds),
+            tolerance=file.tolerance(examples, measured, rounds),
             examples=examples,
             model=model,
             made_by=made_by,

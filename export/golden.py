@@ -11,6 +11,7 @@ from typing import Any
 
 from mobilebert_tf.export import check_contract
 from mobilebert_tf.export.examples import spread
+from mobilebert_tf.export.sentences import sentences
 from mobilebert_tf.tasks.classification import ClassificationTask, Example
 from mobilebert_tf.tokenization import Tokenizer
 
@@ -19,16 +20,6 @@ CANDIDATES = 6
 
 FURTHER = 16
 """Texts on which other kernels are tried, besides the examples: those alone missed the largest difference by half."""
-
-SENTENCES = (
-    "Returns the sum of all elements along the given axis.",
-    "The train was late again, so we missed the first act.",
-    "A warm, funny and unexpectedly moving film.",
-    "Is there anything I can do about the noise?",
-    "He paid $42.50 for two tickets (row 7, seats 11-12).",
-    "I would not recommend this phone to anyone!",
-)
-"""For want of the task's own."""
 
 FOREIGN = "Crème brûlée in İSTANBUL, 東京 and Москва: 5 € – naïve? 🙂"
 """Accents, capitals without a lower case of their own, CJK, Cyrillic, signs; in every contract."""
@@ -74,17 +65,21 @@ class Tolerance:
     and 16 more texts. null: it cannot."""
 
 
+def built_in(task: ClassificationTask, tokenizer: Tokenizer) -> list[Example]:
+    """Neutral sentences for this task, none of them anybody's data."""
+    texts = sentences(tokenizer)
+    if task.text_pair_column is None:
+        return [Example(text) for text in texts]
+    return [Example(*pair) for pair in zip(texts, [*texts[1:], texts[0]], strict=True)]
+
+
 def usable(texts: Sequence[Example], task: ClassificationTask) -> list[Example]:
-    """Those that can stand in JSON and are no books; if there are none, built-in sentences for this task."""
+    """Those that JSON can hold and that are not overly long."""
 
     def fits(text: str) -> bool:
         return len(text) <= 20 * task.max_seq_length and not any("\ud800" <= c <= "\udfff" for c in text)
 
-    if found := [one for one in texts if fits(one.text) and fits(one.text_pair or "")]:
-        return found
-    if task.text_pair_column is None:
-        return [Example(text) for text in SENTENCES]
-    return [Example(*pair) for pair in zip(SENTENCES, [*SENTENCES[1:], SENTENCES[0]], strict=True)]
+    return [example for example in texts if fits(example.text) and fits(example.text_pair or "")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +151,7 @@ class File:
         without a word, those beyond ASCII. Of several for one purpose the one that the file decides most clearly.
 
         Args:
-          pool: of `usable`.
+          pool: texts that may stand in a contract, of `built_in` or `usable`.
         """
         interpreter = check_contract.load(self.path)
 

@@ -14,7 +14,7 @@ from mobilebert_tf.text_table import aligned
 
 def as_json(
     *, model: dict[str, Any], lengths: Sequence[int], rewrites: Sequence[str], calibrated_on: str | None,
-    compared_on: str, made: Made,
+    compared_on: str, shown: str, made: Made,
 ) -> dict[str, Any]:  # fmt: skip
     """The content of `report.json`.
 
@@ -24,6 +24,7 @@ def as_json(
       rewrites: names of those that were applied.
       calibrated_on: which examples static scales come from, if there are any.
       compared_on: which examples the parity stands for.
+      shown: which texts the contracts hold as examples.
       made: what was found.
     """
     return {
@@ -35,6 +36,7 @@ def as_json(
         "calibration_examples": calibrated_on,
         "largest_activation": made.largest_activation,
         "parity_examples": compared_on,
+        "contract_examples": shown,
         "keras": made.keras,
         "searched": search_report.as_json(made.searched) if made.searched else None,
         "variants": [dataclasses.asdict(variant) for variant in made.variants],

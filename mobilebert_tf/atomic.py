@@ -31,7 +31,8 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place if the block succeeds.
 
     The temporary name keeps the suffix of the final one, since some writers choose
-    their format by it.
+    their format by it. The file has the permissions of any new file, whichever its writer gave it:
+    that of safetensors lets its owner alone read.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,11 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         _remove_left_aside(final)
         with naming(final):
+            aside.touch()
+            mode = aside.stat().st_mode
             yield aside
+            if aside.stat().st_mode != mode:
+                aside.chmod(mode)
             with open(aside, "rb") as written:
                 os.fsync(written.fileno())
             os.replace(aside, final)

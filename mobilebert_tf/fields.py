@@ -48,15 +48,11 @@ def read(path: Path, kind: Any, fix: str = "", refuses_unknown: bool = False) ->
       UsageError: it is no JSON, or as `build`; one line that names the file.
       FileNotFoundError: there is no such file.
     """
-    way_on = f"; {fix}" if fix else ""
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        raise UsageError(f"{path}: is not readable as JSON{way_on}") from None
-    try:
-        return build(kind, content, f"{path}", refuses_unknown)
-    except UsageError as error:
-        raise UsageError(f"{error}{way_on}") from None
+        raise UsageError(f"{path}: is not readable as JSON{_and(fix)}") from None
+    return build(kind, content, f"{path}", fix, refuses_unknown)
 
 
 def read_object(path: Path, fix: str = "") -> dict[str, Any]:
@@ -65,11 +61,12 @@ def read_object(path: Path, fix: str = "") -> dict[str, Any]:
     return content
 
 
-def build(kind: Any, value: Any, where: str, refuses_unknown: bool = False) -> Any:
+def build(kind: Any, value: Any, where: str, fix: str = "", refuses_unknown: bool = False) -> Any:
     """`value`, as `json.loads` gives it, as `kind`: a dataclass, a dict, a tuple, an optional, or a plain type.
 
     Args:
       where: file and place, for messages.
+      fix: as in `read`.
       refuses_unknown: refuse what a dataclass has no field for, instead of leaving it out.
 
     Raises:
@@ -78,10 +75,14 @@ def build(kind: Any, value: Any, where: str, refuses_unknown: bool = False) -> A
     try:
         built = msgspec.convert(value, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{where}: {_explain(kind, value, error)}") from None
-    if refuses_unknown:
-        _refuse_unknown(value, built, where)
+        raise UsageError(f"{where}: {_explain(kind, value, error)}{_and(fix)}") from None
+    if refuses_unknown and (unknown := _unknown(value, built)):
+        raise UsageError(f"{where}: {unknown}{_and(fix)}")
     return built
+
+
+def _and(fix: str) -> str:
+    return f"; {fix}" if fix else ""
 
 
 def check(instance: Any, where: str) -> None:
@@ -95,20 +96,20 @@ def _types(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind, include_extras=True)
 
 
-def _refuse_unknown(value: Any, built: Any, where: str) -> None:
-    """Raise UsageError for a name in `value` that the dataclass has no field for which was built of it."""
+def _unknown(value: Any, built: Any) -> str:
+    """The first name in `value` that the dataclass has no field for which was built of it; empty without one."""
+    inner: list[tuple[Any, Any, Any]] = []
     if isinstance(value, dict) and dataclasses.is_dataclass(built):
         fields = [field.name for field in dataclasses.fields(built)]
-        for name, inner in value.items():
+        for name in value:
             if name not in fields:
-                raise UsageError(f"{where}: unknown field {_short(name)}; there are {', '.join(fields)}")
-            _refuse_unknown(inner, getattr(built, name), f"{where}: {name}")
+                return f"unknown field {_short(name)}; there are {', '.join(fields)}"
+        inner = [(name, item, getattr(built, name)) for name, item in value.items()]
     elif isinstance(value, dict) and isinstance(built, dict):
-        for name, inner in value.items():
-            _refuse_unknown(inner, built[name], f"{where}: {name}")
+        inner = [(name, item, built.get(name)) for name, item in value.items()]
     elif isinstance(value, list) and isinstance(built, tuple):
-        for number, (inner, of_it) in enumerate(zip(value, built, strict=True)):
-            _refuse_unknown(inner, of_it, f"{where}: [{number}]")
+        inner = [(f"[{i}]", item, of_it) for i, (item, of_it) in enumerate(zip(value, built, strict=True))]
+    return next((f"{name}: {unknown}" for name, item, of_it in inner if (unknown := _unknown(item, of_it))), "")
 
 
 def _explain(kind: Any, value: Any, error: Exception) -> str:

@@ -355,8 +355,9 @@ def _show(value: Any) -> str:
 
 def read_record(path: Path) -> dict[str, Any]:
     """The content of a `run.json`, every field as in `Record`. Raises UsageError."""
-    record = read_object(path, "delete that directory to start over")
-    build(Record, record, f"{path}")
+    fix = "delete that directory to start over"
+    record = read_object(path, fix)
+    build(Record, record, f"{path}", fix)
     return record
 
 

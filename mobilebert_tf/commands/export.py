@@ -24,7 +24,7 @@ MOST_DROP = 0.2
 """The largest loss to search within: more was meant in points."""
 
 POOL = 1000
-"""Texts among which examples for the contracts are looked for."""
+"""Texts among which examples for the contracts are looked for, and those that tolerances are found with."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,12 @@ class Export:
     calibration: str | None = option(
         "table of texts, best the task's own training text, that static scales are taken from, and the parity if "
         "there is no --evaluation; left out: --evaluation serves; without either, random ids and no static scales",
+        None,
+        is_input=True,
+    )
+    contract_examples: str | None = option(
+        "table whose texts may stand in the contracts as examples, word for word, and so in every app that carries a "
+        "contract; left out: built-in sentences, none of them from your tables",
         None,
         is_input=True,
     )
@@ -184,7 +190,8 @@ class Export:
         self, run: run_directory.Run, recipes: list[Recipe], rewrites: tuple[str, ...], trained: Trained | None
     ) -> None:
         quiet.start_tensorflow()
-        from mobilebert_tf.export import contract, explain_report, report, search_report, signatures, variants
+        from mobilebert_tf.export import contract, explain_report, golden, report, search_report, signatures, variants
+        from mobilebert_tf.export.examples import spread
         from mobilebert_tf.export.mediapipe import metadata
         from mobilebert_tf.model_directory import load_model_directory
         from mobilebert_tf.models import ClassificationModel
@@ -205,6 +212,10 @@ class Export:
         if not (loaded.files[0].parent / "task.json").exists():
             print(_made_up(self.model, task), flush=True)
         checks, calibrated_on, compared_on, texts = self._checks(dataclasses.replace(loaded, task=task))
+        own = golden.usable(task.read(self.contract_examples, labelled=False), task) if self.contract_examples else []
+        if self.contract_examples and not own:
+            raise UsageError(f"--contract_examples={self.contract_examples}: all its texts are too long to be examples")
+        shown = f"rows of {Path(self.contract_examples).name}" if self.contract_examples else "built-in sentences"
         if trained:
             checks = dataclasses.replace(checks, trained=trained)
             rest = f"; other tensors from {calibrated_on}" if calibrated_on else ""
@@ -222,13 +233,14 @@ class Export:
                 rewrites=rewrites,
                 calibrated_on=calibrated_on,
                 compared_on=compared_on,
+                shown=shown,
                 made=made,
             )
             rows = made.variants
             save_task_files(building, loaded.tokenizer, task)
             print("export: examples of what the files answer, for their contracts", flush=True)
             recipes += [made.searched.recipe] if made.searched else []
-            contract.write_contracts(building, recipes, rows, task, loaded.tokenizer, texts, model)
+            contract.write_contracts(building, recipes, rows, task, loaded.tokenizer, spread(own, POOL), texts, model)
             atomic.write_json(building / "report.json", found)
             export_report.write(building)
             if self.explain:
@@ -256,6 +268,9 @@ class Export:
                 print(f"{one.recipe}: no part alone makes it better\n")
         files = [row.file for row in rows if row.file]
         print(f"export: {run.directory} has {', '.join([*files, 'report.json'])}")
+        print(
+            f"examples in the contracts, word for word: {shown}{'' if own else ' (--contract_examples=TABLE: yours)'}"
+        )
         print(next_step.line("export verify", str(run.directory)).replace("next:", "check a copy:"))
         print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
         if best := export_report.recommended(run.directory):

@@ -50,9 +50,8 @@ def describe(files: list[Path]) -> dict[str, Any]:
         if shape not in (None, here):
             raise UsageError(f"{path}: examples of {here[0]} pieces and {here[1]} predictions, those before of {shape}")
         shape, names = here, set(first)
-        count = sum(1 for _ in _lengths(path))
-        sizes[path.name] = {"bytes": path.stat().st_size, "examples": count}
-        total += count
+        sizes[path.name] = {"bytes": path.stat().st_size, "examples": count(path)}
+        total += sizes[path.name]["examples"]
     assert shape is not None
     renamed = {name: stored for stored, name in records.OTHER_NAMES.items() if stored in names}
     return {
@@ -66,8 +65,13 @@ def describe(files: list[Path]) -> dict[str, Any]:
     }
 
 
+def count(path: Path) -> int:
+    """Records in a TFRecord file, without their contents being read. Raises UsageError: it ends within one."""
+    return sum(1 for _ in _lengths(path))
+
+
 def _lengths(path: Path) -> Iterator[int]:
-    """Bytes of each record. Raises UsageError: the file ends within one."""
+    """Bytes of each record."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         while header := file.read(_HEADER):

@@ -30,8 +30,8 @@ class RecordSet:
     """What a directory of pretraining records holds."""
 
     files: tuple[Path, ...]
-    count: int
-    """Examples in all files."""
+    counts: tuple[int, ...]
+    """Examples in each."""
     features: dict[str, records.Feature]
     """What stands in a record; what a batch holds is `records.FEATURES` always."""
     masking: str
@@ -43,6 +43,11 @@ class RecordSet:
     single_segment_prob: float
     """Share of the examples that have one segment, and so no next sentence."""
     vocab: Path
+
+    @property
+    def count(self) -> int:
+        """Examples in all files."""
+        return sum(self.counts)
 
     @property
     def directory(self) -> Path:
@@ -70,7 +75,7 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
         raise UsageError(f"{vocab}: is not the vocabulary that these records were made with; make the records again")
     return RecordSet(
         files=tuple(directory / name for name in index.files),
-        count=index.examples,
+        counts=tuple(shard.examples for shard in index.files.values()),
         features=records.features_for(index.masking),
         masking=index.masking,
         max_seq_length=index.max_seq_length,
@@ -84,7 +89,7 @@ def load_records(directory: str | os.PathLike[str]) -> RecordSet:
 def _of_others(directory: Path, index: Mapping[str, Any]) -> RecordSet:
     return RecordSet(
         files=tuple(directory / name for name in index["files"]),
-        count=index["examples"],
+        counts=tuple(shard["examples"] for shard in index["files"].values()),
         features={name: records.Feature(**feature) for name, feature in index["features"].items()},
         masking=index["masking"],
         max_seq_length=index["max_seq_length"],
@@ -133,7 +138,6 @@ def batches(
     group, inside = divmod(first_example, gathered)
     first_read = group * gathered if reading.group_by_length else first_example
     epoch, skipped = divmod(first_read, record_set.count)
-    files = [str(file) for file in record_set.files]
 
     def of_epoch(number: Any) -> tf.data.Dataset:
         # tf.data mixes the global seed into its own; this sets the global seed of this
@@ -141,7 +145,7 @@ def batches(
         # both seeds with 0 in Python, and the other one is a tensor.)
         tf.compat.v1.set_random_seed(1)
         draw = tf.random.stateless_uniform([], [seed, number], maxval=2**31 - 1, dtype=tf.int64)
-        order = tf.data.TFRecordDataset(files)
+        order = _records(record_set)
         return order.shuffle(min(record_set.count, SHUFFLE_BUFFER), seed=draw, reshuffle_each_iteration=False)
 
     serialized = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(_as_it_is(of_epoch))
@@ -156,6 +160,19 @@ def batches(
         shortened = _as_it_is(_without_padding)
         examples = examples.enumerate(group).flat_map(of_group).skip(inside // batch_size).map(shortened)
     return examples.prefetch(2)
+
+
+def _records(record_set: RecordSet) -> tf.data.Dataset:
+    """The serialized examples of all files, one file after the other, each counted as it is read."""
+    import tensorflow as tf
+
+    counts = tf.constant(record_set.counts, tf.int64)
+    files = tf.data.Dataset.from_tensor_slices(([str(file) for file in record_set.files], counts))
+    return files.flat_map(
+        _as_it_is(
+            lambda file, count: tf.data.TFRecordDataset(file).apply(tf.data.experimental.assert_cardinality(count))
+        )
+    )
 
 
 def _with_hidden_words(batch: dict[str, Any]) -> dict[str, Any]:
@@ -209,9 +226,8 @@ def one_pass(
 
     The last batch is smaller when they do not divide. Dynamic masks are the same each time.
     """
-    import tensorflow as tf
 
-    serialized = tf.data.TFRecordDataset([str(file) for file in record_set.files])
+    serialized = _records(record_set)
     if limit is not None:
         serialized = serialized.take(limit)
     examples = _examples(serialized.batch(batch_size).enumerate(), record_set, seed=0)
@@ -223,25 +239,69 @@ def clear_read_errors(*record_sets: RecordSet | None) -> Iterator[None]:
     """Around everything that takes batches of these sets: a damaged record becomes one clear line.
 
     Raises:
-      UsageError: a record's checksum is wrong, or it holds something else than `records.json` says.
+      UsageError: a record's checksum is wrong, it holds something else than `records.json` says, or a file has
+        another number of them.
     """
     import tensorflow as tf
 
-    places = " or ".join(dict.fromkeys(str(found.directory) for found in record_sets if found))
+    given = [record_set for record_set in record_sets if record_set]
+    places = " or ".join(dict.fromkeys(str(record_set.directory) for record_set in given))
     try:
         yield
+    except tf.errors.FailedPreconditionError as error:
+        if "expected to contain" not in error.message:
+            raise
+        raise UsageError(f"{_miscounted(given) or places}; make the records again") from None
     except tf.errors.InvalidArgumentError as error:
-        # Of the parser, of tables that are asked for ids beyond their end, and of gathers at such positions.
-        said = re.search(r"Key: \w+[.,][^\n]{0,70}|Could not parse example|= \d+ is not in \[0, \d+\)", error.message)
+        said = re.search(r"Key: \w+[.,][^\n]{0,70}|Could not parse example|\w+ outside of 0 to \d+", error.message)
         if said is None:
             raise
         raise UsageError(
-            f"{places}: a record does not hold what {records.INDEX} says ({said[0].strip()}); make the records again"
+            f"{_strange(given) or places}: a record does not hold what {records.INDEX} says ({said[0].strip()}); make "
+            "the records again"
         ) from None
     except tf.errors.DataLossError as error:
         where = re.search(r"corrupted record at \d+|truncated record at \d+", error.message)
         reason = f" ({where[0]})" if where else ""
-        raise UsageError(f"{places}: a record is damaged{reason}; make the records again") from None
+        raise UsageError(f"{_damaged(given) or places}: a record is damaged{reason}; make the records again") from None
+
+
+def _miscounted(record_sets: Sequence[RecordSet]) -> str:
+    """The first file that has another number of records than it should, and both numbers."""
+    for record_set in record_sets:
+        for file, expected in zip(record_set.files, record_set.counts, strict=True):
+            count = found_records.count(file)
+            if count != expected:
+                return f"{file}: has {count:,} records, {records.INDEX} says {expected:,}"
+    return ""
+
+
+def _damaged(record_sets: Sequence[RecordSet]) -> str:
+    """The first file with a record whose checksum is wrong."""
+    import tensorflow as tf
+
+    for file in (file for record_set in record_sets for file in record_set.files):
+        try:
+            for _ in tf.data.TFRecordDataset(str(file)).batch(1000):
+                pass
+        except tf.errors.DataLossError:
+            return str(file)
+    return ""
+
+
+def _strange(record_sets: Sequence[RecordSet]) -> str:
+    """The first file with a record that does not hold what its set does."""
+    import tensorflow as tf
+
+    for record_set in record_sets:
+        for file in record_set.files:
+            alone = dataclasses.replace(record_set, files=(file,), counts=(found_records.count(file),))
+            try:
+                for _ in one_pass(alone, 1000):
+                    pass
+            except tf.errors.InvalidArgumentError:
+                return str(file)
+    return ""
 
 
 def _check_size(path: Path, expected: int) -> None:
@@ -253,16 +313,42 @@ def _check_size(path: Path, expected: int) -> None:
         raise UsageError(f"{path}: has {sizes}, so it was cut short or changed; make the records again")
 
 
+def _sound(batch: dict[str, Any], vocab_size: int) -> dict[str, Any]:
+    """The batch; ids, positions and marks that cannot be are an InvalidArgumentError: most of them would train on."""
+    import tensorflow as tf
+
+    ends = {
+        **dict.fromkeys(("input_ids", "masked_lm_ids", "first_segment", "second_segment"), vocab_size),
+        **dict.fromkeys(("input_mask", "segment_ids", "next_sentence_labels"), 2),
+    }
+    if "input_ids" in batch:
+        ends["masked_lm_positions"] = batch["input_ids"].shape[1]
+    checks = []
+    for name, end in ends.items():
+        if name in batch:
+            values = batch[name].values if isinstance(batch[name], tf.RaggedTensor) else batch[name]
+            inside = tf.reduce_all((values >= 0) & (values < end))
+            checks.append(tf.debugging.Assert(inside, [f"{name} outside of 0 to {end - 1}"]))
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(values) for name, values in batch.items()}
+
+
 def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf.data.Dataset:
     """Numbered batches of serialized records to batches of examples."""
     import tensorflow as tf
 
     lengths = (record_set.max_seq_length, record_set.max_predictions)
+    size = len(read_vocab(record_set.vocab))
     if record_set.masking != "dynamic":
-        return numbered.map(_as_it_is(lambda _, batch: records.parse(batch, record_set.features, *lengths)))
+        return numbered.map(
+            _as_it_is(lambda _, batch: _sound(records.parse(batch, record_set.features, *lengths), size))
+        )
+
+    from mobilebert_tf.data.masking import Pieces
+    from mobilebert_tf.tokenization import Tokenizer
 
     pieces = Pieces.of(Tokenizer.from_vocab(record_set.vocab))
-    mask = _masking(pieces, tuple(record_set.features.items()), record_set.masked_lm_prob, *lengths)
+    mask = _masking(pieces, size, tuple(record_set.features.items()), record_set.masked_lm_prob, *lengths)
 
     def masked(number: Any, batch: Any) -> dict[str, Any]:
         return mask(batch, tf.stack([seed, tf.cast(number, tf.int32)]))
@@ -272,7 +358,7 @@ def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf
 
 @functools.lru_cache(maxsize=4)
 def _masking(
-    pieces: Pieces, features: Sequence[tuple[str, records.Feature]], share: float, *lengths: int
+    pieces: Pieces, size: int, features: Sequence[tuple[str, records.Feature]], share: float, *lengths: int
 ) -> Callable[[Any, Any], dict[str, Any]]:
     """The function (serialized batch, seed [2]) -> masked examples, traced once for all readings of such records."""
     import tensorflow as tf
@@ -281,7 +367,8 @@ def _masking(
 
     @tf.function(autograph=False)
     def mask(batch: Any, seed: Any) -> dict[str, Any]:
-        return mask_pairs(records.parse(batch, dict(features), *lengths), pieces, seed, share, *lengths)
+        pairs = _sound(records.parse(batch, dict(features), *lengths), size)
+        return mask_pairs(pairs, pieces, seed, share, *lengths)
 
     traced: Callable[[Any, Any], dict[str, Any]] = mask
     return traced

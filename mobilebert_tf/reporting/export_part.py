@@ -259,6 +259,7 @@ def _facts(export: Exported) -> tuple[tuple[str, str], ...]:
         ("Rewrites of the network", ", ".join(name.replace("_", " ") for name in export.rewrites) or "none"),
         ("Static scales from", export.calibrated_on or "no text was given, so there are none"),
         ("Compared with Keras on", export.compared_on),
+        ("Examples in the contracts, word for word", export.contract_examples),
         ("Largest activation", f"{significant(largest)}; float16 ends at {half}" if largest is not None else ""),
     )
     return tuple((name, value) for name, value in lines if value)

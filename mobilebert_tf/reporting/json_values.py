@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import build, read_object
 
 AGAIN = "run the command that wrote it again"
@@ -22,10 +21,7 @@ def read_fields(path: Path, kind: Any) -> Any:
 
 def build_fields(kind: Any, content: Any, path: Path) -> Any:
     """`content`, as `json.loads` gives it, as `kind`. Raises UsageError, which names the file and the field."""
-    try:
-        return build(kind, _without_nulls(content), f"{path}")
-    except UsageError as error:
-        raise UsageError(f"{error}; {AGAIN}") from None
+    return build(kind, _without_nulls(content), f"{path}", AGAIN)
 
 
 def _without_nulls(value: Any) -> Any:

@@ -247,6 +247,8 @@ class Exported:
     searched: Searched | None = None
     calibrated_on: str = ""
     compared_on: str = ""
+    contract_examples: str = ""
+    """Which texts the contracts hold."""
     largest_activation: Finite | None = None
     variants: tuple[Variant, ...] = ()
 

@@ -14,7 +14,7 @@ import numpy as np
 from mobilebert_tf import notes
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import within
+from mobilebert_tf.fields import build, within
 from mobilebert_tf.tasks.label_spelling import plain, say_alike, spellings
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
@@ -204,6 +204,15 @@ class ClassificationTask:
         """What `task.json` holds; the labels have a file of their own."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "labels"}
         return {"task": self.name, **fields}
+
+    @classmethod
+    def from_json(
+        cls, values: Mapping[str, Any], labels: Sequence[str], where: str = "task.json"
+    ) -> ClassificationTask:
+        """What `to_json` wrote. Raises UsageError, whose line begins with `where`."""
+        fields = {name: value for name, value in values.items() if name != "task"} | {"labels": list(labels)}
+        task: ClassificationTask = build(cls, fields, where, refuses_unknown=True)
+        return task
 
 
 def _by_number(labels: Sequence[str]) -> list[str]:

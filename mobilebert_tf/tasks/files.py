@@ -11,7 +11,7 @@ from typing import Any
 
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import build, read_object
+from mobilebert_tf.fields import read_object
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
@@ -56,9 +56,7 @@ def read_task(directory: Path) -> ClassificationTask | None:
     labels = read_labels(directory)
     if labels is None:
         raise UsageError(f"{directory / 'labels.txt'}: missing, though task.json is there")
-    fields = {name: value for name, value in values.items() if name != "task"} | {"labels": list(labels)}
-    task: ClassificationTask = build(ClassificationTask, fields, f"{directory / 'task.json'}", refuses_unknown=True)
-    return task
+    return ClassificationTask.from_json(values, labels, f"{directory / 'task.json'}")
 
 
 def read_labels(directory: Path) -> tuple[str, ...] | None:

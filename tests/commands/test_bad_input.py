@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf import cli
+from mobilebert_tf.data import records
 
 from .conftest import TRAINING, Complain
 
@@ -68,9 +69,9 @@ def edited(source: Path, target: Path, file: str, **changes: object) -> Path:
         ({"num_hidden_layers": 3}, "lacks block_2/input_bottleneck/dense/kernel"),
         ({"num_hidden_layers": 1}, "has block_1/attention/key/bias"),
         ({"intermediate_size": 40}, "feedforward_0/intermediate/kernel has shape [16, 32], its configuration makes it"),
-        ({"hidden_size": "wide"}, "config.json: hidden_size is 'wide'"),
-        ({"layer_norm_eps": "small"}, "config.json: layer_norm_eps is 'small'"),
-        ({"use_bottleneck": 3}, "config.json: use_bottleneck is 3"),
+        ({"hidden_size": "wide"}, "config.json: hidden_size: is 'wide'"),
+        ({"layer_norm_eps": "small"}, "config.json: layer_norm_eps: is 'small'"),
+        ({"use_bottleneck": 3}, "config.json: use_bottleneck: is 3"),
     ],
 )
 def test_model_of_another_architecture(
@@ -143,7 +144,54 @@ def test_records_that_hold_something_else(made: Path, tmp_path: Path, complain: 
     path = tmp_path / "records" / "records.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "max_seq_length": 31}))
     line = complain(*pretrain(made, tmp_path / "output", records=tmp_path / "records"))
-    assert f"{tmp_path / 'records'}: a record does not hold what records.json says (Key: " in line
+    assert f"{tmp_path / 'records'}/records-00000-of-" in line
+    assert ": a record does not hold what records.json says (Key: " in line
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_records_of_another_number(change: int, made: Path, tmp_path: Path, complain: Complain) -> None:
+    """Sizes and the sum are right; a file of the two has another number of records than the index says."""
+    shutil.copytree(made / "records", tmp_path / "records")
+    path = tmp_path / "records" / "records.json"
+    index = json.loads(path.read_text())
+    name = sorted(index["files"])[-1]
+    count = index["files"][name]["examples"]
+    index["files"][name]["examples"] += change
+    index["examples"] += change
+    path.write_text(json.dumps(index))
+    line = complain(*pretrain(made, tmp_path / "output", records=tmp_path / "records"))
+    file = tmp_path / "records" / name
+    assert f"{file}: has {count} records, records.json says {count + change}; make the records again" in line
+
+
+@pytest.mark.parametrize(
+    "feature, value, said",
+    [
+        ("masked_lm_ids", 10**6, "masked_lm_ids outside of 0 to "),
+        ("masked_lm_positions", -1, "masked_lm_positions outside of 0 to 31"),
+        ("segment_ids", 7, "segment_ids outside of 0 to 1"),
+    ],
+)
+def test_contents_that_cannot_be(
+    feature: str, value: int, said: str, made: Path, tmp_path: Path, complain: Complain
+) -> None:
+    """Right checksums, lengths and numbers; the file of the wrong record is named."""
+    import tensorflow as tf
+
+    shutil.copytree(made / "records", tmp_path / "records")
+    file = sorted((tmp_path / "records").glob("*.tfrecord"))[-1]
+    examples = [records.example_message().FromString(one.numpy()) for one in tf.data.TFRecordDataset(str(file))]
+    for example in examples:
+        example.features.feature[feature].int64_list.value[1] = value
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for example in examples:
+            writer.write(example.SerializeToString(deterministic=True))
+    path = tmp_path / "records" / "records.json"
+    index = json.loads(path.read_text())
+    index["files"][file.name]["bytes"] = file.stat().st_size
+    path.write_text(json.dumps(index))
+    line = complain(*pretrain(made, tmp_path / "output", records=tmp_path / "records"))
+    assert f"{file}: a record does not hold what records.json says ({said}" in line
 
 
 def test_records_that_lie_elsewhere(made: Path, tmp_path: Path, complain: Complain) -> None:

@@ -150,7 +150,10 @@ def test_a_damaged_record(copy: Path) -> None:
     content[200] ^= 255
     shard.write_bytes(content)
     record_set = load_records(copy)
-    with pytest.raises(UsageError, match="a record is damaged"), clear_read_errors(record_set):
+    with (
+        pytest.raises(UsageError, match=r"records-00000-of-00003.tfrecord: a record is damaged"),
+        clear_read_errors(record_set),
+    ):
         taken(one_pass(record_set, 100), 100)
 
 

@@ -4,17 +4,21 @@ import dataclasses
 import hashlib
 import json
 import random
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.export import check_contract
+from mobilebert_tf.export import check_contract, sentences, variants
+from mobilebert_tf.export.contract import write_contracts
+from mobilebert_tf.export.recipes import RECIPES as RECIPES_BY_NAME
 from mobilebert_tf.export.runtime import shortest_that_fits
 from mobilebert_tf.tasks.classification import ClassificationTask, Example
 from mobilebert_tf.tasks.files import load_task_files
-from mobilebert_tf.tokenization import Tokenizer
+from mobilebert_tf.tokenization import Rules, Tokenizer
 
 RECIPES = ("float32", "float16", "dynamic_int8", "static_int8")
 
@@ -68,8 +72,10 @@ def test_examples_are_what_another_program_gets(export_directory: Path, labelled
     shown = contract["examples"]
     assert {example["signature"] for example in shown} == {"tokens_16", "tokens_48"}
     assert "" in [example["text"] for example in shown] and not all(example["text"].isascii() for example in shown)
-    # One is joined from several: no row of the table is longer than the longest signature.
-    assert sum(example["text"] in own for example in shown) == 2
+    # Contracts go into apps: nobody's table is in them unasked.
+    texts = " ".join(example["text"] for example in shown)
+    assert not any(row in texts for row in own if len(row) > 3)
+    assert json.loads((export_directory / "report.json").read_text())["contract_examples"] == "built-in sentences"
     assert any(len(tokenizer.encode(example["text"]).ids) > 46 for example in shown)
     for example in shown:
         pieces = tokenizer.encode(example["text"]).ids[:46]
@@ -82,6 +88,40 @@ def test_examples_are_what_another_program_gets(export_directory: Path, labelled
         powers = np.exp(found.astype(np.float64))
         np.testing.assert_allclose(example["probabilities"], powers / powers.sum(), rtol=1e-6)
         assert example["answer"] == ["bad", "good"][int(found.argmax())]
+
+
+def test_rows_of_a_table_where_they_are_asked_for(export_directory: Path, labelled_table: Path, tmp_path: Path):
+    """Two of the five are rows as they stand; the others are joined from several, empty, or built in."""
+    for name in ("float32.tflite", "vocab.txt", "tokenizer.json", "labels.txt", "task.json"):
+        shutil.copy(export_directory / name, tmp_path)
+    (variant,) = (
+        variants.Variant(**{field.name: row[field.name] for field in dataclasses.fields(variants.Variant)})
+        for row in json.loads((export_directory / "report.json").read_text())["variants"]
+        if row["name"] == "float32"
+    )
+    tokenizer, task = load_task_files(tmp_path)
+    table = task.read(labelled_table, labelled=False)
+    write_contracts(tmp_path, [RECIPES_BY_NAME["float32"]], [variant], task, tokenizer, table, [], {"name": "mine"})
+    rows = {example.text for example in table}
+    assert sum(example["text"] in rows for example in read(tmp_path, "float32")["examples"]) == 2
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["the", "train", "was", "late"], 0),
+        (["поезд", "снова", "опоздал", "первый", "фильм"], 1),
+        (list("火车又晚点了所以我们错过第一幕"), 2),
+    ],
+)
+def test_built_in_sentences_are_of_the_vocabulary_s_language(words: list[str], expected: int):
+    letters = [letter for texts in sentences.LANGUAGES for letter in "".join(texts) if letter.isascii()]
+    pieces = dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters])
+    for text in sentences.LANGUAGES[expected]:
+        pieces |= dict.fromkeys(re.findall(r"\w|[^\w\s]", text.lower()))
+        pieces |= dict.fromkeys(f"##{letter}" for letter in text.lower() if letter.isalpha())
+    tokenizer = Tokenizer(tuple(pieces), Rules(strip_accents=False))
+    assert sentences.sentences(tokenizer) == sentences.LANGUAGES[expected]
 
 
 def test_tolerances_are_what_other_kernels_need_and_not_much_more(export_directory: Path, labelled_table: Path):

@@ -36,13 +36,13 @@ def test_what_is_written_is_read(directory):
         ),
         (
             lambda values: values | {"ranges": {"embeddings/input": [1]}},
-            "embeddings/input: is .1.; it must be a list of length 2",
+            "embeddings/input: is [1]; it must be a list of length 2",
         ),
         (
             lambda values: values | {"ranges": {"embeddings/input": [None, 1.0]}},
-            "embeddings/input: .0.: is None; it must be a number",
+            "embeddings/input: [0]: is None; it must be a number",
         ),
-        (lambda values: values | {"rules": [{"layer": "x"}]}, "rules: .0.: unknown field 'layer'"),
+        (lambda values: values | {"rules": [{"layer": "x"}]}, "rules: [0]: unknown field 'layer'"),
         (lambda values: values | {"breaks": 3}, "breaks: is 3; it must be a list"),
         (lambda values: [values], "it must be an object; fine-tune again"),
     ],

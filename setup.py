@@ -65,6 +65,7 @@ setup(
         "litert-quantizer>=0.11,<0.12",
         "matplotlib>=3.9",
         "ml-dtypes>=0.5",
+        "msgspec>=0.20,<1",
         "numpy>=2.0,<3",
         "safetensors>=0.5,<1",
         "scipy>=1.13",

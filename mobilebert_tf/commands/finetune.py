@@ -119,6 +119,7 @@ class Finetune(TrainingOptions):
         default=None,
         identity=False,
         least=1,
+        most=10**9,
     )
     range_decay: float = option(
         "what is kept, at each step of --quantization_aware, of a range that is wider than the batch's; the rest comes "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from mobilebert_tf.commands.report import Report
 from mobilebert_tf.commands.vocab import Vocab
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import parse_recipes
+from mobilebert_tf.fields import read_object
 from mobilebert_tf.options import check, option
-from mobilebert_tf.run_directory import expand, open_run
+from mobilebert_tf.run_directory import RECORD, expand, open_run, read_record
 from mobilebert_tf.tasks.classification import ClassificationTask
 
 COMPARED = "classifier_compared"
@@ -284,16 +284,16 @@ def _names(data: str, value: str) -> list[str]:
 def _evidence(place: Path, stages: list[tuple[str, Any]]) -> dict[str, Any]:
     """What the run found, in one file: metrics by stage, variants, seconds, how it was made."""
     metrics = {
-        name: json.loads((place / name / "metrics.json").read_text(encoding="utf-8"))
+        name: read_object(place / name / "metrics.json")
         for name in ("teacher", "student", "classifier", "classifier_from_scratch", COMPARED)
         if (place / name / "metrics.json").exists()
     }
-    exported = json.loads((place / "export" / "report.json").read_text(encoding="utf-8"))
+    exported = read_object(place / "export" / "report.json")
     seconds = {}
     for _, command in stages:
-        record = json.loads((Path(command.output) / "run.json").read_text(encoding="utf-8"))
-        seconds[str(Path(command.output).relative_to(place))] = record["seconds"]
-    return {"made_by": provenance.describe(), **metrics, "variants": exported["variants"], "seconds": seconds}
+        record = read_record(Path(command.output) / RECORD)
+        seconds[str(Path(command.output).relative_to(place))] = record.get("seconds")
+    return {"made_by": provenance.describe(), **metrics, "variants": exported.get("variants", []), "seconds": seconds}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

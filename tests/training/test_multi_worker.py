@@ -177,9 +177,9 @@ def test_who_writes(monkeypatch):
     "text, said",
     [
         ("", "needs TF_CONFIG"),
-        ("{", "not a cluster and a task"),
-        ("[]", "not a cluster and a task"),
-        ('{"cluster": {"worker": ["a:1"]}}', "not a cluster and a task"),
+        ("{", "TF_CONFIG: is not readable as JSON"),
+        ("[]", "TF_CONFIG: is .*; it must be an object"),
+        ('{"cluster": {"worker": ["a:1"]}}', "TF_CONFIG: has no 'task'; it must have the form"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "worker 1 is not one of"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}', "ps 0 is not one of"),
     ],

@@ -38,7 +38,7 @@ class Stage:
     """Examples per step, over all replicas."""
     schedule: Schedule
     optimizer: OptimizerOptions = OptimizerOptions()
-    first_example: Annotated[int, within(0)] = 0
+    first_example: Annotated[int, within(0, 10**15)] = 0
     """Examples that the stages before it have read: its data go on from there."""
 
     @property

@@ -76,9 +76,7 @@ class BenchmarkHost(_Comparison):
     """
 
     threads: int = option("threads of the interpreter", 1, least=1, most=1024)
-    rounds: int = option(
-        "rounds over all files; fewer than 6 cannot tell which is faster", 9, least=1, most=10**4
-    )
+    rounds: int = option("rounds over all files; fewer than 6 cannot tell which is faster", 9, least=1, most=10**4)
     runs: int = option("timed inferences per file and round", 20, least=1, most=10**6)
     warm_up: int = option("inferences before the timed ones", 10, least=1, most=10**6)
 

@@ -344,9 +344,6 @@ def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf
             _as_it_is(lambda _, batch: _sound(records.parse(batch, record_set.features, *lengths), size))
         )
 
-    from mobilebert_tf.data.masking import Pieces
-    from mobilebert_tf.tokenization import Tokenizer
-
     pieces = Pieces.of(Tokenizer.from_vocab(record_set.vocab))
     mask = _masking(pieces, size, tuple(record_set.features.items()), record_set.masked_lm_prob, *lengths)
 

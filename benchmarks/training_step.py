@@ -22,11 +22,10 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
 
     from mobilebert_tf.config import MobileBertConfig
     from mobilebert_tf.models import ClassificationModel
-    from mobilebert_tf.training import loop
+    from mobilebert_tf.training import loop, objectives
     from mobilebert_tf.training.optimizers import Optimizer
     from mobilebert_tf.training.schedules import Schedule
     from mobilebert_tf.training.stage import Stage
-    from mobilebert_tf.transfer import objectives
 
     tf.config.threading.set_intra_op_parallelism_threads(settings["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(settings["threads"])
@@ -48,7 +47,11 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
         name="finetune", index=0, steps=10_000, batch_size=shape[0], schedule=Schedule(peak=3e-5, steps=10_000)
     )
     optimizer = Optimizer(stage.optimizer, model.trainable_weights)
-    objective = _quantized(model, batch) if settings["quantization_aware"] else objectives.classification(model)
+    objective = (
+        _quantized(model, batch)
+        if settings["quantization_aware"]
+        else objectives.classes(lambda batch: model(batch, training=True))
+    )
     run_steps = loop.compile_stage(stage, objective, model.trainable_weights, optimizer, tf.distribute.get_strategy())
     loss = float(run_steps(iterator, 0, 1)["loss"][0])
     first = time.perf_counter()
@@ -65,12 +68,12 @@ def _quantized(model: Any, batch: dict[str, Any]) -> Any:
     """What `finetune --quantization_aware` minimises, with ranges that still move."""
     from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork
     from mobilebert_tf.export.recipes import RECIPES
-    from mobilebert_tf.transfer import objectives
+    from mobilebert_tf.training import objectives
 
     network = QuantizedNetwork(model, RECIPES["static_int8"], batch["input_ids"].shape[1])
     network.calibrate([batch], 1)
     averaging = Averaging(steps=10_000)
-    return objectives.labels(lambda batch: network.logits(batch, averaging))
+    return objectives.classes(lambda batch: network.answer(batch, averaging))
 
 
 if __name__ == "__main__":

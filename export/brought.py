@@ -12,7 +12,7 @@ from mobilebert_tf.benchmarks import host
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.export.build import convert_lengths
 from mobilebert_tf.export.operators import read_operators
-from mobilebert_tf.models import ClassificationModel
+from mobilebert_tf.models import TaskModel
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,7 @@ class Brought:
     latency_ratio_max: float
 
 
-def compare_rewrites(
-    model: ClassificationModel, length: int, rewrites: Sequence[str], settings: host.Settings
-) -> list[Brought]:
+def compare_rewrites(model: TaskModel, length: int, rewrites: Sequence[str], settings: host.Settings) -> list[Brought]:
     """A row for each of `rewrites`, in one signature of `length` word pieces; the files are timed in the same rounds.
 
     Raises:

@@ -15,14 +15,14 @@ from mobilebert_tf.export.rewrite.equalize import Peaks
 from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.signatures import write_saved_model
-from mobilebert_tf.models import ClassificationModel
+from mobilebert_tf.models import TaskModel
 
 HALF_LARGEST = 65504 / 4
 """Largest value that may occur on text for float16 arithmetic: a quarter of float16's own, for texts to come."""
 
 
 def convert_lengths(
-    model: ClassificationModel,
+    model: TaskModel,
     lengths: Sequence[int],
     rewrites: Sequence[str] = tuple(REWRITES),
     target: str = TARGETS[0],
@@ -42,7 +42,7 @@ def convert_lengths(
 
 
 def convert_length(
-    model: ClassificationModel,
+    model: TaskModel,
     length: int,
     longest: int,
     rewrites: Sequence[str],

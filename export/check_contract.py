@@ -67,7 +67,7 @@ def check(directory: Path, name: str) -> dict[str, Any]:
 
 def _check_files(directory: Path, contract: Mapping[str, Any]) -> None:
     text, answer = contract["text"], contract["answer"]
-    for which in (contract["file"], text["vocabulary"], answer["labels_file"]):
+    for which in filter(None, (contract["file"], text["vocabulary"], answer["labels_file"])):
         # A name that leads elsewhere is none of the directory's.
         if which["name"] not in {path.name for path in directory.iterdir() if path.is_file()}:
             raise _WrongError(f"its contract names {which['name']!r}, which is no file of this directory")
@@ -80,7 +80,7 @@ def _check_files(directory: Path, contract: Mapping[str, Any]) -> None:
             raise _WrongError(f"{text['vocabulary']['name']} does not have {token} at {number}")
     if len(pieces) != text["vocabulary"]["size"]:
         raise _WrongError(f"{text['vocabulary']['name']} has {len(pieces)} pieces, not {text['vocabulary']['size']}")
-    if _lines(directory / answer["labels_file"]["name"]) != answer["labels"]:
+    if answer["labels_file"] and _lines(directory / answer["labels_file"]["name"]) != answer["labels"]:
         raise _WrongError(f"the labels are not those of {answer['labels_file']['name']}")
     rules = json.loads((directory / "tokenizer.json").read_bytes())
     for rule, value in text["tokenizer"].items():
@@ -151,6 +151,8 @@ def _run(path: Path, contract: Mapping[str, Any]) -> str:
             raise _WrongError(f"{_short(example)} belongs to {signature['name']}, not to {example['signature']}")
         found = run(interpreter, signature, example["ids"], example["segment_ids"], contract)
         furthest = max(furthest, _compare(found, example, contract["answer"], allowed))
+    if kind_of(contract["answer"]) in ("vector", "prototypes"):
+        _check_vectors([example["output"] for example in contract["examples"]])
     used = {example["signature"] for example in contract["examples"]}
     return (
         f"{len(contract['examples'])} examples, {len(used)} signatures; "
@@ -167,7 +169,9 @@ def _check_signatures(there: Sequence[Mapping[str, Any]], contract: Mapping[str,
             tensors = (f"{one['name']} {one['dtype']} {one['shape']}" for one in (*found["inputs"], *found["outputs"]))
             raise _WrongError(f"{found['name']} of the file has {', '.join(tensors)}, which is not in the contract")
         sizes = [tensor["shape"][-1] for tensor in found["outputs"] if tensor["name"] == answer["output"]]
-        if sizes != [len(answer["labels"])]:
+        if len(sizes) != 1:
+            raise _WrongError(f"{found['name']} has no output {answer['output']}")
+        if kind_of(answer) == "classes" and sizes != [len(answer["labels"])]:
             raise _WrongError(f"{len(answer['labels'])} labels for an output {answer['output']} of size {sizes}")
 
 
@@ -179,15 +183,52 @@ def _compare(found: Sequence[float], example: Mapping[str, Any], answer: Mapping
         if not error <= allowed:  # which nan is not either
             said = f"off by {error:.2g}, {allowed:.2g} is allowed"
             raise _WrongError(f"{answer['output']} of {_short(example)} are {said}")
-    likely = softmax(wanted) if answer["softmax"] else wanted
-    if not all(abs(a - b) <= 1e-6 for a, b in zip(likely, example["probabilities"], strict=True)):
+    probabilities, decided = decode(wanted, answer)
+    stated = example["probabilities"] or []
+    if not all(abs(a - b) <= 1e-6 for a, b in zip(probabilities or [], stated, strict=True)):
         raise _WrongError(f"the probabilities of {_short(example)} are not those of its {answer['output']}")
-    second, best = sorted(wanted)[-2:]
-    # Of two that lie closer together than the tolerance either may come out first.
-    decided = found if best - second > 2 * allowed else wanted
-    if answer["labels"][decided.index(max(decided))] != example["answer"]:
+    if kind_of(answer) == "classes":
+        second, best = sorted(wanted)[-2:]
+        # Of two that lie closer together than the tolerance either may come out first.
+        decided = decode(found if best - second > 2 * allowed else wanted, answer)[1]
+    if decided != example["answer"]:
         raise _WrongError(f"the answer to {_short(example)} is not {example['answer']!r}")
     return max(errors)
+
+
+def decode(output: Sequence[float], answer: Mapping[str, Any]) -> tuple[list[float] | None, str | float | None]:
+    """Probabilities and answer of an output [C], by `answer` of a contract; None: there are none."""
+    kind = kind_of(answer)
+    if kind == "classes":
+        likely = softmax(output) if answer["softmax"] else list(output)
+        return likely, answer["labels"][output.index(max(output))]
+    if kind == "prototypes":
+        return None, _nearest(output, answer)
+    return None, answer["offset"] + answer["scale"] * output[0] if kind == "value" else None
+
+
+def _nearest(vector: Sequence[float], answer: Mapping[str, Any]) -> str | None:
+    """The label of the nearest centroid; None: it is not near enough, or not clearly the nearest."""
+    cosines = [sum(a * b for a, b in zip(vector, row, strict=True)) for row in answer["centroids"]]
+    *_, second, best = sorted([-math.inf, *cosines])
+    if best < answer["threshold"] or best - second < answer["margin"]:
+        return None
+    return str(answer["labels"][cosines.index(best)])
+
+
+def kind_of(answer: Mapping[str, Any]) -> str:
+    """What an answer is; contracts of the first schema are all about classes."""
+    return str(answer.get("kind", "classes"))
+
+
+def _check_vectors(vectors: Sequence[Sequence[float]]) -> None:
+    """Refuse what are no vectors of texts, though the contract has them so."""
+    for vector in vectors:
+        length = math.sqrt(sum(value * value for value in vector))
+        if not abs(length - 1.0) <= 1e-2:
+            raise _WrongError(f"gives a vector whose length is {length:.3g}, not one")
+    if all(abs(a - b) < 1e-4 for vector in vectors for a, b in zip(vector, vectors[0], strict=True)):
+        raise _WrongError(f"gives the same vector for {len(vectors)} texts")
 
 
 class RefusedError(Exception):

@@ -2,9 +2,9 @@
 
 The classes below are the file, field by field: their names are the keys. An app follows it so. Make word pieces
 of the text (`text.tokenizer`, `text.vocabulary`), cut them and put them in order (`text.layout`), take the signature
-for so many (`text.padding`), fill its inputs by their names, run it; the greatest value of the output
-(`answer.output`) is at the place of its label. `check_contract.py` does just this, and holds every answer to
-`examples` and `tolerance`, which `golden.py` explains.
+for so many (`text.padding`), fill its inputs by their names, run it; what the output (`answer.output`) means is in
+`answer`: of classes the greatest value is at the place of its label. `check_contract.py` does just this, and holds
+every answer to `examples` and `tolerance`, which `golden.py` explains.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from mobilebert_tf import atomic, provenance
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import check_contract, golden
 from mobilebert_tf.export.recipes import Recipe
-from mobilebert_tf.export.runtime import OUTPUT
+from mobilebert_tf.export.runtime import LOGITS
 from mobilebert_tf.export.variants import Variant
 from mobilebert_tf.export.verify_directory import CONTRACT, SCHEMA
-from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.prototypes import PrototypesTask
+from mobilebert_tf.tasks.regression import RegressionTask
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 
@@ -86,16 +89,28 @@ class Text:
 class Answer:
     """What the output means."""
 
+    kind: str
+    """classes: a value for each label. value: a number. vector: of unit length; the sum of the products of two vectors'
+    values, their cosine, says how alike their texts are. prototypes: such a vector, whose nearest centroid names
+    the label."""
     output: str
-    """Name of the output, one value [C] a label."""
+    """Name of the output, [1, C]."""
     softmax: bool
-    """Whether probabilities are the softmax of it; else it has them itself."""
-    labels: list[str]
-    """In the order of the values."""
-    labels_file: File
+    """Whether probabilities are the softmax of it; else it has them itself, or there are none."""
+    labels: list[str] | None
+    """In the order of the values; null: they are no classes."""
+    labels_file: File | None
     """Has them too, one a line."""
-    decision: str = "argmax"
-    """The label with the greatest value is the answer."""
+    offset: float
+    scale: float
+    """Of a value: it is offset + scale times the output."""
+    decision: str | None = "argmax"
+    """argmax: the label with the greatest value is the answer. nearest: that of the centroid with the greatest cosine,
+    if it is at least `threshold` and leads the next by `margin`; else none of them. null: there are no labels."""
+    centroids: list[list[float]] | None = None
+    """[C][H], in the order of the labels."""
+    threshold: float | None = None
+    margin: float | None = None
     thresholds: dict[str, float] | None = None
     """Least probability, by label, with which it is an answer; null: there is none."""
 
@@ -121,7 +136,7 @@ class Contract:
     description: str
     """Of the recipe, in words."""
     task: str
-    """classification."""
+    """classification, regression, embedding or prototypes."""
     signatures: list[dict[str, Any]]
     """Shortest first: `name`; `length` T; `inputs` and `outputs`, each with `name`, `dtype` and `shape`."""
     text: Text
@@ -136,13 +151,13 @@ class Contract:
 
 
 def write_contracts(
-    directory: Path, recipes: Sequence[Recipe], variants: Sequence[Variant], task: ClassificationTask,
+    directory: Path, recipes: Sequence[Recipe], variants: Sequence[Variant], task: Task,
     tokenizer: Tokenizer, shown: Sequence[Example], measured: Sequence[Example], model: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write a contract beside each file in `directory` that passed its gate.
 
     Args:
-      directory: has vocab.txt and labels.txt too.
+      directory: has vocab.txt and, for classes, labels.txt too.
       recipes: of all files.
       variants: what each became.
       task: as exported: its length is that of the longest signature.
@@ -193,20 +208,35 @@ def write_contracts(
         )
         if not all(math.isfinite(value) for example in examples for value in example.output):
             raise FailedError(
-                f"recipe {recipe.name}: gives logits that are not finite for one of the texts of its contract, which "
+                f"recipe {recipe.name}: gives values that are not finite for one of the texts of its contract, which "
                 "are beside those it was compared on; leave this recipe out"
             )
         atomic.write_text(directory / f"{variant.name}{CONTRACT}", _as_json(contract))
 
 
-def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: ClassificationTask) -> Answer:
+def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: Task) -> Answer:
     output = signatures[0]["outputs"][0]["name"]
-    labels_file = _file(directory / "labels.txt")
-    return Answer(output=output, softmax=output == OUTPUT, labels=list(task.labels), labels_file=labels_file)
+    return Answer(
+        kind=task.answer_kind,
+        output=output,
+        softmax=output == LOGITS,
+        labels=list(task.labels) if task.has_labels else None,
+        labels_file=_file(directory / "labels.txt") if task.has_labels else None,
+        offset=task.offset if isinstance(task, RegressionTask) else 0.0,
+        scale=task.scale if isinstance(task, RegressionTask) else 1.0,
+        decision={"classes": "argmax", "prototypes": "nearest"}.get(task.answer_kind),
+        **_nearest(task),
+    )
 
 
-def _text(directory: Path, task: ClassificationTask, tokenizer: Tokenizer) -> Text:
-    paired = task.text_pair_column is not None
+def _nearest(task: Task) -> dict[str, Any]:
+    if not isinstance(task, PrototypesTask):
+        return {}
+    return {"centroids": [list(row) for row in task.centroids], "threshold": task.threshold, "margin": task.margin}
+
+
+def _text(directory: Path, task: Task, tokenizer: Tokenizer) -> Text:
+    paired = task.judges_pairs
     vocabulary = _file(directory / "vocab.txt")
     return Text(
         tokenizer=tokenizer.stated_rules,

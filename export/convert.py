@@ -11,7 +11,10 @@ import tensorflow as tf
 from mobilebert_tf import quiet
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import flatbuffer
-from mobilebert_tf.export.runtime import OUTPUT, PROBABILITIES
+from mobilebert_tf.export.runtime import LOGITS, PROBABILITIES
+
+_SCOPES = {b"embedding": b"unit_length/"}
+"""Of the operator that makes an output, where it is not the classifier."""
 
 
 def convert(saved_model: str | os.PathLike[str]) -> bytes:
@@ -38,10 +41,10 @@ def convert(saved_model: str | os.PathLike[str]) -> bytes:
         # The converter calls the result by the function's name, and recipes name layers.
         graph = model.subgraphs[0]
         (output,) = model.signatureDefs[0].outputs
-        graph.tensors[graph.outputs[0]].name = b"classifier/" + output.name
+        graph.tensors[graph.outputs[0]].name = _SCOPES.get(output.name, b"classifier/") + output.name
         if output.name == PROBABILITIES.encode():
             # Of the softmax, with the name that it has where it is the result: one calibration holds for both.
-            graph.tensors[graph.operators[-1].inputs[0]].name = b"classifier/" + OUTPUT.encode()
+            graph.tensors[graph.operators[-1].inputs[0]].name = b"classifier/" + LOGITS.encode()
         return flatbuffer.write(model)
     # Raised out here, the pages that the converter wrote stay hidden unless --debug asks for them.
     reason = next(iter(str(failure).strip().splitlines()), type(failure).__name__)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mobilebert_tf.export.signatures import SHORTEST
-from mobilebert_tf.tasks.classification import Example
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.task import INPUTS
 from mobilebert_tf.tokenization import Tokenizer
 
 
@@ -28,11 +29,11 @@ def draw(examples: Sequence[Example], limit: int) -> list[Example]:
 
 
 def of_all_lengths(features: Mapping[str, np.ndarray], limit: int) -> dict[str, np.ndarray]:
-    """At most `limit` examples [n, T], evenly spread over all when sorted by their number of tokens: the
+    """The inputs of at most `limit` examples [n, T], evenly spread over all when sorted by their number of tokens: the
     shortest, the longest, and as many of each length between as there are."""
     order = np.argsort(features["input_mask"].sum(axis=1), kind="stable")
     chosen = order[np.unique(np.linspace(0, len(order) - 1, min(limit, len(order))).round().astype(int))]
-    return {name: values[chosen] for name, values in features.items()}
+    return {name: features[name][chosen] for name in INPUTS}
 
 
 def synthetic_features(count: int, length: int, tokenizer: Tokenizer, seed: int = 0) -> dict[str, np.ndarray]:

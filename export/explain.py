@@ -19,8 +19,8 @@ from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.quantize import quantize
 from mobilebert_tf.export.ranges import Ranges, plain_interpreter, run_tensors
 from mobilebert_tf.export.recipes import EVERYTHING, Recipe, Rule
-from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier, fit
-from mobilebert_tf.export.verify import decision_agreement
+from mobilebert_tf.export.runtime import TfliteModel, fit
+from mobilebert_tf.tasks.task import INPUTS, Outputs, Task, all_values
 
 MOVES = frozenset(
     ("CAST", "CONCATENATION", "GATHER", "PACK", "PAD", "RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE")
@@ -86,7 +86,7 @@ class Explanation:
     logits_error: float
     """Root mean square of the difference to the float32 file's logits over that of the latter."""
     decision_agreement: float
-    """Share of examples in which both files choose the same class."""
+    """How far both files give the same answer, as in `Parity`."""
     layers: Sequence[Layer]
     """Those that add most first."""
     parts: Sequence[Part]
@@ -97,13 +97,19 @@ class Explanation:
 
 
 def explain(
-    content: bytes, recipe: Recipe, ranges: Ranges | None, features: Mapping[str, np.ndarray], threads: int = 1
+    content: bytes,
+    recipe: Recipe,
+    task: Task,
+    ranges: Ranges | None,
+    features: Mapping[str, np.ndarray],
+    threads: int = 1,
 ) -> Explanation:
     """Compare a float32 file with what `recipe` makes of it, and try one part after another in other arithmetic.
 
     Args:
       content: of the float32 file, with one graph.
       recipe: one with rules.
+      task: says how far two answers are the same.
       ranges: as `quantize` takes them.
       features: `input_ids`, `input_mask`, `segment_ids` [n, T] of a few examples.
       threads: of LiteRT.
@@ -114,8 +120,8 @@ def explain(
     quantized = quantize(content, recipe, ranges)
     few = of_all_lengths(features, LOOKED_INTO)
     layers = compare_layers(content, quantized, few, threads)
-    reference = _logits(content, features, threads)
-    error, agreement = _compare_logits(reference, _logits(quantized, features, threads))
+    reference = _outputs(content, features, threads)
+    error, agreement = _compare(task, reference, _outputs(quantized, features, threads))
     parts = []
     tries = [
         (name, pattern, instead)
@@ -129,7 +135,7 @@ def explain(
             continue  # a mixture that the quantizer does not make helps nobody
         if changed == quantized:
             continue
-        rest, same = _compare_logits(reference, _logits(changed, features, threads))
+        rest, same = _compare(task, reference, _outputs(changed, features, threads))
         grown = len(changed) - len(quantized)
         parts.append(
             Part(
@@ -145,7 +151,7 @@ def explain(
     chosen = _choose(parts, error)
     return Explanation(
         recipe=recipe.name,
-        examples=len(reference),
+        examples=len(features["input_ids"]),
         logits_error=error,
         decision_agreement=agreement,
         layers=layers,
@@ -226,7 +232,9 @@ def _operators(content: bytes) -> Iterator[tuple[str, str, str]]:
             continue
         result = tensor.name.decode()
         # The converter calls the logits after a function of its own; the weights keep their layer's name.
-        known = graph.tensors[operator.inputs[1]].name.decode() if index in graph.outputs else result
+        known = result
+        if index in graph.outputs and kind == "FULLY_CONNECTED":
+            known = graph.tensors[operator.inputs[1]].name.decode()
         names = known.split(";")
         if kind == "FULLY_CONNECTED":
             # Of operations that became one the product; the gamma of the norm before it may stand first.
@@ -293,21 +301,22 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(digits or 0), text) for text, digits in re.findall(r"(\D+)(\d*)|", name)]
 
 
-def _logits(content: bytes, features: Mapping[str, np.ndarray], threads: int) -> np.ndarray:
-    """[n, C], as an app would get them."""
+def _outputs(content: bytes, features: Mapping[str, np.ndarray], threads: int) -> dict[str, np.ndarray]:
+    """[R, ...] by output, as an app would get them."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.tflite"
         with atomic.naming(path):
             path.write_bytes(content)
-        classifier = TfliteClassifier(path, threads)
-        return classifier.logits(features, classifier.lengths[-1])
+        file = TfliteModel(path, threads)
+        return file.answer(features, file.lengths[-1])
 
 
-def _compare_logits(reference: np.ndarray, candidate: np.ndarray) -> tuple[float, float]:
+def _compare(task: Task, reference: Outputs, candidate: Outputs) -> tuple[float, float]:
     """Relative error and agreement."""
-    noise = np.square(candidate - reference, dtype=np.float64).sum()
-    error = float(noise / max(np.square(reference, dtype=np.float64).sum(), 1e-30)) ** 0.5
-    return error, decision_agreement(reference, candidate)
+    exact, values = all_values(reference), all_values(candidate)
+    noise = np.square(values - exact, dtype=np.float64).sum()
+    error = float(noise / max(np.square(exact, dtype=np.float64).sum(), 1e-30)) ** 0.5
+    return error, float(task.agreement(reference, candidate).mean())
 
 
 def _number(error: float) -> float:

@@ -12,7 +12,8 @@ from typing import Any
 from mobilebert_tf.export import check_contract
 from mobilebert_tf.export.examples import spread
 from mobilebert_tf.export.sentences import sentences
-from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import Tokenizer
 
 CANDIDATES = 6
@@ -42,9 +43,10 @@ class Golden:
     """The one to use for so many ids."""
     output: list[float]
     """What the file gave, by LiteRT on the machine in `made_by`, with one thread."""
-    probabilities: list[float]
-    """In the order of the labels."""
-    answer: str
+    probabilities: list[float] | None
+    """In the order of the labels; null: there are none."""
+    answer: str | float | None
+    """The label, or the value; null: none of the labels, or the output itself is the answer."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,15 +67,15 @@ class Tolerance:
     and 16 more texts. null: it cannot."""
 
 
-def built_in(task: ClassificationTask, tokenizer: Tokenizer) -> list[Example]:
+def built_in(task: Task, tokenizer: Tokenizer) -> list[Example]:
     """Neutral sentences for this task, none of them anybody's data."""
     texts = sentences(tokenizer)
-    if task.text_pair_column is None:
+    if not task.judges_pairs:
         return [Example(text) for text in texts]
     return [Example(*pair) for pair in zip(texts, [*texts[1:], texts[0]], strict=True)]
 
 
-def usable(texts: Sequence[Example], task: ClassificationTask) -> list[Example]:
+def usable(texts: Sequence[Example], task: Task) -> list[Example]:
     """Those that JSON can hold and that are not overly long."""
 
     def fits(text: str) -> bool:
@@ -89,7 +91,7 @@ class File:
     path: Path
     contract: Mapping[str, Any]
     """Its contract as far as it is known: signatures, text, answer."""
-    task: ClassificationTask
+    task: Task
     tokenizer: Tokenizer
 
     def answer(self, interpreter: Any, shows: str, example: Example) -> Golden:
@@ -100,7 +102,7 @@ class File:
         signature = check_contract.choose_signature(self.contract["signatures"], count, self.contract["text"])
         values = check_contract.run(interpreter, signature, ids, segment_ids, self.contract)
         output = [float(f"{value:.9g}") for value in values]
-        likely = check_contract.softmax(output) if self.contract["answer"]["softmax"] else output
+        probabilities, said = check_contract.decode(output, self.contract["answer"])
         return Golden(
             shows=shows,
             text=example.text,
@@ -109,8 +111,8 @@ class File:
             segment_ids=segment_ids,
             signature=signature["name"],
             output=output,
-            probabilities=[float(f"{value:.9g}") for value in likely],
-            answer=self.task.labels[output.index(max(output))],
+            probabilities=probabilities and [float(f"{value:.9g}") for value in probabilities],
+            answer=said,
         )
 
     def answers(self, texts: Sequence[tuple[str, Example]]) -> list[Golden]:
@@ -156,6 +158,8 @@ class File:
         interpreter = check_contract.load(self.path)
 
         def clarity(example: Example) -> float:
+            if self.task.answer_kind != "classes":
+                return 0.0
             second, best = sorted(self.answer(interpreter, "", example).output)[-2:]
             return best - second
 
@@ -180,7 +184,7 @@ class File:
 
     @property
     def _is_paired(self) -> bool:
-        return self.task.text_pair_column is not None
+        return self.task.judges_pairs
 
     def _counts(self, examples: Sequence[Example]) -> list[int]:
         """Ids of each before cutting, special tokens included."""

@@ -12,7 +12,7 @@ from mobilebert_tf.export.aware.batch import Batch
 from mobilebert_tf.export.rewrite import graph
 from mobilebert_tf.export.rewrite.equalize import Peaks
 from mobilebert_tf.export.rewrite.network import Dense, Network
-from mobilebert_tf.export.runtime import INPUTS
+from mobilebert_tf.tasks.task import INPUTS
 
 BATCH = 16
 """Examples in one pass."""
@@ -31,7 +31,7 @@ def measure_peaks(network: Network, features: Mapping[str, np.ndarray]) -> dict[
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)] * len(INPUTS), autograph=False)
     def look(ids: Any, mask: Any, segments: Any) -> dict[str, _Seen]:
         looking = _Looking()
-        graph.logits(network, ids, mask, segments, Batch(mask, network.mask), looking)
+        graph.answer(network, ids, mask, segments, Batch(mask, network.mask), looking)
         return looking.seen
 
     parts: list[dict[str, _Seen]] = []

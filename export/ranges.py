@@ -14,7 +14,8 @@ from mobilebert_tf import quiet
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.histogram import Histogram
-from mobilebert_tf.export.runtime import INPUTS, fit
+from mobilebert_tf.export.runtime import fit
+from mobilebert_tf.tasks.task import INPUTS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

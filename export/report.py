@@ -9,12 +9,13 @@ from typing import Any
 from mobilebert_tf import provenance
 from mobilebert_tf.export import search_report
 from mobilebert_tf.export.variants import Made
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.text_table import aligned
 
 
 def as_json(
     *, model: dict[str, Any], lengths: Sequence[int], rewrites: Sequence[str], calibrated_on: str | None,
-    compared_on: str, shown: str, made: Made,
+    compared_on: str, shown: str, task: Task, made: Made,
 ) -> dict[str, Any]:  # fmt: skip
     """The content of `report.json`.
 
@@ -25,11 +26,13 @@ def as_json(
       calibrated_on: which examples static scales come from, if there are any.
       compared_on: which examples the parity stands for.
       shown: which texts the contracts hold as examples.
+      task: whose names of figures the tables have.
       made: what was found.
     """
     return {
         "made_by": provenance.describe(),
         "model": model,
+        "task": {"name": task.name, "score": task.score_name, "agreement": task.agreement_name},
         "sequence_lengths": list(lengths),
         "rewrites": list(rewrites),
         "brought": [dataclasses.asdict(one) for one in made.brought],
@@ -45,17 +48,15 @@ def as_json(
 
 def table(report: dict[str, Any]) -> str:
     """Variant, size, score, latency, parity; the Keras model first. Rejected files say why below."""
-    lengths = report["sequence_lengths"]
-    rows = [
-        ["variant", "MB", "accuracy", "to Keras", *(f"ms at {n}" for n in lengths), "same decision", "error", "needs"]
-    ]
-    rows.append(["keras", "", _share(report["keras"], "accuracy"), "", *("" for _ in lengths), "", "", ""])
+    lengths, score, agreement = report["sequence_lengths"], report["task"]["score"], report["task"]["agreement"]
+    rows = [["variant", "MB", score, "to Keras", *(f"ms at {n}" for n in lengths), agreement, "error", "needs"]]
+    rows.append(["keras", "", _share(report["keras"], score), "", *("" for _ in lengths), "", "", ""])
     for row in report["variants"]:
         parity, latency, difference = row["parity"] or {}, row["latency_ms"] or {}, row["difference"]
         rows.append([
             row["name"] + ("" if row["passed"] else " (rejected)"),
             f"{row['bytes'] / 1e6:.2f}" if row["bytes"] else "-",
-            _share(row["metrics"], "accuracy"),
+            _share(row["metrics"], score),
             f"{100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}" if difference else "-",
             *(f"{latency[n]['median']:.2f}" if n in latency else "-" for n in lengths),
             _share(parity, "decision_agreement"),
@@ -68,8 +69,8 @@ def table(report: dict[str, Any]) -> str:
         threads = f"{timed['threads']} thread{'s' if timed['threads'] > 1 else ''}"
         lines.append(f"ms at T: median on this machine, T word pieces, {threads}")
     if report["keras"]:
-        lines.append("to Keras: difference of the accuracies in points, 95 % interval")
-    lines.append(f"same decision, error (largest of a logit, relative): {report['parity_examples']}, against Keras")
+        lines.append(f"to Keras: difference of the {score} in points, 95 % interval")
+    lines.append(f"{agreement}, error (largest of an output, relative): {report['parity_examples']}, against Keras")
     if any(row["target"] == "mediapipe" for row in report["variants"]):
         lines.append("mediapipe: the error is of a probability")
     for row in report["variants"]:
@@ -83,7 +84,7 @@ def table(report: dict[str, Any]) -> str:
         if found := row["trained"]:
             error = f"mean error {found['mean_relative_error']:.1e}"
             same = _share(found, "decision_agreement")
-            lines.append(f"{row['name']}, against the network as fine-tuned for it: same decision {same}, {error}")
+            lines.append(f"{row['name']}, against the network as fine-tuned for it: {agreement} {same}, {error}")
     lines.append("needs: first TensorFlow Lite with all its operators")
     lines += [f"{row['name']}: {row['reason']}" for row in report["variants"] if not row["passed"]]
     return "\n".join(lines)

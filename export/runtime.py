@@ -1,4 +1,4 @@
-"""A `.tflite` classifier on LiteRT. Needs no TensorFlow."""
+"""A `.tflite` file on LiteRT. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ import numpy as np
 from mobilebert_tf import quiet
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.task import INPUTS
 
-INPUTS = ("input_ids", "input_mask", "segment_ids")
-"""Names of the inputs in every signature: int32 [1, T]."""
-
-OUTPUT = "logits"
-"""Name of the output in every signature: float32 [1, C]."""
+LOGITS = "logits"
+"""Name of a classifier's output in every signature: float32 [1, C]."""
 
 PROBABILITIES = "probabilities"
-"""Name of the output in files for MediaPipe, which end in the softmax."""
+"""Name of its output in files for MediaPipe, which end in the softmax."""
+
+OUTPUTS = (LOGITS, PROBABILITIES, "score", "embedding")
+"""Names of the outputs that files have: those of every kind of task, and of MediaPipe's."""
 
 
-class TfliteClassifier:
-    """Logits from a file that `export` wrote.
+class TfliteModel:
+    """What a file gives that `export` wrote.
 
     Args:
       path: the file.
@@ -32,11 +33,11 @@ class TfliteClassifier:
 
     Raises:
       UsageError: the file is missing, is not a `.tflite` file, or has no signature
-        with the named inputs and the output.
+        with the named inputs and one of the OUTPUTS.
     """
 
-    output: str
-    """OUTPUT or PROBABILITIES."""
+    outputs: tuple[str, ...] = ()
+    """Names of what it gives."""
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 1):
         self.path = Path(path)
@@ -48,23 +49,23 @@ class TfliteClassifier:
             raise UsageError(f"{self.path}: LiteRT cannot read it ({_reason(error)}); export it again") from None
         if not self._runners:
             raise UsageError(
-                f"{self.path}: no signature has the inputs {', '.join(INPUTS)} and the output {OUTPUT}; "
-                "`mobilebert-tf export` writes such files"
+                f"{self.path}: no signature has the inputs {', '.join(INPUTS)} and one of the outputs "
+                f"{', '.join(OUTPUTS)}; `mobilebert-tf export` writes such files"
             )
 
     def _find_runners(self, interpreter: Any) -> None:
         for name, signature in interpreter.get_signature_list().items():
-            output = next((one for one in (OUTPUT, PROBABILITIES) if one in signature["outputs"]), None)
-            if set(signature["inputs"]) == set(INPUTS) and output:
-                self.output = output
+            outputs = tuple(one for one in OUTPUTS if one in signature["outputs"])
+            if set(signature["inputs"]) == set(INPUTS) and outputs:
+                self.outputs = outputs
                 runner = interpreter.get_signature_runner(name)
                 self._runners[int(runner.get_input_details()[INPUTS[0]]["shape"][-1])] = runner
 
     @property
-    def classes(self) -> int:
-        """C, the size of the output."""
-        runner = next(iter(self._runners.values()))
-        return int(runner.get_output_details()[self.output]["shape"][-1])
+    def sizes(self) -> dict[str, int]:
+        """C, the last size of each output."""
+        details = next(iter(self._runners.values())).get_output_details()
+        return {name: int(details[name]["shape"][-1]) for name in self.outputs}
 
     @property
     def lengths(self) -> list[int]:
@@ -84,24 +85,26 @@ class TfliteClassifier:
             )
         return shortest_that_fits(self.lengths, real, width)
 
-    def logits(
+    def answer(
         self, features: Mapping[str, np.ndarray], length: int | None = None, show_progress: bool = False
-    ) -> np.ndarray:
-        """float32 [n, C] for the features of a task: `input_ids`, `input_mask`, `segment_ids` [n, T].
+    ) -> dict[str, np.ndarray]:
+        """float32 [R, ...] by output, for `input_ids`, `input_mask`, `segment_ids` [R, T], as the Keras model gives it.
 
         Each row runs in the signature that `choose_length` names, or in that of `length`. Of a file that
-        gives probabilities, their logarithms: the same to every softmax.
+        gives probabilities, their logarithms are the logits: the same to every softmax.
 
         Raises:
           UsageError: a row has more tokens than the longest signature takes.
         """
         values = self.run(features, length, show_progress)
-        return np.log(np.maximum(values, np.finfo(np.float32).tiny)) if self.output == PROBABILITIES else values
+        if PROBABILITIES in values:
+            values[LOGITS] = np.log(np.maximum(values.pop(PROBABILITIES), np.finfo(np.float32).tiny))
+        return values
 
     def run(
         self, features: Mapping[str, np.ndarray], length: int | None = None, show_progress: bool = False
-    ) -> np.ndarray:
-        """What the file gives as it is, logits or probabilities; else as `logits`.
+    ) -> dict[str, np.ndarray]:
+        """What the file gives as it is, logits or probabilities; else as `answer`.
 
         Raises:
           UsageError: a row has more tokens than the longest signature takes, or the runtime cannot run the file.
@@ -110,17 +113,19 @@ class TfliteClassifier:
         numbers: Iterable[int] = range(len(mask))
         if show_progress:
             numbers = track(numbers, f"running {self.path.name}", "texts", len(mask))
-        rows = []
+        rows: dict[str, list[np.ndarray]] = {name: [] for name in self.outputs}
         for row in numbers:
             # Up to the last real token: a mask may have holes.
             real = int(np.flatnonzero(mask[row])[-1]) + 1
             chosen = length or self.choose_length(real, mask.shape[1])
             inputs = {name: fit(features[name][row : row + 1], chosen) for name in INPUTS}
             try:
-                rows.append(self._runners[chosen](**inputs)[self.output][0])
+                found = self._runners[chosen](**inputs)
             except _REFUSALS as error:
                 raise UsageError(f"{self.path}: LiteRT cannot run it ({_reason(error)}); export it again") from None
-        return np.stack(rows)
+            for name in self.outputs:
+                rows[name].append(found[name][0])
+        return {name: np.stack(values) for name, values in rows.items()}
 
 
 def shortest_that_fits(lengths: Sequence[int], real: int, width: int) -> int:

@@ -1,4 +1,4 @@
-"""A `.tflite` classifier in a process of its own: LiteRT crashes on some damaged files, and only that process with it.
+"""A `.tflite` file in a process of its own: LiteRT crashes on some damaged files, and only that process with it.
 
     python -m mobilebert_tf.export.runtime_process
 
@@ -21,18 +21,19 @@ import numpy as np
 
 from mobilebert_tf import child_process, quiet
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier
+from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.tasks.task import INPUTS
 
 
-class SeparateClassifier:
-    """Logits from a file that `export` wrote, or anyone gave; as `TfliteClassifier`.
+class SeparateModel:
+    """What a file gives that `export` wrote, or anyone gave; as `TfliteModel`.
 
     Args:
       path: the file.
       threads: of the interpreter.
 
     Raises:
-      UsageError: as `TfliteClassifier`.
+      UsageError: as `TfliteModel`.
       FailedError: the runtime crashed on the file.
     """
 
@@ -45,11 +46,11 @@ class SeparateClassifier:
         answer = self._ask({"path": str(path), "threads": threads})
         self.lengths: list[int] = answer["lengths"]
         """T of every signature, shortest first."""
-        self.classes: int = answer["classes"]
-        """C, the size of the output."""
+        self.sizes: dict[str, int] = answer["sizes"]
+        """C, the last size of each output."""
 
-    def logits(self, features: Mapping[str, np.ndarray], show_progress: bool = False) -> np.ndarray:
-        """float32 [n, C] for the features of a task: `input_ids`, `input_mask`, `segment_ids` [n, T].
+    def answer(self, features: Mapping[str, np.ndarray], show_progress: bool = False) -> dict[str, np.ndarray]:
+        """float32 [R, ...] by output, for `input_ids`, `input_mask`, `segment_ids` [R, T].
 
         Raises:
           UsageError: a row has more tokens than the longest signature takes, or the runtime cannot run the file.
@@ -57,9 +58,11 @@ class SeparateClassifier:
         """
         inputs = np.stack([features[name] for name in INPUTS]).astype(np.int32)
         answer = self._ask({"shape": inputs.shape, "show_progress": show_progress}, inputs.tobytes())
-        shape = answer["shape"]
-        numbers = self._process.stdout.read(4 * int(np.prod(shape)))  # type: ignore[union-attr]
-        return np.frombuffer(numbers, np.float32).reshape(shape)
+        outputs = {}
+        for name, shape in answer["shapes"].items():
+            numbers = self._process.stdout.read(4 * int(np.prod(shape)))  # type: ignore[union-attr]
+            outputs[name] = np.frombuffer(numbers, np.float32).reshape(shape)
+        return outputs
 
     def _ask(self, question: Mapping[str, Any], numbers: bytes = b"") -> dict[str, Any]:
         asked, answered = self._process.stdin, self._process.stdout
@@ -85,19 +88,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _serve(asked: IO[bytes], answered: IO[bytes]) -> None:
-    """Answer what `SeparateClassifier` asks, until it asks no more."""
-    classifier: TfliteClassifier | None = None
+    """Answer what `SeparateModel` asks, until it asks no more."""
+    model: TfliteModel | None = None
     for line in iter(asked.readline, b""):
         question, numbers = json.loads(line), b""
         try:
-            if classifier is None:
-                classifier = TfliteClassifier(question["path"], question["threads"])
-                answer: dict[str, Any] = {"lengths": classifier.lengths, "classes": classifier.classes}
+            if model is None:
+                model = TfliteModel(question["path"], question["threads"])
+                answer: dict[str, Any] = {"lengths": model.lengths, "sizes": model.sizes}
             else:
                 shape = question["shape"]
                 inputs = np.frombuffer(asked.read(4 * int(np.prod(shape))), np.int32).reshape(shape)
-                logits = classifier.logits(dict(zip(INPUTS, inputs, strict=True)), None, question["show_progress"])
-                answer, numbers = {"shape": logits.shape}, logits.astype(np.float32).tobytes()
+                outputs = model.answer(dict(zip(INPUTS, inputs, strict=True)), None, question["show_progress"])
+                answer = {"shapes": {name: values.shape for name, values in outputs.items()}}
+                numbers = b"".join(values.astype(np.float32).tobytes() for values in outputs.values())
         except UsageError as error:
             answer = {"wrong": str(error)}
         answered.write(json.dumps(answer).encode() + b"\n" + numbers)

@@ -2,7 +2,7 @@
 
 The products of a network fall into parts: in each block attention, feed-forward and output bottleneck; embeddings and
 pooler. Every part may have one of the levels below. Of each part at each level alone two numbers are
-measured: the error that it brings to the logits, and what it costs. Errors of parts add up as powers, costs as they
+measured: the error that it brings to the outputs, and what it costs. Errors of parts add up as powers, costs as they
 are, so for every price of an error there is one best mixture: the cheapest of all parts at first, and then the
 step of one part to a better level that takes away most error for its cost, and the next. Only along this path
 scores are measured: a grid of it, then halves of where the loss is passed. What was chosen on one half
@@ -32,8 +32,9 @@ from mobilebert_tf.export.examples import of_all_lengths
 from mobilebert_tf.export.multiply_adds import multiply_adds
 from mobilebert_tf.export.ranges import Ranges
 from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, SEARCHED, Recipe, Rule
-from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier
+from mobilebert_tf.export.runtime import TfliteModel
 from mobilebert_tf.export.verify import Difference, paired_difference
+from mobilebert_tf.tasks.task import INPUTS, Outputs, Task, all_values, take
 
 LEVELS: dict[str, Rule] = {
     "static_int8": Rule(activations="int8"),
@@ -85,7 +86,7 @@ class Step:
     part: str
     level: str
     error: float
-    """Power of the logits' error that it takes away, relative to the logits."""
+    """Power of the outputs' error that it takes away, relative to the outputs."""
     cost: float
     """What it is expected to cost more."""
 
@@ -100,7 +101,7 @@ class Candidate:
     cost: float
     bytes: int
     difference: Difference
-    """To Keras's accuracy, on the half that is searched on."""
+    """To Keras's score, on the half that is searched on."""
     within: bool
     """Whether the loss allows it."""
     levels: Mapping[str, int]
@@ -112,7 +113,8 @@ class Search:
     """What was found."""
 
     max_drop: float
-    """Of the accuracy, as a share."""
+    """Of the score, as a share."""
+    score_name: str
     unit: str
     """Of the costs."""
     parts: Sequence[Part]
@@ -133,24 +135,33 @@ class Search:
 class Examples:
     """Labelled examples with what Keras says of them."""
 
+    task: Task
     features: Mapping[str, np.ndarray]
-    """`input_ids`, `input_mask`, `segment_ids` [n, T], `label` [n]."""
-    keras: np.ndarray
-    """Logits [n, C]."""
+    """`input_ids`, `input_mask`, `segment_ids` [R, T], `label` [n]."""
+    keras: Outputs
+
+    @property
+    def count(self) -> int:
+        """n."""
+        return self.task.count(self.features)
 
     def half(self, which: int) -> Examples:
         """Every other example from `which`, 0 or 1."""
-        return Examples(features={k: v[which::2] for k, v in self.features.items()}, keras=self.keras[which::2])
+        chosen = np.arange(which, self.count, 2)
+        rows = self.task.rows_of(chosen)
+        inputs = take({name: self.features[name] for name in INPUTS}, rows)
+        features = inputs | {"label": self.features["label"][chosen]}
+        return Examples(task=self.task, features=features, keras=take(self.keras, rows))
 
 
 def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_drop: float, cost: Cost) -> Search:
-    """Find the cheapest mixture whose accuracy falls by no more than `max_drop`.
+    """Find the cheapest mixture whose score falls by no more than `max_drop`.
 
     Args:
       files: float32 files by length, as `convert_lengths` gives them.
       ranges: as `build` takes them, from text that is not among the examples.
       examples: one half is searched on, the other scores the result.
-      max_drop: of the accuracy against Keras, as a share.
+      max_drop: of the score against Keras, as a share.
       cost: what files cost.
 
     Raises:
@@ -171,7 +182,7 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
         if key not in contents:
             contents[key] = build(files, recipe_of(key), ranges)
             differences[key] = _difference(contents[key], searched)
-        return -differences[key].accuracy <= max_drop
+        return -differences[key].score <= max_drop
 
     grid = sorted({round(point) for point in np.linspace(0, len(steps), GRID)})
     for key in track([*UNIFORM, *grid], "searching: scores", "files", len(UNIFORM) + len(grid)):
@@ -217,15 +228,16 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
     )
     return Search(
         max_drop=max_drop,
+        score_name=examples.task.score_name,
         unit=cost.unit,
         parts=parts,
         path=steps,
         candidates=sorted(candidates.values(), key=lambda one: one.cost),
         chosen=within[chosen].name,
         recipe=recipe,
-        searched_examples=len(searched.keras),
+        searched_examples=searched.count,
         scored=_difference(contents[chosen], scored),
-        scored_examples=len(scored.keras),
+        scored_examples=scored.count,
     )
 
 
@@ -276,7 +288,7 @@ def path_of(
 
     Args:
       parts: of the network.
-      errors: power of the logits' error by part and level.
+      errors: power of the outputs' error by part and level.
       costs: by part and level.
     """
     start, steps = {}, []
@@ -310,15 +322,15 @@ def levels_after(start: Mapping[str, str], steps: Sequence[Step], count: int) ->
 def _errors(
     files: Mapping[int, bytes], ranges: Ranges, parts: Sequence[Part], examples: Examples
 ) -> dict[tuple[str, str], float]:
-    """Power of what each part at each level alone adds to the logits, over that of float32's logits."""
+    """Power of what each part at each level alone adds to the outputs, over that of float32's outputs."""
     longest = {max(files): files[max(files)]}
     few = of_all_lengths({name: examples.features[name] for name in INPUTS}, EXAMPLES)
-    exact = _logits(build(longest, mixture(parts, {}), ranges), few).astype(np.float64)
+    exact = all_values(_outputs(build(longest, mixture(parts, {}), ranges), few)).astype(np.float64)
     power = max(float(np.square(exact).sum()), 1e-30)
     pairs = [(part.name, level) for part in parts for level in LEVELS]
     errors = {}
     for name, level in track(pairs, "searching: errors", "files", len(pairs)):
-        found = _logits(build(longest, mixture(parts, {name: level}), ranges), few)
+        found = all_values(_outputs(build(longest, mixture(parts, {name: level}), ranges), few))
         error = float(np.square(found - exact).sum()) / power
         errors[name, level] = error if np.isfinite(error) else float("inf")
     return errors
@@ -352,15 +364,16 @@ def _costs(
 
 
 def _difference(content: bytes, examples: Examples) -> Difference:
-    return paired_difference(examples.keras, _logits(content, examples.features), examples.features["label"])
+    outputs = _outputs(content, examples.features)
+    return paired_difference(examples.task, examples.keras, outputs, examples.features)
 
 
-def _logits(content: bytes, features: Mapping[str, np.ndarray]) -> np.ndarray:
+def _outputs(content: bytes, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.tflite"
         with atomic.naming(path):
             path.write_bytes(content)
-        return TfliteClassifier(path).logits(features)
+        return TfliteModel(path).answer(features)
 
 
 def _told(candidate: Candidate) -> str:

@@ -21,21 +21,22 @@ def as_json(found: Search) -> dict[str, Any]:
 
 def table(found: Search) -> str:
     """Every file that was scored, the cheapest first, and the score of the chosen one on the other texts."""
-    rows = [["searched", found.unit, "MB", "accuracy to Keras", "within", "parts"]]
+    rows = [["searched", found.unit, "MB", f"{found.score_name} to Keras", "within", "parts"]]
     for one in found.candidates:
         levels = ", ".join(f"{count} {level}" for level, count in one.levels.items())
         mark = " (chosen)" if one.name == found.chosen else ""
         within = "yes" if one.within else "no"
-        drop = f"{100 * one.difference.accuracy:+.2f}"
+        drop = f"{100 * one.difference.score:+.2f}"
         rows.append([one.name + mark, f"{one.cost:.3g}", f"{one.bytes / 1e6:.2f}", drop, within, levels])
     lines = [
         aligned(rows),
-        f"accuracy to Keras: points, on {found.searched_examples} texts; {-100 * found.max_drop:+g} are allowed",
+        f"{found.score_name} to Keras: points, on {found.searched_examples} texts; "
+        f"{-100 * found.max_drop:+g} are allowed",
         f"{found.recipe.name}: {told(found.scored)} points on the other {found.scored_examples} texts",
     ]
     return "\n".join(lines)
 
 
 def told(difference: Difference) -> str:
-    """A difference of accuracies in points with its interval."""
-    return f"{100 * difference.accuracy:+.2f} ({100 * difference.low:+.2f} to {100 * difference.high:+.2f})"
+    """A difference of scores in points with its interval."""
+    return f"{100 * difference.score:+.2f} ({100 * difference.low:+.2f} to {100 * difference.high:+.2f})"

@@ -1,4 +1,4 @@
-"""A classifier as a function of constants for one sequence length, in a SavedModel."""
+"""A fine-tuned network as a function of constants for one sequence length, in a SavedModel."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import TARGETS
 from mobilebert_tf.export.rewrite.equalize import Peaks
-from mobilebert_tf.export.rewrite.graph import Products, constant, logits
+from mobilebert_tf.export.rewrite.graph import Products, answer, constant
 from mobilebert_tf.export.rewrite.layouts import Images, Rows
 from mobilebert_tf.export.rewrite.network import Array
 from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
-from mobilebert_tf.export.runtime import INPUTS, OUTPUT, PROBABILITIES
-from mobilebert_tf.models import ClassificationModel
+from mobilebert_tf.export.runtime import LOGITS, PROBABILITIES
+from mobilebert_tf.models import TaskModel
+from mobilebert_tf.tasks.task import INPUTS
 
 SHORTEST = 3
 """[CLS], one word piece, [SEP]."""
@@ -64,7 +65,7 @@ def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -
 
 
 def write_saved_model(
-    model: ClassificationModel,
+    model: TaskModel,
     length: int,
     longest: int,
     directory: str | os.PathLike[str],
@@ -74,7 +75,7 @@ def write_saved_model(
     peaks: Mapping[str, Peaks] | None = None,
 ) -> None:
     """A SavedModel with the signature of one length: int32 `input_ids`, `input_mask`, `segment_ids` [1, T]
-    -> float32 `logits` [1, C], or `probabilities` [1, C] for MediaPipe.
+    -> float32 [1, C] or [1, H] by the head's name, or `probabilities` [1, C] of a classifier for MediaPipe.
 
     Its graph is not the Keras model's. It is built from its weights after the named `rewrites`, which are
     constants in it. Converted as they are, Keras 3 variables leave READ_VARIABLE operations in the file.
@@ -95,8 +96,10 @@ def write_saved_model(
     @tf.function(input_signature=specs, autograph=False)
     def function(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         layout = Images() if target == "gpu" else Rows()
-        result = logits(network, input_ids, input_mask, segment_ids, layout, _FileProducts())
-        return {PROBABILITIES: tf.nn.softmax(result)} if target == "mediapipe" else {OUTPUT: result}
+        result = answer(network, input_ids, input_mask, segment_ids, layout, _FileProducts())
+        if target == "mediapipe" and network.head.output == LOGITS:
+            return {PROBABILITIES: tf.nn.softmax(result)}
+        return {network.head.output: result}
 
     # The converter has no use for gradients, and those of such functions cannot be saved.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

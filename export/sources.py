@@ -15,7 +15,7 @@ from mobilebert_tf.export.recipes import TARGETS, Recipe
 from mobilebert_tf.export.rewrite.equalize import Peaks, equalize, is_free
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import JOIN, rewrite
-from mobilebert_tf.models import ClassificationModel
+from mobilebert_tf.models import TaskModel
 
 
 class Source:
@@ -57,7 +57,7 @@ class Sources:
 
     def __init__(
         self,
-        model: ClassificationModel,
+        model: TaskModel,
         lengths: Sequence[int],
         rewrites: Sequence[str],
         text: Mapping[str, np.ndarray] | None,

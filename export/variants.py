@@ -1,4 +1,4 @@
-"""One classifier through several recipes: build, verify, score, time."""
+"""One fine-tuned model through several recipes: build, verify, score, time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobilebert_tf.benchmarks import host
 from mobilebert_tf.benchmarks.stats import summarize
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export import flatbuffer, gpu, verify
-from mobilebert_tf.export.aware.network import quantized_logits
+from mobilebert_tf.export.aware.network import quantized_outputs
 from mobilebert_tf.export.aware.stored import Trained
 from mobilebert_tf.export.brought import Brought, compare_rewrites
 from mobilebert_tf.export.build import allows_half, build
@@ -30,12 +30,14 @@ from mobilebert_tf.export.quantize import check_rules
 from mobilebert_tf.export.ranges import Ranges
 from mobilebert_tf.export.recipes import RECIPES, TARGETS, Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
-from mobilebert_tf.export.runtime import PROBABILITIES, TfliteClassifier
+from mobilebert_tf.export.runtime import LOGITS, PROBABILITIES, TfliteModel
 from mobilebert_tf.export.search import Examples, Search, search
 from mobilebert_tf.export.sources import Sources
-from mobilebert_tf.models import ClassificationModel
-from mobilebert_tf.tasks.classification import ClassificationTask, softmax
-from mobilebert_tf.tasks.inference import keras_logits
+from mobilebert_tf.models import TaskModel
+from mobilebert_tf.tasks.classification import softmax
+from mobilebert_tf.tasks.embedding import EmbeddingTask, vector_fault
+from mobilebert_tf.tasks.inference import keras_outputs
+from mobilebert_tf.tasks.task import Outputs, Task, concatenated, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
 
 FEW = 8
@@ -61,7 +63,7 @@ class Variant:
     """Whether ARM processors may compute its float operations in float16."""
     metrics: dict[str, Any] | None = None
     difference: dict[str, Any] | None = None
-    """To Keras's accuracy on the same examples, with its interval."""
+    """To Keras's score on the same examples, with its interval."""
     parity: dict[str, Any] | None = None
     """Over all signatures."""
     parity_of_lengths: dict[int, dict[str, Any]] | None = None
@@ -94,7 +96,7 @@ class Checks:
     """Examples [n, T] that file and Keras are compared on, in every signature."""
     scored_features: Mapping[str, np.ndarray] | None
     """Labelled examples [m, T] of the task score; None: no score."""
-    task: ClassificationTask
+    task: Task
     tokenizer: Tokenizer
     latency: host.Settings
     model: str = "the model"
@@ -106,7 +108,7 @@ class Checks:
     trained: Trained | None = None
     """Ranges that the model was fine-tuned with, in place of those of the calibration."""
     max_drop: float | None = None
-    """Search for the cheapest mixture of precisions that loses no more of the accuracy; None: do not."""
+    """Search for the cheapest mixture of precisions that loses no more of the score; None: do not."""
     cost: Instructions | Milliseconds | None = None
     """What counts as cheap."""
     explained_examples: int = 0
@@ -117,10 +119,9 @@ class Checks:
 class _Expected:
     """What Keras says of the examples."""
 
-    parity: Mapping[int, np.ndarray]
-    """Logits [n, C] by length."""
-    scored: np.ndarray | None
-    """Logits [m, C]."""
+    parity: Mapping[int, Outputs]
+    """By length."""
+    scored: Outputs | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,7 @@ class Made:
 
 
 def make_variants(
-    model: ClassificationModel,
+    model: TaskModel,
     lengths: Sequence[int],
     recipes: Sequence[Recipe],
     checks: Checks,
@@ -160,12 +161,12 @@ def make_variants(
     """
     scored, keras = checks.scored_features, None
     expected = _Expected(
-        parity={n: keras_logits(model, verify.crop(checks.parity_features, n)) for n in lengths},
-        scored=None if scored is None else keras_logits(model, scored, show_progress=True),
+        parity={n: keras_outputs(model, checks.task, verify.crop(checks.parity_features, n)) for n in lengths},
+        scored=None if scored is None else keras_outputs(model, checks.task, scored, show_progress=True),
     )
-    _check_numbers(expected, checks.model)
+    _check_numbers(expected, checks)
     if scored is not None and expected.scored is not None:
-        keras = checks.task.metrics(expected.scored, scored["label"])
+        keras = checks.task.score(expected.scored, scored).all
     print(f"export: converting {', '.join(map(str, lengths))} word pieces", flush=True)
     trained = checks.trained
     sources = Sources(
@@ -173,7 +174,7 @@ def make_variants(
     )
     searched = None
     if checks.max_drop is not None and checks.cost and scored is not None and expected.scored is not None:
-        examples = Examples(features=scored, keras=expected.scored)
+        examples = Examples(task=checks.task, features=scored, keras=expected.scored)
         source = sources.of(RECIPES["static_int8"])
         assert source.ranges is not None
         searched = search(source.files, source.ranges, examples, checks.max_drop, checks.cost)
@@ -211,7 +212,9 @@ def make_variants(
         )
         if checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
             few = of_all_lengths(verify.crop(checks.parity_features, max(lengths)), checks.explained_examples)
-            explained[recipe.name] = explain(files[max(lengths)], recipe, ranges, few, checks.latency.threads)
+            explained[recipe.name] = explain(
+                files[max(lengths)], recipe, checks.task, ranges, few, checks.latency.threads
+            )
     activations = sources.of(recipes[0]).ranges
     return Made(
         variants=_timed(rows, checks.latency, lengths, directory),
@@ -223,22 +226,30 @@ def make_variants(
     )
 
 
-def _check_numbers(expected: _Expected, name: str) -> None:
-    """Raise UsageError if what files are to be held to is no number."""
-    for logits in (*expected.parity.values(), *([] if expected.scored is None else [expected.scored])):
-        if lost := verify.without_numbers(logits):
+def _check_numbers(expected: _Expected, checks: Checks) -> None:
+    """Raise UsageError if what files are to be held to is no number, or no vector of a text."""
+    for outputs in (*expected.parity.values(), *([] if expected.scored is None else [expected.scored])):
+        lost = without_numbers(outputs)
+        if lost.any():
             raise UsageError(
-                f"{name}: its own logits are NaN or infinite in {lost} of {len(logits)} examples, so no file can be "
-                "held to them; train it again, with a lower learning rate"
+                f"{checks.model}: its own {' and '.join(outputs)} are NaN or infinite in {lost.sum()} of {len(lost)} "
+                "examples, so no file can be held to them; train it again, with a lower learning rate"
             )
+        if fault := _vector_fault(checks.task, outputs):
+            raise UsageError(f"{checks.model}: {fault}, so it is no model of sentence embeddings; train it again")
 
 
-def _as_trained(path: Path, model: ClassificationModel, trained: Trained, checks: Checks) -> dict[str, Any]:
-    classifier = TfliteClassifier(path, checks.latency.threads)
-    inputs = {n: verify.crop(checks.parity_features, n) for n in classifier.lengths}
-    expected = [quantized_logits(model, trained, classifier.lengths[-1], one) for one in inputs.values()]
-    found = [classifier.logits(one, n) for n, one in inputs.items()]
-    return dataclasses.asdict(verify.measure_parity(np.concatenate(expected), np.concatenate(found)))
+def _vector_fault(task: Task, outputs: Outputs) -> str | None:
+    """What is wrong with sentence embeddings; None: nothing, or they are none."""
+    return vector_fault(outputs["embedding"]) if isinstance(task, EmbeddingTask) else None
+
+
+def _as_trained(path: Path, model: TaskModel, trained: Trained, checks: Checks) -> dict[str, Any]:
+    file = TfliteModel(path, checks.latency.threads)
+    inputs = {n: verify.crop(checks.parity_features, n) for n in file.lengths}
+    expected = [quantized_outputs(model, checks.task, trained, file.lengths[-1], one) for one in inputs.values()]
+    found = [file.answer(one, n) for n, one in inputs.items()]
+    return dataclasses.asdict(verify.measure_parity(checks.task, concatenated(expected), concatenated(found)))
 
 
 def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int) -> dict[int, int]:
@@ -249,36 +260,38 @@ def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges
 
 
 def _verified(
-    content: bytes, recipe: Recipe, model: ClassificationModel, expected: _Expected, checks: Checks, path: Path
+    content: bytes, recipe: Recipe, model: TaskModel, expected: _Expected, checks: Checks, path: Path
 ) -> Variant:
     name = path.name
     atomic.write_bytes(path, content)
-    classifier = TfliteClassifier(path, checks.latency.threads)
-    found = {n: classifier.run(verify.crop(checks.parity_features, n), n) for n in classifier.lengths}
-    # Like with like: what the file gives, logits or probabilities.
-    given = softmax if classifier.output == PROBABILITIES else np.asarray
-    wanted = {n: given(expected.parity[n]) for n in found}
-    by_length = {n: verify.measure_parity(wanted[n], found[n]) for n in found}
-    parity = verify.measure_parity(*(np.concatenate(list(values.values())) for values in (wanted, found)))
+    task, file = checks.task, TfliteModel(path, checks.latency.threads)
+    found = {n: file.run(verify.crop(checks.parity_features, n), n) for n in file.lengths}
+    wanted = {n: expected.parity[n] for n in found}
+    if PROBABILITIES in file.outputs:
+        # Like with like: what the file gives.
+        wanted = {n: {LOGITS: softmax(outputs[LOGITS])} for n, outputs in wanted.items()}
+        found = {n: {LOGITS: outputs[PROBABILITIES]} for n, outputs in found.items()}
+    by_length = {n: verify.measure_parity(task, wanted[n], found[n]) for n in found}
+    parity = verify.measure_parity(task, *(concatenated(list(values.values())) for values in (wanted, found)))
     few = {key: values[:FEW] for key, values in checks.parity_features.items()}
     changes = verify.Changes(
-        padding=verify.padding_changes(classifier, few, model.config.vocab_size, model.config.trigram_input),
-        order=verify.order_changes(classifier, few),
+        padding=verify.padding_changes(file, few, model.config.vocab_size, model.config.trigram_input),
+        order=verify.order_changes(file, few),
         threads=verify.thread_changes(path, few),
     )
     operators = read_operators(path)
     metrics = difference = None
     unscored = 0
     if checks.scored_features is not None and expected.scored is not None:
-        labels = checks.scored_features["label"]
-        logits = classifier.logits(checks.scored_features, show_progress=True)
-        unscored = verify.without_numbers(logits)
+        outputs = file.answer(checks.scored_features, show_progress=True)
+        unscored = int(without_numbers(outputs).sum())
         if not unscored:
-            metrics = checks.task.metrics(logits, labels)
-            difference = verify.paired_difference(expected.scored, logits, labels)
+            metrics = task.score(outputs, checks.scored_features).all
+            difference = verify.paired_difference(task, expected.scored, outputs, checks.scored_features)
     # Graphs stand in the order of their lengths.
     residency = gpu.check(content, graph=-1)
-    reason = verify.fault(recipe.gate, parity, changes, operators, difference, unscored)
+    reason = verify.fault(recipe.gate, task, parity, changes, operators, difference, unscored)
+    reason = reason or _vector_fault(task, found[max(found)])
     if recipe.target == "gpu" and not residency.whole:
         reason = reason or f"a GPU delegate would not take it in one piece: {', '.join(residency.refused)}"
     if reason:

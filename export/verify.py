@@ -11,31 +11,32 @@ import numpy as np
 
 from mobilebert_tf.export.operators import Operators
 from mobilebert_tf.export.recipes import Gate
-from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier, fit
+from mobilebert_tf.export.runtime import TfliteModel, fit
+from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, all_values, take, without_numbers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far logits [n, C] lie from the Keras model's."""
+    """How far outputs [R, ...] lie from the Keras model's."""
 
     max_relative_error: float
-    """Largest absolute error over the largest absolute Keras logit."""
+    """Largest absolute error over the largest absolute value of Keras."""
     mean_relative_error: float
     """Mean absolute error over the same scale."""
     cosine: float
-    """Of all logits as one vector."""
+    """Of all values as one vector."""
     signal_to_noise_db: float | None
-    """Power of the Keras logits over that of the errors; None: there is no error."""
+    """Power of the Keras values over that of the errors; None: there is no error."""
     decision_agreement: float
-    """Share of examples with the same most likely class; one whose logits are no numbers has none."""
+    """How far the answers are the same, by the task: for classes the share with the same most likely one."""
     examples: int
     without_numbers: int = 0
-    """Examples of which a logit is NaN or infinite; the errors are then no numbers either."""
+    """Examples of which a value is NaN or infinite; the errors are then no numbers either."""
 
 
-def measure_parity(reference: np.ndarray, candidate: np.ndarray) -> Parity:
-    """Compare logits [n, C] of a file with those of the Keras model, which are numbers; the file's may be none."""
-    reference, candidate = reference.astype(np.float64), candidate.astype(np.float64)
+def measure_parity(task: Task, wanted: Outputs, found: Outputs) -> Parity:
+    """Compare outputs [R, ...] of a file with those of the Keras model, which are numbers; the file's may be none."""
+    reference, candidate = (all_values(one).astype(np.float64) for one in (wanted, found))
     scale = max(float(np.abs(reference).max()), np.finfo(np.float32).tiny)
     error = np.abs(candidate - reference) / scale
     norms = float(np.linalg.norm(reference) * np.linalg.norm(candidate))
@@ -47,21 +48,10 @@ def measure_parity(reference: np.ndarray, candidate: np.ndarray) -> Parity:
         mean_relative_error=float(error.mean()),
         cosine=float(np.vdot(reference, candidate)) / norms if norms else 0.0,
         signal_to_noise_db=ratio if noise else None,
-        decision_agreement=decision_agreement(reference, candidate),
+        decision_agreement=float(task.agreement(wanted, found).mean()),
         examples=len(reference),
-        without_numbers=without_numbers(candidate),
+        without_numbers=int(without_numbers(found).sum()),
     )
-
-
-def decision_agreement(reference: np.ndarray, candidate: np.ndarray) -> float:
-    """Share of rows of logits [n, C] with the same most likely class; NaN and infinity decide nothing."""
-    same = reference.argmax(axis=-1) == candidate.argmax(axis=-1)
-    return float((same & np.isfinite(candidate).all(axis=-1)).mean())
-
-
-def without_numbers(logits: np.ndarray) -> int:
-    """How many rows of logits [n, C] have one that is NaN or infinite."""
-    return int((~np.isfinite(logits)).any(axis=-1).sum())
 
 
 def crop(features: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
@@ -73,16 +63,16 @@ def crop(features: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarra
 
 
 def padding_changes(
-    classifier: TfliteClassifier, features: Mapping[str, np.ndarray], vocab_size: int, trigram: bool, seed: int = 0
+    file: TfliteModel, features: Mapping[str, np.ndarray], vocab_size: int, trigram: bool, seed: int = 0
 ) -> int:
-    """How many of these examples get other logits, by a single bit, when their padding is scrambled.
+    """How many of these examples get other answers, by a single bit, when their padding is scrambled.
 
     In every signature; texts that leave little padding are cut to half of it. With a
     trigram input the first padding token stays: the last real token sees it by design.
     """
     random = np.random.default_rng(seed)
     changed = 0
-    for length in classifier.lengths:
+    for length in file.lengths:
         inputs = crop(features, length)
         real = np.minimum(inputs["input_mask"].sum(axis=1), max(1, length // 2))[:, None]
         position = np.arange(length)[None, :]
@@ -92,23 +82,23 @@ def padding_changes(
         for name, values in (("input_ids", vocab_size), ("segment_ids", 2)):
             noise = random.integers(0, values, inputs[name].shape, dtype=np.int32)
             scrambled[name] = np.where(free, noise, inputs[name])
-        changed += _different(classifier.run(inputs, length), classifier.run(scrambled, length))
+        changed += _different(file.run(inputs, length), file.run(scrambled, length))
     return changed
 
 
-def order_changes(classifier: TfliteClassifier, features: Mapping[str, np.ndarray]) -> int:
-    """How many examples get other logits, by a single bit, when they are run in the opposite order."""
+def order_changes(file: TfliteModel, features: Mapping[str, np.ndarray]) -> int:
+    """How many examples get other answers, by a single bit, when they are run in the opposite order."""
     changed = 0
-    for length in classifier.lengths:
+    for length in file.lengths:
         inputs = crop(features, length)
         backwards = {name: values[::-1] for name, values in inputs.items()}
-        changed += _different(classifier.run(inputs, length), classifier.run(backwards, length)[::-1])
+        changed += _different(file.run(inputs, length), take(file.run(backwards, length), slice(None, None, -1)))
     return changed
 
 
 def thread_changes(path: str | os.PathLike[str], features: Mapping[str, np.ndarray]) -> int:
-    """How many examples get other logits, by a single bit, on two threads than on one."""
-    one, two = TfliteClassifier(path, 1), TfliteClassifier(path, 2)
+    """How many examples get other answers, by a single bit, on two threads than on one."""
+    one, two = TfliteModel(path, 1), TfliteModel(path, 2)
     changed = 0
     for length in one.lengths:
         inputs = crop(features, length)
@@ -116,44 +106,69 @@ def thread_changes(path: str | os.PathLike[str], features: Mapping[str, np.ndarr
     return changed
 
 
-def _different(a: np.ndarray, b: np.ndarray) -> int:
-    return int((np.ascontiguousarray(a).view(np.uint32) != np.ascontiguousarray(b).view(np.uint32)).any(axis=1).sum())
+def _different(a: Outputs, b: Outputs) -> int:
+    first, second = (np.ascontiguousarray(all_values(one)).view(np.uint32) for one in (a, b))
+    return int((first != second).any(axis=1).sum())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Of the shares of right answers of two files on the same examples."""
+    """Of the task's scores of two networks on the same examples."""
 
-    accuracy: float
+    score: float
     """The file's minus Keras's."""
     low: float
     high: float
     """An interval that holds the difference on all such text with 95 % confidence."""
 
 
-def paired_difference(reference: np.ndarray, candidate: np.ndarray, labels: np.ndarray) -> Difference:
-    """How much a file loses against Keras, from logits [n, C] of both on the same examples with `labels` [n].
+RESAMPLES = 1000
+"""Draws of the bootstrap."""
 
-    An example for which the file gives no numbers is wrong.
+
+def paired_difference(task: Task, reference: Outputs, candidate: Outputs, features: Features) -> Difference:
+    """How much a file loses against Keras, from what both give for the same labelled features.
+
     Paired: where both are right or both wrong nothing is learned, so the interval is far narrower than
-    that of either score. Normal approximation of the mean of +1, 0 and -1; with half a vote added to
-    each side, so that a file without a single other answer has an interval too.
+    that of either score. Where a score is a mean over examples the interval is that of the mean of their differences,
+    by normal approximation, with half a vote added to each side, so that a file without a single other answer has
+    an interval too. Where it is a figure of all examples together, as a correlation is, they are drawn anew
+    with replacement, for both networks alike (Efron's percentile bootstrap).
     """
-    right, reference_right = (
-        (logits.argmax(axis=-1) == labels) & np.isfinite(logits).all(axis=-1) for logits in (candidate, reference)
-    )
-    better, worse = int((right & ~reference_right).sum()), int((~right & reference_right).sum())
-    count = len(labels)
-    mean = (better - worse) / count
-    variance = (better + worse + 1) / count - mean**2
-    half = 1.96 * math.sqrt(max(variance, 0.0) / count)
-    # With a handful of examples the approximation leaves the range of what is possible.
-    return Difference(accuracy=mean, low=max(mean - half, -1.0), high=min(mean + half, 1.0))
+    ours, keras = task.score(candidate, features), task.score(reference, features)
+    difference = ours.primary - keras.primary
+    if ours.per_example is not None and keras.per_example is not None:
+        half = _half_width(ours.per_example - keras.per_example)
+        # With a handful of examples the approximation leaves the range of what is possible.
+        return Difference(score=difference, low=max(difference - half, -1.0), high=min(difference + half, 1.0))
+    low, high = np.percentile(_resampled(task, reference, candidate, features), [2.5, 97.5])
+    return Difference(score=difference, low=float(min(low, difference)), high=float(max(high, difference)))
+
+
+def _half_width(differences: np.ndarray) -> float:
+    """Of the 95 % interval of a mean of values from -1 to 1."""
+    count = len(differences)
+    variance = (np.square(differences).sum() + 1) / count - differences.mean() ** 2
+    return 1.96 * math.sqrt(max(float(variance), 0.0) / count)
+
+
+def _resampled(task: Task, reference: Outputs, candidate: Outputs, features: Features) -> list[float]:
+    """Differences of the scores on examples drawn with replacement."""
+    random = np.random.default_rng(0)
+    count = task.count(features)
+    differences = []
+    for _ in range(RESAMPLES):
+        drawn = random.integers(0, count, count)
+        rows = task.rows_of(drawn)
+        sample = {"label": features["label"][drawn]}
+        ours, keras = (task.score(take(one, rows), sample).primary for one in (candidate, reference))
+        differences.append(ours - keras)
+    return differences
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Changes:
-    """How many of a few examples get other logits by what must not matter."""
+    """How many of a few examples get other answers by what must not matter."""
 
     padding: int
     order: int
@@ -162,6 +177,7 @@ class Changes:
 
 def fault(
     gate: Gate,
+    task: Task,
     parity: Parity,
     changes: Changes,
     operators: Operators,
@@ -175,24 +191,23 @@ def fault(
     if operators.foreign:
         return f"needs operators that a plain runtime lacks: {', '.join(operators.foreign)}"
     if parity.without_numbers:
-        return f"gives logits that are not finite in {parity.without_numbers} of {parity.examples} examples"
+        return f"gives values that are not finite in {parity.without_numbers} of {parity.examples} examples"
     if unscored:
-        return f"gives logits that are not finite in {unscored} of the labelled examples"
+        return f"gives values that are not finite in {unscored} of the labelled examples"
     for what in ("padding", "order", "threads"):
         if changed := getattr(changes, what):
-            return f"{_CAUSES[what]} the logits of {changed} examples"
+            return f"{_CAUSES[what]} the answers of {changed} examples"
     if gate.max_relative_error is not None and parity.max_relative_error > gate.max_relative_error:
         return f"relative error {parity.max_relative_error:.2g} is above {gate.max_relative_error:.2g}"
     if gate.min_decision_agreement is not None and parity.decision_agreement < gate.min_decision_agreement:
         return (
-            f"decides as Keras in {parity.decision_agreement:.1%} of the examples, "
+            f"{task.agreement_name} as Keras: {parity.decision_agreement:.1%}, "
             f"{gate.min_decision_agreement:.1%} are asked for"
         )
-    if gate.max_score_drop is not None and difference and -difference.accuracy > gate.max_score_drop:
-        lost, allowed = -100 * difference.accuracy, 100 * gate.max_score_drop
-        return (
-            f"accuracy falls by {lost:.1f} points, {allowed:.3g} are allowed (max_score_drop={gate.max_score_drop:g})"
-        )
+    if gate.max_score_drop is not None and difference and -difference.score > gate.max_score_drop:
+        lost, allowed = -100 * difference.score, 100 * gate.max_score_drop
+        falls = f"{task.score_name} falls by {lost:.1f} points"
+        return f"{falls}, {allowed:.3g} are allowed (max_score_drop={gate.max_score_drop:g})"
     return None
 
 

@@ -23,8 +23,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
-"""Of contracts. Fields may be added under the same number; what a field means may not change."""
+SCHEMA = 2
+"""Of contracts. Fields may be added under the same number; what a field means may not change.
+
+1 had classes alone; 2 says in `answer.kind` what an answer is, and has no labels where there are none.
+"""
+
+KNOWN = (1, 2)
+"""Schemas that are read."""
 
 SUMS = "SHA256SUMS"
 """The SHA-256 of every other file in the form of `sha256sum`; the last thing that an export writes."""
@@ -156,9 +162,9 @@ def _check_schemas(directory: Path, names: Sequence[str]) -> None:
             schema = json.loads((directory / name).read_bytes())["schema"]
         except (ValueError, KeyError, TypeError):
             raise NotVerifiedError(f"{directory / name}: is not a contract of `mobilebert-tf export`") from None
-        if schema != SCHEMA:
+        if schema not in KNOWN:
             raise NotVerifiedError(
-                f"{directory / name}: is of schema {schema}, this version knows {SCHEMA}; "
+                f"{directory / name}: is of schema {schema}, this version knows {' and '.join(map(str, KNOWN))}; "
                 "verify it with the version that exported it"
             )
 

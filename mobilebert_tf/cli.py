@@ -38,10 +38,14 @@ COMMANDS = {
     "records": ("mobilebert_tf.commands.records:Records", "corpus + vocabulary -> pretraining records (MLM + NSP)"),
     "pretrain": ("mobilebert_tf.commands.pretrain:Pretrain", "records -> teacher, or any preset, from scratch"),
     "distill": ("mobilebert_tf.commands.distill:Distill", "teacher + records -> student"),
-    "finetune": ("mobilebert_tf.commands.finetune:Finetune", "model + labelled text -> classifier"),
+    "finetune": ("mobilebert_tf.commands.finetune:Finetune", "model + labelled text -> fine-tuned model"),
+    "prototypes": (
+        "mobilebert_tf.commands.prototypes:Prototypes",
+        "model + a few sentences a class -> classifier without training",
+    ),
     "evaluate": ("mobilebert_tf.commands.evaluate:Evaluate", "model directory or .tflite + labelled text -> metrics"),
     "predict": ("mobilebert_tf.commands.predict:Predict", "model directory or .tflite + text -> answers"),
-    "export": ("mobilebert_tf.commands.export:Export", "classifier -> verified .tflite variants"),
+    "export": ("mobilebert_tf.commands.export:Export", "fine-tuned model -> verified .tflite variants"),
     "export verify": (
         "mobilebert_tf.commands.export_verify:ExportVerify",
         "is an export directory, or a copy, what was exported?",

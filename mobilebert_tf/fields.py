@@ -33,6 +33,7 @@ def one_of(*names: str) -> msgspec.Meta:
 _LINE = r"^[^\r\n]*\Z"
 Count = Annotated[int, within(0, 10**12)]
 Share = Annotated[float, within(0, 1)]
+Correlation = Annotated[float, within(-1, 1)]
 Finite = Annotated[float, within(-1e300, 1e300)]
 Line = Annotated[str, msgspec.Meta(min_length=1, pattern=_LINE)]
 """A text that can stand as a line of a file."""

@@ -25,11 +25,12 @@ import numpy as np
 from mobilebert_tf import atomic
 from mobilebert_tf.checkpoints import beside
 from mobilebert_tf.checkpoints.conversion import open_checkpoint
-from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.models import Model, build_model
-from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.models import EmbeddingModel, Model, TaskModel, build_model
+from mobilebert_tf.tasks.embedding import EmbeddingTask
 from mobilebert_tf.tasks.files import save_task_files
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import Tokenizer
 from mobilebert_tf.weights_file import WEIGHTS, write_weights
 
@@ -42,7 +43,7 @@ class LoadedModel:
     model: Model
     files: tuple[Path, ...]
     """That hold the weights."""
-    task: ClassificationTask | None = None
+    task: Task | None = None
     found_tokenizer: Tokenizer | None = None
 
     @property
@@ -61,7 +62,7 @@ def save_model_directory(
     directory: str | os.PathLike[str],
     model: Model,
     tokenizer: Tokenizer,
-    task: ClassificationTask | None = None,
+    task: Task | None = None,
     metrics: dict[str, Any] | None = None,
 ) -> None:
     """Write a model directory, or replace the model in one; each file appears whole."""
@@ -84,7 +85,7 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
       UsageError: a file is missing, broken, or belongs to another architecture; or a weight is no number.
     """
     checkpoint = open_checkpoint(Path(directory))
-    model = build_model(checkpoint.config, checkpoint.heads, seed)
+    model = _model_for(checkpoint.architecture.task, checkpoint.config, checkpoint.heads, seed)
     variables = {variable.path: variable for variable in model.trainable_weights}
     broken: list[str] = []
     for weight in checkpoint.weights:
@@ -96,9 +97,45 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
     return LoadedModel(Path(directory), model, checkpoint.files, architecture.task, architecture.tokenizer)
 
 
+def load_model_for(directory: str | os.PathLike[str], kind: str | None = None, seed: int = 0) -> LoadedModel:
+    """The model in a directory with the task that it was fine-tuned for.
+
+    Args:
+      kind: of the task that is wanted; the encoder of any model gives an "embedding".
+      seed: as in `load_model_directory`.
+
+    Raises:
+      UsageError: as `load_model_directory`; or it has no task.
+    """
+    loaded = load_model_directory(directory, seed)
+    if kind == EmbeddingTask.name and not isinstance(loaded.task, EmbeddingTask):
+        length = loaded.task.max_seq_length if loaded.task else EmbeddingTask.max_seq_length
+        task = EmbeddingTask(max_seq_length=min(length, loaded.config.max_position_embeddings))
+        return as_embedding(loaded, task, seed)
+    if loaded.task is None or not isinstance(loaded.model, TaskModel):
+        raise UsageError(
+            f"{directory}: has no task; fine-tune it first: mobilebert-tf finetune --model={directory} --train=TABLE, "
+            "or take its sentence embeddings with --task=embedding"
+        )
+    return loaded
+
+
+def _model_for(task: Task | None, config: MobileBertConfig, heads: Heads, seed: int) -> Model:
+    # Vectors need no weights of a head, so the weights alone do not say that a model gives them.
+    return EmbeddingModel(config, seed) if isinstance(task, EmbeddingTask) else build_model(config, heads, seed)
+
+
+def as_embedding(loaded: LoadedModel, task: EmbeddingTask, seed: int = 0) -> LoadedModel:
+    """The encoder of any model as one that gives sentence embeddings."""
+    model = EmbeddingModel(loaded.config, seed)
+    copy_encoder(loaded.model, model)
+    return dataclasses.replace(loaded, model=model, task=task)
+
+
 def with_activation(loaded: LoadedModel, name: str, seed: int = 0) -> LoadedModel:
     """The same weights in a model whose feed-forward layers have this `hidden_act`."""
-    model = build_model(dataclasses.replace(loaded.config, hidden_act=name), loaded.model.heads, seed)
+    config = dataclasses.replace(loaded.config, hidden_act=name)
+    model = _model_for(loaded.task, config, loaded.model.heads, seed)
     for theirs, ours in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
         ours.assign(theirs)
     return dataclasses.replace(loaded, model=model)

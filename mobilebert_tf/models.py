@@ -89,6 +89,35 @@ class ClassificationModel(Configured, keras.Model):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
+class EmbeddingModel(Configured, keras.Model):
+    """Encoder, then the mean of the last feature map over real tokens at unit length: the encoder's inputs -> [B, H].
+
+    It has no weights of its own. Source: sentence-transformers, `Pooling` and `Normalize`.
+    """
+
+    def __init__(self, config: MobileBertConfig, seed: int = 0, name: str = "embedding"):
+        super().__init__(name=name)
+        self.config = config
+        self.seed = seed
+        self.encoder = MobileBertEncoder(config, seed)
+        self.built = True
+
+    @property
+    def heads(self) -> Heads:
+        return Heads()
+
+    def call(self, inputs: Mapping[str, Any], training: bool = False):
+        output = self.encoder(inputs, training=training)["sequence_output"]
+        real = ops.cast(inputs["input_mask"], output.dtype)[:, :, None]
+        mean = ops.sum(output * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
+        return mean * ops.rsqrt(ops.maximum(ops.sum(ops.square(mean), axis=-1, keepdims=True), LEAST_SQUARE))
+
+
+LEAST_SQUARE = 1e-24
+"""Of the length of a vector that is brought to unit length: a vector of zeros stays one."""
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class TokenClassificationModel(Configured, keras.Model):
     """Encoder with a head that labels every token: the mapping of the encoder's inputs -> logits [B, T, C]."""
 
@@ -139,7 +168,9 @@ class QuestionAnsweringModel(Configured, keras.Model):
         return {"start_logits": start, "end_logits": end}
 
 
-Model = PretrainingModel | ClassificationModel | TokenClassificationModel | QuestionAnsweringModel
+Model = PretrainingModel | ClassificationModel | EmbeddingModel | TokenClassificationModel | QuestionAnsweringModel
+TaskModel = ClassificationModel | EmbeddingModel
+"""Those that a task's answers come from: its first output."""
 
 
 def build_model(config: MobileBertConfig, heads: Heads, seed: int = 0) -> Model:

@@ -58,6 +58,10 @@ class Batch:
     def merged(self, x: Any) -> Any:
         return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, x.shape[1] * x.shape[3]])
 
+    def mean(self, x: Any, input_mask: Any) -> Any:
+        real = tf.cast(tf.reshape(input_mask, [self.size, self.length, 1]), tf.float32)
+        return tf.reduce_sum(self._apart(x) * real, axis=1) / tf.reduce_sum(real, axis=1)
+
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
         real = tf.cast(tf.reshape(input_mask, [self.size, 1, 1, self.length]), tf.float32)
         return masking(mask, real, (1.0 - real) * mask.finite)

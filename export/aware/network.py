@@ -22,8 +22,8 @@ from mobilebert_tf.export.rewrite.network import Network, map_arrays
 from mobilebert_tf.export.rewrite.norms import find_breaks
 from mobilebert_tf.export.rewrite.read import read_network, variables
 from mobilebert_tf.export.rewrite.rules import rewrite
-from mobilebert_tf.export.runtime import INPUTS
-from mobilebert_tf.models import ClassificationModel
+from mobilebert_tf.models import ClassificationModel, TaskModel
+from mobilebert_tf.tasks.task import INPUTS, Task
 
 _INPUTS = [tf.TensorSpec([None, None], tf.int32)] * len(INPUTS)
 
@@ -59,7 +59,7 @@ class QuantizedNetwork:
       length: longest T in word pieces.
 
     Attributes:
-      state: Keras variables that `logits` changes in training.
+      state: Keras variables that `answer` changes in training.
 
     Raises:
       UsageError: the model has LayerNorm, or layers and rules do not fit.
@@ -97,20 +97,20 @@ class QuantizedNetwork:
         lows, highs = zip(*found, strict=True)
         self._ranges.assign(np.stack([np.min(lows, axis=0), np.max(highs, axis=0)]))
 
-    def logits(self, batch: Mapping[str, Any], averaging: Averaging) -> Any:
+    def answer(self, batch: Mapping[str, Any], averaging: Averaging) -> Any:
         """float32 [B, C] in training, for `input_ids`, `input_mask`, `segment_ids` [B, T]; ranges then follow."""
         ranges, steps = tf.convert_to_tensor(self._ranges.value), tf.convert_to_tensor(self._steps.value)
         network = self._tensors()
         layout = Batch(batch["input_mask"], network.mask)
         training = TrainingGraph(network, self.length, self.breaks, layout, self._plan, ranges)
-        logits = training.logits(*(batch[name] for name in INPUTS))
+        answer = training.answer(*(batch[name] for name in INPUTS))
         self._ranges.assign(tf.where(steps < averaging.steps, averaging.after(ranges, training.seen), ranges))
         self._steps.assign(steps + 1)
-        return logits
+        return answer
 
     def _looked_at(self, *inputs: Any) -> Any:
         products = QuantizedProducts(self._plan.recipe, None, looks=True)
-        batch_logits(rewrite(self._tensors(), self.length, breaks=self.breaks), inputs, products)
+        batch_answer(rewrite(self._tensors(), self.length, breaks=self.breaks), inputs, products)
         check_layers(self._plan.recipe, products.results)
         if not products.seen:
             raise UsageError(f"recipe {self._plan.recipe.name}: leaves no layer with static activations")
@@ -121,16 +121,21 @@ class QuantizedNetwork:
         return map_arrays(self._variables, lambda variable: tf.convert_to_tensor(variable.value))
 
 
-def batch_logits(network: Network, inputs: Sequence[Any], products: graph.Products) -> Any:
+def batch_answer(network: Network, inputs: Sequence[Any], products: graph.Products) -> Any:
     """float32 [B, C] of int32 [B, T], in the order of INPUTS."""
     ids, mask, segments = inputs
-    return graph.logits(network, ids, mask, segments, Batch(mask, network.mask), products)
+    return graph.answer(network, ids, mask, segments, Batch(mask, network.mask), products)
 
 
-def quantized_logits(
-    model: ClassificationModel, trained: Trained, length: int, features: Mapping[str, np.ndarray], batch_size: int = 32
-) -> np.ndarray:
-    """float32 [n, C]: what a file of `model` for inputs of at most `length` computes of features [n, T].
+def quantized_outputs(
+    model: TaskModel,
+    task: Task,
+    trained: Trained,
+    length: int,
+    features: Mapping[str, np.ndarray],
+    batch_size: int = 32,
+) -> dict[str, np.ndarray]:
+    """float32 [R, ...] by output: what a file of `model` for inputs of at most `length` computes of features [R, T].
 
     Weights are folded in float64 here, as they are for a file: in float32 one in 100,000 rounds to its neighbour.
     """
@@ -139,10 +144,11 @@ def quantized_logits(
     plan = Plan(trained.recipe, tuple(trained.ranges), {})
 
     @tf.function(input_signature=_INPUTS, autograph=False)
-    def logits(*inputs: Any) -> Any:
+    def answer(*inputs: Any) -> Any:
         grids = grids_of(plan, tf.constant(list(zip(*trained.ranges.values(), strict=True))))
-        return batch_logits(tensors, inputs, QuantizedProducts(trained.recipe, grids))
+        return batch_answer(tensors, inputs, QuantizedProducts(trained.recipe, grids))
 
     starts = range(0, len(features["input_ids"]), batch_size)
     batches = ([features[name][start : start + batch_size].astype(np.int32) for name in INPUTS] for start in starts)
-    return np.concatenate([logits(*batch).numpy() for batch in batches])
+    (output,) = task.outputs
+    return {output: np.concatenate([answer(*batch).numpy() for batch in batches])}

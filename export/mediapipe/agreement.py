@@ -1,4 +1,4 @@
-"""Does MediaPipe give our scores? Its TextClassifier, in its own environment, against our tokenizer and LiteRT.
+"""Does MediaPipe give our answers? Its TextClassifier or TextEmbedder, in its own environment, against ours by LiteRT.
 
     python -m mobilebert_tf.export.mediapipe.agreement FILE TABLE ENVIRONMENTS
 
@@ -26,9 +26,10 @@ from mobilebert_tf.export.mediapipe import texts
 from mobilebert_tf.export.mediapipe.environments import RELEASES, make
 from mobilebert_tf.export.mediapipe.metadata import check_packed, read_packed
 from mobilebert_tf.export.mediapipe.tokenizer import MediaPipeTokenizer, differing_rules
-from mobilebert_tf.export.runtime import TfliteClassifier
-from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import load_task_files
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.text_table import aligned
 from mobilebert_tf.tokenization import Tokenizer
 
@@ -37,6 +38,9 @@ TOLERANCE = 5e-3
 0.10.21 has older kernels, by which now and then a value that dynamic int8 rounds becomes its neighbour: 1.5e-3 at
 most in 200 texts, none in most of them (float32: 3e-7). One other word piece moves a score of a trained classifier by
 3e-2 and more."""
+
+ALIKE = 1e-3
+"""Distance, one less their cosine, up to which two vectors of a text count as the same."""
 
 MEDIAN = 1e-5
 """Over all texts. Roundings spare many of them, what is wrong in the file is wrong in each."""
@@ -58,8 +62,8 @@ class Row:
     same_decision: bool
 
 
-def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: ClassificationTask) -> dict[str, Any]:
-    """Our ids and probabilities [n, C] of each text, and the same with word pieces as MediaPipe makes them.
+def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: Task) -> dict[str, Any]:
+    """Our probabilities [n, C] of each text, or its vector [n, H], and the same with word pieces as MediaPipe makes.
 
     Raises:
       UsageError: the file is none for MediaPipe, or vocabulary and labels in it are others than beside it.
@@ -67,8 +71,8 @@ def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: Clas
     if not read_packed(file):
         raise UsageError(f"{file}: has nothing packed into it, so it is none for MediaPipe; export with mediapipe")
     check_packed(file, tokenizer, task)
-    classifier = TfliteClassifier(file)
-    (length,) = classifier.lengths
+    model = TfliteModel(file)
+    (length,), (output,) = model.lengths, model.outputs
     task = dataclasses.replace(task, max_seq_length=length)
     ours = task.features([Example(text) for text in wanted], tokenizer)
     theirs = {name: np.zeros_like(ours[name]) for name in ("input_ids", "input_mask", "segment_ids")}
@@ -80,13 +84,13 @@ def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: Clas
     return {
         "same": [bool(np.array_equal(a, b)) for a, b in zip(ours["input_ids"], theirs["input_ids"], strict=True)],
         "cut": [len(ids) > length - 2 for ids in tokenizer.encode_batch(wanted)],
-        "scores": classifier.run(ours),
-        "scores_of_their_pieces": classifier.run(theirs),
+        "scores": model.run(ours)[output],
+        "scores_of_their_pieces": model.run(theirs)[output],
     }
 
 
-def ask(environment: Path, file: Path, wanted: Sequence[str]) -> dict[str, Any]:
-    """MediaPipe's version, labels and scores [n, C].
+def ask(environment: Path, file: Path, wanted: Sequence[str], kind: str = "classifier") -> dict[str, Any]:
+    """MediaPipe's version, labels and scores [n, C], or vectors [n, H] of its "embedder".
 
     Raises:
       FailedError: the environment is none, or MediaPipe refused; the message has its last line.
@@ -99,7 +103,7 @@ def ask(environment: Path, file: Path, wanted: Sequence[str]) -> dict[str, Any]:
         given, found = Path(place) / "texts.json", Path(place) / "scores.json"
         given.write_text(json.dumps(list(wanted)), encoding="utf-8")
         # Isolated: what PYTHONPATH names is not for that environment.
-        done = child_process.run([python, "-I", side, file, given, found])
+        done = child_process.run([python, "-I", side, kind, file, given, found])
         if done.returncode:
             lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
             fix = ""
@@ -110,9 +114,14 @@ def ask(environment: Path, file: Path, wanted: Sequence[str]) -> dict[str, Any]:
 
 
 def compare(
-    wanted: Sequence[str], ours: dict[str, Any], theirs: np.ndarray, rules: Sequence[Sequence[str]]
+    wanted: Sequence[str],
+    ours: dict[str, Any],
+    theirs: np.ndarray,
+    rules: Sequence[Sequence[str]],
+    is_vector: bool = False,
 ) -> list[Row]:
-    """A row for each text, from what `expected` gave and MediaPipe's scores [n, C]."""
+    """A row for each text, from what `expected` gave and MediaPipe's scores [n, C], or vectors [n, H]."""
+    distance = _cosine_distance if is_vector else _largest_difference
     rows = []
     for i, text in enumerate(wanted):
         mine = ours["scores"][i]
@@ -121,12 +130,22 @@ def compare(
                 text=text,
                 rules=() if ours["same"][i] else tuple(rules[i]),
                 cut=ours["cut"][i],
-                difference=float(np.abs(theirs[i] - mine).max()),
-                unexplained=float(np.abs(theirs[i] - ours["scores_of_their_pieces"][i]).max()),
-                same_decision=bool(theirs[i].argmax() == mine.argmax()),
+                difference=distance(theirs[i], mine),
+                unexplained=distance(theirs[i], ours["scores_of_their_pieces"][i]),
+                same_decision=bool(
+                    distance(theirs[i], mine) < ALIKE if is_vector else theirs[i].argmax() == mine.argmax()
+                ),
             )
         )
     return rows
+
+
+def _largest_difference(theirs: np.ndarray, mine: np.ndarray) -> float:
+    return float(np.abs(theirs - mine).max())
+
+
+def _cosine_distance(theirs: np.ndarray, mine: np.ndarray) -> float:
+    return max(0.0, 1.0 - float(theirs.astype(np.float64) @ mine))
 
 
 def faults(rows: Sequence[Row]) -> list[str]:
@@ -190,18 +209,19 @@ def main(file: str, labelled: str, environments: str) -> None:
     data = os.environ.get("MOBILEBERT_TF_DATA", "../shared/data")
     wanted = texts.choose(task, labelled, Path(data))
     ours = expected(path, wanted, tokenizer, task)
+    is_vector = task.answer_kind != "classes"
     rules = [() if same else differing_rules(tokenizer, text) for same, text in zip(ours["same"], wanted, strict=True)]
     found, broken, missing = [], [], ""
     for release in RELEASES:
         try:
-            answer = ask(make(release, Path(environments)), path, wanted)
+            answer = ask(make(release, Path(environments)), path, wanted, "embedder" if is_vector else "classifier")
         except FailedError as error:
             missing = str(error)
             print(f"{missing}\n")
             continue
-        if tuple(answer["labels"]) != task.labels:
+        if not is_vector and tuple(answer["labels"]) != task.labels:
             raise FailedError(f"mediapipe {answer['version']}: names the classes {answer['labels']}, not {task.labels}")
-        rows = compare(wanted, ours, np.array(answer["scores"], np.float32), rules)
+        rows = compare(wanted, ours, np.array(answer["scores"], np.float32), rules, is_vector)
         print(table(answer["version"], rows) + "\n")
         broken += [f"mediapipe {answer['version']}: {line}" for line in faults(rows)]
         found.append({"mediapipe": answer["version"], "rows": [dataclasses.asdict(row) for row in rows]})

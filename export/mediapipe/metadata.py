@@ -1,4 +1,4 @@
-"""What MediaPipe's TextClassifier has to find in a file: names of the tensors, vocabulary, labels.
+"""What MediaPipe's TextClassifier and TextEmbedder have to find in a file: names of the tensors, vocabulary, labels.
 
 The description is a flatbuffer of MediaPipe's schema (`mediapipe/tasks/metadata/metadata_schema.fbs`, version 1.5.0),
 stored in a buffer called TFLITE_METADATA; vocabulary and labels are a ZIP archive after the flatbuffer. Written here
@@ -20,7 +20,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.runtime import PROBABILITIES
-from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 NAMES = {"input_ids": "ids", "input_mask": "mask", "segment_ids": "segment_ids"}
@@ -40,13 +40,15 @@ _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_INPUT_UNITS = 2, 3, 5
 _MODEL_GRAPHS, _MIN_PARSER_VERSION = 3, 7
 
 
-def check_model(tokenizer: Tokenizer, task: ClassificationTask) -> None:
-    """Whether MediaPipe can give this classifier its input at all.
+def check_model(tokenizer: Tokenizer, task: Task) -> None:
+    """Whether MediaPipe can give this model its input at all.
 
     Raises:
       UsageError: it cannot; one line says why.
     """
-    if task.text_pair_column is not None:
+    if task.answer_kind == "value":
+        raise UsageError("mediapipe: it has no task for a number; leave mediapipe out of --recipes")
+    if task.judges_pairs:
         raise UsageError("mediapipe: its TextClassifier judges one text at a time, this model judges pairs")
     if not tokenizer.rules.lower_case:
         raise UsageError("mediapipe: its tokenizer makes every text lower-case, and this model tells capitals apart")
@@ -57,11 +59,12 @@ def check_model(tokenizer: Tokenizer, task: ClassificationTask) -> None:
         raise UsageError(f"mediapipe: line {line} of the vocabulary is empty; it skips such lines, so ids would shift")
 
 
-def add_metadata(content: bytes, tokenizer: Tokenizer, task: ClassificationTask) -> bytes:
+def add_metadata(content: bytes, tokenizer: Tokenizer, task: Task) -> bytes:
     """The content of a file of one signature, with all that MediaPipe needs packed into it.
 
     Args:
-      content: of a file with `input_ids`, `input_mask`, `segment_ids` [1, T] and `probabilities` [1, C].
+      content: of a file with `input_ids`, `input_mask`, `segment_ids` [1, T] and `probabilities` [1, C], or, for its
+        TextEmbedder, `embedding` [1, H].
 
     Raises:
       UsageError: the file has several signatures or other tensors, or vocabulary or labels are not the network's.
@@ -75,13 +78,14 @@ def add_metadata(content: bytes, tokenizer: Tokenizer, task: ClassificationTask)
     named = {one.tensorIndex: one.name.decode() for one in signature.inputs}
     inputs = [named.get(int(index), "") for index in graph.inputs]
     outputs = [one.name.decode() for one in signature.outputs]
-    if set(inputs) != set(NAMES) or outputs != [PROBABILITIES]:
+    needed = PROBABILITIES if task.answer_kind == "classes" else task.outputs[0]
+    if set(inputs) != set(NAMES) or outputs != [needed]:
         raise UsageError(
-            f"mediapipe: needs the inputs {', '.join(NAMES)} and the output {PROBABILITIES}; "
+            f"mediapipe: needs the inputs {', '.join(NAMES)} and the output {needed}; "
             f"the file has {', '.join(inputs)} and {', '.join(outputs)}"
         )
     classes = int(graph.tensors[graph.outputs[0]].shape[-1])
-    if len(task.labels) != classes:
+    if task.answer_kind == "classes" and len(task.labels) != classes:
         raise UsageError(f"mediapipe: there are {len(task.labels)} labels, and the network has {classes} classes")
     rows = _table_rows(model, int(graph.inputs[inputs.index("input_ids")]))
     if rows is not None and tokenizer.size != rows:
@@ -89,14 +93,19 @@ def add_metadata(content: bytes, tokenizer: Tokenizer, task: ClassificationTask)
             f"mediapipe: the vocabulary has {tokenizer.size:,} pieces, the network's table {rows:,}; "
             "they belong to different models"
         )
-    flatbuffer.add_metadata(model, "TFLITE_METADATA", describe(inputs))
+    flatbuffer.add_metadata(model, "TFLITE_METADATA", describe(inputs, task))
     if oldest := read_operators(content).oldest_runtime:
         # A field of fixed width; newer readers stop at the first zero.
         flatbuffer.add_metadata(model, "min_runtime_version", f"{oldest}.0".encode().ljust(16, b"\0"))
-    return pack(flatbuffer.write(model), {VOCABULARY: tokenizer.lines, LABELS: _lines(task.labels)})
+    return pack(flatbuffer.write(model), _packed(tokenizer, task))
 
 
-def describe(inputs: Sequence[str]) -> bytes:
+def _packed(tokenizer: Tokenizer, task: Task) -> dict[str, str]:
+    """The files in a file."""
+    return {VOCABULARY: tokenizer.lines, **({LABELS: _lines(task.labels)} if task.answer_kind == "classes" else {})}
+
+
+def describe(inputs: Sequence[str], task: Task) -> bytes:
     """The flatbuffer, for the names of the inputs in the order of the file."""
     builder = flatbuffers.Builder(1024)
     descriptions = {
@@ -105,8 +114,13 @@ def describe(inputs: Sequence[str]) -> bytes:
         "segment_ids": "0: all belong to one text.",
     }
     tensors = [_tensor(builder, NAMES[name], descriptions[name]) for name in inputs]
-    labels = _file(builder, LABELS, "A label a line, in the order of the scores.", _AXIS_LABELS)
-    scores = _tensor(builder, "probability", "Probability of each label.", [labels])
+    does = "Embeds a text."
+    if task.answer_kind == "classes":
+        does = "Classifies a text."
+        labels = _file(builder, LABELS, "A label a line, in the order of the scores.", _AXIS_LABELS)
+        answer = _tensor(builder, "probability", "Probability of each label.", [labels])
+    else:
+        answer = _tensor(builder, "embedding", "The text as a vector of unit length.")
     vocabulary = _file(builder, VOCABULARY, "A word piece a line; that of the first has id 0.", _VOCABULARY_FILE)
     options = _table(builder, {_VOCAB_FILE: _vector(builder, [vocabulary])})
     unit = _table(builder, {_UNIT: options}, {_UNIT_TYPE: _BERT_TOKENIZER})
@@ -114,7 +128,7 @@ def describe(inputs: Sequence[str]) -> bytes:
         builder,
         {
             _GRAPH_INPUTS: _vector(builder, tensors),
-            _GRAPH_OUTPUTS: _vector(builder, [scores]),
+            _GRAPH_OUTPUTS: _vector(builder, [answer]),
             _GRAPH_INPUT_UNITS: _vector(builder, [unit]),
         },
     )
@@ -122,7 +136,7 @@ def describe(inputs: Sequence[str]) -> bytes:
         builder,
         {
             _NAME: builder.CreateString("MobileBERT"),
-            _DESCRIPTION: builder.CreateString("Classifies a text."),
+            _DESCRIPTION: builder.CreateString(does),
             _MODEL_GRAPHS: _vector(builder, [graph]),
             # That of BertTokenizerOptions, the latest part of the schema in use.
             _MIN_PARSER_VERSION: builder.CreateString("1.1.0"),
@@ -149,10 +163,10 @@ def read_packed(path: str | os.PathLike[str]) -> dict[str, str]:
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
-def check_packed(path: str | os.PathLike[str], tokenizer: Tokenizer, task: ClassificationTask) -> None:
+def check_packed(path: str | os.PathLike[str], tokenizer: Tokenizer, task: Task) -> None:
     """Raises UsageError if the vocabulary or labels packed into a file are not these. A file without any is right."""
     packed = read_packed(path)
-    for name, expected in ((VOCABULARY, tokenizer.lines), (LABELS, _lines(task.labels))):
+    for name, expected in _packed(tokenizer, task).items():
         if packed.get(name, expected) != expected:
             raise UsageError(f"{path}: another {name} is packed into it than stands beside it; export it again")
 

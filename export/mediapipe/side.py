@@ -1,9 +1,10 @@
-"""Runs in MediaPipe's own environment, with nothing else installed: texts -> scores of its TextClassifier.
+"""Runs in MediaPipe's own environment, with nothing else installed: texts -> answers of its text tasks.
 
-    python side.py MODEL.tflite TEXTS.json SCORES.json
+    python side.py classifier MODEL.tflite TEXTS.json ANSWERS.json
+    python side.py embedder MODEL.tflite TEXTS.json ANSWERS.json
 
-TEXTS.json is a list of texts; SCORES.json gets the version and, for each text, the score of every class in the order
-of the file's output.
+TEXTS.json is a list of texts; ANSWERS.json gets the version, the labels and, for each text, the score of every class in
+the order of the file's output, or the vector.
 """
 
 import json
@@ -13,12 +14,19 @@ import mediapipe
 from mediapipe.tasks.python import BaseOptions, text
 
 
-def main(model: str, texts: str, scores: str) -> None:
+def main(kind: str, model: str, texts: str, answers: str) -> None:
     with open(texts, encoding="utf-8") as file:
         wanted = json.load(file)
-    options = text.TextClassifierOptions(base_options=BaseOptions(model_asset_path=model))
+    base = BaseOptions(model_asset_path=model)
+    labels, rows = classify(base, wanted) if kind == "classifier" else ([], embed(base, wanted))
+    with open(answers, "w", encoding="utf-8") as file:
+        json.dump({"version": mediapipe.__version__, "labels": labels, "scores": rows}, file)
+
+
+def classify(base: BaseOptions, wanted: list) -> tuple:
+    """Labels, and scores of each text."""
     rows = []
-    with text.TextClassifier.create_from_options(options) as classifier:
+    with text.TextClassifier.create_from_options(text.TextClassifierOptions(base_options=base)) as classifier:
         for one in wanted:
             (head,) = classifier.classify(one).classifications
             row = [0.0] * len(head.categories)
@@ -26,8 +34,13 @@ def main(model: str, texts: str, scores: str) -> None:
                 row[category.index] = category.score
             rows.append(row)
         labels = [category.category_name for category in sorted(head.categories, key=lambda one: one.index)]
-    with open(scores, "w", encoding="utf-8") as file:
-        json.dump({"version": mediapipe.__version__, "labels": labels, "scores": rows}, file)
+    return labels, rows
+
+
+def embed(base: BaseOptions, wanted: list) -> list:
+    """The vector of each text."""
+    with text.TextEmbedder.create_from_options(text.TextEmbedderOptions(base_options=base)) as embedder:
+        return [[float(value) for value in embedder.embed(one).embeddings[0].embedding] for one in wanted]
 
 
 if __name__ == "__main__":

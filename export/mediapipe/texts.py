@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.task import Task
 
 AWKWARD = (
     "",
@@ -64,7 +64,7 @@ AWKWARD = (
 TEXTS = 200
 
 
-def choose(task: ClassificationTask, table: str | os.PathLike[str] | None, data: Path | None) -> list[str]:
+def choose(task: Task, table: str | os.PathLike[str] | None, data: Path | None) -> list[str]:
     """TEXTS texts: AWKWARD, up to 60 of the Big List of Naughty Strings in `data`, and the rest evenly out of `table`.
 
     Args:

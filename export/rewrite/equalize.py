@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilebert_tf.export.rewrite.network import Block, Dense, Network
+from mobilebert_tf.export.rewrite.network import Block, Dense, Head, Network
 
 EXPONENTS = np.linspace(0.3, 1.0, 15)
 """Exponents that are tried."""
@@ -74,7 +74,7 @@ def equalize(network: Network, peaks: Mapping[str, Peaks]) -> Network:
     units = _Units(network, peaks)
     outer = units.outer
     blocks = tuple(_block(f"block_{number}", block, units) for number, block in enumerate(network.blocks, 1))
-    embeddings, pooler, classifier = network.embeddings, network.pooler, network.classifier
+    embeddings = network.embeddings
     if outer is not None:
         if embeddings.projection:
             projection, words = _scaled(embeddings.projection, _Scaling(makes=outer)), embeddings.word_table
@@ -88,19 +88,26 @@ def equalize(network: Network, peaks: Mapping[str, Peaks]) -> Network:
             position_table=embeddings.position_table / outer,
             joint_table=None if embeddings.joint_table is None else embeddings.joint_table / outer,
         )
-    if pooler:
+    return dataclasses.replace(network, embeddings=embeddings, blocks=blocks, head=_head(network.head, units))
+
+
+def _head(head: Head, units: _Units) -> Head:
+    outer = units.outer
+    if head.pooler:
         unit = units.of("pooler") if outer is None else outer
-        pooler = _scaled(pooler, _Scaling(reads=unit, before=outer is None))
-    elif outer is not None:
+        return dataclasses.replace(head, pooler=_scaled(head.pooler, _Scaling(reads=unit, before=outer is None)))
+    if outer is None:
         # Recipes leave it to the head to find its own scales while running: where norms stand, it needs no unit.
-        classifier = _scaled(classifier, _Scaling(reads=outer))
-    return dataclasses.replace(network, embeddings=embeddings, blocks=blocks, pooler=pooler, classifier=classifier)
+        return head
+    if head.dense:
+        return dataclasses.replace(head, dense=_scaled(head.dense, _Scaling(reads=outer)))
+    return dataclasses.replace(head, unit=outer if head.unit is None else head.unit * outer)
 
 
 def is_free(network: Network) -> bool:
     """Whether `network` has nothing left to multiply."""
     layers = [block.dense(part) for block in network.blocks for part in block.parts]
-    layers += [network.pooler] if network.pooler else []
+    layers += [network.head.pooler] if network.head.pooler else []
     return all(layer.before is None and layer.after is None for layer in layers)
 
 
@@ -119,15 +126,13 @@ class _Units:
             for number, block in enumerate(network.blocks, 1)
             for part in block.parts
         }
-        self._layers["classifier"] = network.classifier
-        if network.pooler:
-            self._layers["pooler"] = network.pooler
+        self._layers |= network.head.layers
         self.commutes = network.activation == COMMUTING
         self._folded = network.embeddings.norm is None
         self._one_stream = not network.blocks[0].output_bottleneck
         self.outer: np.ndarray | None = None
         if self._folded:
-            readers = [["pooler" if network.pooler else "classifier"]]
+            readers = [[name] for name in list(network.head.layers)[:1]]
             for number, block in enumerate(network.blocks, 1):
                 readers.append(_named(f"block_{number}", outer_readers(block)))
                 if self._one_stream:

@@ -11,15 +11,18 @@ import tensorflow as tf
 from mobilebert_tf.export.rewrite.arrays import functions
 from mobilebert_tf.export.rewrite.layouts import Layout, Masking, Rows
 from mobilebert_tf.export.rewrite.network import (
+    MEAN,
     Array,
     Block,
     Dense,
     Embeddings,
     FeedForward,
+    Head,
     Network,
     Norm,
     Residual,
 )
+from mobilebert_tf.models import LEAST_SQUARE
 
 # Written so that the converter makes one operation of each; relu and relu6 join the product before them.
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
@@ -52,7 +55,7 @@ class Products:
         return tf.gather(constant(table), numbers)
 
 
-def logits(
+def answer(
     network: Network,
     input_ids: Any,
     input_mask: Any,
@@ -60,8 +63,8 @@ def logits(
     layout: Layout | None = None,
     products: Products | None = None,
 ) -> Any:
-    """float32 [1, C] of int32 [1, T] each, as operations of the graph that is being built."""
-    return Graph(network, layout or Rows(), products or Products()).logits(input_ids, input_mask, segment_ids)
+    """float32 [1, C] or [1, H] of int32 [1, T] each, as operations of the graph that is being built."""
+    return Graph(network, layout or Rows(), products or Products()).answer(input_ids, input_mask, segment_ids)
 
 
 class Graph:
@@ -73,7 +76,8 @@ class Graph:
         self.products = products
         self.path: list[str] = []
 
-    def logits(self, input_ids: Any, input_mask: Any, segment_ids: Any) -> Any:
+    def answer(self, input_ids: Any, input_mask: Any, segment_ids: Any) -> Any:
+        """What the head makes of the last block's rows."""
         network, layout = self.network, self.layout
         mask = layout.ids(input_mask)
         with self._scope("embeddings"):
@@ -82,12 +86,25 @@ class Graph:
         for number, block in enumerate(network.blocks, 1):
             with self._scope(f"block_{number}"):
                 x = self.block(block, x, shared or layout.masking(network.mask, mask))
-        first = x if network.blocks[-1].first_token_only else layout.tokens(x, 0, 1)
-        if network.pooler:
+        return layout.result(self._head(network.head, x, mask))
+
+    def _head(self, head: Head, x: Any, mask: Any) -> Any:
+        if head.reads == MEAN:
+            with self._scope("mean"):
+                x = self.layout.mean(x, mask)
+        elif not self.network.blocks[-1].first_token_only:
+            x = self.layout.tokens(x, 0, 1)
+        if head.unit is not None:
+            x = x * constant(head.unit)
+        if head.pooler:
             with self._scope("pooler"):
-                first = tf.tanh(self._dense(network.pooler, first))
-        with self._scope("classifier"):
-            return layout.result(self._dense(network.classifier, first))
+                x = tf.tanh(self._dense(head.pooler, x))
+        if head.dense:
+            with self._scope("classifier"):
+                return self._dense(head.dense, x)
+        with self._scope("unit_length"):
+            square = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
+            return x * tf.math.rsqrt(tf.maximum(square, LEAST_SQUARE))
 
     @contextlib.contextmanager
     def _scope(self, name: str) -> Iterator[None]:

@@ -47,6 +47,9 @@ class Layout(Protocol):
     def merged(self, x: Any) -> Any:
         """[N, T, D] -> [T, C]."""
 
+    def mean(self, x: Any, input_mask: Any) -> Any:
+        """The mean of the rows of real tokens, for the mask in the form of `ids`."""
+
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
         """What `mask` does to scores, for the mask in the form of `ids`."""
 
@@ -94,6 +97,11 @@ class Rows:
         if length > 1:
             x = tf.transpose(x, [1, 0, 2])
         return tf.reshape(x, [length, heads * size])
+
+    def mean(self, x: Any, input_mask: Any) -> Any:
+        real = tf.cast(input_mask, tf.float32)
+        shares = real / tf.reduce_sum(real, keepdims=True)
+        return tf.reduce_sum(x * shares[:, None], axis=0, keepdims=True)
 
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
         real = tf.cast(input_mask, tf.float32)
@@ -148,6 +156,11 @@ class Images:
         if length > 1:
             x = tf.transpose(x, [0, 2, 1, 3])
         return tf.reshape(x, [1, length, heads * size])
+
+    def mean(self, x: Any, input_mask: Any) -> Any:
+        real = tf.gather(tf.constant([0.0, 1.0]), input_mask)
+        shares = real / tf.reduce_sum(real, axis=1, keepdims=True)
+        return tf.reduce_sum(x * shares[:, :, None], axis=1, keepdims=True)
 
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
         padding = tf.gather(tf.constant([mask.finite, 0.0], tf.float32), input_mask)

@@ -1,4 +1,4 @@
-"""A trained classifier as plain arrays: what the rewrites take and give. Needs no TensorFlow."""
+"""A fine-tuned network as plain arrays: what the rewrites take and give. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -160,15 +160,38 @@ class Mask:
         return self.constant <= -1000.0
 
 
+FIRST_TOKEN, MEAN = "first_token", "mean"
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """What the answer is made of: rows of the last feature map [T, H] -> [1, C], or a vector [1, H]."""
+
+    output: str
+    """Name of the answer in a file."""
+    reads: str
+    """FIRST_TOKEN: the row of [CLS]. MEAN: the mean of the rows of real tokens."""
+    pooler: Dense | None = None
+    """tanh(dense) on what is read."""
+    dense: Dense | None = None
+    """None: what is read is the answer, at unit length."""
+    unit: Array | None = None
+    """[H]: what is read is multiplied by it. None: one."""
+
+    @property
+    def layers(self) -> dict[str, Dense]:
+        """Its dense layers by name."""
+        named = {"pooler": self.pooler, "classifier": self.dense}
+        return {name: dense for name, dense in named.items() if dense}
+
+
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A classifier: ids, mask and segments [T] -> logits [1, C]."""
+    """Ids, mask and segments [T] -> the head's answer."""
 
     embeddings: Embeddings
     blocks: tuple[Block, ...]
-    pooler: Dense | None
-    """tanh(dense) on [CLS]."""
-    classifier: Dense
+    head: Head
     heads: int
     """N, of the attention."""
     activation: str

@@ -39,6 +39,7 @@ from mobilebert_tf.export.rewrite.network import (
     Dense,
     Embeddings,
     FeedForward,
+    Head,
     Network,
     Norm,
     Residual,
@@ -137,13 +138,17 @@ def fold_block(block: Block, units: Units) -> Block:
 
 def fold_ends(network: Network, units: Sequence[Units]) -> Network:
     """Embeddings and head in the first and the last unit; blocks as they are."""
-    last = units[-1].after
-    return dataclasses.replace(
-        network,
-        embeddings=_embeddings(network.embeddings, units[0].before),
-        pooler=network.pooler and _reads(network.pooler, last),
-        classifier=network.classifier if network.pooler else _reads(network.classifier, last),
-    )
+    embeddings = _embeddings(network.embeddings, units[0].before)
+    return dataclasses.replace(network, embeddings=embeddings, head=_head(network.head, units[-1].after))
+
+
+def _head(head: Head, unit: Array) -> Head:
+    """The head for rows in this unit: its first layer takes it in, if there is one."""
+    if head.pooler:
+        return dataclasses.replace(head, pooler=_reads(head.pooler, unit))
+    if head.dense:
+        return dataclasses.replace(head, dense=_reads(head.dense, unit))
+    return dataclasses.replace(head, unit=unit)
 
 
 def find_breaks(network: Network, most: float = MOST) -> Breaks:

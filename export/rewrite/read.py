@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf.export.rewrite.network import (
+    FIRST_TOKEN,
+    MEAN,
     Block,
     Bottleneck,
     Dense,
     Embeddings,
     FeedForward,
+    Head,
     Mask,
     Network,
     Norm,
@@ -19,18 +22,18 @@ from mobilebert_tf.export.rewrite.network import (
     map_arrays,
 )
 from mobilebert_tf.layers.normalization import LayerNorm
-from mobilebert_tf.models import ClassificationModel
+from mobilebert_tf.models import EmbeddingModel, TaskModel
 
 
-def read_network(model: ClassificationModel) -> Network:
+def read_network(model: TaskModel) -> Network:
     """The network of a Keras model, float64, as it was trained: no rewrite applied."""
     return map_arrays(variables(model), lambda variable: np.asarray(variable, dtype=np.float64))
 
 
-def variables(model: ClassificationModel) -> Network:
+def variables(model: TaskModel) -> Network:
     """The Keras model's own variables, in the places of the arrays.
 
-    What the classifier does not need, dropout and other heads, is not in it.
+    What its answer does not need, dropout and other heads, is not in it.
     """
     config, encoder = model.config, model.encoder
     embeddings = encoder.embeddings
@@ -44,11 +47,22 @@ def variables(model: ClassificationModel) -> Network:
             norm=_norm(embeddings.norm),
         ),
         blocks=tuple(_block(block) for block in encoder.blocks),
-        pooler=_dense(encoder.pooler) if encoder.pooler else None,
-        classifier=_dense(model.classifier.dense),
+        head=_head(model),
         heads=config.num_attention_heads,
         activation=config.hidden_act,
         mask=Mask(config.mask_mode, config.mask_constant),
+    )
+
+
+def _head(model: TaskModel) -> Head:
+    if isinstance(model, EmbeddingModel):
+        return Head("embedding", MEAN)
+    pooler = model.encoder.pooler
+    return Head(
+        output="score" if model.num_labels == 1 else "logits",
+        reads=FIRST_TOKEN,
+        pooler=_dense(pooler) if pooler else None,
+        dense=_dense(model.classifier.dense),
     )
 
 

@@ -1,4 +1,4 @@
-"""Every rewrite: a function from network to network that leaves the logits as they are."""
+"""Every rewrite: a function from network to network that leaves the answer as it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.rewrite.arrays import functions
 from mobilebert_tf.export.rewrite.equalize import Peaks, equalize
-from mobilebert_tf.export.rewrite.network import Block, Dense, Joint, Network
+from mobilebert_tf.export.rewrite.network import FIRST_TOKEN, Block, Dense, Joint, Network
 from mobilebert_tf.export.rewrite.norms import Breaks, Units, find_units, fold_block, fold_ends, fold_norms
 
 MASK_BOUND = 10_000.0
@@ -27,7 +27,9 @@ def _with_attention_scale(block: Block) -> Block:
 
 
 def first_token_only(network: Network) -> Network:
-    """In the last block, only the row of [CLS] beyond keys and values: the head reads no other."""
+    """In the last block, only the row of [CLS] beyond keys and values, if the head reads no other."""
+    if network.head.reads != FIRST_TOKEN:
+        return network
     last = dataclasses.replace(network.blocks[-1], first_token_only=True)
     return dataclasses.replace(network, blocks=(*network.blocks[:-1], last))
 

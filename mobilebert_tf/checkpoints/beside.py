@@ -12,6 +12,8 @@ from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.files import read_task, write_labels, write_task
+from mobilebert_tf.tasks.regression import RegressionTask
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import is_one_line
 
 LONGEST_INPUT = 128
@@ -51,18 +53,25 @@ def labels_or_numbers(labels: tuple[str, ...] | None, heads: Heads, directory: P
     return labels if heads.labels else ()
 
 
-def task_of(
-    directory: Path, labels: tuple[str, ...], config: MobileBertConfig, heads: Heads
-) -> ClassificationTask | None:
-    """The task of a classifier: its `task.json`, or columns and length of this project's defaults."""
-    if "classifier" not in heads.present:
-        return None
+def task_of(directory: Path, labels: tuple[str, ...], config: MobileBertConfig, heads: Heads) -> Task | None:
+    """What `task.json` says; of a classifier without it columns and length of this project's defaults.
+
+    A head with one output gives a value, such as how relevant a text is, and no class.
+    """
     task = read_task(directory)
     if task is None:
+        if "classifier" not in heads.present:
+            return None
         longest = min(LONGEST_INPUT, config.max_position_embeddings)
+        if heads.labels == 1:
+            return RegressionTask(max_seq_length=longest)
         return ClassificationTask(labels, max_seq_length=longest, labels_by_number=True)
-    if len(task.labels) != heads.labels:
+    if task.heads.present != heads.present:
+        return None  # another head of the file was asked for
+    if task.heads.labels != heads.labels:
         raise UsageError(f"{directory}: names {len(task.labels)} labels, its head has {heads.labels}")
+    if task.has_labels and len(task.labels) < 2:
+        raise UsageError(f'{directory}: its head has one output, a value and no class; task.json wants "regression"')
     if task.max_seq_length > config.max_position_embeddings:
         raise UsageError(
             f"{directory}: task.json says max_seq_length={task.max_seq_length}, the position table of config.json "

@@ -12,7 +12,7 @@ import numpy as np
 from mobilebert_tf.checkpoints.names import Weight, weights
 from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import Tokenizer
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -34,7 +34,7 @@ class Architecture:
     labels: tuple[str, ...] = ()
     """Of a classifier or token classifier, in the order of the logits."""
     tokenizer: Tokenizer | None = None
-    task: ClassificationTask | None = None
+    task: Task | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,33 +1,44 @@
-"""`evaluate`: classifier + labelled table -> metrics."""
+"""`evaluate`: fine-tuned model + labelled table -> metrics."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from mobilebert_tf import atomic, run_directory
 from mobilebert_tf.commands import next_step
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
+from mobilebert_tf.tasks import NAMES
 from mobilebert_tf.text_table import aligned
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Score a fine-tuned classifier on labelled text.
+    """Score a fine-tuned model on labelled text.
 
     Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT
     and has the other files of its export beside it; and a TSV, CSV or JSONL table.
-    Prints accuracy, macro F1, loss, and what always guessing the most frequent class
-    would score; with --output also writes metrics.json and labels.txt there.
+    Prints the figures of its task: for classes accuracy, macro F1, loss, and what always guessing the most frequent
+    class would score; for values and for sentence embeddings of pairs the correlations with what the table says.
+    With --output also writes metrics.json and labels.txt there.
 
     Examples:
       mobilebert-tf evaluate --model=runs/classifier --input=dev.tsv
       mobilebert-tf evaluate --model=runs/exported/dynamic_int8.tflite --input=dev.tsv --output=runs/int8_score
+      mobilebert-tf evaluate --model=mobilebert_mini --task=embedding --input=sts-test.tsv \\
+          --text_column=sentence1 --text_pair_column=sentence2 --label_column=score
     """
 
     model: str = option("model directory or .tflite file", is_input=True)
     input: str = option("labelled table: .tsv, .csv or .jsonl, also compressed", is_input=True)
-    task: str = option("kind of task", "classification", choices=("classification",))
+    task: str | None = option(
+        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model",
+        None,
+        choices=NAMES,
+    )
     text_column: str | None = option("column of the text; left out: as in training", None)
     text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
     label_column: str | None = option("column of the label; left out: as in training", None)
@@ -41,28 +52,38 @@ class Evaluate:
         """Score and print.
 
         Raises:
-          UsageError: the model is no classifier, or the table is broken or has labels that
+          UsageError: the model has no such task, or the table is broken or has labels that
             training never saw.
         """
-        from mobilebert_tf.tasks.classifiers import load_classifier
+        from mobilebert_tf.tasks.classification import ClassificationTask
         from mobilebert_tf.tasks.files import write_labels
+        from mobilebert_tf.tasks.fine_tuned import load_fine_tuned
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
 
         done = run_directory.find_run(self, "evaluate", self.output) if self.output else None
         if done and done.finished:
             print(done.finished_line)
             return
-        classifier = load_classifier(self.model, self.threads, self.batch_size)
-        task = classifier.reads(self.text_column, self.text_pair_column, self.label_column)
+        model = load_fine_tuned(self.model, self.threads, self.batch_size, self.task)
+        task = model.reads(self.text_column, self.text_pair_column, self.label_column)
         if self.merge_labels:
+            if not isinstance(task, ClassificationTask):
+                raise UsageError(f"--merge_labels: is for classes, and {self.model} is for --task={task.name}")
             task = dataclasses.replace(task, merge_labels=True)
-        features = task.features(task.read(self.input), classifier.tokenizer)
-        metrics = task.metrics(classifier.logits(features), features["label"])
+        features = task.features(task.read(self.input), model.tokenizer)
+        if "label" not in features:
+            raise UsageError(
+                f"{self.model}: sentence embeddings are scored on pairs; name their columns with --text_column, "
+                "--text_pair_column and --label_column"
+            )
+        scores = task.score(model.answer(features), features)
+        metrics = scores.all
         if self.output:
             with run_directory.open_run(self, "evaluate", self.output) as run:
                 atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
-                write_labels(run.directory, task.labels)
-                run.finish(accuracy=metrics["accuracy"])
+                if task.labels:
+                    write_labels(run.directory, task.labels)
+                run.finish(**{scores.name: scores.primary})
         print(json.dumps(metrics) if self.json else _table(metrics))
         if not self.json and (warning := no_better_than_guessing(metrics)):
             print(f"evaluate: {warning}")
@@ -70,11 +91,22 @@ class Evaluate:
             print(f"evaluate: {self.output}/metrics.json\n{next_step.line('report', f'--input={self.output}')}")
 
 
-def _table(metrics: dict) -> str:
-    return aligned([
-        ["examples", str(metrics["examples"])],
-        ["accuracy", f"{metrics['accuracy']:.1%}"],
-        ["macro F1", f"{metrics['macro_f1']:.1%}"],
-        ["loss (nats)", f"{metrics['loss']:.4f}"],
-        ["most frequent class", f"{metrics['majority_accuracy']:.1%}"],
-    ])  # fmt: skip
+_FIGURES = {
+    "examples": ("examples", "{}"),
+    "accuracy": ("accuracy", "{:.1%}"),
+    "macro_f1": ("macro F1", "{:.1%}"),
+    "loss": ("loss (nats)", "{:.4f}"),
+    "majority_accuracy": ("most frequent class", "{:.1%}"),
+    "answered": ("answered with a class", "{:.1%}"),
+    "none_found": ("texts of no class told as such", "{:.1%}"),
+    "spearman": ("Spearman", "{:.1%}"),
+    "pearson": ("Pearson", "{:.1%}"),
+    "root_mean_square_error": ("root mean square error", "{:.4g}"),
+    "mean_absolute_error": ("mean absolute error", "{:.4g}"),
+}
+"""Title and form of what `Task.score` gives."""
+
+
+def _table(metrics: Mapping[str, Any]) -> str:
+    shown = ((metrics[name], title, form) for name, (title, form) in _FIGURES.items() if name in metrics)
+    return aligned([[title, form.format(value)] for value, title, form in shown])

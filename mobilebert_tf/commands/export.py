@@ -12,13 +12,15 @@ from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export import publish, verify_directory
 from mobilebert_tf.options import option
+from mobilebert_tf.tasks import NAMES
 
 if TYPE_CHECKING:
     from mobilebert_tf.export.aware.stored import Trained
     from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.export.variants import Checks
     from mobilebert_tf.model_directory import LoadedModel
-    from mobilebert_tf.tasks.classification import ClassificationTask, Example
+    from mobilebert_tf.tasks.examples import Example
+    from mobilebert_tf.tasks.task import Task
 
 MOST_DROP = 0.2
 """The largest loss to search within: more was meant in points."""
@@ -29,16 +31,16 @@ POOL = 1000
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Export:
-    """Turn a fine-tuned classifier into .tflite files and prove that they are right.
+    """Turn a fine-tuned model into .tflite files and prove that they are right.
 
     The trained network is rewritten first: norms without statistics fold into their
-    neighbours, the last block computes what the classifier reads, and so on; the answers
+    neighbours, the last block computes what the head reads, and so on; the answers
     stay the same. Every recipe gives one file with a signature per sequence length over shared weights;
-    inputs `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]), output `logits`. Files for
-    MediaPipe (output `probabilities`; vocabulary and labels inside) and for a GPU have the
-    longest length alone. Each file is run with LiteRT, compared with the Keras model in
-    every signature, checked for operators that a plain runtime lacks and for padding that
-    leaks into the answer, scored on the task, and timed. One that misses its gate goes to
+    inputs `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]), output `logits` (of a
+    regression `score`, of sentence embeddings `embedding`). Files for MediaPipe (output `probabilities`;
+    vocabulary and labels inside) and for a GPU have the longest length alone. Each file is run with LiteRT,
+    compared with the Keras model in every signature, checked for operators that a plain runtime lacks and
+    for padding that leaks into the answer, scored on the task, and timed. One that misses its gate goes to
     rejected/, and the command ends with status 1 after finishing the others.
 
     Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json, and report.json with
@@ -59,6 +61,8 @@ class Export:
       mobilebert-tf export --model=hf-sst2 --evaluation=dev.tsv --text_column=sentence --output=app
       mobilebert-tf export --model=runs/classifier --sequence_lengths=32,64,128 --recipes=dynamic_int8 --output=app
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=static_int8 --explain --output=why
+      mobilebert-tf export --model=mobilebert_mini --task=embedding --evaluation=sts.tsv --text_column=sentence1 \\
+        --text_pair_column=sentence2 --label_column=score --output=embedder
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=why/static_int8_mended.json \\
         --output=mended
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --calibration=train.tsv --max_drop=0.005 \\
@@ -66,6 +70,11 @@ class Export:
     """
 
     model: str = option("fine-tuned model directory", is_input=True)
+    task: str | None = option(
+        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model",
+        None,
+        choices=NAMES,
+    )
     output: str = option("directory for the files", identity=False)
     recipes: str | None = option(
         "comma-separated: float32, float16, dynamic_int8, static_int8, dynamic_int8_per_tensor and "
@@ -110,13 +119,14 @@ class Export:
     text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
     label_column: str | None = option("column of the label; left out: as in training", None)
     min_agreement: float | None = option(
-        "gate: least share of examples that a file decides as Keras does; left out: each recipe's own",
+        "gate: least share of examples that a file decides as Keras does, of embeddings the mean cosine; left out: "
+        "each recipe's own",
         None,
         least=0,
         most=1,
     )
     max_score_drop: float | None = option(
-        "gate: largest loss of accuracy against Keras, as a share: 0.02 is two points; left out: each recipe's own",
+        "gate: largest loss of the score against Keras, as a share: 0.02 is two points; left out: each recipe's own",
         None,
         least=0,
         most=1,
@@ -134,7 +144,7 @@ class Export:
     )
     max_drop: float | None = option(
         "also search for the cheapest mixture of precisions, part by part of the network, that loses no more than "
-        "this much accuracy, as a share: 0.005 is half a point. Every other row of --evaluation is "
+        "this much of the score, as a share: 0.005 is half a point. Every other row of --evaluation is "
         "searched on, the rest scores what was found; writes cheapest.tflite and cheapest.json, its recipe",
         None,
         least=0,
@@ -193,23 +203,20 @@ class Export:
         from mobilebert_tf.export import contract, explain_report, golden, report, search_report, signatures, variants
         from mobilebert_tf.export.examples import spread
         from mobilebert_tf.export.mediapipe import metadata
-        from mobilebert_tf.model_directory import load_model_directory
-        from mobilebert_tf.models import ClassificationModel
+        from mobilebert_tf.model_directory import load_model_for
+        from mobilebert_tf.models import ClassificationModel, EmbeddingModel
         from mobilebert_tf.reporting import export_report
         from mobilebert_tf.tasks.files import save_task_files
 
-        loaded = load_model_directory(self.model)
-        if loaded.task is None or not isinstance(loaded.model, ClassificationModel):
-            raise UsageError(
-                f"{self.model}: has no task; fine-tune it first: "
-                f"mobilebert-tf finetune --model={self.model} --train=TABLE"
-            )
-        loaded.task.check_decides(self.model)
+        loaded = load_model_for(self.model, self.task)
+        assert loaded.task is not None and isinstance(loaded.model, (ClassificationModel, EmbeddingModel))
+        if self.task and loaded.task.name != self.task:
+            raise UsageError(f"{self.model}: is for --task={loaded.task.name}, not for {self.task}; leave --task out")
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
-        task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **self._columns())
+        task: Task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **self._columns())
         if any(recipe.target == "mediapipe" for recipe in recipes):
             metadata.check_model(loaded.tokenizer, task)
-        if not (loaded.files[0].parent / "task.json").exists():
+        if task.has_labels and not (loaded.files[0].parent / "task.json").exists():
             print(_made_up(self.model, task), flush=True)
         checks, calibrated_on, compared_on, texts = self._checks(dataclasses.replace(loaded, task=task))
         own = golden.usable(task.read(self.contract_examples, labelled=False), task) if self.contract_examples else []
@@ -234,6 +241,7 @@ class Export:
                 calibrated_on=calibrated_on,
                 compared_on=compared_on,
                 shown=shown,
+                task=task,
                 made=made,
             )
             rows = made.variants
@@ -274,7 +282,7 @@ class Export:
         print(next_step.line("export verify", str(run.directory)).replace("next:", "check a copy:"))
         print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
         if best := export_report.recommended(run.directory):
-            context = ["--context=..."] if task.text_pair_column else []
+            context = ["--context=..."] if task.judges_pairs or task.name == "embedding" else []
             print(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
 
     def _gated(self, recipe: Recipe) -> Recipe:
@@ -323,14 +331,17 @@ class Export:
         if self.max_drop is not None and len(draw(evaluation, self.score_examples)) < 2:
             raise UsageError(f"--max_drop: {self.evaluation} has one row to score; one half is searched on, one scored")
         if evaluation:
-            scored = task.features(draw(evaluation, self.score_examples), loaded.tokenizer)
+            features = task.features(draw(evaluation, self.score_examples), loaded.tokenizer)
+            scored = features if "label" in features else None
+        if scored is None and self.max_drop is not None:
+            raise UsageError(f"--max_drop: {self.evaluation} has no pairs with a label to score embeddings on")
         if texts:
             calibration = of_all_lengths(task.features(texts, loaded.tokenizer), self.calibration_examples)
-            calibrated_on = _rows(calibration, self.calibration or self.evaluation)
+            calibrated_on = _rows(calibration, self.calibration or self.evaluation, task)
             if not self.calibration:
                 calibrated_on += ", which the files are scored on too"
             compared = task.features(draw(evaluation or texts, self.parity_examples), loaded.tokenizer)
-            compared_on = _rows(compared, self.evaluation or self.calibration)
+            compared_on = _rows(compared, self.evaluation or self.calibration, task)
         else:
             count = min(64, self.parity_examples)
             compared = synthetic_features(count, task.max_seq_length, loaded.tokenizer)
@@ -352,12 +363,12 @@ class Export:
             max_drop=self.max_drop,
             cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=searching),
         )
-        return checks, calibrated_on, compared_on, spread(evaluation or texts, POOL)
+        return checks, calibrated_on, compared_on, task.inputs(spread(evaluation or texts, POOL))
 
 
-def _rows(features: Mapping[str, Any], path: str | None) -> str:
-    count = len(features["input_ids"])
-    return f"{count} row{'' if count == 1 else 's'} of {Path(path or '').name}"
+def _rows(features: Mapping[str, Any], path: str | None, task: Task) -> str:
+    count, what = len(features["input_ids"]), "text" if task.name == "embedding" else "row"
+    return f"{count} {what}{'' if count == 1 else 's'} of {Path(path or '').name}"
 
 
 def _with_content(recipes: str | None) -> str | None:
@@ -368,7 +379,7 @@ def _with_content(recipes: str | None) -> str | None:
     return ",".join(f"{word}@{run_directory.fingerprint(word)}" if word.endswith(".json") else word for word in words)
 
 
-def _made_up(model: str, task: ClassificationTask) -> str:
+def _made_up(model: str, task: Task) -> str:
     """What a classifier from elsewhere is taken for, and which flags say otherwise."""
     labels = ", ".join(task.labels[:4]) + (f" and {len(task.labels) - 4} more" if len(task.labels) > 4 else "")
     texts = f"column {task.text_column!r}"

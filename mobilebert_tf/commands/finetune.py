@@ -13,11 +13,12 @@ from mobilebert_tf.commands.training_options import TrainingOptions, done_line, 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
+from mobilebert_tf.tasks import TRAINED
 
 if TYPE_CHECKING:
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.models import ClassificationModel
-    from mobilebert_tf.tasks.classification import ClassificationTask
+    from mobilebert_tf.tasks.task import Task
     from mobilebert_tf.tokenization import Tokenizer
     from mobilebert_tf.training.loop import Measurement, Objective
     from mobilebert_tf.training.stage import Stage
@@ -30,7 +31,7 @@ _EACH_OTHERS = ("relu", "relu6")
 class LabelledData(NamedTuple):
     """A task with its tables."""
 
-    task: ClassificationTask
+    task: Task
     training: list[Any]
     evaluation: list[Any]
 
@@ -41,7 +42,7 @@ class Finetune(TrainingOptions):
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
     write them; the labels are the values found in the training table. Writes a model directory with task.json,
-    labels.txt and metrics.json.
+    labels.txt and metrics.json. With --task=regression the label is a number, such as how alike two texts are.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
@@ -62,7 +63,9 @@ class Finetune(TrainingOptions):
     train: str = option("labelled table", is_input=True)
     eval: str | None = option("labelled table that is only scored", default=None, is_input=True)
     data_dir: str | None = option("directory that --train and --eval are relative to", default=None, identity=False)
-    task: str = option("kind of task", default="classification", choices=("classification",))
+    task: str = option(
+        "kind of task. classification: one of several classes. regression: a number", "classification", choices=TRAINED
+    )
     text_column: str | None = option(
         "column of the text; several names, comma-separated: the first that a table has; left out: text, with "
         "--quantization_aware the model's own, as for the other columns",
@@ -158,20 +161,23 @@ class Finetune(TrainingOptions):
                     self._train(run, strategy, data)
 
     def _read(self) -> LabelledData:
-        from mobilebert_tf.tasks.classification import ClassificationTask
+        from mobilebert_tf.tasks.kinds import KINDS
 
         # Tables are read before TensorFlow starts: a wrong column should show at once.
         names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.merge_labels:
+            if not KINDS[self.task].has_labels:
+                raise UsageError(f"--merge_labels: is for classes, not for --task={self.task}")
             given["merge_labels"] = True
+        task: Task
         if self.quantization_aware:
             task = dataclasses.replace(finetune_quantized.own_task(self), **given)
         else:
-            task = ClassificationTask.discover(self.train, **given)
+            task = KINDS[self.task].discover(self.train, **given)
         return LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
 
-    def load(self, task: ClassificationTask) -> LoadedModel:
+    def load(self, task: Task) -> LoadedModel:
         """The model to start from.
 
         Raises:
@@ -220,13 +226,12 @@ class Finetune(TrainingOptions):
         from mobilebert_tf.model_directory import copy_encoder
         from mobilebert_tf.models import ClassificationModel
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
-        from mobilebert_tf.tasks.inference import keras_logits, measurement
-        from mobilebert_tf.transfer import objectives
+        from mobilebert_tf.tasks.inference import keras_outputs, measurement
 
         task = data.task
         with strategy.scope():
             source = self.load(task)
-            model = ClassificationModel(source.config, len(task.labels), self.seed)
+            model = ClassificationModel(source.config, task.heads.labels, self.seed)
             if not self.from_scratch:
                 copy_encoder(source.model, model)
         stage = self.stage(model, len(data.training))
@@ -234,22 +239,22 @@ class Finetune(TrainingOptions):
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
         measure = measurement(model, task, held_out) if held_out else None
-        self.loop(run, strategy, stage, objectives.classification(model), model, model.variables, features, measure)
+        objective = task.objective(lambda batch: model(batch, training=True))
+        self.loop(run, strategy, stage, objective, model, model.variables, features, measure)
         if not run.writes:
             return
         metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
         if held_out:
-            metrics["evaluation"] = task.metrics(keras_logits(model, held_out), held_out["label"])
-            print(
-                f"finetune: evaluation accuracy {metrics['evaluation']['accuracy']:.1%}, "
-                f"majority class {metrics['evaluation']['majority_accuracy']:.1%}"
-            )
-            if warning := no_better_than_guessing(metrics["evaluation"]):
+            scores = task.score(keras_outputs(model, task, held_out), held_out)
+            metrics["evaluation"] = scores.all
+            majority = f", majority class {scores.all['majority_accuracy']:.1%}" if task.has_labels else ""
+            print(f"finetune: evaluation {scores.name} {scores.primary:.1%}{majority}")
+            if warning := no_better_than_guessing(scores.all):
                 higher = f"--learning_rate={3 * stage.schedule.peak:.2g}"
                 print(f"finetune: {warning}; then try {higher}, more --epochs, or more rows")
         self.save(run, model, source, task, metrics)
 
-    def features(self, task: ClassificationTask, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
+    def features(self, task: Task, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
         """The training table as the network takes it; says if the vocabulary does not fit the language."""
         features = task.features(data.training, tokenizer)
         unknown = int((features["input_ids"] == tokenizer.id("[UNK]")).sum())
@@ -260,7 +265,7 @@ class Finetune(TrainingOptions):
         """The first line."""
         print(
             f"finetune: {parameters(model):,} parameters from {start}; {len(data.training):,} examples, "
-            f"{len(data.task.labels)} labels, {stage.steps:,} steps of {stage.batch_size}"
+            f"{_answers(data.task)}, {stage.steps:,} steps of {stage.batch_size}"
             f"{_left_to_us(self.epochs, 'chosen by the size of the table')}, learning rate {stage.schedule.peak:g}"
             f"{_left_to_us(self.learning_rate, 'chosen by the size of the model')}"
         )
@@ -297,7 +302,7 @@ class Finetune(TrainingOptions):
         run: Run,
         model: ClassificationModel,
         source: LoadedModel,
-        task: ClassificationTask,
+        task: Task,
         metrics: dict[str, Any],
         more: Callable[[], None] = lambda: None,
     ) -> None:
@@ -315,3 +320,7 @@ class Finetune(TrainingOptions):
 
 def _left_to_us(stated: float | None, how: str) -> str:
     return f" ({how})" if stated is None else ""
+
+
+def _answers(task: Task) -> str:
+    return f"{len(task.labels)} labels" if task.has_labels else "a number for each"

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_tf.commands.training_options import parameters
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.run_directory import Run
+from mobilebert_tf.tasks import TRAINED
 
 if TYPE_CHECKING:
     from mobilebert_tf.commands.finetune import Finetune, LabelledData
     from mobilebert_tf.export.recipes import Recipe
-    from mobilebert_tf.tasks.classification import ClassificationTask
+    from mobilebert_tf.tasks.task import Task
 
 CALIBRATION_EXAMPLES = 256
 """That ranges begin with."""
@@ -46,7 +47,7 @@ def check(command: Finetune) -> Recipe | None:
     return find_recipe(command.quantization_recipe)
 
 
-def own_task(command: Finetune) -> ClassificationTask:
+def own_task(command: Finetune) -> Task:
     """What the model was fine-tuned for. Raises UsageError: for nothing."""
     from mobilebert_tf.tasks.files import read_task
 
@@ -56,7 +57,8 @@ def own_task(command: Finetune) -> ClassificationTask:
             f"{command.model}: has no task, and --quantization_aware goes on from a fine-tuned model; "
             f"fine-tune it first: mobilebert-tf finetune --model={command.model} --train={command.train}"
         )
-    task.check_decides(command.model)
+    if task.name not in TRAINED:
+        raise UsageError(f"{command.model}: is for --task={task.name}, which is not trained")
     return task
 
 
@@ -69,16 +71,15 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     """
     from mobilebert_tf.data.shuffled import shuffled_batches
     from mobilebert_tf.export.aware import stored
-    from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, quantized_logits
+    from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, quantized_outputs
     from mobilebert_tf.models import ClassificationModel
-    from mobilebert_tf.tasks.inference import glance_at, short_metrics
-    from mobilebert_tf.transfer import objectives
+    from mobilebert_tf.tasks.inference import glance_at, short_figures
 
     task = data.task
     source = command.load(task)
     model = source.model
     if not isinstance(model, ClassificationModel):
-        raise UsageError(f"{command.model}: its model has {model.heads}, and its task.json speaks of a classifier")
+        raise UsageError(f"{command.model}: its model has {model.heads}, and its task.json speaks of {task.name}")
     try:
         network = QuantizedNetwork(model, recipe, task.max_seq_length)
     except UsageError as error:
@@ -95,47 +96,53 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
         metrics["before"] = _scores(model, network.trained, task, held_out)
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
-    objective = objectives.labels(lambda batch: network.logits(batch, averaging))
-    glance = glance_at(held_out) if held_out else None
+    objective = task.objective(lambda batch: network.answer(batch, averaging))
+    glance = glance_at(task, held_out) if held_out else None
 
     def measure() -> dict[str, float]:
         assert glance, "asked for with an evaluation table alone"
-        logits = quantized_logits(model, network.trained, task.max_seq_length, glance)
-        return short_metrics(task, logits, glance["label"])
+        outputs = quantized_outputs(model, task, network.trained, task.max_seq_length, glance)
+        return short_figures(task, outputs, glance)
 
     state = [*model.variables, *network.state]
     command.loop(run, strategy, stage, objective, model, state, features, measure if glance else None)
     trained = network.trained
     if held_out:
         metrics |= _scores(model, trained, task, held_out)
-        _say_scores(recipe.name, metrics)
+        _say_scores(recipe.name, task, metrics)
     command.save(run, model, source, task, metrics, lambda: stored.write(run.directory, trained))
 
 
-def _say_scores(name: str, metrics: dict[str, Any]) -> None:
+def _say_scores(name: str, task: Task, metrics: dict[str, Any]) -> None:
+    score = task.score_name
     before = metrics["before"]
     for when, found in (("calibrated", before), ("fine-tuned", metrics)):
         rounded, floats = found["quantized_evaluation"], found["evaluation"]
         print(
-            f"finetune: {when:10} accuracy {rounded['accuracy']:.1%}, loss {rounded['loss']:.3f} as {name}; in float32 "
-            f"{floats['accuracy']:.1%}, {floats['loss']:.3f}; same decision {found['quantized_agreement']:.1%}"
+            f"finetune: {when:10} {score} {rounded[score]:.1%}{_loss(rounded)} as {name}; in float32 "
+            f"{floats[score]:.1%}{_loss(floats)}; {task.agreement_name} {found['quantized_agreement']:.1%}"
         )
-    if metrics["quantized_evaluation"]["loss"] > before["quantized_evaluation"]["loss"]:
+    after, first = metrics["quantized_evaluation"], before["quantized_evaluation"]
+    if "loss" in after and after["loss"] > first["loss"]:
         print(
             "finetune: its loss is above that of the model as it was, calibrated; if a lower --learning_rate does not "
             "change that, export the model as it was"
         )
 
 
-def _scores(model: Any, trained: Any, task: ClassificationTask, held_out: Any) -> dict[str, Any]:
-    """Metrics of the weights in float32 and on the grid of their file."""
-    from mobilebert_tf.export.aware.network import quantized_logits
-    from mobilebert_tf.tasks.inference import keras_logits
+def _loss(metrics: dict[str, Any]) -> str:
+    return f", loss {metrics['loss']:.3f}" if "loss" in metrics else ""
 
-    floats = keras_logits(model, held_out)
-    rounded = quantized_logits(model, trained, task.max_seq_length, held_out)
+
+def _scores(model: Any, trained: Any, task: Task, held_out: Any) -> dict[str, Any]:
+    """Figures of the weights in float32 and on the grid of their file."""
+    from mobilebert_tf.export.aware.network import quantized_outputs
+    from mobilebert_tf.tasks.inference import keras_outputs
+
+    floats = keras_outputs(model, task, held_out)
+    rounded = quantized_outputs(model, task, trained, task.max_seq_length, held_out)
     return {
-        "evaluation": task.metrics(floats, held_out["label"]),
-        "quantized_evaluation": task.metrics(rounded, held_out["label"]),
-        "quantized_agreement": float((floats.argmax(axis=-1) == rounded.argmax(axis=-1)).mean()),
+        "evaluation": task.score(floats, held_out).all,
+        "quantized_evaluation": task.score(rounded, held_out).all,
+        "quantized_agreement": float(task.agreement(floats, rounded).mean()),
     }

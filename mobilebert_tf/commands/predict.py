@@ -1,4 +1,4 @@
-"""`predict`: classifier + text -> label and probabilities."""
+"""`predict`: fine-tuned model + text -> its answer."""
 
 from __future__ import annotations
 
@@ -8,29 +8,38 @@ from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
+from mobilebert_tf.tasks import NAMES
 
 if TYPE_CHECKING:
-    from mobilebert_tf.tasks.classification import ClassificationTask, Example
-    from mobilebert_tf.tasks.classifiers import Classifier
+    from mobilebert_tf.tasks.examples import Example
+    from mobilebert_tf.tasks.fine_tuned import FineTuned
+    from mobilebert_tf.tasks.task import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Predict:
-    """Ask a fine-tuned classifier about a text.
+    """Ask a fine-tuned model about a text.
 
     Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT
     and has the other files of its export beside it. The text is given on the command
     line, a line each in a file, or in the columns of a table as `finetune` reads them, whose
     label is not needed. Prints the label and its probability, then those of the other
-    labels; writes nothing.
+    labels; of a regression the value; of sentence embeddings how alike two texts are, or with --json the vector of
+    each. Writes nothing.
 
     Examples:
       mobilebert-tf predict --model=runs/exported/dynamic_int8.tflite --text="Return the sum of squares."
       mobilebert-tf predict --model=runs/classifier --input=questions.txt --json
       mobilebert-tf predict --model=runs/classifier --input=test.csv --text_column=review
+      mobilebert-tf predict --model=mobilebert_mini --task=embedding --text="A train." --context="A locomotive."
     """
 
     model: str = option("model directory or .tflite file", is_input=True)
+    task: str | None = option(
+        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model",
+        None,
+        choices=NAMES,
+    )
     text: str | None = option("the text", None)
     context: str | None = option("the second text, for a model of pairs", None)
     input: str | None = option(
@@ -44,15 +53,15 @@ class Predict:
     threads: int = option("threads of LiteRT", 1, identity=False, least=1, most=1024)
 
     def run(self) -> None:
-        """Print what the classifier says.
+        """Print what the model says.
 
         Raises:
-          UsageError: no text or two sources of it, or the model is no such classifier.
+          UsageError: no text or two sources of it, or the model has no such task.
         """
         from mobilebert_tf.data.tables import is_table
         from mobilebert_tf.data.text_files import read_lines
-        from mobilebert_tf.tasks.classification import Example
-        from mobilebert_tf.tasks.classifiers import load_classifier
+        from mobilebert_tf.tasks.examples import Example
+        from mobilebert_tf.tasks.fine_tuned import load_fine_tuned
 
         if (self.text is None) == (self.input is None):
             raise UsageError('give the text with --text="..." or a file of texts with --input')
@@ -63,26 +72,28 @@ class Predict:
         if table and self.context is not None:
             raise UsageError(f"--context: is for texts without columns; {self.input} has a --text_pair_column")
         texts = [] if table else [self.text] if self.text is not None else list(read_lines(str(self.input)))
-        classifier = load_classifier(self.model, self.threads)
+        model = load_fine_tuned(self.model, self.threads, kind=self.task)
         if table:
-            task = classifier.reads(self.text_column, self.text_pair_column)
+            task = model.reads(self.text_column, self.text_pair_column)
             examples = task.read(str(self.input), labelled=False, every_row=True)
         else:
-            task = self._without_columns(classifier)
+            task = self._without_columns(model)
             examples = [Example(text or "", self.context) for text in texts]
-        self._answer(classifier, task, examples)
+        self._answer(model, task, examples)
 
-    def _without_columns(self, classifier: Classifier) -> ClassificationTask:
+    def _without_columns(self, model: FineTuned) -> Task:
         """The task of texts that stand by themselves. Raises UsageError: a second one is missing, or too much."""
-        paired = classifier.task.text_pair_column is not None
-        if paired != (self.context is not None) and not classifier.from_elsewhere:
+        if model.task.name == "embedding":
+            return dataclasses.replace(model.task, text_pair_column=None if self.context is None else "context")
+        paired = model.task.text_pair_column is not None
+        if paired != (self.context is not None) and not model.from_elsewhere:
             fix = "give the second one with --context" if paired else "leave --context out"
             raise UsageError(f"{self.model}: judges {'two texts' if paired else 'one text'} at a time; {fix}")
-        return classifier.task
+        return model.task
 
-    def _answer(self, classifier: Classifier, task: ClassificationTask, examples: list[Example]) -> None:
-        logits = classifier.logits(task.features(examples, classifier.tokenizer))
-        for example, answer in zip(examples, task.decode(logits), strict=True):
+    def _answer(self, model: FineTuned, task: Task, examples: list[Example]) -> None:
+        outputs = model.answer(task.features(examples, model.tokenizer))
+        for example, answer in zip(examples, task.decode(outputs), strict=True):
             if self.json:
                 second = {} if example.text_pair is None else {"context": example.text_pair}
                 print(json.dumps({"text": example.text, **second, **answer}, ensure_ascii=False))
@@ -91,8 +102,21 @@ class Predict:
 
 
 def _line(text: str, answer: dict[str, Any], show_text: bool) -> str:
-    ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
-    line = f"{answer['label']}  {answer['probability']:.1%}"
-    others = ", ".join(f"{label} {p:.1%}" for label, p in ranked[1:])
     # A text of a table may have several lines; an answer has one.
-    return f"{line}  ({others})" + (f"  {' '.join(text.split())}" if show_text else "")
+    return _said(answer) + (f"  {' '.join(text.split())}" if show_text else "")
+
+
+def _said(answer: dict[str, Any]) -> str:
+    if "value" in answer:
+        return f"{answer['value']:.4g}"
+    if "cosine" in answer and "label" not in answer:
+        return f"cosine {answer['cosine']:.3f}"
+    if "embedding" in answer:
+        first = ", ".join(f"{value:.3f}" for value in answer["embedding"][:4])
+        return f"{len(answer['embedding'])} values: {first}, ... (--json prints all)"
+    if "cosines" in answer:
+        near = sorted(answer["cosines"].items(), key=lambda item: -item[1])
+        return f"{answer['label']}  (cosine {', '.join(f'{label} {cosine:.3f}' for label, cosine in near)})"
+    ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
+    others = ", ".join(f"{label} {p:.1%}" for label, p in ranked[1:])
+    return f"{answer['label']}  {answer['probability']:.1%}  ({others})"

@@ -20,7 +20,7 @@ from mobilebert_tf.reporting.numbers import (
     points,
     significant,
 )
-from mobilebert_tf.reporting.results import Exported, Variant
+from mobilebert_tf.reporting.results import Exported, Score, Variant
 from mobilebert_tf.reporting.tables import Cell, Table
 
 
@@ -66,17 +66,18 @@ def part(export: Exported, number: int) -> Part:
 
 
 def _files(export: Exported) -> Table:
+    score, agreement = export.task.score.capitalize(), export.task.agreement.capitalize()
     head = (
-        "Variant", "Size", "Accuracy", "Latency, host", "Same decision", "Largest error", "Runs from", "Ops", "Checks",
+        "Variant", "Size", score, "Latency, host", agreement, "Largest error", "Runs from", "Ops", "Checks",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     if export.keras:
         interval = scores.wilson(export.keras)
         notes = [f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"] if interval else []
-        notes.append(f"F1 {percent(export.keras.macro_f1)}")
+        notes += _further(export.keras)
         empty = (Cell(ABSENT),) * 6
         name = Cell("Keras", ("what the files are compared with",))
-        rows.append((name, Cell(ABSENT), Cell(percent(export.keras.accuracy), tuple(notes)), *empty))
+        rows.append((name, Cell(ABSENT), Cell(percent(export.keras.primary), tuple(notes)), *empty))
     rows += [_file(variant) for variant in export.variants]
     return Table("Exported files", head, tuple(rows), _files_caption(export))
 
@@ -85,9 +86,9 @@ def _file(variant: Variant) -> tuple[Cell, ...]:
     accuracy = []
     if variant.difference:
         low, high = points(variant.difference.low), points(variant.difference.high)
-        accuracy = [f"{points(variant.difference.accuracy)} points", f"({low} to {high})"]
+        accuracy = [f"{points(variant.difference.score)} points", f"({low} to {high})"]
     if variant.score:
-        accuracy.append(f"F1 {percent(variant.score.macro_f1)}")
+        accuracy += _further(variant.score)
     times = [f"{milliseconds(variant.median(length))} at {length}" for length in sorted(variant.latency_ms)]
     noise = variant.parity.get("signal_to_noise_db")
     error = variant.parity.get("max_relative_error")
@@ -99,7 +100,7 @@ def _file(variant: Variant) -> tuple[Cell, ...]:
     return (
         Cell(variant.name, (variant.description,) if variant.description else (), "file"),
         Cell(megabytes(variant.bytes)),
-        Cell(percent(variant.score.accuracy if variant.score else None), tuple(accuracy)),
+        Cell(percent(variant.score.primary if variant.score else None), tuple(accuracy)),
         latency,
         Cell(percent(variant.parity.get("decision_agreement")), _as_trained(variant)),
         Cell(significant(error), (below,) if below else ()),
@@ -107,6 +108,13 @@ def _file(variant: Variant) -> tuple[Cell, ...]:
         Cell(count(sum(variant.ops.values())) if variant.ops else ABSENT),
         _checks(variant),
     )
+
+
+def _further(score: Score) -> list[str]:
+    """Another figure of a score."""
+    if score.spearman is not None:
+        return [f"Pearson {percent(score.pearson)}"]
+    return [f"F1 {percent(score.macro_f1)}"]
 
 
 def _as_trained(variant: Variant) -> tuple[str, ...]:
@@ -132,8 +140,9 @@ def _files_caption(export: Exported) -> str:
     if len(examples) == 1:
         number = examples.pop()
         lines.append(
-            f"Accuracy on {count(number)} held-out example{'' if number == 1 else 's'}, below it the difference to "
-            "Keras on the same examples with its 95 % interval, and macro F1."
+            f"{export.task.score.capitalize()} on {count(number)} held-out example{'' if number == 1 else 's'}, below "
+            "it the difference to Keras on the same examples with its 95 % interval, and "
+            f"{'macro F1' if export.task.score == 'accuracy' else 'Pearson'}."
         )
     settings = {(one.get("threads"), one.get("runs")) for v in export.variants for one in v.latency_ms.values()}
     if len(settings) == 1:
@@ -145,15 +154,15 @@ def _files_caption(export: Exported) -> str:
     if any(v.parity for v in export.variants):
         on = f" ({export.compared_on}, in every length)" if export.compared_on else ""
         lines.append(
-            f"Same decision, and largest error of a logit relative to the largest one, are against Keras{on}; below "
-            "the error: signal to noise."
+            f"{export.task.agreement.capitalize()}, and largest error of an output relative to the largest one, are "
+            f"against Keras{on}; below the error: signal to noise."
         )
         if any(v.target == "mediapipe" for v in export.variants):
             lines[-1] += " Files for MediaPipe end in the softmax: theirs is of a probability."
     if any(v.trained for v in export.variants):
         lines.append(
             "To fine-tuning: the file against the network as it was fine-tuned, its numbers rounded in training as in "
-            "the file; same decision, and mean error of a logit."
+            "the file; how far the answers are the same, and mean error of an output."
         )
     if any(v.oldest_runtime for v in export.variants):
         lines.append("Runs from: the first TensorFlow Lite with all operators in these versions.")
@@ -161,8 +170,8 @@ def _files_caption(export: Exported) -> str:
         lines.append("Ops: in one signature.")
     if any(v.changes for v in export.variants):
         lines.append(
-            "Checks: whether scrambled padding, another order of the texts or a second thread change a logit by a "
-            "single bit, and in how many examples."
+            "Checks: whether scrambled padding, another order of the texts or a second thread change an output by "
+            "a single bit, and in how many examples."
         )
     return " ".join(lines)
 

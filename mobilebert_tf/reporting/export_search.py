@@ -30,9 +30,9 @@ def part(searched: Searched, number: int) -> SearchPart:
     chosen = next(one for one in candidates if one.name == searched.chosen)
     scored = searched.scored
     told = (
-        f"Allowed were {significant(100 * searched.max_drop)} points of accuracy less than Keras. The cheapest file "
+        f"Allowed were {significant(100 * searched.max_drop)} points less than Keras. The cheapest file "
         f"within is “{chosen.name}” at {significant(chosen.cost)} {searched.unit}. On the "
-        f"{searched.scored_examples} texts that had no part in the choice it stands at {points(scored.accuracy)} "
+        f"{searched.scored_examples} texts that had no part in the choice it stands at {points(scored.score)} "
         f"points ({points(scored.low)} to {points(scored.high)})."
     )
     caption = (
@@ -51,7 +51,7 @@ def part(searched: Searched, number: int) -> SearchPart:
 def _chart(name: str, searched: Searched, chosen: Candidate) -> str:
     candidates = searched.candidates
     costs = [one.cost for one in candidates]
-    drops = [100 * one.difference.accuracy for one in candidates]
+    drops = [100 * one.difference.score for one in candidates]
     allowed = -100 * searched.max_drop
     path = sorted((one for one in candidates if one.steps is not None), key=lambda one: one.steps or 0)
 
@@ -59,7 +59,7 @@ def _chart(name: str, searched: Searched, chosen: Candidate) -> str:
         drawn = figure(width, 400 if width == WIDE else 360)
         axes = drawn.subplots()
         axes.plot(
-            [one.cost for one in path], [100 * one.difference.accuracy for one in path], color=MUTED,
+            [one.cost for one in path], [100 * one.difference.score for one in path], color=MUTED,
             linewidth=1.2, zorder=1,
         )  # fmt: skip
         places = []
@@ -76,12 +76,12 @@ def _chart(name: str, searched: Searched, chosen: Candidate) -> str:
         axes.axhline(allowed, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
         scales(axes, costs, [*drops, allowed])
         axes.set_xlabel(f"{searched.unit} an inference")
-        axes.set_title("accuracy against Keras, points")
+        axes.set_title(f"{searched.score_name} against Keras, points")
         label(drawn, axes, places)
         return drawn
 
     told = "; ".join(
-        f"{one.name} {significant(one.cost)} {searched.unit}, {points(one.difference.accuracy)} points"
+        f"{one.name} {significant(one.cost)} {searched.unit}, {points(one.difference.score)} points"
         for one in candidates
     )
     return draw(name, f"Accuracy against cost along the search: {told}.", picture)
@@ -97,7 +97,7 @@ def _table(searched: Searched, chosen: Candidate) -> Table:
             Cell(one.name, (levels,) if levels else ()),
             Cell(significant(one.cost)),
             Cell(megabytes(one.bytes)),
-            Cell(points(difference.accuracy), (f"{points(difference.low)} to {points(difference.high)}",)),
+            Cell(points(difference.score), (f"{points(difference.low)} to {points(difference.high)}",)),
             verdict,
         ))  # fmt: skip
     caption = (

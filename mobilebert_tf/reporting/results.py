@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_tf.fields import Count, Finite, Share
+from mobilebert_tf.fields import Correlation, Count, Finite, Share
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,6 +101,20 @@ class Score:
     majority_accuracy: Share | None = None
     confusion: tuple[tuple[Count, ...], ...] | None = None
     """[C, C] counts, true class before predicted class."""
+    spearman: Correlation | None = None
+    """Of values, or of the cosines of embeddings, with what people said; as the next."""
+    pearson: Correlation | None = None
+    root_mean_square_error: Finite | None = None
+
+    @property
+    def primary(self) -> float | None:
+        """The score by which models are compared; None: it was no number."""
+        return self.spearman if self.accuracy is None else self.accuracy
+
+    @property
+    def name(self) -> str:
+        """What the primary score is."""
+        return "accuracy" if self.spearman is None else "Spearman"
 
     def __post_init__(self) -> None:
         if self.confusion and {len(row) for row in self.confusion} != {len(self.confusion)}:
@@ -123,9 +137,9 @@ class Classifier:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
-    """An accuracy less Keras's on the same examples, as shares, with the ends of its 95 % interval."""
+    """A score less Keras's on the same examples, as shares, with the ends of its 95 % interval."""
 
-    accuracy: Finite
+    score: Finite
     low: Finite
     high: Finite
 
@@ -219,6 +233,7 @@ class Searched:
     """What `export --max_drop` found."""
 
     max_drop: Finite
+    score_name: str = "accuracy"
     unit: str
     candidates: tuple[Candidate, ...]
     chosen: str
@@ -233,11 +248,21 @@ class Searched:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TaskNames:
+    """What an export's task calls its figures."""
+
+    name: str = "classification"
+    score: str = "accuracy"
+    agreement: str = "same decision"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Exported:
     """A run of `export`."""
 
     run: Run
     model: dict[str, Any] = dataclasses.field(default_factory=dict)
+    task: TaskNames = dataclasses.field(default_factory=lambda: TaskNames())
     keras: Score | None = None
     sequence_lengths: tuple[Count, ...] = ()
     """Ascending."""

@@ -52,7 +52,7 @@ def choices(export: Exported) -> tuple[Choice, ...]:
         why = f"The only one of {asked} files that passed." if asked > 1 else "It passed all checks."
         found.append(Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])))
     elif passed:
-        found += [*_speed(export), _size(passed), _accuracy(passed), *_old_runtimes(export)]
+        found += [*_speed(export), _size(passed), _fidelity(export), *_old_runtimes(export)]
     found += [
         Choice(case=case, variant=variant, why=why, facts=_facts(variant))
         for variant in export.passed
@@ -124,7 +124,7 @@ def cautions(export: Exported) -> tuple[str, ...]:
         )
     better = [v for v in export.passed if v.difference and v.difference.low > 0]
     if better:
-        gains = _names([f"{v.file} ({points(v.difference.accuracy)} points)" for v in better if v.difference])
+        gains = _names([f"{v.file} ({points(v.difference.score)} points)" for v in better if v.difference])
         lines.append(
             f"{gains} {'scores' if len(better) == 1 else 'score'} higher than Keras by more than the 95\u00a0% "
             "interval. With several files compared chance may do that, so it decides nothing here."
@@ -218,9 +218,9 @@ def _size(passed: Sequence[Variant]) -> Choice | None:
     return Choice(case="For a small app", variant=variant, why=why, facts=_facts(variant, size=False))
 
 
-def _accuracy(passed: Sequence[Variant]) -> Choice | None:
+def _fidelity(export: Exported) -> Choice | None:
     """Closest to Keras, and not the highest score: differences between files are mostly luck with the examples."""
-    known = [v for v in passed if "decision_agreement" in v.parity]
+    known = [v for v in export.general if "decision_agreement" in v.parity]
     if not known:
         return None
     # Of equals the one that computes everywhere as it did here.
@@ -228,6 +228,8 @@ def _accuracy(passed: Sequence[Variant]) -> Choice | None:
     agreement = variant.parity["decision_agreement"]
     alike = [v for v in known if v is not variant and v.parity["decision_agreement"] == agreement]
     why = f"It decides as Keras in {percent(agreement)} of the compared examples, the most of the files that passed."
+    if export.task.agreement != "same decision":
+        why = f"Of the files that passed it answers most as Keras: {export.task.agreement} {percent(agreement)}."
     rounded = [v.file for v in alike if v.half and not variant.half]
     farther = [v.file for v in alike if v.half == variant.half]
     if rounded:
@@ -271,11 +273,11 @@ def _facts(variant: Variant, *, size: bool = True, time: bool = True) -> str:
         length = max(variant.latency_ms)
         if (median := variant.median(length)) is not None:
             parts.append(f"{milliseconds(median)} for {length} word pieces")
-    if variant.score and variant.score.accuracy is not None:
-        parts.append(f"accuracy {percent(variant.score.accuracy)}")
+    if variant.score and variant.score.primary is not None:
+        parts.append(f"{variant.score.name} {percent(variant.score.primary)}")
         if difference := variant.difference:
             parts[-1] += (
-                f", {points(difference.accuracy)} points to Keras "
+                f", {points(difference.score)} points to Keras "
                 f"(95\u00a0% interval {points(difference.low)} to {points(difference.high)})"
             )
     if variant.oldest_runtime:

@@ -21,7 +21,7 @@ LARGEST_RADIUS = {True: 22.0, False: 13.0}
 
 def chart(name: str, export: Exported) -> tuple[str, str]:
     """HTML of the picture and its caption; both empty where fewer than two files have both figures."""
-    scored = any(_accuracy(v) is not None for v in export.variants)
+    scored = any(_score(v) is not None for v in export.variants)
     length = export.timed_lengths[-1] if export.timed_lengths else 0
     rows = []
     for variant in export.variants:
@@ -30,8 +30,8 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
             rows.append((variant, time, share))
     if len(rows) < 2:
         return "", ""
-    what = "accuracy" if scored else "same decision as Keras"
-    keras = export.keras.accuracy if scored and export.keras else None
+    what = export.task.score if scored else f"{export.task.agreement} as Keras"
+    keras = export.keras.primary if scored and export.keras else None
 
     def picture(width: int) -> Figure:
         drawn = figure(width, 440 if width == WIDE else 380)
@@ -72,12 +72,12 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
     return draw(name, f"{what} against latency of the exported files: {told}.", picture), caption
 
 
-def _accuracy(variant: Variant) -> float | None:
-    return variant.score.accuracy if variant.score else None
+def _score(variant: Variant) -> float | None:
+    return variant.score.primary if variant.score else None
 
 
 def _share(variant: Variant, scored: bool) -> float | None:
-    return _accuracy(variant) if scored else variant.parity.get("decision_agreement")
+    return _score(variant) if scored else variant.parity.get("decision_agreement")
 
 
 def scales(axes: Axes, times: Sequence[float], shares: Sequence[float]) -> None:

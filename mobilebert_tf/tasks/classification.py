@@ -1,4 +1,4 @@
-"""Classification of a text or a pair of texts: reading, features, decision, metrics."""
+"""Classification of a text or a pair of texts: one class for each."""
 
 from __future__ import annotations
 
@@ -6,44 +6,45 @@ import collections
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mobilebert_tf import notes
+from mobilebert_tf.config import Heads
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import build, within
+from mobilebert_tf.tasks import examples as texts
+from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.label_spelling import plain, say_alike, spellings
+from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
-
-@dataclasses.dataclass(frozen=True)
-class Example:
-    """One row of a labelled table."""
-
-    text: str
-    text_pair: str | None = None
-    label: int | None = None
+if TYPE_CHECKING:
+    from mobilebert_tf.training.loop import Objective
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassificationTask:
-    """Which columns hold what, how long a text may get, and what the classes are called."""
+class ClassificationTask(Task):
+    """A table of classes with names."""
 
     labels: tuple[str, ...]
-    max_seq_length: Annotated[int, within(3, 100_000)] = 128
-    """T, in word pieces, [CLS] and [SEP] included."""
-    text_column: str = "text"
-    text_pair_column: str | None = None
-    label_column: str = "label"
     labels_by_number: bool = False
     """Whether a table may also call a class by its number from 0, as those of Hugging Face's data sets do."""
     merge_labels: bool = False
     """Whether labels that differ only in capitals and blanks are one."""
 
-    name = "classification"
+    name: ClassVar[str] = "classification"
+    outputs: ClassVar[tuple[str, ...]] = ("logits",)
+    score_name: ClassVar[str] = "accuracy"
+    agreement_name: ClassVar[str] = "same decision"
+    answer_kind: ClassVar[str] = "classes"
+    has_labels: ClassVar[bool] = True
+
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(["classifier"], len(self.labels))
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> ClassificationTask:
@@ -55,7 +56,7 @@ class ClassificationTask:
         draft = cls(labels=(), **columns)
         counts: collections.Counter[str] = collections.Counter()
         for line, row in read_table(path, [draft.label_column]):
-            label = draft._label(path, line, row)
+            label = texts.label_cell(path, line, row, draft.label_column)
             if not is_one_line(label):
                 raise UsageError(
                     f"{path}, line {line}: the label {label!r} has a line break, and labels.txt has a label a line; "
@@ -77,43 +78,19 @@ class ClassificationTask:
             )
         return dataclasses.replace(draft, labels=tuple(_by_number(labels)))
 
-    def check_decides(self, model: str | os.PathLike[str]) -> None:
-        """Raise UsageError if the head of `model` has one output: a score, not one of several classes."""
-        if len(self.labels) < 2:
-            raise UsageError(
-                f"{model}: its head has one output, a score such as a relevance, and so decides nothing; this version "
-                "takes classifiers of two labels or more"
-            )
-
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
-        """The rows of a table as examples; those without a text are left out, unless `every_row` is to be answered.
-
-        Raises:
-          UsageError: the table is broken or empty, or a label is not among the task's.
-        """
-        texts = [self.text_column, *filter(None, [self.text_pair_column])]
+        columns = [self.text_column, *filter(None, [self.text_pair_column])]
         numbers = self._numbers()
-        examples = []
-        without_text: list[int] = []
-        by_number = False
-        for line, row in read_table(path, [*texts, *([self.label_column] if labelled else [])]):
-            label = self._label(path, line, row) if labelled else None
-            if label is not None and self._key(label) not in numbers:
-                raise UsageError(f"{path}, line {line}: {self._unknown(label)}")
-            by_number |= label is not None and label not in self.labels and label.isdecimal()
-            first, *second = ((row[column] or "") for column in texts)
-            if not (first.strip() or any(text.strip() for text in second)):
-                without_text.append(line)
-                if not every_row:
-                    continue
-            number = None if label is None else numbers[self._key(label)]
-            examples.append(Example(first, second[0] if second else None, number))
-        if without_text:
-            what = "answered as empty texts" if every_row else "left out"
-            rows = f"{len(without_text):,} row{'s' if len(without_text) > 1 else ''} without text"
-            notes.say(f"{path}: {rows} in column {self.text_column!r} {what}, the first in line {without_text[0]}")
-        if not examples:
-            raise UsageError(f"{path}: has a header and no rows{' with text' if without_text else ''}")
+        by_number: list[str] = []
+
+        def number(file: str, line: int, label: str) -> int:
+            if self._key(label) not in numbers:
+                raise UsageError(f"{file}, line {line}: {self._unknown(label)}")
+            if label not in self.labels and label.isdecimal():
+                by_number.append(label)
+            return numbers[self._key(label)]
+
+        examples = texts.read_examples(path, columns, self.label_column if labelled else None, number, every_row)
         if by_number:
             order = ", ".join(f"{i} as {label}" for i, label in enumerate(self.labels))
             notes.say(
@@ -133,14 +110,6 @@ class ClassificationTask:
     def _key(self, label: str) -> str:
         return plain(label) if self.merge_labels else label
 
-    def _label(self, path: str | os.PathLike[str], line: int, row: Mapping[str, str | None]) -> str:
-        label = row[self.label_column]
-        if label is None or not label.strip():
-            raise UsageError(
-                f"{path}, line {line}: the label, column {self.label_column!r}, is empty; fill it in or delete the row"
-            )
-        return label
-
     def _unknown(self, label: str) -> str:
         like = [own for own in self.labels if plain(own) == plain(label)]
         if like:
@@ -148,50 +117,38 @@ class ClassificationTask:
         return f"label {label!r} is not one that training saw ({', '.join(self.labels)})"
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
-        """`input_ids`, `input_mask`, `segment_ids` (int32 [n, T]) and, if labelled, `label` (int32 [n]).
+        features = texts.encode(examples, tokenizer, self.max_seq_length)
+        return features | texts.labels_of(examples, np.int32)
 
-        [CLS] A [SEP] or [CLS] A [SEP] B [SEP]; of a pair that is too long the longer
-        side loses its last piece until it fits, as in Google's `run_classifier.py`.
-        """
-        first = tokenizer.encode_batch([e.text for e in examples])
-        second = tokenizer.encode_batch([e.text_pair or "" for e in examples])
-        shape = (len(examples), self.max_seq_length)
-        ids, mask, segments = (np.zeros(shape, np.int32) for _ in range(3))
-        cls, sep = tokenizer.id("[CLS]"), tokenizer.id("[SEP]")
-        for row, (example, a, b) in enumerate(zip(examples, first, second, strict=True)):
-            paired = example.text_pair is not None
-            a, b = _trim(a, b, self.max_seq_length - (3 if paired else 2))
-            pieces = [cls, *a, sep, *b, sep] if paired else [cls, *a, sep]
-            ids[row, : len(pieces)] = pieces
-            mask[row, : len(pieces)] = 1
-            segments[row, len(a) + 2 : len(pieces)] = 1
-        features = {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
-        if all(e.label is not None for e in examples):
-            features["label"] = np.array([e.label for e in examples], np.int32)
-        return features
+    def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
+        """Cross-entropy of the class in logits [B, C]."""
+        from mobilebert_tf.training import objectives
 
-    def decode(self, logits: np.ndarray) -> list[dict[str, Any]]:
+        return objectives.classes(predict)
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """Label and probabilities of each row of logits [n, C]."""
-        probabilities = softmax(logits)
         return [
             {
                 "label": self.labels[int(row.argmax())],
                 "probability": float(row.max()),
                 "probabilities": {label: float(p) for label, p in zip(self.labels, row, strict=True)},
             }
-            for row in probabilities
+            for row in softmax(outputs["logits"])
         ]
 
-    def metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-        """Accuracy, macro F1, mean cross-entropy (nats), and what always guessing the
-        most frequent class would score: logits [n, C], labels [n]."""
+    def score(self, outputs: Outputs, features: Features) -> Scores:
+        """Accuracy, macro F1, mean cross-entropy (nats), and what always guessing the most frequent class would
+        score. An example whose logits are no numbers is wrong."""
+        logits, labels = outputs["logits"], features["label"]
         predicted = logits.argmax(axis=-1)
         confusion = np.zeros((len(self.labels), len(self.labels)), int)
         np.add.at(confusion, (labels, predicted), 1)
-        right = np.diag(confusion)
-        f1 = 2 * right / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
-        likelihood = np.take_along_axis(softmax(logits), labels[:, None], axis=-1)
-        return {
+        f1 = 2 * np.diag(confusion) / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
+        with np.errstate(invalid="ignore"):
+            likelihood = np.take_along_axis(softmax(logits), labels[:, None], axis=-1)
+        right = (predicted == labels) & ~without_numbers(outputs)
+        figures = {
             "examples": int(len(labels)),
             "accuracy": float(right.sum() / len(labels)),
             "macro_f1": float(f1.mean()),
@@ -199,20 +156,12 @@ class ClassificationTask:
             "majority_accuracy": float(confusion.sum(axis=1).max() / len(labels)),
             "confusion": confusion.tolist(),
         }
+        return Scores(self.score_name, figures, right.astype(np.float64))
 
-    def to_json(self) -> dict[str, Any]:
-        """What `task.json` holds; the labels have a file of their own."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "labels"}
-        return {"task": self.name, **fields}
-
-    @classmethod
-    def from_json(
-        cls, values: Mapping[str, Any], labels: Sequence[str], where: str = "task.json"
-    ) -> ClassificationTask:
-        """What `to_json` wrote. Raises UsageError, whose line begins with `where`."""
-        fields = {name: value for name, value in values.items() if name != "task"} | {"labels": list(labels)}
-        task: ClassificationTask = build(cls, fields, where, refuses_unknown=True)
-        return task
+    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+        """One where the most likely class is the same."""
+        same = reference["logits"].argmax(axis=-1) == candidate["logits"].argmax(axis=-1)
+        return (same & ~without_numbers(candidate)).astype(np.float64)
 
 
 def _by_number(labels: Sequence[str]) -> list[str]:
@@ -229,10 +178,3 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     powers = np.exp(shifted)
     return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def _trim(a: list[int], b: list[int], room: int) -> tuple[list[int], list[int]]:
-    a, b = list(a), list(b)
-    while len(a) + len(b) > room:
-        (a if len(a) > len(b) else b).pop()
-    return a, b

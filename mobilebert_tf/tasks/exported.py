@@ -9,11 +9,12 @@ from typing import Any
 from mobilebert_tf import provenance
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.mediapipe.metadata import check_packed
-from mobilebert_tf.export.runtime_process import SeparateClassifier
+from mobilebert_tf.export.runtime import LOGITS, PROBABILITIES
+from mobilebert_tf.export.runtime_process import SeparateModel
 from mobilebert_tf.export.verify_directory import CONTRACT
-from mobilebert_tf.fields import read
-from mobilebert_tf.tasks.classification import ClassificationTask
-from mobilebert_tf.tasks.files import load_task_files
+from mobilebert_tf.fields import Finite, read
+from mobilebert_tf.tasks.files import PROTOTYPES, load_task_files
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import Tokenizer
 
 
@@ -21,9 +22,9 @@ from mobilebert_tf.tokenization import Tokenizer
 class Exported:
     """A file that can be asked, in a process of its own, and what its texts and answers mean."""
 
-    runtime: SeparateClassifier
+    runtime: SeparateModel
     tokenizer: Tokenizer
-    task: ClassificationTask
+    task: Task
 
 
 def load_exported(path: Path, threads: int = 1) -> Exported:
@@ -33,20 +34,26 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
       UsageError: it is no such file, something beside it is missing, or what lies there belongs to another file.
       FailedError: the runtime crashed on it.
     """
-    runtime = SeparateClassifier(path, threads)
+    runtime = SeparateModel(path, threads)
     home = home_of(path)
     if not (home / "task.json").exists():
         raise UsageError(
-            f"{path}: needs vocab.txt, labels.txt and task.json of its export beside it, and has no task.json"
+            f"{path}: needs vocab.txt, task.json and, for classes, labels.txt of its export beside it, and has no "
+            "task.json"
         )
     tokenizer, task = load_task_files(home)
     assert task is not None
-    if len(task.labels) != runtime.classes:
+    sizes = {LOGITS if name == PROBABILITIES else name: size for name, size in runtime.sizes.items()}
+    if set(task.outputs) != set(sizes):
         raise UsageError(
-            f"{home / 'labels.txt'}: names {len(task.labels)} labels, {path.name} has {runtime.classes} outputs; "
+            f"{home / 'task.json'}: is for {task.name}, and {path.name} gives {', '.join(sizes)}; they belong to "
+            "different models"
+        )
+    if LOGITS in sizes and len(task.labels) != sizes[LOGITS]:
+        raise UsageError(
+            f"{home / 'labels.txt'}: names {len(task.labels)} labels, {path.name} has {sizes[LOGITS]} outputs; "
             "they belong to different models"
         )
-    task.check_decides(path)
     check_packed(path, tokenizer, task)
     contract = path.with_name(f"{path.stem}{CONTRACT}")
     if contract.exists():
@@ -74,7 +81,8 @@ class _Text:
 
 @dataclasses.dataclass(frozen=True)
 class _Answer:
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    centroids: tuple[tuple[Finite, ...], ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,14 +94,16 @@ class _Contract:
     answer: _Answer
 
 
-def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: ClassificationTask) -> None:
+def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: Task) -> None:
     """Raise UsageError unless the contract speaks of this file, vocabulary and labels."""
     values: _Contract = read(contract, _Contract, "export again")
     sums = {path.name: values.file.sha256, "vocab.txt": values.text.vocabulary.sha256}
     there = {path.name: provenance.sha256(path), "vocab.txt": tokenizer.vocab_sha256}
     wrong = [name for name, digest in sums.items() if there[name] != digest]
-    if task.labels != values.answer.labels:
+    if task.labels != (values.answer.labels or ()):
         wrong.append("labels.txt")
+    if getattr(task, "centroids", ()) != (values.answer.centroids or ()):
+        wrong.append(PROTOTYPES)
     if values.text.tokenizer != tokenizer.stated_rules:
         wrong.append("tokenizer.json")
     if wrong:

@@ -22,14 +22,16 @@ def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
     Args:
       metrics: as a task's `metrics` gives them.
     """
+    if "majority_accuracy" not in metrics:
+        return _of_values(metrics)
     examples, accuracy, majority = metrics["examples"], metrics["accuracy"], metrics["majority_accuracy"]
     if majority == 1:
         return "all rows of the table are of one class, so the score says nothing; take rows of all classes"
     if _is_more(accuracy, majority, examples):
         return ""
-    confusion = np.asarray(metrics["confusion"], float) / examples
+    confusion = np.asarray(metrics.get("confusion", [[examples]]), float) / examples
     by_chance = float(confusion.sum(axis=1) @ confusion.sum(axis=0))
-    if _is_more(accuracy, by_chance, examples):
+    if "confusion" in metrics and _is_more(accuracy, by_chance, examples):
         return (
             f"always answering with the most frequent class would be right as often, {majority:.1%}; but the answers "
             f"follow the texts, since drawn at random they would be right on {by_chance:.1%}. Where one class is so "
@@ -39,6 +41,16 @@ def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
     return (
         f"that is no better than always answering with the most frequent class, which is right on {majority:.1%}. Look "
         "whether the columns are the right ones"
+    )
+
+
+def _of_values(metrics: Mapping[str, Any]) -> str:
+    """The same of values: a correlation with what does not depend on the texts is 0, with a known deviation."""
+    if metrics["spearman"] > _DEVIATIONS / math.sqrt(max(1, metrics["examples"] - 1)):
+        return ""
+    return (
+        f"a correlation of {metrics['spearman']:.2f} on {metrics['examples']} examples cannot be told from that of "
+        "values that have nothing to do with the texts. Look whether the columns are the right ones"
     )
 
 

@@ -1,4 +1,4 @@
-"""Logits of a Keras model over any number of examples."""
+"""Outputs of a Keras model over any number of examples."""
 
 from __future__ import annotations
 
@@ -10,80 +10,96 @@ import numpy as np
 import tensorflow as tf
 
 from mobilebert_tf.data.progress import track
+from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, take
 
 if TYPE_CHECKING:
-    from mobilebert_tf.tasks.classification import ClassificationTask
     from mobilebert_tf.training.loop import Measurement
 
 GLANCE = 512
-"""Largest number of rows that are scored while training goes on."""
+"""Largest number of examples that are scored while training goes on."""
+
+MANY = 4
+"""Batches from which on it is worth to trace a graph for each of several lengths."""
+
+LENGTH_STEP = 32
+"""Word pieces between these lengths."""
+
+_FIGURES = ("loss", "root_mean_square_error")
+"""Figures that a curve is drawn of, beside the score."""
 
 
-def keras_logits(
-    model: keras.Model, features: Mapping[str, np.ndarray], batch_size: int = 32, show_progress: bool = False
-) -> np.ndarray:
-    """float32 [n, C]: the model's logits for `input_ids`, `input_mask`, `segment_ids` [n, T].
+def keras_outputs(
+    model: keras.Model, task: Task, features: Features, batch_size: int = 32, show_progress: bool = False
+) -> dict[str, np.ndarray]:
+    """float32 [R, ...] by the task's names of outputs, of `input_ids`, `input_mask`, `segment_ids` [R, T].
 
-    The last batch is filled up with copies of its first row, so that one traced graph
-    serves all batches.
+    Texts of like length are run together, with no more padding than they need, where there are many. The last batch
+    is filled up with copies of its first row, so that one traced graph serves all batches of a length.
     """
-    return _logits(_traced(model), features, batch_size, show_progress)
+    return _outputs(_traced(model), task, features, batch_size, show_progress)
 
 
-def measurement(model: keras.Model, task: ClassificationTask, features: Mapping[str, np.ndarray]) -> Measurement:
-    """Accuracy and loss of `model` as it is when asked, on at most GLANCE of the labelled rows, taken evenly.
+def measurement(model: keras.Model, task: Task, features: Features) -> Measurement:
+    """The score of `model` as it is when asked, on at most GLANCE of the labelled examples, taken evenly.
 
     Padding that none of them needs is left out.
     """
-    glance = glance_at(features)
+    glance = glance_at(task, features)
     longest = int(glance["input_mask"].sum(axis=1).max())
-    cropped = {name: values if name == "label" else values[:, :longest] for name, values in glance.items()}
+    cropped = glance | {name: glance[name][:, :longest] for name in INPUTS}
     traced = _traced(model)
 
     def measure() -> dict[str, float]:
-        return short_metrics(task, _logits(traced, cropped), cropped["label"])
+        return short_figures(task, _outputs(traced, task, cropped), cropped)
 
     return measure
 
 
-def glance_at(features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """At most GLANCE of the rows, taken evenly."""
-    count = len(features["input_ids"])
-    rows = np.linspace(0, count - 1, min(count, GLANCE)).round().astype(int)
-    return {name: values[rows] for name, values in features.items()}
+def glance_at(task: Task, features: Features) -> dict[str, np.ndarray]:
+    """At most GLANCE of the examples, taken evenly."""
+    count = task.count(features)
+    chosen = np.linspace(0, count - 1, min(count, GLANCE)).round().astype(int)
+    inputs = take({name: features[name] for name in INPUTS}, task.rows_of(chosen))
+    return inputs | {"label": features["label"][chosen]}
 
 
-def short_metrics(task: ClassificationTask, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Those of the task's metrics that a curve is drawn of."""
-    metrics = task.metrics(logits, labels)
-    return {name: metrics[name] for name in ("accuracy", "loss")}
+def short_figures(task: Task, outputs: Outputs, features: Features) -> dict[str, float]:
+    """Figures of the task that a curve is drawn of."""
+    scores = task.score(outputs, features)
+    return {name: scores.all[name] for name in (scores.name, *_FIGURES) if name in scores.all}
 
 
 def _traced(model: keras.Model) -> Callable[[Mapping[str, Any]], tf.Tensor]:
     @tf.function(autograph=False)
-    def logits(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def run(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return tf.cast(model(batch, training=False), tf.float32)
 
-    return logits
+    return run
 
 
-def _logits(
+def _outputs(
     traced: Callable[[Mapping[str, Any]], tf.Tensor],
-    features: Mapping[str, np.ndarray],
+    task: Task,
+    features: Features,
     batch_size: int = 32,
     show_progress: bool = False,
-) -> np.ndarray:
-    inputs = {name: values for name, values in features.items() if name != "label"}
+) -> dict[str, np.ndarray]:
+    (output,) = task.outputs
+    inputs = {name: features[name] for name in INPUTS}
     count = len(inputs["input_ids"])
     size = min(batch_size, count)
-
     starts: Iterable[int] = range(0, count, size)
     if show_progress:
         starts = track(starts, "running Keras", "batches", len(range(0, count, size)))
+    lengths = inputs["input_mask"].sum(axis=1)
+    sorts = count >= MANY * size
+    order = np.argsort(lengths, kind="stable") if sorts else np.arange(count)
     rows = []
     for start in starts:
-        batch = {name: values[start : start + size] for name, values in inputs.items()}
-        real = len(batch["input_ids"])
-        full = {name: np.concatenate([b, np.repeat(b[:1], size - real, axis=0)]) for name, b in batch.items()}
-        rows.append(traced(full).numpy()[:real])
-    return np.concatenate(rows)
+        chosen = order[start : start + size]
+        full = np.concatenate([chosen, np.repeat(chosen[:1], size - len(chosen))])
+        # One padding token stays: through the trigram the last real one sees it.
+        longest = -(-(int(lengths[chosen].max()) + 1) // LENGTH_STEP) * LENGTH_STEP if sorts else None
+        batch = {name: values[full, :longest] for name, values in inputs.items()}
+        rows.append(traced(batch).numpy()[: len(chosen)])
+    return {output: np.concatenate(rows)[np.argsort(order)]}

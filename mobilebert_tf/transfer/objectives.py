@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from mobilebert_tf.models import ClassificationModel, PretrainingModel
+from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training.loop import Objective
 from mobilebert_tf.training.replicas import mean_over_replicas
 from mobilebert_tf.transfer import losses
@@ -22,21 +22,6 @@ def pretraining(model: PretrainingModel) -> Objective:
     def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
         terms = prediction_terms(model(batch, training=True), batch)
         return {"loss": terms["masked_word_loss"] + terms["next_sentence_loss"], **terms}
-
-    return objective
-
-
-def classification(model: ClassificationModel) -> Objective:
-    """Cross-entropy of the label, with dropout: fine-tuning."""
-    return labels(lambda batch: model(batch, training=True))
-
-
-def labels(predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
-    """Cross-entropy of the label in what `predict` makes of a batch, logits [B, C]."""
-
-    def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
-        logits = predict(batch)
-        return {"loss": losses.classes(logits, batch["label"]), "accuracy": _accuracy(logits, batch["label"])}
 
     return objective
 

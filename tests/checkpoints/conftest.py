@@ -54,7 +54,7 @@ def random_checkpoint(config: MobileBertConfig, heads: Heads, seed: int = 0) -> 
     random = np.random.default_rng(seed)
     arrays = {weight.name: random.standard_normal(weight.shape, np.float32) for weight in table}
     labels = tuple(f"label {i}" for i in range(heads.labels))
-    task = ClassificationTask(labels, 18, text_column="words") if "classifier" in heads.present else None
+    task = ClassificationTask(labels, max_seq_length=18, text_column="words") if "classifier" in heads.present else None
     pieces = tuple(itertools.islice(itertools.chain(VOCAB, (f"word{i}" for i in itertools.count())), config.vocab_size))
     tokenizer = Tokenizer(pieces, Rules(lower_case=False, strip_accents=False, max_characters_per_word=77))
     architecture = Architecture(config, labels, tokenizer, task)

@@ -49,7 +49,7 @@ def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_
             right += labels[int(logits[0].argmax())] == label
         accuracies[variant["name"]] = right / len(rows)
         assert variant["metrics"]["accuracy"] == pytest.approx(accuracies[variant["name"]])
-        difference = variant["difference"]["accuracy"]
+        difference = variant["difference"]["score"]
         assert difference == pytest.approx(accuracies[variant["name"]] - accuracies["float32"])
     assert report["keras"]["accuracy"] == pytest.approx(accuracies["float32"])
     sizes = {row["name"]: row["bytes"] for row in report["variants"]}
@@ -227,13 +227,13 @@ def test_rule_that_finds_no_layer_is_told(classifier_directory, tmp_path: Path):
 def test_file_that_does_not_run_stays_in_the_table(classifier_directory, tmp_path: Path, monkeypatch):
     from mobilebert_tf.export import variants
 
-    class Refusing(variants.TfliteClassifier):
+    class Refusing(variants.TfliteModel):
         def run(self, features, length=None, show_progress=False):
             if self.path.stem == "float16":
                 raise RuntimeError("node number 3 failed to invoke\nand more")
             return super().run(features, length, show_progress)
 
-    monkeypatch.setattr(variants, "TfliteClassifier", Refusing)
+    monkeypatch.setattr(variants, "TfliteModel", Refusing)
     output = tmp_path / "out"
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
     assert cli.run([*words, "--rounds=1", "--runs=1", "--recipes=float16,dynamic_int8"]) == 1

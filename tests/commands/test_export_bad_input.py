@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobilebert_tf import cli
+
 from .conftest import Complain
 
 FLAGS = ["--rounds=1", "--runs=1", "--parity_examples=2", "--recipes=float32"]
@@ -48,9 +50,9 @@ def test_model_without_a_head(refuse, classifier_directory: Path, tmp_path: Path
 
 
 def test_model_of_one_label(
-    refuse, complain: Complain, classifier_directory: Path, labelled_table: Path, tmp_path: Path
+    refuse, complain: Complain, classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys
 ) -> None:
-    """As Hugging Face's regressions are."""
+    """Which cannot be a class; without task.json it is a value, as Hugging Face's regressions are."""
     from mobilebert_tf.model_directory import load_model_directory, save_model_directory
     from mobilebert_tf.models import ClassificationModel
     from mobilebert_tf.tasks.classification import ClassificationTask
@@ -62,6 +64,9 @@ def test_model_of_one_label(
     assert f"{one}: its head has one output" in refuse(model=one)
     for words in (["predict", "--text=a"], ["evaluate", f"--input={labelled_table}"]):
         assert f"{one}: its head has one output" in complain(*words, f"--model={one}")
+    (one / "task.json").unlink()
+    assert cli.run(["predict", f"--model={one}", "--text=a", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"text", "value"}
 
 
 def test_model_whose_logits_are_no_numbers(

@@ -39,7 +39,7 @@ def test_float16_that_overflows(large: Path, labelled_table: Path, tmp_path: Pat
     good, bad = read(output / "report.json")["variants"]
     assert good["passed"] and good["parity"]["without_numbers"] == 0 and good["metrics"]["accuracy"] > 0
     assert bad["file"] == "rejected/float16.tflite" and not bad["passed"]
-    assert bad["reason"] == "gives logits that are not finite in 4 of 4 examples"
+    assert bad["reason"] == "gives values that are not finite in 4 of 4 examples"
     parity = bad["parity"]
     assert parity.pop("examples") == parity.pop("without_numbers") == 4
     # The likeliest of no numbers is class 0 for NumPy; it is no decision.
@@ -70,14 +70,14 @@ def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory:
     from mobilebert_tf.benchmarks.host import Settings
     from mobilebert_tf.export import variants
     from mobilebert_tf.export.recipes import RECIPES
-    from mobilebert_tf.export.runtime import TfliteClassifier
+    from mobilebert_tf.export.runtime import TfliteModel
     from mobilebert_tf.model_directory import load_model_directory
-    from mobilebert_tf.tasks.classification import Example
+    from mobilebert_tf.tasks.examples import Example
 
-    class Overflowing(TfliteClassifier):
+    class Overflowing(TfliteModel):
         def run(self, features, length=None, show_progress=False):
             found = super().run(features, length)
-            found[features["input_ids"][:, 1] == unknown] = np.nan
+            found["logits"][features["input_ids"][:, 1] == unknown] = np.nan
             return found
 
     loaded = load_model_directory(classifier_directory)
@@ -94,11 +94,11 @@ def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory:
         latency=Settings(),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(variants, "TfliteClassifier", Overflowing)
+        patch.setattr(variants, "TfliteModel", Overflowing)
         patch.setattr(variants, "_timed", lambda rows, *_: rows)
         made = variants.make_variants(loaded.model, [16], [RECIPES["float32"]], checks, tmp_path)
     (row,) = made.variants
-    assert row.reason == "gives logits that are not finite in 1 of the labelled examples"
+    assert row.reason == "gives values that are not finite in 1 of the labelled examples"
     assert row.parity["without_numbers"] == 0 and row.metrics is None and made.keras is not None
 
 
@@ -117,5 +117,5 @@ def test_only_an_example_of_the_contract_overflows(classifier_directory: Path, t
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(golden.File, "answer", answer)
         assert cli.run([*words, "--recipes=float32", "--rounds=1", "--runs=1", "--parity_examples=2"]) == 1
-    assert "recipe float32: gives logits that are not finite for one of the texts" in capsys.readouterr().err
+    assert "recipe float32: gives values that are not finite for one of the texts" in capsys.readouterr().err
     assert not output.exists()

@@ -187,7 +187,7 @@ def test_vocabulary_of_another_model(export_directory: Path, copy: Path, capsys)
 
 
 def test_what_is_no_finished_export_is_one_line(single: Path, tmp_path: Path, resigned, capsys):
-    newer = resigned(single, change(CONTRACT, "schema", 2))
+    newer = resigned(single, change(CONTRACT, "schema", 3))
     other = resigned(single, lambda place: (place / CONTRACT).write_text("[]"))
     bare = shutil.copytree(single, tmp_path / "bare")
     for path in (*bare.glob("*.contract.json"),):
@@ -206,7 +206,7 @@ def test_what_is_no_finished_export_is_one_line(single: Path, tmp_path: Path, re
         ([trained], 2, "holds the results of `finetune`, not of `export`"),
         ([unfinished], 1, "the export has not finished, SHA256SUMS is missing; give its command again"),
         ([damaged], 1, "has no SHA256SUMS, and its run.json is damaged"),
-        ([newer], 1, "float32.contract.json: is of schema 2, this version knows 1"),
+        ([newer], 1, "float32.contract.json: is of schema 3, this version knows 1 and 2"),
         ([other], 1, "float32.contract.json: is not a contract"),
         ([bare], 1, "none could be run"),
         ([single, "--must_run=float16"], 1, "has no float16.contract.json"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.tasks.classifiers import load_classifier
+from mobilebert_tf.tasks.fine_tuned import load_fine_tuned
 
 
 def words(command: str, model: Path, table: Path) -> list[str]:
@@ -70,7 +70,7 @@ def test_a_file_without_its_contract_is_held_to_its_outputs(export_directory: Pa
     """And to nothing else: there is nobody to ask."""
     copy = shutil.copytree(export_directory, tmp_path / "copy")
     (copy / "float32.contract.json").unlink()
-    model = load_classifier(str(copy / "float32.tflite"))
+    model = load_fine_tuned(str(copy / "float32.tflite"))
     assert model.task.labels == ("bad", "good")
     write_labels("only")(copy)
     said = complain("predict", f"--model={copy / 'float32.tflite'}", "--text=a")

@@ -79,7 +79,7 @@ def test_records_options(
     "flags, message",
     [
         (["--input=no_such_library_here"], "no library 'no_such_library_here' is installed"),
-        (["--heldout_fraction=1.5"], "must lie between 0 and 1"),
+        (["--heldout_fraction=1.5"], "must be at most 1, and at least 0"),
         (["--source=text"], "needs --input"),
     ],
 )

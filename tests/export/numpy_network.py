@@ -6,14 +6,16 @@ import numpy as np
 
 
 def logits(network, ids, mask, segments):
-    """[C] for one sequence of T ids, mask and segments."""
+    """[C], or the vector [H], for one sequence of T ids, mask and segments."""
     x = embed(network.embeddings, ids, segments)
     for block in network.blocks:
         x = run_block(block, x, mask, network)
-    first = x[0]
-    if network.pooler:
-        first = np.tanh(dense(network.pooler, first))
-    return dense(network.classifier, first)
+    head = network.head
+    read = x[0] if head.reads == "first_token" else x[np.asarray(mask) == 1].mean(axis=0)
+    read = read if head.unit is None else read * head.unit
+    if head.pooler:
+        read = np.tanh(dense(head.pooler, read))
+    return dense(head.dense, read) if head.dense else read / np.sqrt(np.square(read).sum())
 
 
 def embed(embeddings, ids, segments):

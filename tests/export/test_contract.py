@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.export import check_contract, sentences, variants
+from mobilebert_tf.export import check_contract, sentences, variants, verify_directory
 from mobilebert_tf.export.contract import write_contracts
 from mobilebert_tf.export.recipes import RECIPES as RECIPES_BY_NAME
 from mobilebert_tf.export.runtime import shortest_that_fits
-from mobilebert_tf.tasks.classification import ClassificationTask, Example
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import load_task_files
 from mobilebert_tf.tokenization import Rules, Tokenizer
 
@@ -36,7 +37,7 @@ def test_it_is_true_of_the_file_and_of_what_lies_beside_it(export_directory: Pat
     for file in (contract["file"], text["vocabulary"], answer["labels_file"]):
         content = (export_directory / file["name"]).read_bytes()
         assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
-    assert (contract["schema"], contract["task"]) == (1, "classification")
+    assert (contract["schema"], contract["task"]) == (2, "classification")
     signatures = Interpreter(str(export_directory / contract["file"]["name"])).get_signature_list()
     assert [one["name"] for one in contract["signatures"]] == ["tokens_16", "tokens_48"] == sorted(signatures)
     for signature, length in zip(contract["signatures"], (16, 48), strict=True):
@@ -212,3 +213,17 @@ def test_layout_and_choice_by_the_contract_are_those_of_the_task(classifier_dire
         assert segments == features["segment_ids"][0, :count].tolist()
         chosen = check_contract.choose_signature(signatures, count, text)["length"]
         assert chosen == shortest_that_fits([5, 8, 12], count, 12)
+
+
+def test_a_contract_of_the_first_schema_is_still_verified(export_directory: Path, resigned):
+    """It speaks of classes alone, and says nothing of what an answer is."""
+
+    def made_old(copy: Path) -> None:
+        for path in copy.glob("*.contract.json"):
+            contract = json.loads(path.read_text(encoding="utf-8"))
+            contract["schema"] = 1
+            for name in ("kind", "offset", "scale", "centroids", "threshold", "margin"):
+                contract["answer"].pop(name)
+            path.write_text(json.dumps(contract), encoding="utf-8")
+
+    assert "4 answer as they did" in verify_directory.verify(resigned(export_directory, made_old))

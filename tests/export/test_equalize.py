@@ -13,7 +13,7 @@ from mobilebert_tf.export.recipes import RECIPES
 from mobilebert_tf.export.rewrite import rules
 from mobilebert_tf.export.rewrite.equalize import Peaks, equalize, is_free
 from mobilebert_tf.export.rewrite.read import read_network, variables
-from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.export.runtime import TfliteModel
 from mobilebert_tf.export.sources import Sources
 
 from . import numpy_network
@@ -135,7 +135,7 @@ def test_a_large_channel_costs_the_others_less(name, tmp_path):
         source = Sources(one, [LENGTH], tuple(rules.REWRITES), features(), equalizes=equalizes).of(recipe)
         file = tmp_path / f"{equalizes}.tflite"
         file.write_bytes(build.build(source.files, recipe, source.ranges))
-        errors.append(np.abs(TfliteClassifier(file).logits(features()) - expected).max())
+        errors.append(np.abs(TfliteModel(file).answer(features())["logits"] - expected).max())
     # Without units the steps of the hidden layer are of 300 / 255, wider than most of its values.
     assert errors[1] < errors[0] / 3, errors
 
@@ -150,7 +150,7 @@ def test_files_keep_the_multiplications_that_are_left(tmp_path):
     for number, content in enumerate((plain, equalized)):
         file = tmp_path / f"{number}.tflite"
         file.write_bytes(content)
-        logits.append(TfliteClassifier(file).logits(features()))
+        logits.append(TfliteModel(file).answer(features())["logits"])
         kinds.append(read_operators(file).counts)
     # float32, 1e-7, in another order and other units.
     np.testing.assert_allclose(logits[1], logits[0], rtol=0, atol=1e-4 * np.abs(logits[0]).max())

@@ -14,11 +14,13 @@ from mobilebert_tf.export.explain_report import recipe_line, tables
 from mobilebert_tf.export.quantize import quantize
 from mobilebert_tf.export.ranges import measure_ranges
 from mobilebert_tf.export.recipes import RECIPES, parse_recipes
+from mobilebert_tf.tasks.classification import ClassificationTask
 
 from .test_rewrite import model
 
 LENGTH = 9
 STATIC = RECIPES["static_int8"]
+TASK = ClassificationTask(("x", "y"))
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +76,8 @@ def run(content, features, row):
 def test_planted_fault_is_named_first_and_mended(content, features, ranges, layer, tmp_path):
     tensor = f"{layer}/MatMul;{layer}/add"
     planted = narrowed(ranges, tensor)
-    sound = explain(content, STATIC, ranges, features)
-    faulty = explain(content, STATIC, planted, features)
+    sound = explain(content, STATIC, TASK, ranges, features)
+    faulty = explain(content, STATIC, TASK, planted, features)
     assert faulty.layers[0].name == f"{layer}/MatMul"
     # Clipped at a fiftieth of the range nearly nothing is left of the layer; what comes after leaves its own
     # range a little. The scores of attention, of query_key, are small here: half the logits' error is as before.
@@ -91,7 +93,7 @@ def test_planted_fault_is_named_first_and_mended(content, features, ranges, laye
     (mended,) = parse_recipes(str(path))
     assert mended == faulty.mended and mended.rules[:-1] == STATIC.rules
     assert re.search(mended.rules[-1].layers, tensor + ";")
-    again = explain(content, mended, planted, features)
+    again = explain(content, mended, TASK, planted, features)
     assert again.logits_error < 1.5 * sound.logits_error
     (chosen,) = (
         part for part in faulty.parts if mended.description == f"{STATIC.name} with {part.name} in {part.instead}"
@@ -151,7 +153,7 @@ def test_each_row_finds_its_operator_and_no_other(network, features):
 )
 def test_networks_and_recipes_of_all_kinds(network, name, features):
     content = convert_lengths(model(network), [LENGTH])[LENGTH]
-    found = explain(content, RECIPES[name], measure_ranges(content, features), features)
+    found = explain(content, RECIPES[name], TASK, measure_ranges(content, features), features)
     names = {part.name for part in found.parts}
     assert {part.instead for part in found.parts} == (
         {"dynamic ranges", "float32"} if RECIPES[name].is_static else {"float32"}
@@ -166,7 +168,7 @@ def test_networks_and_recipes_of_all_kinds(network, name, features):
 
 
 def test_what_stays_in_float_is_no_part(content, features, ranges):
-    found = explain(content, RECIPES["static_int8"], ranges, features)
+    found = explain(content, RECIPES["static_int8"], TASK, ranges, features)
     # Attention is computed in float32 there: nothing to leave.
     assert "attention" not in {part.name for part in found.parts}
     attention = [row for row in found.layers if row.operator in ("SOFTMAX", "BATCH_MATMUL")]

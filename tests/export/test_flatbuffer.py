@@ -11,7 +11,7 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.export import build, flatbuffer, ranges
 from mobilebert_tf.export.quantize import quantize
 from mobilebert_tf.export.recipes import DEFAULT, RECIPES, Recipe, Rule
-from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.export.runtime import TfliteModel
 from mobilebert_tf.models import ClassificationModel
 
 from .test_rewrite import inputs, model
@@ -57,8 +57,8 @@ def test_every_length_computes_what_it_computes_alone(files, measured, name, tmp
         alone = tmp_path / "alone.tflite"
         alone.write_bytes(build.build({length: files[length]}, RECIPES[name], measured))
         features = {key: values[:, :length] for key, values in FEATURES.items()}
-        found = TfliteClassifier(both).logits(features, length)
-        np.testing.assert_array_equal(found, TfliteClassifier(alone).logits(features, length))
+        found = TfliteModel(both).answer(features, length)["logits"]
+        np.testing.assert_array_equal(found, TfliteModel(alone).answer(features, length)["logits"])
 
 
 def test_buffers_stand_inside_and_equal_lists_and_names_once(files, measured):

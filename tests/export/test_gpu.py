@@ -122,7 +122,7 @@ def test_layout_computes_the_same_network(name, rewrites):
     network = rules.rewrite(read_network(model(name)), LENGTH, rewrites)
     expected = logits(network, *inputs())
     rows = [tf.constant(row[None], tf.int32) for row in inputs()]
-    found = graph.logits(network, *rows, Images()).numpy()
+    found = graph.answer(network, *rows, Images()).numpy()
     # float32, 1e-7, against float64.
     np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())
     assert found.shape == (1, 3)
@@ -177,7 +177,7 @@ def test_integers_are_refused(classifier_directory, tmp_path, capsys):
     own = {"name": "mine", "target": "gpu", "rules": [{"weights": "int8"}]}
     (tmp_path / "own.json").write_text(json.dumps(own))
     words = ["export", f"--model={classifier_directory}", f"--recipes={tmp_path}/own.json", f"--output={tmp_path}/out"]
-    for target, message in (("gpu", "quantise to integers; a gpu file has float weights"), ("tpu", "target 'tpu'")):
+    for target, message in (("gpu", "quantise to integers; a gpu file has float weights"), ("tpu", "target: is 'tpu'")):
         (tmp_path / "own.json").write_text(json.dumps({**own, "target": target}))
         assert cli.run(words) == 2
         error = capsys.readouterr().err.strip()

@@ -33,7 +33,7 @@ def test_ranges_are_those_of_the_network():
 def test_examples_of_all_lengths():
     lengths = np.array([3, 9, 4, 4, 4, 4, 8, 3])
     mask = (np.arange(9) < lengths[:, None]).astype(np.int32)
-    features = {"input_mask": mask, "input_ids": mask * lengths[:, None]}
+    features = {"input_mask": mask, "input_ids": mask * lengths[:, None], "segment_ids": 0 * mask}
     assert of_all_lengths(features, 3)["input_mask"].sum(axis=1).tolist() == [3, 4, 9]
     assert sorted(of_all_lengths(features, 100)["input_mask"].sum(axis=1)) == sorted(lengths)
     chosen = of_all_lengths(features, 3)

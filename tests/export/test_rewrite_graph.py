@@ -17,7 +17,7 @@ def graph_logits(network, *rows):
     from mobilebert_tf.export.rewrite import graph
 
     rows = [tf.constant(row[None], tf.int32) for row in rows]
-    found = graph.logits(network, *rows).numpy()
+    found = graph.answer(network, *rows).numpy()
     assert found.shape == (1, 3)
     return found[0]
 
@@ -97,11 +97,12 @@ def test_activations_cost_one_operator_or_none(tmp_path, name, operator):
 
 @pytest.mark.parametrize("name", ["layer_norm", "layer_norm_of_bert"])
 def test_layer_norm_exports(tmp_path, name):
-    from mobilebert_tf.export.runtime import TfliteClassifier
+    from mobilebert_tf.export.runtime import TfliteModel
 
     ids, mask, segments = inputs()
     expected = logits(read_network(model(name)), ids, mask, segments)
-    classifier = TfliteClassifier(convert(tmp_path, name, tuple(rules.REWRITES)))
-    found = classifier.logits({"input_ids": ids[None], "input_mask": mask[None], "segment_ids": segments[None]})
+    classifier = TfliteModel(convert(tmp_path, name, tuple(rules.REWRITES)))
+    features = {"input_ids": ids[None], "input_mask": mask[None], "segment_ids": segments[None]}
+    found = classifier.answer(features)["logits"]
     # float32, 1e-7, against float64.
     np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())

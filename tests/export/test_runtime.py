@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.export.runtime import TfliteModel
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def keras_model(classifier_directory):
 
 @pytest.fixture
 def classifier(export_directory):
-    return TfliteClassifier(export_directory / "float32.tflite")
+    return TfliteModel(export_directory / "float32.tflite")
 
 
 @pytest.mark.parametrize("length", [16, 48])
@@ -37,16 +37,17 @@ def test_every_signature_agrees_with_keras(classifier, keras_model, features, le
     inputs = {name: features[name][:, :length] for name in ("input_ids", "input_mask", "segment_ids")}
     expected = keras_model(inputs).numpy()
     # float32 on both sides, sums in another order: 1e-4 of the largest logit is the project's bound.
-    np.testing.assert_allclose(classifier.logits(inputs, length), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    found = classifier.answer(inputs, length)["logits"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def test_short_texts_run_in_the_short_signature_with_the_same_answer(classifier, features):
     short = features["input_mask"].sum(axis=1) <= 15
     assert short.any() and not short.all()
     rows = {name: values[short] for name, values in features.items()}
-    long = classifier.logits(rows, 48)
+    long = classifier.answer(rows, 48)["logits"]
     # Sums over 16 instead of 48 keys: the padded ones contribute exact zeros, in another order.
-    np.testing.assert_allclose(classifier.logits(rows), long, rtol=0, atol=1e-5 * np.abs(long).max())
+    np.testing.assert_allclose(classifier.answer(rows)["logits"], long, rtol=0, atol=1e-5 * np.abs(long).max())
 
 
 def test_chosen_signature_leaves_one_padding_token_for_the_trigram(classifier):
@@ -66,12 +67,12 @@ def test_text_of_exactly_a_signatures_length_is_answered_as_keras_does(classifie
     ids[0, :16] = np.arange(5, 21)
     rows = {"input_ids": ids, "input_mask": (ids > 0).astype(np.int32), "segment_ids": np.zeros_like(ids)}
     expected = keras_model(rows).numpy()
-    np.testing.assert_allclose(classifier.logits(rows), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
-    assert np.abs(classifier.logits(rows, 16) - expected).max() > 2e-4 * np.abs(expected).max()
+    np.testing.assert_allclose(classifier.answer(rows)["logits"], expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    assert np.abs(classifier.answer(rows, 16)["logits"] - expected).max() > 2e-4 * np.abs(expected).max()
 
 
 def test_runtime_needs_no_tensorflow():
-    modules = "mobilebert_tf.export.runtime, mobilebert_tf.tasks.classifiers"
+    modules = "mobilebert_tf.export.runtime, mobilebert_tf.tasks.fine_tuned"
     code = f"import sys, json, {modules}; print(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"tensorflow", "keras"} & set(json.loads(done.stdout))
@@ -89,7 +90,7 @@ def test_files_that_are_no_classifier(tmp_path: Path, export_directory: Path):
         (cut, "cannot load it"),
     ):
         with pytest.raises(UsageError, match=reason) as caught:
-            TfliteClassifier(path)
+            TfliteModel(path)
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -101,4 +102,4 @@ def test_file_with_other_names_is_refused(tmp_path: Path):
     path = tmp_path / "other.tflite"
     path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
     with pytest.raises(UsageError, match="no signature has the inputs input_ids, input_mask, segment_ids"):
-        TfliteClassifier(path)
+        TfliteModel(path)

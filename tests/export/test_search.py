@@ -11,7 +11,8 @@ from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import build, flatbuffer, ranges, search
 from mobilebert_tf.export.cost import Costs
 from mobilebert_tf.export.recipes import RECIPES
-from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.tasks.classification import ClassificationTask
 
 from .test_rewrite import model
 
@@ -36,10 +37,14 @@ def examples(files, tmp_path_factory):
     }
     path = tmp_path_factory.mktemp("exact") / "exact.tflite"
     path.write_bytes(build.build(files, RECIPES["float32"], None))
-    exact = TfliteClassifier(path).logits(features)
+    exact = TfliteModel(path).answer(features)["logits"]
     labels = exact.argmax(axis=1)
     labels[::5] = (labels[::5] + 1) % 3
-    return search.Examples(features={**features, "label": labels.astype(np.int32)}, keras=exact)
+    return search.Examples(
+        task=ClassificationTask(("x", "y", "z")),
+        features={**features, "label": labels.astype(np.int32)},
+        keras={"logits": exact},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -146,17 +151,17 @@ def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, 
     assert chosen.within and all(one.cost >= chosen.cost for one in found.candidates if one.within)
     assert [one.cost for one in found.candidates] == sorted(one.cost for one in found.candidates)
     for one in found.candidates:
-        assert one.within == (-one.difference.accuracy <= max_drop) and one.cost == one.bytes
+        assert one.within == (-one.difference.score <= max_drop) and one.cost == one.bytes
 
     # The chosen recipe, run by hand: even rows chose it, odd rows score it.
     path = tmp_path / "chosen.tflite"
     path.write_bytes(build.build(files, found.recipe, measured))
     assert path.stat().st_size == chosen.bytes
     labels = examples.features["label"]
-    right = TfliteClassifier(path).logits(examples.features).argmax(axis=1) == labels
-    drop = right.astype(float) - (examples.keras.argmax(axis=1) == labels)
-    assert drop[::2].mean() == pytest.approx(chosen.difference.accuracy)
-    assert drop[1::2].mean() == pytest.approx(found.scored.accuracy)
+    right = TfliteModel(path).answer(examples.features)["logits"].argmax(axis=1) == labels
+    drop = right.astype(float) - (examples.keras["logits"].argmax(axis=1) == labels)
+    assert drop[::2].mean() == pytest.approx(chosen.difference.score)
+    assert drop[1::2].mean() == pytest.approx(found.scored.score)
     assert found.recipe.name == search.SEARCHED and found.recipe.gate.max_score_drop == max(max_drop, 0.02)
 
 
@@ -167,7 +172,7 @@ def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatc
     enough = (int4 + half) // 2
 
     def difference(content, half):
-        return search.Difference(accuracy=0.0 if len(content) >= enough else -1.0, low=0, high=0)
+        return search.Difference(score=0.0 if len(content) >= enough else -1.0, low=0, high=0)
 
     monkeypatch.setattr(search, "GRID", 2)
     monkeypatch.setattr(search, "UNIFORM", ())
@@ -181,7 +186,7 @@ def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatc
 
 
 def test_no_file_within(files, measured, examples, monkeypatch):
-    worse = search.Difference(accuracy=-0.1, low=-0.2, high=0.0)
+    worse = search.Difference(score=-0.1, low=-0.2, high=0.0)
     monkeypatch.setattr(search, "_difference", lambda content, half: worse)
     with pytest.raises(FailedError, match="--max_drop=0.005: not even float32 loses as little"):
         search.search(files, measured, dataclasses.replace(examples), 0.005, Bytes())

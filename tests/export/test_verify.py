@@ -8,7 +8,7 @@ import pytest
 
 from mobilebert_tf.export.operators import Operators, read_operators
 from mobilebert_tf.export.recipes import RECIPES, Gate
-from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.export.runtime import TfliteModel
 from mobilebert_tf.export.verify import (
     Changes,
     Difference,
@@ -19,15 +19,21 @@ from mobilebert_tf.export.verify import (
     paired_difference,
     thread_changes,
 )
+from mobilebert_tf.tasks.classification import ClassificationTask
 
+TASK = ClassificationTask(("x", "y"))
 PLAIN = Operators({"FULLY_CONNECTED": 1}, {"FULLY_CONNECTED": 1}, ())
 NOTHING = Changes(padding=0, order=0, threads=0)
+
+
+def difference(reference, candidate, labels):
+    return paired_difference(TASK, {"logits": reference}, {"logits": candidate}, {"label": np.array(labels)})
 
 
 def test_parity_by_hand():
     reference = np.array([[4.0, 0.0], [1.0, 2.0]])
     candidate = np.array([[4.0, 1.0], [3.0, 2.0]])
-    parity = measure_parity(reference, candidate)
+    parity = measure_parity(TASK, {"logits": reference}, {"logits": candidate})
     # Errors 0, 1, 2, 0 on a scale of 4; the second row changes its class.
     assert parity.max_relative_error == pytest.approx(0.5)
     assert parity.mean_relative_error == pytest.approx(3 / 16)
@@ -35,24 +41,26 @@ def test_parity_by_hand():
     assert parity.cosine == pytest.approx((16 + 3 + 4) / np.sqrt((16 + 1 + 4) * (16 + 1 + 9 + 4)))
     assert parity.examples == 2
     assert parity.signal_to_noise_db == pytest.approx(10 * np.log10(21 / 5))
-    assert measure_parity(reference, reference).signal_to_noise_db is None
+    assert measure_parity(TASK, {"logits": reference}, {"logits": reference}).signal_to_noise_db is None
 
 
 def test_reasons_to_reject():
-    exact = measure_parity(np.eye(2), np.eye(2))
-    assert fault(Gate(max_relative_error=0.0, min_decision_agreement=1.0), exact, NOTHING, PLAIN) is None
-    assert "padding changes the logits of 3" in str(fault(Gate(), exact, Changes(padding=3, order=0, threads=0), PLAIN))
-    assert "FlexErf" in str(fault(Gate(), exact, NOTHING, Operators({}, {}, ("FlexErf",))))
-    off = dataclasses.replace(exact, max_relative_error=2e-4, decision_agreement=0.9)
-    assert "0.0002 is above 0.0001" in str(fault(RECIPES["float32"].gate, off, NOTHING, PLAIN))
-    assert "90.0%" in str(fault(RECIPES["dynamic_int8"].gate, off, NOTHING, PLAIN))
-    other = Changes(padding=0, order=0, threads=2)
-    assert "a second thread changes the logits of 2" in str(fault(Gate(), exact, other, PLAIN))
-    worse = Difference(accuracy=-0.03, low=-0.05, high=-0.01)
-    assert "accuracy falls by 3.0 points, 2 are allowed (max_score_drop=0.02)" in str(
-        fault(Gate(), exact, NOTHING, PLAIN, worse)
+    exact = measure_parity(TASK, {"logits": np.eye(2)}, {"logits": np.eye(2)})
+    assert fault(Gate(max_relative_error=0.0, min_decision_agreement=1.0), TASK, exact, NOTHING, PLAIN) is None
+    assert "padding changes the answers of 3" in str(
+        fault(Gate(), TASK, exact, Changes(padding=3, order=0, threads=0), PLAIN)
     )
-    assert "not finite in 2 of the labelled" in str(fault(Gate(), exact, NOTHING, PLAIN, unscored=2))
+    assert "FlexErf" in str(fault(Gate(), TASK, exact, NOTHING, Operators({}, {}, ("FlexErf",))))
+    off = dataclasses.replace(exact, max_relative_error=2e-4, decision_agreement=0.9)
+    assert "0.0002 is above 0.0001" in str(fault(RECIPES["float32"].gate, TASK, off, NOTHING, PLAIN))
+    assert "90.0%" in str(fault(RECIPES["dynamic_int8"].gate, TASK, off, NOTHING, PLAIN))
+    other = Changes(padding=0, order=0, threads=2)
+    assert "a second thread changes the answers of 2" in str(fault(Gate(), TASK, exact, other, PLAIN))
+    worse = Difference(score=-0.03, low=-0.05, high=-0.01)
+    assert "accuracy falls by 3.0 points, 2 are allowed (max_score_drop=0.02)" in str(
+        fault(Gate(), TASK, exact, NOTHING, PLAIN, worse)
+    )
+    assert "not finite in 2 of the labelled" in str(fault(Gate(), TASK, exact, NOTHING, PLAIN, unscored=2))
 
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
@@ -61,12 +69,12 @@ def test_what_is_no_number_agrees_with_nothing(nothing):
     reference = np.array([[2.0, 1.0], [2.0, 1.0], [1.0, 2.0]])
     candidate = reference.copy()
     candidate[0] = nothing
-    broken = measure_parity(reference, candidate)
+    broken = measure_parity(TASK, {"logits": reference}, {"logits": candidate})
     assert (broken.without_numbers, broken.decision_agreement) == (1, pytest.approx(2 / 3))
     assert not np.isfinite([broken.max_relative_error, broken.mean_relative_error, broken.signal_to_noise_db]).any()
-    assert "not finite in 1 of 3 examples" in str(fault(Gate(), broken, NOTHING, PLAIN))
+    assert "not finite in 1 of 3 examples" in str(fault(Gate(), TASK, broken, NOTHING, PLAIN))
     # Neither is it right where class 0 is the label.
-    assert paired_difference(reference, candidate, np.array([0, 0, 1])).accuracy == pytest.approx(-1 / 3)
+    assert difference(reference, candidate, [0, 0, 1]).score == pytest.approx(-1 / 3)
 
 
 def test_the_interval_of_a_difference_holds_as_often_as_it_says():
@@ -78,13 +86,13 @@ def test_the_interval_of_a_difference_holds_as_often_as_it_says():
         votes = random.choice([-1, 0, 1], size=400, p=[0.06, 0.92, 0.02])
         reference = np.eye(2)[(votes > 0).astype(int)]
         candidate = np.eye(2)[(votes < 0).astype(int)]
-        found = paired_difference(reference, candidate, labels)
-        assert found.accuracy == pytest.approx(votes.mean())
+        found = difference(reference, candidate, labels)
+        assert found.score == pytest.approx(votes.mean())
         held += found.low <= -0.04 <= found.high
     # 95 % of 400 is 380, with a deviation of 4.4; an interval of independent scores would hold 400.
     assert 367 <= held <= 393
-    same = paired_difference(np.eye(2)[:1], np.eye(2)[:1], np.array([0]))
-    assert same.low < same.accuracy == 0.0 < same.high
+    same = difference(np.eye(2)[:1], np.eye(2)[:1], [0])
+    assert same.low < same.score == 0.0 < same.high
 
 
 def test_oldest_runtime_is_that_of_the_youngest_operator():
@@ -101,13 +109,13 @@ def test_oldest_runtime_is_that_of_the_youngest_operator():
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic_int8", "static_int8"])
 def test_order_and_threads_do_not_matter(export_directory, name):
     path = export_directory / f"{name}.tflite"
-    assert order_changes(TfliteClassifier(path), _random_features(48)) == 0
+    assert order_changes(TfliteModel(path), _random_features(48)) == 0
     assert thread_changes(path, _random_features(48)) == 0
 
 
 @pytest.mark.parametrize("carried, changed", [(0, 0), (1, 6)])
 def test_a_file_that_remembers_is_seen(carried, changed):
-    class Remembering(TfliteClassifier):
+    class Remembering(TfliteModel):
         """The sum of a text's ids, and so many times that of the text before it."""
 
         def __init__(self):
@@ -118,14 +126,14 @@ def test_a_file_that_remembers_is_seen(carried, changed):
             for ids in features["input_ids"]:
                 rows.append([ids.sum(), carried * self.before])
                 self.before = ids.sum()
-            return np.array(rows, np.float32)
+            return {"logits": np.array(rows, np.float32)}
 
     assert order_changes(Remembering(), _random_features(16)) == changed
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic_int8", "static_int8"])
 def test_padding_does_not_matter_and_the_check_would_see_it(export_directory, name):
-    classifier = TfliteClassifier(export_directory / f"{name}.tflite")
+    classifier = TfliteModel(export_directory / f"{name}.tflite")
     features = _random_features(48)
     assert padding_changes(classifier, features, vocab_size=2000, trigram=True) == 0
     # The first padding token does reach the last real one; scrambled too, it must show.
@@ -145,7 +153,7 @@ def test_a_mask_that_leaks_is_seen(classifier_directory, tmp_path):
     write_saved_model(leaking, 16, 16, tmp_path / "saved")
     path = tmp_path / "leaking.tflite"
     path.write_bytes(convert(tmp_path / "saved"))
-    assert padding_changes(TfliteClassifier(path), _random_features(16), vocab_size=2000, trigram=True) > 0
+    assert padding_changes(TfliteModel(path), _random_features(16), vocab_size=2000, trigram=True) > 0
 
 
 def test_operators_are_those_that_the_interpreter_lists(export_directory):

@@ -294,7 +294,7 @@ def variant(
         "sha256": "0" * 64,
         "half": half,
         "metrics": evaluation(accuracy, accuracy - 0.02) if scored else None,
-        "difference": {"accuracy": accuracy - 0.8125, "low": accuracy - 0.8225, "high": accuracy - 0.8025}
+        "difference": {"score": accuracy - 0.8125, "low": accuracy - 0.8225, "high": accuracy - 0.8025}
         if scored
         else None,
         "parity": parity,

@@ -217,7 +217,7 @@ def test_every_row_with_its_figures(variant: Make, not_converted: Make, export_o
                 f"{100 * row['metrics']['accuracy']:.1f} %",
                 f"F1 {100 * row['metrics']['macro_f1']:.1f} %",
                 f"({_points(difference['low'])} to {_points(difference['high'])})",
-                f"{_points(difference['accuracy'])} points",
+                f"{_points(difference['score'])} points",
                 f"{100 * row['parity']['decision_agreement']:.1f} %",
                 "40 dB",
                 row["oldest_runtime"],

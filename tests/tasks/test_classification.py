@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tasks.classification import ClassificationTask, Example
-from mobilebert_tf.tasks.files import write_labels
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.files import read_task, write_labels, write_task
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "b", "c", "##c"))  # [CLS] 2, [SEP] 3, a 5, b 6, c 7, ##c 8
@@ -61,18 +62,21 @@ def test_of_a_pair_the_longer_side_is_cut():
 def test_metrics_by_hand():
     task = ClassificationTask(("x", "y"))
     logits = np.log(np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]))
-    metrics = task.metrics(logits, np.array([0, 0, 1, 1]))
+    scores = task.score({"logits": logits}, {"label": np.array([0, 0, 1, 1])})
+    metrics = scores.all
+    assert (scores.name, scores.primary, list(scores.per_example)) == ("accuracy", 0.75, [1, 0, 1, 1])
     assert metrics["accuracy"] == 0.75 and metrics["majority_accuracy"] == 0.5
     assert metrics["confusion"] == [[1, 1], [0, 2]]
     assert metrics["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
     assert metrics["loss"] == pytest.approx(-np.log([0.9, 0.4, 0.7, 0.8]).mean())
 
 
-def test_decode_and_json_round_trip():
+def test_decode_and_json_round_trip(tmp_path):
     task = ClassificationTask(("x", "y"), max_seq_length=9, text_column="t")
-    answer = task.decode(np.log(np.array([[0.25, 0.75]])))[0]
+    answer = task.decode({"logits": np.log(np.array([[0.25, 0.75]]))})[0]
     assert answer["label"] == "y" and answer["probability"] == pytest.approx(0.75)
-    assert ClassificationTask.from_json(task.to_json(), task.labels) == task
+    write_task(tmp_path, task)
+    assert read_task(tmp_path) == task
 
 
 def test_labels_that_are_numbers_are_ordered_by_number(tmp_path):
@@ -120,7 +124,8 @@ def test_labels_that_differ_in_capitals_and_blanks_are_said_and_merged_by_a_flag
     assert merged.labels == ("Good", "bad") and not capsys.readouterr().err
     assert [example.label for example in merged.read(path)] == [0, 0, 0, 1, 1, 1]
     other = table(tmp_path, "label\ttext\nGOOD \ta\n", "dev.tsv")
-    assert ClassificationTask.from_json(merged.to_json(), merged.labels).read(other)[0].label == 0
+    write_task(tmp_path, merged)
+    assert read_task(tmp_path).read(other)[0].label == 0
     with pytest.raises(UsageError, match="'GOOD ' differs only in capitals or blanks from 'Good'; --merge_labels"):
         ClassificationTask(("Good", "bad")).read(other)
 

@@ -10,7 +10,7 @@ NO_BETTER, ONE_CLASS, UNEQUAL = "no better than always answering", "all rows of 
 
 
 def metrics(labels: np.ndarray, answers: np.ndarray) -> dict:
-    return ClassificationTask(labels=("a", "b", "c")).metrics(np.eye(3)[answers], labels)
+    return ClassificationTask(labels=("a", "b", "c")).score({"logits": np.eye(3)[answers]}, {"label": labels}).all
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ from mobilebert_tf.models import ClassificationModel
 from mobilebert_tf.training import loop
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import Stage
-from mobilebert_tf.transfer import objectives
+from mobilebert_tf.training import objectives
 
 place, devices = Path(sys.argv[1]), int(sys.argv[2])
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -240,7 +240,7 @@ with strategy.scope():
     model = ClassificationModel(config, 2)
     stage = Stage(name="fit", index=0, steps=12, batch_size=8, schedule=Schedule(peak=1e-3, steps=12))
 options = loop.LoopOptions(strategy=strategy)
-objective = objectives.classification(model)
+objective = objectives.classes(lambda batch: model(batch, training=True))
 loop.train(stage, objective, model.trainable_weights, model.variables, batches, place, options)
 np.savez(place / "weights.npz", *[np.asarray(w) for w in model.trainable_weights])
 """
@@ -267,7 +267,7 @@ def test_two_replicas_equal_one_device_with_the_same_global_batch(tmp_path):
 def test_bfloat16_trains_with_float32_weights(tmp_path):
     from mobilebert_tf.config import MobileBertConfig
     from mobilebert_tf.models import ClassificationModel
-    from mobilebert_tf.transfer import objectives
+    from mobilebert_tf.training import objectives
 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -279,7 +279,7 @@ def test_bfloat16_trains_with_float32_weights(tmp_path):
         assert model.encoder(batch)["sequence_output"].dtype == tf.bfloat16
         loop.train(
             dataclasses.replace(stage(steps=20), schedule=Schedule(peak=1e-2, steps=20)),
-            objectives.classification(model),
+            objectives.classes(lambda batch: model(batch, training=True)),
             model.trainable_weights,
             model.variables,
             lambda _: tf.data.Dataset.from_tensors(batch).repeat(),

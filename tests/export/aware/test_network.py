@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, batch_logits, quantized_logits
+from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, batch_answer, quantized_outputs
 from mobilebert_tf.export.aware.products import QuantizedProducts
 from mobilebert_tf.export.aware.recipe import layer_of
 from mobilebert_tf.export.aware.stored import _products
@@ -21,14 +21,18 @@ from mobilebert_tf.export.rewrite.network import map_arrays
 from mobilebert_tf.export.rewrite.norms import find_breaks
 from mobilebert_tf.export.rewrite.read import read_network, variables
 from mobilebert_tf.export.rewrite.rules import rewrite
-from mobilebert_tf.export.runtime import INPUTS, TfliteClassifier
-from mobilebert_tf.tasks.inference import keras_logits
+from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.inference import keras_outputs
+from mobilebert_tf.tasks.task import INPUTS
 
 from ..test_rewrite import LENGTH, model
 from .conftest import NAMES, features, file_of, made
 
 RECIPE = RECIPES["static_int8"]
 INPUT = {name: features()[name] for name in INPUTS}
+
+TASK = ClassificationTask(("x", "y"))
 
 
 def tensors(name):
@@ -40,12 +44,12 @@ def tensors(name):
 
 @functools.cache
 def float_logits(name):
-    return keras_logits(model(name), features())
+    return keras_outputs(model(name), TASK, features())["logits"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rewritten_tensors_of_a_batch_are_the_keras_model(name):
-    found = batch_logits(tensors(name), list(INPUT.values()), Products()).numpy()
+    found = batch_answer(tensors(name), list(INPUT.values()), Products()).numpy()
     expected = float_logits(name)
     # float32 in another order: 1e-6, and 24 layers multiply that.
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4 * np.abs(expected).max())
@@ -66,7 +70,7 @@ def test_gradients_of_rewritten_tensors_are_those_of_the_keras_model(name):
         found = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.convert_to_tensor(one).numpy() for one in found]
 
-    ours = gradients(lambda: batch_logits(tensors(name), list(INPUT.values()), Products()))
+    ours = gradients(lambda: batch_answer(tensors(name), list(INPUT.values()), Products()))
     theirs = gradients(lambda: model(name)(INPUT, training=False))
     for weight, one, other in zip(model(name).trainable_weights, ours, theirs, strict=True):
         if weight.path.endswith(("key/bias", "pooler")) and np.abs(other).max() < 1e-3 * np.abs(theirs[0]).max():
@@ -80,8 +84,8 @@ def test_gradients_of_rewritten_tensors_are_those_of_the_keras_model(name):
 def test_file_in_int8_gives_what_fake_quantisation_gives(name, tmp_path):
     path = tmp_path / "file.tflite"
     path.write_bytes(made(name).content)
-    file = TfliteClassifier(path).logits(features(), LENGTH)
-    fake = quantized_logits(model(name), made(name).trained, LENGTH, features())
+    file = TfliteModel(path).answer(features(), LENGTH)["logits"]
+    fake = quantized_outputs(model(name), TASK, made(name).trained, LENGTH, features())["logits"]
     floats = float_logits(name)
     scale, error = np.abs(floats).max(), np.abs(file - floats).mean()
     assert error > 1e-3 * scale  # int8 shows in these networks
@@ -109,7 +113,7 @@ def test_integers_inside_a_file_are_those_of_fake_quantisation():
     shares: dict[str, list[float]] = {}
     few = {key: values[:16] for key, values in features().items()}
     for row, (values, real) in enumerate(run_tensors(one.content, few)):
-        batch_logits(network, [tf.constant(few[key][row : row + 1]) for key in INPUTS], Kept(RECIPE, grids))
+        batch_answer(network, [tf.constant(few[key][row : row + 1]) for key in INPUTS], Kept(RECIPE, grids))
         for given, result in _products(one.content):
             layer = layer_of(result)
             for site, tensor in ((f"{layer}/input", given), (f"{layer}/output", result)):
@@ -158,7 +162,7 @@ def test_padding_that_takes_part_counts():
 
 
 def trained_logits(network, averaging):
-    return tf.function(lambda batch: network.logits(batch, averaging), autograph=False)(INPUT)
+    return tf.function(lambda batch: network.answer(batch, averaging), autograph=False)(INPUT)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +188,7 @@ def test_step_of_training_computes_the_whole_network(name, rules):
     grids = grids_of(
         Plan(recipe, tuple(before.ranges), {}), tf.constant(list(zip(*before.ranges.values(), strict=True)))
     )
-    whole = batch_logits(tensors(name), list(INPUT.values()), QuantizedProducts(recipe, grids)).numpy()
+    whole = batch_answer(tensors(name), list(INPUT.values()), QuantizedProducts(recipe, grids)).numpy()
     floats = float_logits(name)
     # The same operations in float32; one in some 10,000 rounds to its neighbour, and all that follows it differs.
     assert (np.abs(found - whole).max(axis=1) < 1e-4 * np.abs(floats).max()).mean() > 0.8
@@ -203,7 +207,7 @@ def test_gradients_reach_every_weight_through_rounding():
     @tf.function(autograph=False)
     def gradients():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(tf.square(network.logits(INPUT, Averaging(steps=0))))
+            loss = tf.reduce_sum(tf.square(network.answer(INPUT, Averaging(steps=0))))
         return [tf.convert_to_tensor(one) for one in tape.gradient(loss, values)]
 
     for weight, one, other in zip(weights, gradients(), exact, strict=True):
@@ -249,19 +253,19 @@ def test_training_brings_back_what_rounding_took(tmp_path):
     recipe = dataclasses.replace(RECIPE, rules=(Rule(weights="int4", activations="int8"),))
     network = QuantizedNetwork(fresh, recipe, LENGTH)
     network.calibrate([features()], 1)
-    wanted = keras_logits(fresh, features())
+    wanted = keras_outputs(fresh, TASK, features())["logits"]
 
     def error_of_file():
         path = tmp_path / "file.tflite"
         path.write_bytes(file_of(fresh, network.trained).content)
-        return np.square(TfliteClassifier(path).logits(features(), LENGTH) - wanted).mean()
+        return np.square(TfliteModel(path).answer(features(), LENGTH)["logits"] - wanted).mean()
 
     weights, optimizer = fresh.trainable_weights, keras.optimizers.Adam(2e-3)
 
     @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(network.logits(INPUT, Averaging(steps=60)) - wanted))
+            loss = tf.reduce_mean(tf.square(network.answer(INPUT, Averaging(steps=60)) - wanted))
         optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
 
     before = error_of_file()

@@ -14,9 +14,9 @@ from mobilebert_tf import cli
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.mediapipe.metadata import add_metadata, check_packed, describe, read_packed
-from mobilebert_tf.export.runtime import TfliteClassifier
+from mobilebert_tf.export.runtime import TfliteModel
 from mobilebert_tf.reporting import export_report
-from mobilebert_tf.tasks.classification import softmax
+from mobilebert_tf.tasks.classification import ClassificationTask, softmax
 from mobilebert_tf.tokenization import Rules, Tokenizer
 
 
@@ -65,7 +65,7 @@ def read(content: bytes):
 def test_description_is_that_of_mediapipes_writer(root: Path):
     golden = read((root / "tests/golden/mediapipe_text_classifier_metadata.bin").read_bytes())
     # Its model had the inputs in this order. What it calls its scores is free.
-    ours = read(describe(["segment_ids", "input_mask", "input_ids"]))
+    ours = read(describe(["segment_ids", "input_mask", "input_ids"], ClassificationTask(("x", "y"))))
     for one in (golden, ours):
         assert one["graphs"][0]["outputs"][0].pop("name")
     assert ours == golden
@@ -90,13 +90,13 @@ def test_file_holds_vocabulary_and_labels_and_is_still_the_network(material, tmp
     described = read(found["TFLITE_METADATA"])["graphs"][0]["inputs"]
     assert [order[index] for index in model.subgraphs[0].inputs] == [one["name"] for one in described]
 
-    classifier = TfliteClassifier(path)
+    classifier = TfliteModel(path)
     ids = np.arange(5, 37, dtype=np.int32).reshape(2, 16)
     features = {"input_ids": ids, "input_mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids)}
     expected = np.asarray(material.model(features))
     # Rounding of another order of summation, far below the project's bound of 1e-4 for float32.
-    np.testing.assert_allclose(classifier.run(features), softmax(expected), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(softmax(classifier.logits(features)), softmax(expected), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(classifier.run(features)["probabilities"], softmax(expected), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(softmax(classifier.answer(features)["logits"]), softmax(expected), rtol=0, atol=1e-5)
     check_packed(path, material.tokenizer, material.task)
 
 

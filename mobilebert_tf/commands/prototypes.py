@@ -1,0 +1,122 @@
+"""`prototypes`: model + a few sentences a class -> classifier that was not trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mobilebert_tf import quiet, run_directory
+from mobilebert_tf.commands import next_step
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+
+if TYPE_CHECKING:
+    from mobilebert_tf.tasks.examples import Example
+    from mobilebert_tf.tasks.task import Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prototypes:
+    """Make a classifier out of a few sentences a class, without training.
+
+    Every class is kept as the mean of its sentences' embeddings, and a text belongs to the nearest one; to none of
+    these if it is not near enough, or not clearly nearer than to the next. Both bounds are chosen by leaving
+    out: each sentence from its class, and each class from the others. Writes a model directory with prototypes.json,
+    which `evaluate`, `predict` and `export` take as any classifier.
+
+    Five to twenty sentences a class are a good start. With some hundred `finetune` is better.
+
+    Examples:
+      mobilebert-tf prototypes --model=mobilebert_mini --examples=intents.tsv --output=intents
+      mobilebert-tf predict --model=intents --text="Wake me up at seven."
+      mobilebert-tf export --model=intents --calibration=intents.tsv --output=app
+    """
+
+    model: str = option("model directory whose sentence embeddings are used", is_input=True)
+    examples: str = option("labelled table: .tsv, .csv or .jsonl, also compressed", is_input=True)
+    output: str = option("directory for the classifier", identity=False)
+    text_column: str | None = option("column of the text; left out: text", None)
+    label_column: str | None = option("column of the class; left out: label", None)
+    max_seq_length: int = option("longest text in word pieces; longer ones are cut", 128, least=3, most=100_000)
+    threshold: float | None = option(
+        "least cosine with the nearest class; left out: chosen by leaving out", None, least=-1, most=1
+    )
+    margin: float | None = option(
+        "least lead of that cosine over the next class; left out: chosen by leaving out", None, least=0, most=2
+    )
+
+    def run(self) -> None:
+        """Embed, average, choose the bounds, write.
+
+        Raises:
+          UsageError: the table is broken, has one class, or a class without text; or the model is none.
+        """
+        from mobilebert_tf.tasks.classification import ClassificationTask
+
+        columns = {name: getattr(self, name) for name in ("text_column", "label_column") if getattr(self, name)}
+        # Tables are read before TensorFlow starts: a wrong column should show at once.
+        table = ClassificationTask.discover(self.examples, **columns, max_seq_length=self.max_seq_length)
+        examples = table.read(self.examples)
+        filled = {example.label for example in examples}
+        empty = [label for number, label in enumerate(table.labels) if number not in filled]
+        if empty:
+            raise UsageError(
+                f"{self.examples}: class {empty[0]!r} has no row with text; write some, or delete its rows"
+            )
+        with run_directory.open_run(self, "prototypes", self.output) as run:
+            if run.finished:
+                print(run.finished_line)
+                return
+            self._write(run, table, examples)
+
+    def _write(self, run: run_directory.Run, table: Task, examples: Sequence[Example]) -> None:
+        quiet.start_tensorflow()
+        import numpy as np
+
+        from mobilebert_tf.model_directory import load_model_for, save_model_directory
+        from mobilebert_tf.tasks.embedding import check_vectors
+        from mobilebert_tf.tasks.inference import keras_outputs
+        from mobilebert_tf.tasks.prototypes import PrototypesTask, centroids_of, choose_bounds
+
+        loaded = load_model_for(self.model, "embedding")
+        if self.max_seq_length > loaded.config.max_position_embeddings:
+            raise UsageError(
+                f"--max_seq_length {self.max_seq_length} is beyond the position table of {self.model}, "
+                f"{loaded.config.max_position_embeddings}"
+            )
+        task = PrototypesTask(
+            labels=table.labels,
+            max_seq_length=self.max_seq_length,
+            text_column=table.text_column,
+            label_column=table.label_column,
+        )
+        features = task.features(examples, loaded.tokenizer)
+        vectors = keras_outputs(loaded.model, task, features, show_progress=len(examples) > 100)["embedding"]
+        check_vectors(vectors, self.model)
+        labels, count = features["label"], len(task.labels)
+        chosen = choose_bounds(vectors, labels, count)
+        task = dataclasses.replace(
+            task,
+            centroids=tuple(
+                tuple(float(f"{value:.9g}") for value in row) for row in centroids_of(vectors, labels, count)
+            ),
+            threshold=chosen.threshold if self.threshold is None else self.threshold,
+            margin=chosen.margin if self.margin is None else self.margin,
+        )
+        sizes = np.bincount(labels, minlength=count)
+        print(
+            f"prototypes: {count} classes of {sizes.min()} to {sizes.max()} sentences; the nearest with a cosine of at "
+            f"least {task.threshold:.3f}, {task.margin:.3f} more than the next, else none of these"
+        )
+        if self.threshold is None and self.margin is None:
+            print(
+                f"prototypes: {chosen.right:.1%} of the sentences, left out of their class, return to it; of a class "
+                f"that is left out {chosen.none_found:.1%} are told as none of these"
+            )
+        save_model_directory(run.directory, loaded.model, loaded.tokenizer, task)
+        run.finish(right=chosen.right, none_found=chosen.none_found)
+        print(f"prototypes: {run.directory}/prototypes.json")
+        print(next_step.line("predict", f"--model={self.output}", "--text=..."))
+        output = f"--output={next_step.beside(self.output, 'export')}"
+        print(next_step.line("export", f"--model={self.output}", f"--calibration={self.examples}", output))

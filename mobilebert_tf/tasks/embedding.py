@@ -1,0 +1,111 @@
+"""Sentence embeddings: a vector for each text, whose products say how alike texts are."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_tf.config import Heads
+from mobilebert_tf.errors import FailedError
+from mobilebert_tf.tasks import examples as texts
+from mobilebert_tf.tasks import metrics
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.regression import number
+from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
+from mobilebert_tf.tokenization import Tokenizer
+
+ALIKE = 1e-4
+"""Vectors of different texts that all lie nearer than this to each other say nothing about the texts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingTask(Task):
+    """The mean of the last feature map over real tokens, at unit length, as sentence-transformers has it.
+
+    A table of pairs has a row of the network's inputs for either side: rows 2i and 2i + 1 are of example i.
+    """
+
+    name: ClassVar[str] = "embedding"
+    outputs: ClassVar[tuple[str, ...]] = ("embedding",)
+    score_name: ClassVar[str] = "spearman"
+    agreement_name: ClassVar[str] = "cosine"
+    answer_kind: ClassVar[str] = "vector"
+
+    @property
+    def heads(self) -> Heads:
+        return Heads()
+
+    def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        columns = [self.text_column, *filter(None, [self.text_pair_column])]
+        label = self.label_column if labelled and self.text_pair_column else None
+        return texts.read_examples(path, columns, label, number, every_row)
+
+    @property
+    def judges_pairs(self) -> bool:
+        return False
+
+    def inputs(self, examples: Sequence[Example]) -> list[Example]:
+        return [Example(side) for e in examples for side in (e.text, e.text_pair) if side is not None]
+
+    def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+        features = texts.encode(self.inputs(examples), tokenizer, self.max_seq_length)
+        return features | texts.labels_of(examples, np.float32)
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """The vector of each text; of pairs, how alike the two are: their cosine."""
+        vectors = outputs["embedding"]
+        if self.text_pair_column:
+            return [{"cosine": float(cosine)} for cosine in _cosines(vectors)]
+        return [{"embedding": [float(value) for value in row]} for row in vectors]
+
+    def score(self, outputs: Outputs, features: Features) -> Scores:
+        """Correlation of the cosines of pairs with what people said of them."""
+        cosines = _cosines(outputs["embedding"])
+        figures = {"examples": int(len(cosines)), **metrics.correlations(cosines, features["label"])}
+        return Scores(self.score_name, figures)
+
+    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+        """The cosine of the two vectors of each text; below zero counts as zero."""
+        with np.errstate(invalid="ignore"):
+            cosine = (reference["embedding"] * candidate["embedding"]).sum(axis=1, dtype=np.float64)
+        return np.where(without_numbers(candidate), 0.0, np.clip(cosine, 0.0, 1.0))
+
+    def rows_of(self, examples: np.ndarray) -> np.ndarray:
+        if not self.text_pair_column:
+            return examples
+        return np.stack([2 * examples, 2 * examples + 1], axis=1).reshape(-1)
+
+    def count(self, features: Features) -> int:
+        return len(features["input_ids"]) // (2 if self.text_pair_column else 1)
+
+
+def check_vectors(vectors: np.ndarray, source: str | os.PathLike[str]) -> None:
+    """Refuse vectors [n, H] of different texts that are no vectors of texts.
+
+    Raises:
+      FailedError: one is no number or has no length, or all are the same.
+    """
+    if fault := vector_fault(vectors):
+        raise FailedError(f"{source}: {fault}; train it again, or export it again")
+
+
+def vector_fault(vectors: np.ndarray) -> str | None:
+    """What is wrong with the vectors [n, H] of different texts; None: nothing."""
+    broken = int((~np.isfinite(vectors)).any(axis=1).sum())
+    if broken:
+        return f"gives vectors that are NaN or infinite for {broken} of {len(vectors)} texts"
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    if (np.abs(lengths - 1.0) > 1e-2).any():
+        return f"gives vectors whose length is not one but {lengths[np.abs(lengths - 1.0).argmax()]:.3g}"
+    if len(vectors) > 1 and np.abs(vectors - vectors[0]).max() < ALIKE:
+        return f"gives the same vector for {len(vectors)} texts"
+    return None
+
+
+def _cosines(vectors: np.ndarray) -> np.ndarray:
+    """Of the rows of pairs [2n, H], float64 [n]."""
+    return (vectors[0::2].astype(np.float64) * vectors[1::2]).sum(axis=1)

@@ -1,0 +1,106 @@
+"""Texts and pairs of texts as a task's examples, and as the network's inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from mobilebert_tf import notes
+from mobilebert_tf.data.tables import read_table
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tokenization import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One row of a table."""
+
+    text: str
+    text_pair: str | None = None
+    label: float | None = None
+    """The number of its class, or the value that a regression is to find."""
+
+
+Label = Callable[[str, int, str], float]
+"""The number that a label stands for: file, line, cell -> number. Raises UsageError."""
+
+
+def read_examples(
+    path: str | os.PathLike[str],
+    text_columns: Sequence[str],
+    label_column: str | None,
+    label: Label,
+    every_row: bool = False,
+) -> list[Example]:
+    """The rows of a table; those without a text are left out, unless `every_row` is to be answered.
+
+    Args:
+      text_columns: one, or two for pairs.
+      label_column: None: the labels are not read.
+      label: of a cell.
+
+    Raises:
+      UsageError: the table is broken or empty, a label is missing, or `label` refuses it.
+    """
+    examples = []
+    without_text: list[int] = []
+    for line, row in read_table(path, [*text_columns, *filter(None, [label_column])]):
+        number = label(str(path), line, label_cell(path, line, row, label_column)) if label_column else None
+        first, *second = ((row[column] or "") for column in text_columns)
+        if not (first.strip() or any(text.strip() for text in second)):
+            without_text.append(line)
+            if not every_row:
+                continue
+        examples.append(Example(first, second[0] if second else None, number))
+    if without_text:
+        what = "answered as empty texts" if every_row else "left out"
+        rows = f"{len(without_text):,} row{'s' if len(without_text) > 1 else ''} without text"
+        notes.say(f"{path}: {rows} in column {text_columns[0]!r} {what}, the first in line {without_text[0]}")
+    if not examples:
+        raise UsageError(f"{path}: has a header and no rows{' with text' if without_text else ''}")
+    return examples
+
+
+def label_cell(path: str | os.PathLike[str], line: int, row: Mapping[str, str | None], column: str) -> str:
+    """The label of a row. Raises UsageError: it has none."""
+    label = row[column]
+    if label is None or not label.strip():
+        raise UsageError(f"{path}, line {line}: the label, column {column!r}, is empty; fill it in or delete the row")
+    return label
+
+
+def encode(examples: Sequence[Example], tokenizer: Tokenizer, length: int) -> dict[str, np.ndarray]:
+    """`input_ids`, `input_mask`, `segment_ids` (int32 [n, T]) of examples, T = `length`.
+
+    [CLS] A [SEP] or [CLS] A [SEP] B [SEP]; of a pair that is too long the longer
+    side loses its last piece until it fits, as in Google's `run_classifier.py`.
+    """
+    first = tokenizer.encode_batch([e.text for e in examples])
+    second = tokenizer.encode_batch([e.text_pair or "" for e in examples])
+    ids, mask, segments = (np.zeros((len(examples), length), np.int32) for _ in range(3))
+    cls, sep = tokenizer.id("[CLS]"), tokenizer.id("[SEP]")
+    for row, (example, a, b) in enumerate(zip(examples, first, second, strict=True)):
+        paired = example.text_pair is not None
+        a, b = _trim(a, b, length - (3 if paired else 2))
+        pieces = [cls, *a, sep, *b, sep] if paired else [cls, *a, sep]
+        ids[row, : len(pieces)] = pieces
+        mask[row, : len(pieces)] = 1
+        segments[row, len(a) + 2 : len(pieces)] = 1
+    return {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
+
+
+def labels_of(examples: Sequence[Example], dtype: type) -> dict[str, np.ndarray]:
+    """`label` [n], if all examples have one; else nothing."""
+    if any(e.label is None for e in examples):
+        return {}
+    return {"label": np.array([e.label for e in examples], dtype)}
+
+
+def _trim(a: list[int], b: list[int], room: int) -> tuple[list[int], list[int]]:
+    a, b = list(a), list(b)
+    while len(a) + len(b) > room:
+        (a if len(a) > len(b) else b).pop()
+    return a, b

@@ -1,0 +1,11 @@
+"""The kinds of task there are, by name."""
+
+from __future__ import annotations
+
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.embedding import EmbeddingTask
+from mobilebert_tf.tasks.prototypes import PrototypesTask
+from mobilebert_tf.tasks.regression import RegressionTask
+
+KINDS = {kind.name: kind for kind in (ClassificationTask, RegressionTask, EmbeddingTask, PrototypesTask)}
+"""Every kind that task.json and --task can name."""

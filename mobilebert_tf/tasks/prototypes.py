@@ -1,0 +1,184 @@
+"""Classes without training: the nearest of a few sentences' mean vectors, or none of these.
+
+Source: nearest class means of sentence embeddings, as prototypical networks have them (arXiv 1703.05175 §2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import Finite
+from mobilebert_tf.tasks import examples as texts
+from mobilebert_tf.tasks.embedding import EmbeddingTask
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.task import Features, Outputs, Scores, without_numbers
+from mobilebert_tf.tokenization import Tokenizer
+
+NONE = "none of these"
+"""Label, in tables and answers, of a text that belongs to no class."""
+
+CANDIDATES = 40
+"""Values that are tried for the threshold, and half as many for the margin."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PrototypesTask(EmbeddingTask):
+    """A few sentences a class, each class kept as the mean of their vectors at unit length."""
+
+    centroids: tuple[tuple[Finite, ...], ...] = ()
+    """[C][H], in the order of the labels."""
+    threshold: Finite = 0.0
+    """Least cosine with the nearest centroid; below it a text belongs to none."""
+    margin: Finite = 0.0
+    """Least distance of that cosine from the next centroid's."""
+
+    name: ClassVar[str] = "prototypes"
+    score_name: ClassVar[str] = "accuracy"
+    agreement_name: ClassVar[str] = "same decision"
+    answer_kind: ClassVar[str] = "prototypes"
+    has_labels: ClassVar[bool] = True
+
+    def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        numbers = {label: number for number, label in enumerate((*self.labels, NONE))}
+
+        def number(file: str, line: int, label: str) -> int:
+            if label not in numbers:
+                raise UsageError(
+                    f"{file}, line {line}: label {label!r} is not one of {', '.join(self.labels)}; texts that belong "
+                    f"to none of them have the label {NONE!r}"
+                )
+            return numbers[label]
+
+        return texts.read_examples(path, [self.text_column], self.label_column if labelled else None, number, every_row)
+
+    def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+        features = texts.encode(examples, tokenizer, self.max_seq_length)
+        return features | texts.labels_of(examples, np.int32)
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """Label, NONE if no class is near enough, and the cosine with every class."""
+        cosines = self._cosines(outputs)
+        named = (*self.labels, NONE)
+        return [
+            {
+                "label": named[decided],
+                "cosine": float(row.max()),
+                "cosines": {label: float(cosine) for label, cosine in zip(self.labels, row, strict=True)},
+            }
+            for decided, row in zip(self._decided(cosines), cosines, strict=True)
+        ]
+
+    def score(self, outputs: Outputs, features: Features) -> Scores:
+        """Share of right answers, where a text of no class is right as NONE; and the shares of either kind."""
+        labels = features["label"]
+        decided = self._decided(self._cosines(outputs))
+        right = (decided == labels) & ~without_numbers(outputs)
+        foreign = labels == len(self.labels)
+        figures: dict[str, Any] = {
+            "examples": int(len(labels)),
+            "accuracy": float(right.mean()),
+            "majority_accuracy": float(np.bincount(labels).max() / len(labels)),
+            "answered": float((decided < len(self.labels)).mean()),
+        }
+        if foreign.any():
+            figures["none_found"] = float(right[foreign].mean())
+        return Scores(self.score_name, figures, right.astype(np.float64))
+
+    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+        """One where the decision is the same."""
+        same = self._decided(self._cosines(reference)) == self._decided(self._cosines(candidate))
+        return (same & ~without_numbers(candidate)).astype(np.float64)
+
+    def _cosines(self, outputs: Outputs) -> np.ndarray:
+        """[n, C] of vectors [n, H], float64."""
+        return outputs["embedding"].astype(np.float64) @ np.array(self.centroids).T
+
+    def _decided(self, cosines: np.ndarray) -> np.ndarray:
+        return decide(cosines, self.threshold, self.margin)
+
+
+def decide(cosines: np.ndarray, threshold: float, margin: float) -> np.ndarray:
+    """The class of each row of cosines [n, C], C for none: int [n]."""
+    ordered = np.sort(cosines, axis=1)
+    best = ordered[:, -1]
+    lead = best - ordered[:, -2] if cosines.shape[1] > 1 else np.full(len(best), np.inf)
+    with np.errstate(invalid="ignore"):
+        near = (best >= threshold) & (lead >= margin)
+    return np.where(near, cosines.argmax(axis=1), cosines.shape[1])
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Bounds for "none of these", and what they are worth on the examples that they were chosen on."""
+
+    threshold: float
+    margin: float
+    right: float
+    """Share of examples that the centroids of the others put into their class."""
+    none_found: float
+    """Share of examples that are told as none where their whole class was left out."""
+
+
+def centroids_of(vectors: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """The mean vector of each of `count` classes at unit length: vectors [n, H], labels [n] -> [C, H]."""
+    sums = np.zeros((count, vectors.shape[1]))
+    np.add.at(sums, labels, vectors.astype(np.float64))
+    return _unit(sums)
+
+
+def choose_bounds(vectors: np.ndarray, labels: np.ndarray, count: int) -> Chosen:
+    """Threshold and margin by leaving out: each example from its class, and each class from the others.
+
+    An example whose class has no other one says nothing about the former. Of all bounds those are
+    taken with the highest mean of both shares; of equal ones the lowest.
+
+    Args:
+      vectors: of the examples, [n, H] at unit length.
+      labels: their classes, [n].
+      count: C, of classes.
+    """
+    sums = np.zeros((count, vectors.shape[1]))
+    np.add.at(sums, labels, vectors.astype(np.float64))
+    sizes = np.bincount(labels, minlength=count)
+    # Without the example itself, in its own class alone.
+    inside = vectors @ _unit(sums).T
+    own = _unit(sums[labels] - vectors)
+    inside[np.arange(len(labels)), labels] = (own * vectors).sum(axis=1)
+    known = sizes[labels] > 1
+    # Without its class: no text of it is to be found in another one.
+    outside = np.array([np.delete(row, label) for row, label in zip(vectors @ _unit(sums).T, labels, strict=True)])
+    thresholds, margins = _candidates(inside[known], outside)
+    best: tuple[float, Chosen] | None = None
+    for threshold in thresholds:
+        for margin in margins:
+            right = float((decide(inside, threshold, margin) == labels)[known].mean()) if known.any() else 0.0
+            none_found = float((decide(outside, threshold, margin) == count - 1).mean())
+            worth = (right if known.any() else none_found) + none_found
+            if best is None or worth > best[0] + 1e-12:
+                best = worth, Chosen(float(threshold), float(margin), right, none_found)
+    assert best
+    return best[1]
+
+
+def _candidates(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds and margins to try: none, and quantiles of what there is."""
+    nearest = np.concatenate([one.max(axis=1) for one in (inside, outside) if len(one)])
+    shares = np.linspace(0, 1, CANDIDATES)
+    if outside.shape[1] < 2:
+        return np.concatenate([[-1.0], np.quantile(nearest, shares)]), np.array([0.0])
+    leads = np.concatenate([np.diff(np.sort(one, axis=1)[:, -2:], axis=1)[:, 0] for one in (inside, outside)])
+    return (
+        np.concatenate([[-1.0], np.quantile(nearest, shares)]),
+        np.concatenate([[0.0], np.quantile(leads, shares[::2])]),
+    )
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(lengths, 1e-12)

@@ -1,0 +1,107 @@
+"""Regression: a number for a text, or for a pair of texts, such as how alike they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mobilebert_tf.config import Heads
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import Finite
+from mobilebert_tf.tasks import examples as texts
+from mobilebert_tf.tasks import metrics
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
+from mobilebert_tf.tokenization import Tokenizer
+
+if TYPE_CHECKING:
+    from mobilebert_tf.training.loop import Objective
+
+CLOSE = 0.05
+"""Part of the range of the reference's values within which another value agrees with it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RegressionTask(Task):
+    """A table whose labels are numbers."""
+
+    offset: Finite = 0.0
+    scale: Finite = 1.0
+    """The value is offset + scale * output: networks learn values around zero with a deviation of one."""
+
+    name: ClassVar[str] = "regression"
+    outputs: ClassVar[tuple[str, ...]] = ("score",)
+    score_name: ClassVar[str] = "spearman"
+    agreement_name: ClassVar[str] = "within 5 %"
+    answer_kind: ClassVar[str] = "value"
+
+    @classmethod
+    def discover(cls, path: str | os.PathLike[str], **columns: Any) -> RegressionTask:
+        """The task of a training table: its values' mean and deviation.
+
+        Raises:
+          UsageError: the table is broken, a value is no number, or all are the same.
+        """
+        draft = cls(**columns)
+        values = np.array([example.label for example in draft.read(path)], np.float64)
+        if values.min() == values.max():
+            raise UsageError(
+                f"{path}: column {draft.label_column!r} has {values[0]:g} in every row; there is nothing to learn"
+            )
+        return dataclasses.replace(draft, offset=float(values.mean()), scale=float(values.std()))
+
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(["classifier"], 1)
+
+    def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        columns = [self.text_column, *filter(None, [self.text_pair_column])]
+        return texts.read_examples(path, columns, self.label_column if labelled else None, number, every_row)
+
+    def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+        features = texts.encode(examples, tokenizer, self.max_seq_length)
+        return features | texts.labels_of(examples, np.float32)
+
+    def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
+        """Squared error of scores [B, 1], in units of the training values' deviation."""
+        from mobilebert_tf.training import objectives
+
+        return objectives.squared_error(predict, self.offset, self.scale)
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        return [{"value": float(value)} for value in self._values(outputs)]
+
+    def score(self, outputs: Outputs, features: Features) -> Scores:
+        """Spearman's and Pearson's correlation; root mean square and mean of the errors, in the label's unit."""
+        return Scores(self.score_name, metrics.of_values(self._values(outputs), features["label"]))
+
+    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+        """One where the values differ by at most a twentieth of the range of the reference's."""
+        wanted, given = self._values(reference), self._values(candidate)
+        allowed = CLOSE * max(float(np.ptp(wanted)), float(np.finfo(np.float32).tiny))
+        with np.errstate(invalid="ignore"):
+            close = np.abs(wanted - given) <= allowed
+        return (close & ~without_numbers(candidate)).astype(np.float64)
+
+    def _values(self, outputs: Outputs) -> np.ndarray:
+        """[n], in the label's unit."""
+        return self.offset + self.scale * outputs["score"][:, 0].astype(np.float64)
+
+
+def number(path: str, line: int, cell: str) -> float:
+    """The number in a cell of a table. Raises UsageError."""
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(
+            f"{path}, line {line}: {cell!r} is no number, which --task=regression or embedding needs as the label; "
+            "for classes leave --task out"
+        )
+    return value

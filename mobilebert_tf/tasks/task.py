@@ -1,0 +1,164 @@
+"""What a fine-tuned model is for: the protocol that training, export, proof and answers share.
+
+A kind of task is a class here beside; `kinds.py` is the table of them. Shapes: n examples, R rows of the network's
+inputs (one an example for most tasks, two for pairs of sentences that are embedded apart).
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+
+from mobilebert_tf.config import Heads
+from mobilebert_tf.fields import within
+
+if TYPE_CHECKING:
+    from mobilebert_tf.tasks.examples import Example
+    from mobilebert_tf.tokenization import Tokenizer
+    from mobilebert_tf.training.loop import Objective
+
+INPUTS = ("input_ids", "input_mask", "segment_ids")
+"""Names of the network's inputs, int32 [R, T]."""
+
+Outputs = Mapping[str, np.ndarray]
+"""What a network gives, float32 [R, ...] by the name of the output."""
+
+Features = Mapping[str, np.ndarray]
+"""`input_ids`, `input_mask`, `segment_ids` (int32 [R, T]), and what the loss compares with, [R]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How good the outputs for some labelled examples are."""
+
+    name: str
+    """Of the score by which models are compared; a key of `all`."""
+    all: dict[str, Any]
+    """Every figure, as metrics.json holds them."""
+    per_example: np.ndarray | None = None
+    """[n], whose mean is the primary score; None: it is a figure of all examples together, as a correlation is."""
+
+    @property
+    def primary(self) -> float:
+        return self.all[self.name]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task(abc.ABC):
+    """Which columns hold what, and how long a text may get; a kind of task adds its own."""
+
+    name: ClassVar[str]
+    """In task.json and in --task."""
+    outputs: ClassVar[tuple[str, ...]]
+    """Names of what the network gives."""
+    score_name: ClassVar[str]
+    """Of the primary score, in tables. Higher is better, and one is perfect."""
+    answer_kind: ClassVar[str]
+    """What an answer is, in contracts: classes, value or vector."""
+    has_labels: ClassVar[bool] = False
+    """Whether its answers are classes with names, which labels.txt holds."""
+    agreement_name: ClassVar[str]
+    """What `agreement` is a share of, in tables."""
+
+    labels: tuple[str, ...] = ()
+    """Of classes, in the order of the outputs; () where there are none."""
+    max_seq_length: Annotated[int, within(3, 100_000)] = 128
+    """T, in word pieces, [CLS] and [SEP] included."""
+    text_column: str = "text"
+    text_pair_column: str | None = None
+    label_column: str = "label"
+
+    @classmethod
+    def discover(cls, path: str | os.PathLike[str], **columns: Any) -> Task:
+        """The task of a training table: what the table says beyond the fields in `columns`.
+
+        Raises:
+          UsageError: the table is broken, or nothing can be learned from it.
+        """
+        raise NotImplementedError(f"{cls.name} is not trained")
+
+    @property
+    @abc.abstractmethod
+    def heads(self) -> Heads:
+        """What sits on the encoder."""
+
+    @property
+    def judges_pairs(self) -> bool:
+        """Whether the network reads two texts at once."""
+        return self.text_pair_column is not None
+
+    def inputs(self, examples: Sequence[Example]) -> list[Example]:
+        """What the network reads of examples, in one input each."""
+        return list(examples)
+
+    @abc.abstractmethod
+    def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        """The rows of a table as examples; those without a text are left out, unless `every_row` is to be answered.
+
+        Raises:
+          UsageError: the table is broken or empty, or a label is none of the task's.
+        """
+
+    @abc.abstractmethod
+    def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+        """`input_ids`, `input_mask`, `segment_ids` (int32 [R, T]) and, if all are labelled, `label` [R]."""
+
+    def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
+        """The loss of what `predict` makes of a batch of features, with its figures, for the training loop."""
+        raise NotImplementedError(f"{self.name} is not trained")
+
+    @abc.abstractmethod
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """The answer to each example, as `predict --json` prints it."""
+
+    @abc.abstractmethod
+    def score(self, outputs: Outputs, features: Features) -> Scores:
+        """How good the outputs for labelled features are."""
+
+    @abc.abstractmethod
+    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+        """How far two networks give the same answer, [R] from 0 to 1; what is no number agrees with nothing."""
+
+    def rows_of(self, examples: np.ndarray) -> np.ndarray:
+        """The rows of the network's inputs that belong to these examples, int [n] -> int [R]."""
+        return examples
+
+    def count(self, features: Features) -> int:
+        """How many examples features are of."""
+        return len(features["input_ids"])
+
+    def to_json(self) -> dict[str, Any]:
+        """What `task.json` holds; labels and centroids have files of their own."""
+        apart = ("labels", "centroids")
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
+        return {"task": self.name, **fields}
+
+
+def take(values: Mapping[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, np.ndarray]:
+    """These rows of features or outputs."""
+    return {name: array[rows] for name, array in values.items()}
+
+
+def without_numbers(outputs: Outputs) -> np.ndarray:
+    """Which rows have a value that is NaN or infinite: bool [R]."""
+    return np.any([~np.isfinite(flat(array)).all(axis=1) for array in outputs.values()], axis=0)
+
+
+def flat(values: np.ndarray) -> np.ndarray:
+    """[R, ...] as [R, K]."""
+    return values.reshape(len(values), -1)
+
+
+def all_values(outputs: Outputs) -> np.ndarray:
+    """All outputs side by side, [R, K], in the order of their names."""
+    return np.concatenate([flat(outputs[name]) for name in sorted(outputs)], axis=1)
+
+
+def concatenated(parts: Sequence[Outputs]) -> dict[str, np.ndarray]:
+    """The rows of several outputs, one after another."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,36 @@
+"""What fine-tuning minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keras import ops
+
+from mobilebert_tf.training.loop import Objective
+from mobilebert_tf.transfer import losses
+
+Predict = Callable[[Mapping[str, Any]], Any]
+"""Batch -> what the network makes of it."""
+
+
+def classes(predict: Predict) -> Objective:
+    """Cross-entropy of the label in logits [B, C]; with the share of the batch that is right."""
+
+    def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
+        logits, label = predict(batch), batch["label"]
+        right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(label, "int32"))
+        return {"loss": losses.classes(logits, label), "accuracy": ops.mean(ops.cast(right, "float32"))}
+
+    return objective
+
+
+def squared_error(predict: Predict, offset: float, scale: float) -> Objective:
+    """Mean square of scores [B, 1] less (label - offset) / scale; with its root in the label's unit."""
+
+    def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = (ops.cast(batch["label"], "float32") - offset) / scale
+        square = ops.mean(ops.square(ops.cast(predict(batch), "float32")[:, 0] - wanted))
+        return {"loss": square, "root_mean_square_error": scale * ops.sqrt(square)}
+
+    return objective

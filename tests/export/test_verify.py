@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mobilebert_tf.export import verify
 from mobilebert_tf.export.operators import Operators, read_operators
 from mobilebert_tf.export.recipes import RECIPES, Gate
 from mobilebert_tf.export.runtime import TfliteModel
@@ -20,6 +21,8 @@ from mobilebert_tf.export.verify import (
     thread_changes,
 )
 from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.regression import RegressionTask
+from mobilebert_tf.tasks.task import Scores
 
 TASK = ClassificationTask(("x", "y"))
 PLAIN = Operators({"FULLY_CONNECTED": 1}, {"FULLY_CONNECTED": 1}, ())
@@ -93,6 +96,31 @@ def test_the_interval_of_a_difference_holds_as_often_as_it_says():
     assert 367 <= held <= 393
     same = difference(np.eye(2)[:1], np.eye(2)[:1], [0])
     assert same.low < same.score == 0.0 < same.high
+
+
+def test_the_interval_of_a_correlation_s_difference_holds_as_often_as_it_says(monkeypatch):
+    class Correlated(RegressionTask):
+        """Pearson's by NumPy, which is fast enough to draw anew so often."""
+
+        def score(self, outputs, features):
+            return Scores("pearson", {"pearson": np.corrcoef(outputs["score"][:, 0], features["label"])[0, 1]})
+
+    monkeypatch.setattr(verify, "RESAMPLES", 200)
+    random, held, paired = np.random.default_rng(0), 0, []
+    # Values with noise of a half and of 0.7 correlate with what they stand for by 1 / sqrt(1 + noise^2).
+    true = 1 / np.sqrt(1 + 0.7**2) - 1 / np.sqrt(1 + 0.5**2)
+    for _ in range(200):
+        labels, shared, own = random.normal(size=(3, 100))
+        reference = labels + 0.5 * shared
+        candidate = labels + 0.7 * (0.8 * shared + 0.6 * own)
+        features = {"input_ids": labels[:, None], "label": labels}
+        found = paired_difference(Correlated(), {"score": reference[:, None]}, {"score": candidate[:, None]}, features)
+        held += found.low <= true <= found.high
+        paired.append(found.high - found.low)
+    # 95 % of 200 is 190, with a deviation of 3; the percentile bootstrap is a little narrow at 100 examples.
+    assert 178 <= held <= 198
+    # Paired: of examples drawn for each alone the interval would be twice as wide.
+    assert np.mean(paired) < 0.1
 
 
 def test_oldest_runtime_is_that_of_the_youngest_operator():

@@ -25,7 +25,7 @@ class Prototypes:
     out: each sentence from its class, and each class from the others. Writes a model directory with prototypes.json,
     which `evaluate`, `predict` and `export` take as any classifier.
 
-    Five to twenty sentences a class are a good start. With some hundred `finetune` is better.
+    Five to twenty sentences a class are a good start; with some hundred try `finetune` too.
 
     Examples:
       mobilebert-tf prototypes --model=mobilebert_mini --examples=intents.tsv --output=intents

@@ -171,7 +171,7 @@ def _check_signatures(there: Sequence[Mapping[str, Any]], contract: Mapping[str,
         sizes = [tensor["shape"][-1] for tensor in found["outputs"] if tensor["name"] == answer["output"]]
         if len(sizes) != 1:
             raise _WrongError(f"{found['name']} has no output {answer['output']}")
-        if kind_of(answer) == "classes" and sizes != [len(answer["labels"])]:
+        if kind_of(answer) in ("classes", "labels") and sizes != [len(answer["labels"])]:
             raise _WrongError(f"{len(answer['labels'])} labels for an output {answer['output']} of size {sizes}")
 
 
@@ -196,12 +196,19 @@ def _compare(found: Sequence[float], example: Mapping[str, Any], answer: Mapping
     return max(errors)
 
 
-def decode(output: Sequence[float], answer: Mapping[str, Any]) -> tuple[list[float] | None, str | float | None]:
+def decode(
+    output: Sequence[float], answer: Mapping[str, Any]
+) -> tuple[list[float] | None, str | float | list[str] | None]:
     """Probabilities and answer of an output [C], by `answer` of a contract; None: there are none."""
     kind = kind_of(answer)
     if kind == "classes":
         likely = softmax(output) if answer["softmax"] else list(output)
         return likely, answer["labels"][output.index(max(output))]
+    if kind == "labels":
+        likely = [1.0 / (1.0 + math.exp(-value)) if value > -700.0 else 0.0 for value in output]
+        return likely, [
+            label for label, p in zip(answer["labels"], likely, strict=True) if p >= answer["thresholds"][label]
+        ]
     if kind == "prototypes":
         return None, _nearest(output, answer)
     return None, answer["offset"] + answer["scale"] * output[0] if kind == "value" else None

@@ -26,6 +26,7 @@ from mobilebert_tf.export.runtime import LOGITS
 from mobilebert_tf.export.variants import Variant
 from mobilebert_tf.export.verify_directory import CONTRACT, SCHEMA
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.multilabel import HALF, MultilabelTask
 from mobilebert_tf.tasks.prototypes import PrototypesTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.task import Task
@@ -90,13 +91,14 @@ class Answer:
     """What the output means."""
 
     kind: str
-    """classes: a value for each label. value: a number. vector: of unit length; the sum of the products of two vectors'
-    values, their cosine, says how alike their texts are. prototypes: such a vector, whose nearest centroid names
-    the label."""
+    """classes: a value for each label. labels: likewise, each judged by itself. value: a number. vector: of unit
+    length; the sum of the products of two vectors' values, their cosine, says how alike their texts are. prototypes:
+    such a vector, whose nearest centroid names the label."""
     output: str
     """Name of the output, [1, C]."""
     softmax: bool
-    """Whether probabilities are the softmax of it; else it has them itself, or there are none."""
+    """Whether probabilities are the softmax of it; else it has them itself, or there are none. Of `labels` each is
+    1 / (1 + exp(-value))."""
     labels: list[str] | None
     """In the order of the values; null: they are no classes."""
     labels_file: File | None
@@ -106,7 +108,8 @@ class Answer:
     """Of a value: it is offset + scale times the output."""
     decision: str | None = "argmax"
     """argmax: the label with the greatest value is the answer. nearest: that of the centroid with the greatest cosine,
-    if it is at least `threshold` and leads the next by `margin`; else none of them. null: there are no labels."""
+    if it is at least `threshold` and leads the next by `margin`; else none of them. thresholds: every label whose
+    probability is at least its threshold. null: there are no labels."""
     centroids: list[list[float]] | None = None
     """[C][H], in the order of the labels."""
     threshold: float | None = None
@@ -136,7 +139,7 @@ class Contract:
     description: str
     """Of the recipe, in words."""
     task: str
-    """classification, regression, embedding or prototypes."""
+    """classification, regression, multilabel, embedding or prototypes."""
     signatures: list[dict[str, Any]]
     """Shortest first: `name`; `length` T; `inputs` and `outputs`, each with `name`, `dtype` and `shape`."""
     text: Text
@@ -219,17 +222,19 @@ def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: Task) -
     return Answer(
         kind=task.answer_kind,
         output=output,
-        softmax=output == LOGITS,
+        softmax=output == LOGITS and task.answer_kind == "classes",
         labels=list(task.labels) if task.has_labels else None,
         labels_file=_file(directory / "labels.txt") if task.has_labels else None,
         offset=task.offset if isinstance(task, RegressionTask) else 0.0,
         scale=task.scale if isinstance(task, RegressionTask) else 1.0,
-        decision={"classes": "argmax", "prototypes": "nearest"}.get(task.answer_kind),
-        **_nearest(task),
+        decision={"classes": "argmax", "labels": "thresholds", "prototypes": "nearest"}.get(task.answer_kind),
+        **_bounds(task),
     )
 
 
-def _nearest(task: Task) -> dict[str, Any]:
+def _bounds(task: Task) -> dict[str, Any]:
+    if isinstance(task, MultilabelTask):
+        return {"thresholds": dict(zip(task.labels, task.thresholds or [HALF] * len(task.labels), strict=True))}
     if not isinstance(task, PrototypesTask):
         return {}
     return {"centroids": [list(row) for row in task.centroids], "threshold": task.threshold, "margin": task.margin}

@@ -45,8 +45,8 @@ class Golden:
     """What the file gave, by LiteRT on the machine in `made_by`, with one thread."""
     probabilities: list[float] | None
     """In the order of the labels; null: there are none."""
-    answer: str | float | None
-    """The label, or the value; null: none of the labels, or the output itself is the answer."""
+    answer: str | float | list[str] | None
+    """The label, the labels, or the value; null: none of the labels, or the output itself is the answer."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,12 @@ def as_json(
     return {
         "made_by": provenance.describe(),
         "model": model,
-        "task": {"name": task.name, "score": task.score_name, "agreement": task.agreement_name},
+        "task": {
+            "name": task.name,
+            "score": task.score_name,
+            "title": task.score_title,
+            "agreement": task.agreement_name,
+        },
         "sequence_lengths": list(lengths),
         "rewrites": list(rewrites),
         "brought": [dataclasses.asdict(one) for one in made.brought],
@@ -49,7 +54,18 @@ def as_json(
 def table(report: dict[str, Any]) -> str:
     """Variant, size, score, latency, parity; the Keras model first. Rejected files say why below."""
     lengths, score, agreement = report["sequence_lengths"], report["task"]["score"], report["task"]["agreement"]
-    rows = [["variant", "MB", score, "to Keras", *(f"ms at {n}" for n in lengths), agreement, "error", "needs"]]
+    rows = [
+        [
+            "variant",
+            "MB",
+            report["task"]["title"],
+            "to Keras",
+            *(f"ms at {n}" for n in lengths),
+            agreement,
+            "error",
+            "needs",
+        ]
+    ]
     rows.append(["keras", "", _share(report["keras"], score), "", *("" for _ in lengths), "", "", ""])
     for row in report["variants"]:
         parity, latency, difference = row["parity"] or {}, row["latency_ms"] or {}, row["difference"]

@@ -46,8 +46,8 @@ def check_model(tokenizer: Tokenizer, task: Task) -> None:
     Raises:
       UsageError: it cannot; one line says why.
     """
-    if task.answer_kind == "value":
-        raise UsageError("mediapipe: it has no task for a number; leave mediapipe out of --recipes")
+    if task.answer_kind in ("value", "labels"):
+        raise UsageError(f"mediapipe: it has no task for --task={task.name}; leave mediapipe out of --recipes")
     if task.judges_pairs:
         raise UsageError("mediapipe: its TextClassifier judges one text at a time, this model judges pairs")
     if not tokenizer.rules.lower_case:

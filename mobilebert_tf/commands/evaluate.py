@@ -94,7 +94,9 @@ class Evaluate:
 _FIGURES = {
     "examples": ("examples", "{}"),
     "accuracy": ("accuracy", "{:.1%}"),
+    "micro_f1": ("micro F1", "{:.1%}"),
     "macro_f1": ("macro F1", "{:.1%}"),
+    "exact": ("all labels right", "{:.1%}"),
     "loss": ("loss (nats)", "{:.4f}"),
     "majority_accuracy": ("most frequent class", "{:.1%}"),
     "answered": ("answered with a class", "{:.1%}"),

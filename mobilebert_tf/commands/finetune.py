@@ -42,7 +42,9 @@ class Finetune(TrainingOptions):
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
     write them; the labels are the values found in the training table. Writes a model directory with task.json,
-    labels.txt and metrics.json. With --task=regression the label is a number, such as how alike two texts are.
+    labels.txt and metrics.json. With --task=regression the label is a number, such as how alike two texts are; with
+    --task=multilabel it is none, one or several labels, comma-separated, each of which gets the threshold that is best
+    on --eval.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
@@ -64,7 +66,9 @@ class Finetune(TrainingOptions):
     eval: str | None = option("labelled table that is only scored", default=None, is_input=True)
     data_dir: str | None = option("directory that --train and --eval are relative to", default=None, identity=False)
     task: str = option(
-        "kind of task. classification: one of several classes. regression: a number", "classification", choices=TRAINED
+        "kind of task. classification: one of several classes. regression: a number. multilabel: any of several labels",
+        "classification",
+        choices=TRAINED,
     )
     text_column: str | None = option(
         "column of the text; several names, comma-separated: the first that a table has; left out: text, with "
@@ -167,7 +171,7 @@ class Finetune(TrainingOptions):
         names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.merge_labels:
-            if not KINDS[self.task].has_labels:
+            if self.task != "classification":
                 raise UsageError(f"--merge_labels: is for classes, not for --task={self.task}")
             given["merge_labels"] = True
         task: Task
@@ -245,9 +249,12 @@ class Finetune(TrainingOptions):
             return
         metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
         if held_out:
-            scores = task.score(keras_outputs(model, task, held_out), held_out)
+            outputs = keras_outputs(model, task, held_out)
+            task = task.tuned(outputs, held_out)
+            scores = task.score(outputs, held_out)
             metrics["evaluation"] = scores.all
-            majority = f", majority class {scores.all['majority_accuracy']:.1%}" if task.has_labels else ""
+            guess = scores.all.get("majority_accuracy")
+            majority = f", majority class {guess:.1%}" if guess is not None else ""
             print(f"finetune: evaluation {scores.name} {scores.primary:.1%}{majority}")
             if warning := no_better_than_guessing(scores.all):
                 higher = f"--learning_rate={3 * stage.schedule.peak:.2g}"

@@ -24,8 +24,8 @@ class Predict:
     and has the other files of its export beside it. The text is given on the command
     line, a line each in a file, or in the columns of a table as `finetune` reads them, whose
     label is not needed. Prints the label and its probability, then those of the other
-    labels; of a regression the value; of sentence embeddings how alike two texts are, or with --json the vector of
-    each. Writes nothing.
+    labels; of several labels those above their thresholds; of a regression the value; of sentence embeddings
+    how alike two texts are, or with --json the vector of each. Writes nothing.
 
     Examples:
       mobilebert-tf predict --model=runs/exported/dynamic_int8.tflite --text="Return the sum of squares."
@@ -107,6 +107,10 @@ def _line(text: str, answer: dict[str, Any], show_text: bool) -> str:
 
 
 def _said(answer: dict[str, Any]) -> str:
+    if "labels" in answer:
+        likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
+        shown = ", ".join(f"{label} {p:.1%}" for label, p in likely)
+        return f"{', '.join(answer['labels']) or 'no label'}  ({shown})"
     if "value" in answer:
         return f"{answer['value']:.4g}"
     if "cosine" in answer and "label" not in answer:

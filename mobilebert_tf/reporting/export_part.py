@@ -66,7 +66,7 @@ def part(export: Exported, number: int) -> Part:
 
 
 def _files(export: Exported) -> Table:
-    score, agreement = export.task.score.capitalize(), export.task.agreement.capitalize()
+    score, agreement = _capital(export.task.title), export.task.agreement.capitalize()
     head = (
         "Variant", "Size", score, "Latency, host", agreement, "Largest error", "Runs from", "Ops", "Checks",
     )  # fmt: skip
@@ -110,6 +110,10 @@ def _file(variant: Variant) -> tuple[Cell, ...]:
     )
 
 
+def _capital(title: str) -> str:
+    return title[:1].upper() + title[1:]
+
+
 def _further(score: Score) -> list[str]:
     """Another figure of a score."""
     if score.spearman is not None:
@@ -140,9 +144,9 @@ def _files_caption(export: Exported) -> str:
     if len(examples) == 1:
         number = examples.pop()
         lines.append(
-            f"{export.task.score.capitalize()} on {count(number)} held-out example{'' if number == 1 else 's'}, below "
+            f"{_capital(export.task.title)} on {count(number)} held-out example{'' if number == 1 else 's'}, below "
             "it the difference to Keras on the same examples with its 95 % interval, and "
-            f"{'macro F1' if export.task.score == 'accuracy' else 'Pearson'}."
+            f"{'macro F1' if export.task.score != 'spearman' else 'Pearson'}."
         )
     settings = {(one.get("threads"), one.get("runs")) for v in export.variants for one in v.latency_ms.values()}
     if len(settings) == 1:

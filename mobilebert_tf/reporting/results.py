@@ -101,6 +101,8 @@ class Score:
     majority_accuracy: Share | None = None
     confusion: tuple[tuple[Count, ...], ...] | None = None
     """[C, C] counts, true class before predicted class."""
+    micro_f1: Share | None = None
+    """Of several labels a text."""
     spearman: Correlation | None = None
     """Of values, or of the cosines of embeddings, with what people said; as the next."""
     pearson: Correlation | None = None
@@ -109,11 +111,13 @@ class Score:
     @property
     def primary(self) -> float | None:
         """The score by which models are compared; None: it was no number."""
-        return self.spearman if self.accuracy is None else self.accuracy
+        return next((one for one in (self.accuracy, self.micro_f1, self.spearman) if one is not None), None)
 
     @property
     def name(self) -> str:
         """What the primary score is."""
+        if self.micro_f1 is not None:
+            return "micro F1"
         return "accuracy" if self.spearman is None else "Spearman"
 
     def __post_init__(self) -> None:
@@ -253,6 +257,7 @@ class TaskNames:
 
     name: str = "classification"
     score: str = "accuracy"
+    title: str = "accuracy"
     agreement: str = "same decision"
 
 

@@ -20,12 +20,12 @@ class Example:
 
     text: str
     text_pair: str | None = None
-    label: float | None = None
-    """The number of its class, or the value that a regression is to find."""
+    label: float | tuple[int, ...] | None = None
+    """The number of its class or of each of its labels, or the value that a regression is to find."""
 
 
-Label = Callable[[str, int, str], float]
-"""The number that a label stands for: file, line, cell -> number. Raises UsageError."""
+Label = Callable[[str, int, str], float | tuple[int, ...]]
+"""What a label stands for: file, line, cell -> number, or several. Raises UsageError."""
 
 
 def read_examples(
@@ -34,6 +34,7 @@ def read_examples(
     label_column: str | None,
     label: Label,
     every_row: bool = False,
+    may_be_empty: bool = False,
 ) -> list[Example]:
     """The rows of a table; those without a text are left out, unless `every_row` is to be answered.
 
@@ -41,6 +42,7 @@ def read_examples(
       text_columns: one, or two for pairs.
       label_column: None: the labels are not read.
       label: of a cell.
+      may_be_empty: whether a row may have no label at all.
 
     Raises:
       UsageError: the table is broken or empty, a label is missing, or `label` refuses it.
@@ -48,7 +50,10 @@ def read_examples(
     examples = []
     without_text: list[int] = []
     for line, row in read_table(path, [*text_columns, *filter(None, [label_column])]):
-        number = label(str(path), line, label_cell(path, line, row, label_column)) if label_column else None
+        number = None
+        if label_column:
+            cell = (row[label_column] or "") if may_be_empty else label_cell(path, line, row, label_column)
+            number = label(str(path), line, cell)
         first, *second = ((row[column] or "") for column in text_columns)
         if not (first.strip() or any(text.strip() for text in second)):
             without_text.append(line)

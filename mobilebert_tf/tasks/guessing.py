@@ -22,8 +22,10 @@ def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
     Args:
       metrics: as a task's `metrics` gives them.
     """
-    if "majority_accuracy" not in metrics:
+    if "spearman" in metrics:
         return _of_values(metrics)
+    if "majority_accuracy" not in metrics:
+        return ""
     examples, accuracy, majority = metrics["examples"], metrics["accuracy"], metrics["majority_accuracy"]
     if majority == 1:
         return "all rows of the table are of one class, so the score says nothing; take rows of all classes"

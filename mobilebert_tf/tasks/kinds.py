@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.embedding import EmbeddingTask
+from mobilebert_tf.tasks.multilabel import MultilabelTask
 from mobilebert_tf.tasks.prototypes import PrototypesTask
 from mobilebert_tf.tasks.regression import RegressionTask
 
-KINDS = {kind.name: kind for kind in (ClassificationTask, RegressionTask, EmbeddingTask, PrototypesTask)}
+_ALL = (ClassificationTask, RegressionTask, MultilabelTask, EmbeddingTask, PrototypesTask)
+
+KINDS = {kind.name: kind for kind in _ALL}
 """Every kind that task.json and --task can name."""

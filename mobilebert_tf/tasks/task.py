@@ -57,7 +57,7 @@ class Task(abc.ABC):
     outputs: ClassVar[tuple[str, ...]]
     """Names of what the network gives."""
     score_name: ClassVar[str]
-    """Of the primary score, in tables. Higher is better, and one is perfect."""
+    """Of the primary score, a key of its figures. Higher is better, and one is perfect."""
     answer_kind: ClassVar[str]
     """What an answer is, in contracts: classes, value or vector."""
     has_labels: ClassVar[bool] = False
@@ -72,6 +72,11 @@ class Task(abc.ABC):
     text_column: str = "text"
     text_pair_column: str | None = None
     label_column: str = "label"
+
+    @property
+    def score_title(self) -> str:
+        """The name of the score in tables."""
+        return self.score_name.replace("_f1", " F1")
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> Task:
@@ -111,6 +116,10 @@ class Task(abc.ABC):
     def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
         """The loss of what `predict` makes of a batch of features, with its figures, for the training loop."""
         raise NotImplementedError(f"{self.name} is not trained")
+
+    def tuned(self, outputs: Outputs, features: Features) -> Task:
+        """The task with what is best chosen on held-out examples after training, such as thresholds."""
+        return self
 
     @abc.abstractmethod
     def decode(self, outputs: Outputs) -> list[dict[str, Any]]:

@@ -25,6 +25,20 @@ def classes(predict: Predict) -> Objective:
     return objective
 
 
+def labels(predict: Predict) -> Objective:
+    """Mean binary cross-entropy of every label in logits [B, C], labels [B, C] of 0 and 1."""
+
+    def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
+        logits = ops.cast(predict(batch), "float32")
+        wanted = ops.cast(batch["label"], "float32")
+        # log(1 + exp(x)) - x y, in the form that does not overflow.
+        loss = ops.maximum(logits, 0.0) - logits * wanted + ops.log1p(ops.exp(-ops.abs(logits)))
+        right = ops.equal(logits >= 0.0, wanted > 0.5)
+        return {"loss": ops.mean(loss), "accuracy": ops.mean(ops.cast(right, "float32"))}
+
+    return objective
+
+
 def squared_error(predict: Predict, offset: float, scale: float) -> Objective:
     """Mean square of scores [B, 1] less (label - offset) / scale; with its root in the label's unit."""
 

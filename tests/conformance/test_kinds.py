@@ -76,6 +76,57 @@ def test_the_whole_way(kind, classifier_directory, pairs, tmp_path, capsys, requ
     assert answers[0][key] == pytest.approx(answers[1][key], abs=1e-3)
 
 
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory) -> Path:
+    """48 texts of letters, with a label for each of three letters that are in it."""
+    random = np.random.default_rng(6)
+    lines = ["text\ttags"]
+    for _ in range(48):
+        letters = random.choice(list("abcdefgh"), size=random.integers(2, 9))
+        lines.append(f"{' '.join(letters)}\t{', '.join(f'has {one}' for one in 'abc' if one in letters)}")
+    path = tmp_path_factory.mktemp("tagged") / "tagged.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_several_labels_the_whole_way(classifier_directory, tagged, tmp_path, capsys):
+    model, output = tmp_path / "tagger", tmp_path / "exported"
+    words = [
+        "finetune",
+        "--task=multilabel",
+        f"--model={classifier_directory}",
+        f"--train={tagged}",
+        f"--eval={tagged}",
+    ]
+    assert cli.run([*words, "--label_column=tags", "--max_seq_length=32", "--epochs=2", f"--output={model}"]) == 0
+    task = json.loads((model / "task.json").read_text())
+    assert len(task["thresholds"]) == 3 and (model / "labels.txt").read_text() == "has a\nhas b\nhas c\n"
+    capsys.readouterr()
+    assert cli.run(["evaluate", f"--model={model}", f"--input={tagged}", "--json"]) == 0
+    in_keras = json.loads(capsys.readouterr().out)
+    assert in_keras["micro_f1"] == json.loads((model / "metrics.json").read_text())["evaluation"]["micro_f1"]
+    words = ["export", f"--model={model}", f"--evaluation={tagged}", f"--output={output}", "--sequence_lengths=16,32"]
+    assert cli.run([*words, "--recipes=float32", "--rounds=1", "--runs=1"]) == 0
+    assert "Micro F1" in (output / "report.md").read_text()
+    assert cli.run(["export", "verify", str(output)]) == 0
+    contract = json.loads((output / "float32.contract.json").read_text())
+    answer = contract["answer"]
+    assert (answer["kind"], answer["decision"], answer["softmax"]) == ("labels", "thresholds", False)
+    for example in contract["examples"]:
+        likely = 1 / (1 + np.exp(-np.array(example["output"])))
+        np.testing.assert_allclose(example["probabilities"], likely, rtol=1e-6)
+        chosen = [one for one, p in zip(answer["labels"], likely, strict=True) if p >= answer["thresholds"][one]]
+        assert example["answer"] == chosen
+    capsys.readouterr()
+    said = []
+    for where in (model, output / "float32.tflite"):
+        assert cli.run(["predict", f"--model={where}", "--text=a b h", "--json"]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    assert said[0]["labels"] == said[1]["labels"]
+    assert cli.run([*words[:3], f"--output={tmp_path / 'out'}", "--recipes=mediapipe"]) == 2
+    assert "mediapipe: it has no task for --task=multilabel" in capsys.readouterr().err
+
+
 INTENTS = [("a b a", "x"), ("b a", "x"), ("a a b c", "x"), ("x y z", "y"), ("z y", "y"), ("y z z", "y")]
 
 

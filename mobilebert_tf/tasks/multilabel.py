@@ -1,0 +1,174 @@
+"""Several labels for a text: each is judged by itself, with a threshold of its own."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mobilebert_tf.config import Heads
+from mobilebert_tf.data.tables import read_table
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import Share
+from mobilebert_tf.tasks import examples as texts
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
+from mobilebert_tf.tokenization import Tokenizer, is_one_line
+
+if TYPE_CHECKING:
+    from mobilebert_tf.training.loop import Objective
+
+HALF = 0.5
+"""Threshold of a label before it is tuned, and of one that no example has."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MultilabelTask(Task):
+    """A table whose label column holds none, one or several labels."""
+
+    labels: tuple[str, ...]
+    separator: str = ","
+    """Between the labels of a row; blanks around them do not count."""
+    thresholds: tuple[Share, ...] = ()
+    """[C]: least probability of each label; (): a half for all."""
+
+    name: ClassVar[str] = "multilabel"
+    outputs: ClassVar[tuple[str, ...]] = ("logits",)
+    score_name: ClassVar[str] = "micro_f1"
+    agreement_name: ClassVar[str] = "same labels"
+    answer_kind: ClassVar[str] = "labels"
+    has_labels: ClassVar[bool] = True
+
+    @classmethod
+    def discover(cls, path: str | os.PathLike[str], **columns: Any) -> MultilabelTask:
+        """The task of a training table: its labels are those found there, sorted.
+
+        Raises:
+          UsageError: the table is broken, or there is no label in it.
+        """
+        draft = cls(labels=(), **columns)
+        counts: collections.Counter[str] = collections.Counter()
+        for _, row in read_table(path, [draft.label_column]):
+            counts.update(draft._split(row[draft.label_column] or ""))
+        if not counts:
+            raise UsageError(f"{path}: column {draft.label_column!r} has no label in any row")
+        broken = next((label for label in counts if not is_one_line(label)), None)
+        if broken is not None:
+            raise UsageError(f"{path}: the label {broken!r} has a line break; replace it")
+        return dataclasses.replace(draft, labels=tuple(sorted(counts)))
+
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(["classifier"], len(self.labels))
+
+    def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        numbers = {label: number for number, label in enumerate(self.labels)}
+
+        def marks(file: str, line: int, cell: str) -> tuple[int, ...]:
+            found = self._split(cell)
+            strange = next((label for label in found if label not in numbers), None)
+            if strange is not None:
+                raise UsageError(
+                    f"{file}, line {line}: label {strange!r} is not one that training saw ({', '.join(self.labels)})"
+                )
+            return tuple(sorted({numbers[label] for label in found}))
+
+        columns = [self.text_column, *filter(None, [self.text_pair_column])]
+        label = self.label_column if labelled else None
+        return texts.read_examples(path, columns, label, marks, every_row, may_be_empty=True)
+
+    def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+        """As of every task; `label` is int32 [n, C], one for each label that an example has."""
+        features = texts.encode(examples, tokenizer, self.max_seq_length)
+        if all(example.label is not None for example in examples):
+            features["label"] = np.zeros((len(examples), len(self.labels)), np.int32)
+            for row, example in enumerate(examples):
+                features["label"][row, list(example.label)] = 1  # type: ignore[arg-type]
+        return features
+
+    def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
+        """Binary cross-entropy of each label in logits [B, C]."""
+        from mobilebert_tf.training import objectives
+
+        return objectives.labels(predict)
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+        """The labels of each text, the likeliest first, and the probability of every one."""
+        answers = []
+        for row, chosen in zip(sigmoid(outputs["logits"]), self._decided(outputs), strict=True):
+            order = sorted(np.flatnonzero(chosen), key=lambda number: -row[number])
+            answers.append({
+                "labels": [self.labels[number] for number in order],
+                "probabilities": {label: float(p) for label, p in zip(self.labels, row, strict=True)},
+            })  # fmt: skip
+        return answers
+
+    def score(self, outputs: Outputs, features: Features) -> Scores:
+        """F1 over all decisions together (micro) and as a mean over labels (macro), the share of texts whose labels are
+        all right, and mean cross-entropy (nats)."""
+        wanted, decided = features["label"].astype(bool), self._decided(outputs)
+        likely = np.clip(sigmoid(outputs["logits"]), 1e-30, 1.0)
+        unlikely = np.clip(sigmoid(-outputs["logits"]), 1e-30, 1.0)
+        with np.errstate(invalid="ignore"):
+            loss = -np.where(wanted, np.log(likely), np.log(unlikely)).mean()
+        by_label = f1(wanted, decided, axis=0)
+        figures = {
+            "examples": int(len(wanted)),
+            "micro_f1": float(f1(wanted, decided)),
+            "macro_f1": float(by_label.mean()),
+            "exact": float((wanted == decided).all(axis=1).mean()),
+            "loss": float(loss),
+            "f1_of_labels": {label: float(value) for label, value in zip(self.labels, by_label, strict=True)},
+        }
+        return Scores(self.score_name, figures)
+
+    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+        """The share of labels that are decided alike."""
+        same = (self._decided(reference) == self._decided(candidate)).mean(axis=1)
+        return np.where(without_numbers(candidate), 0.0, same)
+
+    def tuned(self, outputs: Outputs, features: Features) -> MultilabelTask:
+        """The task with the thresholds that give each label the highest F1 on these examples.
+
+        Between two probabilities that occur; of equal ones the one nearest to a half. A label that no example has, or
+        all have, keeps a half.
+        """
+        likely, wanted = sigmoid(outputs["logits"]), features["label"].astype(bool)
+        return dataclasses.replace(self, thresholds=tuple(map(_best, likely.T, wanted.T)))
+
+    def _decided(self, outputs: Outputs) -> np.ndarray:
+        """bool [n, C]."""
+        thresholds = np.array(self.thresholds or (HALF,) * len(self.labels))
+        with np.errstate(invalid="ignore"):
+            decided: np.ndarray = sigmoid(outputs["logits"]) >= thresholds
+        return decided
+
+    def _split(self, cell: str) -> list[str]:
+        return [label.strip() for label in cell.split(self.separator) if label.strip()]
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities in float64."""
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
+
+
+def f1(wanted: np.ndarray, decided: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """2 right / (wanted + decided), bool arrays of one shape; 1 where nothing was wanted and nothing decided."""
+    right, all_of_both = (wanted & decided).sum(axis=axis), wanted.sum(axis=axis) + decided.sum(axis=axis)
+    return np.where(all_of_both == 0, 1.0, 2 * right / np.maximum(all_of_both, 1))
+
+
+def _best(likely: np.ndarray, wanted: np.ndarray) -> float:
+    if wanted.all() or not wanted.any():
+        return HALF
+    values = np.unique(likely)
+    borders = np.concatenate([[HALF], (values[1:] + values[:-1]) / 2])
+    decided = likely[None] >= borders[:, None]
+    worth = f1(np.broadcast_to(wanted, decided.shape), decided, axis=1)
+    best = borders[worth >= worth.max() - 1e-12]
+    return float(best[np.abs(best - HALF).argmin()])

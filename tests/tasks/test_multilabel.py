@@ -1,0 +1,81 @@
+"""Several labels a text: reading, loss, thresholds and figures, against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.files import read_task, write_task
+from mobilebert_tf.tasks.multilabel import MultilabelTask, sigmoid
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "b"))
+TASK = MultilabelTask(labels=("x", "y", "z"))
+
+
+def table(tmp_path, rows, name="train.tsv"):
+    path = tmp_path / name
+    path.write_text("text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows))
+    return path
+
+
+def logits(*rows):
+    likely = np.array(rows)
+    return {"logits": np.log(likely / (1 - likely))}
+
+
+def test_labels_are_found_in_the_cells(tmp_path):
+    path = table(tmp_path, [("a", "y, x"), ("b", ""), ("a b", "z,y,")])
+    task = MultilabelTask.discover(path, max_seq_length=5)
+    assert task.labels == ("x", "y", "z")
+    features = task.features(task.read(path), TOKENIZER)
+    assert features["label"].tolist() == [[1, 1, 0], [0, 0, 0], [0, 1, 1]]
+    write_task(tmp_path, task)
+    assert read_task(tmp_path) == task
+    with pytest.raises(UsageError, match=r"dev.tsv, line 2: label 'w' is not one that training saw \(x, y, z\)"):
+        task.read(table(tmp_path, [("a", "x,w")], "dev.tsv"))
+    with pytest.raises(UsageError, match="has no label in any row"):
+        MultilabelTask.discover(table(tmp_path, [("a", " "), ("b", ",")]))
+
+
+def test_another_separator(tmp_path):
+    task = MultilabelTask.discover(table(tmp_path, [("a", "x, or so|y")]), separator="|")
+    assert task.labels == ("x, or so", "y")
+
+
+def test_the_loss_is_that_of_each_label():
+    tf = pytest.importorskip("tensorflow")
+    outputs, label = logits([0.9, 0.2], [0.6, 0.5])["logits"], [[1, 0], [0, 1]]
+    figures = TASK.objective(lambda batch: tf.constant(outputs, tf.float32))({"label": tf.constant(label)})
+    assert float(figures["loss"]) == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.5]).mean(), rel=1e-6)
+    extreme = TASK.objective(lambda batch: tf.constant([[1e4, -1e4]]))({"label": tf.constant([[1, 0]])})
+    assert float(extreme["loss"]) == 0.0
+
+
+def test_figures_by_hand():
+    outputs = logits([0.9, 0.2, 0.6], [0.6, 0.5, 0.1])
+    label = np.array([[1, 0, 0], [0, 1, 0]])
+    scores = TASK.score(outputs, {"label": label})
+    # Decided: x z; x y. Of four two are right, of two wanted both.
+    assert scores.all["micro_f1"] == pytest.approx(2 * 2 / (4 + 2)) and scores.per_example is None
+    assert scores.all["f1_of_labels"] == pytest.approx({"x": 2 / 3, "y": 1.0, "z": 0.0})
+    assert scores.all["macro_f1"] == pytest.approx(5 / 9) and scores.all["exact"] == 0.0
+    assert scores.all["loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.4, 0.5, 0.9]).mean())
+    assert [answer["labels"] for answer in TASK.decode(outputs)] == [["x", "z"], ["x", "y"]]
+    assert TASK.agreement(outputs, logits([0.9, 0.2, 0.4], [0.6, 0.5, 0.1])).tolist() == pytest.approx([2 / 3, 1.0])
+
+
+def test_thresholds_are_the_best_of_all_that_differ():
+    random = np.random.default_rng(0)
+    likely, wanted = random.uniform(0.05, 0.95, (30, 3)), random.random((30, 3)) < 0.4
+    wanted[:, 2] = False
+    likely[wanted] = np.minimum(likely[wanted] + 0.2, 0.98)
+    outputs = logits(*likely)
+    tuned = TASK.tuned(outputs, {"label": wanted.astype(int)})
+    assert tuned.thresholds[2] == 0.5
+    for number in range(2):
+        best = 0.0
+        for threshold in np.linspace(0, 1, 2001):
+            decided = sigmoid(outputs["logits"])[:, number] >= threshold
+            best = max(best, 2 * (decided & wanted[:, number]).sum() / (decided.sum() + wanted[:, number].sum()))
+        found = tuned.score(outputs, {"label": wanted.astype(int)}).all["f1_of_labels"][TASK.labels[number]]
+        assert found == pytest.approx(best)

@@ -202,7 +202,8 @@ def decode(
     """Probabilities and answer of an output [C], by `answer` of a contract; None: there are none."""
     kind = kind_of(answer)
     if kind == "classes":
-        likely = softmax(output) if answer["softmax"] else list(output)
+        divisor = answer.get("temperature", 1.0)
+        likely = softmax([value / divisor for value in output]) if answer["softmax"] else list(output)
         return likely, answer["labels"][output.index(max(output))]
     if kind == "labels":
         likely = [1.0 / (1.0 + math.exp(-value)) if value > -700.0 else 0.0 for value in output]

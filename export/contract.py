@@ -25,6 +25,7 @@ from mobilebert_tf.export.recipes import Recipe
 from mobilebert_tf.export.runtime import LOGITS
 from mobilebert_tf.export.variants import Variant
 from mobilebert_tf.export.verify_directory import CONTRACT, SCHEMA
+from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.multilabel import HALF, MultilabelTask
 from mobilebert_tf.tasks.prototypes import PrototypesTask
@@ -97,12 +98,13 @@ class Answer:
     output: str
     """Name of the output, [1, C]."""
     softmax: bool
-    """Whether probabilities are the softmax of it; else it has them itself, or there are none. Of `labels` each is
-    1 / (1 + exp(-value))."""
+    """Whether probabilities are the softmax of it, divided by `temperature`; else it has them itself, or there are
+    none. Of `labels` each is 1 / (1 + exp(-value))."""
     labels: list[str] | None
     """In the order of the values; null: they are no classes."""
     labels_file: File | None
     """Has them too, one a line."""
+    temperature: float
     offset: float
     scale: float
     """Of a value: it is offset + scale times the output."""
@@ -225,6 +227,7 @@ def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: Task) -
         softmax=output == LOGITS and task.answer_kind == "classes",
         labels=list(task.labels) if task.has_labels else None,
         labels_file=_file(directory / "labels.txt") if task.has_labels else None,
+        temperature=task.temperature if isinstance(task, ClassificationTask) and output == LOGITS else 1.0,
         offset=task.offset if isinstance(task, RegressionTask) else 0.0,
         scale=task.scale if isinstance(task, RegressionTask) else 1.0,
         decision={"classes": "argmax", "labels": "thresholds", "prototypes": "nearest"}.get(task.answer_kind),

@@ -98,6 +98,7 @@ _FIGURES = {
     "macro_f1": ("macro F1", "{:.1%}"),
     "exact": ("all labels right", "{:.1%}"),
     "loss": ("loss (nats)", "{:.4f}"),
+    "calibration_error": ("calibration error", "{:.1%}"),
     "majority_accuracy": ("most frequent class", "{:.1%}"),
     "answered": ("answered with a class", "{:.1%}"),
     "none_found": ("texts of no class told as such", "{:.1%}"),

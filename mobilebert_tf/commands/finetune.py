@@ -255,7 +255,8 @@ class Finetune(TrainingOptions):
             metrics["evaluation"] = scores.all
             guess = scores.all.get("majority_accuracy")
             majority = f", majority class {guess:.1%}" if guess is not None else ""
-            print(f"finetune: evaluation {scores.name} {scores.primary:.1%}{majority}")
+            tuning = f"; {task.tuning}, chosen on it" if task.tuning else ""
+            print(f"finetune: evaluation {scores.name} {scores.primary:.1%}{majority}{tuning}")
             if warning := no_better_than_guessing(scores.all):
                 higher = f"--learning_rate={3 * stage.schedule.peak:.2g}"
                 print(f"finetune: {warning}; then try {higher}, more --epochs, or more rows")

@@ -108,6 +108,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     command.loop(run, strategy, stage, objective, model, state, features, measure if glance else None)
     trained = network.trained
     if held_out:
+        task = task.tuned(quantized_outputs(model, task, trained, task.max_seq_length, held_out), held_out)
         metrics |= _scores(model, trained, task, held_out)
         _say_scores(recipe.name, task, metrics)
     command.save(run, model, source, task, metrics, lambda: stored.write(run.directory, trained))

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from mobilebert_tf import notes
 from mobilebert_tf.config import Heads
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import within
 from mobilebert_tf.tasks import examples as texts
+from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.label_spelling import plain, say_alike, spellings
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
@@ -23,6 +25,13 @@ from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
 if TYPE_CHECKING:
     from mobilebert_tf.training.loop import Objective
+
+
+TEMPERATURES = (0.2, 10.0)
+"""The least and the largest: where all examples are right the best one has no end."""
+
+FEWEST = 100
+"""Examples from which on a temperature is fitted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +43,8 @@ class ClassificationTask(Task):
     """Whether a table may also call a class by its number from 0, as those of Hugging Face's data sets do."""
     merge_labels: bool = False
     """Whether labels that differ only in capitals and blanks are one."""
+    temperature: Annotated[float, within(*TEMPERATURES)] = 1.0
+    """Logits are divided by it before the softmax, so that probabilities are as often right as they say."""
 
     name: ClassVar[str] = "classification"
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
@@ -134,29 +145,47 @@ class ClassificationTask(Task):
                 "probability": float(row.max()),
                 "probabilities": {label: float(p) for label, p in zip(self.labels, row, strict=True)},
             }
-            for row in softmax(outputs["logits"])
+            for row in self._probabilities(outputs)
         ]
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Accuracy, macro F1, mean cross-entropy (nats), and what always guessing the most frequent class would
-        score. An example whose logits are no numbers is wrong."""
+        """Accuracy, macro F1, mean cross-entropy (nats), expected calibration error, and what always guessing the most
+        frequent class would score. An example whose logits are no numbers is wrong."""
         logits, labels = outputs["logits"], features["label"]
         predicted = logits.argmax(axis=-1)
         confusion = np.zeros((len(self.labels), len(self.labels)), int)
         np.add.at(confusion, (labels, predicted), 1)
         f1 = 2 * np.diag(confusion) / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
         with np.errstate(invalid="ignore"):
-            likelihood = np.take_along_axis(softmax(logits), labels[:, None], axis=-1)
+            probabilities = self._probabilities(outputs)
+        likelihood = np.take_along_axis(probabilities, labels[:, None], axis=-1)
         right = (predicted == labels) & ~without_numbers(outputs)
         figures = {
             "examples": int(len(labels)),
             "accuracy": float(right.sum() / len(labels)),
             "macro_f1": float(f1.mean()),
             "loss": float(-np.log(np.maximum(likelihood, 1e-30)).mean()),
+            "calibration_error": metrics.calibration_error(probabilities.max(axis=-1), right),
             "majority_accuracy": float(confusion.sum(axis=1).max() / len(labels)),
             "confusion": confusion.tolist(),
         }
         return Scores(self.score_name, figures, right.astype(np.float64))
+
+    def tuned(self, outputs: Outputs, features: Features) -> ClassificationTask:
+        """The task with the temperature of the least cross-entropy on these examples (Guo et al. 2017,
+        arXiv 1706.04599); as it is with fewer than FEWEST examples."""
+        if len(features["label"]) < FEWEST or without_numbers(outputs).any():
+            return self
+        temperature = metrics.best_temperature(outputs["logits"], features["label"], *TEMPERATURES)
+        return dataclasses.replace(self, temperature=float(f"{temperature:.4g}"))
+
+    @property
+    def tuning(self) -> str:
+        return f"temperature {self.temperature:.3g}" if self.temperature != 1.0 else ""
+
+    def _probabilities(self, outputs: Outputs) -> np.ndarray:
+        """[n, C], float64."""
+        return softmax(outputs["logits"] / self.temperature)
 
     def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
         """One where the most likely class is the same."""

@@ -13,6 +13,7 @@ from mobilebert_tf.export.runtime import LOGITS, PROBABILITIES
 from mobilebert_tf.export.runtime_process import SeparateModel
 from mobilebert_tf.export.verify_directory import CONTRACT
 from mobilebert_tf.fields import Finite, read
+from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.files import PROTOTYPES, load_task_files
 from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import Tokenizer
@@ -58,6 +59,8 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
     contract = path.with_name(f"{path.stem}{CONTRACT}")
     if contract.exists():
         _check_contract(contract, path, tokenizer, task)
+    if PROBABILITIES in runtime.sizes and isinstance(task, ClassificationTask):
+        task = dataclasses.replace(task, temperature=1.0)  # its softmax is in the file
     # Longer texts than the file takes are cut as in training, by the features.
     task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
     return Exported(runtime, tokenizer, task)

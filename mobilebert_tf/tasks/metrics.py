@@ -29,3 +29,32 @@ def correlations(predicted: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
         "spearman": float(stats.spearmanr(predicted, wanted).statistic),
         "pearson": float(stats.pearsonr(predicted, wanted).statistic),
     }
+
+
+BINS = 15
+"""Of confidence, equally wide, as in Guo et al. 2017."""
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Expected calibration error: how far confidence [n] and the share of right answers [n] lie apart, bin by bin, on
+    average over examples. Source: arXiv 1706.04599 §2."""
+    known = np.isfinite(confidence)
+    bins = np.minimum((confidence[known] * BINS).astype(int), BINS - 1)
+    gaps = np.zeros(BINS)
+    np.add.at(gaps, bins, right[known] - confidence[known])
+    return float(np.abs(gaps).sum() / max(1, len(confidence)))
+
+
+def best_temperature(logits: np.ndarray, labels: np.ndarray, least: float, most: float) -> float:
+    """The divisor of logits [n, C] from `least` to `most` with the smallest cross-entropy of labels [n]."""
+    from scipy import optimize
+
+    centred = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    true = np.take_along_axis(centred, labels[:, None], axis=1)[:, 0]
+
+    def loss(log_temperature: float) -> float:
+        scaled = centred / np.exp(log_temperature)
+        return float((np.log(np.exp(scaled).sum(axis=1)) - true / np.exp(log_temperature)).mean())
+
+    found = optimize.minimize_scalar(loss, bounds=(np.log(least), np.log(most)), method="bounded")
+    return float(np.clip(np.exp(found.x), least, most))

@@ -140,6 +140,11 @@ class MultilabelTask(Task):
         likely, wanted = sigmoid(outputs["logits"]), features["label"].astype(bool)
         return dataclasses.replace(self, thresholds=tuple(map(_best, likely.T, wanted.T)))
 
+    @property
+    def tuning(self) -> str:
+        low, high = min(self.thresholds, default=HALF), max(self.thresholds, default=HALF)
+        return f"thresholds from {low:.2f} to {high:.2f}" if self.thresholds else ""
+
     def _decided(self, outputs: Outputs) -> np.ndarray:
         """bool [n, C]."""
         thresholds = np.array(self.thresholds or (HALF,) * len(self.labels))

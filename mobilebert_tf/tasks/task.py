@@ -121,6 +121,11 @@ class Task(abc.ABC):
         """The task with what is best chosen on held-out examples after training, such as thresholds."""
         return self
 
+    @property
+    def tuning(self) -> str:
+        """What `tuned` chose, in words; empty: nothing."""
+        return ""
+
     @abc.abstractmethod
     def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """The answer to each example, as `predict --json` prints it."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import read_task, write_labels, write_task
@@ -69,6 +70,32 @@ def test_metrics_by_hand():
     assert metrics["confusion"] == [[1, 1], [0, 2]]
     assert metrics["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
     assert metrics["loss"] == pytest.approx(-np.log([0.9, 0.4, 0.7, 0.8]).mean())
+
+
+def test_probabilities_are_as_often_right_as_they_say():
+    """Logits three times as large as those that the labels were drawn from: the temperature is three."""
+    random = np.random.default_rng(0)
+    true = 1.5 * random.normal(size=(20_000, 3))
+    shares = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
+    labels = (random.random((20_000, 1)) > shares.cumsum(axis=1)).sum(axis=1)
+    outputs, features = {"logits": 3 * true}, {"label": labels}
+    task = ClassificationTask(("x", "y", "z"))
+    tuned = task.tuned(outputs, features)
+    # The deviation of the estimate is 2 % at so many examples.
+    assert tuned.temperature == pytest.approx(3.0, rel=0.06)
+    before, after = (one.score(outputs, features).all for one in (task, tuned))
+    assert before["accuracy"] == after["accuracy"] and after["loss"] < before["loss"]
+    assert before["calibration_error"] > 0.1 and after["calibration_error"] < 0.015
+    likely = tuned.decode({"logits": 3 * true[:1]})[0]["probabilities"]
+    np.testing.assert_allclose(list(likely.values()), shares[0], rtol=0.1)
+    # A hundred examples are too few to learn it from.
+    assert task.tuned({"logits": 3 * true[:99]}, {"label": labels[:99]}) == task
+
+
+def test_calibration_error_by_hand():
+    confidence, right = np.array([0.95, 0.97, 0.61, 0.65]), np.array([1, 0, 1, 0])
+    # Two bins: half is right where 0.96 is said, half where 0.63 is.
+    assert metrics.calibration_error(confidence, right) == pytest.approx((0.92 + 0.26) / 4)
 
 
 def test_decode_and_json_round_trip(tmp_path):

@@ -79,7 +79,10 @@ def load_fine_tuned(path: str, threads: int = 1, batch_size: int = 32, kind: str
       FailedError: the runtime crashed on the file.
     """
     if not shipped.located(Path(path)).exists():
-        raise UsageError(f"{path}: no such model directory or .tflite file")
+        raise UsageError(
+            f"{path}: no such model directory or .tflite file; models that come with the package: "
+            f"{', '.join(shipped.names())}"
+        )
     model = _of_file(Path(path), threads) if Path(path).is_file() else _of_directory(Path(path), batch_size, kind)
     if kind and model.task.name != kind:
         raise UsageError(f"{path}: is for --task={model.task.name}, not for {kind}; leave --task out")

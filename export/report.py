@@ -87,7 +87,8 @@ def table(report: dict[str, Any]) -> str:
     if report["keras"]:
         lines.append(f"to Keras: difference of the {score} in points, 95 % interval")
     lines.append(f"{agreement}, error (largest of an output, relative): {report['parity_examples']}, against Keras")
-    if any(row["target"] == "mediapipe" for row in report["variants"]):
+    is_classes = report["task"]["name"] == "classification"
+    if is_classes and any(row["target"] == "mediapipe" for row in report["variants"]):
         lines.append("mediapipe: the error is of a probability")
     for row in report["variants"]:
         if row["target"] == "gpu" and (found := row["gpu"]):

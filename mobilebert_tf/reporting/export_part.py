@@ -161,7 +161,7 @@ def _files_caption(export: Exported) -> str:
             f"{export.task.agreement.capitalize()}, and largest error of an output relative to the largest one, are "
             f"against Keras{on}; below the error: signal to noise."
         )
-        if any(v.target == "mediapipe" for v in export.variants):
+        if export.task.name == "classification" and any(v.target == "mediapipe" for v in export.variants):
             lines[-1] += " Files for MediaPipe end in the softmax: theirs is of a probability."
     if any(v.trained for v in export.variants):
         lines.append(

@@ -65,9 +65,9 @@ def choices(export: Exported) -> tuple[Choice, ...]:
 _SINGLE_USES = (
     (
         "mediapipe",
-        "For MediaPipe's TextClassifier",
-        "It gives probabilities, and vocabulary and labels are inside. MediaPipe's own tokenizer keeps accents, "
-        "control characters and white space beyond ASCII, so texts with these get other scores there.",
+        "For MediaPipe's TextClassifier or TextEmbedder",
+        "It gives probabilities or a vector, and vocabulary and labels are inside. MediaPipe's own tokenizer keeps "
+        "accents, control characters and white space beyond ASCII, so texts with these get other answers there.",
     ),
     (
         "gpu",

@@ -159,7 +159,7 @@ def test_export_verifies_the_file_like_the_others(exported: Path, tmp_path: Path
     assert ours[0]["metrics"]["confusion"] == plain["metrics"]["confusion"]
     assert ours[0]["metrics"]["loss"] == pytest.approx(plain["metrics"]["loss"], rel=1e-5)
     markdown = (exported / "report.md").read_text()
-    assert "**For MediaPipe's TextClassifier: `mediapipe.tflite`.**" in markdown
+    assert "**For MediaPipe's TextClassifier or TextEmbedder: `mediapipe.tflite`.**" in markdown
     # Nobody who has not asked for MediaPipe is sent there, however fast it is.
     assert "For every case: `dynamic_int8.tflite`" in markdown
     report["variants"][1]["latency_ms"] = {"48": {"median": 1e-9, "p90": 1e-9, "min": 1e-9}}

@@ -170,6 +170,8 @@ def _strategies(found: Mapping[str, Any]) -> str:
 def _study(found: Mapping[str, Any]) -> str:
     """Medians over runs."""
     settings, machine = found["settings"], found["made_by"]["machine"]
+    if all(len(subject["rounds"]) == 1 for subject in found["subjects"]):
+        return _table(study_table.head(found), study_table.rows(found))
     note = (
         f"Medians; ± is the 95 % interval of the mean over runs, p a paired t-test against “{settings['baseline']}”; "
         f"{machine['cores']} cores."
@@ -188,6 +190,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
     "defaults": _defaults,
+    "similarity": _study,
     "strategies": _strategies,
     "records": _records,
     "training": _training,

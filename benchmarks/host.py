@@ -69,7 +69,7 @@ def measure(
 def measure_lengths(
     lengths: Mapping[Path, Sequence[int | None]], settings: Settings, show_progress: bool = True
 ) -> dict[Path, list[list[dict[str, Any]]]]:
-    """What `one_file.measure` finds of each of the lengths T of a file, in each round.
+    """Findings of `one_file.measure` on each of the lengths T of a file, in each round.
 
     Every round runs each file once, in a process of its own, in an order of its own: a neighbour that takes
     the processor for a while, a clock that sinks, or work that comes back at regular times is so spread over all files.
@@ -89,7 +89,7 @@ def measure_lengths(
 
 
 def order(path: Path, settings: Settings, lengths: Sequence[int | None]) -> dict[str, Any]:
-    """What `one_file` is told to measure."""
+    """Settings of `one_file`."""
     own = {name: getattr(settings, name) for name in ("threads", "runs", "warm_up")}
     return {"path": str(path), **own, "sequence_lengths": list(lengths)}
 

@@ -1,4 +1,4 @@
-"""What the products of an inference cost on a phone's processor, from their number."""
+"""Cost of an inference's products on a phone's processor, from their number."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def ratio(rounds: Rounds, baseline: Rounds) -> Ratio:
 
 
 def fastest(rounds: Mapping[Key, Rounds]) -> list[Key]:
-    """Those that none of the others is faster than; more than one where their times do not tell them apart.
+    """Files that none of the others is faster than; more than one where their times do not tell them apart.
 
     Args:
       rounds: samples of the same rounds by what was timed.

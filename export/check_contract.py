@@ -225,7 +225,7 @@ def _nearest(vector: Sequence[float], answer: Mapping[str, Any]) -> str | None:
 
 
 def kind_of(answer: Mapping[str, Any]) -> str:
-    """What an answer is; contracts of the first schema are all about classes."""
+    """Kind of an answer; contracts of the first schema are all about classes."""
     return str(answer.get("kind", "classes"))
 
 

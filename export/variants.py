@@ -37,7 +37,7 @@ from mobilebert_tf.models import TaskModel
 from mobilebert_tf.tasks.classification import softmax
 from mobilebert_tf.tasks.embedding import EmbeddingTask, vector_fault
 from mobilebert_tf.tasks.inference import keras_outputs
-from mobilebert_tf.tasks.task import Outputs, Task, concatenated, without_numbers
+from mobilebert_tf.tasks.task import Features, Outputs, Task, concatenated, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
 
 FEW = 8
@@ -228,20 +228,23 @@ def make_variants(
 
 def _check_numbers(expected: _Expected, checks: Checks) -> None:
     """Raise UsageError if what files are to be held to is no number, or no vector of a text."""
-    for outputs in (*expected.parity.values(), *([] if expected.scored is None else [expected.scored])):
+    compared = [(outputs, checks.parity_features) for outputs in expected.parity.values()]
+    if expected.scored is not None and checks.scored_features is not None:
+        compared.append((expected.scored, checks.scored_features))
+    for outputs, features in compared:
         lost = without_numbers(outputs)
         if lost.any():
             raise UsageError(
                 f"{checks.model}: its own {' and '.join(outputs)} are NaN or infinite in {lost.sum()} of {len(lost)} "
                 "examples, so no file can be held to them; train it again, with a lower learning rate"
             )
-        if fault := _vector_fault(checks.task, outputs):
+        if fault := _vector_fault(checks.task, outputs, features):
             raise UsageError(f"{checks.model}: {fault}, so it is no model of sentence embeddings; train it again")
 
 
-def _vector_fault(task: Task, outputs: Outputs) -> str | None:
+def _vector_fault(task: Task, outputs: Outputs, features: Features) -> str | None:
     """What is wrong with sentence embeddings; None: nothing, or they are none."""
-    return vector_fault(outputs["embedding"]) if isinstance(task, EmbeddingTask) else None
+    return vector_fault(outputs["embedding"], features["input_ids"]) if isinstance(task, EmbeddingTask) else None
 
 
 def _as_trained(path: Path, model: TaskModel, trained: Trained, checks: Checks) -> dict[str, Any]:
@@ -291,7 +294,7 @@ def _verified(
     # Graphs stand in the order of their lengths.
     residency = gpu.check(content, graph=-1)
     reason = verify.fault(recipe.gate, task, parity, changes, operators, difference, unscored)
-    reason = reason or _vector_fault(task, found[max(found)])
+    reason = reason or _vector_fault(task, found[max(found)], checks.parity_features)
     if recipe.target == "gpu" and not residency.whole:
         reason = reason or f"a GPU delegate would not take it in one piece: {', '.join(residency.refused)}"
     if reason:

@@ -93,7 +93,7 @@ class Prototypes:
         )
         features = task.features(examples, loaded.tokenizer)
         vectors = keras_outputs(loaded.model, task, features, show_progress=len(examples) > 100)["embedding"]
-        check_vectors(vectors, self.model)
+        check_vectors(vectors, features["input_ids"], self.model)
         labels, count = features["label"], len(task.labels)
         chosen = choose_bounds(vectors, labels, count)
         task = dataclasses.replace(

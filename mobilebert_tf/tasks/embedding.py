@@ -83,18 +83,20 @@ class EmbeddingTask(Task):
         return len(features["input_ids"]) // (2 if self.text_pair_column else 1)
 
 
-def check_vectors(vectors: np.ndarray, source: str | os.PathLike[str]) -> None:
-    """Refuse vectors [n, H] of different texts that are no vectors of texts.
+def check_vectors(vectors: np.ndarray, ids: np.ndarray, source: str | os.PathLike[str]) -> None:
+    """Refuse vectors [R, H] of texts with these ids [R, T] that are no vectors of texts.
 
     Raises:
       FailedError: one is no number or has no length, or all are the same.
     """
-    if fault := vector_fault(vectors):
+    if fault := vector_fault(vectors, ids):
         raise FailedError(f"{source}: {fault}; train it again, or export it again")
 
 
-def vector_fault(vectors: np.ndarray) -> str | None:
-    """What is wrong with the vectors [n, H] of different texts; None: nothing."""
+def vector_fault(vectors: np.ndarray, ids: np.ndarray) -> str | None:
+    """What is wrong with the vectors [R, H] of texts with these ids [R, T]; None: nothing."""
+    _, different = np.unique(ids, axis=0, return_index=True)
+    vectors = vectors[different]
     broken = int((~np.isfinite(vectors)).any(axis=1).sum())
     if broken:
         return f"gives vectors that are NaN or infinite for {broken} of {len(vectors)} texts"

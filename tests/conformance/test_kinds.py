@@ -220,7 +220,7 @@ def test_a_model_whose_vectors_do_not_depend_on_the_text_is_refused(classifier_d
         norm = file[last]["output_bottleneck"]["norm"]
         norm["gamma"][...], norm["beta"][...] = 0.0, 1.0
     table = tmp_path / "texts.tsv"
-    table.write_text("text\na b\nc d e\n")
+    table.write_text("text\na b\nc d e\na b\n")
     capsys.readouterr()
     assert cli.run(["predict", f"--model={copy}", "--task=embedding", f"--input={table}"]) == 1
     assert "gives the same vector for 2 texts" in capsys.readouterr().err

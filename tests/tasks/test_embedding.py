@@ -64,8 +64,10 @@ def test_without_a_second_column_there_are_vectors(tmp_path):
 ])  # fmt: skip
 def test_vectors_that_are_none_are_refused(vectors, said):
     with pytest.raises(FailedError, match=f"model: gives.*{said}"):
-        check_vectors(np.array(vectors, np.float32), "model")
-    check_vectors(unit([1, 0], [1, 0.1]), "model")
+        check_vectors(np.array(vectors, np.float32), np.array([[1], [2]]), "model")
+    check_vectors(unit([1, 0], [1, 0.1]), np.array([[1], [2]]), "model")
+    # Of the same text the vector is the same.
+    check_vectors(unit([1, 0], [1, 0]), np.array([[1], [1]]), "model")
 
 
 @pytest.mark.parametrize("name", ["mobilebert_tiny", "bert_base"])

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,30 @@ class LoadedModel:
         if self.found_tokenizer is None:
             raise UsageError(f"{self.directory}: has no vocab.txt; put the vocabulary it was trained with there")
         return self.found_tokenizer
+
+    def predict(self, texts: Sequence[str | tuple[str, str]]) -> list[dict[str, Any]]:
+        """The answer to each text, or pair of texts, as `mobilebert-tf predict --json` has it.
+
+        Raises:
+          UsageError: the model has no task, or judges pairs where there are single texts, or the other way round.
+        """
+        from mobilebert_tf.tasks.examples import Example
+        from mobilebert_tf.tasks.inference import keras_outputs
+
+        if self.task is None:
+            raise UsageError(f"{self.directory}: has no task, and so answers nothing; fine-tune it first")
+        task: Task = self.task
+        examples = [Example(text) if isinstance(text, str) else Example(*text) for text in texts]
+        if not examples:
+            return []
+        paired = {example.text_pair is not None for example in examples}
+        if isinstance(task, EmbeddingTask) and paired == {True}:
+            task = dataclasses.replace(task, text_pair_column="text_b")
+        elif paired != {task.judges_pairs}:
+            what = "two texts" if task.judges_pairs else "one text"
+            raise UsageError(f"{self.directory}: judges {what} at a time, and was given others")
+        outputs = keras_outputs(self.model, task, task.features(examples, self.tokenizer))
+        return task.decode(outputs)
 
 
 def save_model_directory(

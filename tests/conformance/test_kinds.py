@@ -198,6 +198,25 @@ def test_the_vector_of_one_text_has_unit_length(classifier_directory, capsys):
     assert "--json prints all" in capsys.readouterr().out
 
 
+def test_python_gives_what_the_command_gives(classifier_directory, regression, capsys):
+    from mobilebert_tf import load_model_directory
+    from mobilebert_tf.errors import UsageError
+
+    for model, text, words in (
+        (classifier_directory, "a b", ["--text=a b"]),
+        (regression, ("a b", "b c"), ["--text=a b", "--context=b c"]),
+    ):
+        capsys.readouterr()
+        assert cli.run(["predict", f"--model={model}", *words, "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        (answer,) = load_model_directory(model).predict([text])
+        assert answer == {name: value for name, value in said.items() if name not in ("text", "context")}
+    loaded = load_model_directory(classifier_directory)
+    assert loaded.predict([]) == []
+    with pytest.raises(UsageError, match="judges one text at a time"):
+        loaded.predict([("a", "b")])
+
+
 @pytest.mark.parametrize("change, said", [
     (lambda vector: [0.0] * len(vector), "a vector whose length is 0, not one"),
     (lambda vector: [1.0] + [0.0] * (len(vector) - 1), "the same vector for"),

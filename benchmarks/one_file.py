@@ -28,7 +28,7 @@ REAL_SHARE = 0.75
 def measure(
     path: str, threads: int, runs: int, warm_up: int, sequence_lengths: Sequence[int | None]
 ) -> list[dict[str, Any]]:
-    """Of each T, None for the longest: `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `foreign_cores`,
+    """Findings by T, None for the longest: `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `foreign_cores`,
     `sequence_length`."""
     start = time.perf_counter()
     interpreter = load_interpreter(path, threads)

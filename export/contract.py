@@ -107,7 +107,7 @@ class Answer:
     temperature: float
     offset: float
     scale: float
-    """Of a value: it is offset + scale times the output."""
+    """A value is offset + scale times the output."""
     decision: str | None = "argmax"
     """argmax: the label with the greatest value is the answer. nearest: that of the centroid with the greatest cosine,
     if it is at least `threshold` and leads the next by `margin`; else none of them. thresholds: every label whose

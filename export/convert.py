@@ -14,7 +14,7 @@ from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.runtime import LOGITS, PROBABILITIES
 
 _SCOPES = {b"embedding": b"unit_length/"}
-"""Of the operator that makes an output, where it is not the classifier."""
+"""Scopes of the operators that make an output, where it is not the classifier's."""
 
 
 def convert(saved_model: str | os.PathLike[str]) -> bytes:

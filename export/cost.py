@@ -15,14 +15,14 @@ from mobilebert_tf.benchmarks import host, instructions, stats
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Costs:
-    """Of one inference of each file, by name."""
+    """Costs of one inference of each file, by name."""
 
     values: Mapping[str, float]
     rounds: Mapping[str, stats.Rounds] = dataclasses.field(default_factory=dict)
     """Samples of the same rounds, by name; empty: the values are exact."""
 
     def cheapest(self, names: Collection[str]) -> list[str]:
-        """Those of `names` that none of the others is cheaper than: several where times do not tell them apart."""
+        """Names that none of the others is cheaper than: several where times do not tell them apart."""
         if self.rounds:
             return stats.fastest({name: self.rounds[name] for name in names})
         least = min(self.values[name] for name in names)

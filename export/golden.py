@@ -76,7 +76,7 @@ def built_in(task: Task, tokenizer: Tokenizer) -> list[Example]:
 
 
 def usable(texts: Sequence[Example], task: Task) -> list[Example]:
-    """Those that JSON can hold and that are not overly long."""
+    """Texts that JSON can hold and that are not overly long."""
 
     def fits(text: str) -> bool:
         return len(text) <= 20 * task.max_seq_length and not any("\ud800" <= c <= "\udfff" for c in text)

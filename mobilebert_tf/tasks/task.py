@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from mobilebert_tf.config import Heads
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import within
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Task(abc.ABC):
         Raises:
           UsageError: the table is broken, or nothing can be learned from it.
         """
-        raise NotImplementedError(f"{cls.name} is not trained")
+        raise UsageError(f"--task={cls.name}: is not trained; `prototypes` and `export` take it as it is")
 
     @property
     @abc.abstractmethod
@@ -115,7 +116,7 @@ class Task(abc.ABC):
 
     def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
         """The loss of what `predict` makes of a batch of features, with its figures, for the training loop."""
-        raise NotImplementedError(f"{self.name} is not trained")
+        raise UsageError(f"--task={self.name}: is not trained; `prototypes` and `export` take it as it is")
 
     def tuned(self, outputs: Outputs, features: Features) -> Task:
         """The task with what is best chosen on held-out examples after training, such as thresholds."""

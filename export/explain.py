@@ -20,7 +20,7 @@ from mobilebert_tf.export.quantize import quantize
 from mobilebert_tf.export.ranges import Ranges, plain_interpreter, run_tensors
 from mobilebert_tf.export.recipes import EVERYTHING, Recipe, Rule
 from mobilebert_tf.export.runtime import TfliteModel, fit
-from mobilebert_tf.tasks.task import INPUTS, Outputs, Task, all_values
+from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, all_values
 
 MOVES = frozenset(
     ("CAST", "CONCATENATION", "GATHER", "PACK", "PAD", "RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE")
@@ -121,7 +121,7 @@ def explain(
     few = of_all_lengths(features, LOOKED_INTO)
     layers = compare_layers(content, quantized, few, threads)
     reference = _outputs(content, features, threads)
-    error, agreement = _compare(task, reference, _outputs(quantized, features, threads))
+    error, agreement = _compare(task, reference, _outputs(quantized, features, threads), features)
     parts = []
     tries = [
         (name, pattern, instead)
@@ -135,7 +135,7 @@ def explain(
             continue  # a mixture that the quantizer does not make helps nobody
         if changed == quantized:
             continue
-        rest, same = _compare(task, reference, _outputs(changed, features, threads))
+        rest, same = _compare(task, reference, _outputs(changed, features, threads), features)
         grown = len(changed) - len(quantized)
         parts.append(
             Part(
@@ -311,12 +311,12 @@ def _outputs(content: bytes, features: Mapping[str, np.ndarray], threads: int) -
         return file.answer(features, file.lengths[-1])
 
 
-def _compare(task: Task, reference: Outputs, candidate: Outputs) -> tuple[float, float]:
+def _compare(task: Task, reference: Outputs, candidate: Outputs, features: Features) -> tuple[float, float]:
     """Relative error and agreement."""
     exact, values = all_values(reference), all_values(candidate)
     noise = np.square(values - exact, dtype=np.float64).sum()
     error = float(noise / max(np.square(exact, dtype=np.float64).sum(), 1e-30)) ** 0.5
-    return error, float(task.agreement(reference, candidate).mean())
+    return error, float(task.agreement(reference, candidate, features).mean())
 
 
 def _number(error: float) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from mobilebert_tf import quiet
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tasks.task import INPUTS
+from mobilebert_tf.tasks.task import INPUTS, PER_TOKEN, real_only
 
 LOGITS = "logits"
 """Name of a classifier's output in every signature: float32 [1, C]."""
@@ -20,7 +20,7 @@ LOGITS = "logits"
 PROBABILITIES = "probabilities"
 """Name of its output in files for MediaPipe, which end in the softmax."""
 
-OUTPUTS = (LOGITS, PROBABILITIES, "score", "embedding")
+OUTPUTS = (LOGITS, PROBABILITIES, "score", "embedding", *PER_TOKEN)
 """Names of the outputs that files have: those of every kind of task, and of MediaPipe's."""
 
 
@@ -120,11 +120,11 @@ class TfliteModel:
             chosen = length or self.choose_length(real, mask.shape[1])
             inputs = {name: fit(features[name][row : row + 1], chosen) for name in INPUTS}
             try:
-                found = self._runners[chosen](**inputs)
+                answer = real_only(self._runners[chosen](**inputs), mask[row : row + 1])
             except _REFUSALS as error:
                 raise UsageError(f"{self.path}: LiteRT cannot run it ({_reason(error)}); export it again") from None
             for name in self.outputs:
-                rows[name].append(found[name][0])
+                rows[name].append(answer[name][0])
         return {name: np.stack(values) for name, values in rows.items()}
 
 

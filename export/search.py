@@ -34,7 +34,7 @@ from mobilebert_tf.export.ranges import Ranges
 from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, SEARCHED, Recipe, Rule
 from mobilebert_tf.export.runtime import TfliteModel
 from mobilebert_tf.export.verify import Difference, paired_difference
-from mobilebert_tf.tasks.task import INPUTS, Outputs, Task, all_values, take
+from mobilebert_tf.tasks.task import INPUTS, Outputs, Task, all_values, of_examples, take
 
 LEVELS: dict[str, Rule] = {
     "static_int8": Rule(activations="int8"),
@@ -143,14 +143,12 @@ class Examples:
     @property
     def count(self) -> int:
         """n."""
-        return self.task.count(self.features)
+        return len(self.features["label"])
 
     def half(self, which: int) -> Examples:
         """Every other example from `which`, 0 or 1."""
         chosen = np.arange(which, self.count, 2)
-        rows = self.task.rows_of(chosen)
-        inputs = take({name: self.features[name] for name in INPUTS}, rows)
-        features = inputs | {"label": self.features["label"][chosen]}
+        features, rows = of_examples(self.features, chosen)
         return Examples(task=self.task, features=features, keras=take(self.keras, rows))
 
 

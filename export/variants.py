@@ -252,7 +252,8 @@ def _as_trained(path: Path, model: TaskModel, trained: Trained, checks: Checks) 
     inputs = {n: verify.crop(checks.parity_features, n) for n in file.lengths}
     expected = [quantized_outputs(model, checks.task, trained, file.lengths[-1], one) for one in inputs.values()]
     found = [file.answer(one, n) for n, one in inputs.items()]
-    return dataclasses.asdict(verify.measure_parity(checks.task, concatenated(expected), concatenated(found)))
+    together = (concatenated(one) for one in (expected, found, list(inputs.values())))
+    return dataclasses.asdict(verify.measure_parity(checks.task, *together))
 
 
 def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int) -> dict[int, int]:
@@ -268,14 +269,15 @@ def _verified(
     name = path.name
     atomic.write_bytes(path, content)
     task, file = checks.task, TfliteModel(path, checks.latency.threads)
-    found = {n: file.run(verify.crop(checks.parity_features, n), n) for n in file.lengths}
+    inputs = {n: verify.crop(checks.parity_features, n) for n in file.lengths}
+    found = {n: file.run(inputs[n], n) for n in file.lengths}
     wanted = {n: expected.parity[n] for n in found}
     if PROBABILITIES in file.outputs:
         # Like with like: what the file gives.
         wanted = {n: {LOGITS: softmax(outputs[LOGITS])} for n, outputs in wanted.items()}
         found = {n: {LOGITS: outputs[PROBABILITIES]} for n, outputs in found.items()}
-    by_length = {n: verify.measure_parity(task, wanted[n], found[n]) for n in found}
-    parity = verify.measure_parity(task, *(concatenated(list(values.values())) for values in (wanted, found)))
+    by_length = {n: verify.measure_parity(task, wanted[n], found[n], inputs[n]) for n in found}
+    parity = verify.measure_parity(task, *(concatenated(list(values.values())) for values in (wanted, found, inputs)))
     few = {key: values[:FEW] for key, values in checks.parity_features.items()}
     changes = verify.Changes(
         padding=verify.padding_changes(file, few, model.config.vocab_size, model.config.trigram_input),

@@ -12,7 +12,7 @@ import numpy as np
 from mobilebert_tf.export.operators import Operators
 from mobilebert_tf.export.recipes import Gate
 from mobilebert_tf.export.runtime import TfliteModel, fit
-from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, all_values, take, without_numbers
+from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Scores, Task, all_values, take, without_numbers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,11 @@ class Parity:
     """Examples of which a value is NaN or infinite; the errors are then no numbers either."""
 
 
-def measure_parity(task: Task, wanted: Outputs, found: Outputs) -> Parity:
-    """Compare outputs [R, ...] of a file with those of the Keras model, which are numbers; the file's may be none."""
+def measure_parity(task: Task, wanted: Outputs, found: Outputs, features: Features) -> Parity:
+    """Compare outputs [R, ...] of a file with those of the Keras model, which are numbers; the file's may be none.
+
+    `features` are what both were given.
+    """
     reference, candidate = (all_values(one).astype(np.float64) for one in (wanted, found))
     scale = max(float(np.abs(reference).max()), np.finfo(np.float32).tiny)
     error = np.abs(candidate - reference) / scale
@@ -48,7 +51,7 @@ def measure_parity(task: Task, wanted: Outputs, found: Outputs) -> Parity:
         mean_relative_error=float(error.mean()),
         cosine=float(np.vdot(reference, candidate)) / norms if norms else 0.0,
         signal_to_noise_db=ratio if noise else None,
-        decision_agreement=float(task.agreement(wanted, found).mean()),
+        decision_agreement=float(task.agreement(wanted, found, features).mean()),
         examples=len(reference),
         without_numbers=int(without_numbers(found).sum()),
     )
@@ -137,11 +140,11 @@ def paired_difference(task: Task, reference: Outputs, candidate: Outputs, featur
     """
     ours, keras = task.score(candidate, features), task.score(reference, features)
     difference = ours.primary - keras.primary
-    if ours.per_example is not None and keras.per_example is not None:
+    if ours.whole is None:
         half = _half_width(ours.per_example - keras.per_example)
         # With a handful of examples the approximation leaves the range of what is possible.
         return Difference(score=difference, low=max(difference - half, -1.0), high=min(difference + half, 1.0))
-    low, high = np.percentile(_resampled(task, reference, candidate, features), [2.5, 97.5])
+    low, high = np.percentile(_resampled(ours, keras), [2.5, 97.5])
     return Difference(score=difference, low=float(min(low, difference)), high=float(max(high, difference)))
 
 
@@ -152,18 +155,13 @@ def _half_width(differences: np.ndarray) -> float:
     return 1.96 * math.sqrt(max(float(variance), 0.0) / count)
 
 
-def _resampled(task: Task, reference: Outputs, candidate: Outputs, features: Features) -> list[float]:
+def _resampled(ours: Scores, keras: Scores) -> list[float]:
     """Differences of the scores on examples drawn with replacement."""
+    assert ours.whole is not None
     random = np.random.default_rng(0)
-    count = task.count(features)
-    differences = []
-    for _ in range(RESAMPLES):
-        drawn = random.integers(0, count, count)
-        rows = task.rows_of(drawn)
-        sample = {"label": features["label"][drawn]}
-        ours, keras = (task.score(take(one, rows), sample).primary for one in (candidate, reference))
-        differences.append(ours - keras)
-    return differences
+    count = len(ours.per_example)
+    draws = (random.integers(0, count, count) for _ in range(RESAMPLES))
+    return [ours.whole(ours.per_example[drawn]) - ours.whole(keras.per_example[drawn]) for drawn in draws]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -79,8 +79,8 @@ class LoadedModel:
         elif paired != {task.judges_pairs}:
             what = "two texts" if task.judges_pairs else "one text"
             raise UsageError(f"{self.directory}: judges {what} at a time, and was given others")
-        outputs = keras_outputs(self.model, task, task.features(examples, self.tokenizer))
-        return task.decode(outputs)
+        features = task.features(examples, self.tokenizer)
+        return task.decode(keras_outputs(self.model, task, features), features)
 
 
 def save_model_directory(

@@ -17,7 +17,7 @@ from mobilebert_tf.tasks import TRAINED
 
 if TYPE_CHECKING:
     from mobilebert_tf.model_directory import LoadedModel
-    from mobilebert_tf.models import ClassificationModel
+    from mobilebert_tf.models import Model
     from mobilebert_tf.tasks.task import Task
     from mobilebert_tf.tokenization import Tokenizer
     from mobilebert_tf.training.loop import Measurement, Objective
@@ -204,7 +204,7 @@ class Finetune(TrainingOptions):
             )
         return source
 
-    def stage(self, model: ClassificationModel, examples: int) -> Stage:
+    def stage(self, model: Model, examples: int) -> Stage:
         """How long to train a model on so many examples, at which rate."""
         from mobilebert_tf.training.recommended import finetuning
         from mobilebert_tf.training.schedules import Schedule
@@ -228,14 +228,14 @@ class Finetune(TrainingOptions):
 
     def _train(self, run: Run, strategy: Any, data: LabelledData) -> None:
         from mobilebert_tf.model_directory import copy_encoder
-        from mobilebert_tf.models import ClassificationModel
+        from mobilebert_tf.models import build_model
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
         from mobilebert_tf.tasks.inference import keras_outputs, measurement
 
         task = data.task
         with strategy.scope():
             source = self.load(task)
-            model = ClassificationModel(source.config, task.heads.labels, self.seed)
+            model = build_model(source.config, task.heads, self.seed)
             if not self.from_scratch:
                 copy_encoder(source.model, model)
         stage = self.stage(model, len(data.training))
@@ -263,13 +263,15 @@ class Finetune(TrainingOptions):
         self.save(run, model, source, task, metrics)
 
     def features(self, task: Task, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
-        """The training table as the network takes it; says if the vocabulary does not fit the language."""
+        """What the loss needs of the training table; says if the vocabulary does not fit the language."""
+        from mobilebert_tf.tasks.task import INPUTS
+
         features = task.features(data.training, tokenizer)
         unknown = int((features["input_ids"] == tokenizer.id("[UNK]")).sum())
         notes.say_unknown(self.train, unknown, int(features["input_mask"].sum()), f"the vocabulary of {self.model}")
-        return features
+        return {name: features[name] for name in (*INPUTS, *task.targets)}
 
-    def say_what(self, model: ClassificationModel, data: LabelledData, stage: Stage, start: str) -> None:
+    def say_what(self, model: Model, data: LabelledData, stage: Stage, start: str) -> None:
         """The first line."""
         print(
             f"finetune: {parameters(model):,} parameters from {start}; {len(data.training):,} examples, "
@@ -284,7 +286,7 @@ class Finetune(TrainingOptions):
         strategy: Any,
         stage: Stage,
         objective: Objective,
-        model: ClassificationModel,
+        model: Model,
         state: Sequence[Any],
         features: Mapping[str, Any],
         measure: Measurement | None,
@@ -308,7 +310,7 @@ class Finetune(TrainingOptions):
     def save(
         self,
         run: Run,
-        model: ClassificationModel,
+        model: Model,
         source: LoadedModel,
         task: Task,
         metrics: dict[str, Any],

@@ -97,7 +97,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
     objective = task.objective(lambda batch: network.answer(batch, averaging))
-    glance = glance_at(task, held_out) if held_out else None
+    glance = glance_at(held_out) if held_out else None
 
     def measure() -> dict[str, float]:
         assert glance, "asked for with an evaluation table alone"
@@ -145,5 +145,5 @@ def _scores(model: Any, trained: Any, task: Task, held_out: Any) -> dict[str, An
     return {
         "evaluation": task.score(floats, held_out).all,
         "quantized_evaluation": task.score(rounded, held_out).all,
-        "quantized_agreement": float(task.agreement(floats, rounded).mean()),
+        "quantized_agreement": float(task.agreement(floats, rounded, held_out).mean()),
     }

@@ -92,8 +92,8 @@ class Predict:
         return model.task
 
     def _answer(self, model: FineTuned, task: Task, examples: list[Example]) -> None:
-        outputs = model.answer(task.features(examples, model.tokenizer))
-        for example, answer in zip(examples, task.decode(outputs), strict=True):
+        features = task.features(examples, model.tokenizer)
+        for example, answer in zip(examples, task.decode(model.answer(features), features), strict=True):
             if self.json:
                 second = {} if example.text_pair is None else {"context": example.text_pair}
                 print(json.dumps({"text": example.text, **second, **answer}, ensure_ascii=False))

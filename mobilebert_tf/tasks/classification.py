@@ -137,7 +137,7 @@ class ClassificationTask(Task):
 
         return objectives.classes(predict)
 
-    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+    def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """Label and probabilities of each row of logits [n, C]."""
         return [
             {
@@ -187,7 +187,7 @@ class ClassificationTask(Task):
         """[n, C], float64."""
         return softmax(outputs["logits"] / self.temperature)
 
-    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+    def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """One where the most likely class is the same."""
         same = reference["logits"].argmax(axis=-1) == candidate["logits"].argmax(axis=-1)
         return (same & ~without_numbers(candidate)).astype(np.float64)

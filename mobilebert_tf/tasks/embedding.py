@@ -53,9 +53,11 @@ class EmbeddingTask(Task):
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         features = texts.encode(self.inputs(examples), tokenizer, self.max_seq_length)
+        sides = 2 if self.text_pair_column else 1
+        features["row_example"] = np.repeat(np.arange(len(examples)), sides)
         return features | texts.labels_of(examples, np.float32)
 
-    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+    def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """The vector of each text; of pairs, how alike the two are: their cosine."""
         vectors = outputs["embedding"]
         if self.text_pair_column:
@@ -66,21 +68,14 @@ class EmbeddingTask(Task):
         """Correlation of the cosines of pairs with what people said of them."""
         cosines = _cosines(outputs["embedding"])
         figures = {"examples": int(len(cosines)), **metrics.correlations(cosines, features["label"])}
-        return Scores(self.score_name, figures)
+        pairs = np.stack([cosines, features["label"]], axis=1)
+        return Scores(self.score_name, figures, pairs, metrics.rank_correlation)
 
-    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+    def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """The cosine of the two vectors of each text; below zero counts as zero."""
         with np.errstate(invalid="ignore"):
             cosine = (reference["embedding"] * candidate["embedding"]).sum(axis=1, dtype=np.float64)
         return np.where(without_numbers(candidate), 0.0, np.clip(cosine, 0.0, 1.0))
-
-    def rows_of(self, examples: np.ndarray) -> np.ndarray:
-        if not self.text_pair_column:
-            return examples
-        return np.stack([2 * examples, 2 * examples + 1], axis=1).reshape(-1)
-
-    def count(self, features: Features) -> int:
-        return len(features["input_ids"]) // (2 if self.text_pair_column else 1)
 
 
 def check_vectors(vectors: np.ndarray, ids: np.ndarray, source: str | os.PathLike[str]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, take
+from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, concatenated, of_examples, real_only, take
 
 if TYPE_CHECKING:
     from mobilebert_tf.training.loop import Measurement
@@ -36,7 +36,7 @@ def keras_outputs(
     Texts of like length are run together, with no more padding than they need, where there are many. The last batch
     is filled up with copies of its first row, so that one traced graph serves all batches of a length.
     """
-    return _outputs(_traced(model), task, features, batch_size, show_progress)
+    return _outputs(_traced(model, task), features, batch_size, show_progress)
 
 
 def measurement(model: keras.Model, task: Task, features: Features) -> Measurement:
@@ -44,23 +44,22 @@ def measurement(model: keras.Model, task: Task, features: Features) -> Measureme
 
     Padding that none of them needs is left out.
     """
-    glance = glance_at(task, features)
+    glance = glance_at(features)
     longest = int(glance["input_mask"].sum(axis=1).max())
-    cropped = glance | {name: glance[name][:, :longest] for name in INPUTS}
-    traced = _traced(model)
+    cropped = {name: glance[name][:, :longest] for name in INPUTS}
+    traced = _traced(model, task)
 
     def measure() -> dict[str, float]:
-        return short_figures(task, _outputs(traced, task, cropped), cropped)
+        return short_figures(task, real_only(_outputs(traced, cropped), glance["input_mask"]), glance)
 
     return measure
 
 
-def glance_at(task: Task, features: Features) -> dict[str, np.ndarray]:
+def glance_at(features: Features) -> dict[str, np.ndarray]:
     """At most GLANCE of the examples, taken evenly."""
-    count = task.count(features)
+    count = len(features["label"])
     chosen = np.linspace(0, count - 1, min(count, GLANCE)).round().astype(int)
-    inputs = take({name: features[name] for name in INPUTS}, task.rows_of(chosen))
-    return inputs | {"label": features["label"][chosen]}
+    return of_examples(features, chosen)[0]
 
 
 def short_figures(task: Task, outputs: Outputs, features: Features) -> dict[str, float]:
@@ -69,22 +68,26 @@ def short_figures(task: Task, outputs: Outputs, features: Features) -> dict[str,
     return {name: scores.all[name] for name in (scores.name, *_FIGURES) if name in scores.all}
 
 
-def _traced(model: keras.Model) -> Callable[[Mapping[str, Any]], tf.Tensor]:
+Traced = Callable[[Mapping[str, Any]], Mapping[str, tf.Tensor]]
+"""Batch -> float32 by the task's names of outputs."""
+
+
+def _traced(model: keras.Model, task: Task) -> Traced:
     @tf.function(autograph=False)
-    def run(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        return tf.cast(model(batch, training=False), tf.float32)
+    def run(batch: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        answer = model(batch, training=False)
+        named = answer if isinstance(answer, Mapping) else {task.outputs[0]: answer}
+        return {name: tf.cast(named[name], tf.float32) for name in task.outputs}
 
     return run
 
 
 def _outputs(
-    traced: Callable[[Mapping[str, Any]], tf.Tensor],
-    task: Task,
+    traced: Traced,
     features: Features,
     batch_size: int = 32,
     show_progress: bool = False,
 ) -> dict[str, np.ndarray]:
-    (output,) = task.outputs
     inputs = {name: features[name] for name in INPUTS}
     count = len(inputs["input_ids"])
     size = min(batch_size, count)
@@ -94,12 +97,13 @@ def _outputs(
     lengths = inputs["input_mask"].sum(axis=1)
     sorts = count >= MANY * size
     order = np.argsort(lengths, kind="stable") if sorts else np.arange(count)
-    rows = []
+    parts = []
     for start in starts:
         chosen = order[start : start + size]
         full = np.concatenate([chosen, np.repeat(chosen[:1], size - len(chosen))])
         # One padding token stays: through the trigram the last real one sees it.
         longest = -(-(int(lengths[chosen].max()) + 1) // LENGTH_STEP) * LENGTH_STEP if sorts else None
         batch = {name: values[full, :longest] for name, values in inputs.items()}
-        rows.append(traced(batch).numpy()[: len(chosen)])
-    return {output: np.concatenate(rows)[np.argsort(order)]}
+        outputs = {name: values.numpy()[: len(chosen)] for name, values in traced(batch).items()}
+        parts.append(real_only(outputs, inputs["input_mask"][chosen]))
+    return take(concatenated(parts), np.argsort(order))

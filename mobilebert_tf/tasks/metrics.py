@@ -31,6 +31,17 @@ def correlations(predicted: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
     }
 
 
+def rank_correlation(pairs: np.ndarray) -> float:
+    """Spearman's, of predicted and true values [n, 2]."""
+    return correlations(pairs[:, 0], pairs[:, 1])["spearman"]
+
+
+def f1_of_counts(counts: np.ndarray) -> float:
+    """Micro F1 of examples with these counts [n, 2]: of what is right, and of what was wanted and decided together."""
+    right, all_of_both = counts.sum(axis=0)
+    return float(2 * right / all_of_both) if all_of_both else 1.0
+
+
 BINS = 15
 """Of confidence, equally wide, as in Guo et al. 2017."""
 

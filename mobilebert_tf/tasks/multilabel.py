@@ -15,6 +15,7 @@ from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Share
 from mobilebert_tf.tasks import examples as texts
+from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
@@ -96,7 +97,7 @@ class MultilabelTask(Task):
 
         return objectives.labels(predict)
 
-    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+    def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """The labels of each text, the likeliest first, and the probability of every one."""
         answers = []
         for row, chosen in zip(sigmoid(outputs["logits"]), self._decided(outputs), strict=True):
@@ -124,9 +125,10 @@ class MultilabelTask(Task):
             "loss": float(loss),
             "f1_of_labels": {label: float(value) for label, value in zip(self.labels, by_label, strict=True)},
         }
-        return Scores(self.score_name, figures)
+        counts = np.stack([(wanted & decided).sum(axis=1), wanted.sum(axis=1) + decided.sum(axis=1)], axis=1)
+        return Scores(self.score_name, figures, counts.astype(np.float64), metrics.f1_of_counts)
 
-    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+    def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """The share of labels that are decided alike."""
         same = (self._decided(reference) == self._decided(candidate)).mean(axis=1)
         return np.where(without_numbers(candidate), 0.0, same)

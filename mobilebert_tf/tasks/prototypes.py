@@ -61,7 +61,7 @@ class PrototypesTask(EmbeddingTask):
         features = texts.encode(examples, tokenizer, self.max_seq_length)
         return features | texts.labels_of(examples, np.int32)
 
-    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+    def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """Label, NONE if no class is near enough, and the cosine with every class."""
         cosines = self._cosines(outputs)
         named = (*self.labels, NONE)
@@ -90,7 +90,7 @@ class PrototypesTask(EmbeddingTask):
             figures["none_found"] = float(right[foreign].mean())
         return Scores(self.score_name, figures, right.astype(np.float64))
 
-    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+    def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """One where the decision is the same."""
         same = self._decided(self._cosines(reference)) == self._decided(self._cosines(candidate))
         return (same & ~without_numbers(candidate)).astype(np.float64)

@@ -73,14 +73,16 @@ class RegressionTask(Task):
 
         return objectives.squared_error(predict, self.offset, self.scale)
 
-    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+    def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         return [{"value": float(value)} for value in self._values(outputs)]
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
         """Spearman's and Pearson's correlation; root mean square and mean of the errors, in the label's unit."""
-        return Scores(self.score_name, metrics.of_values(self._values(outputs), features["label"]))
+        values, label = self._values(outputs), features["label"]
+        figures = metrics.of_values(values, label)
+        return Scores(self.score_name, figures, np.stack([values, label], axis=1), metrics.rank_correlation)
 
-    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
+    def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """One where the values differ by at most a twentieth of the range of the reference's."""
         wanted, given = self._values(reference), self._values(candidate)
         allowed = CLOSE * max(float(np.ptp(wanted)), float(np.finfo(np.float32).tiny))

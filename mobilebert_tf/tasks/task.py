@@ -1,7 +1,8 @@
 """What a fine-tuned model is for: the protocol that training, export, proof and answers share.
 
 A kind of task is a class here beside; `kinds.py` is the table of them. Shapes: n examples, R rows of the network's
-inputs (one an example for most tasks, two for pairs of sentences that are embedded apart).
+inputs (one an example for most tasks, two for pairs of sentences that are embedded apart, a row for each window of a
+text that is longer than the network).
 """
 
 from __future__ import annotations
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 """Names of the network's inputs, int32 [R, T]."""
 
+PER_TOKEN = ("start_logits", "end_logits", "token_logits")
+"""Names of the outputs that have a value, or several, for each token: [R, T] or [R, T, C], zero at padding."""
+
 Outputs = Mapping[str, np.ndarray]
 """What a network gives, float32 [R, ...] by the name of the output."""
 
 Features = Mapping[str, np.ndarray]
-"""`input_ids`, `input_mask`, `segment_ids` (int32 [R, T]), and what the loss compares with, [R]."""
+"""`input_ids`, `input_mask`, `segment_ids` (int32 [R, T]), and `label`, what the loss compares with, [R] or [n]. Kinds
+whose examples have several rows add `row_example` (int [R], the example of each row), and those that answer with parts
+of a text what is needed to find them in it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +47,11 @@ class Scores:
     """Of the score by which models are compared; a key of `all`."""
     all: dict[str, Any]
     """Every figure, as metrics.json holds them."""
-    per_example: np.ndarray | None = None
-    """[n], whose mean is the primary score; None: it is a figure of all examples together, as a correlation is."""
+    per_example: np.ndarray
+    """[n], whose mean is the primary score; or [n, K], of which `whole` makes it."""
+    whole: Callable[[np.ndarray], float] | None = None
+    """Makes the primary score of the rows of any examples, float [any, K], where it is a figure of all of them
+    together, as a correlation is; None: the mean."""
 
     @property
     def primary(self) -> float:
@@ -65,6 +74,9 @@ class Task(abc.ABC):
     """Whether its answers are classes with names, which labels.txt holds."""
     agreement_name: ClassVar[str]
     """What `agreement` is a share of, in tables."""
+
+    targets: ClassVar[tuple[str, ...]] = ("label",)
+    """Names of the features that the loss compares with."""
 
     labels: tuple[str, ...] = ()
     """Of classes, in the order of the outputs; () where there are none."""
@@ -128,7 +140,7 @@ class Task(abc.ABC):
         return ""
 
     @abc.abstractmethod
-    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
+    def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """The answer to each example, as `predict --json` prints it."""
 
     @abc.abstractmethod
@@ -136,22 +148,48 @@ class Task(abc.ABC):
         """How good the outputs for labelled features are."""
 
     @abc.abstractmethod
-    def agreement(self, reference: Outputs, candidate: Outputs) -> np.ndarray:
-        """How far two networks give the same answer, [R] from 0 to 1; what is no number agrees with nothing."""
+    def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
+        """How far two networks give the same answer, [R] from 0 to 1; what is no number agrees with nothing.
 
-    def rows_of(self, examples: np.ndarray) -> np.ndarray:
-        """The rows of the network's inputs that belong to these examples, int [n] -> int [R]."""
-        return examples
-
-    def count(self, features: Features) -> int:
-        """How many examples features are of."""
-        return len(features["input_ids"])
+        Of the features the network's inputs alone are needed.
+        """
 
     def to_json(self) -> dict[str, Any]:
         """What `task.json` holds; labels and centroids have files of their own."""
         apart = ("labels", "centroids")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         return {"task": self.name, **fields}
+
+
+def of_examples(features: Features, chosen: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Features of these examples, int [k], and the rows that are theirs, int [any]."""
+    if "row_example" not in features:
+        return take(features, chosen), chosen
+    owner = features["row_example"]
+    order = np.argsort(owner, kind="stable")
+    first, behind = (np.searchsorted(owner[order], chosen, side) for side in ("left", "right"))
+    rows = np.concatenate([order[a:b] for a, b in zip(first, behind, strict=True)])
+    taken = {name: values[chosen if name in _OF_EXAMPLES else rows] for name, values in features.items()}
+    taken["row_example"] = np.repeat(np.arange(len(chosen)), behind - first)
+    return taken, rows
+
+
+_OF_EXAMPLES = ("label", "examples")
+"""Features that have an entry for each example, not for each row."""
+
+
+def real_only(outputs: Outputs, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """Outputs [R, ...] of inputs with this mask [R, T]: those of each token for all T, zero at padding."""
+    return {name: _real_only(values, mask) if name in PER_TOKEN else values for name, values in outputs.items()}
+
+
+def _real_only(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """[R, t, ...] as [R, T, ...]."""
+    whole = np.zeros((*mask.shape, *values.shape[2:]), values.dtype)
+    length = min(values.shape[1], mask.shape[1])
+    whole[:, :length] = values[:, :length]
+    whole[mask == 0] = 0
+    return whole
 
 
 def take(values: Mapping[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, np.ndarray]:
@@ -175,5 +213,13 @@ def all_values(outputs: Outputs) -> np.ndarray:
 
 
 def concatenated(parts: Sequence[Outputs]) -> dict[str, np.ndarray]:
-    """The rows of several outputs, one after another."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    """The rows of several outputs, or inputs, one after another; of shorter texts filled up with zeros."""
+    return {name: _concatenated([part[name] for part in parts], name) for name in parts[0]}
+
+
+def _concatenated(arrays: Sequence[np.ndarray], name: str) -> np.ndarray:
+    if name in (*INPUTS, *PER_TOKEN):
+        longest = max(array.shape[1] for array in arrays)
+        behind = [(0, 0)] * (arrays[0].ndim - 2)
+        arrays = [np.pad(array, [(0, 0), (0, longest - array.shape[1]), *behind]) for array in arrays]
+    return np.concatenate(arrays)

@@ -36,7 +36,7 @@ def difference(reference, candidate, labels):
 def test_parity_by_hand():
     reference = np.array([[4.0, 0.0], [1.0, 2.0]])
     candidate = np.array([[4.0, 1.0], [3.0, 2.0]])
-    parity = measure_parity(TASK, {"logits": reference}, {"logits": candidate})
+    parity = measure_parity(TASK, {"logits": reference}, {"logits": candidate}, {})
     # Errors 0, 1, 2, 0 on a scale of 4; the second row changes its class.
     assert parity.max_relative_error == pytest.approx(0.5)
     assert parity.mean_relative_error == pytest.approx(3 / 16)
@@ -44,11 +44,11 @@ def test_parity_by_hand():
     assert parity.cosine == pytest.approx((16 + 3 + 4) / np.sqrt((16 + 1 + 4) * (16 + 1 + 9 + 4)))
     assert parity.examples == 2
     assert parity.signal_to_noise_db == pytest.approx(10 * np.log10(21 / 5))
-    assert measure_parity(TASK, {"logits": reference}, {"logits": reference}).signal_to_noise_db is None
+    assert measure_parity(TASK, {"logits": reference}, {"logits": reference}, {}).signal_to_noise_db is None
 
 
 def test_reasons_to_reject():
-    exact = measure_parity(TASK, {"logits": np.eye(2)}, {"logits": np.eye(2)})
+    exact = measure_parity(TASK, {"logits": np.eye(2)}, {"logits": np.eye(2)}, {})
     assert fault(Gate(max_relative_error=0.0, min_decision_agreement=1.0), TASK, exact, NOTHING, PLAIN) is None
     assert "padding changes the answers of 3" in str(
         fault(Gate(), TASK, exact, Changes(padding=3, order=0, threads=0), PLAIN)
@@ -72,7 +72,7 @@ def test_what_is_no_number_agrees_with_nothing(nothing):
     reference = np.array([[2.0, 1.0], [2.0, 1.0], [1.0, 2.0]])
     candidate = reference.copy()
     candidate[0] = nothing
-    broken = measure_parity(TASK, {"logits": reference}, {"logits": candidate})
+    broken = measure_parity(TASK, {"logits": reference}, {"logits": candidate}, {})
     assert (broken.without_numbers, broken.decision_agreement) == (1, pytest.approx(2 / 3))
     assert not np.isfinite([broken.max_relative_error, broken.mean_relative_error, broken.signal_to_noise_db]).any()
     assert "not finite in 1 of 3 examples" in str(fault(Gate(), TASK, broken, NOTHING, PLAIN))
@@ -103,7 +103,11 @@ def test_the_interval_of_a_correlation_s_difference_holds_as_often_as_it_says(mo
         """Pearson's by NumPy, which is fast enough to draw anew so often."""
 
         def score(self, outputs, features):
-            return Scores("pearson", {"pearson": np.corrcoef(outputs["score"][:, 0], features["label"])[0, 1]})
+            pairs = np.stack([outputs["score"][:, 0], features["label"]], axis=1)
+            return Scores("pearson", {"pearson": pearson(pairs)}, pairs, pearson)
+
+    def pearson(pairs):
+        return np.corrcoef(pairs, rowvar=False)[0, 1]
 
     monkeypatch.setattr(verify, "RESAMPLES", 200)
     random, held, paired = np.random.default_rng(0), 0, []

@@ -86,7 +86,7 @@ def test_probabilities_are_as_often_right_as_they_say():
     before, after = (one.score(outputs, features).all for one in (task, tuned))
     assert before["accuracy"] == after["accuracy"] and after["loss"] < before["loss"]
     assert before["calibration_error"] > 0.1 and after["calibration_error"] < 0.015
-    likely = tuned.decode({"logits": 3 * true[:1]})[0]["probabilities"]
+    likely = tuned.decode({"logits": 3 * true[:1]}, {})[0]["probabilities"]
     np.testing.assert_allclose(list(likely.values()), shares[0], rtol=0.1)
     # A hundred examples are too few to learn it from.
     assert task.tuned({"logits": 3 * true[:99]}, {"label": labels[:99]}) == task
@@ -100,7 +100,7 @@ def test_calibration_error_by_hand():
 
 def test_decode_and_json_round_trip(tmp_path):
     task = ClassificationTask(("x", "y"), max_seq_length=9, text_column="t")
-    answer = task.decode({"logits": np.log(np.array([[0.25, 0.75]]))})[0]
+    answer = task.decode({"logits": np.log(np.array([[0.25, 0.75]]))}, {})[0]
     assert answer["label"] == "y" and answer["probability"] == pytest.approx(0.75)
     write_task(tmp_path, task)
     assert read_task(tmp_path) == task

@@ -7,7 +7,7 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.tasks.embedding import EmbeddingTask, check_vectors
 from mobilebert_tf.tasks.examples import Example
-from mobilebert_tf.tasks.task import take
+from mobilebert_tf.tasks.task import of_examples
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "b", "c"))
@@ -24,16 +24,16 @@ def test_each_side_of_a_pair_is_an_input_of_its_own():
     features = PAIRS.features(EXAMPLES, TOKENIZER)
     assert features["input_ids"][:3].tolist() == [[2, 5, 3, 0, 0, 0], [2, 6, 7, 3, 0, 0], [2, 7, 7, 3, 0, 0]]
     assert not features["segment_ids"].any() and features["label"].tolist() == [1.0, 0.0, 5.0]
-    assert PAIRS.count(features) == 3
-    chosen = take({"input_ids": features["input_ids"]}, PAIRS.rows_of(np.array([2, 0])))["input_ids"]
-    expected = PAIRS.features([EXAMPLES[2], EXAMPLES[0]], TOKENIZER)["input_ids"]
-    np.testing.assert_array_equal(chosen, expected)
+    chosen, rows = of_examples(features, np.array([2, 0]))
+    assert rows.tolist() == [4, 5, 0, 1]
+    for name, expected in PAIRS.features([EXAMPLES[2], EXAMPLES[0]], TOKENIZER).items():
+        np.testing.assert_array_equal(chosen[name], expected)
 
 
 def test_the_score_is_the_rank_of_the_cosines():
     vectors = unit([1, 0], [1, 1], [1, 0], [0, 1], [1, 2], [1, 2])
     outputs = {"embedding": vectors}
-    assert [answer["cosine"] for answer in PAIRS.decode(outputs)] == pytest.approx([np.sqrt(0.5), 0.0, 1.0])
+    assert [answer["cosine"] for answer in PAIRS.decode(outputs, {})] == pytest.approx([np.sqrt(0.5), 0.0, 1.0])
     scores = PAIRS.score(outputs, {"label": np.array([1.0, 0.0, 5.0])})
     assert scores.name == "spearman" and scores.primary == pytest.approx(1.0)
     assert scores.all["pearson"] == pytest.approx(np.corrcoef([np.sqrt(0.5), 0.0, 1.0], [1.0, 0.0, 5.0])[0, 1])
@@ -42,7 +42,7 @@ def test_the_score_is_the_rank_of_the_cosines():
 def test_agreement_is_the_cosine_of_the_two_vectors_of_a_text():
     reference = {"embedding": unit([1, 0], [1, 0], [1, 0], [1, 0])}
     candidate = {"embedding": np.concatenate([unit([1, 0], [1, 1], [-1, 0]), [[np.nan, 0]]])}
-    found = EmbeddingTask().agreement(reference, candidate)
+    found = EmbeddingTask().agreement(reference, candidate, {})
     np.testing.assert_allclose(found, [1.0, np.sqrt(0.5), 0.0, 0.0], rtol=1e-6)
 
 
@@ -53,7 +53,7 @@ def test_without_a_second_column_there_are_vectors(tmp_path):
     examples = task.read(path)
     assert [example.label for example in examples] == [None, None]
     assert "label" not in task.features(examples, TOKENIZER)
-    (answer,) = task.decode({"embedding": unit([3, 4])})
+    (answer,) = task.decode({"embedding": unit([3, 4])}, {})
     assert answer["embedding"] == pytest.approx([0.6, 0.8])
 
 

@@ -56,12 +56,13 @@ def test_figures_by_hand():
     label = np.array([[1, 0, 0], [0, 1, 0]])
     scores = TASK.score(outputs, {"label": label})
     # Decided: x z; x y. Of four two are right, of two wanted both.
-    assert scores.all["micro_f1"] == pytest.approx(2 * 2 / (4 + 2)) and scores.per_example is None
+    assert scores.all["micro_f1"] == pytest.approx(2 * 2 / (4 + 2))
+    assert scores.whole(scores.per_example) == scores.primary
     assert scores.all["f1_of_labels"] == pytest.approx({"x": 2 / 3, "y": 1.0, "z": 0.0})
     assert scores.all["macro_f1"] == pytest.approx(5 / 9) and scores.all["exact"] == 0.0
     assert scores.all["loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.4, 0.5, 0.9]).mean())
-    assert [answer["labels"] for answer in TASK.decode(outputs)] == [["x", "z"], ["x", "y"]]
-    assert TASK.agreement(outputs, logits([0.9, 0.2, 0.4], [0.6, 0.5, 0.1])).tolist() == pytest.approx([2 / 3, 1.0])
+    assert [answer["labels"] for answer in TASK.decode(outputs, {})] == [["x", "z"], ["x", "y"]]
+    assert TASK.agreement(outputs, logits([0.9, 0.2, 0.4], [0.6, 0.5, 0.1]), {}).tolist() == pytest.approx([2 / 3, 1.0])
 
 
 def test_thresholds_are_the_best_of_all_that_differ():

@@ -18,7 +18,7 @@ def unit(*rows):
 def test_the_nearest_centroid_decides_if_it_is_near_and_leads():
     # Cosines with x and y: clear; near both alike; far from both; clear.
     vectors = unit([1, 0.1], [1, 0.9], [-1, -0.1], [0.2, 1])
-    labels = [answer["label"] for answer in TASK.decode({"embedding": vectors})]
+    labels = [answer["label"] for answer in TASK.decode({"embedding": vectors}, {})]
     assert labels == ["x", NONE, NONE, "y"]
     scores = TASK.score({"embedding": vectors}, {"label": np.array([0, 2, 0, 0])})
     assert scores.all["accuracy"] == 0.5 and scores.per_example.tolist() == [1, 1, 0, 0]

@@ -52,9 +52,9 @@ def test_answers_and_figures_are_in_the_labels_unit():
     task = RegressionTask(offset=10.0, scale=2.0)
     outputs = {"score": np.array([[0.0], [1.0], [-3.0], [0.5]], np.float32)}
     wanted = np.array([9.0, 13.0, 5.0, 12.0])
-    assert [answer["value"] for answer in task.decode(outputs)] == [10.0, 12.0, 4.0, 11.0]
+    assert [answer["value"] for answer in task.decode(outputs, {})] == [10.0, 12.0, 4.0, 11.0]
     scores = task.score(outputs, {"label": wanted})
-    assert scores.name == "spearman" and scores.per_example is None
+    assert scores.name == "spearman" and scores.whole(scores.per_example) == scores.primary
     assert scores.primary == pytest.approx(stats.spearmanr([10, 12, 4, 11], wanted).statistic)
     assert scores.all["pearson"] == pytest.approx(np.corrcoef([10, 12, 4, 11], wanted)[0, 1])
     assert scores.all["root_mean_square_error"] == pytest.approx(1.0)
@@ -69,7 +69,7 @@ def test_the_same_answer_to_everything_is_worth_nothing():
 def test_values_agree_within_a_twentieth_of_their_range():
     reference = {"score": np.array([[0.0], [1.0], [0.5]], np.float32)}
     candidate = {"score": np.array([[0.04], [1.06], [np.nan]], np.float32)}
-    assert RegressionTask(offset=3.0, scale=7.0).agreement(reference, candidate).tolist() == [1.0, 0.0, 0.0]
+    assert RegressionTask(offset=3.0, scale=7.0).agreement(reference, candidate, {}).tolist() == [1.0, 0.0, 0.0]
 
 
 def test_pairs_are_read_as_one_input():

@@ -15,6 +15,7 @@ import ctypes
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import math
 import os
@@ -22,6 +23,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+
+def _beside(name: str) -> Any:
+    """The module of this name that lies beside this file, wherever that is."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+answers = _beside("check_answers")
 
 
 class NoRuntimeError(Exception):
@@ -113,31 +126,20 @@ def _check_ids(directory: Path, contract: Mapping[str, Any]) -> str:
         backend.add_tokens([tokenizers.AddedToken(one["content"], **flags)])
     for example in contract["examples"]:
         given = [example[part] for part in ("text", "text_b") if part in text["layout"]]
-        ids = [backend.encode(one, add_special_tokens=False).ids for one in given]
-        if lay_out(ids, text) != (example["ids"], example["segment_ids"]):
+        pieces_of = [backend.encode(one, add_special_tokens=False) for one in given]
+        if text.get("windows"):
+            said: list[Any] = [
+                (one["ids"], one["segment_ids"], one["offsets"], one["start"]) for one in example["windows"]
+            ]
+            made: list[Any] = answers.lay_out_windows([one.ids for one in pieces_of], pieces_of[-1].offsets, text)
+        else:
+            said, made = (
+                [(example["ids"], example["segment_ids"])],
+                [answers.lay_out([one.ids for one in pieces_of], text)],
+            )
+        if made != said:
             raise _WrongError(f"vocabulary and rules give other ids for {_short(example)}")
     return f"ids made anew by tokenizers {tokenizers.__version__}"
-
-
-def lay_out(parts: Sequence[Sequence[int]], text: Mapping[str, Any]) -> tuple[list[int], list[int]]:
-    """Ids and segment ids of one or two texts with these word pieces, by the rules in `text` of a contract."""
-    left = [list(part) for part in parts]
-    room = text["max_ids"] - (len(text["layout"]) - len(left))
-    while sum(map(len, left)) > room:
-        max(reversed(left), key=len).pop()
-    ids: list[int] = []
-    segments: list[int] = []
-    for what, segment in zip(text["layout"], text["segment_ids"], strict=True):
-        pieces = [text["special_tokens"][what]] if what in text["special_tokens"] else left.pop(0)
-        ids += pieces
-        segments += [segment] * len(pieces)
-    return ids, segments
-
-
-def choose_signature(signatures: Sequence[Mapping[str, Any]], count: int, text: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The shortest that takes `count` ids and the least padding, or the longest."""
-    need = min(count + text["padding"]["least"], text["max_ids"])
-    return min((one for one in signatures if one["length"] >= need), key=lambda one: one["length"])
 
 
 def _run(path: Path, contract: Mapping[str, Any]) -> str:
@@ -146,14 +148,20 @@ def _run(path: Path, contract: Mapping[str, Any]) -> str:
     _check_signatures(read_signatures(interpreter), contract)
     allowed, furthest = contract["tolerance"]["output"], 0.0
     for example in contract["examples"]:
-        signature = choose_signature(contract["signatures"], len(example["ids"]), contract["text"])
-        if signature["name"] != example["signature"]:
-            raise _WrongError(f"{_short(example)} belongs to {signature['name']}, not to {example['signature']}")
-        found = run(interpreter, signature, example["ids"], example["segment_ids"], contract)
-        furthest = max(furthest, _compare(found, example, contract["answer"], allowed))
-    if kind_of(contract["answer"]) in ("vector", "prototypes"):
+        found = []
+        for window in example.get("windows") or [example]:
+            signature = answers.choose_signature(contract["signatures"], len(window["ids"]), contract["text"])
+            if signature["name"] != window["signature"]:
+                raise _WrongError(f"{_short(example)} belongs to {signature['name']}, not to {window['signature']}")
+            found.append(run_all(interpreter, signature, window["ids"], window["segment_ids"], contract))
+        if example.get("windows"):
+            furthest = max(furthest, _compare_windows(found, example, contract["answer"], allowed))
+        else:
+            output = found[0][contract["answer"]["output"]]
+            furthest = max(furthest, _compare(output, example, contract["answer"], allowed))
+    if answers.kind_of(contract["answer"]) in ("vector", "prototypes"):
         _check_vectors([example["output"] for example in contract["examples"]])
-    used = {example["signature"] for example in contract["examples"]}
+    used = {window["signature"] for example in contract["examples"] for window in example.get("windows") or [example]}
     return (
         f"{len(contract['examples'])} examples, {len(used)} signatures; "
         f"off by {furthest:.1e} at most, {allowed:.1e} is allowed"
@@ -168,10 +176,11 @@ def _check_signatures(there: Sequence[Mapping[str, Any]], contract: Mapping[str,
         if found != wanted:
             tensors = (f"{one['name']} {one['dtype']} {one['shape']}" for one in (*found["inputs"], *found["outputs"]))
             raise _WrongError(f"{found['name']} of the file has {', '.join(tensors)}, which is not in the contract")
-        sizes = [tensor["shape"][-1] for tensor in found["outputs"] if tensor["name"] == answer["output"]]
-        if len(sizes) != 1:
-            raise _WrongError(f"{found['name']} has no output {answer['output']}")
-        if kind_of(answer) in ("classes", "labels") and sizes != [len(answer["labels"])]:
+        names = [answer["output"]] if answer["output"] else list(answer["outputs"].values())
+        sizes = [tensor["shape"][-1] for tensor in found["outputs"] if tensor["name"] in names]
+        if len(sizes) != len(names):
+            raise _WrongError(f"{found['name']} has no output {' or '.join(names)}")
+        if answers.kind_of(answer) in ("classes", "labels", "entities") and sizes != [len(answer["labels"])]:
             raise _WrongError(f"{len(answer['labels'])} labels for an output {answer['output']} of size {sizes}")
 
 
@@ -183,50 +192,37 @@ def _compare(found: Sequence[float], example: Mapping[str, Any], answer: Mapping
         if not error <= allowed:  # which nan is not either
             said = f"off by {error:.2g}, {allowed:.2g} is allowed"
             raise _WrongError(f"{answer['output']} of {_short(example)} are {said}")
-    probabilities, decided = decode(wanted, answer)
+    probabilities, decided = answers.decode(wanted, answer)
     stated = example["probabilities"] or []
     if not all(abs(a - b) <= 1e-6 for a, b in zip(probabilities or [], stated, strict=True)):
         raise _WrongError(f"the probabilities of {_short(example)} are not those of its {answer['output']}")
-    if kind_of(answer) == "classes":
+    if answers.kind_of(answer) == "classes":
         second, best = sorted(wanted)[-2:]
         # Of two that lie closer together than the tolerance either may come out first.
-        decided = decode(found if best - second > 2 * allowed else wanted, answer)[1]
+        decided = answers.decode(found if best - second > 2 * allowed else wanted, answer)[1]
     if decided != example["answer"]:
         raise _WrongError(f"the answer to {_short(example)} is not {example['answer']!r}")
     return max(errors)
 
 
-def decode(
-    output: Sequence[float], answer: Mapping[str, Any]
-) -> tuple[list[float] | None, str | float | list[str] | None]:
-    """Probabilities and answer of an output [C], by `answer` of a contract; None: there are none."""
-    kind = kind_of(answer)
-    if kind == "classes":
-        divisor = answer.get("temperature", 1.0)
-        likely = softmax([value / divisor for value in output]) if answer["softmax"] else list(output)
-        return likely, answer["labels"][output.index(max(output))]
-    if kind == "labels":
-        likely = [1.0 / (1.0 + math.exp(-value)) if value > -700.0 else 0.0 for value in output]
-        return likely, [
-            label for label, p in zip(answer["labels"], likely, strict=True) if p >= answer["thresholds"][label]
-        ]
-    if kind == "prototypes":
-        return None, _nearest(output, answer)
-    return None, answer["offset"] + answer["scale"] * output[0] if kind == "value" else None
+def _compare_windows(
+    found: Sequence[Mapping[str, Any]], example: Mapping[str, Any], answer: Mapping[str, Any], allowed: float
+) -> float:
+    """How far the outputs of the windows lie from those of the example."""
+    import numpy as np
 
-
-def _nearest(vector: Sequence[float], answer: Mapping[str, Any]) -> str | None:
-    """The label of the nearest centroid; None: it is not near enough, or not clearly the nearest."""
-    cosines = [sum(a * b for a, b in zip(vector, row, strict=True)) for row in answer["centroids"]]
-    *_, second, best = sorted([-math.inf, *cosines])
-    if best < answer["threshold"] or best - second < answer["margin"]:
-        return None
-    return str(answer["labels"][cosines.index(best)])
-
-
-def kind_of(answer: Mapping[str, Any]) -> str:
-    """Kind of an answer; contracts of the first schema are all about classes."""
-    return str(answer.get("kind", "classes"))
+    furthest = 0.0
+    for outputs, window in zip(found, example["windows"], strict=True):
+        for name, wanted in window["outputs"].items():
+            error = float(np.abs(np.array(outputs[name]) - np.array(wanted)).max())
+            if not error <= allowed:
+                said = f"off by {error:.2g}, {allowed:.2g} is allowed"
+                raise _WrongError(f"{name} of {_short(example)} are {said}")
+            furthest = max(furthest, error)
+    text = example["text"] if example["text_b"] is None else example["text_b"]
+    if answers.decode_windows(example["windows"], text, answer) != example["answer"]:
+        raise _WrongError(f"the answer to {_short(example)} is not {example['answer']!r}")
+    return furthest
 
 
 def _check_vectors(vectors: Sequence[Sequence[float]]) -> None:
@@ -258,7 +254,17 @@ def run(
     interpreter: Any, signature: Mapping[str, Any], ids: Sequence[int], segment_ids: Sequence[int],
     contract: Mapping[str, Any],
 ) -> list[float]:  # fmt: skip
-    """The output [C] for the ids and segment ids of one text, padded here, in a signature called by name.
+    """The output [C] for the ids and segment ids of one text, as `run_all`."""
+    values: list[float] = run_all(interpreter, signature, ids, segment_ids, contract)[contract["answer"]["output"]]
+    return values
+
+
+def run_all(
+    interpreter: Any, signature: Mapping[str, Any], ids: Sequence[int], segment_ids: Sequence[int],
+    contract: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Each output for the ids and segment ids of one text, padded here, in a signature called by name: [C], or what
+    there is for each id.
 
     Raises:
       RefusedError: the runtime cannot.
@@ -273,7 +279,8 @@ def run(
         outputs = interpreter.get_signature_runner(signature["name"])(**inputs)
     except (ValueError, RuntimeError) as error:
         raise RefusedError(error) from None
-    return [float(value) for value in outputs[contract["answer"]["output"]][0]]
+    each = contract["answer"].get("kind") in ("span", "entities")
+    return {name: (values[0][: len(ids)] if each else values[0]).tolist() for name, values in outputs.items()}
 
 
 def read_signatures(interpreter: Any) -> list[dict[str, Any]]:
@@ -293,12 +300,6 @@ def _tensors(details: Mapping[str, Any]) -> list[dict[str, Any]]:
         {"name": name, "dtype": np.dtype(tensor["dtype"]).name, "shape": [int(size) for size in tensor["shape"]]}
         for name, tensor in sorted(details.items())
     ]
-
-
-def softmax(logits: Sequence[float]) -> list[float]:
-    """Probabilities [C] of logits [C]."""
-    powers = [math.exp(logit - max(logits)) for logit in logits]
-    return [power / sum(powers) for power in powers]
 
 
 def _name_runtime() -> tuple[str, tuple[int, ...] | None]:

@@ -3,8 +3,8 @@
 The classes below are the file, field by field: their names are the keys. An app follows it so. Make word pieces
 of the text (`text.tokenizer`, `text.vocabulary`), cut them and put them in order (`text.layout`), take the signature
 for so many (`text.padding`), fill its inputs by their names, run it; what the output (`answer.output`) means is in
-`answer`: of classes the greatest value is at the place of its label. `check_contract.py` does just this, and holds
-every answer to `examples` and `tolerance`, which `golden.py` explains.
+`answer`: of classes the greatest value is at the place of its label. `check_answers.py` does just this;
+`check_contract.py` holds every answer to `examples` and `tolerance`, which `golden.py` explains.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from mobilebert_tf.export.runtime import LOGITS
 from mobilebert_tf.export.variants import Variant
 from mobilebert_tf.export.verify_directory import CONTRACT, SCHEMA
 from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.entities import EntitiesTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.multilabel import HALF, MultilabelTask
 from mobilebert_tf.tasks.prototypes import PrototypesTask
+from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
@@ -65,6 +67,20 @@ class Padding:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Windows:
+    """How a text is cut that is longer than the network: each window is an input of its own, in the layout.
+
+    A window has as many pieces as there is room for; the next one begins `stride` pieces further on, until one has the
+    last piece. A piece counts where it has most pieces of its window on its poorer side, a hundredth of the number of
+    the window's pieces added; of equals in the first.
+    """
+
+    stride: int
+    most_before: int
+    """Pieces of `text` that are kept where the windows are those of `text_b`; longer ones lose their end."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Text:
     """How texts become ids."""
 
@@ -83,7 +99,9 @@ class Text:
     max_ids: int
     """Most ids, special tokens included: the length of the longest signature."""
     truncation: str = "longest_first"
-    """While there are more, the longer of the texts loses its last piece; of equally long ones `text_b`."""
+    """longest_first: while there are more, the longer of the texts loses its last piece; of equally long ones `text_b`.
+    windows: the last text of the layout is cut into `windows`."""
+    windows: Windows | None = None
     padding: Padding = dataclasses.field(default_factory=Padding)
 
 
@@ -94,9 +112,13 @@ class Answer:
     kind: str
     """classes: a value for each label. labels: likewise, each judged by itself. value: a number. vector: of unit
     length; the sum of the products of two vectors' values, their cosine, says how alike their texts are. prototypes:
-    such a vector, whose nearest centroid names the label."""
-    output: str
-    """Name of the output, [1, C]."""
+    such a vector, whose nearest centroid names the label. span: part of `text_b`. entities: parts of `text`."""
+    output: str | None
+    """Name of the output, [1, C], or [1, T, C] for entities; null: there are several."""
+    outputs: dict[str, str] | None
+    """span: the outputs, [1, T], of `start` and `end`. Of all pairs of a first piece that counts in its window and a
+    last one, no more than `longest` pieces, the one with the greatest sum is the answer: from the first character of
+    the first to the last of the last. The score of no answer is the sum of both at [CLS], the least of all windows."""
     softmax: bool
     """Whether probabilities are the softmax of it, divided by `temperature`; else it has them itself, or there are
     none. Of `labels` each is 1 / (1 + exp(-value))."""
@@ -118,6 +140,15 @@ class Answer:
     margin: float | None = None
     thresholds: dict[str, float] | None = None
     """Least probability, by label, with which it is an answer; null: there is none."""
+    longest: int | None = None
+    """Most word pieces of a span."""
+    no_answer: float | None = None
+    """A span is no answer if the score of none leads its own by more than this; null: there always is one."""
+    words: str | None = None
+    """entities: which words have labels. bert: white space separates them; punctuation at the beginning or the end of
+    such a piece is a word for each character, a CJK character is a word, and a word's label is that of its first word
+    piece. Successive words make an entity: it begins with B or S, behind another kind, behind E or S, or with I or E
+    behind O."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,7 +172,7 @@ class Contract:
     description: str
     """Of the recipe, in words."""
     task: str
-    """classification, regression, multilabel, embedding or prototypes."""
+    """classification, regression, multilabel, qa, entities, embedding or prototypes."""
     signatures: list[dict[str, Any]]
     """Shortest first: `name`; `length` T; `inputs` and `outputs`, each with `name`, `dtype` and `shape`."""
     text: Text
@@ -211,7 +242,7 @@ def write_contracts(
             model=model,
             made_by=made_by,
         )
-        if not all(math.isfinite(value) for example in examples for value in example.output):
+        if not all(math.isfinite(value) for example in examples for value in example.values):
             raise FailedError(
                 f"recipe {recipe.name}: gives values that are not finite for one of the texts of its contract, which "
                 "are beside those it was compared on; leave this recipe out"
@@ -220,10 +251,12 @@ def write_contracts(
 
 
 def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: Task) -> Answer:
-    output = signatures[0]["outputs"][0]["name"]
+    several = len(signatures[0]["outputs"]) > 1
+    output = None if several else signatures[0]["outputs"][0]["name"]
     return Answer(
         kind=task.answer_kind,
         output=output,
+        outputs=dict(zip(("start", "end"), task.outputs, strict=True)) if several else None,
         softmax=output == LOGITS and task.answer_kind == "classes",
         labels=list(task.labels) if task.has_labels else None,
         labels_file=_file(directory / "labels.txt") if task.has_labels else None,
@@ -238,13 +271,18 @@ def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: Task) -
 def _bounds(task: Task) -> dict[str, Any]:
     if isinstance(task, MultilabelTask):
         return {"thresholds": dict(zip(task.labels, task.thresholds or [HALF] * len(task.labels), strict=True))}
+    if isinstance(task, QuestionsTask):
+        no_answer = task.null_threshold if task.has_unanswered else None
+        return {"longest": task.max_answer_length, "no_answer": no_answer}
+    if isinstance(task, EntitiesTask):
+        return {"words": "bert"}
     if not isinstance(task, PrototypesTask):
         return {}
     return {"centroids": [list(row) for row in task.centroids], "threshold": task.threshold, "margin": task.margin}
 
 
 def _text(directory: Path, task: Task, tokenizer: Tokenizer) -> Text:
-    paired = task.judges_pairs
+    paired, windows = task.judges_pairs, _windows(task)
     vocabulary = _file(directory / "vocab.txt")
     return Text(
         tokenizer=tokenizer.stated_rules,
@@ -253,7 +291,15 @@ def _text(directory: Path, task: Task, tokenizer: Tokenizer) -> Text:
         layout=["[CLS]", "text", "[SEP]", *(["text_b", "[SEP]"] if paired else [])],
         segment_ids=[0, 0, 0, *([1, 1] if paired else [])],
         max_ids=task.max_seq_length,
+        truncation="windows" if windows else "longest_first",
+        windows=windows,
     )
+
+
+def _windows(task: Task) -> Windows | None:
+    if isinstance(task, QuestionsTask):
+        return Windows(stride=task.doc_stride, most_before=task.max_question_length)
+    return Windows(stride=task.stride, most_before=0) if isinstance(task, EntitiesTask) else None
 
 
 def _file(path: Path) -> File:

@@ -12,8 +12,9 @@ from mobilebert_tf import quiet
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.runtime import LOGITS, PROBABILITIES
+from mobilebert_tf.tasks.task import PER_TOKEN
 
-_SCOPES = {b"embedding": b"unit_length/"}
+_SCOPES = {b"embedding": b"unit_length/"} | {name.encode(): b"answer/" for name in PER_TOKEN}
 """Scopes of the operators that make an output, where it is not the classifier's."""
 
 
@@ -40,9 +41,10 @@ def convert(saved_model: str | os.PathLike[str]) -> bytes:
         flatbuffer.use_factors(model)
         # The converter calls the result by the function's name, and recipes name layers.
         graph = model.subgraphs[0]
-        (output,) = model.signatureDefs[0].outputs
-        graph.tensors[graph.outputs[0]].name = _SCOPES.get(output.name, b"classifier/") + output.name
-        if output.name == PROBABILITIES.encode():
+        outputs = model.signatureDefs[0].outputs
+        for output in outputs:
+            graph.tensors[output.tensorIndex].name = _SCOPES.get(output.name, b"classifier/") + output.name
+        if outputs[0].name == PROBABILITIES.encode():
             # Of the softmax, with the name that it has where it is the result: one calibration holds for both.
             graph.tensors[graph.operators[-1].inputs[0]].name = b"classifier/" + LOGITS.encode()
         return flatbuffer.write(model)

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf.export import check_contract
+import numpy as np
+
+from mobilebert_tf.export import check_answers, check_contract
 from mobilebert_tf.export.examples import spread
 from mobilebert_tf.export.sentences import sentences
 from mobilebert_tf.tasks.examples import Example
-from mobilebert_tf.tasks.task import Task
+from mobilebert_tf.tasks.task import Features, Task
 from mobilebert_tf.tokenization import Tokenizer
 
 CANDIDATES = 6
@@ -27,6 +29,22 @@ FOREIGN = "Crème brûlée in İSTANBUL, 東京 and Москва: 5 € – naï
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Window:
+    """Part of a text."""
+
+    ids: list[int]
+    """With the special tokens, without padding."""
+    segment_ids: list[int]
+    offsets: list[list[int] | None]
+    """First character of each id in the text that has windows, and the one behind the last; null: it is not of it."""
+    start: int
+    """Number of the first piece of that text that is in the window."""
+    signature: str
+    outputs: dict[str, Any]
+    """[ids], or [ids][C], by name."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Golden:
     """One example. All numbers of a contract have nine digits, which float32 has at most."""
 
@@ -35,18 +53,29 @@ class Golden:
     text: str
     text_b: str | None
     """null: the task is about one text."""
-    ids: list[int]
-    """After cutting, with the special tokens, without padding."""
-    segment_ids: list[int]
+    ids: list[int] | None
+    """After cutting, with the special tokens, without padding; null: there are windows."""
+    segment_ids: list[int] | None
     """As many."""
-    signature: str
+    signature: str | None
     """The one to use for so many ids."""
-    output: list[float]
+    output: list[float] | None
     """What the file gave, by LiteRT on the machine in `made_by`, with one thread."""
     probabilities: list[float] | None
     """In the order of the labels; null: there are none."""
-    answer: str | float | list[str] | None
-    """The label, the labels, or the value; null: none of the labels, or the output itself is the answer."""
+    answer: Any
+    """The label, the labels, the value, the span or the entities, with their first character and the one behind the
+    last; null: none of them, or the output itself is the answer."""
+    windows: list[Window] | None = None
+    """On the text, where it is cut into windows."""
+
+    @property
+    def values(self) -> Iterator[float]:
+        """All that the file gave."""
+        if self.windows is None:
+            return iter(self.output or ())
+        outputs = (output for window in self.windows for output in window.outputs.values())
+        return (float(value) for output in outputs for value in np.ravel(output))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,12 +126,14 @@ class File:
     def answer(self, interpreter: Any, shows: str, example: Example) -> Golden:
         """An example with what the file says to it."""
         features = self.task.features([example], self.tokenizer)
+        if self.contract["text"]["windows"]:
+            return self._of_windows(interpreter, shows, example, features)
         count = int(features["input_mask"].sum())
         ids, segment_ids = (features[name][0, :count].tolist() for name in ("input_ids", "segment_ids"))
-        signature = check_contract.choose_signature(self.contract["signatures"], count, self.contract["text"])
+        signature = check_answers.choose_signature(self.contract["signatures"], count, self.contract["text"])
         values = check_contract.run(interpreter, signature, ids, segment_ids, self.contract)
         output = [float(f"{value:.9g}") for value in values]
-        probabilities, said = check_contract.decode(output, self.contract["answer"])
+        probabilities, said = check_answers.decode(output, self.contract["answer"])
         return Golden(
             shows=shows,
             text=example.text,
@@ -113,6 +144,40 @@ class File:
             output=output,
             probabilities=probabilities and [float(f"{value:.9g}") for value in probabilities],
             answer=said,
+        )
+
+    def _of_windows(self, interpreter: Any, shows: str, example: Example, features: Features) -> Golden:
+        made, start = [], 0
+        for row in range(len(features["input_ids"])):
+            count = int(features["input_mask"][row].sum())
+            ids, segment_ids = (features[name][row, :count].tolist() for name in ("input_ids", "segment_ids"))
+            places = features["offsets"][row, :count]
+            inside = places[:, 1] > places[:, 0]
+            signature = check_answers.choose_signature(self.contract["signatures"], count, self.contract["text"])
+            outputs = check_contract.run_all(interpreter, signature, ids, segment_ids, self.contract)
+            made.append(
+                Window(
+                    ids=ids,
+                    segment_ids=segment_ids,
+                    offsets=[place.tolist() if known else None for place, known in zip(places, inside, strict=True)],
+                    start=start,
+                    signature=signature["name"],
+                    outputs={name: rounded(values) for name, values in outputs.items()},
+                )
+            )
+            start += min(int(inside.sum()), self.contract["text"]["windows"]["stride"])
+        windows = [dataclasses.asdict(window) for window in made]
+        return Golden(
+            shows=shows,
+            text=example.text,
+            text_b=example.text_pair,
+            ids=None,
+            segment_ids=None,
+            signature=None,
+            output=None,
+            probabilities=None,
+            answer=check_answers.decode_windows(windows, example.text_pair or example.text, self.contract["answer"]),
+            windows=made,
         )
 
     def answers(self, texts: Sequence[tuple[str, Example]]) -> list[Golden]:
@@ -130,7 +195,7 @@ class File:
         """
         from ai_edge_litert.interpreter import OpResolverType
 
-        scale = max(abs(value) for example in examples for value in example.output)
+        scale = max(abs(value) for example in examples for value in example.values)
         texts = [*(Example(one.text, one.text_b) for one in examples), *spread(pool, FURTHER)]
         try:
             plain = check_contract.load(
@@ -145,7 +210,7 @@ class File:
 
     def _largest_difference(self, first: Any, second: Any, texts: Sequence[Example]) -> float:
         """Between any outputs of two interpreters."""
-        pairs = ((self.answer(first, "", text).output, self.answer(second, "", text).output) for text in texts)
+        pairs = ((self.answer(first, "", text).values, self.answer(second, "", text).values) for text in texts)
         return max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
     def choose(self, pool: Sequence[Example]) -> list[tuple[str, Example]]:
@@ -160,7 +225,7 @@ class File:
         def clarity(example: Example) -> float:
             if self.task.answer_kind != "classes":
                 return 0.0
-            second, best = sorted(self.answer(interpreter, "", example).output)[-2:]
+            second, best = sorted(self.answer(interpreter, "", example).values)[-2:]
             return best - second
 
         return [(shows, max(spread(few, CANDIDATES), key=clarity)) for shows, few in self._purposes(pool)]
@@ -197,10 +262,16 @@ class File:
         """Several texts in one, where none is as long."""
         if not self._is_paired:
             return Example(self._beginning([one.text for one in pool], least - 2, most - 2))
+        firsts, seconds = [one.text for one in pool], [one.text_pair or "" for one in pool]
         half = (most - 3) // 2
-        second = self._beginning([one.text_pair or "" for one in pool], min(1, half), half)
+        if windows := self.contract["text"]["windows"]:
+            half = min(half, windows["most_before"])
+            first = self._beginning(firsts, min(1, half), half)
+            left = 3 + len(self.tokenizer.encode(first).ids)
+            return Example(first, self._beginning(seconds, least - left, most - left))
+        second = self._beginning(seconds, min(1, half), half)
         left = 3 + len(self.tokenizer.encode(second).ids)
-        return Example(self._beginning([one.text for one in pool], least - left, most - left), second)
+        return Example(self._beginning(firsts, least - left, most - left), second)
 
     def _beginning(self, texts: Sequence[str], least: int, most: int) -> str:
         """As much of the texts as has from `least` to `most` word pieces, best to the end of a word."""
@@ -213,3 +284,8 @@ class File:
             if fitting:
                 return text[: fitting[-1]]
         return " ".join(["a"] * least)
+
+
+def rounded(values: Any) -> Any:
+    """Numbers in lists, with nine digits each."""
+    return [rounded(value) for value in values] if isinstance(values, list) else float(f"{values:.9g}")

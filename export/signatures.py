@@ -75,7 +75,8 @@ def write_saved_model(
     peaks: Mapping[str, Peaks] | None = None,
 ) -> None:
     """A SavedModel with the signature of one length: int32 `input_ids`, `input_mask`, `segment_ids` [1, T]
-    -> float32 [1, C] or [1, H] by the head's name, or `probabilities` [1, C] of a classifier for MediaPipe.
+    -> float32 [1, C], [1, H], [1, T] or [1, T, C] by the head's outputs, or `probabilities` [1, C] of a classifier for
+    MediaPipe.
 
     Its graph is not the Keras model's. It is built from its weights after the named `rewrites`, which are
     constants in it. Converted as they are, Keras 3 variables leave READ_VARIABLE operations in the file.
@@ -97,9 +98,9 @@ def write_saved_model(
     def function(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         layout = Images() if target == "gpu" else Rows()
         result = answer(network, input_ids, input_mask, segment_ids, layout, _FileProducts())
-        if target == "mediapipe" and network.head.output == LOGITS:
-            return {PROBABILITIES: tf.nn.softmax(result)}
-        return {network.head.output: result}
+        if target == "mediapipe" and LOGITS in result:
+            return {PROBABILITIES: tf.nn.softmax(result[LOGITS])}
+        return result
 
     # The converter has no use for gradients, and those of such functions cannot be saved.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

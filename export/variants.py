@@ -250,7 +250,7 @@ def _vector_fault(task: Task, outputs: Outputs, features: Features) -> str | Non
 def _as_trained(path: Path, model: TaskModel, trained: Trained, checks: Checks) -> dict[str, Any]:
     file = TfliteModel(path, checks.latency.threads)
     inputs = {n: verify.crop(checks.parity_features, n) for n in file.lengths}
-    expected = [quantized_outputs(model, checks.task, trained, file.lengths[-1], one) for one in inputs.values()]
+    expected = [quantized_outputs(model, trained, file.lengths[-1], one) for one in inputs.values()]
     found = [file.answer(one, n) for n, one in inputs.items()]
     together = (concatenated(one) for one in (expected, found, list(inputs.values())))
     return dataclasses.asdict(verify.measure_parity(checks.task, *together))

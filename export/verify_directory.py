@@ -5,7 +5,7 @@
     python export/verify_directory.py DIR
 
 Needs the standard library, NumPy and LiteRT (ai-edge-litert, or its predecessor tflite-runtime). The last
-form needs nothing of this project but this file and `check_contract.py` beside it.
+form needs nothing of this project but this file, `check_contract.py` and `check_answers.py` beside it.
 """
 
 from __future__ import annotations

@@ -169,8 +169,8 @@ class QuestionAnsweringModel(Configured, keras.Model):
 
 
 Model = PretrainingModel | ClassificationModel | EmbeddingModel | TokenClassificationModel | QuestionAnsweringModel
-TaskModel = ClassificationModel | EmbeddingModel
-"""Those that a task's answers come from: its first output."""
+TaskModel = ClassificationModel | EmbeddingModel | TokenClassificationModel | QuestionAnsweringModel
+"""Those that a task's answers come from."""
 
 
 def build_model(config: MobileBertConfig, heads: Heads, seed: int = 0) -> Model:

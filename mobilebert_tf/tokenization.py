@@ -85,6 +85,11 @@ class Tokenizer:
         encoding = self._backend.encode(text, add_special_tokens=False)
         return Encoding(encoding.ids, encoding.offsets)
 
+    def locate_batch(self, texts: Sequence[str]) -> list[Encoding]:
+        """Ids and offsets of each text, in parallel over the machine's cores."""
+        encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
+        return [Encoding(encoding.ids, encoding.offsets) for encoding in encodings]
+
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, in parallel over the machine's cores."""
         return [e.ids for e in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]

@@ -13,7 +13,7 @@ from mobilebert_tf.export.rewrite.network import Array, Mask
 
 
 class Batch:
-    """`layouts.Rows` for inputs [B, T]: tokens are rows, [B T, C], heads are [B, N, T, D], the result is [B, C].
+    """`layouts.Rows` for inputs [B, T]: tokens are rows, [B T, C], heads [B, N, T, D], results [B, C] or [B, T, C].
 
     Where no token reads padding, all padding holds what [CLS] holds, all the way through the network: the least
     and largest value of all rows are then those of real tokens.
@@ -68,6 +68,9 @@ class Batch:
 
     def result(self, x: Any) -> Any:
         return x
+
+    def results(self, x: Any) -> Any:
+        return self._apart(x)
 
     def _apart(self, x: Any) -> Any:
         """[B T, C] -> [B, T, C]."""

@@ -23,7 +23,7 @@ from mobilebert_tf.export.rewrite.norms import find_breaks
 from mobilebert_tf.export.rewrite.read import read_network, variables
 from mobilebert_tf.export.rewrite.rules import rewrite
 from mobilebert_tf.models import ClassificationModel, TaskModel
-from mobilebert_tf.tasks.task import INPUTS, Task
+from mobilebert_tf.tasks.task import INPUTS, concatenated, real_only
 
 _INPUTS = [tf.TensorSpec([None, None], tf.int32)] * len(INPUTS)
 
@@ -98,7 +98,8 @@ class QuantizedNetwork:
         self._ranges.assign(np.stack([np.min(lows, axis=0), np.max(highs, axis=0)]))
 
     def answer(self, batch: Mapping[str, Any], averaging: Averaging) -> Any:
-        """float32 [B, C] in training, for `input_ids`, `input_mask`, `segment_ids` [B, T]; ranges then follow."""
+        """What the Keras model gives in training, for `input_ids`, `input_mask`, `segment_ids` [B, T]; ranges then
+        follow."""
         ranges, steps = tf.convert_to_tensor(self._ranges.value), tf.convert_to_tensor(self._steps.value)
         network = self._tensors()
         layout = Batch(batch["input_mask"], network.mask)
@@ -106,7 +107,7 @@ class QuantizedNetwork:
         answer = training.answer(*(batch[name] for name in INPUTS))
         self._ranges.assign(tf.where(steps < averaging.steps, averaging.after(ranges, training.seen), ranges))
         self._steps.assign(steps + 1)
-        return answer
+        return answer if len(answer) > 1 else next(iter(answer.values()))
 
     def _looked_at(self, *inputs: Any) -> Any:
         products = QuantizedProducts(self._plan.recipe, None, looks=True)
@@ -121,15 +122,14 @@ class QuantizedNetwork:
         return map_arrays(self._variables, lambda variable: tf.convert_to_tensor(variable.value))
 
 
-def batch_answer(network: Network, inputs: Sequence[Any], products: graph.Products) -> Any:
-    """float32 [B, C] of int32 [B, T], in the order of INPUTS."""
+def batch_answer(network: Network, inputs: Sequence[Any], products: graph.Products) -> dict[str, Any]:
+    """float32 [B, ...] by output, of int32 [B, T], in the order of INPUTS."""
     ids, mask, segments = inputs
     return graph.answer(network, ids, mask, segments, Batch(mask, network.mask), products)
 
 
 def quantized_outputs(
     model: TaskModel,
-    task: Task,
     trained: Trained,
     length: int,
     features: Mapping[str, np.ndarray],
@@ -144,11 +144,11 @@ def quantized_outputs(
     plan = Plan(trained.recipe, tuple(trained.ranges), {})
 
     @tf.function(input_signature=_INPUTS, autograph=False)
-    def answer(*inputs: Any) -> Any:
+    def answer(*inputs: Any) -> dict[str, Any]:
         grids = grids_of(plan, tf.constant(list(zip(*trained.ranges.values(), strict=True))))
         return batch_answer(tensors, inputs, QuantizedProducts(trained.recipe, grids))
 
     starts = range(0, len(features["input_ids"]), batch_size)
     batches = ([features[name][start : start + batch_size].astype(np.int32) for name in INPUTS] for start in starts)
-    (output,) = task.outputs
-    return {output: np.concatenate([answer(*batch).numpy() for batch in batches])}
+    parts = [{name: values.numpy() for name, values in answer(*batch).items()} for batch in batches]
+    return real_only(concatenated(parts), features["input_mask"])

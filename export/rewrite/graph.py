@@ -11,6 +11,7 @@ import tensorflow as tf
 from mobilebert_tf.export.rewrite.arrays import functions
 from mobilebert_tf.export.rewrite.layouts import Layout, Masking, Rows
 from mobilebert_tf.export.rewrite.network import (
+    EVERY_TOKEN,
     MEAN,
     Array,
     Block,
@@ -62,8 +63,9 @@ def answer(
     segment_ids: Any,
     layout: Layout | None = None,
     products: Products | None = None,
-) -> Any:
-    """float32 [1, C] or [1, H] of int32 [1, T] each, as operations of the graph that is being built."""
+) -> dict[str, Any]:
+    """float32 [1, C], [1, H], [1, T, C] or [1, T] by the head's outputs, of int32 [1, T] each, as operations of the
+    graph that is being built."""
     return Graph(network, layout or Rows(), products or Products()).answer(input_ids, input_mask, segment_ids)
 
 
@@ -76,8 +78,8 @@ class Graph:
         self.products = products
         self.path: list[str] = []
 
-    def answer(self, input_ids: Any, input_mask: Any, segment_ids: Any) -> Any:
-        """What the head makes of the last block's rows."""
+    def answer(self, input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
+        """What the head makes of the last block's rows, by its outputs."""
         network, layout = self.network, self.layout
         mask = layout.ids(input_mask)
         with self._scope("embeddings"):
@@ -86,13 +88,21 @@ class Graph:
         for number, block in enumerate(network.blocks, 1):
             with self._scope(f"block_{number}"):
                 x = self.block(block, x, shared or layout.masking(network.mask, mask))
-        return layout.result(self._head(network.head, x, mask))
+        return self._named(network.head, self._head(network.head, x, mask))
+
+    def _named(self, head: Head, x: Any) -> dict[str, Any]:
+        if head.reads != EVERY_TOKEN:
+            return {head.outputs[0]: self.layout.result(x)}
+        x = self.layout.results(x)
+        if len(head.outputs) == 1:
+            return {head.outputs[0]: x}
+        return {name: x[:, :, number] for number, name in enumerate(head.outputs)}
 
     def _head(self, head: Head, x: Any, mask: Any) -> Any:
         if head.reads == MEAN:
             with self._scope("mean"):
                 x = self.layout.mean(x, mask)
-        elif not self.network.blocks[-1].first_token_only:
+        elif head.reads != EVERY_TOKEN and not self.network.blocks[-1].first_token_only:
             x = self.layout.tokens(x, 0, 1)
         if head.unit is not None:
             x = x * constant(head.unit)

@@ -56,6 +56,9 @@ class Layout(Protocol):
     def result(self, x: Any) -> Any:
         """One token's channels as [1, C]."""
 
+    def results(self, x: Any) -> Any:
+        """All tokens' channels as [1, T, C]."""
+
 
 class Rows:
     """Tokens are rows, [T, C] and [N, T, D]: a product, its bias and its relu become one FULLY_CONNECTED."""
@@ -109,6 +112,9 @@ class Rows:
 
     def result(self, x: Any) -> Any:
         return x
+
+    def results(self, x: Any) -> Any:
+        return x[None]
 
 
 class Images:
@@ -169,6 +175,9 @@ class Images:
 
     def result(self, x: Any) -> Any:
         return tf.reshape(x, [1, x.shape[-1]])
+
+    def results(self, x: Any) -> Any:
+        return x
 
 
 def masking(mask: Mask, real: Any, padding: Any) -> Masking:

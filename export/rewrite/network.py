@@ -160,17 +160,17 @@ class Mask:
         return self.constant <= -1000.0
 
 
-FIRST_TOKEN, MEAN = "first_token", "mean"
+FIRST_TOKEN, MEAN, EVERY_TOKEN = "first_token", "mean", "every_token"
 
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """What the answer is made of: rows of the last feature map [T, H] -> [1, C], or a vector [1, H]."""
+    """What the answer is made of: rows of the last feature map [T, H] -> [1, C], a vector [1, H], or [1, T, C]."""
 
-    output: str
-    """Name of the answer in a file."""
+    outputs: tuple[str, ...]
+    """Names of the answer in a file; several: each has one of the C values of every token, [1, T]."""
     reads: str
-    """FIRST_TOKEN: the row of [CLS]. MEAN: the mean of the rows of real tokens."""
+    """FIRST_TOKEN: the row of [CLS]. MEAN: the mean of the rows of real tokens. EVERY_TOKEN: all of them."""
     pooler: Dense | None = None
     """tanh(dense) on what is read."""
     dense: Dense | None = None

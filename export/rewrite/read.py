@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf.export.rewrite.network import (
+    EVERY_TOKEN,
     FIRST_TOKEN,
     MEAN,
     Block,
@@ -22,7 +23,7 @@ from mobilebert_tf.export.rewrite.network import (
     map_arrays,
 )
 from mobilebert_tf.layers.normalization import LayerNorm
-from mobilebert_tf.models import EmbeddingModel, TaskModel
+from mobilebert_tf.models import EmbeddingModel, QuestionAnsweringModel, TaskModel, TokenClassificationModel
 
 
 def read_network(model: TaskModel) -> Network:
@@ -56,10 +57,14 @@ def variables(model: TaskModel) -> Network:
 
 def _head(model: TaskModel) -> Head:
     if isinstance(model, EmbeddingModel):
-        return Head("embedding", MEAN)
+        return Head(("embedding",), MEAN)
+    if isinstance(model, QuestionAnsweringModel):
+        return Head(("start_logits", "end_logits"), EVERY_TOKEN, dense=_dense(model.answer_span.dense))
+    if isinstance(model, TokenClassificationModel):
+        return Head(("token_logits",), EVERY_TOKEN, dense=_dense(model.token_classifier.dense))
     pooler = model.encoder.pooler
     return Head(
-        output="score" if model.num_labels == 1 else "logits",
+        outputs=("score" if model.num_labels == 1 else "logits",),
         reads=FIRST_TOKEN,
         pooler=_dense(pooler) if pooler else None,
         dense=_dense(model.classifier.dense),

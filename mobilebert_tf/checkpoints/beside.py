@@ -10,8 +10,11 @@ from mobilebert_tf.checkpoints.checkpoint import Checkpoint
 from mobilebert_tf.checkpoints.names import Weight
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks import tagging
 from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.entities import EntitiesTask
 from mobilebert_tf.tasks.files import read_task, write_labels, write_task
+from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import is_one_line
@@ -54,15 +57,21 @@ def labels_or_numbers(labels: tuple[str, ...] | None, heads: Heads, directory: P
 
 
 def task_of(directory: Path, labels: tuple[str, ...], config: MobileBertConfig, heads: Heads) -> Task | None:
-    """What `task.json` says; of a classifier without it columns and length of this project's defaults.
+    """What `task.json` says; of a model without it what its head is for, with columns and length of this project's
+    defaults.
 
     A head with one output gives a value, such as how relevant a text is, and no class.
     """
     task = read_task(directory)
     if task is None:
+        longest = min(LONGEST_INPUT, config.max_position_embeddings)
+        if "answer_span" in heads.present:
+            room = min(QuestionsTask.max_seq_length, config.max_position_embeddings)
+            return QuestionsTask(max_seq_length=room, doc_stride=min(QuestionsTask.doc_stride, room // 3))
+        if "token_classifier" in heads.present:
+            return EntitiesTask(labels=labels, max_seq_length=longest) if tagging.is_scheme(labels) else None
         if "classifier" not in heads.present:
             return None
-        longest = min(LONGEST_INPUT, config.max_position_embeddings)
         if heads.labels == 1:
             return RegressionTask(max_seq_length=longest)
         return ClassificationTask(labels, max_seq_length=longest, labels_by_number=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic, run_directory
@@ -22,7 +23,8 @@ class Evaluate:
     Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT
     and has the other files of its export beside it; and a TSV, CSV or JSONL table.
     Prints the figures of its task: for classes accuracy, macro F1, loss, and what always guessing the most frequent
-    class would score; for values and for sentence embeddings of pairs the correlations with what the table says.
+    class would score; for values and for sentence embeddings of pairs the correlations with what the table says; for
+    questions F1 and exact matches by SQuAD's rules; for entities precision, recall and F1 of all and of each kind.
     With --output also writes metrics.json and labels.txt there.
 
     Examples:
@@ -43,6 +45,12 @@ class Evaluate:
     text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
     label_column: str | None = option("column of the label; left out: as in training", None)
     merge_labels: bool = option("labels that differ only in capitals and blanks are one", False)
+    predictions: str | None = option(
+        "file for the answers: of questions as SQuAD's official script takes them, of entities columns of words and "
+        "labels, else JSON, a line each",
+        None,
+        identity=False,
+    )
     output: str | None = option("directory for metrics.json; left out: metrics are only printed", None, identity=False)
     json: bool = option("print the metrics as JSON instead of a table", False, identity=False)
     threads: int = option("threads of LiteRT", 1, identity=False, least=1, most=1024)
@@ -70,13 +78,18 @@ class Evaluate:
             if not isinstance(task, ClassificationTask):
                 raise UsageError(f"--merge_labels: is for classes, and {self.model} is for --task={task.name}")
             task = dataclasses.replace(task, merge_labels=True)
-        features = task.features(task.read(self.input), model.tokenizer)
+        examples = task.read(self.input)
+        features = task.features(examples, model.tokenizer)
         if "label" not in features:
             raise UsageError(
                 f"{self.model}: sentence embeddings are scored on pairs; name their columns with --text_column, "
                 "--text_pair_column and --label_column"
             )
-        scores = task.score(model.answer(features), features)
+        outputs = model.answer(features)
+        if self.predictions:
+            answers = task.decode(outputs, features)
+            atomic.write_text(Path(self.predictions), task.predictions(examples, answers))
+        scores = task.score(outputs, features)
         metrics = scores.all
         if self.output:
             with run_directory.open_run(self, "evaluate", self.output) as run:
@@ -93,10 +106,17 @@ class Evaluate:
 
 _FIGURES = {
     "examples": ("examples", "{}"),
+    "f1": ("F1", "{:.1%}"),
+    "precision": ("precision", "{:.1%}"),
+    "recall": ("recall", "{:.1%}"),
+    "exact": ("exactly right", "{:.1%}"),
+    "answered_f1": ("F1 where there is an answer", "{:.1%}"),
+    "unanswered_f1": ("none told where there is none", "{:.1%}"),
+    "unanswered": ("questions without an answer", "{}"),
+    "entities": ("entities", "{}"),
     "accuracy": ("accuracy", "{:.1%}"),
     "micro_f1": ("micro F1", "{:.1%}"),
     "macro_f1": ("macro F1", "{:.1%}"),
-    "exact": ("all labels right", "{:.1%}"),
     "loss": ("loss (nats)", "{:.4f}"),
     "calibration_error": ("calibration error", "{:.1%}"),
     "majority_accuracy": ("most frequent class", "{:.1%}"),
@@ -112,4 +132,11 @@ _FIGURES = {
 
 def _table(metrics: Mapping[str, Any]) -> str:
     shown = ((metrics[name], title, form) for name, (title, form) in _FIGURES.items() if name in metrics)
-    return aligned([[title, form.format(value)] for value, title, form in shown])
+    table = aligned([[title, form.format(value)] for value, title, form in shown])
+    kinds = metrics.get("by_kind")
+    if not kinds:
+        return table
+    rows = [["", "F1", "precision", "recall", "entities"]]
+    for kind, one in kinds.items():
+        rows.append([kind, *(f"{one[name]:.1%}" for name in ("f1", "precision", "recall")), str(one["entities"])])
+    return f"{table}\n\n{aligned(rows)}"

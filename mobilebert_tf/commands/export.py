@@ -204,12 +204,12 @@ class Export:
         from mobilebert_tf.export.examples import spread
         from mobilebert_tf.export.mediapipe import metadata
         from mobilebert_tf.model_directory import load_model_for
-        from mobilebert_tf.models import ClassificationModel, EmbeddingModel
+        from mobilebert_tf.models import TaskModel
         from mobilebert_tf.reporting import export_report
         from mobilebert_tf.tasks.files import save_task_files
 
         loaded = load_model_for(self.model, self.task)
-        assert loaded.task is not None and isinstance(loaded.model, (ClassificationModel, EmbeddingModel))
+        assert loaded.task is not None and isinstance(loaded.model, TaskModel)
         if self.task and loaded.task.name != self.task:
             raise UsageError(f"{self.model}: is for --task={loaded.task.name}, not for {self.task}; leave --task out")
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf import notes
 from mobilebert_tf.commands import finetune_quantized, next_step
+from mobilebert_tf.commands.question_options import QuestionOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
@@ -37,14 +38,15 @@ class LabelledData(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Finetune(TrainingOptions):
+class Finetune(QuestionOptions, TrainingOptions):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
     write them; the labels are the values found in the training table. Writes a model directory with task.json,
     labels.txt and metrics.json. With --task=regression the label is a number, such as how alike two texts are; with
     --task=multilabel it is none, one or several labels, comma-separated, each of which gets the threshold that is best
-    on --eval.
+    on --eval. --task=qa takes SQuAD's JSON (1.1 and 2.0), or rows with question, context and answers; passages that
+    are too long are read through windows. --task=entities takes CoNLL's columns, a word and its label a line.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
@@ -66,7 +68,8 @@ class Finetune(TrainingOptions):
     eval: str | None = option("labelled table that is only scored", default=None, is_input=True)
     data_dir: str | None = option("directory that --train and --eval are relative to", default=None, identity=False)
     task: str = option(
-        "kind of task. classification: one of several classes. regression: a number. multilabel: any of several labels",
+        "kind of task. classification: one of several classes. regression: a number. multilabel: any of several "
+        "labels. qa: questions on passages. entities: persons, places and the like",
         "classification",
         choices=TRAINED,
     )
@@ -81,7 +84,8 @@ class Finetune(TrainingOptions):
         "labels that differ only in capitals and blanks are one, spelt as most rows have it", default=False
     )
     max_seq_length: int | None = option(
-        "longest input in word pieces; longer ones are cut; left out: 128, with --quantization_aware the model's own",
+        "longest input in word pieces; longer ones are cut, or read through windows; left out: 128, of questions 384, "
+        "with --quantization_aware the model's own",
         default=None,
         least=3,
         most=100_000,
@@ -170,6 +174,7 @@ class Finetune(TrainingOptions):
         # Tables are read before TensorFlow starts: a wrong column should show at once.
         names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        given |= self.question_fields(self.task)
         if self.merge_labels:
             if self.task != "classification":
                 raise UsageError(f"--merge_labels: is for classes, not for --task={self.task}")
@@ -238,8 +243,8 @@ class Finetune(TrainingOptions):
             model = build_model(source.config, task.heads, self.seed)
             if not self.from_scratch:
                 copy_encoder(source.model, model)
-        stage = self.stage(model, len(data.training))
         features = self.features(task, data, source.tokenizer)
+        stage = self.stage(model, len(features["input_ids"]))
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
         measure = measurement(model, task, held_out) if held_out else None
@@ -333,4 +338,7 @@ def _left_to_us(stated: float | None, how: str) -> str:
 
 
 def _answers(task: Task) -> str:
-    return f"{len(task.labels)} labels" if task.has_labels else "a number for each"
+    return f"{len(task.labels)} labels" if task.has_labels else _ANSWERS.get(task.answer_kind, "a number for each")
+
+
+_ANSWERS = {"span": "a part of its passage for each"}

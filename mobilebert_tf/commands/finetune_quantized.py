@@ -72,20 +72,20 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     from mobilebert_tf.data.shuffled import shuffled_batches
     from mobilebert_tf.export.aware import stored
     from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, quantized_outputs
-    from mobilebert_tf.models import ClassificationModel
+    from mobilebert_tf.models import TaskModel
     from mobilebert_tf.tasks.inference import glance_at, short_figures
 
     task = data.task
     source = command.load(task)
     model = source.model
-    if not isinstance(model, ClassificationModel):
+    if not isinstance(model, TaskModel):
         raise UsageError(f"{command.model}: its model has {model.heads}, and its task.json speaks of {task.name}")
     try:
         network = QuantizedNetwork(model, recipe, task.max_seq_length)
     except UsageError as error:
         raise UsageError(f"{command.model}: {error}") from None
-    stage = command.stage(model, len(data.training))
     features = command.features(task, data, source.tokenizer)
+    stage = command.stage(model, len(features["input_ids"]))
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
     # Also where a run goes on: what it has learned then takes the place of all this.
     count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
@@ -101,14 +101,14 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
 
     def measure() -> dict[str, float]:
         assert glance, "asked for with an evaluation table alone"
-        outputs = quantized_outputs(model, task, network.trained, task.max_seq_length, glance)
+        outputs = quantized_outputs(model, network.trained, task.max_seq_length, glance)
         return short_figures(task, outputs, glance)
 
     state = [*model.variables, *network.state]
     command.loop(run, strategy, stage, objective, model, state, features, measure if glance else None)
     trained = network.trained
     if held_out:
-        task = task.tuned(quantized_outputs(model, task, trained, task.max_seq_length, held_out), held_out)
+        task = task.tuned(quantized_outputs(model, trained, task.max_seq_length, held_out), held_out)
         metrics |= _scores(model, trained, task, held_out)
         _say_scores(recipe.name, task, metrics)
     command.save(run, model, source, task, metrics, lambda: stored.write(run.directory, trained))
@@ -141,7 +141,7 @@ def _scores(model: Any, trained: Any, task: Task, held_out: Any) -> dict[str, An
     from mobilebert_tf.tasks.inference import keras_outputs
 
     floats = keras_outputs(model, task, held_out)
-    rounded = quantized_outputs(model, task, trained, task.max_seq_length, held_out)
+    rounded = quantized_outputs(model, trained, task.max_seq_length, held_out)
     return {
         "evaluation": task.score(floats, held_out).all,
         "quantized_evaluation": task.score(rounded, held_out).all,

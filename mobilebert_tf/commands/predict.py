@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
+from mobilebert_tf.commands.answer_lines import line
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
@@ -24,13 +26,15 @@ class Predict:
     and has the other files of its export beside it. The text is given on the command
     line, a line each in a file, or in the columns of a table as `finetune` reads them, whose
     label is not needed. Prints the label and its probability, then those of the other
-    labels; of several labels those above their thresholds; of a regression the value; of sentence embeddings
-    how alike two texts are, or with --json the vector of each. Writes nothing.
+    labels; of several labels those above their thresholds; of a regression the value; to a question the part of the
+    passage that answers it; the entities of a text in brackets; of sentence embeddings how alike two texts are, or with
+    --json the vector of each. Writes nothing.
 
     Examples:
       mobilebert-tf predict --model=runs/exported/dynamic_int8.tflite --text="Return the sum of squares."
       mobilebert-tf predict --model=runs/classifier --input=questions.txt --json
       mobilebert-tf predict --model=runs/classifier --input=test.csv --text_column=review
+      mobilebert-tf predict --model=runs/answers --text="Who wrote it?" --context="It was written by Ada."
       mobilebert-tf predict --model=mobilebert_mini --task=embedding --text="A train." --context="A locomotive."
     """
 
@@ -41,7 +45,7 @@ class Predict:
         choices=NAMES,
     )
     text: str | None = option("the text", None)
-    context: str | None = option("the second text, for a model of pairs", None)
+    context: str | None = option("the second text, for a model of pairs; the passage that questions are about", None)
     input: str | None = option(
         "instead of --text: a file with a text a line, - for standard input, or a table (.tsv, .csv, .jsonl)",
         None,
@@ -98,29 +102,5 @@ class Predict:
                 second = {} if example.text_pair is None else {"context": example.text_pair}
                 print(json.dumps({"text": example.text, **second, **answer}, ensure_ascii=False))
             else:
-                print(_line(example.text, answer, show_text=len(examples) > 1))
-
-
-def _line(text: str, answer: dict[str, Any], show_text: bool) -> str:
-    # A text of a table may have several lines; an answer has one.
-    return _said(answer) + (f"  {' '.join(text.split())}" if show_text else "")
-
-
-def _said(answer: dict[str, Any]) -> str:
-    if "labels" in answer:
-        likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{label} {p:.1%}" for label, p in likely)
-        return f"{', '.join(answer['labels']) or 'no label'}  ({shown})"
-    if "value" in answer:
-        return f"{answer['value']:.4g}"
-    if "cosine" in answer and "label" not in answer:
-        return f"cosine {answer['cosine']:.3f}"
-    if "embedding" in answer:
-        first = ", ".join(f"{value:.3f}" for value in answer["embedding"][:4])
-        return f"{len(answer['embedding'])} values: {first}, ... (--json prints all)"
-    if "cosines" in answer:
-        near = sorted(answer["cosines"].items(), key=lambda item: -item[1])
-        return f"{answer['label']}  (cosine {', '.join(f'{label} {cosine:.3f}' for label, cosine in near)})"
-    ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
-    others = ", ".join(f"{label} {p:.1%}" for label, p in ranked[1:])
-    return f"{answer['label']}  {answer['probability']:.1%}  ({others})"
+                several = len(examples) > 1
+                print(line(example.text, example.text_pair, answer, several, colour=sys.stdout.isatty()))

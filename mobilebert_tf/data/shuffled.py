@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
+SEQUENCES = ("input_ids", "input_mask", "segment_ids", "token_label")
+"""Features with a value for each token."""
+
 LENGTH_STEP = 8
 """Batches are cut to their longest example, rounded up to this many pieces: short
 sentences cost what they need, and the number of different shapes stays small."""
@@ -25,7 +28,7 @@ def shuffled_batches(
     """
     lengths = features["input_mask"].sum(axis=1)
     tensors = {name: tf.constant(values) for name, values in features.items()}
-    sequences = ("input_ids", "input_mask", "segment_ids")
+    sequences = [name for name in SEQUENCES if name in tensors]
     width = tensors["input_ids"].shape[1]
 
     def rows() -> Iterator[tuple[np.ndarray, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,16 @@ _NO_TABLES = {
 }
 """How texts begin that came in place of a table."""
 
-Cell = str | None
-"""None where a row has no value."""
-
 
 def is_table(path: str | os.PathLike[str]) -> bool:
     """Whether the name says that the file is a table: text files have a text a line."""
     return _ending(Path(path)) not in (None, ".txt")
 
 
-def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Cell]]]:
-    """Line number and the named columns of each row, in file order.
+def read_table(
+    path: str | os.PathLike[str], columns: Sequence[str], structured: Collection[str] = ()
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and the named columns of each row, in file order: texts, or None where there is no value.
 
     The kind is told by the ending, before a compression's own (`train.tsv.xz`). CSV and TSV have a header;
     `delimited.parse` says which separators and quotes they may have. JSONL has an object a line; a list of objects
@@ -46,6 +45,11 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator
     A column may be several names, comma-separated: the first that the row has counts, since
     training and evaluation tables do not always agree. Capitals and blanks around a name do not count where
     that leaves one column.
+
+    Args:
+      path: the file.
+      columns: names of those that are wanted.
+      structured: those of them that may also hold lists and objects, in JSON.
 
     Raises:
       UsageError: unknown ending, a column is missing, or a row is broken; the message names the line.
@@ -65,7 +69,7 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator
         if all(value is None or isinstance(value, str) and not value.strip() for value in row.values()):
             empty += 1
             continue
-        yield number, {column: _cell(path, number, row, column) for column in columns}
+        yield number, {column: _cell(path, number, row, column, column in structured) for column in columns}
     if empty:
         notes.say(f"{path}: {empty} row{'s' if empty > 1 else ''} without any value left out")
 
@@ -80,7 +84,7 @@ def _no_table(path: Path) -> UsageError:
     return UsageError(f"{path}: the ending says no table; use one of {_SHOWN_ENDINGS} (also .gz, .bz2, .xz of them)")
 
 
-def _cell(path: Path, number: int, row: Mapping[str, Any], column: str) -> Cell:
+def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structured: bool) -> Any:
     name = _column(row, column)
     if name is None:
         raise UsageError(
@@ -88,7 +92,7 @@ def _cell(path: Path, number: int, row: Mapping[str, Any], column: str) -> Cell:
             f"--text_column and --label_column name others{_ABOUT_HEADERS if _ending(path) in _SEPARATORS else ''}"
         )
     value = row[name]
-    if isinstance(value, str) or value is None:
+    if isinstance(value, str) or value is None or structured and isinstance(value, (list, dict)):
         return value
     if isinstance(value, (list, dict)):
         what = "a list" if isinstance(value, list) else "an object"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -69,7 +70,7 @@ class Task(abc.ABC):
     score_name: ClassVar[str]
     """Of the primary score, a key of its figures. Higher is better, and one is perfect."""
     answer_kind: ClassVar[str]
-    """What an answer is, in contracts: classes, value or vector."""
+    """What an answer is, in contracts: classes, labels, value, vector, prototypes, span or entities."""
     has_labels: ClassVar[bool] = False
     """Whether its answers are classes with names, which labels.txt holds."""
     agreement_name: ClassVar[str]
@@ -154,6 +155,14 @@ class Task(abc.ABC):
         Of the features the network's inputs alone are needed.
         """
 
+    def predictions(self, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]) -> str:
+        """The content of a file with these answers: JSON, an object a line."""
+        rows = (
+            {"text": one.text, **({} if one.text_pair is None else {"context": one.text_pair}), **answer}
+            for one, answer in zip(examples, answers, strict=True)
+        )
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
     def to_json(self) -> dict[str, Any]:
         """What `task.json` holds; labels and centroids have files of their own."""
         apart = ("labels", "centroids")
@@ -195,6 +204,14 @@ def _real_only(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def take(values: Mapping[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, np.ndarray]:
     """These rows of features or outputs."""
     return {name: array[rows] for name, array in values.items()}
+
+
+def objects(values: Sequence[Any]) -> np.ndarray:
+    """[n] of Python objects."""
+    array = np.empty(len(values), object)
+    for number, value in enumerate(values):
+        array[number] = value
+    return array
 
 
 def without_numbers(outputs: Outputs) -> np.ndarray:

@@ -39,6 +39,50 @@ def labels(predict: Predict) -> Objective:
     return objective
 
 
+def span(predict: Predict) -> Objective:
+    """Mean cross-entropy of first and last word piece, of start and end logits [B, T], against spans [B, 2].
+
+    Padding is no choice, so the loss does not depend on how long a batch is.
+    """
+
+    def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
+        outputs, wanted = predict(batch), ops.cast(batch["span"], "int32")
+        padding = 1.0 - ops.cast(batch["input_mask"], "float32")
+        logits = [ops.cast(outputs[name], "float32") - PADDING * padding for name in ("start_logits", "end_logits")]
+        right = [ops.equal(ops.argmax(one, axis=-1), wanted[:, end]) for end, one in enumerate(logits)]
+        likely = [_likelihood(one, wanted[:, end]) for end, one in enumerate(logits)]
+        return {
+            "loss": -0.5 * ops.mean(likely[0] + likely[1]),
+            "accuracy": ops.mean(ops.cast(ops.logical_and(*right), "float32")),
+        }
+
+    return objective
+
+
+def tokens(predict: Predict) -> Objective:
+    """Mean cross-entropy of the labels [B, T] in logits [B, T, C], over those that are not negative."""
+
+    def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
+        logits, label = ops.cast(predict(batch), "float32"), ops.cast(batch["token_label"], "int32")
+        counts = ops.cast(label >= 0, "float32")
+        known = ops.maximum(label, 0)
+        likely = _likelihood(logits, known)
+        right = ops.cast(ops.equal(ops.argmax(logits, axis=-1), known), "float32")
+        total = ops.maximum(ops.sum(counts), 1.0)
+        return {"loss": -ops.sum(likely * counts) / total, "accuracy": ops.sum(right * counts) / total}
+
+    return objective
+
+
+def _likelihood(logits: Any, label: Any) -> Any:
+    """Logarithm of the probability of label [...] by logits [..., C]; C need not be known beforehand."""
+    return ops.take_along_axis(ops.log_softmax(logits, axis=-1), label[..., None], axis=-1)[..., 0]
+
+
+PADDING = 1e9
+"""What is taken off the logits of padding."""
+
+
 def squared_error(predict: Predict, offset: float, scale: float) -> Objective:
     """Mean square of scores [B, 1] less (label - offset) / scale; with its root in the label's unit."""
 

@@ -11,6 +11,8 @@ from mobilebert_tf.checkpoints.checkpoint import Architecture, Checkpoint
 from mobilebert_tf.checkpoints.names import weights
 from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.questions import QuestionsTask
+from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Rules, Tokenizer
 
 VOCAB = (*SPECIAL_TOKENS, *"abcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"))
@@ -54,7 +56,11 @@ def random_checkpoint(config: MobileBertConfig, heads: Heads, seed: int = 0) -> 
     random = np.random.default_rng(seed)
     arrays = {weight.name: random.standard_normal(weight.shape, np.float32) for weight in table}
     labels = tuple(f"label {i}" for i in range(heads.labels))
-    task = ClassificationTask(labels, max_seq_length=18, text_column="words") if "classifier" in heads.present else None
+    task: Task | None = None
+    if "classifier" in heads.present:
+        task = ClassificationTask(labels, max_seq_length=18, text_column="words")
+    elif "answer_span" in heads.present:
+        task = QuestionsTask(max_seq_length=18, doc_stride=5, text_column="asked")
     pieces = tuple(itertools.islice(itertools.chain(VOCAB, (f"word{i}" for i in itertools.count())), config.vocab_size))
     tokenizer = Tokenizer(pieces, Rules(lower_case=False, strip_accents=False, max_characters_per_word=77))
     architecture = Architecture(config, labels, tokenizer, task)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.export import check_contract, sentences, variants, verify_directory
+from mobilebert_tf.export import check_answers, sentences, variants, verify_directory
 from mobilebert_tf.export.contract import write_contracts
 from mobilebert_tf.export.recipes import RECIPES as RECIPES_BY_NAME
 from mobilebert_tf.export.runtime import shortest_that_fits
@@ -206,12 +206,12 @@ def test_layout_and_choice_by_the_contract_are_those_of_the_task(classifier_dire
     draw = random.Random(0)
     for _ in range(300):
         given = [" ".join(draw.choices("abcdef", k=draw.randint(0, 12))) for _ in range(1 + paired)]
-        ids, segments = check_contract.lay_out([tokenizer.encode(one).ids for one in given], text)
+        ids, segments = check_answers.lay_out([tokenizer.encode(one).ids for one in given], text)
         features = task.features([Example(*given)], tokenizer)
         count = int(features["input_mask"].sum())
         assert ids == features["input_ids"][0, :count].tolist()
         assert segments == features["segment_ids"][0, :count].tolist()
-        chosen = check_contract.choose_signature(signatures, count, text)["length"]
+        chosen = check_answers.choose_signature(signatures, count, text)["length"]
         assert chosen == shortest_that_fits([5, 8, 12], count, 12)
 
 

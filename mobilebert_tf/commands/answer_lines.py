@@ -1,0 +1,77 @@
+"""What a model says to a text, in a line that people read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
+
+AROUND = 60
+"""Characters of a passage that are shown on either side of an answer."""
+
+
+def line(text: str, context: str | None, answer: dict[str, Any], show_text: bool, colour: bool) -> str:
+    """The answer; behind it, if asked for, the text that it is to, on the same line.
+
+    Args:
+      text: what was asked about.
+      context: the second text, if there is one.
+      answer: as `Task.decode` gives it.
+      show_text: whether the text is to be seen too.
+      colour: whether the terminal shows bold letters; else brackets stand around what counts.
+    """
+    if "entities" in answer:
+        return _marked(text, answer["entities"], colour)
+    if "others" in answer:
+        shown = _answered(context or "", answer, colour)
+        return f"{_one_line(text)}  {shown}" if show_text else shown
+    # A text of a table may have several lines; an answer has one.
+    return _said(answer) + (f"  {_one_line(text)}" if show_text else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _marked(text: str, entities: list[dict[str, Any]], colour: bool) -> str:
+    """The text with every entity in brackets, its kind behind it."""
+    shown, place = [], 0
+    for one in entities:
+        shown.append(text[place : one["start"]])
+        name = f"{BOLD}{one['text']}{PLAIN}" if colour else one["text"]
+        shown.append(f"[{name} {one['label']} {one['probability']:.0%}]")
+        place = one["end"]
+    return _one_line("".join([*shown, text[place:]]))
+
+
+def _answered(context: str, answer: dict[str, Any], colour: bool) -> str:
+    """The answer where it stands in its passage, or that there is none."""
+    if answer["start"] is None:
+        best = f"; else {answer['others'][0]['answer']!r}" if answer["others"] else ""
+        return f"no answer  {answer['probability']:.1%}{best}"
+    start, end = answer["start"], answer["end"]
+    before, behind = context[max(0, start - AROUND) : start], context[end : end + AROUND]
+    marked = f"{BOLD}{answer['answer']}{PLAIN}" if colour else f"[{answer['answer']}]"
+    before = f"...{before}" if start > AROUND else before
+    behind = f"{behind}..." if end + AROUND < len(context) else behind
+    return f"{_one_line(answer['answer'])}  {answer['probability']:.1%}  {_one_line(before + marked + behind)}"
+
+
+def _said(answer: dict[str, Any]) -> str:
+    if "labels" in answer:
+        likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
+        shown = ", ".join(f"{label} {p:.1%}" for label, p in likely)
+        return f"{', '.join(answer['labels']) or 'no label'}  ({shown})"
+    if "value" in answer:
+        return f"{answer['value']:.4g}"
+    if "cosine" in answer and "label" not in answer:
+        return f"cosine {answer['cosine']:.3f}"
+    if "embedding" in answer:
+        first = ", ".join(f"{value:.3f}" for value in answer["embedding"][:4])
+        return f"{len(answer['embedding'])} values: {first}, ... (--json prints all)"
+    if "cosines" in answer:
+        near = sorted(answer["cosines"].items(), key=lambda item: -item[1])
+        return f"{answer['label']}  (cosine {', '.join(f'{label} {cosine:.3f}' for label, cosine in near)})"
+    ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
+    others = ", ".join(f"{label} {p:.1%}" for label, p in ranked[1:])
+    return f"{answer['label']}  {answer['probability']:.1%}  ({others})"

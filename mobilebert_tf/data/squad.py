@@ -1,0 +1,195 @@
+"""Questions on passages: SQuAD's own files, and tables or lines of JSON with the same fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import notes
+from mobilebert_tf.data.tables import is_table, read_table
+from mobilebert_tf.data.text_files import read_text
+from mobilebert_tf.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """Part of a passage that answers a question."""
+
+    text: str
+    start: int
+    """First character."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One question on one passage."""
+
+    where: str
+    """In which file, and there."""
+    id: str
+    question: str
+    context: str
+    answers: tuple[Answer, ...] | None
+    """None: they are not known; none in it: the passage does not say."""
+
+
+def read_questions(path: str | os.PathLike[str], columns: Mapping[str, str], labelled: bool) -> list[Question]:
+    """All questions of a file.
+
+    SQuAD's JSON has `data`, with paragraphs, with `qas`. A table, or JSON with an object a line, has a row for each
+    question, with `answers` as SQuAD or Hugging Face's data sets write them, or as the text of one answer.
+
+    Args:
+      path: the file; also compressed.
+      columns: names of `question`, `context` and `answers` in a table.
+      labelled: whether the answers are needed.
+
+    Raises:
+      UsageError: the file is none, or an answer is not part of its passage.
+    """
+    path = Path(path)
+    whole = _whole_json(path)
+    if whole is not None:
+        questions = list(_of_squad(path, whole, labelled))
+    else:
+        if not is_table(path):
+            raise UsageError(f"{path}: holds no questions; SQuAD's .json is read, .jsonl, .tsv or .csv")
+        questions = list(_of_table(path, columns, labelled))
+    if not questions:
+        raise UsageError(f"{path}: has no question")
+    return _placed(path, questions)
+
+
+def _whole_json(path: Path) -> Mapping[str, Any] | None:
+    """The object in a file whose name says JSON and that is one as a whole; None: it has rows."""
+    endings = [suffix.lower() for suffix in path.suffixes]
+    if ".json" not in endings:
+        return None
+    text = read_text(path)[0]
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        if "data" in text[:200] or not text.lstrip().startswith(("{", "[")):
+            raise UsageError(f"{path}: is not JSON ({error}); the file may be cut short") from None
+        return None  # an object a line
+    if isinstance(value, dict) and "data" in value:
+        return value
+    if isinstance(value, dict) and "context" not in value:
+        raise UsageError(f"{path}: has no `data`, as SQuAD's files have; it has {', '.join(value) or 'nothing'}")
+    return None
+
+
+def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[Question]:
+    place = "data"
+    try:
+        for a, article in enumerate(whole["data"]):
+            place = f"data[{a}]"
+            for p, paragraph in enumerate(article["paragraphs"]):
+                place = f"data[{a}].paragraphs[{p}]"
+                context = _text(paragraph["context"])
+                for q, entry in enumerate(paragraph["qas"]):
+                    place = f"data[{a}].paragraphs[{p}].qas[{q}]"
+                    id = str(entry.get("id", place))
+                    answers = () if entry.get("is_impossible") else _answers(entry.get("answers"))
+                    if labelled and answers is None:
+                        raise UsageError(f"{path}, question {id}: has no answers")
+                    yield Question(f"{path}, question {id}", id, _text(entry["question"]), context, answers)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else "a value of another kind than SQuAD's files have"
+        raise UsageError(f"{path}, {place}: has {what}") from None
+
+
+def _of_table(path: Path, columns: Mapping[str, str], labelled: bool) -> Iterator[Question]:
+    wanted = [columns["question"], columns["context"], *([columns["answers"]] if labelled else [])]
+    for line, row in read_table(path, wanted, structured=wanted[2:]):
+        where = f"{path}, line {line}"
+        answers = None
+        if labelled:
+            try:
+                answers = _answers(row[columns["answers"]])
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise UsageError(
+                    f'{where}: column {columns["answers"]!r} must be a text, a list of objects with "text" and '
+                    '"answer_start", or an object with lists of both'
+                ) from None
+        question, context = row[columns["question"]] or "", row[columns["context"]] or ""
+        yield Question(where, f"{line}", question, context, answers or (() if labelled else None))
+
+
+def _answers(value: Any) -> tuple[Answer, ...] | None:
+    """Answers as SQuAD writes them, as Hugging Face's data sets do, or a text alone, whose place is not known."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return (Answer(value, -1),) if value.strip() else ()
+    if isinstance(value, Mapping):
+        return tuple(Answer(_text(t), int(s)) for t, s in zip(value["text"], value["answer_start"], strict=True))
+    return tuple(Answer(_text(one["text"]), int(one.get("answer_start", -1))) for one in value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
+    """The questions with every answer where it stands in its passage.
+
+    An answer that is not at its place is taken at the nearest one: offsets are often counted in bytes or UTF-16.
+    """
+    moved: list[str] = []
+    placed = []
+    for question in questions:
+        answers = tuple(_at_its_place(question, answer, moved) for answer in question.answers or ())
+        placed.append(question if question.answers is None else dataclasses.replace(question, answers=answers))
+    if moved:
+        notes.say(
+            f"{path}: {len(moved):,} answer{'s' if len(moved) > 1 else ''} not where `answer_start` says, and "
+            f"{'were' if len(moved) > 1 else 'was'} taken at the nearest place; the first is that of {moved[0]}"
+        )
+    return placed
+
+
+def _at_its_place(question: Question, answer: Answer, moved: list[str]) -> Answer:
+    context, text = question.context, answer.text
+    if answer.start >= 0 and context[answer.start : answer.start + len(text)] == text and text:
+        return answer
+    places = _places(context, text)
+    if not places and (text := _as_spaced(context, text)):
+        places = _places(context, text)
+    if not places:
+        raise UsageError(
+            f"{question.where}: the answer {_short(answer.text)!r} is not in its passage ({_short(context)!r}); "
+            "answers are parts of the passage, word for word"
+        )
+    if answer.start >= 0 and text == answer.text:
+        moved.append(question.where)
+    return Answer(text, min(places, key=lambda place: abs(place - max(answer.start, 0))))
+
+
+def _as_spaced(context: str, text: str) -> str:
+    """`text` with the white space that it has in the passage; empty: its words are not there."""
+    words = r"\s+".join(map(re.escape, text.split()))
+    there = re.search(words, context) if words else None
+    return there[0] if there else ""
+
+
+def _places(context: str, text: str) -> list[int]:
+    """Where `text` begins."""
+    if not text.strip():
+        return []
+    places, place = [], context.find(text)
+    while place >= 0:
+        places.append(place)
+        place = context.find(text, place + 1)
+    return places
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,295 @@
+"""Entities in a text, such as persons and places: every word has a label, and successive ones make an entity."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mobilebert_tf.config import Heads
+from mobilebert_tf.data.conll import Sentence, read_sentences
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks import tagging
+from mobilebert_tf.tasks.classification import softmax
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.tagging import OUTSIDE
+from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, objects, without_numbers
+from mobilebert_tf.tasks.windows import lay_out, locate
+from mobilebert_tf.tokenization import Tokenizer, is_one_line
+
+if TYPE_CHECKING:
+    from mobilebert_tf.training.loop import Objective
+
+
+@dataclasses.dataclass(frozen=True)
+class Tagged(Example):
+    """A sentence whose words are known."""
+
+    words: tuple[tuple[int, int], ...] = ()
+    """First character of each, and the one behind its last."""
+    tags: tuple[str, ...] | None = None
+    """Of each word; None: they are not known."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EntitiesTask(Task):
+    """A file of labelled words. The label of a word is what the network says of its first word piece.
+
+    Source: Devlin et al. 2019, arXiv 1810.04805 §5.3.
+    """
+
+    labels: tuple[str, ...]
+    """O, and those of each kind in the scheme, as B-person and I-person."""
+
+    name: ClassVar[str] = "entities"
+    outputs: ClassVar[tuple[str, ...]] = ("token_logits",)
+    score_name: ClassVar[str] = "f1"
+    agreement_name: ClassVar[str] = "same label"
+    answer_kind: ClassVar[str] = "entities"
+    has_labels: ClassVar[bool] = True
+    targets: ClassVar[tuple[str, ...]] = ("token_label",)
+
+    @classmethod
+    def discover(cls, path: str | os.PathLike[str], **columns: Any) -> EntitiesTask:
+        """The task of a training file, with its kinds of entities in the scheme that it is labelled in.
+
+        Raises:
+          UsageError: the file is broken, or has no entity.
+        """
+        tags: set[str] = set()
+        for sentence in read_sentences(path):
+            _check(path, sentence)
+            tags.update(sentence.tags or ())
+        prefixes = sorted({tagging.parts(tag)[0] for tag in tags} - {OUTSIDE}, key="BIESLU".index)
+        kinds = tagging.kinds(sorted(tags))
+        if not kinds:
+            raise UsageError(f"{path}: has no entity, every word is labelled O; is the label its last column?")
+        labels = (OUTSIDE, *(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes))
+        return cls(labels=labels, **columns)
+
+    @property
+    def score_title(self) -> str:
+        return "F1"
+
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(["token_classifier"], len(self.labels))
+
+    @property
+    def stride(self) -> int:
+        """Word pieces between the beginnings of two windows on a text: half of what one holds."""
+        return max(1, (self.max_seq_length - 2) // 2)
+
+    def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        examples: list[Example] = []
+        for sentence in read_sentences(path, labelled):
+            if sentence.tags is not None:
+                _check(path, sentence)
+                strange = next((tag for tag in sentence.tags if tag not in self.labels), None)
+                if strange is not None:
+                    line = sentence.line + sentence.tags.index(strange)
+                    raise UsageError(
+                        f"{path}, line {line}: label {strange!r} is not one that training saw "
+                        f"({', '.join(self.labels)})"
+                    )
+            examples.append(in_one_text(sentence))
+        return examples
+
+    def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+        """Inputs [R, T], a row for each window; `examples` [n]; `word` int32 [R, T], which word of the text has its
+        first word piece here, where no other window sees it better, else -1; if all are labelled `label` [n], the
+        entities, and `token_label` int32 [R, T], the number of a word's label or -1."""
+        tagged = [one if isinstance(one, Tagged) else Tagged(one.text, words=words_of(one.text)) for one in examples]
+        texts = locate([example.text for example in tagged], tokenizer)
+        rows = lay_out(texts, None, self.max_seq_length, self.stride, tokenizer)
+        word = np.full(rows.best_seen.shape, -1, np.int32)
+        for row, number in enumerate(rows.row_example):
+            seen = np.flatnonzero(rows.best_seen[row])
+            own = _words_that_begin(texts[number].offsets, tagged[number].words)
+            word[row, seen] = own[rows.starts[row] + seen - rows.first_piece[row]]
+        features = {**rows.features, "word": word, "examples": objects(tagged)}
+        if any(example.tags is None for example in tagged):
+            return features
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        features["label"] = objects([tuple(tagging.entities(example.tags or ())) for example in tagged])
+        features["token_label"] = np.full_like(word, -1)
+        for row, number in enumerate(rows.row_example):
+            known = np.flatnonzero(word[row] >= 0)
+            own = np.array([numbers[tag] for tag in tagged[number].tags or ()], np.int32)
+            features["token_label"][row, known] = own[word[row, known]]
+        return features
+
+    def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
+        """Mean cross-entropy of the words' labels."""
+        from mobilebert_tf.training import objectives
+
+        return objectives.tokens(predict)
+
+    def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
+        """The entities of each text with their characters; the probability is that of the least sure word."""
+        answers = []
+        for example, (tags, likely) in zip(features["examples"], self._tagged(outputs, features), strict=True):
+            found = []
+            for entity in tagging.entities(tags):
+                start, end = example.words[entity.start][0], example.words[entity.end - 1][1]
+                probability = float(likely[entity.start : entity.end].min())
+                found.append({
+                    "label": entity.kind, "text": example.text[start:end], "start": start, "end": end,
+                    "probability": probability,
+                })  # fmt: skip
+            answers.append({"entities": found})
+        return answers
+
+    def predictions(self, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]) -> str:
+        """Columns of a word, its label if that is known, and the predicted label; a blank line behind each text."""
+        lines: list[str] = []
+        for example, answer in zip(examples, answers, strict=True):
+            words = example.words if isinstance(example, Tagged) else words_of(example.text)
+            tags = example.tags if isinstance(example, Tagged) else None
+            said = [OUTSIDE] * len(words)
+            for entity in answer["entities"]:
+                own = [n for n, (start, end) in enumerate(words) if entity["start"] <= start and end <= entity["end"]]
+                for number in own:
+                    said[number] = f"{'I' if number > own[0] else 'B'}-{entity['label']}"
+            for number, (start, end) in enumerate(words):
+                known = [tags[number]] if tags is not None else []
+                lines.append("\t".join([example.text[start:end], *known, said[number]]))
+            lines.append("")
+        return "\n".join(lines) + "\n"
+
+    def _tagged(self, outputs: Outputs, features: Features) -> list[tuple[list[str], np.ndarray]]:
+        """The labels of the words of each example, and their probabilities; O for words without a word piece."""
+        likely = softmax(outputs["token_logits"])
+        best, sure = likely.argmax(axis=-1), likely.max(axis=-1)
+        best[without_numbers(outputs)] = self.labels.index(OUTSIDE)
+        result = [([OUTSIDE] * len(one.words), np.ones(len(one.words))) for one in features["examples"]]
+        for row, number in enumerate(features["row_example"]):
+            tags, probabilities = result[number]
+            for place in np.flatnonzero(features["word"][row] >= 0):
+                word = features["word"][row, place]
+                tags[word], probabilities[word] = self.labels[best[row, place]], sure[row, place]
+        return result
+
+    def score(self, outputs: Outputs, features: Features) -> Scores:
+        """Precision, recall and F1 of entities whose words and kind are right, of all (micro) and of each kind."""
+        names = tagging.kinds(self.labels)
+        right, given, wanted = (np.zeros((len(features["label"]), len(names)), int) for _ in range(3))
+        for number, ((tags, _), label) in enumerate(
+            zip(self._tagged(outputs, features), features["label"], strict=True)
+        ):
+            said = set(tagging.entities(tags))
+            for counts, some in ((right, said & set(label)), (given, said), (wanted, set(label))):
+                for entity in some:
+                    counts[number, names.index(entity.kind)] += 1
+        totals = [counts.sum(axis=0) for counts in (right, given, wanted)]
+        figures = {
+            "examples": len(right),
+            **_shares(*(total.sum() for total in totals)),
+            "entities": int(totals[2].sum()),
+            "by_kind": {
+                name: {**_shares(*counts), "entities": int(counts[2])}
+                for name, counts in zip(names, zip(*totals, strict=True), strict=True)
+            },
+        }
+        counts = np.stack([right.sum(axis=1), given.sum(axis=1) + wanted.sum(axis=1)], axis=1).astype(np.float64)
+        return Scores(self.score_name, figures, counts, _f1)
+
+    def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
+        """The share of a window's tokens whose most likely label is the same."""
+        real = features["input_mask"] == 1
+        same = reference["token_logits"].argmax(axis=-1) == candidate["token_logits"].argmax(axis=-1)
+        return np.where(without_numbers(candidate), 0.0, (same & real).sum(axis=1) / real.sum(axis=1))
+
+
+def in_one_text(sentence: Sentence) -> Tagged:
+    """The words with blanks between them."""
+    words, place = [], 0
+    for word in sentence.words:
+        words.append((place, place + len(word)))
+        place += len(word) + 1
+    return Tagged(" ".join(sentence.words), words=tuple(words), tags=sentence.tags)
+
+
+def words_of(text: str) -> tuple[tuple[int, int], ...]:
+    """Where the words of a text are that is not divided into words: first character, and the one behind the last.
+
+    White space separates them; punctuation at the beginning or the end of such a piece is a word for each character,
+    inside it belongs to the word ("U.S", "don't", "well-known"); a CJK character is a word.
+    """
+    words: list[tuple[int, int]] = []
+    for piece in re.finditer(r"\S+", text):
+        start, end = piece.span()
+        while start < end and _is_punctuation(text[start]):
+            words.append((start, start + 1))
+            start += 1
+        behind = []
+        while end > start and _is_punctuation(text[end - 1]):
+            behind.append((end - 1, end))
+            end -= 1
+        begun = start
+        for place in range(start, end):
+            if _is_cjk(text[place]):
+                words += [(begun, place)] if begun < place else []
+                words.append((place, place + 1))
+                begun = place + 1
+        words += [(begun, end)] if begun < end else []
+        words += behind[::-1]
+    return tuple(words)
+
+
+def _is_punctuation(character: str) -> bool:
+    """As BERT has it: every ASCII sign that is neither letter nor digit, and Unicode's punctuation."""
+    return character.isascii() and not character.isalnum() or unicodedata.category(character).startswith("P")
+
+
+_CJK = (
+    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
+    (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
+)  # fmt: skip
+"""As in the `tokenizers` library. Source: `BertNormalizer`."""
+
+
+def _is_cjk(character: str) -> bool:
+    return any(first <= ord(character) <= last for first, last in _CJK)
+
+
+def _words_that_begin(offsets: np.ndarray, words: Sequence[tuple[int, int]]) -> np.ndarray:
+    """For word pieces with these offsets [k, 2], the number of the word of which each is the first; else -1: [k]."""
+    firsts = np.full(len(offsets), -1, np.int32)
+    if not len(words) or not len(offsets):
+        return firsts
+    bounds = np.array(words)
+    owner = np.searchsorted(bounds[:, 0], offsets[:, 0], side="right") - 1
+    inside = (owner >= 0) & (offsets[:, 0] < bounds[np.maximum(owner, 0), 1])
+    new = np.concatenate([[True], owner[1:] != owner[:-1]])
+    return np.where(inside & new, owner, -1).astype(np.int32)
+
+
+def _check(path: str | os.PathLike[str], sentence: Sentence) -> None:
+    """Raise UsageError unless all labels are labels of words."""
+    for place, tag in enumerate(sentence.tags or ()):
+        try:
+            tagging.parts(tag)
+        except UsageError as error:
+            raise UsageError(f"{path}, line {sentence.line + place}: {error}") from None
+        if not is_one_line(tag):
+            raise UsageError(f"{path}, line {sentence.line + place}: the label {tag!r} has a line break; replace it")
+
+
+def _shares(right: int, given: int, wanted: int) -> dict[str, float]:
+    return {
+        "f1": _f1(np.array([[right, given + wanted]])),
+        "precision": float(right / given) if given else 0.0,
+        "recall": float(right / wanted) if wanted else 0.0,
+    }
+
+
+def _f1(counts: np.ndarray) -> float:
+    """Of examples with these counts [n, 2]: right entities; those given and those wanted together."""
+    right, both = counts.sum(axis=0)
+    return float(2 * right / both) if both else 0.0

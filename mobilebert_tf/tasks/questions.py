@@ -1,0 +1,342 @@
+"""Questions on a passage: the answer is a part of it, or that it does not say."""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+
+from mobilebert_tf.config import Heads
+from mobilebert_tf.data.squad import Answer, read_questions
+from mobilebert_tf.fields import Finite, within
+from mobilebert_tf.tasks import answer_text
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, objects, without_numbers
+from mobilebert_tf.tasks.windows import Rows, lay_out, locate
+from mobilebert_tf.tokenization import Tokenizer
+
+if TYPE_CHECKING:
+    from mobilebert_tf.training.loop import Objective
+
+NOTHING = -1e30
+"""Below every score."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked(Example):
+    """A question (`text`) on a passage (`text_pair`)."""
+
+    id: str = ""
+    answers: tuple[Answer, ...] | None = None
+    """None: they are not known; none in it: the passage does not say."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """Part of a passage, and how much speaks for it."""
+
+    start: int
+    """First character."""
+    end: int
+    """The one behind the last."""
+    score: float
+    """Sum of the logits of its first and its last word piece."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What the outputs say to one question."""
+
+    spans: tuple[Span, ...]
+    """The best, best first; no two of the same characters."""
+    nothing: float
+    """Score of there being no answer: that of [CLS], the least of all windows."""
+
+    @property
+    def lead(self) -> float:
+        """How far no answer is ahead of the best one."""
+        return self.nothing - (self.spans[0].score if self.spans else NOTHING)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QuestionsTask(Task):
+    """A table of questions, their passages and the answers in them.
+
+    A passage that is too long has several windows, each of which is a row of the network's inputs. Source: arXiv
+    1606.05250, 1806.03822; google-research/bert `run_squad.py`.
+    """
+
+    max_seq_length: Annotated[int, within(8, 100_000)] = 384
+    text_column: str = "question"
+    text_pair_column: str | None = "context"
+    label_column: str = "answers"
+    doc_stride: Annotated[int, within(1, 100_000)] = 128
+    """Word pieces between the beginnings of two windows on a passage."""
+    max_question_length: Annotated[int, within(1, 100_000)] = 64
+    """In word pieces; longer questions are cut."""
+    max_answer_length: Annotated[int, within(1, 100_000)] = 30
+    """In word pieces."""
+    has_unanswered: bool = False
+    """Whether a passage may not have the answer, as in SQuAD 2.0."""
+    null_threshold: Finite = 0.0
+    """No answer is given where its score leads the best answer's by more than that."""
+
+    name: ClassVar[str] = "qa"
+    outputs: ClassVar[tuple[str, ...]] = ("start_logits", "end_logits")
+    score_name: ClassVar[str] = "f1"
+    agreement_name: ClassVar[str] = "same answer"
+    answer_kind: ClassVar[str] = "span"
+    targets: ClassVar[tuple[str, ...]] = ("span",)
+
+    @classmethod
+    def discover(cls, path: str | os.PathLike[str], **columns: Any) -> QuestionsTask:
+        """The task of a training table, which may have questions without an answer.
+
+        Raises:
+          UsageError: the table is broken.
+        """
+        draft = cls(**columns)
+        questions = read_questions(path, draft._columns, labelled=True)
+        return dataclasses.replace(draft, has_unanswered=any(not question.answers for question in questions))
+
+    @property
+    def score_title(self) -> str:
+        return "F1"
+
+    @property
+    def heads(self) -> Heads:
+        return Heads.of(["answer_span"])
+
+    @property
+    def _columns(self) -> dict[str, str]:
+        return {
+            "question": self.text_column,
+            "context": self.text_pair_column or "context",
+            "answers": self.label_column,
+        }
+
+    def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        return [
+            Asked(one.question, one.context, id=one.id, answers=one.answers)
+            for one in read_questions(path, self._columns, labelled)
+        ]
+
+    def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+        """Inputs [R, T], a row for each window; `examples` [n]; if all are labelled `label` [n], the texts of the
+        answers, and `span` int32 [R, 2], the first and last word piece of the first answer, zero where the window
+        does not have it."""
+        questions = tokenizer.encode_batch([example.text for example in examples])
+        before = [np.array(ids[: self.max_question_length], np.int32) for ids in questions]
+        passages = locate([example.text_pair or "" for example in examples], tokenizer)
+        rows = lay_out(passages, before, self.max_seq_length, self.doc_stride, tokenizer)
+        features = {**rows.features, "examples": objects(examples)}
+        answers = [example.answers if isinstance(example, Asked) else None for example in examples]
+        if any(one is None for one in answers):
+            return features
+        features["label"] = objects([tuple(answer.text for answer in one or ()) for one in answers])
+        return features | {"span": self._spans(examples, [one or () for one in answers], rows, tokenizer)}
+
+    def _spans(
+        self, examples: Sequence[Example], answers: Sequence[tuple[Answer, ...]], rows: Rows, tokenizer: Tokenizer
+    ) -> np.ndarray:
+        """int32 [R, 2]."""
+        firsts = [one[0].text if one else "" for one in answers]
+        pieces = dict(zip(firsts, tokenizer.encode_batch(firsts), strict=True))
+        spans = np.zeros((len(rows.row_example), 2), np.int32)
+        for row, number in enumerate(rows.row_example):
+            if not answers[number]:
+                continue
+            first = answers[number][0]
+            begin, end = words_around(examples[number].text_pair or "", first.start, first.start + len(first.text))
+            offsets = rows.offsets[row]
+            inside = np.flatnonzero((offsets[:, 1] > begin) & (offsets[:, 0] < end))
+            if not len(inside) or offsets[inside[0], 0] > begin or offsets[inside[-1], 1] < end:
+                continue  # the window does not have all of it
+            spans[row] = _tightened(rows.inputs["input_ids"][row], inside[0], inside[-1], pieces[first.text])
+        return spans
+
+    def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
+        """Mean cross-entropy of the first and the last word piece."""
+        from mobilebert_tf.training import objectives
+
+        return objectives.span(predict)
+
+    def found(self, outputs: Outputs, features: Features, most: int = 1) -> list[Found]:
+        """The best `most` parts of each passage, and the score of none."""
+        starts, ends = (outputs[name].astype(np.float64) for name in self.outputs)
+        passage = features["offsets"][:, :, 1] > features["offsets"][:, :, 0]
+        candidates: list[dict[tuple[int, int], float]] = [{} for _ in features["examples"]]
+        nothing = np.full(len(candidates), np.inf)
+        for row, number in enumerate(features["row_example"]):
+            nothing[number] = np.fmin(nothing[number], starts[row, 0] + ends[row, 0])
+            offsets, known = features["offsets"][row], candidates[number]
+            allowed = passage[row] & features["best_seen"][row]
+            for first, last, score in self._best_pairs(starts[row], ends[row], allowed, passage[row], most):
+                place = int(offsets[first, 0]), int(offsets[last, 1])
+                known[place] = max(score, known.get(place, NOTHING))
+        return [
+            Found(tuple(Span(*place, score) for place, score in _largest(known, most)), float(null))
+            for known, null in zip(candidates, nothing, strict=True)
+        ]
+
+    def _best_pairs(
+        self, start: np.ndarray, end: np.ndarray, may_start: np.ndarray, passage: np.ndarray, most: int
+    ) -> Iterator[tuple[int, int, float]]:
+        """The best pairs of a first and a last word piece, of all that there may be, for logits [T]."""
+        longest = min(self.max_answer_length, len(start))
+        lasts = np.arange(len(start))[:, None] + np.arange(longest)
+        inside = lasts < len(start)
+        lasts = np.minimum(lasts, len(start) - 1)
+        with np.errstate(invalid="ignore"):
+            scores = start[:, None] + end[lasts]
+        scores = np.where(inside & may_start[:, None] & passage[lasts] & np.isfinite(scores), scores, NOTHING)
+        flat = scores.reshape(-1)
+        chosen = [int(flat.argmax())] if most == 1 else np.argsort(-flat, kind="stable")[:most].tolist()
+        for place in chosen:
+            if flat[place] > NOTHING:
+                first, length = divmod(place, longest)
+                yield first, first + length, float(flat[place])
+
+    def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
+        """The answer to each question as a part of its passage, with the best others; "" where there is none."""
+        return [
+            self._said(example, found)
+            for example, found in zip(features["examples"], self.found(outputs, features, N_BEST), strict=True)
+        ]
+
+    def predictions(self, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]) -> str:
+        """As SQuAD's official script takes them: the answer to each question by its id, "" for none."""
+        ids = [one.id if isinstance(one, Asked) else str(number) for number, one in enumerate(examples)]
+        return json.dumps(dict(zip(ids, (one["answer"] for one in answers), strict=True)), ensure_ascii=False) + "\n"
+
+    def _said(self, example: Example, found: Found) -> dict[str, Any]:
+        context = example.text_pair or ""
+        scores = [span.score for span in found.spans] + ([found.nothing] if self.has_unanswered else [])
+        likely = np.exp(np.array(scores) - max(scores, default=0.0))
+        likely /= max(likely.sum(), 1e-300)
+        named = [
+            {"answer": context[span.start : span.end], "start": span.start, "end": span.end, "probability": float(p)}
+            for span, p in zip(found.spans, likely, strict=False)
+        ]
+        none = {"answer": "", "start": None, "end": None, "probability": float(likely[-1]) if len(likely) else 1.0}
+        best = named[0] if self.is_answered(found) else none
+        lead = {"no_answer_lead": found.lead} if self.has_unanswered and found.spans else {}
+        id = {"id": example.id} if isinstance(example, Asked) and example.id else {}
+        return {**id, **best, **lead, "others": [one for one in named if one is not best][:SHOWN]}
+
+    def is_answered(self, found: Found) -> bool:
+        """Whether the best part of the passage is the answer."""
+        return bool(found.spans) and not (self.has_unanswered and found.lead > self.null_threshold)
+
+    def score(self, outputs: Outputs, features: Features) -> Scores:
+        """Exact matches and F1 of words by SQuAD's official rules, of questions with and without an answer too."""
+        given = [
+            example.text_pair[found.spans[0].start : found.spans[0].end] if self.is_answered(found) else ""
+            for example, found in zip(features["examples"], self.found(outputs, features), strict=True)
+        ]
+        label = features["label"]
+        f1, exact = (
+            np.array([answer_text.best(rule, text, wanted) for text, wanted in zip(given, label, strict=True)])
+            for rule in (answer_text.f1, answer_text.exact)
+        )
+        broken = np.zeros(len(label), bool)
+        broken[features["row_example"][without_numbers(outputs)]] = True
+        f1[broken], exact[broken] = 0.0, 0.0
+        answered = np.array([any(map(answer_text.plain, wanted)) for wanted in label])
+        figures: dict[str, Any] = {"examples": len(label), "f1": float(f1.mean()), "exact": float(exact.mean())}
+        if not answered.all():
+            for name, some in (("answered", answered), ("unanswered", ~answered)):
+                if some.any():
+                    figures |= {f"{name}_f1": float(f1[some].mean()), f"{name}_exact": float(exact[some].mean())}
+            figures["unanswered"] = int((~answered).sum())
+        return Scores(self.score_name, figures, f1)
+
+    def tuned(self, outputs: Outputs, features: Features) -> QuestionsTask:
+        """The task with the threshold of the highest F1 on these questions, where some have no answer."""
+        label = features["label"]
+        if not self.has_unanswered or all(label) or not any(label):
+            return self
+        found = self.found(outputs, features)
+        worth = np.array([
+            answer_text.best(answer_text.f1, example.text_pair[one.spans[0].start : one.spans[0].end], wanted)
+            if one.spans
+            else 0.0
+            for example, one, wanted in zip(features["examples"], found, label, strict=True)
+        ])  # fmt: skip
+        gives = np.array([one.lead for one in found])
+        unanswered = np.array([not any(map(answer_text.plain, wanted)) for wanted in label])
+        # Answers are given one after another, those first for which most speaks; each is worth its F1, and costs a
+        # question that has none.
+        order = np.argsort(gives, kind="stable")
+        sums = unanswered.sum() + np.concatenate([[0], np.cumsum(np.where(unanswered, -1.0, worth)[order])])
+        count = int(np.flatnonzero(sums >= sums.max() - 1e-9)[0])
+        leads = np.concatenate([[gives[order[0]] - 1.0], gives[order]])
+        behind = leads[count + 1] if count < len(gives) else leads[-1] + 1.0
+        return dataclasses.replace(self, null_threshold=float(np.clip((leads[count] + behind) / 2, -1e6, 1e6)))
+
+    @property
+    def tuning(self) -> str:
+        return f"threshold for no answer {self.null_threshold:.3g}" if self.has_unanswered else ""
+
+    def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
+        """One where the best part of the window is the same, or there is none for both."""
+        real = features["input_mask"] == 1
+        followed = np.pad(real[:, 1:], [(0, 0), (0, 1)])  # the last one is [SEP]
+        passages = (features["segment_ids"] == 1) & followed
+        ours, theirs = (
+            [
+                self._decided(outputs["start_logits"][row], outputs["end_logits"][row], inside)
+                for row, inside in enumerate(passages)
+            ]
+            for outputs in (reference, candidate)
+        )
+        same = np.array([one == other for one, other in zip(ours, theirs, strict=True)])
+        return (same & ~without_numbers(candidate)).astype(np.float64)
+
+    def _decided(self, start: np.ndarray, end: np.ndarray, inside: np.ndarray) -> tuple[int, int] | None:
+        best = next(self._best_pairs(start.astype(np.float64), end.astype(np.float64), inside, inside, 1), None)
+        if best is None or self.has_unanswered and start[0] + end[0] - best[2] > self.null_threshold:
+            return None
+        return best[:2]
+
+
+N_BEST = 20
+"""Parts of a passage whose scores probabilities are shares of."""
+
+SHOWN = 3
+"""Other answers that are told."""
+
+
+def words_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the words begin and end that these characters are of, as white space separates them."""
+    while start > 0 and not is_white(text[start - 1]):
+        start -= 1
+    while end < len(text) and not is_white(text[end]):
+        end += 1
+    return start, end
+
+
+def is_white(character: str) -> bool:
+    """What separates words in `run_squad.py`."""
+    return character in " \t\r\n\u202f"
+
+
+def _tightened(ids: np.ndarray, first: int, last: int, wanted: Sequence[int]) -> tuple[int, int]:
+    """The first stretch of `ids` from `first` to `last` that is the answer's word pieces; else all of it.
+
+    Annotators mark "1895" in "(1895-1943).". Source: `_improve_answer_span`.
+    """
+    size = len(wanted)
+    for start in range(first, last - size + 2):
+        if size and ids[start : start + size].tolist() == list(wanted):
+            return start, start + size - 1
+    return first, last
+
+
+def _largest(known: Mapping[tuple[int, int], float], most: int) -> list[tuple[tuple[int, int], float]]:
+    return heapq.nsmallest(most, known.items(), key=lambda item: (-item[1], item[0]))

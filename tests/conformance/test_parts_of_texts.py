@@ -1,0 +1,96 @@
+"""Questions and entities the whole way: training, evaluation, answers, files that are proven."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+
+QUICK = ["--sequence_lengths=16,32", "--recipes=float32,dynamic_int8,static_int8", "--rounds=1", "--runs=1"]
+# Weights at random: nothing that a gate asks for is to be had.
+LENIENT = ["--min_agreement=0.1", "--max_score_drop=1", "--max_error=10"]
+
+
+@pytest.fixture(scope="module")
+def squad(tmp_path_factory) -> Path:
+    """24 questions on passages of letters, some longer than the network; a quarter have no answer."""
+    random = np.random.default_rng(8)
+    paragraphs = []
+    for number in range(24):
+        letters = random.choice(list("abcdefgh"), size=random.integers(8, 60))
+        context = " ".join(letters)
+        place = int(random.integers(0, len(letters) - 2))
+        answer = {"text": context[2 * place : 2 * place + 3], "answer_start": 2 * place}
+        nothing = number % 4 == 0
+        question = {"id": f"q{number}", "question": f"{letters[place]} a", "answers": [] if nothing else [answer]}
+        paragraphs.append({"context": context, "qas": [question | {"is_impossible": nothing}]})
+    path = tmp_path_factory.mktemp("squad") / "squad.json"
+    path.write_text(json.dumps({"version": "v2.0", "data": [{"title": "letters", "paragraphs": paragraphs}]}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def conll(tmp_path_factory) -> Path:
+    """30 sentences of letters, some longer than the network: a and what follows it are a place, b is a person."""
+    random = np.random.default_rng(9)
+    lines = []
+    for _ in range(30):
+        before = ""
+        for letter in random.choice(list("abcdefgh"), size=random.integers(3, 50)):
+            tag = {"a": "B-place", "b": "B-person"}.get(letter, "I-place" if before == "a" else "O")
+            lines.append(f"{letter}\t{tag}")
+            before = letter
+        lines.append("")
+    path = tmp_path_factory.mktemp("conll") / "letters.conll"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["qa", "entities"])
+def test_the_whole_way(kind, classifier_directory, squad, conll, tmp_path, capsys):
+    table, output = squad if kind == "qa" else conll, tmp_path / "exported"
+    model = tmp_path / "model"
+    words = ["finetune", f"--task={kind}", f"--model={classifier_directory}", f"--train={table}", f"--eval={table}"]
+    flags = ["--doc_stride=8", "--max_question_length=4"] if kind == "qa" else []
+    assert cli.run([*words, *flags, "--max_seq_length=32", "--epochs=2", f"--output={model}"]) == 0
+    trained = json.loads((model / "metrics.json").read_text())["evaluation"]
+
+    capsys.readouterr()
+    predictions = tmp_path / "predictions"
+    words = ["evaluate", f"--model={model}", f"--input={table}", f"--predictions={predictions}", "--json"]
+    assert cli.run(words) == 0
+    in_keras = json.loads(capsys.readouterr().out)
+    assert in_keras == pytest.approx(trained) if kind == "qa" else in_keras["f1"] == pytest.approx(trained["f1"])
+    if kind == "qa":
+        given = json.loads(predictions.read_text())
+        assert sorted(given) == sorted(f"q{number}" for number in range(24)) and in_keras["unanswered"] == 6
+    else:
+        columns = [line.split("\t") for line in predictions.read_text().splitlines() if line]
+        assert [row[:2] for row in columns] == [line.split("\t") for line in table.read_text().splitlines() if line]
+
+    words = ["export", f"--model={model}", f"--evaluation={table}", f"--output={output}", *QUICK, *LENIENT]
+    assert cli.run(words) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["keras"]["f1"] == pytest.approx(in_keras["f1"])
+    assert [row["name"] for row in report["variants"] if row["passed"]] == ["float32", "dynamic_int8", "static_int8"]
+    assert report["variants"][0]["parity"]["max_relative_error"] < 1e-4
+    assert report["variants"][0]["metrics"]["f1"] == pytest.approx(in_keras["f1"], abs=1e-6)
+    assert "F1" in (output / "report.md").read_text()
+    assert cli.run(["export", "verify", str(output)]) == 0
+
+    contract = json.loads((output / "float32.contract.json").read_text())
+    assert contract["answer"]["kind"] == {"qa": "span", "entities": "entities"}[kind]
+    several = [example for example in contract["examples"] if len(example["windows"]) > 1]
+    assert several, "one of the examples is longer than the network"
+    capsys.readouterr()
+    file = output / "float32.tflite"
+    answers = []
+    for where in (model, file):
+        texts = ["--text=a b", f"--context={'c d e f g ' * 10}"] if kind == "qa" else [f"--text={'a b (c) d. ' * 9}"]
+        assert cli.run(["predict", f"--model={where}", *texts, "--json"]) == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    key = "answer" if kind == "qa" else "entities"
+    for ours, theirs in zip(*(one[key] if kind == "entities" else [one] for one in answers), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-3) if kind == "entities" else ours[key] == theirs[key]

@@ -30,9 +30,18 @@ def lay_out(parts: Sequence[Sequence[int]], text: Mapping[str, Any]) -> tuple[li
 
 
 def lay_out_windows(
-    parts: Sequence[Sequence[int]], offsets: Sequence[tuple[int, int]], text: Mapping[str, Any]
+    parts: Sequence[Sequence[int]], offsets: Sequence[tuple[int, int]], given: str, text: Mapping[str, Any]
 ) -> list[tuple[list[int], list[int], list[list[int] | None], int]]:
-    """Ids, segment ids, offsets and first piece of each window on the last of the texts with these word pieces."""
+    """Ids, segment ids, offsets and first piece of each window on the last of the texts, `given`, with these pieces.
+
+    Combining marks that are dropped belong to the piece before them.
+    """
+    starts = [*(start for start, _ in offsets[1:]), len(given)]
+    located = []
+    for (start, end), limit in zip(offsets, starts, strict=True):
+        while end < limit and unicodedata.category(given[end]).startswith("M"):
+            end += 1
+        located.append([start, end])
     *before, whole = (list(part) for part in parts)
     before = [part[: text["windows"]["most_before"]] for part in before]
     room = text["max_ids"] - (len(text["layout"]) - len(parts)) - sum(map(len, before))
@@ -42,7 +51,7 @@ def lay_out_windows(
         ids, segments = lay_out([*before, inside], text)
         end = len(ids) - 1
         places: list[list[int] | None] = [None] * len(ids)
-        places[end - len(inside) : end] = [list(place) for place in offsets[start : start + len(inside)]]
+        places[end - len(inside) : end] = located[start : start + len(inside)]
         made.append((ids, segments, places, start))
         if start + len(inside) >= len(whole):
             return made

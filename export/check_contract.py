@@ -131,7 +131,9 @@ def _check_ids(directory: Path, contract: Mapping[str, Any]) -> str:
             said: list[Any] = [
                 (one["ids"], one["segment_ids"], one["offsets"], one["start"]) for one in example["windows"]
             ]
-            made: list[Any] = answers.lay_out_windows([one.ids for one in pieces_of], pieces_of[-1].offsets, text)
+            made: list[Any] = answers.lay_out_windows(
+                [one.ids for one in pieces_of], pieces_of[-1].offsets, given[-1], text
+            )
         else:
             said, made = (
                 [(example["ids"], example["segment_ids"])],

@@ -298,7 +298,7 @@ def _text(directory: Path, task: Task, tokenizer: Tokenizer) -> Text:
 
 def _windows(task: Task) -> Windows | None:
     if isinstance(task, QuestionsTask):
-        return Windows(stride=task.doc_stride, most_before=task.max_question_length)
+        return Windows(stride=task.doc_stride, most_before=task.question_room)
     return Windows(stride=task.stride, most_before=0) if isinstance(task, EntitiesTask) else None
 
 

@@ -36,7 +36,8 @@ class Window:
     """With the special tokens, without padding."""
     segment_ids: list[int]
     offsets: list[list[int] | None]
-    """First character of each id in the text that has windows, and the one behind the last; null: it is not of it."""
+    """First character of each id in the text that has windows, and the one behind the last, combining marks that the
+    tokenizer drops included; null: it is not of it. Characters are Unicode's."""
     start: int
     """Number of the first piece of that text that is in the window."""
     signature: str

@@ -113,6 +113,11 @@ class QuestionsTask(Task):
         return Heads.of(["answer_span"])
 
     @property
+    def question_room(self) -> int:
+        """Word pieces of a question that are read: at least as many are left for the passage."""
+        return min(self.max_question_length, (self.max_seq_length - 3) // 2)
+
+    @property
     def _columns(self) -> dict[str, str]:
         return {
             "question": self.text_column,
@@ -131,7 +136,7 @@ class QuestionsTask(Task):
         answers, and `span` int32 [R, 2], the first and last word piece of the first answer, zero where the window
         does not have it."""
         questions = tokenizer.encode_batch([example.text for example in examples])
-        before = [np.array(ids[: self.max_question_length], np.int32) for ids in questions]
+        before = [np.array(ids[: self.question_room], np.int32) for ids in questions]
         passages = locate([example.text_pair or "" for example in examples], tokenizer)
         rows = lay_out(passages, before, self.max_seq_length, self.doc_stride, tokenizer)
         features = {**rows.features, "examples": objects(examples)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,13 +58,27 @@ class Located:
 
 
 def locate(texts: Sequence[str], tokenizer: Tokenizer) -> list[Located]:
-    """Word pieces of each text; those that occur several times, as the passage of several questions, are cut once."""
+    """Word pieces of each text; those that occur several times, as the passage of several questions, are cut once.
+
+    Marks that the tokenizer drops, as accents and vowel signs, belong to the piece before them: without its last sign
+    no word of Hindi would be whole.
+    """
     different = list(dict.fromkeys(texts))
     found = {}
     for text, encoding in zip(different, tokenizer.locate_batch(different), strict=True):
         offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
+        if not text.isascii():
+            _take_in_marks(text, offsets)
         found[text] = Located(np.array(encoding.ids, np.int32), offsets)
     return [found[text] for text in texts]
+
+
+def _take_in_marks(text: str, offsets: np.ndarray) -> None:
+    """Move ends [k, 2] behind combining marks that no other piece has."""
+    limits = np.append(offsets[1:, 0], len(text))
+    for piece, limit in enumerate(limits):
+        while offsets[piece, 1] < limit and unicodedata.category(text[offsets[piece, 1]]).startswith("M"):
+            offsets[piece, 1] += 1
 
 
 @dataclasses.dataclass

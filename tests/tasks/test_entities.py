@@ -1,0 +1,133 @@
+"""Entities: labels of first word pieces, windows, scores by hand, files."""
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.entities import EntitiesTask, Tagged, in_one_text
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.tagging import Entity
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+LETTERS = Tokenizer((*SPECIAL_TOKENS, *"abcdefgh", *("##" + letter for letter in "abcdefgh"), ".", "(", ")"))
+LABELS = ("O", "B-x", "I-x", "B-y", "I-y")
+TASK = EntitiesTask(labels=LABELS, max_seq_length=8)
+
+
+def sentence(words: str, tags: str) -> Tagged:
+    spans, place = [], 0
+    for word in words.split():
+        spans.append((place, place + len(word)))
+        place += len(word) + 1
+    return Tagged(words, words=tuple(spans), tags=tuple(tags.split()))
+
+
+LONG = sentence("ab c de f g h a bc d", "B-x O O O O B-y I-y O B-x")
+SHORT = sentence("a . b", "O O B-y")
+
+
+def test_the_first_piece_of_a_word_has_its_label():
+    features = TASK.features([LONG, SHORT], LETTERS)
+    rows = [" ".join(LETTERS.decode(row[row > 0].tolist())) for row in features["input_ids"]]
+    assert rows == [
+        "[CLS] a ##b c d ##e f [SEP]",
+        "[CLS] d ##e f g h a [SEP]",
+        "[CLS] g h a b ##c d [SEP]",
+        "[CLS] a . b [SEP]",
+    ]
+    assert features["row_example"].tolist() == [0, 0, 0, 1]
+    # Each word once, where its first piece has most around it.
+    assert features["word"].tolist() == [
+        [-1, 0, -1, 1, 2, -1, -1, -1],
+        [-1, -1, -1, 3, 4, 5, -1, -1],
+        [-1, -1, -1, 6, 7, -1, 8, -1],
+        [-1, 0, 1, 2, -1, -1, -1, -1],
+    ]
+    assert features["token_label"][2].tolist() == [-1, -1, -1, 4, 0, -1, 1, -1]
+    assert features["label"][0] == (Entity(0, 1, "x"), Entity(5, 7, "y"), Entity(8, 9, "x"))
+
+
+def outputs_of(features, tags, length=8):
+    """Logits that say these labels of the words."""
+    logits = np.zeros((len(features["word"]), length, len(LABELS)), np.float32)
+    for row, number in enumerate(features["row_example"]):
+        for place in np.flatnonzero(features["word"][row] >= 0):
+            logits[row, place, LABELS.index(tags[number].split()[features["word"][row, place]])] = 5.0
+    return {"token_logits": logits}
+
+
+def test_entities_are_parts_of_the_text():
+    features = TASK.features([LONG, SHORT], LETTERS)
+    outputs = outputs_of(features, ["B-x O O O O B-y I-y O B-x", "O O B-y"])
+    answers = TASK.decode(outputs, features)
+    assert [
+        [(one["label"], one["text"], one["start"], one["end"]) for one in some["entities"]] for some in answers
+    ] == [
+        [("x", "ab", 0, 2), ("y", "h a", 12, 15), ("x", "d", 19, 20)],
+        [("y", "b", 4, 5)],
+    ]
+    likely = np.exp(5.0) / (np.exp(5.0) + 4)
+    assert answers[1]["entities"][0]["probability"] == pytest.approx(likely)
+    raw = TASK.features([Example("(ab) c.")], LETTERS)
+    assert raw["examples"][0].words == ((0, 1), (1, 3), (3, 4), (5, 6), (6, 7)) and "label" not in raw
+    lines = TASK.predictions([LONG, SHORT], answers).splitlines()
+    assert lines[:2] == ["ab\tB-x\tB-x", "c\tO\tO"] and lines[6] == "a\tI-y\tI-y" and lines[9:11] == ["", "a\tO\tO"]
+
+
+def test_scores_by_hand():
+    features = TASK.features([LONG, SHORT], LETTERS)
+    # One right, one of the other kind, one too short; one right in the second.
+    outputs = outputs_of(features, ["B-x O O O O B-y O O B-y", "O O B-y"])
+    scores = TASK.score(outputs, features)
+    assert (scores.all["precision"], scores.all["recall"]) == (0.5, 0.5)
+    assert scores.all["f1"] == scores.primary == scores.whole(scores.per_example) == 0.5
+    assert scores.all["by_kind"]["x"] == {"f1": pytest.approx(2 / 3), "precision": 1.0, "recall": 0.5, "entities": 2}
+    broken = {"token_logits": np.where(np.arange(4)[:, None, None] == 3, np.nan, outputs["token_logits"])}
+    assert TASK.score(broken, features).all["recall"] == 0.25, "no number says no entity"
+    assert TASK.agreement(outputs, broken, features).tolist() == [1.0, 1.0, 1.0, 0.0]
+
+
+def test_files_of_words(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("-DOCSTART- -X- O\n\nEU NNP B-ORG\nrejects VBZ O\n\n\nPeter NNP S-PER\n. . O\n")
+    task = EntitiesTask.discover(path)
+    assert task.labels == ("O", "B-ORG", "S-ORG", "B-PER", "S-PER")
+    examples = task.read(path)
+    assert [(one.text, one.tags) for one in examples] == [
+        ("EU rejects", ("B-ORG", "O")),
+        ("Peter .", ("S-PER", "O")),
+    ]
+    rows = tmp_path / "b.jsonl"
+    rows.write_text('{"tokens": ["EU", "rejects"], "tags": ["B-ORG", "O"]}\n')
+    assert task.read(rows) == examples[:1]
+    assert task.read(rows, labelled=False)[0].tags is None
+    assert in_one_text(type("Line", (), {"words": ("a", "bc"), "tags": None})).words == ((0, 1), (2, 4))
+
+
+BAD = {
+    "none.conll": ("a\tO\nb\tO\n", "has no entity, every word is labelled O"),
+    "label.conll": ("a\tB-x\n\nb\tO\nc\tperson\n", "line 4: 'person' is no label of a word"),
+    "ragged.conll": ("a\tB-x\nb\n", "line 2: has 1 column, where 2 columns are needed"),
+    "words.conll": ("a\nb\n", "line 1: has 1 column, where a word and its label are needed"),
+    "empty.conll": ("\n\n", "has no sentence"),
+    "lengths.jsonl": ('{"tokens": ["a"], "tags": []}\n', "line 1: has 1 tokens and 0 tags"),
+    "numbers.jsonl": ('{"tokens": ["a"], "tags": [3]}\n', "line 1: tokens and tags must be texts"),
+    "fields.jsonl": ('{"words": ["a"]}\n', 'line 1: must be a JSON object with "tokens" and "tags"'),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_are_named(name, tmp_path):
+    content, said = BAD[name]
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(UsageError, match=said) as raised:
+        EntitiesTask.discover(path)
+    assert str(raised.value).startswith(str(path)) and "\n" not in str(raised.value)
+
+
+def test_a_label_that_training_did_not_see(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("a\tO\n\nb\tO\nc\tB-z\n")
+    with pytest.raises(UsageError, match="line 4: label 'B-z' is not one that training saw"):
+        TASK.read(path)

@@ -1,0 +1,69 @@
+"""Entities of labelled words."""
+
+import pytest
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export import check_answers
+from mobilebert_tf.tasks.entities import words_of
+from mobilebert_tf.tasks.tagging import entities, is_scheme, kinds, parts
+
+# Each by what conlleval, and seqeval after it, makes of it: labels, then start, end and kind of every entity.
+CASES = [
+    ("O O", []),
+    ("B-x I-x O", [(0, 2, "x")]),
+    ("B-x B-x", [(0, 1, "x"), (1, 2, "x")]),
+    ("I-x I-x", [(0, 2, "x")]),
+    ("O I-x", [(1, 2, "x")]),
+    ("B-x I-y", [(0, 1, "x"), (1, 2, "y")]),
+    ("B-x O I-x", [(0, 1, "x"), (2, 3, "x")]),
+    ("S-x S-x", [(0, 1, "x"), (1, 2, "x")]),
+    ("B-x I-x E-x", [(0, 3, "x")]),
+    ("E-x E-x", [(0, 1, "x"), (1, 2, "x")]),
+    ("B-x E-x I-x", [(0, 2, "x"), (2, 3, "x")]),
+    ("S-x I-x", [(0, 1, "x"), (1, 2, "x")]),
+    ("I-x B-x E-y", [(0, 1, "x"), (1, 2, "x"), (2, 3, "y")]),
+    ("B-a-b I-a-b", [(0, 2, "a-b")]),
+]
+
+
+@pytest.mark.parametrize("tags, expected", CASES)
+def test_entities_are_those_of_conlleval(tags, expected):
+    tags = tags.split()
+    assert [(one.start, one.end, one.kind) for one in entities(tags)] == expected
+    # The rule that contracts state for apps finds the same.
+    labels = sorted(set(tags))
+    windows = [
+        {
+            "offsets": [[2 * place, 2 * place + 1] for place in range(len(tags))],
+            "outputs": {"token_logits": [[float(label == tag) for label in labels] for tag in tags]},
+            "start": 0,
+        }
+    ]
+    answer = {"kind": "entities", "output": "token_logits", "labels": labels}
+    said = check_answers.decode_windows(windows, " ".join("w" for _ in tags), answer)
+    assert [(one["start"] // 2, (one["end"] + 1) // 2, one["label"]) for one in said] == expected
+
+
+def test_what_is_a_label():
+    assert parts("B-person") == ("B", "person") and kinds(["O", "I-b", "B-a"]) == ["a", "b"]
+    with pytest.raises(UsageError, match="'person' is no label of a word"):
+        parts("person")
+    assert is_scheme(["O", "B-x"]) and not is_scheme(["O"]) and not is_scheme(["O", "NOUN"])
+
+
+WORDS = [
+    ("I live in New York.", ["I", "live", "in", "New", "York", "."]),
+    ('"Don\'t!" (U.S.)', ['"', "Don't", "!", '"', "(", "U.S", ".", ")"]),
+    ("well-known e-mail@x.org, ok", ["well-known", "e-mail@x.org", ",", "ok"]),
+    ("\u4e2d\u6587 a\u4e2db\u6587", ["\u4e2d", "\u6587", "a", "\u4e2d", "b", "\u6587"]),
+    ("... \u2014 \u00bfqu\u00e9?", [".", ".", ".", "\u2014", "\u00bf", "qu\u00e9", "?"]),
+    ("", []),
+    (" \n\t ", []),
+    ("a\u00a0b \U0001f600", ["a", "b", "\U0001f600"]),
+]
+
+
+@pytest.mark.parametrize("text, expected", WORDS)
+def test_a_text_is_divided_into_words(text, expected):
+    assert [text[start:end] for start, end in words_of(text)] == expected
+    assert [text[start:end] for start, end in check_answers.words_of(text)] == expected

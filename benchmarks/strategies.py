@@ -136,6 +136,7 @@ def _classifier(settings: Settings, work: Path, student: Path, seed: int) -> dic
         "epochs": settings.finetune_epochs,
         "learning_rate": settings.finetune_learning_rate,
         "max_seq_length": settings.max_seq_length,
+        "keep": "last",
         "seed": seed,
         "output": directory,
     }

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf import notes
-from mobilebert_tf.commands import finetune_quantized, next_step
+from mobilebert_tf.commands import finetune_quantized, keeping, next_step
+from mobilebert_tf.commands.keeping import KeepingOptions
 from mobilebert_tf.commands.question_options import QuestionOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
@@ -19,9 +20,8 @@ from mobilebert_tf.tasks import TRAINED
 if TYPE_CHECKING:
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.models import Model
-    from mobilebert_tf.tasks.task import Task
+    from mobilebert_tf.tasks.task import Features, Outputs, Task
     from mobilebert_tf.tokenization import Tokenizer
-    from mobilebert_tf.training.loop import Measurement, Objective
     from mobilebert_tf.training.stage import Stage
 
 
@@ -38,7 +38,20 @@ class LabelledData(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Finetune(QuestionOptions, TrainingOptions):
+class Network:
+    """What is fine-tuned: a model as it is, or on the grid of its file."""
+
+    model: Model
+    state: Sequence[Any]
+    """Keras variables that training changes."""
+    predict: Callable[[Mapping[str, Any]], Any]
+    """Batch -> outputs, in training."""
+    answer: Callable[[Features], Outputs]
+    """Features [R, T] -> outputs of the weights as they are."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
@@ -124,14 +137,6 @@ class Finetune(QuestionOptions, TrainingOptions):
         default=None,
         choices=_EACH_OTHERS,
     )
-    measure_every: int | None = option(
-        "steps between scores on at most 512 rows of --eval, which are also taken at the beginning and the end; left "
-        "out: a tenth of all, but no fewer than 100",
-        default=None,
-        identity=False,
-        least=1,
-        most=10**9,
-    )
     range_decay: float = option(
         "what is kept, at each step of --quantization_aware, of a range that is wider than the batch's; the rest comes "
         "from the batch",
@@ -162,6 +167,7 @@ class Finetune(QuestionOptions, TrainingOptions):
             if self.is_done(run):
                 return
             data = self._read()
+            self.keeps_best(bool(data.evaluation))
             with self.start() as strategy:
                 if recipe:
                     finetune_quantized.train(self, run, strategy, data, recipe)
@@ -235,7 +241,7 @@ class Finetune(QuestionOptions, TrainingOptions):
         from mobilebert_tf.model_directory import copy_encoder
         from mobilebert_tf.models import build_model
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
-        from mobilebert_tf.tasks.inference import keras_outputs, measurement
+        from mobilebert_tf.tasks.inference import keras_answers
 
         task = data.task
         with strategy.scope():
@@ -247,14 +253,18 @@ class Finetune(QuestionOptions, TrainingOptions):
         stage = self.stage(model, len(features["input_ids"]))
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
-        measure = measurement(model, task, held_out) if held_out else None
-        objective = task.objective(lambda batch: model(batch, training=True))
-        self.loop(run, strategy, stage, objective, model, model.variables, features, measure)
+        network = Network(
+            model=model,
+            state=model.variables,
+            predict=lambda batch: model(batch, training=True),
+            answer=keras_answers(model, task),
+        )
+        kept = self.fit(run, strategy, stage, network, task, features, held_out)
         if not run.writes:
             return
-        metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
+        metrics = self.facts(network, data, kept)
         if held_out:
-            outputs = keras_outputs(model, task, held_out)
+            outputs = network.answer(held_out)
             task = task.tuned(outputs, held_out)
             scores = task.score(outputs, held_out)
             metrics["evaluation"] = scores.all
@@ -285,32 +295,51 @@ class Finetune(QuestionOptions, TrainingOptions):
             f"{_left_to_us(self.learning_rate, 'chosen by the size of the model')}"
         )
 
-    def loop(
+    def facts(self, network: Network, data: LabelledData, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """What metrics.json says beside scores."""
+        return {"parameters": parameters(network.model), "training_examples": len(data.training), "kept": kept}
+
+    def fit(
         self,
         run: Run,
         strategy: Any,
         stage: Stage,
-        objective: Objective,
-        model: Model,
-        state: Sequence[Any],
-        features: Mapping[str, Any],
-        measure: Measurement | None,
-    ) -> None:
-        """Train; `state` is what the objective changes, the model's variables among them."""
+        network: Network,
+        task: Task,
+        features: Features,
+        held_out: Features | None,
+    ) -> dict[str, Any]:
+        """Train, and bring back the weights that are to be kept; returns which, as metrics.json has it."""
         from mobilebert_tf.data.shuffled import shuffled_batches
+        from mobilebert_tf.tasks.inference import glance_at, measurement
         from mobilebert_tf.training import loop
+        from mobilebert_tf.training.best import Best
 
-        every = self.measure_every or max(100, stage.steps // 10)
+        measure = how = best = None
+        options = self.loop_options(strategy)
+        if held_out:
+            keeps_best = self.keeps_best(True)
+            how = keeping.measuring(self.measure_every, stage, len(held_out["label"]), keeps_best)
+            measure = measurement(network.answer, task, glance_at(held_out, how.rows))
+            options = dataclasses.replace(options, measure_every=how.every)
+            best = Best(run.directory, stage, network.state, task.score_name, self.patience) if keeps_best else None
         loop.train(
             stage,
-            objective,
-            model.trainable_weights,
-            state,
+            task.objective(network.predict),
+            network.model.trainable_weights,
+            network.state,
             lambda start: shuffled_batches(features, self.batch_size, self.seed, start),
             run.directory,
-            dataclasses.replace(self.loop_options(strategy), measure_every=every),
+            options,
             measure=measure,
+            best=best,
         )
+        if not (best and how and best.step):
+            return keeping.last(stage)
+        best.restore()
+        kept = keeping.best(best, stage, how)
+        print(f"finetune: {keeping.line(kept, how)}")
+        return kept
 
     def save(
         self,

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_tf.commands.training_options import parameters
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.run_directory import Run
 from mobilebert_tf.tasks import TRAINED
@@ -69,11 +68,11 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
       UsageError: the model cannot be fine-tuned so.
       FailedError: the loss is not a number, or a signal stopped it.
     """
+    from mobilebert_tf.commands.finetune import Network
     from mobilebert_tf.data.shuffled import shuffled_batches
     from mobilebert_tf.export.aware import stored
     from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, quantized_outputs
     from mobilebert_tf.models import TaskModel
-    from mobilebert_tf.tasks.inference import glance_at, short_figures
 
     task = data.task
     source = command.load(task)
@@ -81,7 +80,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     if not isinstance(model, TaskModel):
         raise UsageError(f"{command.model}: its model has {model.heads}, and its task.json speaks of {task.name}")
     try:
-        network = QuantizedNetwork(model, recipe, task.max_seq_length)
+        grid = QuantizedNetwork(model, recipe, task.max_seq_length)
     except UsageError as error:
         raise UsageError(f"{command.model}: {error}") from None
     features = command.features(task, data, source.tokenizer)
@@ -89,27 +88,23 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
     # Also where a run goes on: what it has learned then takes the place of all this.
     count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
-    network.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)
-    metrics: dict[str, Any] = {"parameters": parameters(model), "training_examples": len(data.training)}
+    grid.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)
     held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
-    if held_out:
-        metrics["before"] = _scores(model, network.trained, task, held_out)
+    before = _scores(model, grid.trained, task, held_out) if held_out else None
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
-    objective = task.objective(lambda batch: network.answer(batch, averaging))
-    glance = glance_at(held_out) if held_out else None
-
-    def measure() -> dict[str, float]:
-        assert glance, "asked for with an evaluation table alone"
-        outputs = quantized_outputs(model, network.trained, task.max_seq_length, glance)
-        return short_figures(task, outputs, glance)
-
-    state = [*model.variables, *network.state]
-    command.loop(run, strategy, stage, objective, model, state, features, measure if glance else None)
-    trained = network.trained
+    network = Network(
+        model=model,
+        state=[*model.variables, *grid.state],
+        predict=lambda batch: grid.answer(batch, averaging),
+        answer=lambda features: quantized_outputs(model, grid.trained, task.max_seq_length, features),
+    )
+    kept = command.fit(run, strategy, stage, network, task, features, held_out)
+    metrics = command.facts(network, data, kept)
+    trained = grid.trained
     if held_out:
-        task = task.tuned(quantized_outputs(model, trained, task.max_seq_length, held_out), held_out)
-        metrics |= _scores(model, trained, task, held_out)
+        task = task.tuned(network.answer(held_out), held_out)
+        metrics |= {"before": before} | _scores(model, trained, task, held_out)
         _say_scores(recipe.name, task, metrics)
     command.save(run, model, source, task, metrics, lambda: stored.write(run.directory, trained))
 

@@ -177,6 +177,7 @@ class Pipeline:
             "eval": evaluation,
             "text_column": self.text_column,
             "label_column": self.label_column,
+            "keep": "last",  # networks are compared on the same table, which then must choose nothing
         }
         finetune: dict[str, Any] = {
             **table,

@@ -57,8 +57,12 @@ def measured_meanwhile(stage: Stage, metrics: Iterable[str]) -> bool:
     return any(np.isfinite(stage.metrics.get(HELD_OUT + metric, np.array([]))).sum() > 1 for metric in metrics)
 
 
-def finetuning(name: str, label: str, stages: Mapping[str, Stage]) -> str:
-    """HTML of up to two fine-tunings by name: training loss, and the accuracy on held-out text that was measured."""
+def finetuning(name: str, label: str, stages: Mapping[str, Stage], kept: Mapping[str, int]) -> str:
+    """HTML of up to two fine-tunings by name: training loss, and the accuracy on held-out text that was measured.
+
+    Args:
+      kept: step whose weights were kept as the best, of those that did; a ring marks it.
+    """
     measured = any(measured_meanwhile(stage, ["accuracy"]) for stage in stages.values())
     panels = ["fine-tuning: loss", *(["held-out text: accuracy"] if measured else [])]
 
@@ -75,6 +79,7 @@ def finetuning(name: str, label: str, stages: Mapping[str, Stage]) -> str:
                 elif measured_meanwhile(stage, ["accuracy"]):
                     steps, values = thinned(stage.steps, stage.metrics[HELD_OUT + "accuracy"])
                     axes.plot(steps, values, color=colour, linewidth=1.4, marker="o", markersize=3, label=stage_name)
+                    _ring(axes, stage, kept.get(stage_name), colour)
             axes.legend(loc="upper right" if title == panels[0] else "lower right")
             if title != panels[0]:
                 percent_scale(axes)
@@ -82,6 +87,14 @@ def finetuning(name: str, label: str, stages: Mapping[str, Stage]) -> str:
         return drawn
 
     return draw(name, label, picture)
+
+
+def _ring(axes: Axes, stage: Stage, step: int | None, colour: str) -> None:
+    """Around the accuracy of the weights that were kept."""
+    chosen = stage.steps == step
+    if chosen.any():
+        height = stage.metrics[HELD_OUT + "accuracy"][chosen]
+        axes.plot(stage.steps[chosen], height, "o", markersize=10, fillstyle="none", color=colour, markeredgewidth=1.8)
 
 
 def course(

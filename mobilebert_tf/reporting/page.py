@@ -56,16 +56,21 @@ def _finetuning(results: Results) -> list[dict[str, Any]]:
     charts = []
     for number, family in enumerate(results.families, 1):
         stages: dict[str, Stage] = {}
+        kept: dict[str, int] = {}
         for scratch, title in ((False, "transferred"), (True, "from scratch")):
             for classifier in family.classifiers:
                 stage = classifier.stages[-1] if classifier.stages else None
                 if stage and classifier.from_scratch == scratch and "loss" in stage.metrics:
+                    if title not in stages and classifier.kept_step is not None:
+                        kept[title] = classifier.kept_step
                     stages.setdefault(title, stage)
         if stages:
             label = "Training loss while fine-tuning: " + " and ".join(stages) + "."
+            label += "".join(f" Kept: step {numbers.count(step)}, {title}." for title, step in kept.items())
             charts.append({
-                "svg": Markup(curves.finetuning(f"finetune-{number}", label, stages)),
+                "svg": Markup(curves.finetuning(f"finetune-{number}", label, stages, kept)),
                 "name": family.name,
+                "kept": kept,
                 "meanwhile": any(curves.measured_meanwhile(stage, ["accuracy"]) for stage in stages.values()),
             })  # fmt: skip
     return charts

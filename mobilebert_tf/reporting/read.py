@@ -107,6 +107,14 @@ def _run(path: Path, top: Path) -> Run:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Which weights a fine-tuning kept."""
+
+    weights: str
+    step: Count
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class _Metrics:
     """What `metrics.json` holds of which kind of run ever."""
 
@@ -115,6 +123,7 @@ class _Metrics:
     teacher_held_out: dict[str, Finite] = dataclasses.field(default_factory=dict)
     teacher_agreement: Share | None = None
     parameters: Count | None = None
+    kept: Kept | None = None
 
 
 def _training(run: Run) -> Training:
@@ -189,6 +198,7 @@ def _classifier(run: Run) -> Classifier:
         parameters=metrics.parameters,
         labels=read_labels(run.directory) or (),
         stages=read_log(run.directory / "log.jsonl"),
+        kept_step=metrics.kept.step if metrics.kept and metrics.kept.weights == "best" else None,
     )
 
 

@@ -137,6 +137,8 @@ class Classifier:
     parameters: int | None
     labels: tuple[str, ...]
     stages: tuple[Stage, ...]
+    kept_step: int | None = None
+    """Step whose weights were kept as the best; None: the last."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

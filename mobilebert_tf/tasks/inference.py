@@ -39,26 +39,26 @@ def keras_outputs(
     return _outputs(_traced(model, task), features, batch_size, show_progress)
 
 
-def measurement(model: keras.Model, task: Task, features: Features) -> Measurement:
-    """The score of `model` as it is when asked, on at most GLANCE of the labelled examples, taken evenly.
-
-    Padding that none of them needs is left out.
-    """
-    glance = glance_at(features)
-    longest = int(glance["input_mask"].sum(axis=1).max())
-    cropped = {name: glance[name][:, :longest] for name in INPUTS}
+def keras_answers(model: keras.Model, task: Task) -> Callable[[Features], dict[str, np.ndarray]]:
+    """`keras_outputs` of features, to be asked again and again while the weights change."""
     traced = _traced(model, task)
-
-    def measure() -> dict[str, float]:
-        return short_figures(task, real_only(_outputs(traced, cropped), glance["input_mask"]), glance)
-
-    return measure
+    return lambda features: _outputs(traced, features)
 
 
-def glance_at(features: Features) -> dict[str, np.ndarray]:
-    """At most GLANCE of the examples, taken evenly."""
+def measurement(answer: Callable[[Features], Outputs], task: Task, features: Features) -> Measurement:
+    """The score of what `answer` gives when asked, on labelled features [R, T].
+
+    Padding that none of them needs is left out, but for one token that the last real one sees.
+    """
+    longest = int(features["input_mask"].sum(axis=1).max()) + 1
+    cropped = {name: features[name][:, :longest] for name in INPUTS}
+    return lambda: short_figures(task, real_only(answer(cropped), features["input_mask"]), features)
+
+
+def glance_at(features: Features, most: int = GLANCE) -> dict[str, np.ndarray]:
+    """At most `most` of the examples, taken evenly."""
     count = len(features["label"])
-    chosen = np.linspace(0, count - 1, min(count, GLANCE)).round().astype(int)
+    chosen = np.linspace(0, count - 1, min(count, most)).round().astype(int)
     return of_examples(features, chosen)[0]
 
 

@@ -40,15 +40,22 @@ class Checkpoints:
         self.step.assign(step)
         self._manager.save(checkpoint_number=step)
 
-    def restore(self) -> int:
+    def has(self, step: int) -> bool:
+        """Whether the checkpoint of this step is kept."""
+        return any(os.path.basename(path) == f"ckpt-{step}" for path in self._kept())
+
+    def restore(self, step: int | None = None) -> int:
         """Bring back the latest checkpoint that is whole; return its step, 0 if there is none.
 
         A power cut can leave the newest one short; the one before it is kept for that.
 
+        Args:
+          step: the only one to bring back.
+
         Raises:
           UsageError: all of them are damaged, or belong to another model.
         """
-        kept = self._kept()
+        kept = [path for path in self._kept() if step is None or os.path.basename(path) == f"ckpt-{step}"]
         # TensorFlow passes over a list that it cannot read, and the saved work with it.
         if not kept and (self.directory / "checkpoint").exists():
             raise self._damaged(self.directory / "checkpoint", ValueError("it names no checkpoint"))

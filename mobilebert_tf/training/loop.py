@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from mobilebert_tf.errors import FailedError
+from mobilebert_tf.training.best import Best
 from mobilebert_tf.training.checkpoints import Checkpoints
 from mobilebert_tf.training.journal import Journal
 from mobilebert_tf.training.log import TrainingLog
@@ -40,6 +41,10 @@ Batches = Callable[[int], tf.data.Dataset]
 
 Measurement = Callable[[], dict[str, float]]
 """Scalars by name of the model as it is now, on text that it does not train on."""
+
+
+HELD_OUT = "held_out/"
+"""Begins the names of measurements in a log's rows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +104,7 @@ def train(
     measure: Measurement | None = None,
     moments: Moments | None = None,
     snapshots: Snapshots | None = None,
+    best: Best | None = None,
 ) -> Optimizer:
     """Run `stage` to its end, from its last checkpoint if there is one.
 
@@ -114,6 +120,7 @@ def train(
       measure: its scalars are logged as `held_out/...` every so often and at the end of the stage.
       moments: of earlier stages, to begin with; zeros if left out.
       snapshots: written by the one process that writes.
+      best: sees every measurement of the stage and may end it early. What it kept is not brought back here.
 
     Returns:
       The optimizer as the stage left it.
@@ -128,13 +135,20 @@ def train(
         optimizer = Optimizer(stage.optimizer, trainable, factors, moments)
     checkpoints = Checkpoints(
         directory / "checkpoints" / stage.directory,
-        {"state": [v.value for v in state], "first": optimizer.first, "second": optimizer.second},
+        {
+            "state": [v.value for v in state],
+            "first": optimizer.first,
+            "second": optimizer.second,
+            **({"best": best.variables} if best else {}),
+        },
         options.keep_checkpoints,
     )
     done = checkpoints.restore()
-    if done < stage.steps:
+    if best:
+        best.resume()
+    if done < stage.steps and not (best and best.is_exhausted):
         run_steps = compile_stage(stage, objective, trainable, optimizer, strategy)
-        run = _Run(stage, directory, options, checkpoints, measure, snapshots)
+        run = _Run(stage, directory, options, checkpoints, measure, snapshots, best)
         run.from_step(done, lambda: iter(_shares(strategy, batches(done))), run_steps)
     return optimizer
 
@@ -149,6 +163,7 @@ class _Run:
     checkpoints: Checkpoints
     measure: Measurement | None
     snapshots: Snapshots | None
+    best: Best | None
 
     def from_step(self, done: int, iterator: Callable[[], Any], run_steps: Callable[..., Any]) -> None:
         stage, options = self.stage, self.options
@@ -159,10 +174,11 @@ class _Run:
             print(f"  {stage.name}: goes on at step {done} of {stage.steps}", file=sys.stderr)
         progress, batches = Progress(stage.name, stage.steps, done, options.writes), iterator()
         if done == 0 and stage.index == 0:
-            log.write(stage, 0, self._held_out(progress))
+            log.write(stage, 0, _prefixed(self._held_out(progress)))
         save_every, measure_every = (options.whole_calls(n) for n in (options.checkpoint_every, options.measure_every))
+        is_last = is_better = False
         with StopRequest() as stop:
-            while done < stage.steps:
+            while not is_last:
                 # Calls end at multiples of steps_per_call even after a stop in between, so
                 # that a resumed run logs at the same steps as an undisturbed one.
                 count = min(options.steps_per_call - done % options.steps_per_call, stage.steps - done)
@@ -174,18 +190,23 @@ class _Run:
                 done += count
                 row = {name: float(values.mean()) for name, values in history.items()}
                 row["steps_per_second"] = count / (time.monotonic() - began)
-                if done % measure_every == 0 or done == stage.steps:
-                    row |= self._held_out(progress, done)
+                is_last, is_better = done == stage.steps, False
+                if done % measure_every == 0 or is_last:
+                    measured = self._held_out(progress, done)
+                    row |= _prefixed(measured)
+                    is_better = self.best.saw(done, measured) if self.best and measured else False
+                    is_last = is_last or self._ends_early()
                 log.write(stage, done, row)
                 progress.update(done, row["loss"], row.get("word_pieces"))
                 self._write_snapshot(done)
                 # All stop at the same step; a signal that came just now waits for the next call.
                 stopped_by = (stop.signal or "another worker") if asked_to_stop else None
-                if done % save_every == 0 or done == stage.steps or stopped_by:
+                # Also where the best weights were written, so that no later ones are there when it goes on.
+                if done % save_every == 0 or is_last or is_better or stopped_by:
                     if options.writes:
                         self.checkpoints.save(done)
-                    journal.note("done" if done == stage.steps else "stopped" if stopped_by else "saved", stage, done)
-                if stopped_by and done < stage.steps:
+                    journal.note("done" if is_last else "stopped" if stopped_by else "saved", stage, done)
+                if stopped_by and not is_last:
                     progress.close()
                     raise FailedError(
                         f"stopped by {stopped_by} at step {done} of {stage.steps} ({stage.name}); saved, "
@@ -200,13 +221,24 @@ class _Run:
             if done in {min(self.options.whole_calls(step), self.stage.steps) for step in self.snapshots.steps}:
                 self.snapshots.write(done)
 
+    def _ends_early(self) -> bool:
+        """Whether the measurements of the one process that makes them end the stage for all."""
+        if not self.best or self.best.patience is None:
+            return False
+        with _all_workers(self.stage, self.options.strategy):
+            return count_workers(self.options.strategy, self.best.is_exhausted) > 0
+
     def _held_out(self, progress: Progress, done: int = 0) -> dict[str, float]:
         """Measured by the one process that writes it down."""
         if not self.measure or not self.options.writes:
             return {}
         values = self.measure()
         progress.measured(done, values)
-        return {f"held_out/{name}": value for name, value in values.items()}
+        return values
+
+
+def _prefixed(measured: Mapping[str, float]) -> dict[str, float]:
+    return {f"{HELD_OUT}{name}": value for name, value in measured.items()}
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ import pytest
 
 from mobilebert_tf import cli
 
+from .conftest import Complain
+
 
 def test_what_was_chosen_is_said(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
@@ -22,7 +24,7 @@ def test_what_was_chosen_is_said(made: Path, tmp_path: Path, capsys: pytest.Capt
 def test_scores_are_taken_on_the_way(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every so many steps, in progress, log and TensorBoard; what is trained is the same to the bit."""
     words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", f"--eval={made / 'train.tsv'}"]
-    words += ["--max_seq_length=16", "--batch_size=4", "--epochs=2", "--steps_per_call=2"]
+    words += ["--max_seq_length=16", "--batch_size=4", "--epochs=2", "--steps_per_call=2", "--keep=last"]
     weights = []
     for every, steps in ((4, [0, 4, 8, 12]), (1000, [0, 12])):
         output = tmp_path / f"{every}"
@@ -42,3 +44,61 @@ def test_scores_are_taken_on_the_way(made: Path, tmp_path: Path, capsys: pytest.
         assert events.count(b"held_out/accuracy") == len(steps)
         weights.append((output / "model.weights.h5").read_bytes())
     assert weights[0] == weights[1]
+
+
+def finetuned(made: Path, output: Path, *words: str) -> dict:
+    """The metrics of twelve steps on 24 rows, measured on the same rows after every second one."""
+    tables = [f"--train={made / 'train.tsv'}", f"--eval={made / 'train.tsv'}", "--max_seq_length=16"]
+    short = ["--batch_size=4", "--steps_per_call=2", "--measure_every=2", "--epochs=2", "--learning_rate=5e-3"]
+    assert cli.run(["finetune", f"--model={made / 'student'}", f"--output={output}", *tables, *short, *words]) == 0
+    return json.loads((output / "metrics.json").read_text())
+
+
+def measured(output: Path) -> dict[int, tuple[float, float]]:
+    """Accuracy and loss by step."""
+    rows = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    return {r["step"]: (r["held_out/accuracy"], -r["held_out/loss"]) for r in rows if r["step"]}
+
+
+def test_the_best_weights_are_kept(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the log's own figures; what is written has the score that is claimed, and the report says where it was."""
+    metrics = finetuned(made, tmp_path / "best")
+    course = measured(tmp_path / "best")
+    kept = metrics["kept"]
+    assert list(course) == [2, 4, 6, 8, 10, 12] and kept["measurements"] == 6
+    step = max(course, key=lambda step: course[step])
+    assert 1 < len(set(course.values())) and (kept["weights"], kept["step"]) == ("best", step)
+    assert kept["score"] == metrics["evaluation"]["accuracy"] == pytest.approx(course[step][0], rel=1e-5)
+    assert kept["last_score"] == pytest.approx(course[12][0], rel=1e-5)
+    assert kept["measured_examples"] == kept["evaluation_examples"] == 24
+    said = capsys.readouterr().out
+    assert "best of 6 measured: accuracy" in said and "on all 24 rows of --eval" in said
+    last = finetuned(made, tmp_path / "last", "--keep=last")
+    assert measured(tmp_path / "last") == course
+    assert last["kept"] == {"weights": "last", "step": 12, "trained_steps": 12, "planned_steps": 12}
+    assert last["evaluation"]["accuracy"] == pytest.approx(course[12][0], rel=1e-5)
+    assert cli.run(["evaluate", f"--model={tmp_path / 'best'}", f"--input={made / 'train.tsv'}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["accuracy"] == kept["score"]
+
+
+def test_patience_ends_early(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At a rate of zero the first measurement is the best there is."""
+    kept = finetuned(made, tmp_path / "out", "--learning_rate=0", "--patience=2")["kept"]
+    assert (kept["step"], kept["trained_steps"], kept["planned_steps"]) == (2, 6, 12)
+    assert "ended early, at step 6 of 12; kept the weights of step 2 of 6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--keep=best"], "--keep=best: needs scores on the way; add --eval"),
+        (["--patience=3"], "--patience=3: needs scores on the way; add --eval"),
+        (["--patience=3", "--keep=last", "--eval"], "--patience=3: keeps the best weights; leave --keep=last out"),
+    ],
+)
+def test_what_does_not_go_together(words: list[str], message: str, made: Path, complain: Complain, tmp_path) -> None:
+    table = made / "train.tsv"
+    words = [f"--eval={table}" if word == "--eval" else word for word in words]
+    output = tmp_path / "out"
+    line = complain("finetune", f"--model={made / 'student'}", f"--train={table}", f"--output={output}", *words)
+    assert message in line and not output.exists()

@@ -355,3 +355,8 @@ def test_scores_while_fine_tuning_are_drawn(pipeline: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in [start, *rows]))
     text = Page(render(pipeline)).text
     assert "accuracy on rows of the held-out set meanwhile" in text and "held-out text: accuracy" in text
+    assert "Ringed" not in text
+    metrics = json.loads((pipeline / "classifier" / "metrics.json").read_text())
+    kept = {"weights": "best", "step": 100, "trained_steps": 200, "score": 0.75}
+    (pipeline / "classifier" / "metrics.json").write_text(json.dumps({**metrics, "kept": kept}))
+    assert "Ringed: the best weights, which were kept (transferred, step 100)." in Page(render(pipeline)).text

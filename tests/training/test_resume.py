@@ -25,22 +25,25 @@ def killed_after(place, name, rows, options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pretrain", "distill", "finetune"])
-def test_killed_and_resumed_equals_undisturbed(place, name):
-    undisturbed = place / "teacher" if name == "pretrain" else place / f"{name}-undisturbed"
-    if name != "pretrain":
-        command(name, place, output=undisturbed.name, **TRAINING[name])
-    options = {"output": f"{name}-killed", **TRAINING[name]}
+@pytest.mark.parametrize("case", ["pretrain", "distill", "finetune", "finetune_best"])
+def test_killed_and_resumed_equals_undisturbed(place, case):
+    name = case.split("_")[0]
+    undisturbed = place / "teacher" if case == "pretrain" else place / f"{case}-undisturbed"
+    if case != "pretrain":
+        command(name, place, output=undisturbed.name, **TRAINING[case])
+    options = {"output": f"{case}-killed", **TRAINING[case]}
     killed_after(place, name, 3, options)
     killed_after(place, name, 8, options)
     out = command(name, place, **options)
     assert "wrote" in out
-    assert_same_weights(undisturbed, place / f"{name}-killed")
+    assert_same_weights(undisturbed, place / f"{case}-killed")
     # The log is that of one run too: every row once, in order, the same numbers.
-    logs = [[json.loads(line) for line in open(d / "log.jsonl")] for d in (undisturbed, place / f"{name}-killed")]
+    logs = [[json.loads(line) for line in open(d / "log.jsonl")] for d in (undisturbed, place / f"{case}-killed")]
     for row in (*logs[0], *logs[1]):
-        row.pop("steps_per_second")
+        row.pop("steps_per_second", None)
     assert logs[0] == logs[1]
+    metrics = [json.loads((d / "metrics.json").read_text()) for d in (undisturbed, place / f"{case}-killed")]
+    assert metrics[0] == metrics[1]
     # And now it is finished: the same command does nothing.
     assert "skipped" in command(name, place, **options)
 

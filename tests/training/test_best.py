@@ -1,0 +1,132 @@
+"""The best weights of a stage whose scores are given, with kills in between."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mobilebert_tf.training import loop
+from mobilebert_tf.training.best import Best, affordable_rows
+from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.training.stage import OptimizerOptions, Stage
+
+STEPS = 20
+
+
+class Killed(Exception):
+    pass
+
+
+def run(directory, scores, losses=None, patience=None, killed_at=None, killed_in="measure", checkpoint_every=1000):
+    """Count up to `STEPS` with a weight that is the step's number; `scores` by step, measured every second."""
+    directory.mkdir(exist_ok=True)
+    weight = keras.Variable(np.zeros(1, np.float32), name="kernel")
+    stage = Stage(
+        name="fit",
+        index=0,
+        steps=STEPS,
+        batch_size=1,
+        schedule=Schedule(peak=0.0, steps=STEPS),
+        optimizer=OptimizerOptions(weight_decay=0.0),
+    )
+
+    def objective(batch):
+        weight.assign_add([1.0])
+        return {"loss": tf.reduce_sum(weight.value) * 0.0}
+
+    def step():
+        return int(np.asarray(weight)[0])
+
+    def measure():
+        if step() == killed_at and killed_in == "measure":
+            raise Killed
+        return {"score": scores.get(step(), 0.0), "loss": (losses or {}).get(step(), 0.0)}
+
+    best = Best(directory, stage, [weight], "score", patience)
+    if killed_in == "checkpoint":
+        saw = best.saw
+
+        def dying(done, values):
+            better = saw(done, values)
+            if done == killed_at:
+                raise Killed  # the weights are written, the checkpoint that names them is not
+            return better
+
+        best.saw = dying
+    loop.train(
+        stage,
+        objective,
+        [weight],
+        [weight],
+        lambda start: tf.data.Dataset.range(start, 1000).map(lambda i: {"x": i}),
+        directory,
+        loop.LoopOptions(steps_per_call=2, measure_every=2, checkpoint_every=checkpoint_every),
+        measure=measure,
+        best=best,
+    )
+    trained = step()
+    best.restore()
+    return best, trained, step()
+
+
+SCORES = {2: 0.5, 4: 0.7, 6: 0.6, 8: 0.7, 10: 0.9, 12: 0.8, 14: 0.9, 16: 0.2}
+
+
+def test_highest_score_then_lowest_loss_then_earliest(tmp_path):
+    best, trained, restored = run(tmp_path / "a", SCORES)
+    assert (best.step, best.score, best.latest_score, best.measurements) == (10, 0.9, 0.0, 10)
+    assert (trained, restored) == (STEPS, 10)
+    assert run(tmp_path / "b", SCORES, losses={10: 0.3, 14: 0.2})[0].step == 14
+    assert run(tmp_path / "c", SCORES, losses={10: 0.2, 14: 0.3})[0].step == 10
+
+
+def test_nan_is_never_best(tmp_path):
+    best, _, restored = run(tmp_path / "a", {2: np.nan, 4: 0.1, 6: np.nan})
+    assert best.step == restored == 4
+    best, trained, restored = run(tmp_path / "b", dict.fromkeys(range(2, 21, 2), np.nan))
+    assert best.step == 0 and restored == trained == STEPS
+
+
+def test_patience_counts_measurements_without_a_better_one(tmp_path):
+    best, trained, restored = run(tmp_path / "a", SCORES, patience=2)
+    assert (best.step, trained, restored) == (4, 8, 4)
+    assert best.is_exhausted and best.seen == 8
+    # Ended is ended: the same again does not train on.
+    again, trained, restored = run(tmp_path / "a", SCORES, patience=2)
+    assert (again.step, trained, restored) == (4, 8, 4)
+    assert run(tmp_path / "b", SCORES, patience=3)[:2][1] == 16
+
+
+@pytest.mark.parametrize("killed_in", ["measure", "checkpoint"])
+@pytest.mark.parametrize("killed_at", [2, 4, 10, 14])
+@pytest.mark.parametrize("checkpoint_every", [6, 1000])
+def test_killed_anywhere_ends_the_same(killed_at, killed_in, checkpoint_every, tmp_path):
+    place = tmp_path / "run"
+    with pytest.raises(Killed):
+        run(place, SCORES, killed_at=killed_at, killed_in=killed_in, checkpoint_every=checkpoint_every)
+    best, trained, restored = run(place, SCORES, checkpoint_every=checkpoint_every)
+    assert (best.step, trained, restored, best.measurements, best.latest_score) == (10, STEPS, 10, 10, 0.0)
+
+
+def test_what_was_found_after_the_last_checkpoint_counts_for_nothing_if_the_rest_is_other(tmp_path):
+    """A run that goes on with changed flags takes another course: better weights of the first one are not of it."""
+    place = tmp_path / "run"
+    with pytest.raises(Killed):
+        run(place, SCORES, killed_at=10, killed_in="checkpoint")
+    best, _, restored = run(place, SCORES | {10: 0.0, 12: 0.0, 14: 0.0})
+    assert best.step == restored == 4
+
+
+def test_a_damaged_newest_checkpoint(tmp_path):
+    place = tmp_path / "run"
+    run(place, SCORES)
+    for data in (place / "checkpoints" / "00-fit").glob("ckpt-20.data*"):
+        data.write_bytes(data.read_bytes()[:10])
+    best, trained, restored = run(place, SCORES)
+    assert (best.step, trained, restored) == (10, STEPS, 10)
+
+
+def test_measurements_take_a_fifth_of_the_training():
+    # 100 steps of 32 rows cost as much as 9,600 rows forward: 1,920 of them are a fifth.
+    assert affordable_rows(100, 32, least=512) == 1920
+    assert affordable_rows(10, 4, least=512) == 512

@@ -11,3 +11,7 @@ class UsageError(Exception):
 
 class FailedError(Exception):
     """The input was right and the work could not be done. Exit status 1."""
+
+
+class DivergedError(FailedError):
+    """Training went to infinity; other settings may not."""

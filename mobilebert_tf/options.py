@@ -28,6 +28,7 @@ def option(
     is_input: bool = False,
     least: float | None = None,
     most: float | None = None,
+    several: bool = False,
 ) -> Any:
     """A field of a command.
 
@@ -41,6 +42,7 @@ def option(
         content is part of the run's identity.
       least: the smallest allowed number, itself included.
       most: the largest; every number has both ends.
+      several: a list of numbers with commas between is taken as well, and stays text: `float | str`.
     """
     metadata = {
         "help": help,
@@ -49,6 +51,7 @@ def option(
         "is_input": is_input,
         "least": least,
         "most": most,
+        "several": several,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -64,6 +67,8 @@ def define_flags(command: type) -> flags.FlagValues:
         base = next(t for t in typing.get_args(kind) if t is not type(None)) if _is_optional(kind) else kind
         if field.metadata["choices"]:
             flags.DEFINE_enum(field.name, initial, field.metadata["choices"], help, flag_values=values)
+        elif field.metadata["several"]:
+            flags.DEFINE_string(field.name, initial, help, flag_values=values)
         else:
             _DEFINERS[base](field.name, initial, help, flag_values=values)
     flags.DEFINE_boolean("debug", False, "show tracebacks and what TensorFlow logs", flag_values=values)
@@ -77,7 +82,7 @@ def from_flags(command: type, values: flags.FlagValues) -> Any:
     Raises:
       UsageError: a required flag is left out, or a number is out of its range.
     """
-    given = {field.name: _at_home(field, values[field.name].value) for field in dataclasses.fields(command)}
+    given = {field.name: _value(field, values[field.name].value) for field in dataclasses.fields(command)}
     required = [field.name for field in dataclasses.fields(command) if field.default is dataclasses.MISSING]
     missing = [f"--{name}" for name in required if given[name] is None]
     if missing:
@@ -93,6 +98,9 @@ def check(command: Any) -> None:
         value, choices = getattr(command, field.name), field.metadata["choices"]
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             _check_range(field.name, value, field.metadata["least"], field.metadata["most"])
+        elif field.metadata["several"] and isinstance(value, str):
+            for number in numbers(value, field.name):
+                _check_range(field.name, number, field.metadata["least"], field.metadata["most"])
         elif choices and value is not None and value not in choices:
             raise UsageError(f"--{field.name}={value}: there are {', '.join(choices)}")
 
@@ -105,6 +113,18 @@ def whole_numbers(text: str, flag: str, least: int, most: int) -> list[int]:
         shown = text if len(text) <= 60 else f"{text[:57]}..."
         raise UsageError(f"--{flag}={shown}: must be numbers from {least:,} to {most:,} with commas between")
     return [int(word) for word in words]
+
+
+def numbers(text: str, flag: str) -> list[float]:
+    """Different numbers with commas between. Raises UsageError: something else stands there, or one stands twice."""
+    try:
+        values = [float(word) for word in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--{flag}={text}: must be a number, or several with commas between") from None
+    twice = next((value for value in values if values.count(value) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--{flag}={text}: names {twice:g} twice")
+    return values
 
 
 def _check_range(name: str, value: int | float, least: float | None, most: float | None) -> None:
@@ -124,6 +144,14 @@ def _and(side: str, end: float | None) -> str:
 
 def _shown(end: float) -> str:
     return f"{int(end) if end == int(end) else end:,}"
+
+
+def _value(field: dataclasses.Field[Any], value: Any) -> Any:
+    """What a command gets of a parsed flag."""
+    if field.metadata["several"] and isinstance(value, str):
+        found = numbers(value, field.name)
+        return found[0] if len(found) == 1 else ",".join(f"{number:.17g}" for number in found)
+    return _at_home(field, value)
 
 
 def _at_home(field: dataclasses.Field[Any], value: Any) -> Any:

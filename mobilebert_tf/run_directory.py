@@ -368,4 +368,5 @@ def _is_of_something_else(path: Path) -> bool:
 
 def _is_working_file(relative: Path) -> bool:
     """Checkpoints and logs belong to the run, not to its result."""
-    return relative.parts[0] in ("checkpoints", "tensorboard", "journal.jsonl") or relative.name.startswith(".")
+    apart = ("checkpoints", "tensorboard", "journal.jsonl")
+    return any(part in apart for part in relative.parts) or relative.name.startswith(".")

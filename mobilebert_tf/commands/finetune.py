@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf import notes
-from mobilebert_tf.commands import finetune_quantized, keeping, next_step
+from mobilebert_tf.commands import finetune_grid, finetune_quantized, keeping, next_step
+from mobilebert_tf.commands.finetune_grid import GridOptions
 from mobilebert_tf.commands.keeping import KeepingOptions
 from mobilebert_tf.commands.question_options import QuestionOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
@@ -18,6 +19,7 @@ from mobilebert_tf.run_directory import Run
 from mobilebert_tf.tasks import TRAINED
 
 if TYPE_CHECKING:
+    from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.models import Model
     from mobilebert_tf.tasks.task import Features, Outputs, Task
@@ -51,7 +53,7 @@ class Network:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
+class Finetune(QuestionOptions, GridOptions, KeepingOptions, TrainingOptions):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
@@ -64,6 +66,12 @@ class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
           --label_column=stars --epochs=5 --output=classifier
+
+    Several --learning_rate, or --seeds, make a run each in a directory below the output; the output itself is a model
+    directory with the files of the best one, and metrics.json has the figures of all.
+
+      mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --learning_rate=1e-4,3e-4 --seeds=5 \\
+          --output=classifier
 
     --quantization_aware goes on from a model that is fine-tuned already, on the grid of its file in int8: the
     network is rewritten as `export` rewrites it, weights and activations are rounded where the recipe quantises, and
@@ -110,12 +118,14 @@ class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
         least=0,
         most=1_000_000,
     )
-    learning_rate: float | None = option(
-        "peak of the schedule: linear warm-up, linear decay; left out: by the size of the model, 5e-5 for BERT-base "
-        "and more for smaller ones; with --quantization_aware a fifth of that",
+    learning_rate: float | str | None = option(
+        "peak of the schedule: linear warm-up, linear decay; several with commas between are tried one after another; "
+        "left out: by the size of the model, 5e-5 for BERT-base and more for smaller ones; with --quantization_aware a "
+        "fifth of that",
         default=None,
         least=0,
         most=10,
+        several=True,
     )
     warmup_proportion: float = option("share of the steps until the peak", default=0.1, least=0, most=1)
     from_scratch: bool = option(
@@ -163,18 +173,28 @@ class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
             dataclasses.replace(self, data_dir=None, **located).run()
             return
         recipe = finetune_quantized.check(self)
+        done = finetune_grid.run(self) if finetune_grid.has_several(self) else self.run_once(recipe)
+        if done:
+            texts = [f"--evaluation={self.eval}"] if self.eval else []
+            output = f"--output={next_step.beside(self.output, 'export')}"
+            export = next_step.line("export", f"--model={self.output}", *texts, f"--calibration={self.train}", output)
+            print(done_line("finetune", Path(self.output), export))
+
+    def run_once(self, recipe: Recipe | None) -> bool:
+        """Train with one rate and seed; returns whether this process has written something."""
         with self.open_run("finetune") as run:
             if self.is_done(run):
-                return
-            data = self._read()
-            self.keeps_best(bool(data.evaluation))
+                return False
+            data = self.read()
             with self.start() as strategy:
                 if recipe:
                     finetune_quantized.train(self, run, strategy, data, recipe)
                 else:
                     self._train(run, strategy, data)
+            return run.writes
 
-    def _read(self) -> LabelledData:
+    def read(self) -> LabelledData:
+        """Task and tables. Raises UsageError: one is wrong, or a flag needs a table that is not there."""
         from mobilebert_tf.tasks.kinds import KINDS
 
         # Tables are read before TensorFlow starts: a wrong column should show at once.
@@ -190,7 +210,9 @@ class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
             task = dataclasses.replace(finetune_quantized.own_task(self), **given)
         else:
             task = KINDS[self.task].discover(self.train, **given)
-        return LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
+        data = LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
+        self.keeps_best(bool(data.evaluation))
+        return data
 
     def load(self, task: Task) -> LoadedModel:
         """The model to start from.
@@ -226,7 +248,7 @@ class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
         if self.quantization_aware:
             epochs, peak = 1.0, peak / 5
         epochs = epochs if self.epochs is None else self.epochs
-        peak = peak if self.learning_rate is None else self.learning_rate
+        peak = peak if self.learning_rate is None else float(self.learning_rate)
         steps = max(1, int(examples / self.batch_size * epochs))
         return Stage(
             name="finetune",
@@ -262,7 +284,7 @@ class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
         kept = self.fit(run, strategy, stage, network, task, features, held_out)
         if not run.writes:
             return
-        metrics = self.facts(network, data, kept)
+        metrics = self.facts(network, data, stage, kept)
         if held_out:
             outputs = network.answer(held_out)
             task = task.tuned(outputs, held_out)
@@ -295,9 +317,14 @@ class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
             f"{_left_to_us(self.learning_rate, 'chosen by the size of the model')}"
         )
 
-    def facts(self, network: Network, data: LabelledData, kept: Mapping[str, Any]) -> dict[str, Any]:
+    def facts(self, network: Network, data: LabelledData, stage: Stage, kept: Mapping[str, Any]) -> dict[str, Any]:
         """What metrics.json says beside scores."""
-        return {"parameters": parameters(network.model), "training_examples": len(data.training), "kept": kept}
+        return {
+            "parameters": parameters(network.model),
+            "training_examples": len(data.training),
+            "learning_rate": stage.schedule.peak,
+            "kept": kept,
+        }
 
     def fit(
         self,
@@ -356,13 +383,9 @@ class Finetune(QuestionOptions, KeepingOptions, TrainingOptions):
         save_model_directory(run.directory, model, source.tokenizer, task, metrics)
         more()
         run.finish(**metrics)
-        texts = [f"--evaluation={self.eval}"] if self.eval else []
-        output = f"--output={next_step.beside(self.output, 'export')}"
-        export = next_step.line("export", f"--model={self.output}", *texts, f"--calibration={self.train}", output)
-        print(done_line("finetune", run.directory, export))
 
 
-def _left_to_us(stated: float | None, how: str) -> str:
+def _left_to_us(stated: object, how: str) -> str:
     return f" ({how})" if stated is None else ""
 
 

@@ -100,7 +100,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
         answer=lambda features: quantized_outputs(model, grid.trained, task.max_seq_length, features),
     )
     kept = command.fit(run, strategy, stage, network, task, features, held_out)
-    metrics = command.facts(network, data, kept)
+    metrics = command.facts(network, data, stage, kept)
     trained = grid.trained
     if held_out:
         task = task.tuned(network.answer(held_out), held_out)

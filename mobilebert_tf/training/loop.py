@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_tf.errors import FailedError
+from mobilebert_tf.errors import DivergedError, FailedError
 from mobilebert_tf.training.best import Best
 from mobilebert_tf.training.checkpoints import Checkpoints
 from mobilebert_tf.training.journal import Journal
@@ -126,8 +126,8 @@ def train(
       The optimizer as the stage left it.
 
     Raises:
-      FailedError: the loss is not finite (nothing after the last checkpoint is kept),
-        or a signal asked to stop (everything is kept).
+      DivergedError: the loss is not finite; nothing after the last checkpoint is kept.
+      FailedError: a signal asked to stop; everything is kept.
       UsageError: a checkpoint is damaged.
     """
     strategy = options.strategy
@@ -317,7 +317,7 @@ def _stop_if_not_finite(stage: Stage, first: int, losses: np.ndarray, directory:
         return
     step = first + int(bad[0])
     begin = step * stage.batch_size
-    raise FailedError(
+    raise DivergedError(
         f"{stage.name}: the loss is {losses[bad[0]]} at step {step + 1} of {stage.steps} (batch of examples {begin} to "
         f"{begin + stage.batch_size - 1} in this run's order); {directory} keeps what was saved before. "
         "Try a smaller learning rate in a new --output"

@@ -1,0 +1,209 @@
+"""`finetune` with several rates or seeds: a run each, and the best of them as the output."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobilebert_tf import atomic
+from mobilebert_tf.commands import finetune_quantized
+from mobilebert_tf.errors import DivergedError, FailedError, UsageError
+from mobilebert_tf.options import numbers, option
+from mobilebert_tf.run_directory import require_finished
+from mobilebert_tf.text_table import aligned
+
+if TYPE_CHECKING:
+    from mobilebert_tf.commands.finetune import Finetune
+    from mobilebert_tf.tasks.task import Task
+
+RUNS = "runs"
+"""Directory of the runs, below the output."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridOptions:
+    """Flags of `finetune` about how often it trains."""
+
+    seeds: int = option(
+        "trainings with each rate, with seeds that count up from --seed; the best one on --eval becomes the output",
+        default=1,
+        least=1,
+        most=1000,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One run of the grid, as metrics.json has it."""
+
+    directory: str
+    """Below the output."""
+    seed: int
+    learning_rate: float | None = None
+    """None: it diverged before it said which it chose."""
+    score: float | None = None
+    """The primary one on the evaluation table; None: it diverged, or the score is no number."""
+    loss: float | None = None
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Higher is better: the score, of equal ones the lower loss."""
+        score = -np.inf if self.score is None else self.score
+        return score, -np.inf if self.loss is None else -self.loss
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The runs of one rate."""
+
+    learning_rate: float
+    runs: int
+    diverged: int
+    median: float | None = None
+    min: float | None = None
+    max: float | None = None
+    mean_low: float | None = None
+    mean_high: float | None = None
+    """Ends of Student's 95 % interval of the mean; None: of fewer than three runs."""
+
+
+def has_several(command: Finetune) -> bool:
+    return command.seeds > 1 or isinstance(command.learning_rate, str)
+
+
+def run(command: Finetune) -> bool:
+    """Train with every rate and seed that is not done yet, and make the output of the best; returns whether it did.
+
+    Raises:
+      UsageError: as `Finetune.run`, or there is no evaluation table to choose by.
+      FailedError: the same, or no run came to an end.
+    """
+    asked = f"--seeds={command.seeds}" if command.seeds > 1 else f"--learning_rate={command.learning_rate}"
+    if command.distribution == "multi_worker":
+        raise UsageError(f"{asked}: several trainings are not for --distribution=multi_worker; give a command for each")
+    with command.open_run("finetune") as grid:
+        if command.is_done(grid):
+            return False
+        data = command.read()
+        if not data.evaluation:
+            raise UsageError(f"{asked}: which training is best is seen on labelled rows; add --eval")
+        cells = _cells(command)
+        outcomes = []
+        for number, cell in enumerate(cells, 1):
+            rate = "" if cell.learning_rate is None else f"learning rate {cell.learning_rate:g}, "
+            print(f"finetune: run {number} of {len(cells)}: {rate}seed {cell.seed}", flush=True)
+            outcomes.append(_outcome(cell, grid.directory, data.task))
+        best = max(outcomes, key=lambda outcome: outcome.rank)
+        if best.score is None:
+            raise FailedError(f"{command.output}: none of {len(cells)} runs has a score; try smaller rates")
+        metrics = _assemble(grid.directory, best, outcomes)
+        print(_table(data.task, metrics["rates"]))
+        print(
+            f"finetune: {grid.directory / best.directory} is the best, {data.task.score_title} {best.score:.1%}; being "
+            f"chosen of {len(cells)} by these rows it flatters itself, the median tells what to expect on others"
+        )
+        grid.finish(**metrics)
+    return True
+
+
+def _cells(command: Finetune) -> list[Finetune]:
+    """The commands of the grid, each as it would be given alone."""
+    rate = command.learning_rate
+    rates: Sequence[float | None] = numbers(rate, "learning_rate") if isinstance(rate, str) else [rate]
+    return [
+        dataclasses.replace(
+            command,
+            learning_rate=rate,
+            seed=seed,
+            seeds=1,
+            output=str(Path(command.output) / RUNS / f"{'' if rate is None else f'rate_{rate!r}_'}seed_{seed}"),
+        )
+        for rate in rates
+        for seed in range(command.seed, command.seed + command.seeds)
+    ]
+
+
+def _outcome(cell: Finetune, output: Path, task: Task) -> Outcome:
+    """Train, unless that is done, and read how good it is; its checkpoints then have served."""
+    directory = Path(cell.output)
+    known = Outcome(directory=directory.relative_to(output).as_posix(), seed=cell.seed)
+    try:
+        cell.run_once(finetune_quantized.check(cell))
+    except DivergedError as error:
+        print(f"finetune: {error}")
+        rate = cell.learning_rate
+        return dataclasses.replace(known, learning_rate=None if rate is None else float(rate))
+    finally:
+        import keras
+
+        # What one training has built is of no use to the next.
+        keras.utils.clear_session()
+        gc.collect()
+    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+    metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    evaluation = metrics.get("quantized_evaluation", metrics["evaluation"])
+    return dataclasses.replace(
+        known,
+        learning_rate=metrics["learning_rate"],
+        score=evaluation[task.score_name],
+        loss=evaluation.get("loss"),
+    )
+
+
+def _assemble(output: Path, best: Outcome, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Copy the best run's files into the output; write and return metrics.json with all of them."""
+    source = output / best.directory
+    for name in require_finished(source)["outputs"]:
+        if name != "metrics.json":
+            with atomic.write_aside(output / name) as aside:
+                shutil.copyfile(source / name, aside)
+    metrics: dict[str, Any] = json.loads((source / "metrics.json").read_text(encoding="utf-8"))
+    metrics["best_run"] = best.directory
+    metrics["runs"] = [dataclasses.asdict(outcome) for outcome in outcomes]
+    metrics["rates"] = [dataclasses.asdict(summary) for summary in summaries(outcomes)]
+    atomic.write_json(output / "metrics.json", metrics)
+    return metrics
+
+
+def summaries(outcomes: Sequence[Outcome]) -> list[Summary]:
+    """A row for each rate, in their order."""
+    from scipy import stats
+
+    rows = []
+    for rate in dict.fromkeys(o.learning_rate for o in outcomes if o.learning_rate is not None):
+        of_rate = [o for o in outcomes if o.learning_rate == rate]
+        scores = np.array([o.score for o in of_rate if o.score is not None])
+        figures: dict[str, float] = {}
+        if len(scores):
+            figures = {"median": float(np.median(scores)), "min": float(scores.min()), "max": float(scores.max())}
+        if len(scores) > 2:
+            half = float(stats.t.ppf(0.975, len(scores) - 1) * scores.std(ddof=1) / np.sqrt(len(scores)))
+            figures |= {"mean_low": float(scores.mean()) - half, "mean_high": float(scores.mean()) + half}
+        rows.append(Summary(learning_rate=rate, runs=len(of_rate), diverged=len(of_rate) - len(scores), **figures))
+    return rows
+
+
+def _table(task: Task, rates: Sequence[dict[str, Any]]) -> str:
+    rows = [["learning rate", "runs", f"median {task.score_title}", "min to max", "95 % interval of the mean"]]
+    for row in rates:
+        diverged = f" ({row['diverged']} diverged)" if row["diverged"] else ""
+        median = "" if row["median"] is None else f"{row['median']:.1%}"
+        rows.append([
+            f"{row['learning_rate']:g}",
+            f"{row['runs']}{diverged}",
+            median,
+            _span(row["min"], row["max"]),
+            _span(row["mean_low"], row["mean_high"]),
+        ])  # fmt: skip
+    return aligned(rows)
+
+
+def _span(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{low:.1%} to {high:.1%}"

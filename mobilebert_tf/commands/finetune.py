@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf import notes
-from mobilebert_tf.commands import finetune_grid, finetune_quantized, keeping, next_step
+from mobilebert_tf.commands import finetune_grid, finetune_quantized, next_step, teaching
 from mobilebert_tf.commands.finetune_grid import GridOptions
 from mobilebert_tf.commands.keeping import KeepingOptions
 from mobilebert_tf.commands.question_options import QuestionOptions
+from mobilebert_tf.commands.teaching import TeacherOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.models import Model
-    from mobilebert_tf.tasks.task import Features, Outputs, Task
+    from mobilebert_tf.tasks.task import Task
     from mobilebert_tf.tokenization import Tokenizer
     from mobilebert_tf.training.stage import Stage
 
@@ -40,20 +41,7 @@ class LabelledData(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Network:
-    """What is fine-tuned: a model as it is, or on the grid of its file."""
-
-    model: Model
-    state: Sequence[Any]
-    """Keras variables that training changes."""
-    predict: Callable[[Mapping[str, Any]], Any]
-    """Batch -> outputs, in training."""
-    answer: Callable[[Features], Outputs]
-    """Features [R, T] -> outputs of the weights as they are."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Finetune(QuestionOptions, GridOptions, KeepingOptions, TrainingOptions):
+class Finetune(QuestionOptions, TeacherOptions, GridOptions, KeepingOptions, TrainingOptions):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
@@ -72,6 +60,11 @@ class Finetune(QuestionOptions, GridOptions, KeepingOptions, TrainingOptions):
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --learning_rate=1e-4,3e-4 --seeds=5 \\
           --output=classifier
+
+    --teacher names a larger model that was fine-tuned for the same task: its answers to the training texts, worked out
+    once, are learned beside the labels.
+
+      mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --teacher=large --output=classifier
 
     --quantization_aware goes on from a model that is fine-tuned already, on the grid of its file in int8: the
     network is rewritten as `export` rewrites it, weights and activations are rounded where the recipe quantises, and
@@ -212,6 +205,7 @@ class Finetune(QuestionOptions, GridOptions, KeepingOptions, TrainingOptions):
             task = KINDS[self.task].discover(self.train, **given)
         data = LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
         self.keeps_best(bool(data.evaluation))
+        teaching.check(self, task)
         return data
 
     def load(self, task: Task) -> LoadedModel:
@@ -260,6 +254,7 @@ class Finetune(QuestionOptions, GridOptions, KeepingOptions, TrainingOptions):
         )
 
     def _train(self, run: Run, strategy: Any, data: LabelledData) -> None:
+        from mobilebert_tf.commands.fitting import Network, fit
         from mobilebert_tf.model_directory import copy_encoder
         from mobilebert_tf.models import build_model
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
@@ -281,10 +276,9 @@ class Finetune(QuestionOptions, GridOptions, KeepingOptions, TrainingOptions):
             predict=lambda batch: model(batch, training=True),
             answer=keras_answers(model, task),
         )
-        kept = self.fit(run, strategy, stage, network, task, features, held_out)
+        metrics = fit(self, run, strategy, stage, network, data, features, held_out)
         if not run.writes:
             return
-        metrics = self.facts(network, data, stage, kept)
         if held_out:
             outputs = network.answer(held_out)
             task = task.tuned(outputs, held_out)
@@ -316,57 +310,6 @@ class Finetune(QuestionOptions, GridOptions, KeepingOptions, TrainingOptions):
             f"{_left_to_us(self.epochs, 'chosen by the size of the table')}, learning rate {stage.schedule.peak:g}"
             f"{_left_to_us(self.learning_rate, 'chosen by the size of the model')}"
         )
-
-    def facts(self, network: Network, data: LabelledData, stage: Stage, kept: Mapping[str, Any]) -> dict[str, Any]:
-        """What metrics.json says beside scores."""
-        return {
-            "parameters": parameters(network.model),
-            "training_examples": len(data.training),
-            "learning_rate": stage.schedule.peak,
-            "kept": kept,
-        }
-
-    def fit(
-        self,
-        run: Run,
-        strategy: Any,
-        stage: Stage,
-        network: Network,
-        task: Task,
-        features: Features,
-        held_out: Features | None,
-    ) -> dict[str, Any]:
-        """Train, and bring back the weights that are to be kept; returns which, as metrics.json has it."""
-        from mobilebert_tf.data.shuffled import shuffled_batches
-        from mobilebert_tf.tasks.inference import glance_at, measurement
-        from mobilebert_tf.training import loop
-        from mobilebert_tf.training.best import Best
-
-        measure = how = best = None
-        options = self.loop_options(strategy)
-        if held_out:
-            keeps_best = self.keeps_best(True)
-            how = keeping.measuring(self.measure_every, stage, len(held_out["label"]), keeps_best)
-            measure = measurement(network.answer, task, glance_at(held_out, how.rows))
-            options = dataclasses.replace(options, measure_every=how.every)
-            best = Best(run.directory, stage, network.state, task.score_name, self.patience) if keeps_best else None
-        loop.train(
-            stage,
-            task.objective(network.predict),
-            network.model.trainable_weights,
-            network.state,
-            lambda start: shuffled_batches(features, self.batch_size, self.seed, start),
-            run.directory,
-            options,
-            measure=measure,
-            best=best,
-        )
-        if not (best and how and best.step):
-            return keeping.last(stage)
-        best.restore()
-        kept = keeping.best(best, stage, how)
-        print(f"finetune: {keeping.line(kept, how)}")
-        return kept
 
     def save(
         self,

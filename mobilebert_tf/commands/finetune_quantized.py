@@ -68,7 +68,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
       UsageError: the model cannot be fine-tuned so.
       FailedError: the loss is not a number, or a signal stopped it.
     """
-    from mobilebert_tf.commands.finetune import Network
+    from mobilebert_tf.commands.fitting import Network, fit
     from mobilebert_tf.data.shuffled import shuffled_batches
     from mobilebert_tf.export.aware import stored
     from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, quantized_outputs
@@ -99,8 +99,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
         predict=lambda batch: grid.answer(batch, averaging),
         answer=lambda features: quantized_outputs(model, grid.trained, task.max_seq_length, features),
     )
-    kept = command.fit(run, strategy, stage, network, task, features, held_out)
-    metrics = command.facts(network, data, stage, kept)
+    metrics = fit(command, run, strategy, stage, network, data, features, held_out)
     trained = grid.trained
     if held_out:
         task = task.tuned(network.answer(held_out), held_out)

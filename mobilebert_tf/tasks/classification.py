@@ -52,6 +52,7 @@ class ClassificationTask(Task):
     agreement_name: ClassVar[str] = "same decision"
     answer_kind: ClassVar[str] = "classes"
     has_labels: ClassVar[bool] = True
+    can_be_taught: ClassVar[bool] = True
 
     @property
     def heads(self) -> Heads:
@@ -136,6 +137,15 @@ class ClassificationTask(Task):
         from mobilebert_tf.training import objectives
 
         return objectives.classes(predict)
+
+    def as_taught(self, teacher: Task, outputs: Outputs) -> np.ndarray:
+        """The teacher's logits [R, C] in the order of these labels."""
+        return outputs["logits"][:, [teacher.labels.index(label) for label in self.labels]]
+
+    def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
+        from mobilebert_tf.training import objectives
+
+        return objectives.classes_taught(output, teacher, temperature)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """Label and probabilities of each row of logits [n, C]."""

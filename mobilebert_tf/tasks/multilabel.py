@@ -43,6 +43,7 @@ class MultilabelTask(Task):
     agreement_name: ClassVar[str] = "same labels"
     answer_kind: ClassVar[str] = "labels"
     has_labels: ClassVar[bool] = True
+    can_be_taught: ClassVar[bool] = True
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> MultilabelTask:
@@ -96,6 +97,15 @@ class MultilabelTask(Task):
         from mobilebert_tf.training import objectives
 
         return objectives.labels(predict)
+
+    def as_taught(self, teacher: Task, outputs: Outputs) -> np.ndarray:
+        """The teacher's logits [R, C] in the order of these labels."""
+        return outputs["logits"][:, [teacher.labels.index(label) for label in self.labels]]
+
+    def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
+        from mobilebert_tf.training import objectives
+
+        return objectives.labels_taught(output, teacher, temperature)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """The labels of each text, the likeliest first, and the probability of every one."""

@@ -39,6 +39,7 @@ class RegressionTask(Task):
     score_name: ClassVar[str] = "spearman"
     agreement_name: ClassVar[str] = "within 5 %"
     answer_kind: ClassVar[str] = "value"
+    can_be_taught: ClassVar[bool] = True
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> RegressionTask:
@@ -72,6 +73,17 @@ class RegressionTask(Task):
         from mobilebert_tf.training import objectives
 
         return objectives.squared_error(predict, self.offset, self.scale)
+
+    def as_taught(self, teacher: Task, outputs: Outputs) -> np.ndarray:
+        """The teacher's values [R, 1], in units of this task's deviation around its mean."""
+        assert isinstance(teacher, RegressionTask), "the same task"
+        values = teacher.offset + teacher.scale * outputs["score"].astype(np.float64)
+        return ((values - self.offset) / self.scale).astype(np.float32)
+
+    def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
+        from mobilebert_tf.training import objectives
+
+        return objectives.value_taught(output, teacher)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         return [{"value": float(value)} for value in self._values(outputs)]

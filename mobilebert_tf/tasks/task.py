@@ -131,6 +131,17 @@ class Task(abc.ABC):
         """The loss of what `predict` makes of a batch of features, with its figures, for the training loop."""
         raise UsageError(f"--task={self.name}: is not trained; `prototypes` and `export` take it as it is")
 
+    can_be_taught: ClassVar[bool] = False
+    """Whether it can learn from another model's answers, by the two methods below."""
+
+    def as_taught(self, teacher: Task, outputs: Outputs) -> np.ndarray:
+        """What a model fine-tuned for `teacher`, the same task, gives, as this task's own output: [R, ...]."""
+        raise NotImplementedError
+
+    def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
+        """The loss of a batch's output beside the teacher's, both as the network gives them."""
+        raise NotImplementedError
+
     def tuned(self, outputs: Outputs, features: Features) -> Task:
         """The task with what is best chosen on held-out examples after training, such as thresholds."""
         return self

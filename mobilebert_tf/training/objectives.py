@@ -92,3 +92,21 @@ def squared_error(predict: Predict, offset: float, scale: float) -> Objective:
         return {"loss": square, "root_mean_square_error": scale * ops.sqrt(square)}
 
     return objective
+
+
+def classes_taught(output: Any, teacher: Any, temperature: float) -> Any:
+    """T^2 KL(teacher || student) of the classes: both logits [B, C] divided by T; T^2 keeps the gradient's size."""
+    return temperature**2 * ops.mean(losses.kl_divergence(teacher / temperature, output / temperature))
+
+
+def labels_taught(output: Any, teacher: Any, temperature: float) -> Any:
+    """T^2 times the mean KL(teacher || student) of each label by itself: both logits [B, C] divided by T."""
+    theirs, ours = (ops.cast(logits, "float32") / temperature for logits in (teacher, output))
+    # Yes and no as two classes, whose logits differ by that of the label.
+    both = [ops.stack([logits, ops.zeros_like(logits)], axis=-1) for logits in (theirs, ours)]
+    return temperature**2 * ops.mean(losses.kl_divergence(*both))
+
+
+def value_taught(output: Any, teacher: Any) -> Any:
+    """Mean squared difference of scores [B, 1]."""
+    return ops.mean(ops.square(ops.cast(output, "float32") - ops.cast(teacher, "float32")))

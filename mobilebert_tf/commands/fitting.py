@@ -1,0 +1,94 @@
+"""What every variant of fine-tuning does between a model that is ready and weights that are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_tf.commands import keeping, teaching
+from mobilebert_tf.commands.training_options import parameters
+from mobilebert_tf.data.shuffled import shuffled_batches
+from mobilebert_tf.models import Model
+from mobilebert_tf.run_directory import Run
+from mobilebert_tf.tasks.inference import glance_at, measurement
+from mobilebert_tf.tasks.task import Features, Outputs
+from mobilebert_tf.training import loop
+from mobilebert_tf.training.best import Best
+from mobilebert_tf.training.stage import Stage
+
+if TYPE_CHECKING:
+    from mobilebert_tf.commands.finetune import Finetune, LabelledData
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network:
+    """What is fine-tuned: a model as it is, or on the grid of its file."""
+
+    model: Model
+    state: Sequence[Any]
+    """Keras variables that training changes."""
+    predict: Callable[[Mapping[str, Any]], Any]
+    """Batch -> outputs, in training."""
+    answer: Callable[[Features], Outputs]
+    """Features [R, T] -> outputs of the weights as they are."""
+
+
+def fit(
+    command: Finetune,
+    run: Run,
+    strategy: Any,
+    stage: Stage,
+    network: Network,
+    data: LabelledData,
+    features: Features,
+    held_out: Features | None,
+) -> dict[str, Any]:
+    """Train, and bring back the weights that are to be kept.
+
+    Args:
+      features: of the training table, [R, T].
+      held_out: of the evaluation table, if there is one.
+
+    Returns:
+      What metrics.json says beside scores.
+
+    Raises:
+      FailedError: the loss is not a number, or a signal stopped it.
+    """
+    task = data.task
+    facts: dict[str, Any] = {
+        "parameters": parameters(network.model),
+        "training_examples": len(data.training),
+        "learning_rate": stage.schedule.peak,
+    }
+    objective = task.objective(network.predict)
+    if command.teacher:
+        answers, facts["teacher"] = teaching.learn(command, task, data.training, data.evaluation, held_out)
+        features = {**features, teaching.ANSWERS: answers}
+        objective = teaching.objective(command, task, network.predict)
+    measure = how = best = None
+    options = command.loop_options(strategy)
+    if held_out:
+        keeps_best = command.keeps_best(True)
+        how = keeping.measuring(command.measure_every, stage, len(held_out["label"]), keeps_best)
+        measure = measurement(network.answer, task, glance_at(held_out, how.rows))
+        options = dataclasses.replace(options, measure_every=how.every)
+        best = Best(run.directory, stage, network.state, task.score_name, command.patience) if keeps_best else None
+    loop.train(
+        stage,
+        objective,
+        network.model.trainable_weights,
+        network.state,
+        lambda start: shuffled_batches(features, command.batch_size, command.seed, start),
+        run.directory,
+        options,
+        measure=measure,
+        best=best,
+    )
+    facts["kept"] = keeping.last(stage)
+    if best and how and best.step:
+        best.restore()
+        facts["kept"] = keeping.best(best, stage, how)
+        print(f"finetune: {keeping.line(facts['kept'], how)}")
+    return facts

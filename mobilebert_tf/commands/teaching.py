@@ -1,0 +1,161 @@
+"""`finetune --teacher`: a larger model, fine-tuned for the same task, whose answers are learned beside the labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_tf import notes
+from mobilebert_tf.commands.training_options import parameters
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.options import option
+from mobilebert_tf.run_directory import fingerprint
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mobilebert_tf.tasks.examples import Example
+    from mobilebert_tf.tasks.task import Features, Task
+    from mobilebert_tf.training.loop import Objective
+
+ANSWERS = "teacher_answers"
+"""Feature that holds the teacher's outputs."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TeacherOptions:
+    """Flags of `finetune` about whom it learns from."""
+
+    teacher: str | None = option(
+        "model directory that was fine-tuned for the same task and labels, of any size, with whatever vocabulary",
+        default=None,
+        is_input=True,
+    )
+    teacher_weight: float = option(
+        "share of the loss that is the distance from --teacher's answers; the rest is that from the labels",
+        default=0.5,
+        least=0,
+        most=1,
+    )
+    teacher_temperature: float = option(
+        "logits of --teacher and student are divided by it, so that less likely classes count more; not for regression",
+        default=2.0,
+        least=0.01,
+        most=1000,
+    )
+
+
+def check(command: TeacherOptions, task: Task) -> None:
+    """Raise UsageError unless the teacher, if there is one, does the same task; without starting TensorFlow."""
+    from mobilebert_tf.checkpoints.conversion import open_checkpoint
+
+    if command.teacher is None:
+        for field in dataclasses.fields(TeacherOptions):
+            if getattr(command, field.name) != field.default:
+                raise UsageError(f"--{field.name}: has no meaning without --teacher; add it, or leave this out")
+        return
+    place = f"--teacher={command.teacher}"
+    if not task.can_be_taught:
+        raise UsageError(f"{place}: --task={task.name} learns from its labels alone; leave --teacher out")
+    if not Path(command.teacher).is_dir():
+        raise UsageError(f"{place}: no such model directory")
+    architecture = open_checkpoint(Path(command.teacher)).architecture
+    its = architecture.task
+    if its is None:
+        raise UsageError(f"{place}: has no task; fine-tune it first for the same one, with the same --train")
+    if its.name != task.name:
+        raise UsageError(f"{place}: is for --task={its.name}, not for {task.name}")
+    if set(its.labels) != set(task.labels):
+        missing, foreign = sorted(set(task.labels) - set(its.labels)), sorted(set(its.labels) - set(task.labels))
+        said = [f"does not know {_few(missing)}"] * bool(missing) + [f"knows {_few(foreign)} as well"] * bool(foreign)
+        raise UsageError(f"{place}: has other labels than --train: it {' and '.join(said)}")
+    if its.judges_pairs != task.judges_pairs and (Path(command.teacher) / "task.json").exists():
+        number = "two texts" if its.judges_pairs else "one text"
+        raise UsageError(f"{place}: judges {number} at a time, and --train has others; see --text_pair_column")
+    if architecture.tokenizer is None:
+        raise UsageError(f"{place}: has no vocab.txt; put the vocabulary it was trained with there")
+
+
+def _few(labels: Sequence[str]) -> str:
+    rest = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+    return ", ".join(map(repr, labels[:3])) + rest
+
+
+def learn(
+    command: TeacherOptions,
+    task: Task,
+    training: Sequence[Example],
+    evaluation: Sequence[Example],
+    held_out: Features | None,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The teacher's outputs for the training table [n, C], in the order and unit of `task`; and its own figures.
+
+    Raises:
+      FailedError: some of them are no numbers.
+    """
+    import numpy as np
+
+    from mobilebert_tf.model_directory import load_model_for
+    from mobilebert_tf.tasks.inference import keras_outputs
+    from mobilebert_tf.training.dtypes import activations
+
+    place = command.teacher
+    assert place, "asked before"
+    with activations("float32"):
+        teacher = load_model_for(place)
+    its = teacher.task
+    assert its, "checked before"
+    facts: dict[str, Any] = {"parameters": parameters(teacher.model)}
+    size = f"{facts['parameters']:,} parameters"
+    print(f"finetune: {place}, {size}, teaches; it answers {len(training):,} examples once", flush=True)
+
+    def answers(examples: Sequence[Example]) -> np.ndarray:
+        features = its.features([dataclasses.replace(example, label=None) for example in examples], teacher.tokenizer)
+        if examples is training:
+            unknown = int((features["input_ids"] == teacher.tokenizer.id("[UNK]")).sum())
+            words = int(features["input_mask"].sum())
+            notes.say_unknown("--teacher", unknown, words, f"the vocabulary of {place}")
+        key = _key(place, features)
+        if key not in _answered:
+            _answered[key] = keras_outputs(teacher.model, its, features, show_progress=True)
+        outputs = task.as_taught(its, _answered[key])
+        if not np.isfinite(outputs).all():
+            raise FailedError(f"--teacher={place}: gives answers that are NaN or infinite; train it again")
+        return outputs
+
+    if held_out:
+        scores = task.score({task.outputs[0]: answers(evaluation)}, held_out)
+        facts["evaluation"] = scores.all
+        print(f"finetune: the teacher itself has {scores.name} {scores.primary:.1%} on --eval")
+    return answers(training), facts
+
+
+_answered: dict[str, dict[str, np.ndarray]] = {}
+"""What a teacher gave, by its place, content and texts: several rates and seeds in one process ask it the same."""
+
+
+def _key(teacher: str, features: Features) -> str:
+    digest = hashlib.sha256(f"{Path(teacher).resolve()} {fingerprint(teacher)}".encode())
+    for name in sorted(features):
+        digest.update(features[name].tobytes())
+    return digest.hexdigest()
+
+
+def objective(command: TeacherOptions, task: Task, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
+    """The task's own loss and the distance from the teacher's answers, in the shares that the flags say.
+
+    Source: Hinton et al. 2015, arXiv 1503.02531, section 2.
+    """
+    weight, temperature = command.teacher_weight, command.teacher_temperature
+
+    def of_batch(batch: Mapping[str, Any]) -> dict[str, Any]:
+        output = predict(batch)
+        scalars = task.objective(lambda _: output)(batch)
+        distance = task.distance_from_teacher(output, batch[ANSWERS], temperature)
+        loss = (1.0 - weight) * scalars["loss"] + weight * distance
+        return {**scalars, "loss": loss, "label_loss": scalars["loss"], "teacher_distance": distance}
+
+    return of_batch

@@ -1,0 +1,150 @@
+"""`finetune --teacher`: what is learned from it, and teachers that do not fit."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.multilabel import MultilabelTask
+from mobilebert_tf.tasks.regression import RegressionTask
+
+from .conftest import Complain
+
+SHORT = ["--max_seq_length=16", "--batch_size=8", "--steps_per_call=2"]
+
+
+def finetune(made: Path, output: Path, *words: str) -> list[str]:
+    return ["finetune", f"--model={made / 'student'}", f"--output={output}", *SHORT, *words]
+
+
+@pytest.fixture(scope="session")
+def teacher(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows the training table by heart."""
+    output = tmp_path_factory.mktemp("teacher") / "teacher"
+    words = [f"--train={made / 'train.tsv'}", f"--eval={made / 'train.tsv'}", "--learning_rate=5e-3", "--epochs=20"]
+    assert cli.run(finetune(made, output, *words)) == 0
+    assert json.loads((output / "metrics.json").read_text())["evaluation"]["accuracy"] == 1.0
+    return output
+
+
+def test_student_learns_what_the_labels_do_not_say(
+    made: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels that are all turned round, and a teacher that knows better: whose weight is one is believed."""
+    rows = (made / "train.tsv").read_text().splitlines()
+    turned = "\n".join(rows[:1] + [row[:-1] + {"a": "b", "b": "a"}[row[-1]] for row in rows[1:]])
+    (tmp_path / "turned.tsv").write_text(turned + "\n")
+    words = [f"--train={tmp_path / 'turned.tsv'}", f"--eval={made / 'train.tsv'}", "--learning_rate=5e-3"]
+    output = tmp_path / "student"
+    words += ["--epochs=20", f"--teacher={teacher}", "--teacher_weight=1", "--keep=last"]
+    assert cli.run(finetune(made, output, *words)) == 0
+    said = capsys.readouterr().out
+    assert "teaches; it answers 24 examples once" in said and "teacher itself has accuracy 100.0% on --eval" in said
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["evaluation"]["accuracy"] > 0.9 and metrics["teacher"]["evaluation"]["accuracy"] == 1.0
+    last = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()][-1]
+    # The loss is the distance alone; the turned labels stand far off.
+    assert last["loss"] == pytest.approx(last["teacher_distance"]) and last["label_loss"] > 1.0
+
+
+def test_order_of_its_labels_does_not_matter(made: Path, teacher: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(teacher, tmp_path / "copy"))
+    (copy / "labels.txt").write_text("b\na\n")
+    from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+
+    loaded = load_model_directory(copy)
+    for weight in loaded.model.trainable_weights:
+        if weight.path.startswith("classifier/"):
+            weight.assign(np.asarray(weight)[..., ::-1])
+    save_model_directory(copy, loaded.model, loaded.tokenizer, loaded.task)
+    for directory, name in ((teacher, "one"), (copy, "other")):
+        words = [f"--train={made / 'train.tsv'}", "--learning_rate=1e-3", "--epochs=2", f"--teacher={directory}"]
+        assert cli.run(finetune(made, tmp_path / name, *words)) == 0
+    # The same answers under the same names, so the same training.
+    one, other = ((tmp_path / name / "model.weights.h5").read_bytes() for name in ("one", "other"))
+    assert one == other
+
+
+def test_losses_by_hand() -> None:
+    random = np.random.default_rng(0)
+    student, teacher = random.normal(size=(2, 5, 3)).astype(np.float32)
+    temperature = 3.0
+
+    def softmax(row):
+        powers = [math.exp(value / temperature) for value in row]
+        return [power / sum(powers) for power in powers]
+
+    expected = 0.0
+    for ours, theirs in zip(student, teacher, strict=True):
+        p, q = softmax(theirs), softmax(ours)
+        expected += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True)) / 5
+    task = ClassificationTask(labels=("a", "b", "c"))
+    # float32 sums of fifteen terms.
+    assert float(task.distance_from_teacher(student, teacher, temperature)) == pytest.approx(9 * expected, rel=1e-5)
+
+    expected = 0.0
+    for ours, theirs in zip(student.flat, teacher.flat, strict=True):
+        p, q = (1 / (1 + math.exp(-value / temperature)) for value in (theirs, ours))
+        expected += (p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))) / 15
+    several = MultilabelTask(labels=("a", "b", "c"))
+    assert float(several.distance_from_teacher(student, teacher, temperature)) == pytest.approx(9 * expected, rel=1e-4)
+    assert several.as_taught(MultilabelTask(labels=("c", "a", "b")), {"logits": teacher}).tolist() == (
+        teacher[:, [1, 2, 0]].tolist()
+    )
+
+    ours, theirs = RegressionTask(offset=2.0, scale=4.0), RegressionTask(offset=1.0, scale=3.0)
+    taught = ours.as_taught(theirs, {"score": np.float32([[0.0], [2.0]])})
+    # Values 1 and 7, in units of four around two.
+    assert taught.tolist() == [[-0.25], [1.25]]
+    assert float(ours.distance_from_teacher(np.float32([[0.0], [0.0]]), taught, 1.0)) == pytest.approx(
+        (0.25**2 + 1.25**2) / 2
+    )
+
+
+def test_regression_and_several_labels_are_taught(made: Path, tmp_path: Path) -> None:
+    lines = (made / "train.tsv").read_text().splitlines()[1:]
+    texts = [line.split("\t")[0] for line in lines]
+    tables = {
+        "regression": [f"{text}\t{i % 5}" for i, text in enumerate(texts)],
+        "multilabel": [f"{text}\t{('', 'a', 'b', 'a,b')[i % 4]}" for i, text in enumerate(texts)],
+    }
+    for kind, rows in tables.items():
+        table = tmp_path / f"{kind}.tsv"
+        table.write_text("text\tlabel\n" + "\n".join(rows) + "\n")
+        words = [f"--task={kind}", f"--train={table}", f"--eval={table}", "--epochs=1"]
+        assert cli.run(finetune(made, tmp_path / kind, *words)) == 0
+        taught = [f"--teacher={tmp_path / kind}", f"--output={tmp_path / f'{kind}-taught'}"]
+        assert cli.run([*finetune(made, tmp_path / f"{kind}-taught", *words), *taught]) == 0
+        metrics = json.loads((tmp_path / f"{kind}-taught" / "metrics.json").read_text())
+        own = json.loads((tmp_path / kind / "metrics.json").read_text())["evaluation"]
+        name = {"regression": "root_mean_square_error", "multilabel": "loss"}[kind]
+        # The teacher's figures on the same rows, one of them in another order of rows' sums.
+        assert metrics["teacher"]["evaluation"][name] == pytest.approx(own[name], rel=1e-4)
+
+
+def test_teachers_that_do_not_fit(made: Path, teacher: Path, complain: Complain, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+
+    def said(*words: str) -> str:
+        line = complain(*finetune(made, output), *words)
+        assert not output.exists()
+        return line
+
+    train = f"--train={made / 'train.tsv'}"
+    assert "--teacher_weight: has no meaning without --teacher" in said(train, "--teacher_weight=0.2")
+    assert "no such model directory" in said(train, f"--teacher={tmp_path / 'nowhere'}")
+    assert "has no task; fine-tune it first" in said(train, f"--teacher={made / 'student'}")
+    line = said(f"--train={made / 'other.tsv'}", f"--teacher={teacher}")
+    assert f"--teacher={teacher}: has other labels than --train: it does not know 'c'" in line
+    copy = Path(shutil.copytree(teacher, tmp_path / "copy"))
+    (copy / "labels.txt").write_text("a\nz\n")
+    assert "it does not know 'b' and knows 'z' as well" in said(train, f"--teacher={copy}")
+    numbers = tmp_path / "numbers.tsv"
+    numbers.write_text("text\tlabel\none\t1\ntwo\t2\n")
+    line = said(f"--train={numbers}", "--task=regression", f"--teacher={teacher}")
+    assert "is for --task=classification, not for regression" in line

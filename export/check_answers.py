@@ -36,9 +36,9 @@ def lay_out_windows(
 
     Combining marks that are dropped belong to the piece before them.
     """
-    starts = [*(start for start, _ in offsets[1:]), len(given)]
     located = []
-    for (start, end), limit in zip(offsets, starts, strict=True):
+    for number, (start, end) in enumerate(offsets, start=1):
+        limit = offsets[number][0] if number < len(offsets) else len(given)
         while end < limit and unicodedata.category(given[end]).startswith("M"):
             end += 1
         located.append([start, end])

@@ -158,7 +158,12 @@ def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
 
 def _at_its_place(question: Question, answer: Answer, moved: list[str]) -> Answer:
     context, text = question.context, answer.text
-    if answer.start >= 0 and context[answer.start : answer.start + len(text)] == text and text:
+    if not text.strip():
+        raise UsageError(
+            f"{question.where}: has an answer without a letter; where the passage does not say, the list of answers "
+            "is to be empty"
+        )
+    if answer.start >= 0 and context[answer.start : answer.start + len(text)] == text:
         return answer
     places = _places(context, text)
     if not places and (text := _as_spaced(context, text)):

@@ -236,6 +236,10 @@ BAD = {
         '{"question": "q", "context": "x", "answers": "x"}\n{"question": "q", "context": "x", "answers": "y"}\n',
         "line 2: the answer 'y' is not in its passage",
     ),
+    "blank.jsonl": (
+        '{"question": "q", "context": "x", "answers": [{"text": " ", "answer_start": 0}]}\n',
+        "line 1: has an answer without a letter",
+    ),
     "column.csv": ("question,answers\nq,x\n", "line 2: no column 'context'"),
     "form.jsonl": ('{"question": "q", "context": "x", "answers": [7]}\n', "line 1: column 'answers' must be a text"),
     "text.md": ("q\n", "holds no questions"),

@@ -46,7 +46,7 @@ def check_model(tokenizer: Tokenizer, task: Task) -> None:
     Raises:
       UsageError: it cannot; one line says why.
     """
-    if task.answer_kind in ("value", "labels"):
+    if task.answer_kind in ("value", "labels", "span", "entities"):
         raise UsageError(f"mediapipe: it has no task for --task={task.name}; leave mediapipe out of --recipes")
     if task.judges_pairs:
         raise UsageError("mediapipe: its TextClassifier judges one text at a time, this model judges pairs")

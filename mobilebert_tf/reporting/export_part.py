@@ -116,9 +116,8 @@ def _capital(title: str) -> str:
 
 def _further(score: Score) -> list[str]:
     """Another figure of a score."""
-    if score.spearman is not None:
-        return [f"Pearson {percent(score.pearson)}"]
-    return [f"F1 {percent(score.macro_f1)}"]
+    name, value = score.second
+    return [f"{name.removeprefix('macro ')} {percent(value)}"]
 
 
 def _as_trained(variant: Variant) -> tuple[str, ...]:
@@ -146,7 +145,7 @@ def _files_caption(export: Exported) -> str:
         lines.append(
             f"{_capital(export.task.title)} on {count(number)} held-out example{'' if number == 1 else 's'}, below "
             "it the difference to Keras on the same examples with its 95 % interval, and "
-            f"{'macro F1' if export.task.score != 'spearman' else 'Pearson'}."
+            f"{next(v.score.second[0] for v in export.variants if v.score)}."
         )
     settings = {(one.get("threads"), one.get("runs")) for v in export.variants for one in v.latency_ms.values()}
     if len(settings) == 1:

@@ -103,6 +103,10 @@ class Score:
     """[C, C] counts, true class before predicted class."""
     micro_f1: Share | None = None
     """Of several labels a text."""
+    f1: Share | None = None
+    """Of the words of answers, or of entities; with one of the next two."""
+    exact: Share | None = None
+    precision: Share | None = None
     spearman: Correlation | None = None
     """Of values, or of the cosines of embeddings, with what people said; as the next."""
     pearson: Correlation | None = None
@@ -111,14 +115,26 @@ class Score:
     @property
     def primary(self) -> float | None:
         """The score by which models are compared; None: it was no number."""
-        return next((one for one in (self.accuracy, self.micro_f1, self.spearman) if one is not None), None)
+        scores = (self.accuracy, self.micro_f1, self.f1, self.spearman)
+        return next((one for one in scores if one is not None), None)
 
     @property
     def name(self) -> str:
         """What the primary score is."""
         if self.micro_f1 is not None:
             return "micro F1"
+        if self.f1 is not None:
+            return "F1"
         return "accuracy" if self.spearman is None else "Spearman"
+
+    @property
+    def second(self) -> tuple[str, float | None]:
+        """Name and value of another figure."""
+        if self.spearman is not None:
+            return "Pearson", self.pearson
+        if self.f1 is not None:
+            return ("exact", self.exact) if self.exact is not None else ("precision", self.precision)
+        return "macro F1", self.macro_f1
 
     def __post_init__(self) -> None:
         if self.confusion and {len(row) for row in self.confusion} != {len(self.confusion)}:

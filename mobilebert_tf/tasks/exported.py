@@ -50,9 +50,10 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
             f"{home / 'task.json'}: is for {task.name}, and {path.name} gives {', '.join(sizes)}; they belong to "
             "different models"
         )
-    if LOGITS in sizes and len(task.labels) != sizes[LOGITS]:
+    classes = next((sizes[name] for name in (LOGITS, "token_logits") if name in sizes), None)
+    if classes is not None and len(task.labels) != classes:
         raise UsageError(
-            f"{home / 'labels.txt'}: names {len(task.labels)} labels, {path.name} has {sizes[LOGITS]} outputs; "
+            f"{home / 'labels.txt'}: names {len(task.labels)} labels, {path.name} has {classes} outputs; "
             "they belong to different models"
         )
     check_packed(path, tokenizer, task)

@@ -94,3 +94,52 @@ def test_the_whole_way(kind, classifier_directory, squad, conll, tmp_path, capsy
     key = "answer" if kind == "qa" else "entities"
     for ours, theirs in zip(*(one[key] if kind == "entities" else [one] for one in answers), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-3) if kind == "entities" else ours[key] == theirs[key]
+
+
+@pytest.fixture(scope="module")
+def answering(classifier_directory, squad, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("answering") / "model"
+    words = ["finetune", "--task=qa", f"--model={classifier_directory}", f"--train={squad}", f"--eval={squad}"]
+    assert cli.run([*words, "--max_seq_length=32", "--doc_stride=8", "--epochs=1", f"--output={output}"]) == 0
+    return output
+
+
+def test_precisions_are_searched_by_the_score_of_questions(answering, squad, tmp_path):
+    output = tmp_path / "searched"
+    words = [
+        "export",
+        f"--model={answering}",
+        f"--evaluation={squad}",
+        f"--output={output}",
+        "--max_drop=0.2",
+        *LENIENT,
+    ]
+    assert cli.run([*words, "--sequence_lengths=32", "--recipes=float32", "--rounds=1", "--runs=1"]) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert [row["name"] for row in report["variants"]] == ["float32", "searched"]
+    assert report["search"]["score_name"] == "f1" and report["search"]["scored_examples"] == 12
+
+
+def test_quantization_aware_training_of_questions(answering, squad, tmp_path):
+    aware, output = tmp_path / "aware", tmp_path / "exported"
+    words = ["finetune", "--quantization_aware", f"--model={answering}", f"--train={squad}", f"--eval={squad}"]
+    assert cli.run([*words, f"--output={aware}"]) == 0
+    words = ["export", f"--model={aware}", f"--evaluation={squad}", f"--output={output}", "--sequence_lengths=32"]
+    assert cli.run([*words, "--recipes=static_int8", "--rounds=1", "--runs=1", *LENIENT]) == 0
+    (row,) = json.loads((output / "report.json").read_text())["variants"]
+    trained = json.loads((aware / "metrics.json").read_text())["quantized_evaluation"]
+    # A rounding on the border between two steps of the grid may fall the other way.
+    assert row["metrics"]["f1"] == pytest.approx(trained["f1"], abs=0.05)
+    assert row["trained"]["decision_agreement"] > 0.9
+
+
+def test_a_loaded_model_answers_in_python(answering):
+    from mobilebert_tf.model_directory import load_model_directory
+
+    (answer,) = load_model_directory(answering).predict([("a b", "c d e f g")])
+    assert answer["answer"] == "c d e f g"[answer["start"] or 0 : answer["end"] or 0]
+
+
+def test_mediapipe_has_no_task_for_it(answering, tmp_path, capsys):
+    assert cli.run(["export", f"--model={answering}", "--recipes=mediapipe", f"--output={tmp_path / 'out'}"]) == 2
+    assert "mediapipe: it has no task for --task=qa" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from mobilebert_tf.commands.keeping import KeepingOptions
 from mobilebert_tf.commands.question_options import QuestionOptions
 from mobilebert_tf.commands.teaching import TeacherOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.commands.updates import UpdateOptions
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
@@ -41,7 +42,7 @@ class LabelledData(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Finetune(QuestionOptions, TeacherOptions, GridOptions, KeepingOptions, TrainingOptions):
+class Finetune(QuestionOptions, TeacherOptions, GridOptions, UpdateOptions, KeepingOptions, TrainingOptions):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
@@ -237,18 +238,19 @@ class Finetune(QuestionOptions, TeacherOptions, GridOptions, KeepingOptions, Tra
         from mobilebert_tf.training.schedules import Schedule
         from mobilebert_tf.training.stage import Stage
 
-        recommended = finetuning(sum(parameters(block) for block in model.encoder.blocks), examples, self.batch_size)
+        batch = self.batch_size * self.accumulate_steps
+        recommended = finetuning(sum(parameters(block) for block in model.encoder.blocks), examples, batch)
         epochs, peak = recommended.epochs, recommended.learning_rate
         if self.quantization_aware:
             epochs, peak = 1.0, peak / 5
         epochs = epochs if self.epochs is None else self.epochs
         peak = peak if self.learning_rate is None else float(self.learning_rate)
-        steps = max(1, int(examples / self.batch_size * epochs))
+        steps = max(1, int(examples / batch * epochs))
         return Stage(
             name="finetune",
             index=0,
             steps=steps,
-            batch_size=self.batch_size,
+            batch_size=batch,
             schedule=Schedule(peak=peak, steps=steps, warmup_steps=int(steps * self.warmup_proportion)),
             optimizer=self.optimizer_options(),
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CALIBRATION_EXAMPLES = 256
 """That ranges begin with."""
 
-_NOT_WITH_IT = (("from_scratch", False), ("dtype", "float32"), ("distribution", "default"))
+_NOT_WITH_IT = (("from_scratch", False), ("dtype", "float32"), ("distribution", "default"), ("accumulate_steps", 1))
 """Flags, and the only value that they can have."""
 
 _FOR_IT_ALONE = ("quantization_recipe", "range_decay", "fixed_range_proportion")

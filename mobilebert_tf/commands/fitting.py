@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from mobilebert_tf.models import Model
 from mobilebert_tf.run_directory import Run
 from mobilebert_tf.tasks.inference import glance_at, measurement
 from mobilebert_tf.tasks.task import Features, Outputs
-from mobilebert_tf.training import loop
+from mobilebert_tf.training import loop, parts
 from mobilebert_tf.training.best import Best
 from mobilebert_tf.training.stage import Stage
 
@@ -57,18 +58,25 @@ def fit(
       FailedError: the loss is not a number, or a signal stopped it.
     """
     task = data.task
+    variables = network.model.trainable_weights
+    frozen = parts.chosen(command.freeze or "", variables, "freeze")
+    trained = parts.trained(variables, frozen, "freeze")
     facts: dict[str, Any] = {
         "parameters": parameters(network.model),
         "training_examples": len(data.training),
         "learning_rate": stage.schedule.peak,
     }
     objective = task.objective(network.predict)
+    if frozen:
+        count = sum(math.prod(v.shape) for v in trained)
+        facts["trained_parameters"] = count
+        print(f"finetune: {count:,} of them are trained; {parts.shown(frozen)} stay as they are")
     if command.teacher:
         answers, facts["teacher"] = teaching.learn(command, task, data.training, data.evaluation, held_out)
         features = {**features, teaching.ANSWERS: answers}
         objective = teaching.objective(command, task, network.predict)
     measure = how = best = None
-    options = command.loop_options(strategy)
+    options = dataclasses.replace(command.loop_options(strategy), slices=command.accumulate_steps)
     if held_out:
         keeps_best = command.keeps_best(True)
         how = keeping.measuring(command.measure_every, stage, len(held_out["label"]), keeps_best)
@@ -78,11 +86,12 @@ def fit(
     loop.train(
         stage,
         objective,
-        network.model.trainable_weights,
+        trained,
         network.state,
-        lambda start: shuffled_batches(features, command.batch_size, command.seed, start),
+        lambda start: shuffled_batches(features, stage.batch_size, command.seed, start),
         run.directory,
         options,
+        factors=parts.factors(trained, command.layer_decay, network.model.config.num_hidden_layers),
         measure=measure,
         best=best,
     )

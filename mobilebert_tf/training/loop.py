@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_tf.errors import DivergedError, FailedError
+from mobilebert_tf.errors import DivergedError, FailedError, UsageError
 from mobilebert_tf.training.best import Best
 from mobilebert_tf.training.checkpoints import Checkpoints
 from mobilebert_tf.training.journal import Journal
@@ -30,6 +30,7 @@ from mobilebert_tf.training.log import TrainingLog
 from mobilebert_tf.training.optimizers import Moments, Optimizer
 from mobilebert_tf.training.progress import Progress
 from mobilebert_tf.training.replicas import count_workers
+from mobilebert_tf.training.slices import WEIGHT, in_slices
 from mobilebert_tf.training.stage import Stage
 from mobilebert_tf.training.stopping import StopRequest
 
@@ -71,6 +72,8 @@ class LoopOptions:
     strategy: tf.distribute.Strategy = dataclasses.field(default_factory=tf.distribute.get_strategy)
     """How the replicas work together. `train` is called outside its scope: what only the writing process does
     must not create variables in it, which all workers would have to."""
+    slices: int = 1
+    """Parts in which a batch is computed one after another, to need the memory of one."""
     writes: bool = True
     """Whether this process writes checkpoints and logs; of several that train one model only one does."""
 
@@ -147,7 +150,7 @@ def train(
     if best:
         best.resume()
     if done < stage.steps and not (best and best.is_exhausted):
-        run_steps = compile_stage(stage, objective, trainable, optimizer, strategy)
+        run_steps = compile_stage(stage, objective, trainable, optimizer, strategy, options.slices)
         run = _Run(stage, directory, options, checkpoints, measure, snapshots, best)
         run.from_step(done, lambda: iter(_shares(strategy, batches(done))), run_steps)
     return optimizer
@@ -266,17 +269,35 @@ def _shares(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> Any:
 
 
 def compile_stage(
-    stage: Stage, objective: Objective, trainable: Sequence[Any], optimizer: Optimizer, strategy: tf.distribute.Strategy
+    stage: Stage,
+    objective: Objective,
+    trainable: Sequence[Any],
+    optimizer: Optimizer,
+    strategy: tf.distribute.Strategy,
+    slices: int = 1,
 ) -> Callable[..., dict[str, tf.Tensor]]:
-    """The compiled function (iterator, first step, count) -> every step's scalars."""
-    variables = [v.value for v in trainable]
+    """The compiled function (iterator, first step, count) -> every step's scalars.
 
-    def one_step(batch: Mapping[str, tf.Tensor], step: tf.Tensor) -> dict[str, tf.Tensor]:
+    Raises:
+      UsageError: a batch cannot be divided into so many slices on all replicas.
+    """
+    variables = [v.value for v in trainable]
+    if stage.batch_size % (slices * strategy.num_replicas_in_sync):
+        raise UsageError(
+            f"{stage.name}: a batch of {stage.batch_size} cannot be divided into {slices} equal parts on "
+            f"{strategy.num_replicas_in_sync} devices"
+        )
+
+    def of_part(batch: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             scalars = objective(batch)
             loss = scalars["loss"] / strategy.num_replicas_in_sync
         gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return scalars, gradients
+
+    def one_step(batch: Mapping[str, tf.Tensor], step: tf.Tensor) -> dict[str, tf.Tensor]:
+        scalars, gradients = of_part(batch) if slices == 1 else in_slices(of_part, batch, slices)
         replica = tf.distribute.get_replica_context()
         if strategy.num_replicas_in_sync > 1:
             gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, [tf.convert_to_tensor(g) for g in gradients])
@@ -285,7 +306,7 @@ def compile_stage(
         seen = {"learning_rate": learning_rate, "gradient_norm": norm}
         if "input_mask" in batch:  # all replicas' word pieces, so that the mean over replicas is the batch's number
             seen["word_pieces"] = tf.reduce_sum(batch["input_mask"]) * strategy.num_replicas_in_sync
-        return {**scalars, **seen}
+        return {name: value for name, value in {**scalars, **seen}.items() if name != WEIGHT}
 
     def one_step_everywhere(iterator: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:
         scalars = strategy.run(one_step, args=(next(iterator), step))

@@ -8,6 +8,7 @@ from typing import Any
 from keras import ops
 
 from mobilebert_tf.training.loop import Objective
+from mobilebert_tf.training.slices import WEIGHT
 from mobilebert_tf.transfer import losses
 
 Predict = Callable[[Mapping[str, Any]], Any]
@@ -69,7 +70,8 @@ def tokens(predict: Predict) -> Objective:
         likely = _likelihood(logits, known)
         right = ops.cast(ops.equal(ops.argmax(logits, axis=-1), known), "float32")
         total = ops.maximum(ops.sum(counts), 1.0)
-        return {"loss": -ops.sum(likely * counts) / total, "accuracy": ops.sum(right * counts) / total}
+        figures = {"loss": -ops.sum(likely * counts) / total, "accuracy": ops.sum(right * counts) / total}
+        return {**figures, WEIGHT: ops.sum(counts)}
 
     return objective
 

@@ -1,8 +1,10 @@
 """What `finetune` says of what it chose, and of a score that is worth nothing."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mobilebert_tf import cli
@@ -102,3 +104,57 @@ def test_what_does_not_go_together(words: list[str], message: str, made: Path, c
     output = tmp_path / "out"
     line = complain("finetune", f"--model={made / 'student'}", f"--train={table}", f"--output={output}", *words)
     assert message in line and not output.exists()
+
+
+def weights(directory: Path) -> dict:
+    from mobilebert_tf.weights_file import WeightsFile
+
+    file = WeightsFile(directory / "model.weights.h5")
+    return {name: file.read(name) for name in file.shapes}
+
+
+def test_frozen_parts_stay_and_lower_ones_move_less(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One step of Adam moves the most moved weight of each part by the rate of that part."""
+    words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
+    words += ["--batch_size=24", "--epochs=1", "--learning_rate=1e-3", "--warmup_proportion=0", "--weight_decay=0"]
+    before = weights(made / "student")
+    for flag, factors in {
+        "--freeze=embeddings,block_0": {"embeddings": 0.0, "block_0": 0.0, "block_1": 1.0},
+        "--layer_decay=0.5": {"embeddings": 0.125, "block_0": 0.25, "block_1": 0.5},
+    }.items():
+        output = tmp_path / flag
+        assert cli.run([*words, flag, f"--output={output}"]) == 0
+        after = weights(output)
+        for part, factor in factors.items():
+            moved = [np.abs(after[name] - before[name]).max() for name in after if name.startswith(f"{part}/")]
+            # Weights near one have steps of 6e-8 in float32; Adam's epsilon is 1e-6 beside the gradients.
+            assert max(moved) == pytest.approx(1e-3 * factor, rel=2e-2) and len(moved) > 3
+    said = capsys.readouterr().out
+    assert "of them are trained; embeddings, block_0 stay as they are" in said
+
+
+def test_accumulated_batches_are_one_large_batch(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three batches of eight and one of 24, in a model without dropout."""
+    from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+    from mobilebert_tf.models import build_model
+
+    loaded = load_model_directory(made / "student")
+    none = {name: 0.0 for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob")}
+    model = build_model(dataclasses.replace(loaded.config, **none), loaded.model.heads)
+    for theirs, ours in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
+        ours.assign(theirs)
+    save_model_directory(tmp_path / "student", model, loaded.tokenizer)
+    words = ["finetune", f"--model={tmp_path / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
+    words += ["--epochs=6", "--learning_rate=1e-3"]
+    for name, flags in {"one": ["--batch_size=24"], "three": ["--batch_size=8", "--accumulate_steps=3"]}.items():
+        assert cli.run([*words, *flags, f"--output={tmp_path / name}"]) == 0
+        assert "6 steps of 24" in capsys.readouterr().out
+    one, three, before = (weights(tmp_path / name) for name in ("one", "three", "student"))
+    for name in before.keys() & one.keys():
+        # Six steps of Adam at 1e-3, which makes a rounding of a tiny gradient a visible part of a step.
+        np.testing.assert_allclose(three[name], one[name], atol=2e-4)
+    assert max(np.abs(one[name] - before[name]).max() for name in before if name in one) > 2e-3

@@ -1,0 +1,77 @@
+"""Parts of a network by name, as its variables' paths begin: which of them are trained, and how fast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from mobilebert_tf.errors import UsageError
+
+EMBEDDINGS = "embeddings"
+_BLOCK = re.compile(r"block_([0-9]{1,4})")
+_RANGE = re.compile(r"block_([0-9]{1,4})\.\.block_([0-9]{1,4})")
+
+
+def part_of(variable: Any) -> str:
+    """embeddings, block_0 and so on, pooler, or the name of a head."""
+    return str(variable.path).split("/")[0]
+
+
+def names(variables: Sequence[Any]) -> list[str]:
+    """The parts that these variables belong to, in their order."""
+    return list(dict.fromkeys(map(part_of, variables)))
+
+
+def chosen(text: str, variables: Sequence[Any], flag: str) -> set[str]:
+    """The parts that a list such as "embeddings,block_0..block_3" names.
+
+    Raises:
+      UsageError: there is no such part.
+    """
+    known = names(variables)
+    found: set[str] = set()
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        between = _RANGE.fullmatch(word)
+        wanted = [f"block_{i}" for i in range(int(between[1]), int(between[2]) + 1)] if between else [word]
+        strange = next((name for name in wanted or [word] if name not in known), None)
+        if strange is not None:
+            raise UsageError(f"--{flag}={text}: there is no part {strange}; there are {_shown(known)}")
+        found.update(wanted)
+    return found
+
+
+def trained(variables: Sequence[Any], frozen: set[str], flag: str) -> list[Any]:
+    """The variables that are not of frozen parts. Raises UsageError: none is left."""
+    left = [variable for variable in variables if part_of(variable) not in frozen]
+    if not left:
+        raise UsageError(f"--{flag}: leaves nothing to train; leave a part out, such as {names(variables)[-1]}")
+    return left
+
+
+def factors(variables: Sequence[Any], decay: float, blocks: int) -> list[float]:
+    """Factors of the learning rate: 1 for heads and pooler, `decay` less for each block below, the embeddings last.
+
+    Source: layer-wise rates of ELECTRA's fine-tuning (arXiv 2003.10555, table 6), with one step from each part to the
+    next.
+    """
+    return [decay ** _depth(part_of(variable), blocks) for variable in variables]
+
+
+def shown(parts: set[str]) -> str:
+    """Their names from the bottom up."""
+    return ", ".join(sorted(parts, key=lambda part: (-_depth(part, 10_000), part)))
+
+
+def _depth(part: str, blocks: int) -> int:
+    if part == EMBEDDINGS:
+        return blocks + 1
+    match = _BLOCK.fullmatch(part)
+    return blocks - int(match[1]) if match else 0
+
+
+def _shown(known: Sequence[str]) -> str:
+    numbers = [int(match[1]) for match in map(_BLOCK.fullmatch, known) if match]
+    blocks = [f"block_{numbers[0]}..block_{numbers[-1]}"] if len(numbers) > 1 else [f"block_{n}" for n in numbers]
+    others = [name for name in known if not _BLOCK.fullmatch(name)]
+    return ", ".join([*others[:1], *blocks, *others[1:]])

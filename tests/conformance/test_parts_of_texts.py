@@ -105,19 +105,21 @@ def answering(classifier_directory, squad, tmp_path_factory) -> Path:
 
 
 def test_precisions_are_searched_by_the_score_of_questions(answering, squad, tmp_path):
-    output = tmp_path / "searched"
+    output, other = tmp_path / "searched", tmp_path / "other.json"
+    other.write_text(squad.read_text().replace("q1", "r1"))
     words = [
         "export",
         f"--model={answering}",
         f"--evaluation={squad}",
         f"--output={output}",
         "--max_drop=0.2",
+        f"--calibration={other}",
         *LENIENT,
     ]
     assert cli.run([*words, "--sequence_lengths=32", "--recipes=float32", "--rounds=1", "--runs=1"]) == 0
     report = json.loads((output / "report.json").read_text())
-    assert [row["name"] for row in report["variants"]] == ["float32", "searched"]
-    assert report["search"]["score_name"] == "f1" and report["search"]["scored_examples"] == 12
+    assert [row["name"] for row in report["variants"]] == ["float32", "cheapest"]
+    assert report["searched"]["score_name"] == "f1" and report["searched"]["scored_examples"] == 12
 
 
 def test_quantization_aware_training_of_questions(answering, squad, tmp_path):

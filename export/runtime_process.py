@@ -7,6 +7,7 @@ reads and answers on its standard streams, a JSON object a line, then the number
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ import numpy as np
 from mobilebert_tf import child_process, quiet
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export.runtime import TfliteModel
-from mobilebert_tf.tasks.task import INPUTS
+from mobilebert_tf.tasks.task import INPUTS, concatenated, take
 
 
 class SeparateModel:
@@ -80,6 +81,49 @@ class SeparateModel:
         if "wrong" in answer:
             raise UsageError(answer["wrong"])
         return answer
+
+
+LEAST_ROWS = 64
+"""Rows for which another process is worth its start."""
+
+
+class SeparateModels:
+    """A file in a process of its own for each processor: as `SeparateModel`, about so many times as fast.
+
+    Every row is computed for itself, so the answers are the same to the last bit. Processes start when there is work
+    for them, and stay.
+
+    Args:
+      path: the file.
+      threads: of each interpreter.
+
+    Raises:
+      UsageError: as `TfliteModel`.
+      FailedError: the runtime crashed on the file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1):
+        self._path, self._threads = path, threads
+        self._models = [SeparateModel(path, threads)]
+        self._most = max(1, (os.cpu_count() or 1) // threads)
+        self.lengths, self.sizes = self._models[0].lengths, self._models[0].sizes
+
+    def answer(self, features: Mapping[str, np.ndarray], show_progress: bool = False) -> dict[str, np.ndarray]:
+        """As `SeparateModel.answer`."""
+        count = len(features["input_ids"])
+        wanted = max(1, min(self._most, count // LEAST_ROWS))
+        while len(self._models) < wanted:
+            self._models.append(SeparateModel(self._path, self._threads))
+        # Every so manyth row: tables are often sorted by length.
+        rows = [np.arange(first, count, wanted) for first in range(wanted)]
+
+        def part(number: int) -> dict[str, np.ndarray]:
+            own = take({name: features[name] for name in INPUTS}, rows[number])
+            return self._models[number].answer(own, show_progress and number == 0)
+
+        with concurrent.futures.ThreadPoolExecutor(wanted) as pool:
+            parts = list(pool.map(part, range(wanted)))
+        return take(concatenated(parts), np.argsort(np.concatenate(rows)))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

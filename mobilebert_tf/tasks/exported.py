@@ -10,7 +10,7 @@ from mobilebert_tf import provenance
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.mediapipe.metadata import check_packed
 from mobilebert_tf.export.runtime import LOGITS, PROBABILITIES
-from mobilebert_tf.export.runtime_process import SeparateModel
+from mobilebert_tf.export.runtime_process import SeparateModels
 from mobilebert_tf.export.verify_directory import CONTRACT
 from mobilebert_tf.fields import Finite, read
 from mobilebert_tf.tasks.classification import ClassificationTask
@@ -21,9 +21,9 @@ from mobilebert_tf.tokenization import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """A file that can be asked, in a process of its own, and what its texts and answers mean."""
+    """A file that can be asked, in processes of its own, and what its texts and answers mean."""
 
-    runtime: SeparateModel
+    runtime: SeparateModels
     tokenizer: Tokenizer
     task: Task
 
@@ -35,7 +35,7 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
       UsageError: it is no such file, something beside it is missing, or what lies there belongs to another file.
       FailedError: the runtime crashed on it.
     """
-    runtime = SeparateModel(path, threads)
+    runtime = SeparateModels(path, threads)
     home = home_of(path)
     if not (home / "task.json").exists():
         raise UsageError(

@@ -1,6 +1,7 @@
 """The runtime side against the Keras model, and what it says to files that are none."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export import runtime_process
 from mobilebert_tf.export.runtime import TfliteModel
 
 
@@ -103,3 +105,15 @@ def test_file_with_other_names_is_refused(tmp_path: Path):
     path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
     with pytest.raises(UsageError, match="no signature has the inputs input_ids, input_mask, segment_ids"):
         TfliteModel(path)
+
+
+def test_several_processes_answer_as_one(export_directory: Path, features, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(runtime_process, "LEAST_ROWS", 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    path = export_directory / "dynamic_int8.tflite"
+    models = runtime_process.SeparateModels(path)
+    answers = models.answer(features)
+    assert len(models._models) == 3
+    np.testing.assert_array_equal(answers["logits"], TfliteModel(path).answer(features)["logits"])
+    few = {name: values[:2] for name, values in features.items()}
+    np.testing.assert_array_equal(models.answer(few)["logits"], answers["logits"][:2])

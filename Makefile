@@ -8,7 +8,7 @@ COMPAT := .venv-compat
 CODE := mobilebert_tf export benchmarks tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-slow compat mediapipe lint types clean-demo lock
+.PHONY: help demo test test-all test-slow compat mediapipe lint types tree clean-demo lock
 
 help: ## show this list
 	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (5 to 9 minutes)"
@@ -17,7 +17,7 @@ help: ## show this list
 	@echo "make test-slow   only those that make test leaves out"
 	@echo "make compat      the .tflite files on tflite-runtime 2.14: each right or refused (EXPORT=DIRECTORY of export)"
 	@echo "make mediapipe   whether MediaPipe gives the same scores as LiteRT for the demo's classifier (installs 1.6 GB)"
-	@echo "make lint        ruff"
+	@echo "make lint        ruff, and which package may import which"
 	@echo "make types       mypy"
 	@echo "make clean-demo  delete demo/ and demo-compat/, so that make demo starts over"
 	@echo "make lock        work out requirements.lock again from setup.py"
@@ -101,14 +101,17 @@ mediapipe: $(STAMP)
 	fi; \
 	$(BIN)/python -m mobilebert_tf.export.mediapipe.agreement $(FILE) $(TABLE) $(MEDIAPIPE)
 
-lint: $(STAMP)
+lint: tree
 	@$(BIN)/ruff check $(CODE)
+	@cd $(VENV)/types && PYTHONPATH=. ../bin/lint-imports --no-cache $(CURDIR)/pyproject.toml
 
-# mypy knows nothing of setup.py's package map, so it reads a tree of links that has its form.
-types: $(STAMP)
+types: tree
+	@cd $(VENV)/types && ../bin/mypy --config-file $(CURDIR)/pyproject.toml -p mobilebert_tf
+
+# Neither knows of setup.py's package map, so they read a tree of links that has its form.
+tree: $(STAMP)
 	@rm -rf $(VENV)/types && mkdir -p $(VENV)/types/mobilebert_tf
 	@ln -s $(CURDIR)/mobilebert_tf/* $(CURDIR)/export $(CURDIR)/benchmarks $(VENV)/types/mobilebert_tf/
-	@cd $(VENV)/types && ../bin/mypy --config-file $(CURDIR)/pyproject.toml -p mobilebert_tf
 
 # A universal resolution: one file, environment markers where the Pythons differ. uv takes no
 # notice of the upper end of Requires-Python, and backports-strenum 1.3 is for Python 3.10 alone.

@@ -84,6 +84,7 @@ setup(
         "beam": ["apache-beam>=2.77,<3", "google-crc32c>=1.6", "tensorflow-metadata>=1.17"],
         "dev": [
             "build>=1.2",
+            "import-linter>=2.3",
             "mypy>=1.15",
             "pytest>=8.3",
             "pytest-xdist>=3.6",

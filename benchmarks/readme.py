@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
-from mobilebert_tf.benchmarks import defaults_table, kernels, strategies, study_table, transfer
-from mobilebert_tf.benchmarks.records import rates
+from mobilebert_tf.benchmarks import defaults_table, study_table
+from mobilebert_tf.benchmarks.files import kernels
+from mobilebert_tf.benchmarks.library import strategies, transfer
+from mobilebert_tf.benchmarks.library.records import rates
 
 
 def fill(text: str, results: Path) -> str:

@@ -26,6 +26,9 @@ TARGETS = ("litert", "mediapipe", "gpu")
 TextClassifier, with one length, probabilities, and vocabulary and labels inside. gpu: a GPU delegate, with one length
 and float arithmetic in tensors as it has them."""
 
+REJECTED = "rejected"
+"""Directory, beside the published files, of those that missed their gate."""
+
 WEIGHTS = ("float32", "float16", "int8", "int4")
 ACTIVATIONS = ("float", "dynamic", "int8", "int16")
 

@@ -57,7 +57,7 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def conversions_kept(common: Path) -> None:
     """A network is converted once a session for the same length in the same way; TensorFlow takes half a second."""
-    build = sys.modules.get("mobilebert_tf.export.build")
+    build = sys.modules.get("mobilebert_tf.export.quantize.build")
     if build and not hasattr(build.convert_length, "__wrapped__"):
         build.convert_length = kept(build.convert_length, common)
 
@@ -182,7 +182,7 @@ def resigned(tmp_path: Path) -> Callable[[Path, Callable[[Path], object]], Path]
     import json
     import shutil
 
-    from mobilebert_tf.export import verify_directory
+    from mobilebert_tf.export.ship import verify_directory
 
     def sums(directory: Path) -> dict[str, str]:
         files = [path for path in directory.rglob("*") if path.is_file() and path.name != verify_directory.SUMS]

@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.export.aware.batch import Batch
 from mobilebert_tf.export.aware.products import QuantizedProducts
 from mobilebert_tf.export.aware.stored import Trained
 from mobilebert_tf.export.aware.training_graph import Plan, TrainingGraph, grids_of, stacked
 from mobilebert_tf.export.recipes import Recipe, check_layers
 from mobilebert_tf.export.rewrite import graph
+from mobilebert_tf.export.rewrite.batch import Batch
 from mobilebert_tf.export.rewrite.network import Network, map_arrays
 from mobilebert_tf.export.rewrite.norms import find_breaks
 from mobilebert_tf.export.rewrite.read import read_network, variables

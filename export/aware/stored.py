@@ -9,13 +9,13 @@ from pathlib import Path
 
 from mobilebert_tf import atomic, provenance
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.aware.recipe import layer_of, result_of, rule_of
-from mobilebert_tf.export.ranges import Ranges
+from mobilebert_tf.export.quantize.ranges import Ranges
 from mobilebert_tf.export.recipes import PRODUCTS, TARGETS, Recipe, Rule
 from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.fields import Finite
 from mobilebert_tf.fields import read as read_json
+from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.weights_file import WEIGHTS
 
 FILE = "quantization.json"

@@ -9,10 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from mobilebert_tf.export.aware.batch import Batch
 from mobilebert_tf.export.aware.grid import Grid, columns
 from mobilebert_tf.export.aware.products import QuantizedProducts
 from mobilebert_tf.export.recipes import Recipe, Rule
+from mobilebert_tf.export.rewrite.batch import Batch
 from mobilebert_tf.export.rewrite.graph import Graph
 from mobilebert_tf.export.rewrite.layouts import Masking
 from mobilebert_tf.export.rewrite.network import Block, Network, map_arrays

@@ -26,7 +26,7 @@ from mobilebert_tf.export.mediapipe import texts
 from mobilebert_tf.export.mediapipe.environments import RELEASES, make
 from mobilebert_tf.export.mediapipe.metadata import check_packed, read_packed
 from mobilebert_tf.export.mediapipe.tokenizer import MediaPipeTokenizer, differing_rules
-from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import load_task_files
 from mobilebert_tf.tasks.task import Task

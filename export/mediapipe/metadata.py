@@ -17,9 +17,9 @@ from typing import Any
 import flatbuffers
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.export import flatbuffer
-from mobilebert_tf.export.operators import read_operators
-from mobilebert_tf.export.runtime import PROBABILITIES
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.operators import read_operators
+from mobilebert_tf.litert.runtime import PROBABILITIES
 from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 

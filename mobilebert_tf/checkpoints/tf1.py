@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf import atomic
-from mobilebert_tf.checkpoints import beside, tensorflow_parts
+from mobilebert_tf.checkpoints import beside
 from mobilebert_tf.checkpoints.checkpoint import (
     Allowed,
     Architecture,
@@ -24,6 +24,7 @@ from mobilebert_tf.checkpoints.checkpoint import (
 from mobilebert_tf.checkpoints.google_config import from_google, heads_kept, to_google
 from mobilebert_tf.checkpoints.names import Weight
 from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.data import tensorflow_parts
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.files import read_json, read_labels
 from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer

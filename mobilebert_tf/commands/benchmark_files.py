@@ -10,7 +10,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 
 if TYPE_CHECKING:
-    from mobilebert_tf.benchmarks.texts import Texts
+    from mobilebert_tf.benchmarks.files.texts import Texts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class _Comparison(_OfFiles):
 
     def read_texts(self, files: list[Path]) -> Texts | None:
         """The texts to take the mean over, if that is asked for. Raises UsageError: they cannot be."""
-        from mobilebert_tf.benchmarks.texts import read_texts
-        from mobilebert_tf.tasks.exported import home_of
+        from mobilebert_tf.answering.exported import home_of
+        from mobilebert_tf.benchmarks.files.texts import read_texts
         from mobilebert_tf.tokenizer_files import read_tokenizer
 
         if not self.texts:
@@ -88,7 +88,8 @@ class BenchmarkHost(_Comparison):
             the output exists.
           FailedError: a measuring process died.
         """
-        from mobilebert_tf.benchmarks import host, results, table
+        from mobilebert_tf.benchmarks import results, table
+        from mobilebert_tf.benchmarks.files import host
 
         settings = host.Settings(
             threads=self.threads,
@@ -132,7 +133,8 @@ class BenchmarkInstructions(_Comparison):
           UsageError: a file cannot be counted, the baseline is not among the files, or the output exists.
           FailedError: the counter failed.
         """
-        from mobilebert_tf.benchmarks import instructions, results
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.files import instructions
 
         results.check_output(self.output)
         files, same = _files(self.models, self.baseline)
@@ -169,7 +171,8 @@ class BenchmarkKernels(_OfFiles):
           UsageError: a file cannot be run, there is no `perf`, or the output exists.
           FailedError: `perf` may not sample here.
         """
-        from mobilebert_tf.benchmarks import host, kernels, results
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.files import host, kernels
 
         results.check_output(self.output)
         files, _ = _files(self.models, None)

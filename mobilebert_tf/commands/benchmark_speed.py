@@ -37,7 +37,8 @@ class BenchmarkRecords:
           UsageError: the output exists, or text or vocabulary is missing or broken.
           FailedError: a measuring process died.
         """
-        from mobilebert_tf.benchmarks import records, results
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.library import records
         from mobilebert_tf.data import documents
         from mobilebert_tf.tokenization import read_vocab
 
@@ -90,7 +91,8 @@ class BenchmarkTraining:
             table, or a peer is not NAME=COMMAND.
           FailedError: a measuring process died.
         """
-        from mobilebert_tf.benchmarks import results, training
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.library import training
         from mobilebert_tf.config import MobileBertConfig
 
         positions = MobileBertConfig.preset(self.model).max_position_embeddings
@@ -148,7 +150,8 @@ class BenchmarkTransfer:
           UsageError: the output exists, a size is unknown, or a peer is not NAME=COMMAND.
           FailedError: a measuring process died.
         """
-        from mobilebert_tf.benchmarks import results, training, transfer
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.library import training, transfer
 
         sizes = self.sizes.split(",")
         if not set(sizes) <= set(transfer.CASES) or len(set(sizes)) < len(sizes):
@@ -188,7 +191,8 @@ class BenchmarkConversion:
           UsageError: the output exists, or there is no such preset.
           FailedError: a conversion failed.
         """
-        from mobilebert_tf.benchmarks import conversion, results
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.library import conversion
 
         results.check_output(self.output)
         settings = conversion.Settings(preset=self.model, rounds=self.rounds)

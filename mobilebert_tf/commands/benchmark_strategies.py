@@ -52,7 +52,8 @@ class BenchmarkStrategies:
           UsageError: the output exists, or a rate is no number.
           FailedError: one of the commands failed.
         """
-        from mobilebert_tf.benchmarks import results, strategies
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.library import strategies
 
         results.check_output(self.output)
         try:

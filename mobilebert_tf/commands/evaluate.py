@@ -63,9 +63,9 @@ class Evaluate:
           UsageError: the model has no such task, or the table is broken or has labels that
             training never saw.
         """
+        from mobilebert_tf.answering.fine_tuned import load_fine_tuned
         from mobilebert_tf.tasks.classification import ClassificationTask
         from mobilebert_tf.tasks.files import write_labels
-        from mobilebert_tf.tasks.fine_tuned import load_fine_tuned
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
 
         done = run_directory.find_run(self, "evaluate", self.output) if self.output else None

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_tf import atomic, provenance, quiet, run_directory
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export import publish, verify_directory
+from mobilebert_tf.export.ship import publish, verify_directory
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
 
 if TYPE_CHECKING:
     from mobilebert_tf.export.aware.stored import Trained
+    from mobilebert_tf.export.make.variants import Checks
     from mobilebert_tf.export.recipes import Recipe
-    from mobilebert_tf.export.variants import Checks
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.tasks.examples import Example
     from mobilebert_tf.tasks.task import Task
@@ -200,9 +200,12 @@ class Export:
         self, run: run_directory.Run, recipes: list[Recipe], rewrites: tuple[str, ...], trained: Trained | None
     ) -> None:
         quiet.start_tensorflow()
-        from mobilebert_tf.export import contract, explain_report, golden, report, search_report, signatures, variants
-        from mobilebert_tf.export.examples import spread
+        from mobilebert_tf.export.choose import explain_report, search_report
+        from mobilebert_tf.export.convert import signatures
+        from mobilebert_tf.export.make import variants
         from mobilebert_tf.export.mediapipe import metadata
+        from mobilebert_tf.export.ship import contract, golden, report
+        from mobilebert_tf.export.verify.examples import spread
         from mobilebert_tf.model_directory import load_model_for
         from mobilebert_tf.models import TaskModel
         from mobilebert_tf.reporting import export_report
@@ -318,10 +321,10 @@ class Export:
 
     def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str, list[Example]]:
         """What to calibrate and verify on, what to call either in the report, and texts to show as examples."""
-        from mobilebert_tf.benchmarks.host import Settings
-        from mobilebert_tf.export import variants
-        from mobilebert_tf.export.cost import Instructions, Milliseconds
-        from mobilebert_tf.export.examples import draw, of_all_lengths, spread, synthetic_features
+        from mobilebert_tf.benchmarks.files.host import Settings
+        from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
+        from mobilebert_tf.export.make import variants
+        from mobilebert_tf.export.verify.examples import draw, of_all_lengths, spread, synthetic_features
 
         task = loaded.task
         assert task is not None

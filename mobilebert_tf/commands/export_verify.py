@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export import verify_directory
+from mobilebert_tf.export.ship import verify_directory
 from mobilebert_tf.options import option
 
 
@@ -20,7 +20,8 @@ class ExportVerify:
     inputs, outputs, vocabulary and labels of its contract, and answer the contract's examples as it did when it
     was exported. Prints a line a file, and what the whole comes to; ends with status 1 if that is not good.
 
-    Where there is no TensorFlow, `python export/verify_directory.py DIR` does the same with NumPy and LiteRT alone.
+    Where there is no TensorFlow, `python export/ship/verify_directory.py DIR` does the same with NumPy and LiteRT
+    alone.
 
     Examples:
       mobilebert-tf export verify runs/exported

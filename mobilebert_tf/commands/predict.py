@@ -13,8 +13,8 @@ from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
 
 if TYPE_CHECKING:
+    from mobilebert_tf.answering.fine_tuned import FineTuned
     from mobilebert_tf.tasks.examples import Example
-    from mobilebert_tf.tasks.fine_tuned import FineTuned
     from mobilebert_tf.tasks.task import Task
 
 
@@ -62,10 +62,10 @@ class Predict:
         Raises:
           UsageError: no text or two sources of it, or the model has no such task.
         """
+        from mobilebert_tf.answering.fine_tuned import load_fine_tuned
         from mobilebert_tf.data.tables import is_table
         from mobilebert_tf.data.text_files import read_lines
         from mobilebert_tf.tasks.examples import Example
-        from mobilebert_tf.tasks.fine_tuned import load_fine_tuned
 
         if (self.text is None) == (self.input is None):
             raise UsageError('give the text with --text="..." or a file of texts with --input')

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from mobilebert_tf.checkpoints.tensorflow_parts import import_part
+from mobilebert_tf.data.tensorflow_parts import import_part
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Count, Share, one_of, read, within
 from mobilebert_tf.names import plain_name

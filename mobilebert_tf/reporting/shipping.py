@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from mobilebert_tf.benchmarks.products import INTEGER
 from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS, Ratio
+from mobilebert_tf.litert.products import INTEGER
 from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points
 from mobilebert_tf.reporting.results import Exported, Variant
 from mobilebert_tf.reporting.speed import Fastest, compare, distance, error, fastest

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from mobilebert_tf.benchmarks import stats
-from mobilebert_tf.benchmarks.products import vector_instructions
+from mobilebert_tf.litert.products import vector_instructions
 from mobilebert_tf.reporting.results import Variant
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from mobilebert_tf.checkpoints.tensorflow_parts import prefix_without_pattern
+from mobilebert_tf.data.tensorflow_parts import prefix_without_pattern
 from mobilebert_tf.errors import UsageError
 
 

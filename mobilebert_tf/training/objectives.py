@@ -7,9 +7,9 @@ from typing import Any
 
 from keras import ops
 
+from mobilebert_tf.training import losses
 from mobilebert_tf.training.loop import Objective
 from mobilebert_tf.training.slices import WEIGHT
-from mobilebert_tf.transfer import losses
 
 Predict = Callable[[Mapping[str, Any]], Any]
 """Batch -> what the network makes of it."""

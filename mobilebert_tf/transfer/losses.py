@@ -15,6 +15,8 @@ import functools
 
 from keras import ops
 
+from mobilebert_tf.training.losses import cross_entropy, kl_divergence
+
 EPSILON = 1e-12
 """Of the normalisation in feature-map transfer; Google's value."""
 
@@ -111,13 +113,6 @@ def _dot_products(vectors, heads: int):
     return ops.cast(ops.matmul(scaled, ops.transpose(split, (0, 1, 3, 2))), "float32")
 
 
-def kl_divergence(teacher_logits, student_logits):
-    """sum over the last axis of p (log p - log q): logits [..., K] -> [...], float32."""
-    teacher = ops.log_softmax(ops.cast(teacher_logits, "float32"), axis=-1)
-    student = ops.log_softmax(ops.cast(student_logits, "float32"), axis=-1)
-    return ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
-
-
 def masked_words(logits, word_ids, weights, total=None):
     """Cross-entropy of the masked words: logits [B, P, V], word_ids [B, P], weights [B, P] in {0, 1}."""
     return masked_mean(cross_entropy(logits, word_ids), weights, total)
@@ -130,19 +125,6 @@ def masked_words_distilled(teacher_logits, student_logits, weights, temperature:
     """
     divergence = kl_divergence(teacher_logits / temperature, student_logits / temperature)
     return temperature**2 * masked_mean(divergence, weights, total)
-
-
-def classes(logits, labels):
-    """Mean cross-entropy: logits [B, C], labels [B]. Next sentence and classification."""
-    return ops.mean(cross_entropy(logits, labels))
-
-
-def cross_entropy(logits, labels):
-    """-log softmax(logits)[label] in nats: logits [..., C], labels [...] -> [...], float32."""
-    logits = ops.cast(logits, "float32")
-    # Picked by a product: the gradient of a gather counts rows for every word of every position.
-    picked = ops.sum(logits * ops.one_hot(labels, logits.shape[-1]), axis=-1)
-    return ops.logsumexp(logits, axis=-1) - picked
 
 
 def masked_mean(values, mask, total=None):

@@ -10,6 +10,7 @@ from keras import ops
 
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training.loop import Objective
+from mobilebert_tf.training.losses import classes
 from mobilebert_tf.training.replicas import mean_over_replicas
 from mobilebert_tf.transfer import losses
 from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan
@@ -81,7 +82,7 @@ def prediction_terms(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> di
     return {
         "masked_word_loss": losses.masked_words(logits, words, weights, total),
         "masked_word_accuracy": losses.masked_mean(_right(logits, words), weights, total),
-        "next_sentence_loss": losses.classes(sentence_logits, batch["next_sentence_labels"]),
+        "next_sentence_loss": classes(sentence_logits, batch["next_sentence_labels"]),
         "next_sentence_accuracy": _accuracy(sentence_logits, batch["next_sentence_labels"]),
     }
 

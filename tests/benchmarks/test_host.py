@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_tf.benchmarks import host
+from mobilebert_tf.benchmarks.files import host
 from mobilebert_tf.benchmarks.results import document
 from mobilebert_tf.benchmarks.table import host_table
 

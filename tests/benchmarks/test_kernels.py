@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.benchmarks import kernels
+from mobilebert_tf.benchmarks.files import kernels
 
 REPORT = """
 # Samples: 6K of event 'cpu-clock'

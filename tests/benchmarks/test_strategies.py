@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.benchmarks import strategies
+from mobilebert_tf.benchmarks.library import strategies
 
 
 def seed(loss: float, words: float, accuracy: float, seconds: float) -> dict[str, object]:

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.benchmarks import transfer
-from mobilebert_tf.benchmarks.transfer import CASES, FULL, SMALL, Case, Pair, Settings
+from mobilebert_tf.benchmarks.library import transfer
+from mobilebert_tf.benchmarks.library.transfer import CASES, FULL, SMALL, Case, Pair, Settings
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import FailedError
 

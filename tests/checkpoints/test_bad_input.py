@@ -13,8 +13,8 @@ import pytest
 import safetensors.numpy
 
 from mobilebert_tf import cli
-from mobilebert_tf.checkpoints import tensorflow_parts
 from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
+from mobilebert_tf.data import tensorflow_parts
 
 from .conftest import ARCHITECTURES, HEAD_SETS, random_checkpoint
 

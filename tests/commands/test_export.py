@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli, run_directory
-from mobilebert_tf.export import flatbuffer, publish, recipes
+from mobilebert_tf.export import recipes
+from mobilebert_tf.export.ship import publish
+from mobilebert_tf.litert import flatbuffer
 
 
 def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_table: Path):
@@ -69,7 +71,7 @@ def test_finished_export_is_left_alone(export_directory, classifier_directory, l
 
 
 def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monkeypatch, capsys):
-    from mobilebert_tf.export import variants
+    from mobilebert_tf.export.make import variants
 
     strict = dataclasses.replace(recipes.RECIPES["float32"], gate=recipes.Gate(max_relative_error=0.0))
     monkeypatch.setitem(recipes.RECIPES, "float32", strict)
@@ -171,7 +173,7 @@ def test_gates_are_flags(classifier_directory, labelled_table, tmp_path: Path, c
 def test_network_that_does_not_convert(classifier_directory, tmp_path: Path, monkeypatch, capsys):
     import tensorflow as tf
 
-    from mobilebert_tf.export import build
+    from mobilebert_tf.export.quantize import build
 
     class Refusing:
         def __init__(self, *_, **__):
@@ -225,7 +227,7 @@ def test_rule_that_finds_no_layer_is_told(classifier_directory, tmp_path: Path):
 
 
 def test_file_that_does_not_run_stays_in_the_table(classifier_directory, tmp_path: Path, monkeypatch):
-    from mobilebert_tf.export import variants
+    from mobilebert_tf.export.make import variants
 
     class Refusing(variants.TfliteModel):
         def run(self, features, length=None, show_progress=False):
@@ -260,7 +262,7 @@ def test_little_to_go_by(classifier_directory, labelled_table: Path, tmp_path: P
 
 def test_rows_that_are_scored_are_of_every_kind():
     """Of a table whose labels take turns, every second row would be of one label."""
-    from mobilebert_tf.export.examples import draw
+    from mobilebert_tf.export.verify.examples import draw
 
     rows = list(range(1000))
     chosen = draw(rows, 100)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.export import publish
+from mobilebert_tf.export.ship import publish
 
 Files = dict[str, bytes]
 
@@ -44,7 +44,7 @@ class Done:
 
 @pytest.fixture(scope="module")
 def done(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Done:
-    from mobilebert_tf.export import variants
+    from mobilebert_tf.export.make import variants
 
     place = tmp_path_factory.mktemp("done")
     found = []
@@ -108,7 +108,7 @@ def fill_disk(patch: pytest.MonkeyPatch, file: str, after: int = 0) -> None:
 
 @pytest.mark.parametrize("file", [name for name in KINDS if not name.endswith(".tflite")])
 def test_full_disk(file, words, done: Done, half_done: Path, monkeypatch: pytest.MonkeyPatch, complain) -> None:
-    from mobilebert_tf.export import variants
+    from mobilebert_tf.export.make import variants
 
     monkeypatch.setattr(variants, "make_variants", done.again)
     before = files(half_done)
@@ -151,7 +151,7 @@ def test_full_temporary_directory(words, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_stopped_while_files_move(words, done: Done, half_done: Path, monkeypatch: pytest.MonkeyPatch, complain):
-    from mobilebert_tf.export import variants
+    from mobilebert_tf.export.make import variants
 
     monkeypatch.setattr(variants, "make_variants", done.again)
     with monkeypatch.context() as patch:
@@ -197,7 +197,7 @@ def test_recipe_file_with_other_rules_is_another_export(words, done: Done, tmp_p
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mobilebert_tf.export import publish
+from mobilebert_tf.export.ship import publish
 left = int(sys.argv[3])
 def counted(real):
     def call(*args, **kwargs):

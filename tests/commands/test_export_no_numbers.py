@@ -67,10 +67,10 @@ def test_float16_that_overflows(large: Path, labelled_table: Path, tmp_path: Pat
 
 def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory: Path):
     """The examples of the parity are a few of those that are scored; one NaN among the others counts as well."""
-    from mobilebert_tf.benchmarks.host import Settings
-    from mobilebert_tf.export import variants
+    from mobilebert_tf.benchmarks.files.host import Settings
+    from mobilebert_tf.export.make import variants
     from mobilebert_tf.export.recipes import RECIPES
-    from mobilebert_tf.export.runtime import TfliteModel
+    from mobilebert_tf.litert.runtime import TfliteModel
     from mobilebert_tf.model_directory import load_model_directory
     from mobilebert_tf.tasks.examples import Example
 
@@ -104,7 +104,7 @@ def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory:
 
 def test_only_an_example_of_the_contract_overflows(classifier_directory: Path, tmp_path: Path, capsys):
     """It is chosen after all comparisons; a contract has numbers or is not written."""
-    from mobilebert_tf.export import golden
+    from mobilebert_tf.export.ship import golden
 
     real = golden.File.answer
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.export import flatbuffer, verify_directory
+from mobilebert_tf.export.ship import verify_directory
+from mobilebert_tf.litert import flatbuffer
 
 
 def verify(capsys, *words: str) -> tuple[int, str, str]:
@@ -256,9 +257,9 @@ def test_it_needs_numpy_and_litert_alone(form: str, single: Path, root: Path, tm
 
     for package in ("tensorflow", "tokenizers", "absl"):
         assert "is not allowed here" in run("-c", f"import {package}").stderr
-    words = ["-m", "mobilebert_tf.export.verify_directory"]
+    words = ["-m", "mobilebert_tf.export.ship.verify_directory"]
     if form == "script":
-        words = [str(root / "export" / "verify_directory.py")]
+        words = [str(root / "export" / "ship" / "verify_directory.py")]
     done = run(*words, str(single))
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 answer as they did (ai-edge-litert" in done.stdout.splitlines()[-1]

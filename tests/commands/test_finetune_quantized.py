@@ -59,7 +59,7 @@ def test_what_is_written(aware: Path, classifier_directory: Path) -> None:
 
 def test_file_has_the_trained_ranges_and_answers(aware: Path, labelled_table: Path, tmp_path: Path) -> None:
     """No text to calibrate on; the report tells how close the file is to what was trained."""
-    from mobilebert_tf.export import flatbuffer
+    from mobilebert_tf.litert import flatbuffer
 
     output = tmp_path / "exported"
     assert cli.run(["export", f"--model={aware}", f"--evaluation={labelled_table}", f"--output={output}", *FEW]) == 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.tasks.fine_tuned import load_fine_tuned
+from mobilebert_tf.answering.fine_tuned import load_fine_tuned
 
 
 def words(command: str, model: Path, table: Path) -> list[str]:

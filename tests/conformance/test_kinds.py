@@ -222,7 +222,7 @@ def test_python_gives_what_the_command_gives(classifier_directory, regression, c
     (lambda vector: [1.0] + [0.0] * (len(vector) - 1), "the same vector for"),
 ])  # fmt: skip
 def test_a_contract_of_vectors_that_are_none_is_not_verified(change, said, tmp_path):
-    from mobilebert_tf.export import check_contract
+    from mobilebert_tf.export.ship import check_contract
 
     with pytest.raises(Exception, match=said):
         check_contract._check_vectors([change([0.6, 0.8]), change([0.8, 0.6])])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.export import flatbuffer
+from mobilebert_tf.litert import flatbuffer
 
 pytestmark = pytest.mark.compat
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.export import check_answers, sentences, variants, verify_directory
-from mobilebert_tf.export.contract import write_contracts
+from mobilebert_tf.export.make import variants
 from mobilebert_tf.export.recipes import RECIPES as RECIPES_BY_NAME
-from mobilebert_tf.export.runtime import shortest_that_fits
+from mobilebert_tf.export.ship import check_answers, sentences, verify_directory
+from mobilebert_tf.export.ship.contract import write_contracts
+from mobilebert_tf.litert.runtime import shortest_that_fits
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import load_task_files

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mobilebert_tf.benchmarks import host
+from mobilebert_tf.benchmarks.files import host
 from mobilebert_tf.benchmarks.results import Subject
-from mobilebert_tf.export.cost import Costs, Milliseconds
+from mobilebert_tf.export.choose.cost import Costs, Milliseconds
 
 SLOWDOWN = (1, 1, 4, 1, 4, 4, 1, 1, 1)
 """Of each round: of every file alike."""

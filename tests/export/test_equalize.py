@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilebert_tf.export import build
-from mobilebert_tf.export.operators import read_operators
-from mobilebert_tf.export.peaks import measure_peaks
+from mobilebert_tf.export.make.sources import Sources
+from mobilebert_tf.export.quantize import build
+from mobilebert_tf.export.quantize.peaks import measure_peaks
 from mobilebert_tf.export.recipes import RECIPES
 from mobilebert_tf.export.rewrite import rules
 from mobilebert_tf.export.rewrite.equalize import Peaks, equalize, is_free
 from mobilebert_tf.export.rewrite.read import read_network, variables
-from mobilebert_tf.export.runtime import TfliteModel
-from mobilebert_tf.export.sources import Sources
+from mobilebert_tf.litert.operators import read_operators
+from mobilebert_tf.litert.runtime import TfliteModel
 
 from . import numpy_network
 from .test_rewrite import LENGTH, OPTIONS, REAL, assert_same, inputs, model

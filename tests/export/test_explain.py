@@ -7,13 +7,13 @@ import re
 import numpy as np
 import pytest
 
-from mobilebert_tf.export import flatbuffer
-from mobilebert_tf.export.build import convert_lengths
-from mobilebert_tf.export.explain import compare_layers, explain
-from mobilebert_tf.export.explain_report import recipe_line, tables
-from mobilebert_tf.export.quantize import quantize
-from mobilebert_tf.export.ranges import measure_ranges
+from mobilebert_tf.export.choose.explain import compare_layers, explain
+from mobilebert_tf.export.choose.explain_report import recipe_line, tables
+from mobilebert_tf.export.quantize.build import convert_lengths
+from mobilebert_tf.export.quantize.quantizer import quantize
+from mobilebert_tf.export.quantize.ranges import measure_ranges
 from mobilebert_tf.export.recipes import RECIPES, parse_recipes
+from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.tasks.classification import ClassificationTask
 
 from .test_rewrite import model

@@ -8,10 +8,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from mobilebert_tf.config import MobileBertConfig
-from mobilebert_tf.export import build, flatbuffer, ranges
-from mobilebert_tf.export.quantize import quantize
+from mobilebert_tf.export.quantize import build, ranges
+from mobilebert_tf.export.quantize.quantizer import quantize
 from mobilebert_tf.export.recipes import DEFAULT, RECIPES, Recipe, Rule
-from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.models import ClassificationModel
 
 from .test_rewrite import inputs, model
@@ -116,7 +117,7 @@ def test_versions_are_what_the_converter_of_tensorflow_gives(tmp_path):
     """
     import tensorflow as tf
 
-    from mobilebert_tf.export.signatures import write_saved_model
+    from mobilebert_tf.export.convert.signatures import write_saved_model
 
     write_saved_model(model("student"), 7, 7, tmp_path / "saved")
     features = [{name: tf.constant(values, tf.int32) for name, values in FEATURES.items()}]

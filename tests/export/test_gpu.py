@@ -9,8 +9,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from mobilebert_tf import cli
-from mobilebert_tf.export import gpu
 from mobilebert_tf.export.rewrite import rules
+from mobilebert_tf.litert import gpu
 
 from .test_rewrite import LENGTH, OPTIONS, inputs, model
 
@@ -122,7 +122,7 @@ def test_layout_computes_the_same_network(name, rewrites):
     network = rules.rewrite(read_network(model(name)), LENGTH, rewrites)
     expected = logits(network, *inputs())
     rows = [tf.constant(row[None], tf.int32) for row in inputs()]
-    found = graph.answer(network, *rows, Images()).numpy()
+    found = graph.answer(network, *rows, Images())[network.head.outputs[0]].numpy()
     # float32, 1e-7, against float64.
     np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())
     assert found.shape == (1, 3)
@@ -142,7 +142,7 @@ def test_layout_computes_the_same_network(name, rewrites):
     ],
 )
 def test_delegate_takes_the_layout_in_one_piece(name, without):
-    from mobilebert_tf.export.build import build, convert_lengths
+    from mobilebert_tf.export.quantize.build import build, convert_lengths
     from mobilebert_tf.export.recipes import RECIPES
 
     files = convert_lengths(model(name), [LENGTH], rules.parse_rewrites(without), "gpu")

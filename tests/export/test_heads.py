@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from mobilebert_tf.export.peaks import measure_peaks
+from mobilebert_tf.export.quantize.peaks import measure_peaks
 from mobilebert_tf.export.rewrite import rules
 from mobilebert_tf.export.rewrite.layouts import Images, Rows
 from mobilebert_tf.export.rewrite.read import read_network
@@ -66,7 +66,7 @@ def test_graph_computes_the_vector(name, layout):
 
     network = rules.rewrite(read_network(embedder(name)), LENGTH)
     rows = [tf.constant(row[None], tf.int32) for row in inputs()]
-    found = graph.answer(network, *rows, layout).numpy()
+    found = graph.answer(network, *rows, layout)[network.head.outputs[0]].numpy()
     np.testing.assert_allclose(found, expected_of(name)[None], rtol=0, atol=1e-4)  # float32, values up to one
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mobilebert_tf.export.histogram import SHARES, STEPS, Histogram
+from mobilebert_tf.export.quantize.histogram import SHARES, STEPS, Histogram
 
 
 def filled(*parts):

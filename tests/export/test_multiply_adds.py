@@ -1,9 +1,9 @@
 """Products of a file, counted by hand from the configuration."""
 
-from mobilebert_tf.export import build
-from mobilebert_tf.export.multiply_adds import multiply_adds
+from mobilebert_tf.export.choose.search import parts_of
+from mobilebert_tf.export.quantize import build
 from mobilebert_tf.export.recipes import RECIPES
-from mobilebert_tf.export.search import parts_of
+from mobilebert_tf.litert.multiply_adds import multiply_adds
 
 from .test_rewrite import model
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mobilebert_tf.export import build, ranges
-from mobilebert_tf.export.examples import of_all_lengths
+from mobilebert_tf.export.quantize import build, ranges
 from mobilebert_tf.export.rewrite import rules
 from mobilebert_tf.export.rewrite.read import read_network
+from mobilebert_tf.export.verify.examples import of_all_lengths
 
 from . import numpy_network
 from .test_rewrite import LENGTH, REAL, inputs, model

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mobilebert_tf.export.operators import read_operators
 from mobilebert_tf.export.rewrite import norms, rules
 from mobilebert_tf.export.rewrite.read import read_network
+from mobilebert_tf.litert.operators import read_operators
 
 from .numpy_network import logits
 from .test_rewrite import LENGTH, OPTIONS, inputs, model
@@ -17,7 +17,7 @@ def graph_logits(network, *rows):
     from mobilebert_tf.export.rewrite import graph
 
     rows = [tf.constant(row[None], tf.int32) for row in rows]
-    found = graph.answer(network, *rows).numpy()
+    found = graph.answer(network, *rows)[network.head.outputs[0]].numpy()
     assert found.shape == (1, 3)
     return found[0]
 
@@ -40,8 +40,8 @@ def test_graph_multiplies_where_units_begin_again():
 
 
 def convert(tmp_path, name, rewrites):
-    from mobilebert_tf.export.convert import convert
-    from mobilebert_tf.export.signatures import write_saved_model
+    from mobilebert_tf.export.convert.converter import convert
+    from mobilebert_tf.export.convert.signatures import write_saved_model
 
     write_saved_model(model(name), LENGTH, LENGTH, tmp_path / "saved", rewrites)
     path = tmp_path / "file.tflite"
@@ -97,7 +97,7 @@ def test_activations_cost_one_operator_or_none(tmp_path, name, operator):
 
 @pytest.mark.parametrize("name", ["layer_norm", "layer_norm_of_bert"])
 def test_layer_norm_exports(tmp_path, name):
-    from mobilebert_tf.export.runtime import TfliteModel
+    from mobilebert_tf.litert.runtime import TfliteModel
 
     ids, mask, segments = inputs()
     expected = logits(read_network(model(name)), ids, mask, segments)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.export import runtime_process
-from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.litert import runtime_process
+from mobilebert_tf.litert.runtime import TfliteModel
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_text_of_exactly_a_signatures_length_is_answered_as_keras_does(classifie
 
 
 def test_runtime_needs_no_tensorflow():
-    modules = "mobilebert_tf.export.runtime, mobilebert_tf.tasks.fine_tuned"
+    modules = "mobilebert_tf.litert.runtime, mobilebert_tf.answering.fine_tuned"
     code = f"import sys, json, {modules}; print(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"tensorflow", "keras"} & set(json.loads(done.stdout))

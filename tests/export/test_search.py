@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import FailedError
-from mobilebert_tf.export import build, flatbuffer, ranges, search
-from mobilebert_tf.export.cost import Costs
+from mobilebert_tf.export.choose import search
+from mobilebert_tf.export.choose.cost import Costs
+from mobilebert_tf.export.quantize import build, ranges
 from mobilebert_tf.export.recipes import RECIPES
-from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.tasks.classification import ClassificationTask
 
 from .test_rewrite import model

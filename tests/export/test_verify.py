@@ -6,11 +6,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mobilebert_tf.export import verify
-from mobilebert_tf.export.operators import Operators, read_operators
 from mobilebert_tf.export.recipes import RECIPES, Gate
-from mobilebert_tf.export.runtime import TfliteModel
-from mobilebert_tf.export.verify import (
+from mobilebert_tf.export.verify import compare
+from mobilebert_tf.export.verify.compare import (
     Changes,
     Difference,
     fault,
@@ -20,6 +18,8 @@ from mobilebert_tf.export.verify import (
     paired_difference,
     thread_changes,
 )
+from mobilebert_tf.litert.operators import Operators, read_operators
+from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.task import Scores
@@ -109,7 +109,7 @@ def test_the_interval_of_a_correlation_s_difference_holds_as_often_as_it_says(mo
     def pearson(pairs):
         return np.corrcoef(pairs, rowvar=False)[0, 1]
 
-    monkeypatch.setattr(verify, "RESAMPLES", 200)
+    monkeypatch.setattr(compare, "RESAMPLES", 200)
     random, held, paired = np.random.default_rng(0), 0, []
     # Values with noise of a half and of 0.7 correlate with what they stand for by 1 / sqrt(1 + noise^2).
     true = 1 / np.sqrt(1 + 0.7**2) - 1 / np.sqrt(1 + 0.5**2)
@@ -173,8 +173,8 @@ def test_padding_does_not_matter_and_the_check_would_see_it(export_directory, na
 
 
 def test_a_mask_that_leaks_is_seen(classifier_directory, tmp_path):
-    from mobilebert_tf.export.convert import convert
-    from mobilebert_tf.export.signatures import write_saved_model
+    from mobilebert_tf.export.convert.converter import convert
+    from mobilebert_tf.export.convert.signatures import write_saved_model
     from mobilebert_tf.model_directory import load_model_directory
     from mobilebert_tf.models import ClassificationModel
 

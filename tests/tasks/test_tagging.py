@@ -3,7 +3,7 @@
 import pytest
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.export import check_answers
+from mobilebert_tf.export.ship import check_answers
 from mobilebert_tf.tasks.entities import words_of
 from mobilebert_tf.tasks.tagging import entities, is_scheme, kinds, parts
 

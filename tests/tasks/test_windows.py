@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mobilebert_tf.export import check_answers
+from mobilebert_tf.export.ship import check_answers
 from mobilebert_tf.tasks.windows import best_seen, locate, windows
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 

@@ -51,7 +51,7 @@ def made(name: str) -> Made:
 
 def file_of(model, trained) -> Made:
     """The file of a network as it was trained."""
-    from mobilebert_tf.export.build import build, convert_lengths
+    from mobilebert_tf.export.quantize.build import build, convert_lengths
 
     (floats,) = convert_lengths(model, [LENGTH], breaks=trained.breaks).values()
     content = build({LENGTH: floats}, trained.recipe, trained.instead_of(None, floats))

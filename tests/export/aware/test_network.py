@@ -14,14 +14,14 @@ from mobilebert_tf.export.aware.products import QuantizedProducts
 from mobilebert_tf.export.aware.recipe import layer_of
 from mobilebert_tf.export.aware.stored import _products
 from mobilebert_tf.export.aware.training_graph import Plan, grids_of
-from mobilebert_tf.export.ranges import measure_ranges, run_tensors
+from mobilebert_tf.export.quantize.ranges import measure_ranges, run_tensors
 from mobilebert_tf.export.recipes import RECIPES, Rule
 from mobilebert_tf.export.rewrite.graph import Products
 from mobilebert_tf.export.rewrite.network import map_arrays
 from mobilebert_tf.export.rewrite.norms import find_breaks
 from mobilebert_tf.export.rewrite.read import read_network, variables
 from mobilebert_tf.export.rewrite.rules import rewrite
-from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.inference import keras_outputs
 from mobilebert_tf.tasks.task import INPUTS
@@ -49,7 +49,7 @@ def float_logits(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rewritten_tensors_of_a_batch_are_the_keras_model(name):
-    found = batch_answer(tensors(name), list(INPUT.values()), Products()).numpy()
+    found = batch_answer(tensors(name), list(INPUT.values()), Products())["logits"].numpy()
     expected = float_logits(name)
     # float32 in another order: 1e-6, and 24 layers multiply that.
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4 * np.abs(expected).max())
@@ -70,7 +70,7 @@ def test_gradients_of_rewritten_tensors_are_those_of_the_keras_model(name):
         found = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.convert_to_tensor(one).numpy() for one in found]
 
-    ours = gradients(lambda: batch_answer(tensors(name), list(INPUT.values()), Products()))
+    ours = gradients(lambda: batch_answer(tensors(name), list(INPUT.values()), Products())["logits"])
     theirs = gradients(lambda: model(name)(INPUT, training=False))
     for weight, one, other in zip(model(name).trainable_weights, ours, theirs, strict=True):
         if weight.path.endswith(("key/bias", "pooler")) and np.abs(other).max() < 1e-3 * np.abs(theirs[0]).max():
@@ -85,7 +85,7 @@ def test_file_in_int8_gives_what_fake_quantisation_gives(name, tmp_path):
     path = tmp_path / "file.tflite"
     path.write_bytes(made(name).content)
     file = TfliteModel(path).answer(features(), LENGTH)["logits"]
-    fake = quantized_outputs(model(name), TASK, made(name).trained, LENGTH, features())["logits"]
+    fake = quantized_outputs(model(name), made(name).trained, LENGTH, features())["logits"]
     floats = float_logits(name)
     scale, error = np.abs(floats).max(), np.abs(file - floats).mean()
     assert error > 1e-3 * scale  # int8 shows in these networks
@@ -188,7 +188,7 @@ def test_step_of_training_computes_the_whole_network(name, rules):
     grids = grids_of(
         Plan(recipe, tuple(before.ranges), {}), tf.constant(list(zip(*before.ranges.values(), strict=True)))
     )
-    whole = batch_answer(tensors(name), list(INPUT.values()), QuantizedProducts(recipe, grids)).numpy()
+    whole = batch_answer(tensors(name), list(INPUT.values()), QuantizedProducts(recipe, grids))["logits"].numpy()
     floats = float_logits(name)
     # The same operations in float32; one in some 10,000 rounds to its neighbour, and all that follows it differs.
     assert (np.abs(found - whole).max(axis=1) < 1e-4 * np.abs(floats).max()).mean() > 0.8

@@ -8,7 +8,7 @@ import pytest
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export.aware import recipe as aware_recipe
 from mobilebert_tf.export.aware import stored
-from mobilebert_tf.export.ranges import Ranges
+from mobilebert_tf.export.quantize.ranges import Ranges
 from mobilebert_tf.export.recipes import RECIPES, Rule
 
 from .conftest import made

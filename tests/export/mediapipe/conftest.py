@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_tf.export.build import build, convert_lengths
+from mobilebert_tf.export.quantize.build import build, convert_lengths
 from mobilebert_tf.export.recipes import RECIPES
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tokenization import Tokenizer

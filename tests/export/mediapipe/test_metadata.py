@@ -12,9 +12,9 @@ import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.export import flatbuffer
 from mobilebert_tf.export.mediapipe.metadata import add_metadata, check_packed, describe, read_packed
-from mobilebert_tf.export.runtime import TfliteModel
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.reporting import export_report
 from mobilebert_tf.tasks.classification import ClassificationTask, softmax
 from mobilebert_tf.tokenization import Rules, Tokenizer

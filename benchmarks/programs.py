@@ -1,0 +1,21 @@
+"""Programs that are measured from outside: what they print, or why they gave nothing."""
+
+from __future__ import annotations
+
+import sys
+
+from mobilebert_tf import child_process
+from mobilebert_tf.errors import FailedError
+
+
+def output_of(name: str, command: list[str], directory: str | None = None) -> str:
+    """What a measuring process printed. Raises FailedError if it died."""
+    try:
+        # A peer's program, or a counter, may import what lies beside it.
+        done = child_process.run(command, directory=directory, safe_path=command[0] == sys.executable)
+    except OSError as error:
+        raise FailedError(f"{name}: {command[0]}: {error.strerror}") from None
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise FailedError(f"{name}: the measuring process ended with status {done.returncode}: {last}")
+    return done.stdout

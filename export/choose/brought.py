@@ -1,0 +1,62 @@
+"""What each rewrite of the network brings: the float32 file without it beside the one with all."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobilebert_tf import atomic
+from mobilebert_tf.benchmarks.files import host
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.export.quantize.build import convert_lengths
+from mobilebert_tf.litert.operators import read_operators
+from mobilebert_tf.models import TaskModel
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Brought:
+    """One rewrite, by what the file is without it."""
+
+    rewrite: str
+    operators: int
+    """More operators without it; negative: fewer."""
+    bytes: int
+    """More bytes without it; negative: fewer."""
+    latency_ratio: float
+    """Latency without it over that with it, the median over the rounds: above one it saves time."""
+    latency_ratio_min: float
+    latency_ratio_max: float
+
+
+def compare_rewrites(model: TaskModel, length: int, rewrites: Sequence[str], settings: host.Settings) -> list[Brought]:
+    """A row for each of `rewrites`, in one signature of `length` word pieces; the files are timed in the same rounds.
+
+    Raises:
+      FailedError: a network cannot be converted, or a measuring process died.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        files = [Path(place) / f"{name}.tflite" for name in ("all", *rewrites)]
+        left_out = [None, *rewrites]
+        for file, name in track(zip(files, left_out, strict=True), "leaving out rewrites", "files", len(files)):
+            kept = [one for one in rewrites if one != name]
+            with atomic.naming(file):
+                file.write_bytes(convert_lengths(model, [length], kept)[length])
+        whole, *others = host.measure(files, dataclasses.replace(settings, sequence_length=length))
+        counts = [sum(read_operators(file).counts.values()) for file in files]
+        sizes = [file.stat().st_size for file in files]
+    rows = []
+    for i, (name, subject) in enumerate(zip(rewrites, others, strict=True), 1):
+        ratio = subject.ratio_to(whole)
+        rows.append(
+            Brought(
+                rewrite=name,
+                operators=counts[i] - counts[0],
+                bytes=sizes[i] - sizes[0],
+                latency_ratio=ratio.median,
+                latency_ratio_min=ratio.min,
+                latency_ratio_max=ratio.max,
+            )
+        )
+    return rows

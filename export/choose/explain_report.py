@@ -1,0 +1,85 @@
+"""What `explain` found, as `explain.json`, as tables for the terminal, and as a recipe file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from mobilebert_tf import provenance
+from mobilebert_tf.export.choose.explain import Explanation
+from mobilebert_tf.export.recipes import Recipe, Rule
+from mobilebert_tf.text_table import aligned
+
+WORST = 10
+"""Rows of a table on the terminal; the file has all."""
+
+
+def as_json(
+    model: Mapping[str, Any], length: int, examples_of: str, explained: Mapping[str, Explanation]
+) -> dict[str, Any]:
+    """The content of `explain.json`.
+
+    Args:
+      model: name and hash of what was exported.
+      length: T of the signature that was looked into.
+      examples_of: which examples they were taken from.
+      explained: by recipe.
+    """
+    recipes = {}
+    for name, one in explained.items():
+        mended = recipe_json(one.mended) if one.mended else None
+        recipes[name] = {**dataclasses.asdict(dataclasses.replace(one, mended=None)), "mended": mended}
+    return {
+        "made_by": provenance.describe(),
+        "model": dict(model),
+        "sequence_length": length,
+        "examples_of": examples_of,
+        "recipes": recipes,
+    }
+
+
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
+    """`recipe` as `parse_recipes` reads it from a file; what a rule leaves at its default is left out."""
+    plain = Rule()
+    rules = [
+        {name: value for name, value in dataclasses.asdict(rule).items() if value != getattr(plain, name)}
+        for rule in recipe.rules
+    ]
+    return {**dataclasses.asdict(recipe), "rules": rules}
+
+
+def recipe_line(recipe: Recipe) -> str:
+    """The content of a recipe file in one line."""
+    return json.dumps(recipe_json(recipe))
+
+
+def tables(one: Explanation) -> str:
+    """The layers that add most, and what each part would bring in other arithmetic."""
+    rows = [["layer", "adds", "in all", "dB"]]
+    for layer in one.layers[:WORST]:
+        ratio = layer.signal_to_noise_db
+        rows.append([layer.name, _percent(layer.added_error), _percent(layer.relative_error), _decibel(ratio)])
+    off = f"logits {_percent(one.logits_error)} off float32" if math.isfinite(one.logits_error) else "gave no numbers"
+    lines = [
+        f"{one.recipe}: {off}, same decision {one.decision_agreement:.1%} ({one.examples} examples)",
+        aligned(rows),
+        "adds: error of the layer itself; in all: with what it inherits (root mean squares, relative)",
+        "",
+    ]
+    rows = [["part", "in", "logits off", "same decision", "kB more"]]
+    for part in one.parts:
+        shares = [_percent(part.logits_error), f"{part.decision_agreement:.1%}", f"{part.extra_bytes / 1e3:+.0f}"]
+        rows.append([part.name, part.instead, *shares])
+    lines.append(aligned(rows))
+    return "\n".join(lines)
+
+
+def _percent(error: float) -> str:
+    return f"{error:.2%}" if math.isfinite(error) else "no numbers"
+
+
+def _decibel(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.1f}"

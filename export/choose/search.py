@@ -1,0 +1,378 @@
+"""The cheapest mixture of precisions whose score stays within a loss.
+
+The products of a network fall into parts: in each block attention, feed-forward and output bottleneck; embeddings and
+pooler. Every part may have one of the levels below. Of each part at each level alone two numbers are
+measured: the error that it brings to the outputs, and what it costs. Errors of parts add up as powers, costs as they
+are, so for every price of an error there is one best mixture: the cheapest of all parts at first, and then the
+step of one part to a better level that takes away most error for its cost, and the next. Only along this path
+scores are measured: a grid of it, then halves of where the loss is passed. What was chosen on one half
+of the labelled examples is scored on the other.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from mobilebert_tf import atomic
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import FailedError
+from mobilebert_tf.export.choose.cost import Costs
+from mobilebert_tf.export.quantize.build import build
+from mobilebert_tf.export.quantize.ranges import Ranges
+from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, SEARCHED, Recipe, Rule
+from mobilebert_tf.export.verify.compare import Difference, paired_difference
+from mobilebert_tf.export.verify.examples import of_all_lengths
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.multiply_adds import multiply_adds
+from mobilebert_tf.litert.products import vector_instructions
+from mobilebert_tf.litert.runtime import TfliteModel
+from mobilebert_tf.tasks.task import INPUTS, Outputs, Task, all_values, of_examples, take
+
+LEVELS: dict[str, Rule] = {
+    "static_int8": Rule(activations="int8"),
+    "dynamic_int8": Rule(),
+    "dynamic_int4": Rule(weights="int4"),
+    "float16": Rule(weights="float16", activations="float"),
+}
+"""What a part can be."""
+
+UNIFORM = ("float32", "dynamic_int8", "static_int8", "dynamic_int4")
+"""Recipes that are measured beside the path."""
+
+GRID = 7
+"""Points of the path that are scored before halving."""
+
+EXAMPLES = 48
+"""For the errors, of all lengths."""
+
+
+class Cost(Protocol):
+    """What files cost."""
+
+    @property
+    def unit(self) -> str: ...
+
+    def __call__(self, contents: Mapping[str, bytes]) -> Costs:
+        """Of one inference of the longest length of each file, by name, from the contents by name."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """Products that change together."""
+
+    name: str
+    """block_3/feedforward"""
+    layers: str
+    """For `Rule.layers`."""
+    group: str
+    """Of those that cost the same in every block."""
+    products: int
+    """Multiplications and additions of one inference."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step:
+    """A part goes to a better level."""
+
+    part: str
+    level: str
+    error: float
+    """Power of the outputs' error that it takes away, relative to the outputs."""
+    cost: float
+    """What it is expected to cost more."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One file of the search."""
+
+    name: str
+    steps: int | None
+    """How many of the path's; None: a uniform recipe."""
+    cost: float
+    bytes: int
+    difference: Difference
+    """To Keras's score, on the half that is searched on."""
+    within: bool
+    """Whether the loss allows it."""
+    levels: Mapping[str, int]
+    """Number of parts at each level."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Search:
+    """What was found."""
+
+    max_drop: float
+    """Of the score, as a share."""
+    score_name: str
+    unit: str
+    """Of the costs."""
+    parts: Sequence[Part]
+    path: Sequence[Step]
+    candidates: Sequence[Candidate]
+    """In the order of their cost."""
+    chosen: str
+    """Name of the cheapest candidate within the loss; of several that measurements do not tell apart, that of least
+    operations and bytes."""
+    recipe: Recipe
+    searched_examples: int
+    scored: Difference
+    """Of the chosen file on the other half."""
+    scored_examples: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Labelled examples with what Keras says of them."""
+
+    task: Task
+    features: Mapping[str, np.ndarray]
+    """`input_ids`, `input_mask`, `segment_ids` [R, T], `label` [n]."""
+    keras: Outputs
+
+    @property
+    def count(self) -> int:
+        """n."""
+        return len(self.features["label"])
+
+    def half(self, which: int) -> Examples:
+        """Every other example from `which`, 0 or 1."""
+        chosen = np.arange(which, self.count, 2)
+        features, rows = of_examples(self.features, chosen)
+        return Examples(task=self.task, features=features, keras=take(self.keras, rows))
+
+
+def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_drop: float, cost: Cost) -> Search:
+    """Find the cheapest mixture whose score falls by no more than `max_drop`.
+
+    Args:
+      files: float32 files by length, as `convert_lengths` gives them.
+      ranges: as `build` takes them, from text that is not among the examples.
+      examples: one half is searched on, the other scores the result.
+      max_drop: of the score against Keras, as a share.
+      cost: what files cost.
+
+    Raises:
+      FailedError: no mixture is within the loss, or a file cannot be made.
+    """
+    searched, scored = examples.half(0), examples.half(1)
+    parts = parts_of(files[max(files)])
+    errors = _errors(files, ranges, parts, searched)
+    start, steps = path_of(parts, errors, _costs(files, ranges, parts, cost))
+
+    def recipe_of(key: int | str) -> Recipe:
+        return RECIPES[key] if isinstance(key, str) else mixture(parts, levels_after(start, steps, key))
+
+    contents: dict[int | str, bytes] = {}
+    differences: dict[int | str, Difference] = {}
+
+    def is_within(key: int | str) -> bool:
+        if key not in contents:
+            contents[key] = build(files, recipe_of(key), ranges)
+            differences[key] = _difference(contents[key], searched)
+        return -differences[key].score <= max_drop
+
+    grid = sorted({round(point) for point in np.linspace(0, len(steps), GRID)})
+    for key in track([*UNIFORM, *grid], "searching: scores", "files", len(UNIFORM) + len(grid)):
+        is_within(key)
+    passing = next((i for i, key in enumerate(grid) if is_within(key)), None)
+    if passing:
+        low, high = grid[passing - 1], grid[passing]
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if is_within(middle) else (middle, high)
+    names = {key: key if isinstance(key, str) else f"{key} of {len(steps)} steps" for key in contents}
+    # All in one call, so that times are taken in turn.
+    costs = cost({names[key]: content for key, content in contents.items()})
+    candidates = {
+        key: Candidate(
+            name=names[key],
+            steps=None if isinstance(key, str) else key,
+            cost=costs.values[names[key]],
+            bytes=len(contents[key]),
+            difference=differences[key],
+            within=is_within(key),
+            levels={} if isinstance(key, str) else dict(collections.Counter(levels_after(start, steps, key).values())),
+        )
+        for key in contents
+    }
+    within = {key: one for key, one in candidates.items() if one.within}
+    if not within:
+        raise FailedError(f"--max_drop={max_drop:g}: not even float32 loses as little against Keras")
+    cheapest = costs.cheapest([one.name for one in within.values()])
+
+    def work(key: int | str) -> tuple[float, int]:
+        """What decides where the costs do not: operations and bytes."""
+        return vector_instructions(multiply_adds(contents[key]), recipe_of(key).half), len(contents[key])
+
+    chosen = min((key for key in within if within[key].name in cheapest), key=work)
+    found = recipe_of(chosen)
+    recipe = dataclasses.replace(
+        found,
+        name=SEARCHED,
+        description=f"the cheapest within {100 * max_drop:g} points: {_told(within[chosen])}",
+        # On all examples, of which the loss was held on one half.
+        gate=dataclasses.replace(found.gate, max_score_drop=max(max_drop, found.gate.max_score_drop or 0.0)),
+    )
+    return Search(
+        max_drop=max_drop,
+        score_name=examples.task.score_name,
+        unit=cost.unit,
+        parts=parts,
+        path=steps,
+        candidates=sorted(candidates.values(), key=lambda one: one.cost),
+        chosen=within[chosen].name,
+        recipe=recipe,
+        searched_examples=searched.count,
+        scored=_difference(contents[chosen], scored),
+        scored_examples=scored.count,
+    )
+
+
+def parts_of(content: bytes) -> list[Part]:
+    """The parts of a float32 file with one graph; the head, which stays dynamic, is none."""
+    model = flatbuffer.read(content)
+    (graph,) = model.subgraphs
+    products: collections.Counter[tuple[str, str, str]] = collections.Counter()
+    for operator, kind in zip(graph.operators, flatbuffer.kinds(model), strict=True):
+        if kind != "FULLY_CONNECTED" or operator.outputs[0] in graph.outputs:
+            continue
+        rows = int(np.prod(graph.tensors[operator.outputs[0]].shape[:-1]))
+        weights = int(np.prod(graph.tensors[operator.inputs[1]].shape))
+        products[_part(graph.tensors[operator.outputs[0]].name.decode())] += rows * weights
+    return [
+        Part(name=name, layers=layers, group=group, products=count) for (name, layers, group), count in products.items()
+    ]
+
+
+def _part(result: str) -> tuple[str, str, str]:
+    """Name, layers and group of the part that a product with this result belongs to."""
+    scope, layer, *_ = result.split("/")
+    if not scope.startswith("block_"):
+        return scope, f"^{re.escape(scope)}/", scope
+    if layer.startswith("feedforward_"):
+        return f"{scope}/feedforward", f"^{scope}/feedforward_", "feedforward"
+    if layer == "output_bottleneck":
+        return f"{scope}/output_bottleneck", f"^{scope}/output_bottleneck/", "output_bottleneck"
+    return f"{scope}/attention", f"^{scope}/(?!feedforward_|output_bottleneck/)", "attention"
+
+
+def mixture(parts: Sequence[Part], levels: Mapping[str, str]) -> Recipe:
+    """The recipe with each part at its level, by name; a part without one stays in float32."""
+    rules = [
+        dataclasses.replace(LEVELS[levels[part.name]], layers=part.layers) for part in parts if part.name in levels
+    ]
+    gate = RECIPES["static_int8"].gate
+    return Recipe(name=SEARCHED, description="a mixture", rules=(INT8_TABLES, *rules, HEAD), half=True, gate=gate)
+
+
+def path_of(
+    parts: Sequence[Part], errors: Mapping[tuple[str, str], float], costs: Mapping[tuple[str, str], float]
+) -> tuple[dict[str, str], list[Step]]:
+    """The cheapest level of each part, and the steps to better ones, those that gain most for their cost first.
+
+    A level that is worse than another and no cheaper, or that lies above the line between its neighbours, is
+    never best and has no step.
+
+    Args:
+      parts: of the network.
+      errors: power of the outputs' error by part and level.
+      costs: by part and level.
+    """
+    start, steps = {}, []
+    for part in parts:
+        points = sorted((costs[part.name, level], errors[part.name, level], level) for level in LEVELS)
+        hull: list[tuple[float, float, str]] = []
+        for point in points:
+            if hull and point[1] >= hull[-1][1]:
+                continue
+            while len(hull) > 1 and _gain(hull[-1], point) >= _gain(hull[-2], hull[-1]):
+                hull.pop()
+            hull.append(point)
+        start[part.name] = hull[0][2]
+        steps += [
+            Step(part=part.name, level=after[2], error=before[1] - after[1], cost=after[0] - before[0])
+            for before, after in zip(hull, hull[1:], strict=False)
+        ]
+    return start, sorted(steps, key=lambda step: step.error / step.cost, reverse=True)
+
+
+def _gain(before: tuple[float, float, str], after: tuple[float, float, str]) -> float:
+    """Error taken away for a unit of cost."""
+    return (before[1] - after[1]) / (after[0] - before[0])
+
+
+def levels_after(start: Mapping[str, str], steps: Sequence[Step], count: int) -> dict[str, str]:
+    """Level of each part after the first `count` steps."""
+    return {**start, **{step.part: step.level for step in steps[:count]}}
+
+
+def _errors(
+    files: Mapping[int, bytes], ranges: Ranges, parts: Sequence[Part], examples: Examples
+) -> dict[tuple[str, str], float]:
+    """Power of what each part at each level alone adds to the outputs, over that of float32's outputs."""
+    longest = {max(files): files[max(files)]}
+    few = of_all_lengths({name: examples.features[name] for name in INPUTS}, EXAMPLES)
+    exact = all_values(_outputs(build(longest, mixture(parts, {}), ranges), few)).astype(np.float64)
+    power = max(float(np.square(exact).sum()), 1e-30)
+    pairs = [(part.name, level) for part in parts for level in LEVELS]
+    errors = {}
+    for name, level in track(pairs, "searching: errors", "files", len(pairs)):
+        found = all_values(_outputs(build(longest, mixture(parts, {name: level}), ranges), few))
+        error = float(np.square(found - exact).sum()) / power
+        errors[name, level] = error if np.isfinite(error) else float("inf")
+    return errors
+
+
+def _costs(
+    files: Mapping[int, bytes], ranges: Ranges, parts: Sequence[Part], cost: Cost
+) -> dict[tuple[str, str], float]:
+    """Expected cost of each part at each level above that in float16: measured for all parts of a group together,
+    and divided among them by their products."""
+    longest = {max(files): files[max(files)]}
+    everything = {part.name: "float16" for part in parts}
+    groups = list(dict.fromkeys(part.group for part in parts))
+    contents = {"float16": build(longest, mixture(parts, everything), ranges)}
+    for group in groups:
+        for level in LEVELS:
+            if level != "float16":
+                changed = {part.name: level for part in parts if part.group == group}
+                contents[f"{group}: {level}"] = build(longest, mixture(parts, everything | changed), ranges)
+    found = cost(contents).values
+    products = collections.Counter[str]()
+    for part in parts:
+        products[part.group] += part.products
+    return {
+        (part.name, level): (found.get(f"{part.group}: {level}", found["float16"]) - found["float16"])
+        * part.products
+        / products[part.group]
+        for part in parts
+        for level in LEVELS
+    }
+
+
+def _difference(content: bytes, examples: Examples) -> Difference:
+    outputs = _outputs(content, examples.features)
+    return paired_difference(examples.task, examples.keras, outputs, examples.features)
+
+
+def _outputs(content: bytes, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "model.tflite"
+        with atomic.naming(path):
+            path.write_bytes(content)
+        return TfliteModel(path).answer(features)
+
+
+def _told(candidate: Candidate) -> str:
+    return ", ".join(f"{count} parts {level}" for level, count in candidate.levels.items()) or candidate.name

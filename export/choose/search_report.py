@@ -1,0 +1,42 @@
+"""What a search for the cheapest mixture found, for `report.json` and as a table for the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from mobilebert_tf.export.choose.explain_report import recipe_json
+from mobilebert_tf.export.choose.search import Search
+from mobilebert_tf.export.verify.compare import Difference
+from mobilebert_tf.text_table import aligned
+
+
+def as_json(found: Search) -> dict[str, Any]:
+    """What `report.json` has of it."""
+    values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    for name in ("parts", "path", "candidates"):
+        values[name] = [dataclasses.asdict(one) for one in values[name]]
+    return {**values, "recipe": recipe_json(found.recipe), "scored": dataclasses.asdict(found.scored)}
+
+
+def table(found: Search) -> str:
+    """Every file that was scored, the cheapest first, and the score of the chosen one on the other texts."""
+    rows = [["searched", found.unit, "MB", f"{found.score_name} to Keras", "within", "parts"]]
+    for one in found.candidates:
+        levels = ", ".join(f"{count} {level}" for level, count in one.levels.items())
+        mark = " (chosen)" if one.name == found.chosen else ""
+        within = "yes" if one.within else "no"
+        drop = f"{100 * one.difference.score:+.2f}"
+        rows.append([one.name + mark, f"{one.cost:.3g}", f"{one.bytes / 1e6:.2f}", drop, within, levels])
+    lines = [
+        aligned(rows),
+        f"{found.score_name} to Keras: points, on {found.searched_examples} texts; "
+        f"{-100 * found.max_drop:+g} are allowed",
+        f"{found.recipe.name}: {told(found.scored)} points on the other {found.scored_examples} texts",
+    ]
+    return "\n".join(lines)
+
+
+def told(difference: Difference) -> str:
+    """A difference of scores in points with its interval."""
+    return f"{100 * difference.score:+.2f} ({100 * difference.low:+.2f} to {100 * difference.high:+.2f})"

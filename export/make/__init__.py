@@ -1,0 +1,1 @@
+"""Every recipe of an export in turn: its source, its file, and what that came to."""

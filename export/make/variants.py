@@ -1,0 +1,354 @@
+"""One fine-tuned model through several recipes: build, verify, score, time."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import atomic
+from mobilebert_tf.benchmarks.files import host
+from mobilebert_tf.benchmarks.stats import summarize
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.export.aware.network import quantized_outputs
+from mobilebert_tf.export.aware.stored import Trained
+from mobilebert_tf.export.choose.brought import Brought, compare_rewrites
+from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
+from mobilebert_tf.export.choose.explain import Explanation, explain
+from mobilebert_tf.export.choose.search import Examples, Search, search
+from mobilebert_tf.export.make.sources import Sources
+from mobilebert_tf.export.mediapipe.metadata import add_metadata
+from mobilebert_tf.export.quantize.build import allows_half, build
+from mobilebert_tf.export.quantize.quantizer import check_rules
+from mobilebert_tf.export.quantize.ranges import Ranges
+from mobilebert_tf.export.recipes import RECIPES, REJECTED, TARGETS, Recipe
+from mobilebert_tf.export.rewrite.rules import REWRITES
+from mobilebert_tf.export.verify import compare
+from mobilebert_tf.export.verify.examples import of_all_lengths
+from mobilebert_tf.litert import flatbuffer, gpu
+from mobilebert_tf.litert.multiply_adds import multiply_adds
+from mobilebert_tf.litert.operators import read_operators
+from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES, TfliteModel
+from mobilebert_tf.models import TaskModel
+from mobilebert_tf.tasks.classification import softmax
+from mobilebert_tf.tasks.embedding import EmbeddingTask, vector_fault
+from mobilebert_tf.tasks.inference import keras_outputs
+from mobilebert_tf.tasks.task import Features, Outputs, Task, concatenated, without_numbers
+from mobilebert_tf.tokenization import Tokenizer
+
+FEW = 8
+"""Examples of the checks without a tolerance, per signature: there is nothing to average out."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One recipe's row in `report.json`. A recipe that does not convert has no file and no figures."""
+
+    name: str
+    description: str
+    target: str
+    """Whom the file is laid out for, as in `Recipe`."""
+    file: str | None = None
+    bytes: int | None = None
+    bytes_of_lengths: dict[int, int] | None = None
+    """What the shortest signature costs, and what each longer one adds, by its length T."""
+    weight_bytes: int | None = None
+    """Of the weights and their scales alone."""
+    sha256: str | None = None
+    half: bool | None = None
+    """Whether ARM processors may compute its float operations in float16."""
+    metrics: dict[str, Any] | None = None
+    difference: dict[str, Any] | None = None
+    """To Keras's score on the same examples, with its interval."""
+    parity: dict[str, Any] | None = None
+    """Over all signatures."""
+    parity_of_lengths: dict[int, dict[str, Any]] | None = None
+    trained: dict[str, Any] | None = None
+    """Over all signatures, to the network as it was fine-tuned, by fake quantisation, where it was for this recipe."""
+    changes: dict[str, int] | None = None
+    """How many of a few examples get other logits by scrambled padding, another order, a second thread."""
+    ops: dict[str, int] | None = None
+    """How often each operator stands in one signature."""
+    op_versions: dict[str, int] | None = None
+    oldest_runtime: str | None = None
+    """The first TensorFlow Lite that has all operators in these versions."""
+    gpu: dict[str, Any] | None = None
+    """What a GPU delegate takes of the longest signature, by its rules."""
+    multiply_adds: dict[str, int] | None = None
+    """Of the longest signature, as `multiply_adds` counts them."""
+    latency_ms: dict[int, dict[str, Any]] | None = None
+    """By length T: the summary over all runs, and the median of each round."""
+    passed: bool = False
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checks:
+    """What the files of an export are made with and held against."""
+
+    calibration_features: Mapping[str, np.ndarray] | None
+    """Examples [k, T] of real text whose activations set static scales; None: there is no text."""
+    parity_features: Mapping[str, np.ndarray]
+    """Examples [n, T] that file and Keras are compared on, in every signature."""
+    scored_features: Mapping[str, np.ndarray] | None
+    """Labelled examples [m, T] of the task score; None: no score."""
+    task: Task
+    tokenizer: Tokenizer
+    latency: host.Settings
+    model: str = "the model"
+    """What messages call it."""
+    equalizes: bool = True
+    """Whether static files may be of the network in units per channel."""
+    compares_rewrites: bool = False
+    """Whether to convert and time without each rewrite too."""
+    trained: Trained | None = None
+    """Ranges that the model was fine-tuned with, in place of those of the calibration."""
+    max_drop: float | None = None
+    """Search for the cheapest mixture of precisions that loses no more of the score; None: do not."""
+    cost: Instructions | Milliseconds | None = None
+    """What counts as cheap."""
+    explained_examples: int = 0
+    """Largest number of those for the parity that quantised files are compared on layer by layer; 0: they are not."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Expected:
+    """What Keras says of the examples."""
+
+    parity: Mapping[int, Outputs]
+    """By length."""
+    scored: Outputs | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Made:
+    """All that an export found."""
+
+    variants: Sequence[Variant]
+    keras: dict[str, Any] | None
+    """The task's metrics of the Keras model."""
+    largest_activation: float | None
+    """Largest value in the first recipe's float file, on the calibration's examples."""
+    brought: Sequence[Brought] = ()
+    """By the rewrites, if that was asked for."""
+    searched: Search | None = None
+    """If a loss was given."""
+    explained: Mapping[str, Explanation] = dataclasses.field(default_factory=dict)
+    """By recipe, for those that quantise; of the longest length."""
+
+
+def make_variants(
+    model: TaskModel,
+    lengths: Sequence[int],
+    recipes: Sequence[Recipe],
+    checks: Checks,
+    directory: Path,
+    rewrites: Sequence[str] = tuple(REWRITES),
+) -> Made:
+    """Write `<recipe>.tflite` into `directory`, or into `rejected/` below it, and measure each.
+
+    All hold the network after these `rewrites`; all are compared with the Keras model.
+
+    A recipe that fails does not stop the others; its row says why.
+
+    Raises:
+      UsageError: Keras's own logits are no numbers.
+      FailedError: the network cannot be converted, or a measuring process died.
+    """
+    scored, keras = checks.scored_features, None
+    expected = _Expected(
+        parity={n: keras_outputs(model, checks.task, compare.crop(checks.parity_features, n)) for n in lengths},
+        scored=None if scored is None else keras_outputs(model, checks.task, scored, show_progress=True),
+    )
+    _check_numbers(expected, checks)
+    if scored is not None and expected.scored is not None:
+        keras = checks.task.score(expected.scored, scored).all
+    print(f"export: converting {', '.join(map(str, lengths))} word pieces", flush=True)
+    trained = checks.trained
+    sources = Sources(
+        model, lengths, rewrites, checks.calibration_features, trained, checks.equalizes, checks.latency.threads
+    )
+    searched = None
+    if checks.max_drop is not None and checks.cost and scored is not None and expected.scored is not None:
+        examples = Examples(task=checks.task, features=scored, keras=expected.scored)
+        source = sources.of(RECIPES["static_int8"])
+        assert source.ranges is not None
+        searched = search(source.files, source.ranges, examples, checks.max_drop, checks.cost)
+        recipes = [*recipes, searched.recipe]
+    rows = []
+    explained = {}
+    for recipe in recipes:
+        print(f"export: {recipe.name} ({recipe.description})", flush=True)
+        path = directory / f"{recipe.name}.tflite"
+        source = sources.of(recipe)
+        files, ranges = source.files, source.ranges if recipe.is_static or recipe.half else None
+        try:
+            check_rules(files[max(files)], recipe)
+            content = build(files, recipe, ranges)
+            if recipe.target == "mediapipe":
+                content = add_metadata(content, checks.tokenizer, checks.task)
+            row = _verified(content, recipe, model, expected, checks, path)
+        except (FailedError, UsageError, RuntimeError) as error:
+            # The quantizer refused, or LiteRT: to load the file, or with a RuntimeError to run it.
+            path.unlink(missing_ok=True)
+            reason = str(error).strip().splitlines()[0].removeprefix(f"{path}: ")
+            row = Variant(name=recipe.name, description=recipe.description, target=recipe.target, reason=reason)
+            rows.append(row)
+            continue
+        rows.append(
+            dataclasses.replace(
+                row,
+                half=allows_half(recipe, ranges),
+                bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content)),
+                weight_bytes=flatbuffer.weight_bytes(content),
+                trained=_as_trained(directory / (row.file or ""), model, trained, checks)
+                if trained and trained.is_for(recipe)
+                else None,
+            )
+        )
+        if checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
+            few = of_all_lengths(compare.crop(checks.parity_features, max(lengths)), checks.explained_examples)
+            explained[recipe.name] = explain(
+                files[max(lengths)], recipe, checks.task, ranges, few, checks.latency.threads
+            )
+    activations = sources.of(recipes[0]).ranges
+    return Made(
+        variants=_timed(rows, checks.latency, lengths, directory),
+        keras=keras,
+        largest_activation=activations.largest if activations and activations.examples else None,
+        searched=searched,
+        explained=explained,
+        brought=compare_rewrites(model, max(lengths), rewrites, checks.latency) if checks.compares_rewrites else (),
+    )
+
+
+def _check_numbers(expected: _Expected, checks: Checks) -> None:
+    """Raise UsageError if what files are to be held to is no number, or no vector of a text."""
+    compared = [(outputs, checks.parity_features) for outputs in expected.parity.values()]
+    if expected.scored is not None and checks.scored_features is not None:
+        compared.append((expected.scored, checks.scored_features))
+    for outputs, features in compared:
+        lost = without_numbers(outputs)
+        if lost.any():
+            raise UsageError(
+                f"{checks.model}: its own {' and '.join(outputs)} are NaN or infinite in {lost.sum()} of {len(lost)} "
+                "examples, so no file can be held to them; train it again, with a lower learning rate"
+            )
+        if fault := _vector_fault(checks.task, outputs, features):
+            raise UsageError(f"{checks.model}: {fault}, so it is no model of sentence embeddings; train it again")
+
+
+def _vector_fault(task: Task, outputs: Outputs, features: Features) -> str | None:
+    """What is wrong with sentence embeddings; None: nothing, or they are none."""
+    return vector_fault(outputs["embedding"], features["input_ids"]) if isinstance(task, EmbeddingTask) else None
+
+
+def _as_trained(path: Path, model: TaskModel, trained: Trained, checks: Checks) -> dict[str, Any]:
+    file = TfliteModel(path, checks.latency.threads)
+    inputs = {n: compare.crop(checks.parity_features, n) for n in file.lengths}
+    expected = [quantized_outputs(model, trained, file.lengths[-1], one) for one in inputs.values()]
+    found = [file.answer(one, n) for n, one in inputs.items()]
+    together = (concatenated(one) for one in (expected, found, list(inputs.values())))
+    return dataclasses.asdict(compare.measure_parity(checks.task, *together))
+
+
+def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int) -> dict[int, int]:
+    lengths = sorted(files)
+    totals = [len(build({n: files[n] for n in lengths[:k]}, recipe, ranges)) for k in range(1, len(lengths))]
+    totals = [0, *totals, whole]
+    return {length: after - before for length, before, after in zip(lengths, totals, totals[1:], strict=False)}
+
+
+def _verified(
+    content: bytes, recipe: Recipe, model: TaskModel, expected: _Expected, checks: Checks, path: Path
+) -> Variant:
+    name = path.name
+    atomic.write_bytes(path, content)
+    task, file = checks.task, TfliteModel(path, checks.latency.threads)
+    inputs = {n: compare.crop(checks.parity_features, n) for n in file.lengths}
+    found = {n: file.run(inputs[n], n) for n in file.lengths}
+    wanted = {n: expected.parity[n] for n in found}
+    if PROBABILITIES in file.outputs:
+        # Like with like: what the file gives.
+        wanted = {n: {LOGITS: softmax(outputs[LOGITS])} for n, outputs in wanted.items()}
+        found = {n: {LOGITS: outputs[PROBABILITIES]} for n, outputs in found.items()}
+    by_length = {n: compare.measure_parity(task, wanted[n], found[n], inputs[n]) for n in found}
+    parity = compare.measure_parity(task, *(concatenated(list(values.values())) for values in (wanted, found, inputs)))
+    few = {key: values[:FEW] for key, values in checks.parity_features.items()}
+    changes = compare.Changes(
+        padding=compare.padding_changes(file, few, model.config.vocab_size, model.config.trigram_input),
+        order=compare.order_changes(file, few),
+        threads=compare.thread_changes(path, few),
+    )
+    operators = read_operators(path)
+    metrics = difference = None
+    unscored = 0
+    if checks.scored_features is not None and expected.scored is not None:
+        outputs = file.answer(checks.scored_features, show_progress=True)
+        unscored = int(without_numbers(outputs).sum())
+        if not unscored:
+            metrics = task.score(outputs, checks.scored_features).all
+            difference = compare.paired_difference(task, expected.scored, outputs, checks.scored_features)
+    # Graphs stand in the order of their lengths.
+    residency = gpu.check(content, graph=-1)
+    reason = compare.fault(recipe.gate, task, parity, changes, operators, difference, unscored)
+    reason = reason or _vector_fault(task, found[max(found)], checks.parity_features)
+    if recipe.target == "gpu" and not residency.whole:
+        reason = reason or f"a GPU delegate would not take it in one piece: {', '.join(residency.refused)}"
+    if reason:
+        (path.parent / REJECTED).mkdir(exist_ok=True)
+        name = f"{REJECTED}/{name}"
+        path.replace(path.parent / name)
+    return Variant(
+        name=recipe.name,
+        description=recipe.description,
+        target=recipe.target,
+        file=name,
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        metrics=metrics,
+        difference=dataclasses.asdict(difference) if difference else None,
+        parity=dataclasses.asdict(parity),
+        parity_of_lengths={length: dataclasses.asdict(one) for length, one in by_length.items()},
+        changes=dataclasses.asdict(changes),
+        ops=operators.counts,
+        multiply_adds=multiply_adds(content),
+        op_versions=operators.versions,
+        oldest_runtime=operators.oldest_runtime,
+        gpu=dataclasses.asdict(residency),
+        passed=reason is None,
+        reason=reason,
+    )
+
+
+def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path) -> list[Variant]:
+    """The rows with the latency of their files at every length that they have, all in the same rounds."""
+    files = {row.name: directory / row.file for row in rows if row.file}
+    lengths_of = {
+        files[row.name]: [n for n in lengths if n in (row.bytes_of_lengths or ())] for row in rows if row.file
+    }
+    measured = host.measure_lengths(lengths_of, settings)
+    timed = []
+    for row in rows:
+        path = files.get(row.name)
+        if path:
+            by_length = zip(lengths_of[path], zip(*measured[path], strict=True), strict=True)
+            latency = {length: _latency(rounds, settings) for length, rounds in by_length}
+            row = dataclasses.replace(row, latency_ms=latency)
+        timed.append(row)
+    return timed
+
+
+def _latency(rounds: Sequence[Mapping[str, Any]], settings: host.Settings) -> dict[str, Any]:
+    """What the report has of the rounds of a file at one length."""
+    samples = [seen["samples"] for seen in rounds]
+    return {
+        **dataclasses.asdict(summarize(samples)),
+        "threads": settings.threads,
+        "rounds": [float(np.median(one)) for one in samples],
+        "foreign_cores": max(seen["foreign_cores"] for seen in rounds),
+    }

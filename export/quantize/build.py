@@ -1,0 +1,81 @@
+"""Model -> float files, one per sequence length -> the content of one file with all lengths, by a recipe."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from mobilebert_tf import quiet
+from mobilebert_tf.export.convert.converter import convert
+from mobilebert_tf.export.convert.signatures import write_saved_model
+from mobilebert_tf.export.quantize.quantizer import quantize
+from mobilebert_tf.export.quantize.ranges import Ranges
+from mobilebert_tf.export.recipes import TARGETS, Recipe
+from mobilebert_tf.export.rewrite.equalize import Peaks
+from mobilebert_tf.export.rewrite.norms import Breaks
+from mobilebert_tf.export.rewrite.rules import REWRITES
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.models import TaskModel
+
+HALF_LARGEST = 65504 / 4
+"""Largest value that may occur on text for float16 arithmetic: a quarter of float16's own, for texts to come."""
+
+
+def convert_lengths(
+    model: TaskModel,
+    lengths: Sequence[int],
+    rewrites: Sequence[str] = tuple(REWRITES),
+    target: str = TARGETS[0],
+    breaks: Breaks | None = None,
+    peaks: Mapping[str, Peaks] | None = None,
+) -> dict[int, bytes]:
+    """float32 files with one graph each, by its length T.
+
+    Apart, so that tensors of all lengths have the same names: what is calibrated for one then holds for all,
+    and constants of equal content meet again in `build`. `breaks` and `peaks` as in `rewrite`.
+
+    Raises:
+      FailedError: the converter refused.
+    """
+    longest = max(lengths)
+    return {length: convert_length(model, length, longest, rewrites, target, breaks, peaks) for length in lengths}
+
+
+def convert_length(
+    model: TaskModel,
+    length: int,
+    longest: int,
+    rewrites: Sequence[str],
+    target: str,
+    breaks: Breaks | None,
+    peaks: Mapping[str, Peaks] | None,
+) -> bytes:
+    """The float32 file of one length, its tables cut to the longest; the rest as in `convert_lengths`."""
+    with tempfile.TemporaryDirectory() as saved_model:
+        with quiet.native_stderr_hidden():
+            write_saved_model(model, length, longest, saved_model, rewrites, target, breaks, peaks)
+        return convert(saved_model)
+
+
+def build(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None) -> bytes:
+    """The content of a file by `recipe`, with a signature for each of the `files`.
+
+    Args:
+      files: of `convert_lengths`.
+      recipe: what becomes of the operators.
+      ranges: of the tensors, measured on one of the files; None: no text was given.
+
+    Raises:
+      FailedError: the quantizer refused.
+    """
+    model = flatbuffer.merge(flatbuffer.read(quantize(files[length], recipe, ranges)) for length in sorted(files))
+    flatbuffer.use_asymmetric_inputs(model)
+    flatbuffer.set_versions(model)
+    if allows_half(recipe, ranges):
+        flatbuffer.mark_half(model)
+    return flatbuffer.write(model)
+
+
+def allows_half(recipe: Recipe, ranges: Ranges | None) -> bool:
+    """Whether what is float in the file may be computed in float16: the recipe asks for it, no value is too large."""
+    return recipe.half and ranges is not None and ranges.largest <= HALF_LARGEST

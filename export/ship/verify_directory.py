@@ -1,0 +1,213 @@
+"""Is an export directory whole, and does it answer here as it did where it was made?
+
+    mobilebert-tf export verify DIR
+    python -m mobilebert_tf.export.ship.verify_directory DIR
+    python export/ship/verify_directory.py DIR
+
+Needs the standard library, NumPy and LiteRT (ai-edge-litert, or its predecessor tflite-runtime). The last
+form needs nothing of this project but this file, `check_contract.py` and `check_answers.py` beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 2
+"""Of contracts. Fields may be added under the same number; what a field means may not change.
+
+1 had classes alone; 2 says in `answer.kind` what an answer is, and has no labels where there are none.
+"""
+
+KNOWN = (1, 2)
+"""Schemas that are read."""
+
+SUMS = "SHA256SUMS"
+"""The SHA-256 of every other file in the form of `sha256sum`; the last thing that an export writes."""
+
+RECORD = "run.json"
+CONTRACT = ".contract.json"
+"""End of the name of the contract beside a `.tflite` file."""
+
+
+class NotVerifiedError(Exception):
+    """Why a directory is not verified, in one line. `status` is for the shell: 1, or 2 if it is no export at all."""
+
+    def __init__(self, message: str, status: int = 1):
+        super().__init__(message)
+        self.status = status
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What was found about one file."""
+
+    file: str
+    status: str
+    """signed: as it was written. right, wrong, refused, crashed: it was run. damaged, missing, added: look at it."""
+    said: str
+    announced: bool = False
+    """It was refused, and its contract says that this runtime is too old."""
+    ran_on: str = ""
+    """The runtime, and where the ids come from."""
+
+
+def verify(directory: Path, python: str = sys.executable, must_run: Sequence[str] | None = None) -> str:
+    """Check every file of an export directory and print a line for each; return the last line.
+
+    Args:
+      directory: what `mobilebert-tf export` wrote.
+      python: the interpreter whose runtime runs the files, one process a file.
+      must_run: recipes whose files have to run; others may be refused where their contracts say so. None: all.
+
+    Raises:
+      NotVerifiedError: it is no finished export, or a file is not what it was or does not answer as it did.
+    """
+    findings = {finding.file: finding for finding in _compare_sums(directory)}
+    if all(finding.status in ("signed", "added") for finding in findings.values()):
+        contracts = [name for name in findings if name.endswith(CONTRACT)]
+        _check_schemas(directory, contracts)
+        if absent := [name for name in must_run or () if f"{name}{CONTRACT}" not in contracts]:
+            raise NotVerifiedError(f"{directory}: has no {absent[0]}{CONTRACT}")
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for finding in pool.map(lambda name: _run(directory, name, python), contracts):
+                findings[finding.file] = finding
+    width = max(map(len, findings))
+    for name, finding in sorted(findings.items()):
+        print(f"{name:<{width}}  {finding.status:<7}  {finding.said}".rstrip(), flush=True)
+    return _judge(directory, list(findings.values()), must_run)
+
+
+def _judge(directory: Path, findings: Sequence[Finding], must_run: Sequence[str] | None) -> str:
+    """The last line. Raises NotVerifiedError."""
+    right = [finding for finding in findings if finding.status == "right"]
+    refused = [
+        finding
+        for finding in findings
+        if finding.announced and must_run is not None and finding.file.removesuffix(".tflite") not in must_run
+    ]
+    bad = [one.file for one in findings if one not in right and one not in refused and one.status != "signed"]
+    if bad:
+        raise NotVerifiedError(f"{directory}: NOT VERIFIED, {len(bad)} of {len(findings)} files: {', '.join(bad)}")
+    if not right:
+        raise NotVerifiedError(f"{directory}: NOT VERIFIED, its files are as they were written, but none could be run")
+    line = f"{directory}: verified, {len(findings)} files are as they were written, {len(right)} answer as they did"
+    if refused:
+        line += f", {len(refused)} are refused as their contracts say"
+    return f"{line} ({right[0].ran_on})"
+
+
+def sums_text(hashes: Mapping[str, str]) -> str:
+    """The content of SHA256SUMS for these SHA-256 by file name.
+
+    The last line, a comment to `sha256sum`, is the sum of the others: a damaged list is told from a damaged file.
+    """
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
+    return f"{lines}# sha256 of the lines above: {hashlib.sha256(lines.encode()).hexdigest()}\n"
+
+
+def _compare_sums(directory: Path) -> list[Finding]:
+    """One finding for each file that is there or should be. Raises NotVerifiedError: it is no finished export."""
+    if not directory.is_dir():
+        raise NotVerifiedError(f"{directory}: no such directory", 2)
+    path = directory / SUMS
+    if not path.exists():
+        raise _without_sums(directory)
+    content = path.read_bytes()
+    pairs = re.findall(rb"^([0-9a-f]{64})  (.+)$", content, re.M)
+    hashes = {name.decode("utf-8", "replace"): digest.decode() for digest, name in pairs}
+    if sums_text(hashes).encode() != content:
+        return [Finding(SUMS, "damaged", "its last line is the sum of other lines; nothing else was looked at")]
+    there = {file.relative_to(directory).as_posix() for file in directory.rglob("*") if not file.is_dir()} - {SUMS}
+    findings = [Finding(SUMS, "signed", f"{len(hashes)} files")]
+    for name in sorted(there | hashes.keys()):
+        if name not in hashes:
+            findings.append(Finding(name, "added", f"{SUMS} does not have it"))
+        elif name not in there:
+            findings.append(Finding(name, "missing", f"{SUMS} has it"))
+        elif hashlib.sha256((directory / name).read_bytes()).hexdigest() != hashes[name]:
+            findings.append(Finding(name, "damaged", f"its SHA-256 is not that in {SUMS}"))
+        else:
+            # Those that missed their gate have none.
+            lonely = name.endswith(".tflite") and f"{name.removesuffix('.tflite')}{CONTRACT}" not in hashes
+            findings.append(Finding(name, "signed", "not run, it has no contract" if lonely else ""))
+    return findings
+
+
+def _without_sums(directory: Path) -> NotVerifiedError:
+    try:
+        command = json.loads((directory / RECORD).read_bytes())["identity"]["command"]
+    except OSError:
+        return NotVerifiedError(f"{directory}: is no export, it has neither {SUMS} nor {RECORD}", 2)
+    except (ValueError, KeyError, TypeError):
+        return NotVerifiedError(f"{directory}: has no {SUMS}, and its {RECORD} is damaged; export again")
+    if command != "export":
+        return NotVerifiedError(f"{directory}: holds the results of `{command}`, not of `export`", 2)
+    return NotVerifiedError(f"{directory}: the export has not finished, {SUMS} is missing; give its command again")
+
+
+def _check_schemas(directory: Path, names: Sequence[str]) -> None:
+    for name in names:
+        try:
+            schema = json.loads((directory / name).read_bytes())["schema"]
+        except (ValueError, KeyError, TypeError):
+            raise NotVerifiedError(f"{directory / name}: is not a contract of `mobilebert-tf export`") from None
+        if schema not in KNOWN:
+            raise NotVerifiedError(
+                f"{directory / name}: is of schema {schema}, this version knows {' and '.join(map(str, KNOWN))}; "
+                "verify it with the version that exported it"
+            )
+
+
+def _run(directory: Path, name: str, python: str) -> Finding:
+    """Hold one file to its contract, in a process of its own: a runtime may crash."""
+    file = f"{name.removesuffix(CONTRACT)}.tflite"
+    program = Path(__file__).with_name("check_contract.py").resolve()
+    try:
+        # Names of this directory's other modules are not to be found by what the program imports.
+        environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+        command = [python, str(program), str(directory), name, str(os.getpid())]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    except OSError as error:
+        raise NotVerifiedError(f"{python}: cannot be started ({error.strerror})", 2) from None
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return Finding(file, "crashed", f"the process that ran it ended with status {done.returncode}: {said}")
+    if "no_runtime" in found:
+        raise NotVerifiedError(f"{python}: {found['no_runtime']}")
+    return Finding(file, **found)
+
+
+def main() -> int:
+    """The command line. Returns 0: verified, 1: not verified, 2: it is no export."""
+    parser = argparse.ArgumentParser(description="check an export directory, and run its files")
+    parser.add_argument("directory", type=Path, help="what `mobilebert-tf export` wrote")
+    parser.add_argument("--must_run", help="recipes that have to run here, comma-separated; left out: all")
+    given = parser.parse_args()
+    try:
+        print(verify(given.directory, must_run=split(given.must_run)))
+    except NotVerifiedError as error:
+        print(error, file=sys.stderr)
+        return error.status
+    return 0
+
+
+def split(names: str | None) -> list[str] | None:
+    """Comma-separated names; None stays None."""
+    return None if names is None else [name for name in names.split(",") if name]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""A `.tflite` file and what lies beside it: vocabulary, rules, labels, task and contract, held to each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import provenance
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.export.mediapipe.metadata import check_packed
+from mobilebert_tf.export.ship.verify_directory import CONTRACT
+from mobilebert_tf.fields import Finite, read
+from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES
+from mobilebert_tf.litert.runtime_process import SeparateModels
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.files import PROTOTYPES, load_task_files
+from mobilebert_tf.tasks.task import Task
+from mobilebert_tf.tokenization import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A file that can be asked, in processes of its own, and what its texts and answers mean."""
+
+    runtime: SeparateModels
+    tokenizer: Tokenizer
+    task: Task
+
+
+def load_exported(path: Path, threads: int = 1) -> Exported:
+    """The file at `path`, with what its export wrote beside it.
+
+    Raises:
+      UsageError: it is no such file, something beside it is missing, or what lies there belongs to another file.
+      FailedError: the runtime crashed on it.
+    """
+    runtime = SeparateModels(path, threads)
+    home = home_of(path)
+    if not (home / "task.json").exists():
+        raise UsageError(
+            f"{path}: needs vocab.txt, task.json and, for classes, labels.txt of its export beside it, and has no "
+            "task.json"
+        )
+    tokenizer, task = load_task_files(home)
+    assert task is not None
+    sizes = {LOGITS if name == PROBABILITIES else name: size for name, size in runtime.sizes.items()}
+    if set(task.outputs) != set(sizes):
+        raise UsageError(
+            f"{home / 'task.json'}: is for {task.name}, and {path.name} gives {', '.join(sizes)}; they belong to "
+            "different models"
+        )
+    classes = next((sizes[name] for name in (LOGITS, "token_logits") if name in sizes), None)
+    if classes is not None and len(task.labels) != classes:
+        raise UsageError(
+            f"{home / 'labels.txt'}: names {len(task.labels)} labels, {path.name} has {classes} outputs; "
+            "they belong to different models"
+        )
+    check_packed(path, tokenizer, task)
+    contract = path.with_name(f"{path.stem}{CONTRACT}")
+    if contract.exists():
+        _check_contract(contract, path, tokenizer, task)
+    if PROBABILITIES in runtime.sizes and isinstance(task, ClassificationTask):
+        task = dataclasses.replace(task, temperature=1.0)  # its softmax is in the file
+    # Longer texts than the file takes are cut as in training, by the features.
+    task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
+    return Exported(runtime, tokenizer, task)
+
+
+def home_of(path: Path) -> Path:
+    """Where the other files of an export lie: a file that missed its gate is one directory below them."""
+    return path.parent.parent if path.parent.name == "rejected" else path.parent
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Text:
+    vocabulary: _File
+    tokenizer: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    labels: tuple[str, ...] | None = None
+    centroids: tuple[tuple[Finite, ...], ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Contract:
+    """What a contract says of the files beside it."""
+
+    file: _File
+    text: _Text
+    answer: _Answer
+
+
+def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: Task) -> None:
+    """Raise UsageError unless the contract speaks of this file, vocabulary and labels."""
+    values: _Contract = read(contract, _Contract, "export again")
+    sums = {path.name: values.file.sha256, "vocab.txt": values.text.vocabulary.sha256}
+    there = {path.name: provenance.sha256(path), "vocab.txt": tokenizer.vocab_sha256}
+    wrong = [name for name, digest in sums.items() if there[name] != digest]
+    if task.labels != (values.answer.labels or ()):
+        wrong.append("labels.txt")
+    if getattr(task, "centroids", ()) != (values.answer.centroids or ()):
+        wrong.append(PROTOTYPES)
+    if values.text.tokenizer != tokenizer.stated_rules:
+        wrong.append("tokenizer.json")
+    if wrong:
+        raise UsageError(
+            f"{path.parent / wrong[0]}: is not what {contract.name} says, so not of this export; take the file that "
+            "belongs there, or export again"
+        )

@@ -1,0 +1,123 @@
+"""A fine-tuned model to ask, whether it is a model directory or a `.tflite` file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mobilebert_tf import quiet
+from mobilebert_tf.checkpoints import shipped
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.tasks.embedding import EmbeddingTask, check_vectors
+from mobilebert_tf.tasks.task import Features, Outputs, Task, without_numbers
+from mobilebert_tf.tokenization import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuned:
+    """The task, its tokenizer, and a function from features to outputs."""
+
+    path: Path
+    task: Task
+    tokenizer: Tokenizer
+    run: Callable[[Mapping[str, np.ndarray]], Outputs]
+    from_elsewhere: bool = False
+    """No task.json says what it judges: one text or pairs, as it is asked."""
+
+    def answer(self, features: Features) -> Outputs:
+        """float32 [R, ...] by output for the features of the task.
+
+        Raises:
+          FailedError: some of them are no finite numbers, and so decide nothing.
+        """
+        outputs = self.run(features)
+        broken = without_numbers(outputs)
+        if broken.any():
+            raise FailedError(
+                f"{self.path}: gives {' and '.join(outputs)} that are NaN or infinite for {broken.sum()} of "
+                f"{len(broken)} texts, and so no answers; train or export it again"
+            )
+        if isinstance(self.task, EmbeddingTask):
+            check_vectors(outputs["embedding"], features["input_ids"], self.path)
+        return outputs
+
+    def reads(
+        self, text_column: str | None = None, text_pair_column: str | None = None, label_column: str | None = None
+    ) -> Task:
+        """The task with these columns in place of its own.
+
+        Raises:
+          UsageError: a second text for a model that judges one.
+        """
+        takes_pairs = self.from_elsewhere or isinstance(self.task, EmbeddingTask)
+        if text_pair_column and not takes_pairs and self.task.text_pair_column is None:
+            raise UsageError(f"{self.path}: judges one text at a time; leave --text_pair_column out")
+        return dataclasses.replace(
+            self.task,
+            text_column=text_column or self.task.text_column,
+            text_pair_column=text_pair_column or self.task.text_pair_column,
+            label_column=label_column or self.task.label_column,
+        )
+
+
+def load_fine_tuned(path: str, threads: int = 1, batch_size: int = 32, kind: str | None = None) -> FineTuned:
+    """The model in a directory (runs in Keras) or a `.tflite` file (runs in LiteRT), with its task.
+
+    Vocabulary, labels and task of a `.tflite` file stand beside it, as `export` leaves them.
+
+    Args:
+      path: the directory or the file.
+      threads: of LiteRT; Keras takes all cores.
+      batch_size: examples at a time in Keras.
+      kind: of the task that is wanted. The encoder of any model gives an embedding.
+
+    Raises:
+      UsageError: it is neither, is broken, was not fine-tuned for a task, or for another one.
+      FailedError: the runtime crashed on the file.
+    """
+    if not shipped.located(Path(path)).exists():
+        raise UsageError(
+            f"{path}: no such model directory or .tflite file; models that come with the package: "
+            f"{', '.join(shipped.names())}"
+        )
+    model = _of_file(Path(path), threads) if Path(path).is_file() else _of_directory(Path(path), batch_size, kind)
+    if kind and model.task.name != kind:
+        raise UsageError(f"{path}: is for --task={model.task.name}, not for {kind}; leave --task out")
+    return model
+
+
+def _of_file(path: Path, threads: int) -> FineTuned:
+    from mobilebert_tf.answering.exported import load_exported
+
+    file = load_exported(path, threads)
+    return FineTuned(
+        path,
+        file.task,
+        file.tokenizer,
+        lambda features: file.runtime.answer(features, show_progress=_long(features)),
+    )
+
+
+def _of_directory(path: Path, batch_size: int, kind: str | None) -> FineTuned:
+    quiet.start_tensorflow()
+    from mobilebert_tf.model_directory import load_model_for
+    from mobilebert_tf.tasks.inference import keras_outputs
+
+    loaded = load_model_for(path, kind)
+    model, task = loaded.model, loaded.task
+    assert task is not None
+    return FineTuned(
+        path,
+        task,
+        loaded.tokenizer,
+        lambda features: keras_outputs(model, task, features, batch_size, show_progress=_long(features)),
+        from_elsewhere=not (loaded.files[0].parent / "task.json").exists(),
+    )
+
+
+def _long(features: Mapping[str, np.ndarray]) -> bool:
+    """Whether running these takes long enough to show how far it is."""
+    return len(features["input_ids"]) > 100

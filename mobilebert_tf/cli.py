@@ -76,6 +76,10 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark_speed:BenchmarkTransfer",
         "steps per second of the stages of transfer",
     ),
+    "benchmark tasks": (
+        "mobilebert_tf.commands.benchmark_tasks:BenchmarkTasks",
+        "features of questions, scoring and fine-tuning beside their plain forms",
+    ),
     "benchmark conversion": (
         "mobilebert_tf.commands.benchmark_speed:BenchmarkConversion",
         "seconds and memory of `convert`",

@@ -72,7 +72,7 @@ def measuring(measure_every: int | None, stage: Stage, examples: int, keeps_best
     from mobilebert_tf.training.best import affordable_rows
 
     every = measure_every or max(100, stage.steps // 10)
-    rows = affordable_rows(every, stage.batch_size, GLANCE) if keeps_best else GLANCE
+    rows = affordable_rows(min(every, stage.steps), stage.batch_size, GLANCE) if keeps_best else GLANCE
     return Measuring(every=every, rows=min(rows, examples), of_rows=examples)
 
 

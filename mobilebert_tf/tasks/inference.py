@@ -21,6 +21,9 @@ GLANCE = 512
 MANY = 4
 """Batches from which on it is worth to trace a graph for each of several lengths."""
 
+MANY_ROWS = 2000
+"""Rows from which on it is worth to show how far a pass over them is."""
+
 LENGTH_STEP = 32
 """Word pieces between these lengths."""
 
@@ -42,7 +45,7 @@ def keras_outputs(
 def keras_answers(model: keras.Model, task: Task) -> Callable[[Features], dict[str, np.ndarray]]:
     """`keras_outputs` of features, to be asked again and again while the weights change."""
     traced = _traced(model, task)
-    return lambda features: _outputs(traced, features)
+    return lambda features: _outputs(traced, features, show_progress=len(features["input_ids"]) > MANY_ROWS)
 
 
 def measurement(answer: Callable[[Features], Outputs], task: Task, features: Features) -> Measurement:

@@ -1,5 +1,9 @@
 """Windows on long texts, held to Google's rules written down once more."""
 
+import functools
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +12,16 @@ from mobilebert_tf.tasks.windows import best_seen, locate, windows
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "##b", "c"))
+
+
+@functools.cache
+def reference():
+    """BERT's tokenizer as it is written down for the tests of ours."""
+    path = Path(__file__).parents[1] / "data" / "bert_reference_tokenizer.py"
+    spec = importlib.util.spec_from_file_location("bert_reference_tokenizer", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def spans_of_google(pieces: int, room: int, stride: int) -> list[tuple[int, int]]:
@@ -63,3 +77,45 @@ def test_pieces_are_found_in_the_text_as_it_was_given():
     assert TOKENIZER.decode(found.ids.tolist()) == ["a", "##b", "[UNK]", "c"]
     places = [text[start:end] for start, end in found.offsets]
     assert places == ["A\u0301", "B", "\U0001f600", "c"], "an accent that is dropped belongs to its letter"
+
+
+SCRIPTS = (
+    "Crème brûlée, naïve façade — Ångström's 5 € café",
+    "Cafe\u0301 Zu\u0308rich re\u0301sume\u0301",
+    "İstanbul'da ışık ve ŞİŞLİ",
+    "Москва — столица России, основана в 1147 году.",
+    "Ελλάδα και Οδυσσεύς ΆΜΜΟΣ",
+    "اللغة العربيّة لُغَةٌ جميلةٌ، نعم",
+    "עברית שָׁלוֹם עולם",
+    "हिन्दी भाषा में प्रश्नोत्तर है।",
+    "ภาษาไทยไม่มีช่องว่างระหว่างคำ",
+    "中文文本和东京的日本語テキスト。",
+    "한국어 텍스트와 ㅎㅏㄴ글",
+    "ქართული ენა, Հայերեն լեզու",
+    "தமிழ் மொழி, తెలుగు భాష",
+    "emoji 😀 👨‍👩‍👧 🇩🇪 done",
+    "zero\u200bwidth soft\u00adhyphen bell\x07 and \ufffd",
+    "full ＡＢＣ，！ and ﬁne ﬂow",
+    "a" * 201 + " and on",
+)
+
+
+@pytest.mark.parametrize("text", SCRIPTS, ids=range(len(SCRIPTS)))
+def test_offsets_point_at_the_characters_of_their_piece(text):
+    """What stands at the offsets of a piece is that piece again, by BERT's rules written down for the tests."""
+    letters = sorted({letter for one in SCRIPTS for word in reference().words(one) for letter in word})
+    tokenizer = Tokenizer((*SPECIAL_TOKENS, *letters, *(f"##{letter}" for letter in letters), "and", "on", "##an"))
+    (found,) = locate([text], tokenizer)
+    whole, began, covered = "", 0, set()
+    for piece, (start, end) in zip(tokenizer.decode(found.ids.tolist()), found.offsets, strict=True):
+        assert began <= start < end <= len(text), "pieces stand one behind another"
+        began = start
+        own = "".join(reference().words(text[start:end]))
+        # A syllable of Hangul falls apart into letters; each stands at the syllable.
+        assert piece == "[UNK]" or piece.removeprefix("##") in own
+        whole += "" if start in covered else own
+        covered.update(range(start, end))
+    # Nothing but white space, and what the tokenizer drops, lies between pieces.
+    # A sigma is the last of its word in a word alone.
+    assert whole.replace("\u03c2", "\u03c3") == "".join(reference().words(text)).replace("\u03c2", "\u03c3")
+    assert reference().words("".join(letter for place, letter in enumerate(text) if place not in covered)) == []

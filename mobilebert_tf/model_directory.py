@@ -7,6 +7,7 @@
     task.json           once fine-tuned: kind, columns, length
     labels.txt          once fine-tuned: a label a line, in the order of the logits
     metrics.json        what was measured on it
+    mistakes.json       once fine-tuned: the rows of the evaluation table that it gets most wrong
     run.json            how it was made
 
 Hugging Face directories and Google's checkpoints are read as they are.

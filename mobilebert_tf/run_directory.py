@@ -27,6 +27,9 @@ from mobilebert_tf.fields import Count, Finite, build, read_object
 
 RECORD = "run.json"
 
+RUNS = "runs"
+"""Directory of the runs of a fine-tuning with several rates and seeds, below its output."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Identity:

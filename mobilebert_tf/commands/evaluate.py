@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic, run_directory
-from mobilebert_tf.commands import next_step
+from mobilebert_tf.commands import next_step, what_is_wrong
+from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
@@ -17,7 +19,7 @@ from mobilebert_tf.text_table import aligned
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Evaluate:
+class Evaluate(MistakeOptions):
     """Score a fine-tuned model on labelled text.
 
     Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT
@@ -25,7 +27,7 @@ class Evaluate:
     Prints the figures of its task: for classes accuracy, macro F1, loss, and what always guessing the most frequent
     class would score; for values and for sentence embeddings of pairs the correlations with what the table says; for
     questions F1 and exact matches by SQuAD's rules; for entities precision, recall and F1 of all and of each kind.
-    With --output also writes metrics.json and labels.txt there.
+    With --output also writes metrics.json, labels.txt and mistakes.json, the fifty examples that are most wrong, there.
 
     Examples:
       mobilebert-tf evaluate --model=runs/classifier --input=dev.tsv
@@ -67,6 +69,7 @@ class Evaluate:
         from mobilebert_tf.tasks.classification import ClassificationTask
         from mobilebert_tf.tasks.files import write_labels
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
+        from mobilebert_tf.tasks.review import write_review
 
         done = run_directory.find_run(self, "evaluate", self.output) if self.output else None
         if done and done.finished:
@@ -90,14 +93,18 @@ class Evaluate:
             answers = task.decode(outputs, features)
             atomic.write_text(Path(self.predictions), task.predictions(examples, answers))
         scores = task.score(outputs, features)
+        review = task.review(outputs, features, examples)
         metrics = scores.all
         if self.output:
             with run_directory.open_run(self, "evaluate", self.output) as run:
                 atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
+                write_review(run.directory, review)
                 if task.labels:
                     write_labels(run.directory, task.labels)
                 run.finish(**{scores.name: scores.primary})
         print(json.dumps(metrics) if self.json else _table(metrics))
+        if self.show_mistakes and (shown := what_is_wrong.examples(review)):
+            print(f"\n{shown}", file=sys.stderr if self.json else sys.stdout)
         if not self.json and (warning := no_better_than_guessing(metrics)):
             print(f"evaluate: {warning}")
         if self.output and not self.json:
@@ -133,10 +140,5 @@ _FIGURES = {
 def _table(metrics: Mapping[str, Any]) -> str:
     shown = ((metrics[name], title, form) for name, (title, form) in _FIGURES.items() if name in metrics)
     table = aligned([[title, form.format(value)] for value, title, form in shown])
-    kinds = metrics.get("by_kind")
-    if not kinds:
-        return table
-    rows = [["", "F1", "precision", "recall", "entities"]]
-    for kind, one in kinds.items():
-        rows.append([kind, *(f"{one[name]:.1%}" for name in ("f1", "precision", "recall")), str(one["entities"])])
-    return f"{table}\n\n{aligned(rows)}"
+    classes = what_is_wrong.classes(metrics)
+    return f"{table}\n\n{classes}" if classes else table

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf import notes
-from mobilebert_tf.commands import finetune_grid, finetune_quantized, next_step, teaching
+from mobilebert_tf.commands import finetune_grid, finetune_quantized, next_step, teaching, what_is_wrong
 from mobilebert_tf.commands.finetune_grid import GridOptions
 from mobilebert_tf.commands.keeping import KeepingOptions
 from mobilebert_tf.commands.question_options import QuestionOptions
 from mobilebert_tf.commands.teaching import TeacherOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.commands.updates import UpdateOptions
+from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.models import Model
+    from mobilebert_tf.tasks.review import Review
     from mobilebert_tf.tasks.task import Task
     from mobilebert_tf.tokenization import Tokenizer
     from mobilebert_tf.training.stage import Stage
@@ -42,15 +44,18 @@ class LabelledData(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Finetune(QuestionOptions, TeacherOptions, GridOptions, UpdateOptions, KeepingOptions, TrainingOptions):
+class Finetune(
+    MistakeOptions, QuestionOptions, TeacherOptions, GridOptions, UpdateOptions, KeepingOptions, TrainingOptions
+):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
     write them; the labels are the values found in the training table. Writes a model directory with task.json,
-    labels.txt and metrics.json. With --task=regression the label is a number, such as how alike two texts are; with
-    --task=multilabel it is none, one or several labels, comma-separated, each of which gets the threshold that is best
-    on --eval. --task=qa takes SQuAD's JSON (1.1 and 2.0), or rows with question, context and answers; passages that
-    are too long are read through windows. --task=entities takes CoNLL's columns, a word and its label a line.
+    labels.txt, metrics.json and mistakes.json, the rows of --eval that it gets most wrong. With --task=regression
+    the label is a number, such as how alike two texts are; with --task=multilabel it is none, one or several labels,
+    comma-separated, each of which gets the threshold that is best on --eval. --task=qa takes SQuAD's JSON (1.1 and
+    2.0), or rows with question, context and answers; passages that are too long are read through windows.
+    --task=entities takes CoNLL's columns, a word and its label a line.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
@@ -290,10 +295,13 @@ class Finetune(QuestionOptions, TeacherOptions, GridOptions, UpdateOptions, Keep
             majority = f", majority class {guess:.1%}" if guess is not None else ""
             tuning = f"; {task.tuning}, chosen on it" if task.tuning else ""
             print(f"finetune: evaluation {scores.name} {scores.primary:.1%}{majority}{tuning}")
+            if table := what_is_wrong.classes(scores.all):
+                print(table)
             if warning := no_better_than_guessing(scores.all):
                 higher = f"--learning_rate={3 * stage.schedule.peak:.2g}"
                 print(f"finetune: {warning}; then try {higher}, more --epochs, or more rows")
-        self.save(run, model, source, task, metrics)
+        review = task.review(outputs, held_out, data.evaluation) if held_out else None
+        self.save(run, model, source, task, metrics, review)
 
     def features(self, task: Task, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
         """What the loss needs of the training table; says if the vocabulary does not fit the language."""
@@ -320,11 +328,17 @@ class Finetune(QuestionOptions, TeacherOptions, GridOptions, UpdateOptions, Keep
         source: LoadedModel,
         task: Task,
         metrics: dict[str, Any],
+        review: Review | None,
         more: Callable[[], None] = lambda: None,
     ) -> None:
         """Write the model directory; `more` writes what belongs to the weights that are there then."""
         from mobilebert_tf.model_directory import save_model_directory
+        from mobilebert_tf.tasks.review import write_review
 
+        if review:
+            write_review(run.directory, review)
+            if self.show_mistakes and (shown := what_is_wrong.examples(review)):
+                print(shown)
         save_model_directory(run.directory, model, source.tokenizer, task, metrics)
         more()
         run.finish(**metrics)

@@ -16,15 +16,12 @@ from mobilebert_tf import atomic
 from mobilebert_tf.commands import finetune_quantized
 from mobilebert_tf.errors import DivergedError, FailedError, UsageError
 from mobilebert_tf.options import numbers, option
-from mobilebert_tf.run_directory import require_finished
+from mobilebert_tf.run_directory import RUNS, require_finished
 from mobilebert_tf.text_table import aligned
 
 if TYPE_CHECKING:
     from mobilebert_tf.commands.finetune import Finetune
     from mobilebert_tf.tasks.task import Task
-
-RUNS = "runs"
-"""Directory of the runs, below the output."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

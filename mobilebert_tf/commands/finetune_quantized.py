@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobilebert_tf.commands import what_is_wrong
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.run_directory import Run
 from mobilebert_tf.tasks import TRAINED
@@ -100,12 +101,16 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
         answer=lambda features: quantized_outputs(model, grid.trained, task.max_seq_length, features),
     )
     metrics = fit(command, run, strategy, stage, network, data, features, held_out)
-    trained = grid.trained
+    trained, review = grid.trained, None
     if held_out:
-        task = task.tuned(network.answer(held_out), held_out)
+        outputs = network.answer(held_out)
+        task = task.tuned(outputs, held_out)
         metrics |= {"before": before} | _scores(model, trained, task, held_out)
         _say_scores(recipe.name, task, metrics)
-    command.save(run, model, source, task, metrics, lambda: stored.write(run.directory, trained))
+        if table := what_is_wrong.classes(metrics["quantized_evaluation"]):
+            print(table)
+        review = task.review(outputs, held_out, data.evaluation)
+    command.save(run, model, source, task, metrics, review, lambda: stored.write(run.directory, trained))
 
 
 def _say_scores(name: str, task: Task, metrics: dict[str, Any]) -> None:

@@ -6,13 +6,12 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.reporting import curves, export_part, numbers, provenance, scores, student, templates, words
-from mobilebert_tf.reporting.results import Classifier, Results, Stage, Training
+from mobilebert_tf.reporting import curves, export_part, numbers, provenance, scores, student, templates, words, wrong
+from mobilebert_tf.reporting.results import Results, Stage, Training
 
 
 def write(results: Results, path: Path) -> None:
@@ -43,7 +42,7 @@ def render(results: Results) -> str:
         charts={"scores": Markup(scores.chart("scores", points)) if points else "", "finetune": _finetuning(results)},
         students=[student.section(one, results.teachers, n) for n, one in enumerate(results.students)],
         teachers=[_teacher(teacher, n) for n, teacher in enumerate(results.teachers)],
-        confusions=[_confusion(c) for c in results.classifiers if _has_confusion(c)],
+        wrong=wrong.sections(results),
         timing=_timing(results),
         total=_total(results),
         provenance=provenance.rows(results.runs),
@@ -88,22 +87,6 @@ def _teacher(teacher: Training, number: int) -> dict[str, Any]:
             name = f"teacher-{number}-{index}"
             charts.append(Markup(curves.training(name, label, stage, panels, teacher.held_out)))
     return {"item": teacher, "charts": charts, "meanwhile": meanwhile}
-
-
-def _has_confusion(classifier: Classifier) -> bool:
-    return bool(classifier.score and classifier.score.confusion and not classifier.from_scratch)
-
-
-def _confusion(classifier: Classifier) -> dict[str, Any]:
-    assert classifier.score and classifier.score.confusion, "asked before"
-    counts = np.array(classifier.score.confusion)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    labels = classifier.labels if len(classifier.labels) == len(counts) else range(len(counts))
-    cells = [
-        [{"count": numbers.count(int(n)), "share": f"{0.7 * s:.3f}"} for n, s in zip(row, part, strict=True)]
-        for row, part in zip(counts, shares, strict=True)
-    ]
-    return {"name": classifier.run.name, "labels": list(labels), "cells": cells}
 
 
 def _timing(results: Results) -> list[dict[str, Any]]:

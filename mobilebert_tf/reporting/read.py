@@ -25,14 +25,16 @@ from mobilebert_tf.reporting.results import (
     Classifier,
     LayerComparison,
     Moments,
+    Rate,
     Results,
     Run,
     Score,
     Stage,
     Training,
 )
-from mobilebert_tf.run_directory import RECORD, read_record
+from mobilebert_tf.run_directory import RECORD, RUNS, read_record
 from mobilebert_tf.tasks.files import read_labels
+from mobilebert_tf.tasks.review import read_review
 from mobilebert_tf.transfer.terms import MEASURED
 
 # In the order of a model's life; other commands come last.
@@ -55,6 +57,9 @@ def read(directories: Sequence[Path]) -> Results:
         runs.update({run.directory.resolve(): run for run in found})
     # A pipeline's record stands for the runs below it, which speak for themselves.
     steps = [run for run in runs.values() if run.command not in ("pipeline", "report")]
+    # Runs of several rates and seeds are rows of a table of the best one, which has their files.
+    places = {run.directory.resolve() for run in steps}
+    steps = [run for run in steps if run.directory.parent.name != RUNS or _grid_of(run) not in places]
     steps = _with_distinct_names(steps)
     steps.sort(key=lambda run: (_rank(run), str(run.made_by.get("date", "")), run.name))
     return Results(
@@ -64,6 +69,10 @@ def read(directories: Sequence[Path]) -> Results:
         classifiers=tuple(_classifier(run) for run in steps if run.command in ("finetune", "evaluate")),
         exports=tuple(read_export.of_run(run) for run in steps if run.command == "export"),
     )
+
+
+def _grid_of(run: Run) -> Path:
+    return run.directory.resolve().parent.parent
 
 
 def _with_distinct_names(runs: Sequence[Run]) -> list[Run]:
@@ -124,6 +133,7 @@ class _Metrics:
     teacher_agreement: Share | None = None
     parameters: Count | None = None
     kept: Kept | None = None
+    rates: tuple[Rate, ...] = ()
 
 
 def _training(run: Run) -> Training:
@@ -198,6 +208,8 @@ def _classifier(run: Run) -> Classifier:
         parameters=metrics.parameters,
         labels=read_labels(run.directory) or (),
         stages=read_log(run.directory / "log.jsonl"),
+        review=read_review(run.directory, AGAIN),
+        rates=metrics.rates,
         kept_step=metrics.kept.step if metrics.kept and metrics.kept.weights == "best" else None,
     )
 

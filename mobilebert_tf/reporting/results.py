@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf.fields import Correlation, Count, Finite, Share
+from mobilebert_tf.tasks.review import Review
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,16 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """How a model did on one class."""
+
+    f1: Share
+    precision: Share
+    recall: Share
+    support: Count
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
     """How a model did on a labelled held-out set."""
 
@@ -110,6 +121,7 @@ class Score:
     spearman: Correlation | None = None
     """Of values, or of the cosines of embeddings, with what people said; as the next."""
     pearson: Correlation | None = None
+    by_class: dict[str, ClassScore] = dataclasses.field(default_factory=dict)
     root_mean_square_error: Finite | None = None
 
     @property
@@ -142,6 +154,21 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Fine-tunings at one rate with several seeds, as shares."""
+
+    learning_rate: Finite
+    runs: Count
+    diverged: Count = 0
+    median: Finite | None = None
+    min: Finite | None = None
+    max: Finite | None = None
+    mean_low: Finite | None = None
+    mean_high: Finite | None = None
+    """Ends of the 95 % interval of the mean."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Classifier:
     """A run of `finetune` or `evaluate`."""
 
@@ -153,6 +180,10 @@ class Classifier:
     parameters: int | None
     labels: tuple[str, ...]
     stages: tuple[Stage, ...]
+    review: Review | None = None
+    """What it gets most wrong."""
+    rates: tuple[Rate, ...] = ()
+    """Of several rates and seeds, of which it is the best."""
     kept_step: int | None = None
     """Step whose weights were kept as the best; None: the last."""
 

@@ -20,6 +20,7 @@ from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.label_spelling import plain, say_alike, spellings
+from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
@@ -165,7 +166,7 @@ class ClassificationTask(Task):
         predicted = logits.argmax(axis=-1)
         confusion = np.zeros((len(self.labels), len(self.labels)), int)
         np.add.at(confusion, (labels, predicted), 1)
-        f1 = 2 * np.diag(confusion) / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
+        by_class = metrics.by_class(self.labels, np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1))
         with np.errstate(invalid="ignore"):
             probabilities = self._probabilities(outputs)
         likelihood = np.take_along_axis(probabilities, labels[:, None], axis=-1)
@@ -173,13 +174,23 @@ class ClassificationTask(Task):
         figures = {
             "examples": int(len(labels)),
             "accuracy": float(right.sum() / len(labels)),
-            "macro_f1": float(f1.mean()),
+            "macro_f1": float(np.mean([figures["f1"] for figures in by_class.values()])),
             "loss": float(-np.log(np.maximum(likelihood, 1e-30)).mean()),
             "calibration_error": metrics.calibration_error(probabilities.max(axis=-1), right),
             "majority_accuracy": float(confusion.sum(axis=1).max() / len(labels)),
             "confusion": confusion.tolist(),
+            "by_class": by_class,
         }
         return Scores(self.score_name, figures, right.astype(np.float64))
+
+    def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
+        """Wrong classes by the probability that was given to them."""
+        with np.errstate(invalid="ignore"):
+            probabilities = self._probabilities(outputs)
+        given = outputs["logits"].argmax(axis=-1)
+        wrong = (given != features["label"]) | without_numbers(outputs)
+        wanted, said = ([self.labels[number] for number in numbers] for numbers in (features["label"], given))
+        return review(examples, wanted, said, probabilities.max(axis=-1), wrong)
 
     def tuned(self, outputs: Outputs, features: Features) -> ClassificationTask:
         """The task with the temperature of the least cross-entropy on these examples (Guo et al. 2017,

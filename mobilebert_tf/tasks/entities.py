@@ -14,7 +14,7 @@ import numpy as np
 from mobilebert_tf.config import Heads
 from mobilebert_tf.data.conll import Sentence, read_sentences
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tasks import tagging
+from mobilebert_tf.tasks import metrics, tagging
 from mobilebert_tf.tasks.classification import softmax
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.tagging import OUTSIDE
@@ -191,10 +191,7 @@ class EntitiesTask(Task):
             "examples": len(right),
             **_shares(*(total.sum() for total in totals)),
             "entities": int(totals[2].sum()),
-            "by_kind": {
-                name: {**_shares(*counts), "entities": int(counts[2])}
-                for name, counts in zip(names, zip(*totals, strict=True), strict=True)
-            },
+            "by_class": metrics.by_class(names, *totals),
         }
         counts = np.stack([right.sum(axis=1), given.sum(axis=1) + wanted.sum(axis=1)], axis=1).astype(np.float64)
         return Scores(self.score_name, figures, counts, _f1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,26 @@ def f1_of_counts(counts: np.ndarray) -> float:
     """Micro F1 of examples with these counts [n, 2]: of what is right, and of what was wanted and decided together."""
     right, all_of_both = counts.sum(axis=0)
     return float(2 * right / all_of_both) if all_of_both else 1.0
+
+
+def by_class(labels: Sequence[str], right: np.ndarray, given: np.ndarray, wanted: np.ndarray) -> dict[str, Any]:
+    """Precision, recall and F1 of each class, 0 where there is nothing to divide, and its support.
+
+    Args:
+      labels: names of the classes.
+      right: int [C], how often a class was given and wanted.
+      given: int [C], how often it was given.
+      wanted: int [C], how often it was wanted.
+    """
+    return {
+        label: {
+            "f1": float(2 * r / (g + w)) if g + w else 0.0,
+            "precision": float(r / g) if g else 0.0,
+            "recall": float(r / w) if w else 0.0,
+            "support": int(w),
+        }
+        for label, r, g, w in zip(labels, right, given, wanted, strict=True)
+    }
 
 
 BINS = 15

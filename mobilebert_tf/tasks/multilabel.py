@@ -17,6 +17,7 @@ from mobilebert_tf.fields import Share
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
@@ -133,10 +134,24 @@ class MultilabelTask(Task):
             "macro_f1": float(by_label.mean()),
             "exact": float((wanted == decided).all(axis=1).mean()),
             "loss": float(loss),
-            "f1_of_labels": {label: float(value) for label, value in zip(self.labels, by_label, strict=True)},
+            "by_class": metrics.by_class(
+                self.labels, (wanted & decided).sum(axis=0), decided.sum(axis=0), wanted.sum(axis=0)
+            ),
         }
         counts = np.stack([(wanted & decided).sum(axis=1), wanted.sum(axis=1) + decided.sum(axis=1)], axis=1)
         return Scores(self.score_name, figures, counts.astype(np.float64), metrics.f1_of_counts)
+
+    def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
+        """Texts with a wrong label by the greatest probability that a wrong decision, a yes or a no, was given."""
+        wanted, decided = features["label"].astype(bool), self._decided(outputs)
+        likely = sigmoid(outputs["logits"])
+        size = np.where(wanted == decided, -np.inf, np.where(decided, likely, 1.0 - likely)).max(axis=1)
+        size[without_numbers(outputs)] = np.nan
+        wrong = (wanted != decided).any(axis=1) | without_numbers(outputs)
+        return review(examples, list(map(self._named, wanted)), list(map(self._named, decided)), size, wrong)
+
+    def _named(self, chosen: np.ndarray) -> str:
+        return f"{self.separator} ".join(self.labels[number] for number in np.flatnonzero(chosen)) or "no label"
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """The share of labels that are decided alike."""

@@ -15,8 +15,10 @@ import numpy as np
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Finite
 from mobilebert_tf.tasks import examples as texts
+from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.embedding import EmbeddingTask
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
 
@@ -79,16 +81,28 @@ class PrototypesTask(EmbeddingTask):
         labels = features["label"]
         decided = self._decided(self._cosines(outputs))
         right = (decided == labels) & ~without_numbers(outputs)
+        confusion = np.zeros((len(self.labels) + 1,) * 2, int)
+        np.add.at(confusion, (labels, decided), 1)
+        counts = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
         foreign = labels == len(self.labels)
         figures: dict[str, Any] = {
             "examples": int(len(labels)),
             "accuracy": float(right.mean()),
             "majority_accuracy": float(np.bincount(labels).max() / len(labels)),
             "answered": float((decided < len(self.labels)).mean()),
+            "by_class": metrics.by_class(self.labels, *(numbers[:-1] for numbers in counts)),
         }
         if foreign.any():
             figures["none_found"] = float(right[foreign].mean())
         return Scores(self.score_name, figures, right.astype(np.float64))
+
+    def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
+        """Wrong answers by the cosine of the text with the nearest class."""
+        cosines, named = self._cosines(outputs), (*self.labels, NONE)
+        decided = self._decided(cosines)
+        wanted, given = ([named[number] for number in numbers] for numbers in (features["label"], decided))
+        wrong = (decided != features["label"]) | without_numbers(outputs)
+        return review(examples, wanted, given, cosines.max(axis=1), wrong, "cosine")
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """One where the decision is the same."""

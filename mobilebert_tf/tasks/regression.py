@@ -16,6 +16,7 @@ from mobilebert_tf.fields import Finite
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
 
@@ -93,6 +94,12 @@ class RegressionTask(Task):
         values, label = self._values(outputs), features["label"]
         figures = metrics.of_values(values, label)
         return Scores(self.score_name, figures, np.stack([values, label], axis=1), metrics.rank_correlation)
+
+    def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
+        """The largest errors."""
+        values, wanted = self._values(outputs), features["label"].astype(np.float64)
+        shown, said = ([f"{value:.4g}" for value in some] for some in (wanted, values))
+        return review(examples, shown, said, values - wanted, np.ones(len(values), bool), "error")
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """One where the values differ by at most a twentieth of the range of the reference's."""

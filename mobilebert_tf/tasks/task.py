@@ -19,6 +19,7 @@ import numpy as np
 from mobilebert_tf.config import Heads
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import within
+from mobilebert_tf.tasks.review import Review
 
 if TYPE_CHECKING:
     from mobilebert_tf.tasks.examples import Example
@@ -158,6 +159,10 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def score(self, outputs: Outputs, features: Features) -> Scores:
         """How good the outputs for labelled features are."""
+
+    def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
+        """Which of the labelled examples, whose features these are, are answered most wrong."""
+        return Review()
 
     @abc.abstractmethod
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:

@@ -166,7 +166,7 @@ def test_wilson_interval() -> None:
         (("corpus", "vocab"), ["time", "made"]),
         (("teacher",), ["teacher-1", "time", "made"]),
         (("student",), ["student-1", "time", "made"]),
-        (("classifier",), ["pays", "confusion-1", "time", "made"]),
+        (("classifier",), ["pays", "wrong-1", "time", "made"]),
         (("export",), ["files-1", "pays", "time", "made"]),
     ],
 )
@@ -331,7 +331,7 @@ def test_directories_of_the_same_names_stand_apart(pipeline: Path, tmp_path: Pat
     assert rows["demo/export/float32.tflite"] == 0.8125 and "float32.tflite" not in rows
     text = Page(page.render(results)).text
     for name in ("demo", "other"):
-        assert f"The files: {name}/export" in text and f"What it confuses: {name}/classifier" in text
+        assert f"The files: {name}/export" in text and f"What it gets wrong: {name}/classifier" in text
         assert f"{name}/classifier: training loss while fine-tuning" in text
         assert f"From teacher to student: {name}/student" in text
     # Each student beside its own teacher, of which there are two.
@@ -360,3 +360,26 @@ def test_scores_while_fine_tuning_are_drawn(pipeline: Path) -> None:
     kept = {"weights": "best", "step": 100, "trained_steps": 200, "score": 0.75}
     (pipeline / "classifier" / "metrics.json").write_text(json.dumps({**metrics, "kept": kept}))
     assert "Ringed: the best weights, which were kept (transferred, step 100)." in Page(render(pipeline)).text
+
+
+def test_what_it_gets_wrong(pipeline: Path) -> None:
+    """Class by class, examples as text whatever stands in them, and the runs that it is the best of."""
+    place = pipeline / "classifier"
+    metrics = json.loads((place / "metrics.json").read_text())
+    figures = {"f1": 0.625, "precision": 0.5, "recall": 0.8333, "support": 1357}
+    metrics["evaluation"]["by_class"] = {"alpha": figures}
+    rate = {"learning_rate": 1e-4, "runs": 5, "diverged": 1, "median": 0.811, "min": 0.79, "max": 0.83}
+    metrics["rates"] = [{**rate, "mean_low": 0.801, "mean_high": 0.8223}]
+    (place / "metrics.json").write_text(json.dumps(metrics))
+    mistake = {"text": "<b>bold</b> & so on", "text_pair": "second", "wanted": "alpha", "given": "beta", "size": 0.9876}
+    found = {"measure": "probability", "examples": 1200, "wrong": 225, "mistakes": [mistake]}
+    (place / "mistakes.json").write_text(json.dumps(found))
+    (place / "runs" / "rate_0.0001_seed_1").mkdir(parents=True)
+    shutil.copy(place / "run.json", place / "runs" / "rate_0.0001_seed_1")
+    html = render(pipeline)
+    text = Page(html).text.replace("\u00a0", " ")
+    assert "alpha 62.5 % 50.0 % 83.3 % 1357" in text
+    assert "1 of 225 wrong answers in 1200 held-out examples" in text
+    assert "<b>bold</b> & so on | second alpha beta 98.8 %" in text and "<b>bold" not in html
+    assert "0.0001 5 (1 diverged) 81.1 % 79.0 % to 83.0 % 80.1 % to 82.2 %" in text
+    assert "rate_0.0001_seed_1" not in text

@@ -81,7 +81,7 @@ def test_scores_by_hand():
     scores = TASK.score(outputs, features)
     assert (scores.all["precision"], scores.all["recall"]) == (0.5, 0.5)
     assert scores.all["f1"] == scores.primary == scores.whole(scores.per_example) == 0.5
-    assert scores.all["by_kind"]["x"] == {"f1": pytest.approx(2 / 3), "precision": 1.0, "recall": 0.5, "entities": 2}
+    assert scores.all["by_class"]["x"] == {"f1": pytest.approx(2 / 3), "precision": 1.0, "recall": 0.5, "support": 2}
     broken = {"token_logits": np.where(np.arange(4)[:, None, None] == 3, np.nan, outputs["token_logits"])}
     assert TASK.score(broken, features).all["recall"] == 0.25, "no number says no entity"
     assert TASK.agreement(outputs, broken, features).tolist() == [1.0, 1.0, 1.0, 0.0]

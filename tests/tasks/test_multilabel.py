@@ -58,7 +58,9 @@ def test_figures_by_hand():
     # Decided: x z; x y. Of four two are right, of two wanted both.
     assert scores.all["micro_f1"] == pytest.approx(2 * 2 / (4 + 2))
     assert scores.whole(scores.per_example) == scores.primary
-    assert scores.all["f1_of_labels"] == pytest.approx({"x": 2 / 3, "y": 1.0, "z": 0.0})
+    by_class = scores.all["by_class"]
+    assert {label: one["f1"] for label, one in by_class.items()} == pytest.approx({"x": 2 / 3, "y": 1.0, "z": 0.0})
+    assert by_class["x"] == {"f1": pytest.approx(2 / 3), "precision": 0.5, "recall": 1.0, "support": 1}
     assert scores.all["macro_f1"] == pytest.approx(5 / 9) and scores.all["exact"] == 0.0
     assert scores.all["loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.4, 0.5, 0.9]).mean())
     assert [answer["labels"] for answer in TASK.decode(outputs, {})] == [["x", "z"], ["x", "y"]]
@@ -78,5 +80,5 @@ def test_thresholds_are_the_best_of_all_that_differ():
         for threshold in np.linspace(0, 1, 2001):
             decided = sigmoid(outputs["logits"])[:, number] >= threshold
             best = max(best, 2 * (decided & wanted[:, number]).sum() / (decided.sum() + wanted[:, number].sum()))
-        found = tuned.score(outputs, {"label": wanted.astype(int)}).all["f1_of_labels"][TASK.labels[number]]
+        found = tuned.score(outputs, {"label": wanted.astype(int)}).all["by_class"][TASK.labels[number]]["f1"]
         assert found == pytest.approx(best)

@@ -1,0 +1,84 @@
+"""What a model gets wrong, for a terminal: figures of each class, which is taken for which, single examples."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mobilebert_tf.options import option
+from mobilebert_tf.tasks.review import Mistake, Review
+from mobilebert_tf.text_table import aligned
+
+SHOWN = 10
+"""Classes, and examples, that a terminal shows."""
+
+_WIDEST = 200
+"""Characters of an example's text that are shown."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MistakeOptions:
+    """Flag of the commands that score."""
+
+    show_mistakes: bool = option(
+        "print the ten examples that it gets most wrong; mistakes.json beside metrics.json has fifty",
+        default=False,
+        identity=False,
+    )
+
+
+def classes(metrics: Mapping[str, Any]) -> str:
+    """A table of the classes in the figures of `Task.score`; empty where there are none.
+
+    Up to SHOWN classes are followed by how often each was taken for which, the columns by the rows' numbers; of more
+    those with the lowest F1 are shown.
+    """
+    by_class = metrics.get("by_class", {})
+    if not by_class:
+        return ""
+    names = list(by_class)
+    confusion = metrics.get("confusion") if len(names) <= SHOWN else None
+    shown = sorted(names, key=lambda name: by_class[name]["f1"])[:SHOWN] if len(names) > SHOWN else names
+    rows = [["class", "F1", "precision", "recall", "rows"]]
+    for name in shown:
+        one = by_class[name]
+        title = f"{names.index(name) + 1} {_cut(name, 30)}" if confusion else _cut(name, 30)
+        rows.append([title, *(f"{one[key]:.1%}" for key in ("f1", "precision", "recall")), f"{one['support']:,}"])
+    if confusion:
+        rows[0] += ["  told as", *(f"{number}" for number in range(1, len(names) + 1))]
+        for row, counts in zip(rows[1:], confusion, strict=True):
+            row += ["", *(f"{count:,}" for count in counts)]
+    table = aligned(rows)
+    if len(names) > SHOWN:
+        table += f"\n{SHOWN} of {len(names)} classes, those with the lowest F1; metrics.json has all"
+    return table
+
+
+def examples(review: Review) -> str:
+    """The worst of the wrong answers, two lines each; empty where there are none."""
+    lines = []
+    for mistake in review.mistakes[:SHOWN]:
+        texts = [mistake.text, *([] if mistake.text_pair is None else [mistake.text_pair])]
+        lines.append(f"  {in_words(mistake, review.measure)}")
+        lines.append(f"    {' | '.join(_cut(text, _WIDEST) for text in texts)}")
+    if not lines:
+        return ""
+    count = "largest errors" if review.wrong is None else f"most wrong of {review.wrong:,}"
+    return "\n".join([f"{count} in {review.examples:,} examples:", *lines])
+
+
+def in_words(mistake: Mistake, measure: str) -> str:
+    """What was wanted and what was given."""
+    if mistake.size is None:
+        size = "no number"
+    elif measure == "error":
+        size = f"off by {mistake.size:+.4g}"
+    else:
+        size = f"{mistake.size:.1%}" if measure == "probability" else f"cosine {mistake.size:.3f}"
+    return f"{mistake.given} ({size}), is {mistake.wanted}"
+
+
+def _cut(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."

@@ -1,0 +1,83 @@
+"""What a classifier gets wrong: the figures of each class, which is taken for which, and single examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf.reporting import numbers
+from mobilebert_tf.reporting.results import Classifier, Rate, Results
+from mobilebert_tf.tasks.review import Mistake, Review
+
+LONGEST = 600
+"""Characters of a text that are shown."""
+
+
+def sections(results: Results) -> list[dict[str, Any]]:
+    """What the page's template needs, of each classifier that has any of it."""
+    return [_section(one) for one in results.classifiers if not one.from_scratch and _has_any(one)]
+
+
+def _has_any(classifier: Classifier) -> bool:
+    score, review = classifier.score, classifier.review
+    return bool((score and (score.confusion or score.by_class)) or (review and review.mistakes) or classifier.rates)
+
+
+def _section(classifier: Classifier) -> dict[str, Any]:
+    score = classifier.score
+    review = classifier.review if classifier.review and classifier.review.mistakes else None
+    return {
+        "name": classifier.run.name,
+        "classes": list(score.by_class.items()) if score else [],
+        "confusion": _confusion(classifier),
+        "review": review,
+        "mistakes": [_mistake(one, review) for one in review.mistakes] if review else [],
+        "rates": [_rate(rate) for rate in classifier.rates],
+        "score": score.name if score else "score",
+    }
+
+
+def _confusion(classifier: Classifier) -> dict[str, Any] | None:
+    if not classifier.score or not classifier.score.confusion:
+        return None
+    counts = np.array(classifier.score.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    labels = classifier.labels if len(classifier.labels) == len(counts) else range(len(counts))
+    cells = [
+        [{"count": numbers.count(int(n)), "share": f"{0.7 * s:.3f}"} for n, s in zip(row, part, strict=True)]
+        for row, part in zip(counts, shares, strict=True)
+    ]
+    return {"labels": list(labels), "cells": cells}
+
+
+def _mistake(mistake: Mistake, review: Review) -> dict[str, str]:
+    texts = [mistake.text, *([] if mistake.text_pair is None else [mistake.text_pair])]
+    return {
+        "text": " | ".join(text if len(text) <= LONGEST else f"{text[:LONGEST]}…" for text in texts),
+        "wanted": mistake.wanted,
+        "given": mistake.given,
+        "size": _size(mistake.size, review.measure),
+    }
+
+
+def _size(size: float | None, measure: str) -> str:
+    if size is None:
+        return numbers.ABSENT
+    if measure == "probability":
+        return numbers.percent(size)
+    return f"{size:.3f}" if measure == "cosine" else f"{size:+.4g}"
+
+
+def _rate(rate: Rate) -> dict[str, str]:
+    return {
+        "rate": f"{rate.learning_rate:g}",
+        "runs": numbers.count(rate.runs) + (f" ({rate.diverged} diverged)" if rate.diverged else ""),
+        "median": numbers.ABSENT if rate.median is None else numbers.percent(rate.median),
+        "spread": _span(rate.min, rate.max),
+        "interval": _span(rate.mean_low, rate.mean_high),
+    }
+
+
+def _span(low: float | None, high: float | None) -> str:
+    return numbers.ABSENT if low is None or high is None else f"{numbers.percent(low)} to {numbers.percent(high)}"

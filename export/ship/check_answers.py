@@ -72,7 +72,8 @@ def decode(
     if kind == "classes":
         divisor = answer.get("temperature", 1.0)
         likely = softmax([value / divisor for value in output]) if answer["softmax"] else list(output)
-        return likely, answer["labels"][output.index(max(output))]
+        is_sure = max(likely) >= (answer.get("threshold") or 0.0)
+        return likely, answer["labels"][output.index(max(output))] if is_sure else None
     if kind == "labels":
         likely = [1.0 / (1.0 + math.exp(-value)) if value > -700.0 else 0.0 for value in output]
         return likely, [

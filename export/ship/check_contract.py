@@ -199,12 +199,25 @@ def _compare(found: Sequence[float], example: Mapping[str, Any], answer: Mapping
     if not all(abs(a - b) <= 1e-6 for a, b in zip(probabilities or [], stated, strict=True)):
         raise _WrongError(f"the probabilities of {_short(example)} are not those of its {answer['output']}")
     if answers.kind_of(answer) == "classes":
-        second, best = sorted(wanted)[-2:]
-        # Of two that lie closer together than the tolerance either may come out first.
-        decided = answers.decode(found if best - second > 2 * allowed else wanted, answer)[1]
+        decided = answers.decode(found if _is_clear(wanted, answer, allowed) else wanted, answer)[1]
     if decided != example["answer"]:
         raise _WrongError(f"the answer to {_short(example)} is not {example['answer']!r}")
     return max(errors)
+
+
+def _is_clear(output: Sequence[float], answer: Mapping[str, Any], allowed: float) -> bool:
+    """Whether an output whose values may be off by so much decides alike.
+
+    Of two values that lie closer together than the tolerance either may come out first; and a softmax moves by the
+    factor exp(2 allowed / temperature) at most, across the threshold where it is so near.
+    """
+    second, best = sorted(output)[-2:]
+    threshold = answer.get("threshold")
+    if best - second <= 2 * allowed or not threshold:
+        return best - second > 2 * allowed
+    likely = max(answers.decode(output, answer)[0])
+    factor = math.exp(2 * allowed / answer.get("temperature", 1.0))
+    return likely * factor < threshold or likely / factor >= threshold
 
 
 def _compare_windows(

@@ -131,7 +131,8 @@ class Answer:
     scale: float
     """A value is offset + scale times the output."""
     decision: str | None = "argmax"
-    """argmax: the label with the greatest value is the answer. nearest: that of the centroid with the greatest cosine,
+    """argmax: the label with the greatest value is the answer, or none of them where its probability is below
+    `threshold`, if there is one. nearest: that of the centroid with the greatest cosine,
     if it is at least `threshold` and leads the next by `margin`; else none of them. thresholds: every label whose
     probability is at least its threshold. null: there are no labels."""
     centroids: list[list[float]] | None = None
@@ -264,11 +265,11 @@ def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: Task) -
         offset=task.offset if isinstance(task, RegressionTask) else 0.0,
         scale=task.scale if isinstance(task, RegressionTask) else 1.0,
         decision={"classes": "argmax", "labels": "thresholds", "prototypes": "nearest"}.get(task.answer_kind),
-        **_bounds(task),
+        **_bounds(task, output),
     )
 
 
-def _bounds(task: Task) -> dict[str, Any]:
+def _bounds(task: Task, output: str | None) -> dict[str, Any]:
     if isinstance(task, MultilabelTask):
         return {"thresholds": dict(zip(task.labels, task.thresholds or [HALF] * len(task.labels), strict=True))}
     if isinstance(task, QuestionsTask):
@@ -276,6 +277,9 @@ def _bounds(task: Task) -> dict[str, Any]:
         return {"longest": task.max_answer_length, "no_answer": no_answer}
     if isinstance(task, EntitiesTask):
         return {"words": "bert"}
+    if isinstance(task, ClassificationTask):
+        # As the temperature, it is of the logits: a file that ends in a softmax of its own has neither.
+        return {"threshold": task.threshold if task.threshold and output == LOGITS else None}
     if not isinstance(task, PrototypesTask):
         return {}
     return {"centroids": [list(row) for row in task.centroids], "threshold": task.threshold, "margin": task.margin}

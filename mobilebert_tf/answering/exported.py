@@ -61,7 +61,7 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
     if contract.exists():
         _check_contract(contract, path, tokenizer, task)
     if PROBABILITIES in runtime.sizes and isinstance(task, ClassificationTask):
-        task = dataclasses.replace(task, temperature=1.0)  # its softmax is in the file
+        task = dataclasses.replace(task, temperature=1.0, threshold=0.0)  # its softmax is in the file
     # Longer texts than the file takes are cut as in training, by the features.
     task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
     return Exported(runtime, tokenizer, task)

@@ -73,5 +73,7 @@ def _said(answer: dict[str, Any]) -> str:
         near = sorted(answer["cosines"].items(), key=lambda item: -item[1])
         return f"{answer['label']}  (cosine {', '.join(f'{label} {cosine:.3f}' for label, cosine in near)})"
     ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
-    others = ", ".join(f"{label} {p:.1%}" for label, p in ranked[1:])
+    # Of a text that no class is sure enough of, all classes are others.
+    behind = ranked[1:] if ranked[0][0] == answer["label"] else ranked
+    others = ", ".join(f"{label} {p:.1%}" for label, p in behind)
     return f"{answer['label']}  {answer['probability']:.1%}  ({others})"

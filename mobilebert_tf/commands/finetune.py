@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mobilebert_tf import notes
 from mobilebert_tf.commands import finetune_grid, finetune_quantized, next_step, teaching, what_is_wrong
+from mobilebert_tf.commands.declining import DeclineOptions, check_declining, declining
 from mobilebert_tf.commands.finetune_grid import GridOptions
 from mobilebert_tf.commands.keeping import KeepingOptions
 from mobilebert_tf.commands.question_options import QuestionOptions
@@ -45,7 +46,14 @@ class LabelledData(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finetune(
-    MistakeOptions, QuestionOptions, TeacherOptions, GridOptions, UpdateOptions, KeepingOptions, TrainingOptions
+    MistakeOptions,
+    DeclineOptions,
+    QuestionOptions,
+    TeacherOptions,
+    GridOptions,
+    UpdateOptions,
+    KeepingOptions,
+    TrainingOptions,
 ):
     """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
 
@@ -71,6 +79,9 @@ class Finetune(
     once, are learned beside the labels.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --teacher=large --output=classifier
+
+    --min_precision=0.95 makes a classifier that says "none of these" where no class is sure enough, so that 95 % of
+    its answers on --eval are right; contracts of its exported files have the threshold too.
 
     --quantization_aware goes on from a model that is fine-tuned already, on the grid of its file in int8: the
     network is rewritten as `export` rewrites it, weights and activations are rounded where the recipe quantises, and
@@ -212,6 +223,7 @@ class Finetune(
         data = LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
         self.keeps_best(bool(data.evaluation))
         teaching.check(self, task)
+        check_declining(self, task, len(data.evaluation))
         return data
 
     def load(self, task: Task) -> LoadedModel:
@@ -288,7 +300,7 @@ class Finetune(
             return
         if held_out:
             outputs = network.answer(held_out)
-            task = task.tuned(outputs, held_out)
+            task = declining(self, task.tuned(outputs, held_out), outputs, held_out)
             scores = task.score(outputs, held_out)
             metrics["evaluation"] = scores.all
             guess = scores.all.get("majority_accuracy")

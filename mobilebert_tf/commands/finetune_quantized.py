@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf.commands import what_is_wrong
+from mobilebert_tf.commands.declining import declining
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.run_directory import Run
 from mobilebert_tf.tasks import TRAINED
@@ -104,7 +105,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     trained, review = grid.trained, None
     if held_out:
         outputs = network.answer(held_out)
-        task = task.tuned(outputs, held_out)
+        task = declining(command, task.tuned(outputs, held_out), outputs, held_out)
         metrics |= {"before": before} | _scores(model, trained, task, held_out)
         _say_scores(recipe.name, task, metrics)
         if table := what_is_wrong.classes(metrics["quantized_evaluation"]):

@@ -15,13 +15,13 @@ from mobilebert_tf import notes
 from mobilebert_tf.config import Heads
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import within
+from mobilebert_tf.fields import Share, within
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.label_spelling import plain, say_alike, spellings
 from mobilebert_tf.tasks.review import Review, review
-from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
+from mobilebert_tf.tasks.task import NONE, Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class ClassificationTask(Task):
     """Whether labels that differ only in capitals and blanks are one."""
     temperature: Annotated[float, within(*TEMPERATURES)] = 1.0
     """Logits are divided by it before the softmax, so that probabilities are as often right as they say."""
+    threshold: Share = 0.0
+    """Least probability with which a class is the answer; below it a text is told as NONE."""
 
     name: ClassVar[str] = "classification"
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
@@ -54,6 +56,7 @@ class ClassificationTask(Task):
     answer_kind: ClassVar[str] = "classes"
     has_labels: ClassVar[bool] = True
     can_be_taught: ClassVar[bool] = True
+    can_decline: ClassVar[bool] = True
 
     @property
     def heads(self) -> Heads:
@@ -149,10 +152,10 @@ class ClassificationTask(Task):
         return objectives.classes_taught(output, teacher, temperature)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
-        """Label and probabilities of each row of logits [n, C]."""
+        """Label, NONE if it is not sure enough, and probabilities of each row of logits [n, C]."""
         return [
             {
-                "label": self.labels[int(row.argmax())],
+                "label": self.labels[int(row.argmax())] if row.max() >= self.threshold else NONE,
                 "probability": float(row.max()),
                 "probabilities": {label: float(p) for label, p in zip(self.labels, row, strict=True)},
             }
@@ -160,8 +163,10 @@ class ClassificationTask(Task):
         ]
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Accuracy, macro F1, mean cross-entropy (nats), expected calibration error, and what always guessing the most
-        frequent class would score. An example whose logits are no numbers is wrong."""
+        """Accuracy, macro F1, mean cross-entropy (nats), expected calibration error, what always guessing the most
+        frequent class would score, how far confidence tells right from wrong, and with a threshold the share of texts
+        that get a class, and how many of these are right; the other figures are of the likeliest class whatever the
+        threshold. An example whose logits are no numbers is wrong."""
         logits, labels = outputs["logits"], features["label"]
         predicted = logits.argmax(axis=-1)
         confusion = np.zeros((len(self.labels), len(self.labels)), int)
@@ -171,16 +176,21 @@ class ClassificationTask(Task):
             probabilities = self._probabilities(outputs)
         likelihood = np.take_along_axis(probabilities, labels[:, None], axis=-1)
         right = (predicted == labels) & ~without_numbers(outputs)
-        figures = {
+        confidence = probabilities.max(axis=-1)
+        figures: dict[str, Any] = {
             "examples": int(len(labels)),
             "accuracy": float(right.sum() / len(labels)),
             "macro_f1": float(np.mean([figures["f1"] for figures in by_class.values()])),
             "loss": float(-np.log(np.maximum(likelihood, 1e-30)).mean()),
-            "calibration_error": metrics.calibration_error(probabilities.max(axis=-1), right),
+            "calibration_error": metrics.calibration_error(confidence, right),
+            **metrics.risk_coverage(confidence, right),
             "majority_accuracy": float(confusion.sum(axis=1).max() / len(labels)),
             "confusion": confusion.tolist(),
             "by_class": by_class,
         }
+        answered = confidence >= self.threshold
+        if self.threshold and answered.any():
+            figures |= {"answered": float(answered.mean()), "answered_accuracy": float(right[answered].mean())}
         return Scores(self.score_name, figures, right.astype(np.float64))
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
@@ -200,17 +210,38 @@ class ClassificationTask(Task):
         temperature = metrics.best_temperature(outputs["logits"], features["label"], *TEMPERATURES)
         return dataclasses.replace(self, temperature=float(f"{temperature:.4g}"))
 
+    def declining(self, outputs: Outputs, features: Features, precision: float) -> ClassificationTask:
+        """The task with the least probability at which the share of right answers is `precision`; as it is if none is.
+
+        Between two probabilities that occur, so that rounding decides nothing.
+        """
+        confidence = self._probabilities(outputs).max(axis=-1)
+        right = outputs["logits"].argmax(axis=-1) == features["label"]
+        thresholds, coverage, risk = metrics.risks(confidence, right)
+        enough = np.flatnonzero(1.0 - risk >= precision - 1e-12)
+        if not len(enough):
+            return dataclasses.replace(self, threshold=0.0)
+        last = enough[-1]
+        below = thresholds[last + 1] if last + 1 < len(thresholds) else 0.0
+        threshold = float((thresholds[last] + below) / 2) if below else 0.0
+        return dataclasses.replace(self, threshold=threshold)
+
     @property
     def tuning(self) -> str:
-        return f"temperature {self.temperature:.3g}" if self.temperature != 1.0 else ""
+        said = [f"temperature {self.temperature:.3g}"] if self.temperature != 1.0 else []
+        return ", ".join([*said, *([f"least probability {self.threshold:.3g}"] if self.threshold else [])])
 
     def _probabilities(self, outputs: Outputs) -> np.ndarray:
         """[n, C], float64."""
         return softmax(outputs["logits"] / self.temperature)
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """One where the most likely class is the same."""
+        """One where the most likely class is the same, and both or neither are sure enough of it."""
         same = reference["logits"].argmax(axis=-1) == candidate["logits"].argmax(axis=-1)
+        if self.threshold:
+            with np.errstate(invalid="ignore"):
+                sure = [self._probabilities(one).max(axis=-1) >= self.threshold for one in (reference, candidate)]
+            same &= sure[0] == sure[1]
         return (same & ~without_numbers(candidate)).astype(np.float64)
 
 

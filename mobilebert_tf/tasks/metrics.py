@@ -77,6 +77,45 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / max(1, len(confidence)))
 
 
+RISKS = (1, 2, 5)
+"""Per cent of wrong answers at which the coverage is told."""
+
+
+def risks(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each threshold gives that can be told apart: thresholds [K], falling, coverage [K] and risk [K].
+
+    Coverage is the share of all examples whose confidence is at least the threshold, risk that of wrong answers among
+    these. A confidence that is no number is below all.
+
+    Args:
+      confidence: float [n].
+      right: bool [n].
+    """
+    confidence = np.where(np.isfinite(confidence), confidence, -np.inf)
+    order = np.argsort(-confidence, kind="stable")
+    ordered, wrong = confidence[order], np.cumsum(~right[order].astype(bool))
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    counts = last + 1
+    return ordered[last], counts / len(order), wrong[last] / counts
+
+
+def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> dict[str, float]:
+    """How well confidence [n] tells right answers [n] from wrong ones.
+
+    `risk_coverage_area` is the mean over the examples of the share of wrong answers among those that are at least as
+    sure: 0 is perfect, the share of all wrong answers is what a confidence that says nothing has. `coverage_at_1` and
+    so on are the largest shares of examples that can be answered with no more than so many per cent of the
+    answers wrong. Source: Geifman and El-Yaniv 2017, arXiv 1705.08500.
+    """
+    thresholds, coverage, risk = risks(confidence, right)
+    weights = np.diff(coverage, prepend=0.0)
+    found = {"risk_coverage_area": float((weights * risk).sum())}
+    for percent in RISKS:
+        covered = coverage[risk <= percent / 100 + 1e-12]
+        found[f"coverage_at_{percent}"] = float(covered.max()) if len(covered) else 0.0
+    return found
+
+
 def best_temperature(logits: np.ndarray, labels: np.ndarray, least: float, most: float) -> float:
     """The divisor of logits [n, C] from `least` to `most` with the smallest cross-entropy of labels [n]."""
     from scipy import optimize

@@ -19,11 +19,8 @@ from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.embedding import EmbeddingTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.review import Review, review
-from mobilebert_tf.tasks.task import Features, Outputs, Scores, without_numbers
+from mobilebert_tf.tasks.task import NONE, Features, Outputs, Scores, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
-
-NONE = "none of these"
-"""Label, in tables and answers, of a text that belongs to no class."""
 
 CANDIDATES = 40
 """Values that are tried for the threshold, and half as many for the margin."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from mobilebert_tf.tokenization import Tokenizer
     from mobilebert_tf.training.loop import Objective
 
+NONE = "none of these"
+"""Answer to a text that belongs to no class, or that no class is sure enough of; in tables, the label of the former."""
+
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 """Names of the network's inputs, int32 [R, T]."""
 
@@ -141,6 +144,13 @@ class Task(abc.ABC):
 
     def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
         """The loss of a batch's output beside the teacher's, both as the network gives them."""
+        raise NotImplementedError
+
+    can_decline: ClassVar[bool] = False
+    """Whether it can give no class to what it is not sure of, by the method below."""
+
+    def declining(self, outputs: Outputs, features: Features, precision: float) -> Task:
+        """The task that answers as many of these examples as it can with so many of the answers right."""
         raise NotImplementedError
 
     def tuned(self, outputs: Outputs, features: Features) -> Task:

@@ -5,7 +5,8 @@ import pytest
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.files import read_task, write_task
-from mobilebert_tf.tasks.prototypes import NONE, PrototypesTask, centroids_of, choose_bounds, decide
+from mobilebert_tf.tasks.prototypes import PrototypesTask, centroids_of, choose_bounds, decide
+from mobilebert_tf.tasks.task import NONE
 
 TASK = PrototypesTask(labels=("x", "y"), centroids=((1.0, 0.0), (0.0, 1.0)), threshold=0.5, margin=0.3)
 

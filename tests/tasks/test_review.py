@@ -7,9 +7,10 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.multilabel import MultilabelTask
-from mobilebert_tf.tasks.prototypes import NONE, PrototypesTask
+from mobilebert_tf.tasks.prototypes import PrototypesTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.review import MOST, Mistake, read_review, review, write_review
+from mobilebert_tf.tasks.task import NONE
 
 EXAMPLES = [Example(f"text {i}") for i in range(4)]
 

@@ -1,0 +1,63 @@
+"""`finetune --min_precision`: a classifier that says "none of these" to what it is not sure enough of."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+from mobilebert_tf.tasks.task import NONE
+
+if TYPE_CHECKING:
+    from mobilebert_tf.tasks.task import Features, Outputs, Task
+
+FEWEST = 100
+"""Labelled rows from which on a threshold is fitted."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeclineOptions:
+    """Flag of `finetune` about texts that it is not sure of."""
+
+    min_precision: float | None = option(
+        'share of the answers that are to be right: less sure ones become "none of these", by the least probability '
+        "that gives this on --eval; left out: every text gets a class",
+        default=None,
+        least=0.01,
+        most=1,
+    )
+
+
+def check_declining(command: DeclineOptions, task: Task, rows: int) -> None:
+    """Raise UsageError if a threshold is asked for that cannot be fitted."""
+    if command.min_precision is None:
+        return
+    flag = f"--min_precision={command.min_precision:g}"
+    if not task.can_decline:
+        raise UsageError(f"{flag}: is for --task=classification, not for {task.name}")
+    if rows < FEWEST:
+        raise UsageError(f"{flag}: is found with at least {FEWEST} labelled rows; give --eval such a table")
+    if NONE in task.labels:
+        raise UsageError(f"{flag}: there is a class {NONE!r} already; call it otherwise")
+
+
+def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: Features) -> Task:
+    """The task with the threshold that was asked for; says what it is worth."""
+    if command.min_precision is None:
+        return task
+    from scipy.stats import binomtest
+
+    found = task.declining(outputs, held_out, command.min_precision)
+    figures = found.score(outputs, held_out).all
+    if "answered" not in figures:
+        print(f"finetune: no class is sure enough for {command.min_precision:.1%} right answers; every text gets one")
+        return found
+    count = round(figures["answered"] * figures["examples"])
+    right = round(figures["answered_accuracy"] * count)
+    interval = binomtest(right, count).proportion_ci(0.95, "wilson")
+    print(
+        f"finetune: {NONE!r} where no class is sure enough; {figures['answered']:.1%} of --eval get a class, of these "
+        f"{right / count:.1%} are right (95 % interval {interval.low:.1%} to {interval.high:.1%})"
+    )
+    return found

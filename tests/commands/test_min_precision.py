@@ -1,0 +1,118 @@
+"""`finetune --min_precision`, and what its threshold becomes in answers, in the file and in its contract."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.tasks.task import NONE
+
+from .conftest import Complain
+
+
+@pytest.fixture(scope="module")
+def table(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hundred and twenty rows, of whose labels a quarter is wrong."""
+    rows = (made / "train.tsv").read_text().splitlines()
+    rows = [rows[0]] + [row if i % 4 else row[:-1] + "ab"[i % 8 // 4] for i, row in enumerate(rows[1:] * 5)]
+    path = tmp_path_factory.mktemp("table") / "noisy.tsv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out"
+    words = ["finetune", f"--model={made / 'student'}", f"--train={table}", f"--eval={table}", f"--output={output}"]
+    assert cli.run([*words, "--max_seq_length=16", "--epochs=10", "--min_precision=0.9", "--learning_rate=3e-3"]) == 0
+    said = capsys.readouterr().out
+    task = json.loads((output / "task.json").read_text())
+    scores = json.loads((output / "metrics.json").read_text())["evaluation"]
+    assert 0.5 < task["threshold"] < 1 and f"least probability {task['threshold']:.3g}, chosen on it" in said
+    assert scores["accuracy"] < 0.9 <= scores["answered_accuracy"] and 0 < scores["answered"] < 1
+    assert (
+        f"{scores['answered']:.1%} of --eval get a class, of these {scores['answered_accuracy']:.1%} are right" in said
+    )
+    assert cli.run(["predict", f"--model={output}", f"--input={table}", "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    declined = [one for one in answers if one["label"] == NONE]
+    assert len(declined) == round(120 * (1 - scores["answered"]))
+    assert all((one["probability"] < task["threshold"]) == (one["label"] == NONE) for one in answers)
+    assert cli.run(["predict", f"--model={output}", f"--text={declined[0]['text']}"]) == 0
+    line = capsys.readouterr().out
+    # Both classes are named behind it.
+    assert line.startswith(f"{NONE}  ") and "a " in line and ", " in line and line.count("%") == 3
+    assert cli.run(["evaluate", f"--model={output}", f"--input={table}"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        f"{scores['answered']:.1%}" in said and "right of those answered" in said and "mean risk over coverage" in said
+    )
+
+
+def test_file_and_contract(
+    classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], resigned
+) -> None:
+    """The file's own answers and those of its contract have the threshold; one that decides otherwise is found."""
+    model, output = Path(shutil.copytree(classifier_directory, tmp_path / "model")), tmp_path / "exported"
+    text = labelled_table.read_text().splitlines()[1].split("\t")[0]
+    task = json.loads((model / "task.json").read_text())
+    # Above the least sure and below the surest of the table's rows.
+    cli.run(["predict", f"--model={model}", f"--input={labelled_table}", "--json"])
+    likely = sorted(json.loads(line)["probability"] for line in capsys.readouterr().out.splitlines())
+    threshold = (likely[29] + likely[30]) / 2
+    (model / "task.json").write_text(json.dumps({**task, "threshold": threshold}))
+    words = ["export", f"--model={model}", f"--evaluation={labelled_table}", f"--output={output}", "--rounds=1"]
+    words += ["--runs=1", "--sequence_lengths=48", "--recipes=float32,mediapipe"]
+    words.append(f"--contract_examples={labelled_table}")
+    assert cli.run(words) == 0
+    contract = json.loads((output / "float32.contract.json").read_text())
+    assert contract["answer"]["threshold"] == threshold
+    for example in contract["examples"]:
+        assert (example["answer"] is None) == (max(example["probabilities"]) < threshold)
+    assert {example["answer"] is None for example in contract["examples"]} == {True, False}
+    # Its softmax is in the file, and has no temperature to be compared by.
+    assert json.loads((output / "mediapipe.contract.json").read_text())["answer"]["threshold"] is None
+    report = json.loads((output / "report.json").read_text())
+    rows = {row["name"]: row["metrics"] for row in report["variants"]}
+    assert rows["float32"]["answered"] == report["keras"]["answered"] == pytest.approx(0.5)
+    for metrics in (rows["float32"], rows["mediapipe"], report["keras"]):
+        assert 0 < metrics["risk_coverage_area"] < 1 and 0 <= metrics["coverage_at_1"] <= metrics["coverage_at_5"] <= 1
+    capsys.readouterr()
+    for place in (model, output / "float32.tflite"):
+        assert cli.run(["predict", f"--model={place}", f"--text={text}"]) == 0
+    keras, file = capsys.readouterr().out.splitlines()
+    assert keras.split()[0] == file.split()[0]
+    assert cli.run(["export", "verify", str(output)]) == 0
+
+    def moved(copy: Path) -> None:
+        path = copy / "float32.contract.json"
+        content = json.loads(path.read_text())
+        content["answer"]["threshold"] = 0.999
+        path.write_text(json.dumps(content))
+
+    capsys.readouterr()
+    assert cli.run(["export", "verify", str(resigned(output, moved))]) == 1
+    assert "the answer to" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--min_precision=0.9"], "--min_precision=0.9: is found with at least 100 labelled rows; give --eval"),
+        (["--min_precision=0.9", "--task=multilabel"], "is for --task=classification, not for multilabel"),
+        (["--min_precision=1.5"], "--min_precision=1.5: must be at most 1"),
+    ],
+)
+def test_what_is_refused(flags: list[str], message: str, made: Path, complain: Complain, tmp_path: Path) -> None:
+    output, table = tmp_path / "out", made / "train.tsv"
+    words = ["finetune", f"--model={made / 'student'}", f"--train={table}", f"--eval={table}", f"--output={output}"]
+    assert message in complain(*words, *flags) and not output.exists()
+
+
+def test_a_class_of_that_name(made: Path, table: Path, complain: Complain, tmp_path: Path) -> None:
+    path = tmp_path / "named.tsv"
+    path.write_text(table.read_text().replace("\tb\n", f"\t{NONE}\n"))
+    words = ["finetune", f"--model={made / 'student'}", f"--train={path}", f"--eval={path}"]
+    line = complain(*words, f"--output={tmp_path / 'out'}", "--min_precision=0.9")
+    assert f"there is a class {NONE!r} already" in line

@@ -93,17 +93,18 @@ class Evaluate(MistakeOptions):
             answers = task.decode(outputs, features)
             atomic.write_text(Path(self.predictions), task.predictions(examples, answers))
         scores = task.score(outputs, features)
-        review = task.review(outputs, features, examples)
+        review = task.review(outputs, features, examples) if self.output or self.show_mistakes else None
         metrics = scores.all
         if self.output:
             with run_directory.open_run(self, "evaluate", self.output) as run:
                 atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
-                write_review(run.directory, review)
+                if review:
+                    write_review(run.directory, review)
                 if task.labels:
                     write_labels(run.directory, task.labels)
                 run.finish(**{scores.name: scores.primary})
         print(json.dumps(metrics) if self.json else _table(metrics))
-        if self.show_mistakes and (shown := what_is_wrong.examples(review)):
+        if self.show_mistakes and review and (shown := what_is_wrong.examples(review)):
             print(f"\n{shown}", file=sys.stderr if self.json else sys.stdout)
         if not self.json and (warning := no_better_than_guessing(metrics)):
             print(f"evaluate: {warning}")

@@ -17,6 +17,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import metrics, tagging
 from mobilebert_tf.tasks.classification import softmax
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.tagging import OUTSIDE
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, objects, without_numbers
 from mobilebert_tf.tasks.windows import lay_out, locate
@@ -196,11 +197,31 @@ class EntitiesTask(Task):
         counts = np.stack([right.sum(axis=1), given.sum(axis=1) + wanted.sum(axis=1)], axis=1).astype(np.float64)
         return Scores(self.score_name, figures, counts, _f1)
 
+    def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
+        """Texts with an entity too many or too few, by the greatest probability of a label in one of these."""
+        wanted: list[str] = []
+        given: list[str] = []
+        size, wrong = [], []
+        for example, (tags, likely), label in zip(
+            features["examples"], self._tagged(outputs, features), features["label"], strict=True
+        ):
+            said = tagging.entities(tags)
+            differ = set(said) ^ set(label)
+            size.append(max((float(likely[one.start : one.end].max()) for one in differ), default=0.0))
+            wrong.append(bool(differ))
+            for names, entities in ((wanted, label), (given, said)):
+                names.append(", ".join(_named(example, one) for one in sorted(entities)) or "no entity")
+        return review(examples, wanted, given, np.array(size), np.array(wrong))
+
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """The share of a window's tokens whose most likely label is the same."""
         real = features["input_mask"] == 1
         same = reference["token_logits"].argmax(axis=-1) == candidate["token_logits"].argmax(axis=-1)
         return np.where(without_numbers(candidate), 0.0, (same & real).sum(axis=1) / real.sum(axis=1))
+
+
+def _named(example: Tagged, entity: tagging.Entity) -> str:
+    return f"{example.text[example.words[entity.start][0] : example.words[entity.end - 1][1]]} {entity.kind}"
 
 
 def in_one_text(sentence: Sentence) -> Tagged:

@@ -16,6 +16,7 @@ from mobilebert_tf.data.squad import Answer, read_questions
 from mobilebert_tf.fields import Finite, within
 from mobilebert_tf.tasks import answer_text
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, objects, without_numbers
 from mobilebert_tf.tasks.windows import Rows, lay_out, locate
 from mobilebert_tf.tokenization import Tokenizer
@@ -260,6 +261,15 @@ class QuestionsTask(Task):
                     figures |= {f"{name}_f1": float(f1[some].mean()), f"{name}_exact": float(exact[some].mean())}
             figures["unanswered"] = int((~answered).sum())
         return Scores(self.score_name, figures, f1)
+
+    def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
+        """Answers that match none of those that were wanted, by their probability."""
+        answers = self.decode(outputs, features)
+        given, wanted = [one["answer"] for one in answers], features["label"]
+        exact = [answer_text.best(answer_text.exact, text, right) for text, right in zip(given, wanted, strict=True)]
+        likely = np.array([one["probability"] for one in answers])
+        shown = [next(iter(right), "") or "no answer" for right in wanted]
+        return review(examples, shown, [text or "no answer" for text in given], likely, np.array(exact) < 1.0)
 
     def tuned(self, outputs: Outputs, features: Features) -> QuestionsTask:
         """The task with the threshold of the highest F1 on these questions, where some have no answer."""

@@ -131,3 +131,18 @@ def test_a_label_that_training_did_not_see(tmp_path):
     path.write_text("a\tO\n\nb\tO\nc\tB-z\n")
     with pytest.raises(UsageError, match="line 4: label 'B-z' is not one that training saw"):
         TASK.read(path)
+
+
+def test_texts_that_are_most_wrong():
+    features = TASK.features([LONG, SHORT, sentence("a", "O")], LETTERS)
+    # In the first one of the other kind, one too short; the second misses all, and is less sure of it.
+    outputs = outputs_of(features, ["B-x O O O O B-y O O B-y", "O O O", "O"])
+    outputs["token_logits"][3] /= 2
+    found = TASK.review(outputs, features, [LONG, SHORT, sentence("a", "O")])
+    assert (found.wrong, found.examples) == (2, 3)
+    assert [(m.text, m.wanted, m.given) for m in found.mistakes] == [
+        (LONG.text, "ab x, h a y, d x", "ab x, h y, d y"),
+        (SHORT.text, "b y", "no entity"),
+    ]
+    assert found.mistakes[0].size == pytest.approx(np.exp(5.0) / (np.exp(5.0) + 4))
+    assert found.mistakes[1].size == pytest.approx(np.exp(2.5) / (np.exp(2.5) + 4))

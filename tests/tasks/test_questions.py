@@ -254,3 +254,16 @@ def test_bad_files_are_named(name, tmp_path):
     with pytest.raises(UsageError, match=said) as raised:
         QuestionsTask().read(path)
     assert str(raised.value).startswith(str(path)) and "\n" not in str(raised.value)
+
+
+def test_answers_that_are_most_wrong():
+    examples = [asked("a", "b c d", "b"), asked("a", "b c d", "c"), asked("a", "b c d", "d", "c")]
+    features = TASK.features(examples, LETTERS)
+    # [CLS] a [SEP] b c d [SEP]: all three say "c", the first less surely.
+    outputs = {name: np.zeros(features["input_ids"].shape, np.float32) for name in TASK.outputs}
+    for values in outputs.values():
+        values[:, 4] = [2.0, 5.0, 9.0]
+    features["label"][1] = ("b",)
+    found = TASK.review(outputs, features, examples)
+    assert (found.wrong, [(m.text, m.wanted, m.given) for m in found.mistakes]) == (2, [("a", "b", "c")] * 2)
+    assert found.mistakes[0].size > found.mistakes[1].size > 0.3

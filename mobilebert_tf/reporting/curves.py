@@ -57,14 +57,24 @@ def measured_meanwhile(stage: Stage, metrics: Iterable[str]) -> bool:
     return any(np.isfinite(stage.metrics.get(HELD_OUT + metric, np.array([]))).sum() > 1 for metric in metrics)
 
 
+SCORES = {"accuracy": "accuracy", "micro_f1": "micro F1", "f1": "F1", "spearman": "Spearman"}
+"""Title of each primary score of a task, as far as it is measured while training goes on."""
+
+
+def measured_score(stages: Iterable[Stage]) -> str | None:
+    """Which primary score was measured in the course of these stages; None: none was."""
+    stages = list(stages)
+    return next((name for name in SCORES if any(measured_meanwhile(stage, [name]) for stage in stages)), None)
+
+
 def finetuning(name: str, label: str, stages: Mapping[str, Stage], kept: Mapping[str, int]) -> str:
-    """HTML of up to two fine-tunings by name: training loss, and the accuracy on held-out text that was measured.
+    """HTML of up to two fine-tunings by name: training loss, and the score on held-out text that was measured.
 
     Args:
       kept: step whose weights were kept as the best, of those that did; a ring marks it.
     """
-    measured = any(measured_meanwhile(stage, ["accuracy"]) for stage in stages.values())
-    panels = ["fine-tuning: loss", *(["held-out text: accuracy"] if measured else [])]
+    score = measured_score(stages.values())
+    panels = ["fine-tuning: loss", *([f"held-out text: {SCORES[score]}"] if score else [])]
 
     def picture(width: int) -> Figure:
         wide = width == WIDE
@@ -76,12 +86,12 @@ def finetuning(name: str, label: str, stages: Mapping[str, Stage], kept: Mapping
             for (stage_name, stage), colour in zip(stages.items(), (ACCENT, SECOND), strict=False):
                 if title == panels[0]:
                     _curve(axes, stage.steps, stage.metrics["loss"], colour, stage_name)
-                elif measured_meanwhile(stage, ["accuracy"]):
-                    steps, values = thinned(stage.steps, stage.metrics[HELD_OUT + "accuracy"])
+                elif score and measured_meanwhile(stage, [score]):
+                    steps, values = thinned(stage.steps, stage.metrics[HELD_OUT + score])
                     axes.plot(steps, values, color=colour, linewidth=1.4, marker="o", markersize=3, label=stage_name)
-                    _ring(axes, stage, kept.get(stage_name), colour)
+                    _ring(axes, stage, score, kept.get(stage_name), colour)
             axes.legend(loc="upper right" if title == panels[0] else "lower right")
-            if title != panels[0]:
+            if title != panels[0] and score != "spearman":
                 percent_scale(axes)
             step_axis(axes)
         return drawn
@@ -89,11 +99,11 @@ def finetuning(name: str, label: str, stages: Mapping[str, Stage], kept: Mapping
     return draw(name, label, picture)
 
 
-def _ring(axes: Axes, stage: Stage, step: int | None, colour: str) -> None:
-    """Around the accuracy of the weights that were kept."""
+def _ring(axes: Axes, stage: Stage, score: str, step: int | None, colour: str) -> None:
+    """Around the score of the weights that were kept."""
     chosen = stage.steps == step
     if chosen.any():
-        height = stage.metrics[HELD_OUT + "accuracy"][chosen]
+        height = stage.metrics[HELD_OUT + score][chosen]
         axes.plot(stage.steps[chosen], height, "o", markersize=10, fillstyle="none", color=colour, markeredgewidth=1.8)
 
 

@@ -51,7 +51,7 @@ def render(results: Results) -> str:
 
 
 def _finetuning(results: Results) -> list[dict[str, Any]]:
-    """Of each family the first run from scratch and the first after transfer: loss, and the accuracy meanwhile."""
+    """Of each family the first run from scratch and the first after transfer: loss, and the score meanwhile."""
     charts = []
     for number, family in enumerate(results.families, 1):
         stages: dict[str, Stage] = {}
@@ -70,7 +70,7 @@ def _finetuning(results: Results) -> list[dict[str, Any]]:
                 "svg": Markup(curves.finetuning(f"finetune-{number}", label, stages, kept)),
                 "name": family.name,
                 "kept": kept,
-                "meanwhile": any(curves.measured_meanwhile(stage, ["accuracy"]) for stage in stages.values()),
+                "meanwhile": curves.SCORES.get(curves.measured_score(stages.values()) or ""),
             })  # fmt: skip
     return charts
 

@@ -351,10 +351,10 @@ def test_scores_while_fine_tuning_are_drawn(pipeline: Path) -> None:
     start = {"stage": "finetune", "stage_index": 0, "step": 0, "held_out/accuracy": 0.2, "held_out/loss": 1.6}
     for row in rows[99::100]:
         row |= {"held_out/accuracy": 0.7 + row["step"] / 2000, "held_out/loss": 0.8}
-    assert "accuracy on rows of the held-out set meanwhile" not in Page(render(pipeline)).text
+    assert "Dots: accuracy on rows of the held-out set meanwhile" not in Page(render(pipeline)).text
     path.write_text("".join(json.dumps(row) + "\n" for row in [start, *rows]))
     text = Page(render(pipeline)).text
-    assert "accuracy on rows of the held-out set meanwhile" in text and "held-out text: accuracy" in text
+    assert "Dots: accuracy on rows of the held-out set meanwhile" in text and "held-out text: accuracy" in text
     assert "Ringed" not in text
     metrics = json.loads((pipeline / "classifier" / "metrics.json").read_text())
     kept = {"weights": "best", "step": 100, "trained_steps": 200, "score": 0.75}
@@ -383,3 +383,18 @@ def test_what_it_gets_wrong(pipeline: Path) -> None:
     assert "<b>bold</b> & so on | second alpha beta 98.8 %" in text and "<b>bold" not in html
     assert "0.0001 5 (1 diverged) 81.1 % 79.0 % to 83.0 % 80.1 % to 82.2 %" in text
     assert "rate_0.0001_seed_1" not in text
+
+
+def test_scores_of_other_kinds_are_drawn_too(pipeline: Path) -> None:
+    place = pipeline / "classifier"
+    rows = [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()]
+    start = {"stage": "finetune", "stage_index": 0, "step": 0, "held_out/spearman": -0.1}
+    for row in rows[99::100]:
+        row["held_out/spearman"] = 0.5
+    (place / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [start, *rows]))
+    metrics = {"evaluation": {"examples": 9, "spearman": 0.5, "pearson": 0.4}, "parameters": 7}
+    metrics["kept"] = {"weights": "best", "step": 100}
+    (place / "metrics.json").write_text(json.dumps(metrics))
+    text = Page(render(place)).text
+    assert "held-out text: Spearman" in text and "Dots: Spearman on rows" in text and "Fine-tuning" in text
+    assert "Ringed: the best weights, which were kept (transferred, step 100)." in text

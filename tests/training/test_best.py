@@ -60,7 +60,7 @@ def run(directory, scores, losses=None, patience=None, killed_at=None, killed_in
         [weight],
         lambda start: tf.data.Dataset.range(start, 1000).map(lambda i: {"x": i}),
         directory,
-        loop.LoopOptions(steps_per_call=2, measure_every=2, checkpoint_every=checkpoint_every),
+        loop.LoopOptions(steps_per_call=2, measure_every=2, checkpoint_every=checkpoint_every, keep_checkpoints=99),
         measure=measure,
         best=best,
     )
@@ -124,6 +124,19 @@ def test_a_damaged_newest_checkpoint(tmp_path):
         data.write_bytes(data.read_bytes()[:10])
     best, trained, restored = run(place, SCORES)
     assert (best.step, trained, restored) == (10, STEPS, 10)
+
+
+def test_weights_that_are_gone_are_not_claimed(tmp_path):
+    """Only an old checkpoint is whole, and what it names as best was replaced; the rest takes another course."""
+    place = tmp_path / "run"
+    run(place, SCORES, checkpoint_every=2)
+    for data in (place / "checkpoints" / "00-fit").glob("ckpt-*.data*"):
+        if "ckpt-2." not in data.name:
+            data.write_bytes(data.read_bytes()[:10])
+    for step in (18, 16, 14, 12, 10, 8, 6, 4):
+        (place / "checkpoints" / "00-fit" / f"ckpt-{step}.index").unlink(missing_ok=True)
+    best, trained, restored = run(place, {2: 0.5, 8: 0.2}, checkpoint_every=2)
+    assert (best.step, trained, restored) == (8, STEPS, 8)
 
 
 def test_measurements_take_a_fifth_of_the_training():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TextIO
 
 MUCH_UNKNOWN = 0.01
 """Share of [UNK] among the pieces of a text that is worth a line."""
@@ -10,11 +11,11 @@ MUCH_UNKNOWN = 0.01
 _said: set[str] = set()
 
 
-def say(line: str) -> None:
-    """Print `line`, once in a command: tables are read several times."""
+def say(line: str, file: TextIO | None = None) -> None:
+    """Print `line`, once in a command: tables are read several times. On standard error, if nothing else is given."""
     if line not in _said:
         _said.add(line)
-        print(line, file=sys.stderr, flush=True)
+        print(line, file=file or sys.stderr, flush=True)
 
 
 def say_unknown(what: str, unknown: int, pieces: int, vocabulary: str) -> None:

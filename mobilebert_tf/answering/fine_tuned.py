@@ -11,7 +11,9 @@ import numpy as np
 from mobilebert_tf import quiet
 from mobilebert_tf.checkpoints import shipped
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.tasks import glue
 from mobilebert_tf.tasks.embedding import EmbeddingTask, check_vectors
+from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 from mobilebert_tf.tasks.task import Features, Outputs, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
 
@@ -72,7 +74,8 @@ def load_fine_tuned(path: str, threads: int = 1, batch_size: int = 32, kind: str
       path: the directory or the file.
       threads: of LiteRT; Keras takes all cores.
       batch_size: examples at a time in Keras.
-      kind: of the task that is wanted. The encoder of any model gives an embedding.
+      kind: of the task that is wanted, or one of GLUE's, which says what its tables are like. The encoder of any model
+        gives an embedding.
 
     Raises:
       UsageError: it is neither, is broken, was not fine-tuned for a task, or for another one.
@@ -83,6 +86,9 @@ def load_fine_tuned(path: str, threads: int = 1, batch_size: int = 32, kind: str
             f"{path}: no such model directory or .tflite file; models that come with the package: "
             f"{', '.join(shipped.names())}"
         )
+    if kind in GLUE_NAMES:
+        model = load_fine_tuned(path, threads, batch_size, glue.kind(kind))
+        return dataclasses.replace(model, task=glue.of_model(kind, model.task))
     model = _of_file(Path(path), threads) if Path(path).is_file() else _of_directory(Path(path), batch_size, kind)
     if kind and model.task.name != kind:
         raise UsageError(f"{path}: is for --task={model.task.name}, not for {kind}; leave --task out")

@@ -15,6 +15,7 @@ from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
+from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 from mobilebert_tf.text_table import aligned
 
 
@@ -39,9 +40,10 @@ class Evaluate(MistakeOptions):
     model: str = option("model directory or .tflite file", is_input=True)
     input: str = option("labelled table: .tsv, .csv or .jsonl, also compressed", is_input=True)
     task: str | None = option(
-        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model",
+        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model. "
+        "glue/sst2 and the others of GLUE: the columns of its tables and its score",
         None,
-        choices=NAMES,
+        choices=(*NAMES, *GLUE_NAMES),
     )
     text_column: str | None = option("column of the text; left out: as in training", None)
     text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
@@ -125,6 +127,7 @@ _FIGURES = {
     "accuracy": ("accuracy", "{:.1%}"),
     "micro_f1": ("micro F1", "{:.1%}"),
     "macro_f1": ("macro F1", "{:.1%}"),
+    "matthews": ("Matthews' correlation", "{:.1%}"),
     "loss": ("loss (nats)", "{:.4f}"),
     "calibration_error": ("calibration error", "{:.1%}"),
     "risk_coverage_area": ("mean risk over coverage", "{:.2%}"),

@@ -5,14 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import notes
-from mobilebert_tf.commands import finetune_grid, finetune_quantized, next_step, teaching, what_is_wrong
+from mobilebert_tf.commands import (
+    finetune_grid,
+    finetune_quantized,
+    labelled_data,
+    next_step,
+    teaching,
+    what_is_wrong,
+)
+from mobilebert_tf.commands.data_options import DataOptions
 from mobilebert_tf.commands.declining import DeclineOptions, check_declining, declining
 from mobilebert_tf.commands.finetune_grid import GridOptions
 from mobilebert_tf.commands.keeping import KeepingOptions
-from mobilebert_tf.commands.question_options import QuestionOptions
+from mobilebert_tf.commands.labelled_data import LabelledData
 from mobilebert_tf.commands.teaching import TeacherOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.commands.updates import UpdateOptions
@@ -20,7 +28,6 @@ from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
-from mobilebert_tf.tasks import TRAINED
 
 if TYPE_CHECKING:
     from mobilebert_tf.export.recipes import Recipe
@@ -36,36 +43,29 @@ _EACH_OTHERS = ("relu", "relu6")
 """Activations that weights of either one can go on with."""
 
 
-class LabelledData(NamedTuple):
-    """A task with its tables."""
-
-    task: Task
-    training: list[Any]
-    evaluation: list[Any]
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finetune(
+    DataOptions,
     MistakeOptions,
     DeclineOptions,
-    QuestionOptions,
     TeacherOptions,
     GridOptions,
     UpdateOptions,
     KeepingOptions,
     TrainingOptions,
 ):
-    """Fine-tune a pre-trained model on labelled text and score it on an evaluation table.
+    """Fine-tune a pre-trained model on labelled text and score it on rows that are not trained on.
 
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
-    write them; the labels are the values found in the training table. Writes a model directory with task.json,
-    labels.txt, metrics.json and mistakes.json, the rows of --eval that it gets most wrong. With --task=regression
-    the label is a number, such as how alike two texts are; with --task=multilabel it is none, one or several labels,
-    comma-separated, each of which gets the threshold that is best on --eval. --task=qa takes SQuAD's JSON (1.1 and
-    2.0), or rows with question, context and answers; passages that are too long are read through windows.
-    --task=entities takes CoNLL's columns, a word and its label a line.
+    write them; the labels are the values found in the training table. Without --eval a tenth of the rows is held out
+    and scored. Writes a model directory with task.json, labels.txt, metrics.json, data.json (what the tables hold and
+    what is wrong with them), held_out.jsonl and mistakes.json, the scored rows that it gets most wrong. Numbers as
+    labels, such as how alike two texts are, make it a regression; cells that hold several labels make it one of none,
+    one or several labels, each of which gets the threshold that is best on the rows that are scored; --task says
+    otherwise. --task=qa takes SQuAD's JSON (1.1 and 2.0), or rows with question, context and answers; passages that
+    are too long are read through windows. --task=entities takes CoNLL's columns, a word and its label a line.
 
-      mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --output=classifier
+      mobilebert-tf finetune --model=student --train=train.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
           --label_column=stars --epochs=5 --output=classifier
 
@@ -95,32 +95,6 @@ class Finetune(
     """
 
     model: str = option("model directory to start from", is_input=True)
-    train: str = option("labelled table", is_input=True)
-    eval: str | None = option("labelled table that is only scored", default=None, is_input=True)
-    data_dir: str | None = option("directory that --train and --eval are relative to", default=None, identity=False)
-    task: str = option(
-        "kind of task. classification: one of several classes. regression: a number. multilabel: any of several "
-        "labels. qa: questions on passages. entities: persons, places and the like",
-        "classification",
-        choices=TRAINED,
-    )
-    text_column: str | None = option(
-        "column of the text; several names, comma-separated: the first that a table has; left out: text, with "
-        "--quantization_aware the model's own, as for the other columns",
-        default=None,
-    )
-    text_pair_column: str | None = option("column of the second text, for pairs", default=None)
-    label_column: str | None = option("column of the label; left out: label", default=None)
-    merge_labels: bool = option(
-        "labels that differ only in capitals and blanks are one, spelt as most rows have it", default=False
-    )
-    max_seq_length: int | None = option(
-        "longest input in word pieces; longer ones are cut, or read through windows; left out: 128, of questions 384, "
-        "with --quantization_aware the model's own",
-        default=None,
-        least=3,
-        most=100_000,
-    )
     epochs: float | None = option(
         "passes over the training table; left out: as many as make 300 steps, from 3 to 100; with --quantization_aware "
         "1",
@@ -175,17 +149,15 @@ class Finetune(
           UsageError: the model or a table is wrong, or the output is another run's.
           FailedError: the loss is not a number, or the disk is full.
         """
-        if self.data_dir:
-            place = Path(self.data_dir)
-            located: dict[str, Any] = {
-                name: str(place / getattr(self, name)) for name in ("train", "eval") if getattr(self, name)
-            }
-            dataclasses.replace(self, data_dir=None, **located).run()
+        located = self.located()
+        if located != self:
+            located.run()
             return
         recipe = finetune_quantized.check(self)
         done = finetune_grid.run(self) if finetune_grid.has_several(self) else self.run_once(recipe)
         if done:
-            texts = [f"--evaluation={self.eval}"] if self.eval else []
+            evaluation = labelled_data.evaluation_table(self, Path(self.output))
+            texts = [f"--evaluation={evaluation}"] if evaluation else []
             output = f"--output={next_step.beside(self.output, 'export')}"
             export = next_step.line("export", f"--model={self.output}", *texts, f"--calibration={self.train}", output)
             print(done_line("finetune", Path(self.output), export))
@@ -205,25 +177,11 @@ class Finetune(
 
     def read(self) -> LabelledData:
         """Task and tables. Raises UsageError: one is wrong, or a flag needs a table that is not there."""
-        from mobilebert_tf.tasks.kinds import KINDS
-
-        # Tables are read before TensorFlow starts: a wrong column should show at once.
-        names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        given |= self.question_fields(self.task)
-        if self.merge_labels:
-            if self.task != "classification":
-                raise UsageError(f"--merge_labels: is for classes, not for --task={self.task}")
-            given["merge_labels"] = True
-        task: Task
-        if self.quantization_aware:
-            task = dataclasses.replace(finetune_quantized.own_task(self), **given)
-        else:
-            task = KINDS[self.task].discover(self.train, **given)
-        data = LabelledData(task, task.read(self.train), task.read(self.eval) if self.eval else [])
+        own_task = finetune_quantized.own_task(self) if self.quantization_aware else None
+        data = labelled_data.read(self, own_task)
         self.keeps_best(bool(data.evaluation))
-        teaching.check(self, task)
-        check_declining(self, task, len(data.evaluation))
+        teaching.check(self, data.task)
+        check_declining(self, data.task, len(data.evaluation))
         return data
 
     def load(self, task: Task) -> LoadedModel:
@@ -288,6 +246,7 @@ class Finetune(
         features = self.features(task, data, source.tokenizer)
         stage = self.stage(model, len(features["input_ids"]))
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
+        labelled_data.show(self, data, source.tokenizer, run)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
         network = Network(
             model=model,
@@ -317,12 +276,14 @@ class Finetune(
 
     def features(self, task: Task, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
         """What the loss needs of the training table; says if the vocabulary does not fit the language."""
+        from mobilebert_tf.tasks.balance import balanced_weights
         from mobilebert_tf.tasks.task import INPUTS
 
         features = task.features(data.training, tokenizer)
         unknown = int((features["input_ids"] == tokenizer.id("[UNK]")).sum())
         notes.say_unknown(self.train, unknown, int(features["input_mask"].sum()), f"the vocabulary of {self.model}")
-        return {name: features[name] for name in (*INPUTS, *task.targets)}
+        weights = {"weight": balanced_weights(features["label"])} if self.class_weights else {}
+        return {name: features[name] for name in (*INPUTS, *task.targets)} | weights
 
     def say_what(self, model: Model, data: LabelledData, stage: Stage, start: str) -> None:
         """The first line."""

@@ -90,7 +90,7 @@ def run(command: Finetune) -> bool:
             return False
         data = command.read()
         if not data.evaluation:
-            raise UsageError(f"{asked}: which training is best is seen on labelled rows; add --eval")
+            raise UsageError(f"{asked}: which training is best is seen on labelled rows; leave --eval=none out")
         cells = _cells(command)
         outcomes = []
         for number, cell in enumerate(cells, 1):

@@ -6,14 +6,15 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_tf.commands import what_is_wrong
+from mobilebert_tf.commands import labelled_data, what_is_wrong
 from mobilebert_tf.commands.declining import declining
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.run_directory import Run
 from mobilebert_tf.tasks import TRAINED
 
 if TYPE_CHECKING:
-    from mobilebert_tf.commands.finetune import Finetune, LabelledData
+    from mobilebert_tf.commands.finetune import Finetune
+    from mobilebert_tf.commands.labelled_data import LabelledData
     from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.tasks.task import Task
 
@@ -88,6 +89,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     features = command.features(task, data, source.tokenizer)
     stage = command.stage(model, len(features["input_ids"]))
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
+    labelled_data.show(command, data, source.tokenizer, run)
     # Also where a run goes on: what it has learned then takes the place of all this.
     count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
     grid.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)

@@ -19,7 +19,8 @@ from mobilebert_tf.training.best import Best
 from mobilebert_tf.training.stage import Stage
 
 if TYPE_CHECKING:
-    from mobilebert_tf.commands.finetune import Finetune, LabelledData
+    from mobilebert_tf.commands.finetune import Finetune
+    from mobilebert_tf.commands.labelled_data import LabelledData
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

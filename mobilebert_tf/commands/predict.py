@@ -11,6 +11,7 @@ from mobilebert_tf.commands.answer_lines import line
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
+from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 
 if TYPE_CHECKING:
     from mobilebert_tf.answering.fine_tuned import FineTuned
@@ -28,21 +29,23 @@ class Predict:
     label is not needed. Prints the label and its probability, then those of the other
     labels; of several labels those above their thresholds; of a regression the value; to a question the part of the
     passage that answers it; the entities of a text in brackets; of sentence embeddings how alike two texts are, or with
-    --json the vector of each. Writes nothing.
+    --json the vector of each. Writes nothing but a --submission.
 
     Examples:
       mobilebert-tf predict --model=runs/exported/dynamic_int8.tflite --text="Return the sum of squares."
       mobilebert-tf predict --model=runs/classifier --input=questions.txt --json
       mobilebert-tf predict --model=runs/classifier --input=test.csv --text_column=review
       mobilebert-tf predict --model=runs/answers --text="Who wrote it?" --context="It was written by Ada."
+      mobilebert-tf predict --model=runs/rte --task=glue/rte --input=RTE/test.tsv --submission=glue
       mobilebert-tf predict --model=mobilebert_mini --task=embedding --text="A train." --context="A locomotive."
     """
 
     model: str = option("model directory or .tflite file", is_input=True)
     task: str | None = option(
-        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model",
+        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model. "
+        "glue/sst2 and the others of GLUE: the columns of its tables",
         None,
-        choices=NAMES,
+        choices=(*NAMES, *GLUE_NAMES),
     )
     text: str | None = option("the text", None)
     context: str | None = option("the second text, for a model of pairs; the passage that questions are about", None)
@@ -54,6 +57,11 @@ class Predict:
     text_column: str | None = option("table: column of the text; left out: as in training", None)
     text_pair_column: str | None = option("table: column of the second text; left out: as in training", None)
     json: bool = option("print one JSON object per text", False)
+    submission: str | None = option(
+        "directory for the answers to a test set of GLUE in the form that its server takes, as RTE.tsv; left out: they "
+        "are printed",
+        None,
+    )
     threads: int = option("threads of LiteRT", 1, identity=False, least=1, most=1024)
 
     def run(self) -> None:
@@ -76,6 +84,10 @@ class Predict:
         if table and self.context is not None:
             raise UsageError(f"--context: is for texts without columns; {self.input} has a --text_pair_column")
         texts = [] if table else [self.text] if self.text is not None else list(read_lines(str(self.input)))
+        if self.submission and not (table and self.task in GLUE_NAMES):
+            raise UsageError(
+                "--submission: is for a test set of GLUE; give the table with --input, and --task=glue/..."
+            )
         model = load_fine_tuned(self.model, self.threads, kind=self.task)
         if table:
             task = model.reads(self.text_column, self.text_pair_column)
@@ -97,7 +109,13 @@ class Predict:
 
     def _answer(self, model: FineTuned, task: Task, examples: list[Example]) -> None:
         features = task.features(examples, model.tokenizer)
-        for example, answer in zip(examples, task.decode(model.answer(features), features), strict=True):
+        answers = task.decode(model.answer(features), features)
+        if self.submission and self.task:
+            from mobilebert_tf.tasks import glue_submission
+
+            print(f"predict: wrote {glue_submission.write(self.submission, self.task, answers)}")
+            return
+        for example, answer in zip(examples, answers, strict=True):
             if self.json:
                 second = {} if example.text_pair is None else {"context": example.text_pair}
                 print(json.dumps({"text": example.text, **second, **answer}, ensure_ascii=False))

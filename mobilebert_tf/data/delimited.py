@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -34,6 +35,10 @@ Row = tuple[int, list[str]]
 """The number of the line where it begins, and its cells."""
 
 
+Refuse = Callable[[int, str], None]
+"""Raises, or counts, a row that is left out: its line, what is wrong with it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Delimited:
     """A header and the rows below it."""
@@ -53,6 +58,10 @@ class _BadRowError(Exception):
         self.line, self.reason = line, reason
 
 
+def _raise(line: int, reason: str) -> None:
+    raise _BadRowError(line, reason)
+
+
 def parse(text: str, usual: str, wanted: Callable[[Sequence[str]], int], name: str) -> Delimited:
     """The table in `text`.
 
@@ -65,30 +74,52 @@ def parse(text: str, usual: str, wanted: Callable[[Sequence[str]], int], name: s
       name: the file, for messages.
 
     Raises:
-      UsageError: a row has more or fewer cells than the header, or a quote has no end.
+      UsageError: a row has more or fewer cells than the header (unless bad rows are left out), or a quote has no end.
     """
     skipped = 0
     if told := _SEPARATOR_LINE.match(text):
         usual, text, skipped = told[1], text[told.end() :], 1
     separator = usual if told else _separator(text, usual, wanted)
     literal_first = separator == "\t"
-    attempts: list[Callable[[], Delimited]]
+    attempts: list[Callable[[Refuse], Delimited]]
     if literal_first:
-        attempts = [lambda: _as_a_spreadsheet_quotes(text), lambda: _without_quotes(text, separator)]
+        attempts = [lambda _: _as_a_spreadsheet_quotes(text), lambda refuse: _without_quotes(text, separator, refuse)]
     else:
-        attempts = [lambda: _with_quotes(text, separator)]
+        attempts = [lambda refuse: _with_quotes(text, separator, refuse)]
         if '\\"' in text:
-            attempts.append(lambda: _with_quotes(text, separator, escapechar="\\", doublequote=False))
-        attempts.append(lambda: _with_loose_quotes(text, separator))
+            attempts.append(lambda refuse: _with_quotes(text, separator, refuse, escapechar="\\", doublequote=False))
+        attempts.append(lambda refuse: _with_loose_quotes(text, separator, refuse))
+
+    def leave_out(line: int, reason: str) -> None:
+        bad_rows.refuse(name, line + skipped, reason)
+
     problems = []
-    for attempt in attempts:
-        try:
-            table = attempt()
-            return dataclasses.replace(table, rows=[(number + skipped, cells) for number, cells in table.rows])
-        except _BadRowError as problem:
-            problems.append(problem)
-    first_choice = problems[-1] if literal_first else problems[0]
+    # A way to read the table that makes all rows even comes before one with which some are left out.
+    for refuse in (_raise, leave_out) if bad_rows.are_skipped() else (_raise,):
+        for attempt in attempts:
+            try:
+                table = attempt(refuse)
+                return dataclasses.replace(table, rows=[(number + skipped, cells) for number, cells in table.rows])
+            except _BadRowError as problem:
+                problems.append(problem)
+    first_choice = problems[len(attempts) - 1] if literal_first else problems[0]
     raise UsageError(f"{name}, line {first_choice.line + skipped}: {first_choice.reason}")
+
+
+def parse_without_header(text: str, header: Sequence[str], name: str) -> Delimited:
+    """The table of tab-separated lines whose columns have these names; cells beyond them are left out.
+
+    Raises:
+      UsageError: a row has fewer cells (unless bad rows are left out).
+    """
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        cells = line.removesuffix("\r").split("\t")
+        if len(cells) >= len(header):
+            rows.append((number, cells[: len(header)]))
+        elif line.strip():
+            bad_rows.refuse(name, number, _uneven(cells, header, "\t"))
+    return Delimited(list(header), rows, "\t", quotes="")
 
 
 def _separator(text: str, usual: str, wanted: Callable[[Sequence[str]], int]) -> str:
@@ -106,24 +137,24 @@ def _separator(text: str, usual: str, wanted: Callable[[Sequence[str]], int]) ->
     return max(SEPARATORS, key=fitness)
 
 
-def _with_quotes(text: str, separator: str, **dialect: Any) -> Delimited:
+def _with_quotes(text: str, separator: str, refuse: Refuse, **dialect: Any) -> Delimited:
     rows = list(_csv_rows(text, separator, strict=True, **dialect))
     quotes = "quotes within quotes written with a backslash" if dialect else ""
-    return Delimited(*_even(rows, separator), separator, quotes)
+    return Delimited(*_even(rows, separator, refuse), separator, quotes)
 
 
-def _with_loose_quotes(text: str, separator: str) -> Delimited:
+def _with_loose_quotes(text: str, separator: str, refuse: Refuse) -> Delimited:
     """Cells may go on behind a closing quote; a quote without an end would take in the rest of the file unseen."""
     *rows, last = _csv_rows(text.rstrip("\r\n") + f"\n{_END}\n", separator, strict=False)
     if last[1] != [_END]:
         raise _BadRowError(last[0], _NO_END)
-    return Delimited(*_even(rows, separator), separator, "quotes around the first part of a cell, left out")
+    return Delimited(*_even(rows, separator, refuse), separator, "quotes around the first part of a cell, left out")
 
 
-def _without_quotes(text: str, separator: str) -> Delimited:
+def _without_quotes(text: str, separator: str, refuse: Refuse) -> Delimited:
     lines = (line.removesuffix("\r") for line in text.split("\n"))
     rows = [(number, line.split(separator)) for number, line in enumerate(lines, start=1) if line]
-    return Delimited(*_even(rows, separator), separator, quotes="")
+    return Delimited(*_even(rows, separator, refuse), separator, quotes="")
 
 
 def _as_a_spreadsheet_quotes(text: str) -> Delimited:
@@ -137,7 +168,7 @@ def _as_a_spreadsheet_quotes(text: str) -> Delimited:
     """
     if '"' not in text:
         raise _BadRowError(1, "has no quotes")
-    table = _with_quotes(text, "\t")
+    table = _with_quotes(text, "\t", _raise)
     rows = [table.header, *(cells for _, cells in table.rows)]
     plain = re.sub(r"\r?\n", "\n", text).strip("\n")
     for is_quoted in _QUOTING_RULES:
@@ -183,8 +214,8 @@ def _csv_rows(text: str, separator: str, **dialect: Any) -> Iterator[Row]:
         csv.field_size_limit(before)
 
 
-def _even(rows: list[Row], separator: str) -> tuple[list[str], list[Row]]:
-    """The header, and rows as long as it: cells beyond it are dropped where they are empty."""
+def _even(rows: list[Row], separator: str, refuse: Refuse) -> tuple[list[str], list[Row]]:
+    """The header, and rows as long as it: cells beyond it are dropped where they are empty; others are refused."""
     rows = [(number, cells) for number, cells in rows if cells]
     if not rows:
         raise _BadRowError(1, "has no header")
@@ -192,12 +223,13 @@ def _even(rows: list[Row], separator: str) -> tuple[list[str], list[Row]]:
     even = []
     for number, cells in below:
         if len(cells) != len(header) and any(cells[len(header) :]) or len(cells) < len(header):
-            raise _BadRowError(number, _uneven(cells, header, separator))
+            refuse(number, _uneven(cells, header, separator))
+            continue
         even.append((number, cells[: len(header)]))
     return header, even
 
 
-def _uneven(cells: list[str], header: list[str], separator: str) -> str:
+def _uneven(cells: Sequence[str], header: Sequence[str], separator: str) -> str:
     what = f"has {len(cells)} columns where the header has {len(header)} ({', '.join(header)})"
     longest = max(cells, key=len, default="")
     if "\n" in longest:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import notes
-from mobilebert_tf.data import delimited
+from mobilebert_tf.data import bad_rows, delimited, tfds_table
 from mobilebert_tf.data.text_files import Format, read_lines, read_text
 from mobilebert_tf.errors import UsageError
 
@@ -30,11 +30,14 @@ _NO_TABLES = {
 
 def is_table(path: str | os.PathLike[str]) -> bool:
     """Whether the name says that the file is a table: text files have a text a line."""
-    return _ending(Path(path)) not in (None, ".txt")
+    return tfds_table.is_name(path) or _ending(Path(path)) not in (None, ".txt")
 
 
 def read_table(
-    path: str | os.PathLike[str], columns: Sequence[str], structured: Collection[str] = ()
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    header: Sequence[str] = (),
+    structured: Collection[str] = (),
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and the named columns of each row, in file order: texts, or None where there is no value.
 
@@ -46,20 +49,26 @@ def read_table(
     training and evaluation tables do not always agree. Capitals and blanks around a name do not count where
     that leaves one column.
 
+    `tfds:NAME:SPLIT` is a split of a TensorFlow Datasets set.
+
     Args:
       path: the file.
       columns: names of those that are wanted.
-      structured: those of them that may also hold lists and objects, in JSON.
+      header: names of the columns of a TSV whose first line has none of them; further cells of such a table are left
+        out, and no cell is in quotes.
+      structured: those of the columns that may also hold lists and objects, in JSON.
 
     Raises:
       UsageError: unknown ending, a column is missing, or a row is broken; the message names the line.
     """
-    path = Path(path)
-    ending = _ending(path)
-    if ending in _JSON:
+    path, is_set = Path(path), tfds_table.is_name(path)
+    ending = None if is_set else _ending(path)
+    if is_set:
+        rows = tfds_table.read_split(str(path))
+    elif ending in _JSON:
         rows = _json_rows(path)
     elif ending in _SEPARATORS:
-        rows = _delimited_rows(path, ending, columns)
+        rows = _delimited_rows(path, ending, columns, header)
     else:
         for _ in read_lines(path):  # an archive or a workbook is called by its name
             break
@@ -69,7 +78,14 @@ def read_table(
         if all(value is None or isinstance(value, str) and not value.strip() for value in row.values()):
             empty += 1
             continue
-        yield number, {column: _cell(path, number, row, column, column in structured) for column in columns}
+        try:
+            cells = {column: _cell(path, number, row, column, column in structured) for column in columns}
+        except UsageError as problem:
+            if ending in _SEPARATORS:
+                raise  # a column is missing in all rows
+            bad_rows.refuse(str(path), number, problem)
+            continue
+        yield number, cells
     if empty:
         notes.say(f"{path}: {empty} row{'s' if empty > 1 else ''} without any value left out")
 
@@ -117,7 +133,9 @@ def _plain(name: str) -> str:
     return name.strip().casefold()
 
 
-def _delimited_rows(path: Path, ending: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _delimited_rows(
+    path: Path, ending: str, columns: Sequence[str], header: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     text, written = read_text(path)
     usual = _SEPARATORS[ending]
 
@@ -129,7 +147,11 @@ def _delimited_rows(path: Path, ending: str, columns: Sequence[str]) -> Iterator
             raise UsageError(f"{path}: is {what}")
     if ending == ".txt" and (written.encoding == "utf-8" or "\t" not in text.split("\n", 1)[0]):
         raise _no_table(path)
-    table = delimited.parse(text, usual, wanted, str(path))
+    first_line = text.split("\n", 1)[0].rstrip("\r").split("\t")
+    if header and usual == "\t" and len(first_line) >= len(header) and not wanted(first_line):
+        table = delimited.parse_without_header(text, header, str(path))
+    else:
+        table = delimited.parse(text, usual, wanted, str(path))
     for name in table.header:
         if table.header.count(name) > 1 and any(_plain(name) == _plain(n) for c in columns for n in c.split(",")):
             raise UsageError(f"{path}, line 1: two columns are called {name!r}; rename one")
@@ -159,13 +181,15 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in _json_values(path):
         try:
             row = json.loads(line, parse_constant=lambda _: None) if isinstance(line, str) else line
+            problem = "" if isinstance(row, dict) else "is not a JSON object"
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"{path}, line {number}: is not JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise UsageError(f"{path}, line {number}: is not a JSON object")
-        if any("\ud800" <= c <= "\udfff" for value in row.values() if isinstance(value, str) for c in value):
-            raise UsageError(f"{path}, line {number}: holds half of a character, a \\ud8.. without its \\udc..")
-        yield number, row
+            problem = f"is not JSON ({error})"
+        if not problem and any("\ud800" <= c <= "\udfff" for v in row.values() if isinstance(v, str) for c in v):
+            problem = "holds half of a character, a \\ud8.. without its \\udc.."
+        if problem:
+            bad_rows.refuse(str(path), number, problem)
+        else:
+            yield number, row
 
 
 def _json_values(path: Path) -> Iterator[tuple[int, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -108,6 +108,9 @@ class Score:
     examples: Count | None = None
     accuracy: Share | None = None
     macro_f1: Share | None = None
+    matthews: Correlation | None = None
+    compared_by: Literal["f1", "macro_f1", "matthews"] | None = None
+    """The score of classes by which models are compared, where it is not accuracy."""
     loss: Finite | None = None
     majority_accuracy: Share | None = None
     confusion: tuple[tuple[Count, ...], ...] | None = None
@@ -115,7 +118,7 @@ class Score:
     micro_f1: Share | None = None
     """Of several labels a text."""
     f1: Share | None = None
-    """Of the words of answers, or of entities; with one of the next two."""
+    """Of the second of two classes; or of the words of answers, or of entities, with one of the next two."""
     exact: Share | None = None
     precision: Share | None = None
     spearman: Correlation | None = None
@@ -127,12 +130,19 @@ class Score:
     @property
     def primary(self) -> float | None:
         """The score by which models are compared; None: it was no number."""
+        if self.compared_by:
+            compared: float | None = getattr(self, self.compared_by)
+            return compared
         scores = (self.accuracy, self.micro_f1, self.f1, self.spearman)
         return next((one for one in scores if one is not None), None)
 
     @property
     def name(self) -> str:
         """What the primary score is."""
+        if self.compared_by:
+            return {"f1": "F1", "macro_f1": "macro F1", "matthews": "Matthews' correlation"}[self.compared_by]
+        if self.accuracy is not None:
+            return "accuracy"
         if self.micro_f1 is not None:
             return "micro F1"
         if self.f1 is not None:
@@ -144,7 +154,7 @@ class Score:
         """Name and value of another figure."""
         if self.spearman is not None:
             return "Pearson", self.pearson
-        if self.f1 is not None:
+        if self.f1 is not None and self.accuracy is None:
             return ("exact", self.exact) if self.exact is not None else ("precision", self.precision)
         return "macro F1", self.macro_f1
 

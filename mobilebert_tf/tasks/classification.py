@@ -7,12 +7,13 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
 from mobilebert_tf import notes
 from mobilebert_tf.config import Heads
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Share, within
@@ -44,6 +45,10 @@ class ClassificationTask(Task):
     """Whether a table may also call a class by its number from 0, as those of Hugging Face's data sets do."""
     merge_labels: bool = False
     """Whether labels that differ only in capitals and blanks are one."""
+    named_numbers: tuple[str, ...] = ()
+    """Labels that tables may also call by their number from 0, in the order of the numbers."""
+    compared_by: Literal["accuracy", "macro_f1", "f1", "matthews"] = "accuracy"
+    """Name of the primary score; f1 is that of the second of two classes."""
     temperature: Annotated[float, within(*TEMPERATURES)] = 1.0
     """Logits are divided by it before the softmax, so that probabilities are as often right as they say."""
     threshold: Share = 0.0
@@ -51,7 +56,6 @@ class ClassificationTask(Task):
 
     name: ClassVar[str] = "classification"
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
-    score_name: ClassVar[str] = "accuracy"
     agreement_name: ClassVar[str] = "same decision"
     answer_kind: ClassVar[str] = "classes"
     has_labels: ClassVar[bool] = True
@@ -62,6 +66,10 @@ class ClassificationTask(Task):
     def heads(self) -> Heads:
         return Heads.of(["classifier"], len(self.labels))
 
+    @property
+    def score_name(self) -> str:
+        return self.compared_by
+
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> ClassificationTask:
         """The task of a training table: its labels are the values found there, sorted; numbers by their size.
@@ -71,14 +79,15 @@ class ClassificationTask(Task):
         """
         draft = cls(labels=(), **columns)
         counts: collections.Counter[str] = collections.Counter()
-        for line, row in read_table(path, [draft.label_column]):
-            label = texts.label_cell(path, line, row, draft.label_column)
-            if not is_one_line(label):
-                raise UsageError(
-                    f"{path}, line {line}: the label {label!r} has a line break, and labels.txt has a label a line; "
-                    "replace it"
-                )
-            counts[label] += 1
+        for line, row in read_table(path, [draft.label_column], draft.header):
+            label = row[draft.label_column] or ""
+            if not label.strip():
+                bad_rows.refuse(str(path), line, texts.no_label(path, line, draft.label_column))
+            elif not is_one_line(label):
+                problem = f"the label {label!r} has a line break, and labels.txt has a label a line; replace it"
+                bad_rows.refuse(str(path), line, problem)
+            else:
+                counts[label] += 1
         labels = spellings(counts) if draft.merge_labels else sorted(counts)
         if not draft.merge_labels:
             say_alike(path, counts)
@@ -102,11 +111,13 @@ class ClassificationTask(Task):
         def number(file: str, line: int, label: str) -> int:
             if self._key(label) not in numbers:
                 raise UsageError(f"{file}, line {line}: {self._unknown(label)}")
-            if label not in self.labels and label.isdecimal():
+            if label not in self.labels and label.isdecimal() and not self.named_numbers:
                 by_number.append(label)
             return numbers[self._key(label)]
 
-        examples = texts.read_examples(path, columns, self.label_column if labelled else None, number, every_row)
+        examples = texts.read_examples(
+            path, columns, self.label_column if labelled else None, number, every_row, header=self.header
+        )
         if by_number:
             order = ", ".join(f"{i} as {label}" for i, label in enumerate(self.labels))
             notes.say(
@@ -115,12 +126,16 @@ class ClassificationTask(Task):
             )
         return examples
 
+    def label_cells(self, example: Example) -> dict[str, Any]:
+        return {self.label_column: self.labels[int(example.label)]}  # type: ignore[arg-type]
+
     def _numbers(self) -> dict[str, int]:
         """The number of each way in which a table may call a class."""
         numbers = {self._key(label): i for i, label in enumerate(self.labels)}
         # Labels that are numbers themselves, such as stars, mean what they say.
         if self.labels_by_number and not any(label.isdecimal() for label in self.labels):
             numbers |= {str(i): i for i in range(len(self.labels))}
+        numbers |= {str(i): numbers[self._key(label)] for i, label in enumerate(self.named_numbers)}
         return numbers
 
     def _key(self, label: str) -> str:
@@ -169,9 +184,9 @@ class ClassificationTask(Task):
         threshold. An example whose logits are no numbers is wrong."""
         logits, labels = outputs["logits"], features["label"]
         predicted = logits.argmax(axis=-1)
-        confusion = np.zeros((len(self.labels), len(self.labels)), int)
-        np.add.at(confusion, (labels, predicted), 1)
+        confusion = metrics.confusion_of(labels, predicted, len(self.labels))
         by_class = metrics.by_class(self.labels, np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1))
+        f1 = [figures["f1"] for figures in by_class.values()]
         with np.errstate(invalid="ignore"):
             probabilities = self._probabilities(outputs)
         likelihood = np.take_along_axis(probabilities, labels[:, None], axis=-1)
@@ -180,7 +195,9 @@ class ClassificationTask(Task):
         figures: dict[str, Any] = {
             "examples": int(len(labels)),
             "accuracy": float(right.sum() / len(labels)),
-            "macro_f1": float(np.mean([figures["f1"] for figures in by_class.values()])),
+            "macro_f1": float(np.mean(f1)),
+            **({"f1": f1[1]} if len(f1) == 2 else {}),
+            "matthews": metrics.matthews(confusion),
             "loss": float(-np.log(np.maximum(likelihood, 1e-30)).mean()),
             "calibration_error": metrics.calibration_error(confidence, right),
             **metrics.risk_coverage(confidence, right),
@@ -191,7 +208,23 @@ class ClassificationTask(Task):
         answered = confidence >= self.threshold
         if self.threshold and answered.any():
             figures |= {"answered": float(answered.mean()), "answered_accuracy": float(right[answered].mean())}
-        return Scores(self.score_name, figures, right.astype(np.float64))
+        if self.compared_by == "accuracy":
+            return Scores(self.score_name, figures, right.astype(np.float64))
+        # An answer that is no number is another class than the right one.
+        answers = np.where(without_numbers(outputs), (labels + 1) % len(self.labels), predicted)
+        scores = Scores(self.score_name, figures, np.stack([labels, answers], axis=1).astype(np.float64), self._whole)
+        figures["compared_by"] = self.compared_by
+        figures[self.score_name] = scores.whole(scores.per_example)  # type: ignore[misc]
+        return scores
+
+    def _whole(self, rows: np.ndarray) -> float:
+        """The primary score of true and predicted classes [n, 2], where it is not accuracy."""
+        true, predicted = rows.astype(int).T
+        confusion = metrics.confusion_of(true, predicted, len(self.labels))
+        if self.compared_by == "matthews":
+            return metrics.matthews(confusion)
+        f1 = metrics.f1_of_classes(confusion)
+        return float(f1[1] if self.compared_by == "f1" else f1.mean())
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
         """Wrong classes by the probability that was given to them."""

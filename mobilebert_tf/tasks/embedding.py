@@ -42,7 +42,7 @@ class EmbeddingTask(Task):
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
         columns = [self.text_column, *filter(None, [self.text_pair_column])]
         label = self.label_column if labelled and self.text_pair_column else None
-        return texts.read_examples(path, columns, label, number, every_row)
+        return texts.read_examples(path, columns, label, number, every_row, header=self.header)
 
     @property
     def judges_pairs(self) -> bool:

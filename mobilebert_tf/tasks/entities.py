@@ -101,6 +101,15 @@ class EntitiesTask(Task):
             examples.append(in_one_text(sentence))
         return examples
 
+    def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
+        """The kinds of entities in each sentence; those without any are of one stratum."""
+        tags = [example.tags or () for example in examples if isinstance(example, Tagged)]
+        return [tuple(tagging.kinds(sorted(set(of_sentence)))) or ("",) for of_sentence in tags]
+
+    def row(self, example: Example) -> dict[str, Any]:
+        assert isinstance(example, Tagged)
+        return {"tokens": [example.text[start:end] for start, end in example.words], "tags": list(example.tags or ())}
+
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         """Inputs [R, T], a row for each window; `examples` [n]; `word` int32 [R, T], which word of the text has its
         first word piece here, where no other window sees it better, else -1; if all are labelled `label` [n], the

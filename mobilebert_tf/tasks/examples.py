@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from mobilebert_tf import notes
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import Tokenizer
@@ -35,6 +36,7 @@ def read_examples(
     label: Label,
     every_row: bool = False,
     may_be_empty: bool = False,
+    header: Sequence[str] = (),
 ) -> list[Example]:
     """The rows of a table; those without a text are left out, unless `every_row` is to be answered.
 
@@ -43,29 +45,36 @@ def read_examples(
       label_column: None: the labels are not read.
       label: of a cell.
       may_be_empty: whether a row may have no label at all.
+      header: names of the columns of a table without a header.
 
     Raises:
       UsageError: the table is broken or empty, a label is missing, or `label` refuses it.
     """
     examples = []
     without_text: list[int] = []
-    for line, row in read_table(path, [*text_columns, *filter(None, [label_column])]):
+    for line, row in read_table(path, [*text_columns, *filter(None, [label_column])], header):
         number = None
         if label_column:
-            cell = (row[label_column] or "") if may_be_empty else label_cell(path, line, row, label_column)
-            number = label(str(path), line, cell)
+            try:
+                cell = (row[label_column] or "") if may_be_empty else label_cell(path, line, row, label_column)
+                number = label(str(path), line, cell)
+            except UsageError as problem:
+                bad_rows.refuse(str(path), line, problem)
+                continue
         first, *second = ((row[column] or "") for column in text_columns)
         if not (first.strip() or any(text.strip() for text in second)):
             without_text.append(line)
             if not every_row:
                 continue
         examples.append(Example(first, second[0] if second else None, number))
+    bad_rows.note_without_text(str(path), without_text)
     if without_text:
         what = "answered as empty texts" if every_row else "left out"
         rows = f"{len(without_text):,} row{'s' if len(without_text) > 1 else ''} without text"
         notes.say(f"{path}: {rows} in column {text_columns[0]!r} {what}, the first in line {without_text[0]}")
     if not examples:
-        raise UsageError(f"{path}: has a header and no rows{' with text' if without_text else ''}")
+        usable = " that can be used" if bad_rows.are_skipped() else ""
+        raise UsageError(f"{path}: has a header and no rows{' with text' if without_text else ''}{usable}")
     return examples
 
 
@@ -73,8 +82,13 @@ def label_cell(path: str | os.PathLike[str], line: int, row: Mapping[str, str | 
     """The label of a row. Raises UsageError: it has none."""
     label = row[column]
     if label is None or not label.strip():
-        raise UsageError(f"{path}, line {line}: the label, column {column!r}, is empty; fill it in or delete the row")
+        raise no_label(path, line, column)
     return label
+
+
+def no_label(path: str | os.PathLike[str], line: int, column: str) -> UsageError:
+    """What is said of a row without a label."""
+    return UsageError(f"{path}, line {line}: the label, column {column!r}, is empty; fill it in or delete the row")
 
 
 def encode(examples: Sequence[Example], tokenizer: Tokenizer, length: int) -> dict[str, np.ndarray]:

@@ -63,6 +63,28 @@ def by_class(labels: Sequence[str], right: np.ndarray, given: np.ndarray, wanted
     }
 
 
+def matthews(confusion: np.ndarray) -> float:
+    """Matthews' correlation of counts [C, C], true class before predicted one; 0 where all are of one class.
+
+    Source: Gorodkin 2004 (doi 10.1016/j.compbiolchem.2004.09.006), which for two classes is Matthews 1975.
+    """
+    counts = confusion.astype(np.float64)
+    total, true, predicted = counts.sum(), counts.sum(axis=1), counts.sum(axis=0)
+    spread = (total**2 - (true**2).sum()) * (total**2 - (predicted**2).sum())
+    return float((np.trace(counts) * total - true @ predicted) / np.sqrt(spread)) if spread > 0 else 0.0
+
+
+def f1_of_classes(confusion: np.ndarray) -> np.ndarray:
+    """F1 of each class, [C], of counts [C, C]; 0 for a class that is neither there nor predicted."""
+    hits: np.ndarray = np.diag(confusion)
+    return 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
+
+
+def confusion_of(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts [C, C] of true and predicted classes [n]."""
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
 BINS = 15
 """Of confidence, equally wide, as in Guo et al. 2017."""
 

@@ -35,6 +35,8 @@ class MultilabelTask(Task):
     labels: tuple[str, ...]
     separator: str = ","
     """Between the labels of a row; blanks around them do not count."""
+    label_columns: tuple[str, ...] = ()
+    """Columns of 0 and 1, one for each label, in place of the label column."""
     thresholds: tuple[Share, ...] = ()
     """[C]: least probability of each label; (): a half for all."""
 
@@ -54,8 +56,10 @@ class MultilabelTask(Task):
           UsageError: the table is broken, or there is no label in it.
         """
         draft = cls(labels=(), **columns)
+        if draft.label_columns:
+            return draft._of_columns(path)
         counts: collections.Counter[str] = collections.Counter()
-        for _, row in read_table(path, [draft.label_column]):
+        for _, row in read_table(path, [draft.label_column], draft.header):
             counts.update(draft._split(row[draft.label_column] or ""))
         if not counts:
             raise UsageError(f"{path}: column {draft.label_column!r} has no label in any row")
@@ -63,6 +67,17 @@ class MultilabelTask(Task):
         if broken is not None:
             raise UsageError(f"{path}: the label {broken!r} has a line break; replace it")
         return dataclasses.replace(draft, labels=tuple(sorted(counts)))
+
+    def _of_columns(self, path: str | os.PathLike[str]) -> MultilabelTask:
+        """The task whose labels are the names of the columns. Raises UsageError: none of them is set in any row."""
+        twice = [column for column, times in collections.Counter(self.label_columns).items() if times > 1]
+        if twice:
+            raise UsageError(f"--label_columns: {twice[0]!r} is there twice")
+        task = dataclasses.replace(self, labels=self.label_columns)
+        counts = collections.Counter(number for example in task.read(path) for number in example.label)  # type: ignore
+        if not counts:
+            raise UsageError(f"{path}: columns {', '.join(self.label_columns)} are 0 in every row")
+        return task
 
     @property
     def heads(self) -> Heads:
@@ -80,9 +95,28 @@ class MultilabelTask(Task):
                 )
             return tuple(sorted({numbers[label] for label in found}))
 
+        def of_columns(file: str, line: int, cell: str) -> tuple[int, ...]:
+            row = cells[line]
+            set_ = [_is_set(file, line, column, row[column]) for column in self.label_columns]
+            return tuple(number for number, is_set in enumerate(set_) if is_set)
+
         columns = [self.text_column, *filter(None, [self.text_pair_column])]
         label = self.label_column if labelled else None
-        return texts.read_examples(path, columns, label, marks, every_row, may_be_empty=True)
+        if self.label_columns and labelled:
+            cells = dict(read_table(path, self.label_columns, self.header))
+            label, marks = self.label_columns[0], of_columns
+        return texts.read_examples(path, columns, label, marks, every_row, may_be_empty=True, header=self.header)
+
+    def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
+        """The labels of each example; those without any are of one stratum."""
+        return [example.label or (-1,) for example in examples]  # type: ignore[misc]
+
+    def label_cells(self, example: Example) -> dict[str, Any]:
+        if self.label_columns:
+            given = example.label or ()
+            return {column: int(number in given) for number, column in enumerate(self.label_columns)}  # type: ignore[operator]
+        labels = [self.labels[number] for number in example.label]  # type: ignore[union-attr]
+        return {self.label_column: self.separator.join(labels)}
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         """As of every task; `label` is int32 [n, C], one for each label that an example has."""
@@ -181,6 +215,18 @@ class MultilabelTask(Task):
 
     def _split(self, cell: str) -> list[str]:
         return [label.strip() for label in cell.split(self.separator) if label.strip()]
+
+
+_SET, _UNSET = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
+"""What the cells of label columns hold, in small letters."""
+
+
+def _is_set(file: str, line: int, column: str, cell: str | None) -> bool:
+    """Whether a row has the label of a column. Raises UsageError: the cell says neither."""
+    word = (cell or "").strip().lower()
+    if word not in (*_SET, *_UNSET):
+        raise UsageError(f"{file}, line {line}: column {column!r} holds {cell!r}; a label's column has 0 or 1")
+    return word in _SET
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:

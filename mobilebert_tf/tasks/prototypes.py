@@ -54,7 +54,9 @@ class PrototypesTask(EmbeddingTask):
                 )
             return numbers[label]
 
-        return texts.read_examples(path, [self.text_column], self.label_column if labelled else None, number, every_row)
+        return texts.read_examples(
+            path, [self.text_column], self.label_column if labelled else None, number, every_row, header=self.header
+        )
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         features = texts.encode(examples, tokenizer, self.max_seq_length)

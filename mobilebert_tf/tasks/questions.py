@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from mobilebert_tf.config import Heads
+from mobilebert_tf.data.splitting import plain_text
 from mobilebert_tf.data.squad import Answer, read_questions
 from mobilebert_tf.fields import Finite, within
 from mobilebert_tf.tasks import answer_text
@@ -131,6 +132,23 @@ class QuestionsTask(Task):
             Asked(one.question, one.context, id=one.id, answers=one.answers)
             for one in read_questions(path, self._columns, labelled)
         ]
+
+    def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
+        """Whether each question has an answer."""
+        return [(bool(one.answers),) for one in examples if isinstance(one, Asked)]
+
+    def side_key(self, example: Example) -> str:
+        """All questions on a passage are on one side."""
+        return plain_text(example.text_pair or "")
+
+    def row(self, example: Example) -> dict[str, Any]:
+        assert isinstance(example, Asked)
+        answers = {
+            "text": [answer.text for answer in example.answers or ()],
+            "answer_start": [answer.start for answer in example.answers or ()],
+        }
+        cells = {"question": example.text, "context": example.text_pair, "answers": answers}
+        return {"id": example.id, **{self._columns[name]: value for name, value in cells.items()}}
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         """Inputs [R, T], a row for each window; `examples` [n]; if all are labelled `label` [n], the texts of the

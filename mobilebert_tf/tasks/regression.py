@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mobilebert_tf.config import Heads
+from mobilebert_tf.data.splitting import value_strata
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Finite
 from mobilebert_tf.tasks import examples as texts
@@ -63,7 +64,13 @@ class RegressionTask(Task):
 
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
         columns = [self.text_column, *filter(None, [self.text_pair_column])]
-        return texts.read_examples(path, columns, self.label_column if labelled else None, number, every_row)
+        return texts.read_examples(
+            path, columns, self.label_column if labelled else None, number, every_row, header=self.header
+        )
+
+    def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
+        """Tenths of the examples by their values."""
+        return list(value_strata(np.array([e.label for e in examples], np.float64)))
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         features = texts.encode(examples, tokenizer, self.max_seq_length)

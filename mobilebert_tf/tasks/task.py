@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from mobilebert_tf.config import Heads
+from mobilebert_tf.data.splitting import plain_text
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import within
 from mobilebert_tf.tasks.review import Review
@@ -71,8 +72,6 @@ class Task(abc.ABC):
     """In task.json and in --task."""
     outputs: ClassVar[tuple[str, ...]]
     """Names of what the network gives."""
-    score_name: ClassVar[str]
-    """Of the primary score, a key of its figures. Higher is better, and one is perfect."""
     answer_kind: ClassVar[str]
     """What an answer is, in contracts: classes, labels, value, vector, prototypes, span or entities."""
     has_labels: ClassVar[bool] = False
@@ -90,6 +89,13 @@ class Task(abc.ABC):
     text_column: str = "text"
     text_pair_column: str | None = None
     label_column: str = "label"
+    header: tuple[str, ...] = ()
+    """Names of the columns of TSV tables whose first line has none of the columns that are read."""
+
+    @property
+    @abc.abstractmethod
+    def score_name(self) -> str:
+        """Of the primary score, a key of its figures. Higher is better, and one is perfect."""
 
     @property
     def score_title(self) -> str:
@@ -126,6 +132,23 @@ class Task(abc.ABC):
         Raises:
           UsageError: the table is broken or empty, or a label is none of the task's.
         """
+
+    def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
+        """[n], of each labelled example what it is of: held-out examples are taken from each in its share."""
+        return [(e.label,) for e in examples]
+
+    def side_key(self, example: Example) -> str:
+        """What is the same for examples that must be on one side of a split: here, for the same texts."""
+        return "\n".join(map(plain_text, filter(None, [example.text, example.text_pair])))
+
+    def row(self, example: Example) -> dict[str, Any]:
+        """The row of a JSONL table of which `read` makes this labelled example."""
+        second = {self.text_pair_column: example.text_pair} if self.text_pair_column else {}
+        return {self.text_column: example.text, **second, **self.label_cells(example)}
+
+    def label_cells(self, example: Example) -> dict[str, Any]:
+        """The part of `row` that holds the label."""
+        return {self.label_column: example.label}
 
     @abc.abstractmethod
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:

@@ -21,7 +21,10 @@ def classes(predict: Predict) -> Objective:
     def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
         logits, label = predict(batch), batch["label"]
         right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(label, "int32"))
-        return {"loss": losses.classes(logits, label), "accuracy": ops.mean(ops.cast(right, "float32"))}
+        return {
+            "loss": _mean(losses.cross_entropy(logits, label), batch),
+            "accuracy": ops.mean(ops.cast(right, "float32")),
+        }
 
     return objective
 
@@ -35,7 +38,7 @@ def labels(predict: Predict) -> Objective:
         # log(1 + exp(x)) - x y, in the form that does not overflow.
         loss = ops.maximum(logits, 0.0) - logits * wanted + ops.log1p(ops.exp(-ops.abs(logits)))
         right = ops.equal(logits >= 0.0, wanted > 0.5)
-        return {"loss": ops.mean(loss), "accuracy": ops.mean(ops.cast(right, "float32"))}
+        return {"loss": _mean(loss, batch), "accuracy": ops.mean(ops.cast(right, "float32"))}
 
     return objective
 
@@ -83,6 +86,11 @@ def _likelihood(logits: Any, label: Any) -> Any:
 
 PADDING = 1e9
 """What is taken off the logits of padding."""
+
+
+def _mean(loss: Any, batch: Mapping[str, Any]) -> Any:
+    """Mean of a loss in any shape; where the batch has weights in this shape, of products with them."""
+    return ops.mean(loss * batch["weight"] if "weight" in batch else loss)
 
 
 def squared_error(predict: Predict, offset: float, scale: float) -> Objective:

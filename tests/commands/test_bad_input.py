@@ -47,7 +47,7 @@ def test_warmup_beyond_the_steps(made: Path, tmp_path: Path, complain: Complain)
 
 
 def test_required_flags_are_named_together(complain: Complain) -> None:
-    assert "--output, --model, --train must be given" in complain("finetune")
+    assert "--output, --train, --model must be given" in complain("finetune")
 
 
 def test_flag_file_that_is_no_text(tmp_path: Path, complain: Complain) -> None:

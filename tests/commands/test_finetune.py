@@ -13,7 +13,13 @@ from .conftest import Complain
 
 
 def test_what_was_chosen_is_said(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
+    words = [
+        "finetune",
+        f"--model={made / 'student'}",
+        f"--train={made / 'train.tsv'}",
+        "--max_seq_length=16",
+        "--eval=none",
+    ]
     assert cli.run([*words, f"--output={tmp_path / 'a'}", "--epochs=2", "--batch_size=8"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert "6 steps of 8, learning rate 0.00" in first and "(chosen by the size of the model)" in first
@@ -93,8 +99,8 @@ def test_patience_ends_early(made: Path, tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--keep=best"], "--keep=best: needs scores on the way; add --eval"),
-        (["--patience=3"], "--patience=3: needs scores on the way; add --eval"),
+        (["--keep=best", "--eval=none"], "--keep=best: needs scores on the way; leave --eval=none out"),
+        (["--patience=3", "--eval=none"], "--patience=3: needs scores on the way; leave --eval=none out"),
         (["--patience=3", "--keep=last", "--eval"], "--patience=3: keeps the best weights; leave --keep=last out"),
     ],
 )
@@ -149,7 +155,7 @@ def test_accumulated_batches_are_one_large_batch(
         ours.assign(theirs)
     save_model_directory(tmp_path / "student", model, loaded.tokenizer)
     words = ["finetune", f"--model={tmp_path / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
-    words += ["--epochs=6", "--learning_rate=1e-3"]
+    words += ["--epochs=6", "--learning_rate=1e-3", "--eval=none"]
     for name, flags in {"one": ["--batch_size=24"], "three": ["--batch_size=8", "--accumulate_steps=3"]}.items():
         assert cli.run([*words, *flags, f"--output={tmp_path / name}"]) == 0
         assert "6 steps of 24" in capsys.readouterr().out

@@ -105,8 +105,8 @@ def test_interval_is_students() -> None:
 @pytest.mark.parametrize(
     "changed, message",
     [
-        (["--seeds=2"], "--seeds=2: which training is best is seen on labelled rows; add --eval"),
-        (["--learning_rate=1e-3,2e-3"], "--learning_rate=0.001"),
+        (["--seeds=2", "--eval=none"], "--seeds=2: which training is best is seen on labelled rows; leave --eval=none"),
+        (["--learning_rate=1e-3,2e-3", "--eval=none"], "which training is best is seen on labelled rows"),
         (["--learning_rate=1e-3,x"], "--learning_rate=1e-3,x: must be a number, or several with commas between"),
         (["--learning_rate=1e-3,1e-3"], "names 0.001 twice"),
         (["--learning_rate=1e-3,11"], "--learning_rate=11.0: must be at most 10"),

@@ -1,8 +1,12 @@
 """Several labels a text: reading, loss, thresholds and figures, against values worked out by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
+from mobilebert_tf.commands.data_options import DataOptions
+from mobilebert_tf.commands.labelled_data import read
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.files import read_task, write_task
 from mobilebert_tf.tasks.multilabel import MultilabelTask, sigmoid
@@ -82,3 +86,47 @@ def test_thresholds_are_the_best_of_all_that_differ():
             best = max(best, 2 * (decided & wanted[:, number]).sum() / (decided.sum() + wanted[:, number].sum()))
         found = tuned.score(outputs, {"label": wanted.astype(int)}).all["by_class"][TASK.labels[number]]["f1"]
         assert found == pytest.approx(best)
+
+
+def test_a_column_for_each_label(tmp_path):
+    """The same examples as from one column of all labels, and the same rows when some are held out."""
+    path = tmp_path / "columns.csv"
+    path.write_text("text,red,blue,large\na,1,0,yes\nb,0,,No\na b,1.0,true,0\n")
+    task = MultilabelTask.discover(path, label_columns=("red", "large", "blue"), max_seq_length=5)
+    assert task.labels == ("red", "large", "blue")
+    rows = task.read(path)
+    assert [row.label for row in rows] == [(0, 1), (), (0, 2)]
+    assert task.features(rows, TOKENIZER)["label"].tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 1]]
+    write_task(tmp_path, task)
+    assert read_task(tmp_path) == task
+    held = tmp_path / "held.jsonl"
+    held.write_text("".join(json.dumps(task.row(row)) + "\n" for row in rows))
+    assert task.read(held) == rows and json.loads(held.read_text().splitlines()[0])["large"] == 1
+    assert [row.label for row in task.read(path, labelled=False)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "content, columns, message",
+    [
+        ("text,a,b\nx,1,0\ny,2,0\n", ("a", "b"), "t.csv, line 3: column 'a' holds '2'; a label's column has 0 or 1"),
+        ("text,a,b\nx,1,0\n", ("a", "c"), "t.csv, line 2: no column 'c'; it has text, a, b"),
+        ("text,a,b\nx,0,0\n", ("a", "b"), "t.csv: columns a, b are 0 in every row"),
+        ("text,a,b\nx,0,0\n", ("a", "a"), "--label_columns: 'a' is there twice"),
+    ],
+)
+def test_wrong_columns(tmp_path, content, columns, message):
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(UsageError) as refused:
+        MultilabelTask.discover(tmp_path / "t.csv", label_columns=columns)
+    assert message in str(refused.value)
+
+
+def test_columns_as_flags(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "text,a,b\n" + "".join(f"x{i},{i % 2},{i % 3}\n".replace(",2", ",1") for i in range(40))
+    )
+    data = read(DataOptions(train=str(tmp_path / "t.csv"), label_columns="a,b", eval_share=0.25))
+    assert data.task.labels == ("a", "b") and 8 <= len(data.evaluation) <= 14
+    for wrong in ({"task": "regression"}, {"label_column": "a"}):
+        with pytest.raises(UsageError, match="--label_columns: is for --task=multilabel"):
+            read(DataOptions(train=str(tmp_path / "t.csv"), label_columns="a,b", **wrong))

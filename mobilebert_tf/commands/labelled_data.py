@@ -1,0 +1,138 @@
+"""The tables of a fine-tuning: read, and split where there is only one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import atomic, notes
+from mobilebert_tf.commands.data_options import NO_EVALUATION, DataOptions
+from mobilebert_tf.data import bad_rows, splitting
+from mobilebert_tf.data.bad_rows import LeftOut
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.run_directory import Run
+from mobilebert_tf.tasks import glue, table_kind, table_report
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.glue_names import GLUE_NAMES
+from mobilebert_tf.tasks.kinds import KINDS
+from mobilebert_tf.tasks.multilabel import MultilabelTask
+from mobilebert_tf.tasks.task import Task
+from mobilebert_tf.tokenization import Tokenizer
+
+HELD_OUT = "held_out.jsonl"
+"""The rows that were held out of the training table, in the output directory."""
+
+
+REPORT = "data.json"
+"""What the tables hold and what is wrong with them, in the output directory."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledData:
+    """A task with the examples that it trains on and is scored on."""
+
+    task: Task
+    training: list[Any]
+    evaluation: list[Any]
+    """Empty: nothing is scored."""
+    is_split: bool = False
+    """Whether the evaluation's examples were held out of the training table."""
+    left_out: LeftOut = dataclasses.field(default_factory=LeftOut)
+    """Rows of the tables that none of them is of."""
+
+
+def read(options: DataOptions, own_task: Task | None = None) -> LabelledData:
+    """Read the tables. They are read before TensorFlow starts: a wrong column should show at once.
+
+    Args:
+      options: of the command.
+      own_task: what the model was fine-tuned for, to go on with; None: the training table says what there is to learn.
+
+    Raises:
+      UsageError: a table is broken, or there is nothing to learn from it.
+    """
+    with bad_rows.counting(options.skip_bad_rows) as left_out:
+        return dataclasses.replace(_read(options, own_task), left_out=left_out)
+
+
+def _read(options: DataOptions, own_task: Task | None) -> LabelledData:
+    names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if own_task:
+        task = dataclasses.replace(own_task, **given, **options.question_fields(own_task.name))
+    else:
+        task = _discovered(options, given)
+    if options.class_weights and not (task.has_labels and "label" in task.targets):
+        raise UsageError(f"--class_weights: is for classes and labels, not for --task={task.name}; leave it out")
+    training = task.read(options.train)
+    if options.eval == NO_EVALUATION:
+        return LabelledData(task, training, [])
+    if options.eval:
+        return LabelledData(task, training, task.read(options.eval))
+    return _split(options, task, training)
+
+
+def evaluation_table(options: DataOptions, output: Path) -> str | None:
+    """The table that the model in `output` was scored on; None: it was not."""
+    if options.eval:
+        return options.eval if options.eval != NO_EVALUATION else None
+    return str(output / HELD_OUT) if (output / HELD_OUT).exists() else None
+
+
+def show(options: DataOptions, data: LabelledData, tokenizer: Tokenizer, run: Run) -> None:
+    """Say and write what the tables hold; write what is held out as a table that `evaluate` and `export` read."""
+    if not run.writes:
+        return
+    if type(data.training[0]) is Example:  # a text or a pair with a label
+        report = table_report.describe(data.task, data.training, data.evaluation, tokenizer, data.left_out)
+        atomic.write_json(run.directory / REPORT, report.to_json())
+        for line in report.lines():
+            notes.say(f"finetune: data: {line}", sys.stdout)
+    if not data.is_split:
+        return
+    path = run.directory / HELD_OUT
+    rows = (json.dumps(data.task.row(example), ensure_ascii=False) + "\n" for example in data.evaluation)
+    atomic.write_text(path, "".join(rows))
+    whole = len(data.training) + len(data.evaluation)
+    print(f"finetune: held out {len(data.evaluation):,} of {whole:,} rows as {path}; --eval=none trains on all")
+
+
+def _discovered(options: DataOptions, given: dict[str, Any]) -> Task:
+    kind, column = options.task, options.label_column or Task.label_column
+    if options.label_columns:
+        if kind not in (None, MultilabelTask.name) or options.label_column:
+            raise UsageError("--label_columns: is for --task=multilabel, without --label_column")
+        columns = tuple(filter(None, options.label_columns.split(",")))
+        return MultilabelTask.discover(options.train, label_columns=columns, **given)
+    if kind in (None, "multilabel"):
+        guess = table_kind.guess_kind(options.train, column)
+        if kind is None and guess.reason:
+            notes.say(f"finetune: --task={guess.kind}, since {guess.reason}", sys.stdout)
+        kind = kind or guess.kind
+        if kind == "multilabel":
+            given = {**given, "separator": guess.separator}
+    if kind in GLUE_NAMES:
+        if options.merge_labels:
+            raise UsageError(f"--merge_labels: the labels of --task={kind} are known; leave it out")
+        return glue.discover(kind, options.train, **given)
+    if options.merge_labels:
+        if kind != "classification":
+            raise UsageError(f"--merge_labels: is for classes, not for --task={kind}")
+        given = {**given, "merge_labels": True}
+    return KINDS[kind].discover(options.train, **given, **options.question_fields(kind))
+
+
+def _split(options: DataOptions, task: Task, training: Sequence[Example]) -> LabelledData:
+    held = splitting.held_out(
+        list(map(task.side_key, training)), task.strata(training), options.eval_share, options.split_seed
+    )
+    if not held.any():
+        notes.say(f"{options.train}: is too small to hold rows out; nothing is scored")
+    trained, scored = ([training[int(row)] for row in np.flatnonzero(held == side)] for side in (False, True))
+    return LabelledData(task, trained, scored, is_split=bool(scored))

@@ -1,0 +1,67 @@
+"""Rows of tables that cannot be used: refused where one is met, or left out and counted where that is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import dataclasses
+from collections.abc import Iterator
+
+from mobilebert_tf.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """The rows that were left out."""
+
+    bad: dict[tuple[str, int], str] = dataclasses.field(default_factory=dict)
+    """What is wrong with each bad row, by file and line; a row counts once, however often a table is read."""
+    without_text: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    """Lines of the rows that have a label and no text, by file. These are never refused."""
+
+
+_now: contextvars.ContextVar[tuple[LeftOut, bool] | None] = contextvars.ContextVar("left out", default=None)
+
+
+@contextlib.contextmanager
+def counting(skips: bool) -> Iterator[LeftOut]:
+    """Count the rows that readers of tables leave out until the block ends.
+
+    Args:
+      skips: whether rows that cannot be used are left out too; else the first one is refused.
+    """
+    left_out = LeftOut()
+    token = _now.set((left_out, skips))
+    try:
+        yield left_out
+    finally:
+        _now.reset(token)
+
+
+def are_skipped() -> bool:
+    """Whether rows that cannot be used are left out at present."""
+    now = _now.get()
+    return now is not None and now[1]
+
+
+def refuse(path: str, line: int, problem: str | UsageError) -> None:
+    """Refuse a row, or count it if bad rows are left out.
+
+    Args:
+      problem: the reason, or the whole message.
+
+    Raises:
+      UsageError: bad rows are refused.
+    """
+    error = problem if isinstance(problem, UsageError) else UsageError(f"{path}, line {line}: {problem}")
+    now = _now.get()
+    if now is None or not now[1]:
+        raise error
+    now[0].bad.setdefault((path, line), str(error))
+
+
+def note_without_text(path: str, lines: list[int]) -> None:
+    """Count rows of a table that have no text."""
+    now = _now.get()
+    if now is not None:
+        now[0].without_text[path] = tuple(lines)

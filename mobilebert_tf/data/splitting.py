@@ -1,0 +1,81 @@
+"""Rows of a table that are held out: the same ones for the same table and seed, in the shares that the table has."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import unicodedata
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+FEW = 3
+"""Rows of each stratum that are held out at least, where that leaves as many to train on."""
+
+
+def plain_text(text: str) -> str:
+    """A text as an uncased tokenizer sees it: small letters, no accents, single blanks.
+
+    Texts that are the same in this form must not stand on both sides of a split.
+    """
+    text = " ".join(text.lower().split())
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
+
+
+def held_out(keys: Sequence[str], strata: Sequence[Sequence[Hashable]], share: float, seed: int) -> np.ndarray:
+    """Which rows to hold out: bool [n].
+
+    Rows of one key stay together, and every stratum keeps a row to train on. Strata are filled from the rarest to the
+    most frequent one (iterative stratification: Sechidis et al. 2011), so a row may be in several. The order in
+    which rows are considered depends on their keys and the seed alone: with rows added to a table, most of those that
+    were held out still are.
+
+    Args:
+      keys: [n], the same for rows that belong together.
+      strata: [n], of each row: its class, its labels, the bin of its value.
+      share: of the rows of each stratum, from 0 to 1.
+      seed: of the order.
+    """
+    rows_of: dict[str, list[int]] = collections.defaultdict(list)
+    for row, key in enumerate(keys):
+        rows_of[key].append(row)
+    groups = sorted(rows_of.values(), key=lambda rows: _shuffled(keys[rows[0]], seed))
+    counts = [collections.Counter(stratum for row in rows for stratum in strata[row]) for rows in groups]
+    total: collections.Counter[Hashable] = sum(counts, collections.Counter())
+    groups_of: dict[Hashable, list[int]] = collections.defaultdict(list)
+    for group, count in enumerate(counts):
+        for stratum in count:
+            groups_of[stratum].append(group)
+    chosen: set[int] = set()
+    taken: collections.Counter[Hashable] = collections.Counter()
+    for stratum in sorted(total, key=lambda stratum: (total[stratum], str(stratum))):
+        quota = max(round(share * total[stratum]), min(FEW, total[stratum] // 2))
+        for group in groups_of[stratum]:
+            if taken[stratum] >= quota:
+                break
+            count = counts[group]
+            fits = taken[stratum] + count[stratum] <= quota + FEW
+            leaves_some = all(taken[other] + count[other] < total[other] for other in count)
+            if group not in chosen and fits and leaves_some:
+                chosen.add(group)
+                taken += count
+    held = np.zeros(len(keys), bool)
+    held[[row for group in chosen for row in groups[group]]] = True
+    return held
+
+
+def value_strata(values: np.ndarray) -> list[tuple[int]]:
+    """The strata of values [n]: tenths of the rows by their values, larger parts where a tenth is fewer than 30 rows.
+
+    Equal values are in one stratum.
+    """
+    bins = max(1, min(10, len(values) // 30))
+    borders = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
+    return [(int(number),) for number in np.searchsorted(borders, values, side="right")]
+
+
+def _shuffled(key: str, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed}:{key}".encode(errors="surrogatepass"), digest_size=8).digest()

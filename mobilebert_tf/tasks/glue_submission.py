@@ -1,0 +1,31 @@
+"""Predictions for a test set of GLUE in the form that gluebenchmark.com takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic
+from mobilebert_tf.tasks import glue
+
+
+def write(directory: str | os.PathLike[str], name: str, answers: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the answers of `Task.decode` to all rows of the test set of glue/NAME; returns the file.
+
+    Rows are numbered from 0 in the order of the table, as the index of every test set of GLUE does.
+    """
+    task = glue.find(name)
+    rows = (f"{index}\t{_prediction(task, answer)}\n" for index, answer in enumerate(answers))
+    path = Path(directory) / task.submission
+    atomic.write_text(path, "index\tprediction\n" + "".join(rows))
+    return path
+
+
+def _prediction(task: glue.GlueTask, answer: Mapping[str, Any]) -> str:
+    if not task.labels:
+        low, high = glue.VALUES
+        return f"{min(max(answer['value'], low), high):.3f}"
+    label = str(answer["label"])
+    return str(task.labels.index(label)) if task.submits_numbers else label

@@ -1,0 +1,237 @@
+"""What the tables of a fine-tuning hold, and what in them will spoil it, before hours are spent on it."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf.data.bad_rows import LeftOut
+from mobilebert_tf.tasks import leaks
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.label_spelling import plain
+from mobilebert_tf.tasks.task import Task
+from mobilebert_tf.tokenization import Tokenizer
+
+MOST = 20_000
+"""Rows that are cut into word pieces and searched for leaks, taken evenly; all others are read and compared too."""
+
+FEW = 10
+"""Rows of a class below which it is said to have few."""
+
+UNEQUAL = 10
+"""Times that the most frequent class has the rows of another one, from which on it is said."""
+
+CUT = 0.01
+"""Share of texts longer than the network that is worth a line."""
+
+REPEATED = 0.01
+"""Share of rows whose text stands in an earlier row as well that is worth a line."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableReport:
+    """What `data.json` holds."""
+
+    rows: Mapping[str, int]
+    """By what they are for: training, evaluation."""
+    left_out: Mapping[str, Any]
+    """How many rows were left out, and the first."""
+    labels: Mapping[str, Mapping[str, int]]
+    """Rows of each label by what they are for; empty for values."""
+    values: Mapping[str, float]
+    """Of values: least, mean, most and standard deviation."""
+    lengths: Mapping[str, float]
+    """In word pieces with [CLS] and [SEP]: median, 99 % quantile, longest, limit, and the share that is cut."""
+    unknown: float
+    """Share of the pieces that are [UNK]."""
+    duplicates: Mapping[str, int]
+    """Rows with a text of an earlier row; texts with different labels; texts of the evaluation that are trained on."""
+    alike_labels: Sequence[Sequence[str]]
+    """Labels that differ in capitals and blanks alone; who reads the table says so on standard error."""
+    leaks: Sequence[str]
+    """What gives labels away, a sentence each."""
+    warnings: Sequence[str]
+    """What is wrong or may not be meant, a sentence each, the worst first."""
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def lines(self) -> list[str]:
+        """What is shown: what is wrong, then what there is."""
+        shares = ", ".join(f"{label} {count:,}" for label, count in self._most_frequent())
+        more = len(self.labels) - 8
+        what = f"; rows by label: {shares}{f', and {more} more' if more > 0 else ''}" if self.labels else ""
+        if self.values:
+            what = "; values {least:g} to {most:g}, mean {mean:.3g}, deviation {deviation:.3g}".format(**self.values)
+        scored = self.rows["evaluation"]
+        lengths = "word pieces: median {median:.0f}, 99 % at most {quantile_99:.0f}, longest {longest:.0f}"
+        return [
+            *self.warnings,
+            f"{self.rows['training']:,} rows to train on{f', {scored:,} to score' if scored else ''}{what}",
+            lengths.format(**self.lengths) + f"; {self.lengths['cut']:.1%} are cut at {self.lengths['limit']:.0f}",
+        ]
+
+    def _most_frequent(self) -> list[tuple[str, int]]:
+        counts = [(label, of["training"]) for label, of in self.labels.items()]
+        return sorted(counts, key=lambda item: -item[1])[:8]
+
+
+def describe(
+    task: Task,
+    training: Sequence[Example],
+    evaluation: Sequence[Example],
+    tokenizer: Tokenizer,
+    left_out: LeftOut,
+) -> TableReport:
+    """Look at the examples of a fine-tuning; takes seconds, whatever their number."""
+    sides = {"training": training, "evaluation": evaluation}
+    labels = {
+        name: {side: counts[number] for side, counts in _label_counts(sides).items()}
+        for number, name in enumerate(task.labels)
+    }
+    values = {} if task.has_labels else _values([float(e.label) for e in training])  # type: ignore[arg-type]
+    sample = _evenly([*training, *evaluation])
+    ids = tokenizer.encode_batch([e.text for e in sample])
+    second = tokenizer.encode_batch([e.text_pair or "" for e in sample])
+    lengths = _lengths(sample, [len(a) + len(b) for a, b in zip(ids, second, strict=True)], task.max_seq_length)
+    pieces = [piece for several in (ids, second) for one in several for piece in one]
+    unknown = sum(piece == tokenizer.id("[UNK]") for piece in pieces) / max(1, len(pieces))
+    duplicates, example = _duplicates(task, training, evaluation)
+    groups: dict[str, list[str]] = collections.defaultdict(list)
+    for label in task.labels:
+        groups[plain(label)].append(label)
+    alike = [group for group in groups.values() if len(group) > 1]
+    found = leaks.find(task, _evenly(training))
+    dropped = {
+        "bad": len(left_out.bad),
+        "first": next(iter(left_out.bad.values()), None),
+        "without_text": sum(map(len, left_out.without_text.values())),
+    }
+    report = TableReport(
+        rows={side: len(examples) for side, examples in sides.items()},
+        left_out=dropped,
+        labels=labels,
+        values=values,
+        lengths=lengths,
+        unknown=unknown,
+        duplicates=duplicates,
+        alike_labels=alike,
+        leaks=found,
+        warnings=(),
+    )
+    return dataclasses.replace(report, warnings=tuple(_warnings(report, example)))
+
+
+def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
+    """What is wrong with the tables, in words."""
+    duplicates, left_out = report.duplicates, report.left_out
+    lines = list(report.leaks)
+    if duplicates["on_both_sides"]:
+        lines.append(
+            f"{duplicates['on_both_sides']:,} of {report.rows['evaluation']:,} rows to score have a text that is "
+            "trained on as well: the score is too good; take these rows out of --train"
+        )
+    if duplicates["contradicting"]:
+        text = _short(contradicted or "")
+        lines.append(
+            f"{duplicates['contradicting']:,} texts stand there with different labels, as {text}; at most one of them "
+            "can be right"
+        )
+    if left_out["bad"]:
+        lines.append(f"{left_out['bad']:,} rows that cannot be used are left out, the first: {left_out['first']}")
+    counts = {label: of["training"] for label, of in report.labels.items()}
+    few = [label for label, count in counts.items() if count < FEW]
+    if few:
+        lines.append(f"{_some(few)} {'has' if len(few) == 1 else 'have'} fewer than {FEW} rows to learn from")
+    elif counts and max(counts.values()) >= UNEQUAL * min(counts.values()):
+        rarest = min(counts, key=lambda label: counts[label])
+        times = max(counts.values()) / counts[rarest]
+        lines.append(
+            f"{rarest!r} has {counts[rarest]:,} rows, the most frequent label {times:.0f} times as many; "
+            "--class_weights=balanced counts all alike"
+        )
+    unscored = [label for label, of in report.labels.items() if report.rows["evaluation"] and not of["evaluation"]]
+    if unscored:
+        lines.append(f"{_some(unscored)} {'is' if len(unscored) == 1 else 'are'} in no row that is scored")
+    if report.lengths["cut"] > CUT:
+        lines.append(
+            f"{report.lengths['cut']:.1%} of the texts are longer than {report.lengths['limit']:.0f} word pieces and "
+            f"lose their ends; --max_seq_length={_rounded(report.lengths['quantile_99'])} keeps 99 % whole"
+        )
+    if duplicates["repeated"] > REPEATED * sum(report.rows.values()):
+        lines.append(f"{duplicates['repeated']:,} rows have a text that an earlier row has, and count twice")
+    return lines
+
+
+def _label_counts(sides: Mapping[str, Sequence[Example]]) -> dict[str, collections.Counter[Any]]:
+    """Rows of each label by its number."""
+    return {
+        side: collections.Counter(
+            number for e in examples for number in (e.label if isinstance(e.label, tuple) else (e.label,))
+        )
+        for side, examples in sides.items()
+    }
+
+
+def _values(values: Sequence[float]) -> dict[str, float]:
+    array = np.array(values)
+    return {
+        "least": float(array.min()),
+        "mean": float(array.mean()),
+        "most": float(array.max()),
+        "deviation": float(array.std()),
+    }
+
+
+def _lengths(sample: Sequence[Example], pieces: Sequence[int], limit: int) -> dict[str, float]:
+    """`pieces` are those of the texts alone."""
+    lengths = np.array(pieces) + [2 if e.text_pair is None else 3 for e in sample]
+    return {
+        "median": float(np.median(lengths)),
+        "quantile_99": float(np.quantile(lengths, 0.99, method="higher")),
+        "longest": float(lengths.max()),
+        "limit": float(limit),
+        "cut": float((lengths > limit).mean()),
+        "measured_rows": float(len(sample)),
+    }
+
+
+def _duplicates(
+    task: Task, training: Sequence[Example], evaluation: Sequence[Example]
+) -> tuple[dict[str, int], str | None]:
+    """How often texts come back, and one with different labels."""
+    labels_of: dict[str, set[Any]] = collections.defaultdict(set)
+    for example in training:
+        labels_of[task.side_key(example)].add(example.label)
+    contradicting = [key for key, labels in labels_of.items() if len(labels) > 1] if task.has_labels else []
+    scored = collections.Counter(map(task.side_key, evaluation))
+    return {
+        "repeated": len(training) - len(labels_of) + len(evaluation) - len(scored),
+        "contradicting": len(contradicting),
+        "on_both_sides": sum(count for key, count in scored.items() if key in labels_of),
+    }, next(iter(contradicting), None)
+
+
+def _evenly(examples: Sequence[Example]) -> list[Example]:
+    """At most MOST of them."""
+    chosen = np.linspace(0, len(examples) - 1, min(MOST, len(examples))).round().astype(int)
+    return [examples[number] for number in chosen]
+
+
+def _some(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - 3} more labels" if len(labels) > 3 else ""
+    return ", ".join(map(repr, labels[:3])) + more
+
+
+def _rounded(length: float) -> int:
+    """Up to a multiple of 16."""
+    return -(-int(length) // 16) * 16
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= 60 else f"{line[:57]}...")

@@ -1,0 +1,116 @@
+"""What `finetune` makes of one table: the kind of task, the rows that it holds out, and what runs on them then."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.commands.data_options import DataOptions
+from mobilebert_tf.commands.labelled_data import read
+from mobilebert_tf.tasks.files import read_task
+
+from .conftest import TRAINING
+
+COLUMNS = {"text": "first text", "pair": "second, with a comma"}
+
+
+def write(path: Path, labels: list[str]) -> Path:
+    """A table of pairs with awkward characters, a text twice among them."""
+    rows = [{"text": f'a "{i % 37}"\tb\nc', "pair": f"é {i}", "label": label} for i, label in enumerate(labels)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0]]))
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind, labels",
+    [
+        ("classification", ["yes", "no", "no"] * 20),
+        ("regression", [f"{i / 7}" for i in range(60)]),
+        ("multilabel", ["x|y", "y", "", "z|x", "z"] * 12),
+    ],
+)
+def test_held_out_rows_come_back_as_the_same_examples(kind, labels, tmp_path, capsys):
+    options = DataOptions(train=str(write(tmp_path / "t.jsonl", labels)), text_pair_column="pair", eval_share=0.3)
+    data = read(options)
+    said = capsys.readouterr().out
+    assert data.task.name == kind and (f"--task={kind}, since" in said) == (kind != "classification")
+    assert len(data.training) + len(data.evaluation) == 61 and 15 <= len(data.evaluation) <= 24
+    assert not {(e.text, e.text_pair) for e in data.training} & {(e.text, e.text_pair) for e in data.evaluation}
+    table = tmp_path / "held.jsonl"
+    table.write_text("".join(json.dumps(data.task.row(e)) + "\n" for e in data.evaluation))
+    assert data.task.read(table) == data.evaluation
+    assert read(options) == data
+
+
+def test_questions_and_entities_are_split_too(tmp_path, capsys):
+    """Questions on one passage are on one side; kinds of entities are in both; both come back from what is written."""
+    paragraphs = [
+        {
+            "context": f"Passage {i} is about {i} things.",
+            "qas": [
+                {
+                    "id": f"{i}-{q}",
+                    "question": f"q{q}?",
+                    "answers": [{"text": "about", "answer_start": 11 + len(str(i))}] * (q != 2),
+                }
+                for q in range(3)
+            ],
+        }
+        for i in range(20)
+    ]
+    (tmp_path / "squad.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    lines = [f"Ada B-person\nsaw O\n{'Paris B-place' if i % 3 else 'it O'}\n{i} O\n\n" for i in range(40)]
+    (tmp_path / "words.conll").write_text("".join(lines))
+    for name, kind in (("squad.json", "qa"), ("words.conll", "entities")):
+        data = read(DataOptions(train=str(tmp_path / name), eval_share=0.2))
+        assert data.task.name == kind and f"--task={kind}, since" in capsys.readouterr().out
+        held = tmp_path / f"{kind}.jsonl"
+        held.write_text("".join(json.dumps(data.task.row(e)) + "\n" for e in data.evaluation))
+        # Questions of tables are called by their lines.
+        number = itertools.count(1)
+        known = [dataclasses.replace(e, **({"id": str(next(number))} if kind == "qa" else {})) for e in data.evaluation]
+        assert data.task.read(held) == known
+        assert read(DataOptions(train=str(held), eval="none")).task.name == kind
+        if kind == "qa":
+            assert not {e.text_pair for e in data.training} & {e.text_pair for e in data.evaluation}
+            assert len(data.evaluation) in (12, 15)
+        else:
+            assert {tag for e in data.evaluation for tag in e.tags} == {"O", "B-person", "B-place"}
+            assert len(data.evaluation) in (8, 9)
+
+
+def test_the_kind_that_is_given_is_obeyed(tmp_path, capsys):
+    table = write(tmp_path / "t.jsonl", [f"{i / 7:.1f}" for i in range(60)])
+    assert read(DataOptions(train=str(table), task="classification")).task.name == "classification"
+    assert "since" not in capsys.readouterr().out
+
+
+def test_one_table_is_enough(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out"
+    words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
+    words += [*TRAINING, "--epochs=2", f"--output={output}", "--learning_rate=1e-3"]
+    assert cli.run(words) == 0
+    said = capsys.readouterr().out
+    # Of two classes of twelve rows, three rows each.
+    assert f"held out 6 of 24 rows as {output / 'held_out.jsonl'}; --eval=none trains on all" in said
+    assert "evaluation accuracy" in said and f"--evaluation={output / 'held_out.jsonl'}" in said.splitlines()[-1]
+    rows = (output / "held_out.jsonl").read_text()
+    score = json.loads((output / "metrics.json").read_text())["evaluation"]["accuracy"]
+    assert cli.run(["evaluate", f"--model={output}", f"--input={output / 'held_out.jsonl'}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == score
+    # Another seed of training, the same rows; the same command has nothing left to do.
+    again = [word.replace(str(output), str(tmp_path / "again")) for word in words]
+    assert cli.run([*again, "--seed=1"]) == 0 and (tmp_path / "again" / "held_out.jsonl").read_text() == rows
+    capsys.readouterr()
+    assert cli.run(words) == 0 and "skipped" in capsys.readouterr().out
+
+
+def test_all_rows_are_trained_on_if_asked(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
+    assert cli.run([*words, *TRAINING, "--epochs=1", "--eval=none", f"--output={tmp_path / 'out'}"]) == 0
+    assert "24 examples" in capsys.readouterr().out and not (tmp_path / "out" / "held_out.jsonl").exists()
+    assert "evaluation" not in json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert read_task(tmp_path / "out").labels == ("a", "b")

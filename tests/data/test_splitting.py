@@ -1,0 +1,70 @@
+"""What is held out: the classes' shares, the same rows every time, and no text on both sides."""
+
+import collections
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.data.splitting import held_out, plain_text, value_strata
+
+
+def split(keys, strata, share=0.1, seed=0):
+    held = held_out(keys, strata, share, seed)
+    return [collections.Counter(s for row in np.flatnonzero(held == side) for s in strata[row]) for side in (0, 1)]
+
+
+def test_classes_keep_their_shares():
+    strata = [("often",)] * 800 + [("seldom",)] * 200 + [("rare",)] * 8 + [("once",)]
+    train, held = split([f"text {i}" for i in range(len(strata))], strata)
+    # A tenth of each, at least three, and of a single row nothing.
+    assert held == {"often": 80, "seldom": 20, "rare": 3} and train["once"] == 1
+
+
+def test_the_same_rows_every_time_and_other_ones_with_another_seed():
+    keys, strata = [f"text {i}" for i in range(300)], [("ab"[i % 2],) for i in range(300)]
+    first = held_out(keys, strata, 0.2, 0)
+    assert (first == held_out(keys, strata, 0.2, 0)).all()
+    assert (first != held_out(keys, strata, 0.2, 1)).any()
+    # In another order of the rows they are the same texts.
+    order = np.random.default_rng(0).permutation(300)
+    turned = held_out([keys[i] for i in order], [strata[i] for i in order], 0.2, 0)
+    assert {keys[i] for i in order[turned]} == {keys[i] for i in np.flatnonzero(first)}
+
+
+def test_the_same_text_is_on_one_side():
+    random = np.random.default_rng(2)
+    keys = [f"text {i}" for i in random.integers(0, 120, 400)]
+    held = held_out(keys, [(int(i),) for i in random.integers(0, 3, 400)], 0.3, 0)
+    assert not {k for k, h in zip(keys, held, strict=True) if h} & {k for k, h in zip(keys, held, strict=True) if not h}
+    assert 0.2 < held.mean() < 0.4
+
+
+def test_a_class_of_one_text_is_trained_on():
+    """Held out as a whole, nothing could be learned of it."""
+    train, held = split(["same"] * 50 + [f"{i}" for i in range(50)], [("x",)] * 50 + [("y",)] * 50)
+    assert train["x"] == 50 and held == {"y": 5}
+
+
+def test_several_labels_keep_their_shares():
+    """Drawn at random, a label of 20 rows would be without any on the held-out side once in eight tables."""
+    random = np.random.default_rng(3)
+    shares = {"a": 0.5, "b": 0.2, "c": 0.05, "d": 0.01}
+    strata = [tuple(label for label, share in shares.items() if random.random() < share) or ("",) for _ in range(2000)]
+    train, held = split([f"text {i}" for i in range(2000)], strata)
+    for label in (*shares, ""):
+        assert held[label] / (held[label] + train[label]) == pytest.approx(0.1, abs=0.06)
+    assert held["d"] >= 2
+
+
+def test_values_are_held_out_from_all_of_their_range():
+    values = np.random.default_rng(4).lognormal(size=500)
+    held = held_out([f"{i}" for i in range(500)], value_strata(values), 0.1, 0)
+    for low, high in ((0, 0.1), (0.4, 0.5), (0.9, 1)):
+        inside = (values >= np.quantile(values, low)) & (values <= np.quantile(values, high))
+        assert held[inside].mean() == pytest.approx(0.1, abs=0.02)
+    assert value_strata(np.array([1.0, 1.0, 5.0])) == [(0,)] * 3
+    assert value_strata(np.repeat([1.0, 2.0], 40)) == [(0,)] * 40 + [(1,)] * 40
+
+
+def test_what_an_uncased_tokenizer_takes_for_one_text():
+    assert plain_text("  Crème\tBRÛLÉE\u00a0now ") == plain_text("creme brulee now") != plain_text("creme brulee, now")

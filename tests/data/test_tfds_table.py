@@ -1,0 +1,94 @@
+"""Splits of TensorFlow Datasets sets as tables, by that library's own mock: nothing is downloaded."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.commands.data_options import DataOptions
+from mobilebert_tf.commands.labelled_data import read
+from mobilebert_tf.data import tfds_table
+from mobilebert_tf.data.tables import read_table
+from mobilebert_tf.errors import UsageError
+
+TEXTS = [" ".join("abcdefgh"[(i + j) % 8] for j in range(4)) for i in range(24)]
+
+
+@pytest.fixture
+def tfds():
+    """The library with sets of 24 examples: texts of letters, classes in turn, test sets without."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    import tensorflow as tf
+
+    def as_dataset(self, split, *args, **kwargs):
+        def examples():
+            for number in range(24):
+                yield {name: value(kind, number) for name, kind in self.info.features.items()}
+
+        def value(kind, number):
+            if isinstance(kind, tfds.features.ClassLabel):
+                return -1 if split == "test" else number % kind.num_classes
+            if isinstance(kind, tfds.features.Text):
+                return TEXTS[number].encode()
+            return np.asarray(number, kind.np_dtype)
+
+        return tf.data.Dataset.from_generator(
+            examples, output_types={name: kind.dtype for name, kind in self.info.features.items()}
+        )
+
+    with tfds.testing.mock_data(num_examples=24, as_dataset_fn=as_dataset):
+        yield tfds
+
+
+@pytest.mark.parametrize(
+    "name, parts",
+    [
+        ("tfds:glue/sst2", ("glue/sst2", None)),
+        ("tfds:glue/sst2:train", ("glue/sst2", "train")),
+        ("tfds:glue/sst2:2.0.0", ("glue/sst2:2.0.0", None)),
+        ("tfds:glue/mnli:2.0.0:validation_matched", ("glue/mnli:2.0.0", "validation_matched")),
+        ("tfds:imdb_reviews:train[:10%]", ("imdb_reviews", "train[:10%]")),
+    ],
+)
+def test_names(name, parts):
+    assert tfds_table._parts(name) == parts
+    assert tfds_table.with_split(name, "train") == (name if parts[1] else f"{name}:train")
+    assert tfds_table.with_split("train.tsv", "train") == "train.tsv"
+
+
+def test_a_split_is_a_table(tfds):
+    rows = list(read_table("tfds:glue/sst2:train", ["sentence", "label", "idx"]))
+    assert len(rows) == 24 and rows[1] == (2, {"sentence": TEXTS[1], "label": "positive", "idx": "1"})
+    assert {row["label"] for _, row in read_table("tfds:glue/sst2:test", ["label"])} == {"-1"}
+
+
+@pytest.mark.parametrize("name, labels", [("sst2", 2), ("mrpc", 2), ("mnli", 3), ("stsb", 0), ("wnli", 2), ("cola", 2)])
+def test_tasks_of_glue(tfds, name, labels):
+    data = read(DataOptions(train=f"tfds:glue/{name}:train", task=f"glue/{name}", eval="none"))
+    assert len(data.task.labels) == labels and len(data.training) == 24
+    assert [row.label for row in data.training] == [i % labels if labels else i for i in range(24)]
+
+
+def test_what_is_wrong_is_said(tfds):
+    for name, words in (
+        ("tfds:no_such_set:train", "no such TensorFlow Datasets set"),
+        ("tfds:glue/sst2", "add the split behind a colon, as tfds:glue/sst2:train"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            list(read_table(name, ["sentence"]))
+    with pytest.raises(UsageError, match=r"tfds:glue/sst2:train, line 1: no column 'text'; it has "):
+        list(read_table("tfds:glue/sst2:train", ["text"]))
+
+
+def test_a_model_learns_from_a_set(tfds, classifier_directory, tmp_path, capsys):
+    words = ["finetune", "--task=glue/sst2", f"--model={classifier_directory}", "--train=tfds:glue/sst2"]
+    words += ["--max_seq_length=16", "--epochs=1", f"--output={tmp_path / 'out'}"]
+    assert cli.run(words) == 0
+    assert "--calibration=tfds:glue/sst2:train" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["options"]["train"] == "tfds:glue/sst2:train"
+    words = ["evaluate", f"--model={tmp_path / 'out'}", "--input=tfds:glue/sst2:validation", "--json"]
+    assert cli.run(words) == 0
+    assert json.loads(capsys.readouterr().out)["examples"] == 24
+    assert "tensorflow_datasets" in sys.modules

@@ -1,0 +1,42 @@
+"""Which kind of task a label column speaks of."""
+
+import random
+
+import pytest
+
+from mobilebert_tf.tasks.table_kind import guess_of_labels
+
+GRADES = [f"{i / 4:g}" for i in range(21)]
+TAGS = ["red", "red, blue", "blue", "green, red", "green", "", "blue, green"] * 3
+
+
+@pytest.mark.parametrize(
+    "cells, kind",
+    [
+        (["pos", "neg", "pos"], "classification"),
+        (["0", "1", "1"], "classification"),
+        (["1", "2", "3", "4", "5"] * 9, "classification"),
+        (["1.0", "2.0", "2.5"] * 9, "classification"),  # half stars
+        ([str(i) for i in range(50)], "classification"),  # numbers of classes, or of rows: no decimals
+        (GRADES, "regression"),
+        ([*GRADES, "unknown"], "classification"),
+        ([*GRADES, "nan"], "classification"),
+        ([f"{i / 7:.3e}" for i in range(40)], "regression"),
+        (TAGS, "multilabel"),
+        ([cell.replace(", ", "|") for cell in TAGS], "multilabel"),
+        (["Paris, France", "Lyon, France", "Rome, Italy"] * 5, "classification"),
+        (["a,b", "c,d"] * 5, "classification"),
+        (["hardware, new", "hardware, used"] * 9, "classification"),
+        (["yes", "no, thanks"] * 9, "classification"),
+        ([], "classification"),
+    ],
+)
+def test_kinds(cells, kind):
+    shuffled = random.Random(0).sample(cells, len(cells))
+    assert guess_of_labels(shuffled).kind == kind
+
+
+def test_the_reason_is_said():
+    assert guess_of_labels(GRADES).reason == "21 different numbers, some with decimals"
+    several = guess_of_labels([cell.replace(", ", ";") for cell in TAGS])
+    assert several.reason == "3 labels that recur between ';', as in 'red;blue'" and several.separator == ";"

@@ -79,8 +79,8 @@ class DataOptions(QuestionOptions):
         default=False,
     )
     max_seq_length: int | None = option(
-        "longest input in word pieces; longer ones are cut, or read through windows; left out: 128, of questions 384, "
-        "with --quantization_aware the model's own",
+        "longest input in word pieces; longer ones are cut, or read through windows; left out: as long as 99 % of the "
+        "texts, at most 128 (that for tasks of GLUE; of questions 384); with --quantization_aware the model's own",
         default=None,
         least=3,
         most=100_000,

@@ -179,6 +179,8 @@ class Finetune(
         """Task and tables. Raises UsageError: one is wrong, or a flag needs a table that is not there."""
         own_task = finetune_quantized.own_task(self) if self.quantization_aware else None
         data = labelled_data.read(self, own_task)
+        if own_task is None:
+            data = labelled_data.with_fitting_length(self, data, self.model)
         self.keeps_best(bool(data.evaluation))
         teaching.check(self, data.task)
         check_declining(self, data.task, len(data.evaluation))

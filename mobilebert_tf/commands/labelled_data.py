@@ -78,6 +78,33 @@ def _read(options: DataOptions, own_task: Task | None) -> LabelledData:
     return _split(options, task, training)
 
 
+def with_fitting_length(options: DataOptions, data: LabelledData, model: str) -> LabelledData:
+    """The same with a length that most of the training texts fit in, if that is short and none was asked for; says so.
+
+    Raises:
+      UsageError: `model` is none.
+    """
+    from mobilebert_tf.checkpoints.conversion import open_checkpoint
+
+    if options.max_seq_length is not None or not _are_texts(data) or options.task in GLUE_NAMES:
+        return data
+    checkpoint = open_checkpoint(model)
+    tokenizer = checkpoint.architecture.tokenizer
+    if tokenizer is None:
+        return data  # which is refused when the model is loaded
+    most = min(data.task.max_seq_length, checkpoint.config.max_position_embeddings)
+    length, longest = table_report.fitting_length(data.training, tokenizer, most)
+    if length == data.task.max_seq_length:
+        return data
+    notes.say(f"finetune: --max_seq_length={length}, since 99 % of the texts have at most {longest} pieces", sys.stdout)
+    return dataclasses.replace(data, task=dataclasses.replace(data.task, max_seq_length=length))
+
+
+def _are_texts(data: LabelledData) -> bool:
+    """Whether its examples are texts or pairs with a label, not parts of texts."""
+    return type(data.training[0]) is Example
+
+
 def evaluation_table(options: DataOptions, output: Path) -> str | None:
     """The table that the model in `output` was scored on; None: it was not."""
     if options.eval:
@@ -89,7 +116,7 @@ def show(options: DataOptions, data: LabelledData, tokenizer: Tokenizer, run: Ru
     """Say and write what the tables hold; write what is held out as a table that `evaluate` and `export` read."""
     if not run.writes:
         return
-    if type(data.training[0]) is Example:  # a text or a pair with a label
+    if _are_texts(data):
         report = table_report.describe(data.task, data.training, data.evaluation, tokenizer, data.left_out)
         atomic.write_json(run.directory / REPORT, report.to_json())
         for line in report.lines():

@@ -25,6 +25,9 @@ FEW = 10
 UNEQUAL = 10
 """Times that the most frequent class has the rows of another one, from which on it is said."""
 
+WHOLE = 0.99
+"""Share of the texts that a network is to read whole."""
+
 CUT = 0.01
 """Share of texts longer than the network that is worth a line."""
 
@@ -95,10 +98,9 @@ def describe(
     }
     values = {} if task.has_labels else _values([float(e.label) for e in training])  # type: ignore[arg-type]
     sample = _evenly([*training, *evaluation])
-    ids = tokenizer.encode_batch([e.text for e in sample])
-    second = tokenizer.encode_batch([e.text_pair or "" for e in sample])
-    lengths = _lengths(sample, [len(a) + len(b) for a, b in zip(ids, second, strict=True)], task.max_seq_length)
-    pieces = [piece for several in (ids, second) for one in several for piece in one]
+    encoded = _encoded(sample, tokenizer)
+    lengths = _lengths(_measured(sample, encoded), task.max_seq_length)
+    pieces = [piece for side in encoded for text in side for piece in text]
     unknown = sum(piece == tokenizer.id("[UNK]") for piece in pieces) / max(1, len(pieces))
     duplicates, example = _duplicates(task, training, evaluation)
     groups: dict[str, list[str]] = collections.defaultdict(list)
@@ -167,6 +169,17 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
     return lines
 
 
+def fitting_length(examples: Sequence[Example], tokenizer: Tokenizer, most: int) -> tuple[int, int]:
+    """The length of a network that reads 99 % of the texts whole, at most `most`; and how long these texts are.
+
+    It is a multiple of 16, so that tables of like texts have the same. In word pieces with [CLS] and [SEP].
+    """
+    sample = _evenly(examples)
+    lengths = _measured(sample, _encoded(sample, tokenizer))
+    longest = int(np.quantile(lengths, WHOLE, method="inverted_cdf"))
+    return min(most, _rounded(longest)), longest
+
+
 def _label_counts(sides: Mapping[str, Sequence[Example]]) -> dict[str, collections.Counter[Any]]:
     """Rows of each label by its number."""
     return {
@@ -187,16 +200,29 @@ def _values(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _lengths(sample: Sequence[Example], pieces: Sequence[int], limit: int) -> dict[str, float]:
-    """`pieces` are those of the texts alone."""
-    lengths = np.array(pieces) + [2 if e.text_pair is None else 3 for e in sample]
+Encoded = tuple[list[list[int]], list[list[int]]]
+"""Word pieces of the texts and of the second ones, which are empty where there is none."""
+
+
+def _encoded(examples: Sequence[Example], tokenizer: Tokenizer) -> Encoded:
+    first = tokenizer.encode_batch([e.text for e in examples])
+    return first, tokenizer.encode_batch([e.text_pair or "" for e in examples])
+
+
+def _measured(examples: Sequence[Example], encoded: Encoded) -> np.ndarray:
+    """Word pieces of each example with [CLS] and [SEP], int [n]."""
+    sides = zip(examples, *encoded, strict=True)
+    return np.array([len(a) + len(b) + (2 if e.text_pair is None else 3) for e, a, b in sides])
+
+
+def _lengths(lengths: np.ndarray, limit: int) -> dict[str, float]:
     return {
         "median": float(np.median(lengths)),
-        "quantile_99": float(np.quantile(lengths, 0.99, method="higher")),
+        "quantile_99": float(np.quantile(lengths, WHOLE, method="inverted_cdf")),
         "longest": float(lengths.max()),
         "limit": float(limit),
         "cut": float((lengths > limit).mean()),
-        "measured_rows": float(len(sample)),
+        "measured_rows": float(len(lengths)),
     }
 
 

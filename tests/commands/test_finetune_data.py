@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf import cli
+from mobilebert_tf.commands import labelled_data
 from mobilebert_tf.commands.data_options import DataOptions
 from mobilebert_tf.commands.labelled_data import read
 from mobilebert_tf.tasks.files import read_task
+from mobilebert_tf.tokenizer_files import read_tokenizer
 
 from .conftest import TRAINING
 
@@ -114,3 +116,26 @@ def test_all_rows_are_trained_on_if_asked(made: Path, tmp_path: Path, capsys: py
     assert "24 examples" in capsys.readouterr().out and not (tmp_path / "out" / "held_out.jsonl").exists()
     assert "evaluation" not in json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert read_task(tmp_path / "out").labels == ("a", "b")
+
+
+def test_the_length_follows_the_texts(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """99 of 100 texts fit, rounded up to 16; within the positions of the model; a length that is given is obeyed."""
+    texts = ["ban " * (4 + number % 20) for number in range(198)] + ["ban " * 60] * 2
+    (tmp_path / "t.tsv").write_text("text\tlabel\n" + "".join(f"{t}\t{'ab'[i % 2]}\n" for i, t in enumerate(texts)))
+    model = str(made / "student")
+    data, options = {}, DataOptions(train=str(tmp_path / "t.tsv"), eval="none")
+    for given in (None, 20):
+        own = dataclasses.replace(options, max_seq_length=given)
+        data[given] = labelled_data.with_fitting_length(own, read(own), model)
+    assert data[20].task.max_seq_length == 20
+    tokenizer = read_tokenizer(made / "student")
+    assert tokenizer is not None
+    lengths = sorted(len(ids) + 2 for ids in tokenizer.encode_batch(texts))
+    fitting = data[None].task.max_seq_length
+    assert fitting % 16 == 0 and fitting - 16 < lengths[197] <= fitting < lengths[-1]
+    assert f"--max_seq_length={fitting}, since 99 % of the texts have at most {lengths[197]}" in capsys.readouterr().out
+    (tmp_path / "long.tsv").write_text(
+        "text\tlabel\n" + "".join(f"{'ban ' * 90}{i}\t{'ab'[i % 2]}\n" for i in range(9))
+    )
+    long = dataclasses.replace(options, train=str(tmp_path / "long.tsv"))
+    assert labelled_data.with_fitting_length(long, read(long), model).task.max_seq_length == 64

@@ -25,6 +25,7 @@ from mobilebert_tf.commands.teaching import TeacherOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.commands.updates import UpdateOptions
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
+from mobilebert_tf.data import tfds_table
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
@@ -177,6 +178,9 @@ class Finetune(
 
     def read(self) -> LabelledData:
         """Task and tables. Raises UsageError: one is wrong, or a flag needs a table that is not there."""
+        if self.distribution == "multi_worker" and any(map(tfds_table.is_name, filter(None, [self.train, self.eval]))):
+            # Its library computes with TensorFlow, which must not happen before the workers have found each other.
+            raise UsageError("--distribution=multi_worker: reads files alone; write the set to a table first")
         own_task = finetune_quantized.own_task(self) if self.quantization_aware else None
         data = labelled_data.read(self, own_task)
         if own_task is None:

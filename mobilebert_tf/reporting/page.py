@@ -11,7 +11,7 @@ from markupsafe import Markup
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.reporting import curves, export_part, numbers, provenance, scores, student, templates, words, wrong
-from mobilebert_tf.reporting.results import Results, Stage, Training
+from mobilebert_tf.reporting.results import Results, Stage, Tables, Training
 
 
 def write(results: Results, path: Path) -> None:
@@ -43,6 +43,7 @@ def render(results: Results) -> str:
         students=[student.section(one, results.teachers, n) for n, one in enumerate(results.students)],
         teachers=[_teacher(teacher, n) for n, teacher in enumerate(results.teachers)],
         wrong=wrong.sections(results),
+        tables=_tables(results),
         timing=_timing(results),
         total=_total(results),
         provenance=provenance.rows(results.runs),
@@ -87,6 +88,15 @@ def _teacher(teacher: Training, number: int) -> dict[str, Any]:
             name = f"teacher-{number}-{index}"
             charts.append(Markup(curves.training(name, label, stage, panels, teacher.held_out)))
     return {"item": teacher, "charts": charts, "meanwhile": meanwhile}
+
+
+def _tables(results: Results) -> list[dict[str, Any]]:
+    """What is said of tables, with the names of the runs that had them."""
+    runs: dict[Tables, list[str]] = {}
+    for classifier in results.classifiers:
+        if classifier.tables.summary:
+            runs.setdefault(classifier.tables, []).append(classifier.run.name)
+    return [{"tables": tables, "runs": ", ".join(names)} for tables, names in runs.items()]
 
 
 def _timing(results: Results) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from mobilebert_tf.reporting.results import (
     Run,
     Score,
     Stage,
+    Tables,
     Training,
 )
 from mobilebert_tf.run_directory import RECORD, RUNS, read_record
@@ -207,6 +208,7 @@ def _classifier(run: Run) -> Classifier:
         score=metrics.evaluation if metrics.evaluation != Score() else None,
         parameters=metrics.parameters,
         labels=read_labels(run.directory) or (),
+        tables=read_fields(run.directory / "data.json", Tables),
         stages=read_log(run.directory / "log.jsonl"),
         review=read_review(run.directory, AGAIN),
         rates=metrics.rates,

@@ -179,6 +179,14 @@ class Rate:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Tables:
+    """What a fine-tuning says of its tables, a sentence each."""
+
+    warnings: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Classifier:
     """A run of `finetune` or `evaluate`."""
 
@@ -194,6 +202,7 @@ class Classifier:
     """What it gets most wrong."""
     rates: tuple[Rate, ...] = ()
     """Of several rates and seeds, of which it is the best."""
+    tables: Tables = Tables()
     kept_step: int | None = None
     """Step whose weights were kept as the best; None: the last."""
 

@@ -61,10 +61,14 @@ class TableReport:
     """What is wrong or may not be meant, a sentence each, the worst first."""
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "summary": self.summary()}
 
     def lines(self) -> list[str]:
         """What is shown: what is wrong, then what there is."""
+        return [*self.warnings, *self.summary()]
+
+    def summary(self) -> list[str]:
+        """What there is, in words."""
         shares = ", ".join(f"{label} {count:,}" for label, count in self._most_frequent())
         more = len(self.labels) - 8
         what = f"; rows by label: {shares}{f', and {more} more' if more > 0 else ''}" if self.labels else ""
@@ -73,7 +77,6 @@ class TableReport:
         scored = self.rows["evaluation"]
         lengths = "word pieces: median {median:.0f}, 99 % at most {quantile_99:.0f}, longest {longest:.0f}"
         return [
-            *self.warnings,
             f"{self.rows['training']:,} rows to train on{f', {scored:,} to score' if scored else ''}{what}",
             lengths.format(**self.lengths) + f"; {self.lengths['cut']:.1%} are cut at {self.lengths['limit']:.0f}",
         ]

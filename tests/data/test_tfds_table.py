@@ -82,6 +82,15 @@ def test_what_is_wrong_is_said(tfds):
         list(read_table("tfds:glue/sst2:train", ["text"]))
 
 
+def test_several_workers_read_files_alone(classifier_directory, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(
+        "TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}})
+    )
+    words = ["finetune", "--task=glue/sst2", f"--model={classifier_directory}", "--train=tfds:glue/sst2"]
+    assert cli.run([*words, "--distribution=multi_worker", f"--output={tmp_path / 'out'}"]) == 2
+    assert "--distribution=multi_worker: reads files alone" in capsys.readouterr().err
+
+
 def test_a_model_learns_from_a_set(tfds, classifier_directory, tmp_path, capsys):
     words = ["finetune", "--task=glue/sst2", f"--model={classifier_directory}", "--train=tfds:glue/sst2"]
     words += ["--max_seq_length=16", "--epochs=1", f"--output={tmp_path / 'out'}"]

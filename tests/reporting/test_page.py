@@ -123,6 +123,19 @@ def test_page_shows_the_numbers_of_the_files(html: str, finished: Path) -> None:
     assert "mobilebert-tf pretrain --output=teacher --seed=1" in text
 
 
+def test_what_is_said_of_tables_is_there_once(pipeline: Path) -> None:
+    """As text, whatever stands in a cell; both runs had the same tables."""
+    report = {"warnings": ["3 texts stand there with different labels, as '<b>'"], "summary": ["90 rows to train on"]}
+    assert "The tables" not in render(pipeline)
+    for name in ("classifier", "classifier_from_scratch"):
+        (pipeline / name / "data.json").write_text(json.dumps(report | {"rows": {"training": 90}}))
+    html = render(pipeline)
+    assert "different labels, as &#39;&lt;b&gt;&#39;</li>" in html and html.count("90 rows to train on") == 1
+    other = report | {"warnings": []}
+    (pipeline / "classifier" / "data.json").write_text(json.dumps(other))
+    assert Page(render(pipeline)).text.count("The tables: ") == 2
+
+
 def test_headline_and_verdict(pipeline: Path) -> None:
     results = read.read([pipeline])
     assert words.headline(results).replace("\u00a0", " ") == (

@@ -82,6 +82,8 @@ setup(
         # For `records --runner=beam`. google-crc32c makes TFRecord checksums fast; tensorflow-metadata is named
         # because on Python 3.10 it and Beam disagree about protobuf, and a resolver then takes one of 2017.
         "beam": ["apache-beam>=2.77,<3", "google-crc32c>=1.6", "tensorflow-metadata>=1.17"],
+        # For `benchmark baseline`.
+        "baselines": ["scikit-learn>=1.5"],
         "dev": [
             "build>=1.2",
             "import-linter>=2.3",
@@ -89,6 +91,7 @@ setup(
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.9",
+            "scikit-learn>=1.5",
             "setuptools>=80",
             "types-tqdm",
         ],

@@ -76,6 +76,10 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark_speed:BenchmarkTransfer",
         "steps per second of the stages of transfer",
     ),
+    "benchmark baseline": (
+        "mobilebert_tf.commands.benchmark_baseline:BenchmarkBaseline",
+        "tf-idf or static vectors with logistic regression: what a classifier has to beat",
+    ),
     "benchmark tasks": (
         "mobilebert_tf.commands.benchmark_tasks:BenchmarkTasks",
         "features of questions, scoring and fine-tuning beside their plain forms",

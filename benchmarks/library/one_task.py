@@ -63,7 +63,7 @@ def _scored(settings: dict[str, Any], processes: int) -> float:
 
     from mobilebert_tf.answering.exported import load_exported
 
-    os.cpu_count = lambda: processes  # type: ignore[assignment]
+    os.cpu_count = lambda: processes
     file = load_exported(Path(settings["file"]))
     features = file.task.features(file.task.read(settings["table"]), file.tokenizer)
     file.runtime.answer(features)  # starts the processes

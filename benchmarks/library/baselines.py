@@ -1,0 +1,94 @@
+"""What a classifier costs nothing to beat: tf-idf and static vectors, each with logistic regression.
+
+Needs scikit-learn (the extra `baselines`). Source: model2vec's recipe for static vectors, written once more here: a
+teacher's sentence embedding of every word piece by itself, principal components, weights by rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tokenization import Tokenizer
+
+COMPONENTS = 256
+"""Of static vectors."""
+
+
+def tfidf(task: ClassificationTask, training: Sequence[Example], held_out: Sequence[Example]) -> dict[str, Any]:
+    """Metrics of logistic regression on words and pairs of words. Raises UsageError: no scikit-learn."""
+    text = _scikit().feature_extraction.text
+    vectorizer = text.TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=1)
+    vectorizer.fit([one for example in training for one in _sides(example)])
+    return _scored(task, training, held_out, lambda texts: vectorizer.transform(texts))
+
+
+def static(
+    task: ClassificationTask,
+    training: Sequence[Example],
+    held_out: Sequence[Example],
+    tokenizer: Tokenizer,
+    table: np.ndarray,
+) -> dict[str, Any]:
+    """The same on the mean of a text's static vectors, of a `table` [V, C]. Raises UsageError: no scikit-learn."""
+
+    def vectors(texts: Sequence[str]) -> np.ndarray:
+        unknown = tokenizer.id("[UNK]")
+        known = [[number for number in ids if number != unknown] for ids in tokenizer.encode_batch(texts)]
+        means = np.stack([table[ids].mean(axis=0) if ids else np.zeros(table.shape[1]) for ids in known])
+        return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+
+    return _scored(task, training, held_out, vectors)
+
+
+def static_table(embeddings: np.ndarray) -> np.ndarray:
+    """Static vectors [V, C] of the sentence embeddings [V, H] of single word pieces.
+
+    Vocabularies are in the order of frequency, so a rare piece weighs more by the logarithm of its place (Zipf).
+    """
+    centred = embeddings - embeddings.mean(axis=0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    reduced = centred @ axes[: min(COMPONENTS, len(axes))].T
+    table: np.ndarray = reduced * np.log(1 + np.arange(1, len(reduced) + 1))[:, None]
+    return table
+
+
+def _sides(example: Example) -> list[str]:
+    return [example.text] if example.text_pair is None else [example.text, example.text_pair]
+
+
+def _scored(task: ClassificationTask, training: Sequence[Example], held_out: Sequence[Example], vectors: Any) -> Any:
+    """Logistic regression on vectors of the texts; of pairs on both, their difference and their product."""
+    from scipy import sparse
+
+    def rows(examples: Sequence[Example]) -> Any:
+        first = vectors([example.text for example in examples])
+        if examples[0].text_pair is None:
+            return first
+        second = vectors([example.text_pair or "" for example in examples])
+        if sparse.issparse(first):
+            return sparse.hstack([first, second, abs(first - second), first.multiply(second)]).tocsr()
+        return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
+
+    labels = np.array([example.label for example in training])
+    model = _scikit().linear_model.LogisticRegression(max_iter=2000, C=10.0)
+    model.fit(rows(training), labels)
+    logits = np.full((len(held_out), len(task.labels)), -30.0)
+    logits[:, model.classes_.astype(int)] = model.predict_log_proba(rows(held_out))
+    features = {"label": np.array([example.label for example in held_out], np.int32)}
+    return task.score({"logits": np.maximum(logits, -30.0)}, features).all
+
+
+def _scikit() -> Any:
+    try:
+        import sklearn
+        import sklearn.feature_extraction.text
+        import sklearn.linear_model
+    except ImportError:
+        raise UsageError("scikit-learn is not installed; get it with: pip install 'mobilebert_tf[baselines]'") from None
+    return sklearn

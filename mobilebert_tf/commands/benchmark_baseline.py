@@ -1,0 +1,97 @@
+"""`benchmark baseline`: what a classifier has to beat."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import atomic, quiet, run_directory
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkBaseline:
+    """Score tf-idf, or static vectors, with logistic regression on the tables of a classifier.
+
+    Neither reads a sentence in its order, and both train in seconds: a network that does not beat them is not worth
+    its size. Static vectors are a teacher's sentence embeddings of single word pieces, brought to 256 dimensions and
+    weighted by rank, as model2vec makes them. Needs scikit-learn (the extra `baselines`).
+
+    Examples:
+      mobilebert-tf benchmark baseline --kind=tfidf --train=train.tsv --eval=dev.tsv --output=tfidf
+      mobilebert-tf benchmark baseline --kind=static --teacher=all-MiniLM-L6-v2 --train=train.tsv --eval=dev.tsv \\
+          --output=static
+    """
+
+    train: str = option("labelled table", is_input=True)
+    eval: str = option("labelled table that is scored", is_input=True)
+    output: str = option("directory for metrics.json", identity=False)
+    kind: str = option("tfidf: words and pairs of words. static: vectors of word pieces", choices=("tfidf", "static"))
+    teacher: str | None = option("model whose sentence embeddings static vectors are made of", None, is_input=True)
+    text_column: str = option("column of the text; several names: the first that a table has", "text")
+    text_pair_column: str | None = option("column of the second text, for pairs", None)
+    label_column: str = option("column of the label", "label")
+    rows: int = option(
+        "rows of the training table to use, taken at random by --seed, as many of each class; 0: all",
+        0,
+        least=0,
+        most=10**9,
+    )
+    seed: int = option("random seed of that choice", 0, least=0, most=2**31 - 1)
+
+    def run(self) -> None:
+        """Fit, score, write, print.
+
+        Raises:
+          UsageError: a table is broken, static vectors have no teacher, or scikit-learn is not installed.
+        """
+        from mobilebert_tf.benchmarks.library import baselines
+        from mobilebert_tf.data.few import few_of_each
+        from mobilebert_tf.tasks.classification import ClassificationTask
+
+        if (self.kind == "static") != (self.teacher is not None):
+            raise UsageError("--kind=static: wants the --teacher whose vectors they are, --kind=tfidf has none")
+        with run_directory.open_run(self, "benchmark baseline", self.output) as run:
+            if run.finished:
+                print(run.finished_line)
+                return
+            columns = {
+                "text_column": self.text_column,
+                "text_pair_column": self.text_pair_column,
+                "label_column": self.label_column,
+            }
+            task = ClassificationTask.discover(self.train, **columns)
+            training, held_out = task.read(self.train), task.read(self.eval)
+            if self.rows:
+                training = few_of_each(training, self.rows, self.seed)
+            metrics: dict[str, Any]
+            if self.teacher:
+                tokenizer, table = _static(self.teacher)
+                metrics = baselines.static(task, training, held_out, tokenizer, table)
+            else:
+                metrics = baselines.tfidf(task, training, held_out)
+            atomic.write_json(
+                run.directory / "metrics.json", {"evaluation": metrics, "training_examples": len(training)}
+            )
+            run.finish(accuracy=metrics["accuracy"])
+        print(f"benchmark baseline: {self.kind} {metrics['accuracy']:.1%} on {metrics['examples']:,} rows")
+
+
+def _static(teacher: str) -> tuple[Any, np.ndarray]:
+    """Tokenizer and static vectors of a teacher."""
+    quiet.start_tensorflow()
+    from mobilebert_tf.benchmarks.library import baselines
+    from mobilebert_tf.model_directory import load_model_for
+    from mobilebert_tf.tasks.inference import keras_outputs
+
+    loaded = load_model_for(teacher, "embedding")
+    assert loaded.task
+    ids = np.arange(loaded.tokenizer.size, dtype=np.int32)
+    cls, sep = (np.full_like(ids, loaded.tokenizer.id(one)) for one in ("[CLS]", "[SEP]"))
+    inputs = np.stack([cls, ids, sep], axis=1)
+    features = {"input_ids": inputs, "input_mask": np.ones_like(inputs), "segment_ids": np.zeros_like(inputs)}
+    vectors = keras_outputs(loaded.model, loaded.task, features, 256, show_progress=True)["embedding"]
+    return loaded.tokenizer, baselines.static_table(vectors)

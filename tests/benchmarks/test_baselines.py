@@ -1,0 +1,66 @@
+"""What a classifier has to beat: baselines on tables that are easy to read, and the choice of a few rows."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.benchmarks.library import baselines
+from mobilebert_tf.data.few import few_of_each
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+TASK = ClassificationTask(labels=("cold", "warm"))
+WORDS = {0: ("snow", "ice", "frost"), 1: ("sun", "fire", "beach")}
+TRAINING = [Example(f"the {word} today", label=label) for label, words in WORDS.items() for word in words]
+HELD_OUT = [Example("much snow and ice", label=0), Example("sun on the beach", label=1), Example("fire", label=1)]
+
+
+def test_words_tell_classes_apart():
+    found = baselines.tfidf(TASK, TRAINING, HELD_OUT)
+    assert found["accuracy"] == 1.0 and found["examples"] == 3 and found["majority_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_static_vectors_are_means_of_pieces():
+    tokenizer = Tokenizer((*SPECIAL_TOKENS, "the", "today", *WORDS[0], *WORDS[1]))
+    table = np.zeros((tokenizer.size, 2))
+    for label, words in WORDS.items():
+        for word in words:
+            table[tokenizer.id(word), label] = 1.0
+    assert baselines.static(TASK, TRAINING, HELD_OUT, tokenizer, table)["accuracy"] == 1.0
+    pairs = [Example(one.text, two.text, float(one.label == two.label)) for one in TRAINING for two in TRAINING]
+    same = [Example(one.text, one.text_pair, int(one.label)) for one in pairs]
+    assert baselines.static(TASK, same, same, tokenizer, table)["accuracy"] == 1.0
+
+
+def test_the_table_has_principal_components_weighted_by_rank():
+    random = np.random.default_rng(0)
+    embeddings = random.normal(size=(50, 3)) * [5.0, 1.0, 0.2]
+    table = baselines.static_table(embeddings)
+    flat = table / np.log(1 + np.arange(1, 51))[:, None]
+    centred = embeddings - embeddings.mean(axis=0)
+    # A rotation: distances stay, and the axes are in the order of their variance.
+    np.testing.assert_allclose(flat @ flat.T, centred @ centred.T, atol=1e-9)
+    assert list(np.argsort(-flat.var(axis=0))) == [0, 1, 2]
+
+
+def test_few_rows_are_balanced_and_nested():
+    examples = [Example(str(number), label=int(number % 10 == 0)) for number in range(100)]
+    eight, forty = few_of_each(examples, 8, 3), few_of_each(examples, 40, 3)
+    assert [sum(one.label == label for one in eight) for label in (0, 1)] == [4, 4]
+    assert [sum(one.label == label for one in forty) for label in (0, 1)] == [30, 10], "there are no more of the rare"
+    assert set(eight) <= set(forty) and few_of_each(examples, 8, 4) != eight
+    assert few_of_each(examples, 1000, 0) == examples
+
+
+def test_the_command(tmp_path, capsys):
+    table = tmp_path / "table.tsv"
+    table.write_text("text\tlabel\n" + "".join(f"{one.text}\t{TASK.labels[one.label]}\n" for one in TRAINING))
+    words = ["benchmark", "baseline", "--kind=tfidf", f"--train={table}", f"--eval={table}"]
+    assert cli.run([*words, f"--output={tmp_path / 'out'}", "--rows=4"]) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["training_examples"] == 4 and metrics["evaluation"]["examples"] == 6
+    assert cli.run([*words, f"--output={tmp_path / 'other'}", "--teacher=x"]) == 2
+    assert "--kind=static: wants the --teacher" in capsys.readouterr().err

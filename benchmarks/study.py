@@ -6,7 +6,8 @@ A study is a JSON file (`studies/` has ours):
     chain     steps by name, in order: `command`, its `flags`, and `seeds` if the step is repeated for each of
               the study's seeds; {NAME} in a flag is what was given for NAME, or the output of the step NAME
     variants  by name, for each step the flags that are other; null takes a flag away
-    baseline  the variant that others are compared with
+    baseline  the variant that others are compared with; where names are like "8 rows: tf-idf", the part behind the
+              colon names one in each group
     seeds     how often everything is repeated
     figures   by name: `step` and `at`, a path in its metrics.json, `*` for a mean over all that fit;
               `digits`, or `percent`
@@ -23,7 +24,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from mobilebert_tf.names import distinct_names, plain_name
 
 Flags = Mapping[str, Any]
 
-SEEDED = ("distill", "finetune", "pretrain")
+SEEDED = ("distill", "finetune", "pretrain", "benchmark baseline")
 """Commands that get a --seed."""
 
 
@@ -96,9 +97,16 @@ def read(path: str) -> Study:
     for name, figure in study.figures.items():
         if figure.step not in study.chain:
             raise UsageError(f"{path}: figure {name!r}: there is no step {figure.step!r}")
-    if study.baseline not in study.variants:
-        raise UsageError(f"{path}: the baseline {study.baseline!r} is none of the variants")
+    for name in study.variants:
+        if baseline_of(name, study.baseline, study.variants) not in study.variants:
+            raise UsageError(f"{path}: the baseline {study.baseline!r} is none of the variants")
     return study
+
+
+def baseline_of(variant: str, baseline: str, variants: Collection[str]) -> str:
+    """What a variant is compared with: the baseline, or the one of its own group."""
+    group, colon, _ = variant.partition(": ")
+    return baseline if baseline in variants or not colon else f"{group}: {baseline}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +154,7 @@ def _chains(study: Study, variant: str, seed: int, given: Mapping[str, str], wor
             if command in SEEDED:
                 flags.setdefault("seed", seed * step.seeds + own)
             flags = {flag: value for flag, value in flags.items() if value is not None}
-            words = [command, *(f"--{flag}={_filled(value, known)}" for flag, value in flags.items())]
+            words = [*command.split(), *(f"--{flag}={_filled(value, known)}" for flag, value in flags.items())]
             runs.append(_Run(name, (*words, f"--output={directory}"), directory))
             known[name] = str(directory)
         yield runs

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from mobilebert_tf.benchmarks.study import baseline_of
+
 
 def head(document: Mapping[str, Any]) -> tuple[str, ...]:
     return ("", *document["settings"]["figures"], "runs")
@@ -20,13 +22,12 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """
     settings = document["settings"]
     by_name = {subject["name"]: subject["rounds"] for subject in document["subjects"]}
-    baseline = by_name[settings["baseline"]]
     found = []
     for name, seen in by_name.items():
-        cells = []
+        cells, baseline = [], baseline_of(name, settings["baseline"], by_name)
         for figure, form in settings["figures"].items():
-            ours, theirs = (_values(rounds, figure) for rounds in (seen, baseline))
-            cells.append(_cell(ours, None if name == settings["baseline"] else theirs, form))
+            ours, theirs = (_values(rounds, figure) for rounds in (seen, by_name[baseline]))
+            cells.append(_cell(ours, None if name == baseline else theirs, form))
         found.append((name, *cells, f"{len(seen)}"))
     return found
 

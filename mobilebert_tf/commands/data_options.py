@@ -46,6 +46,12 @@ class DataOptions(QuestionOptions):
         least=0,
         most=2**32 - 1,
     )
+    train_rows: int = option(
+        "rows of --train to train on, taken at random by --seed, as many of each class: for a learning curve; 0: all",
+        default=0,
+        least=0,
+        most=10**9,
+    )
     data_dir: str | None = option("directory that --train and --eval are relative to", default=None, identity=False)
     task: str | None = option(
         "kind of task. classification: one of several classes. regression: a number. multilabel: any of several "

@@ -26,6 +26,7 @@ from mobilebert_tf.commands.training_options import TrainingOptions, done_line, 
 from mobilebert_tf.commands.updates import UpdateOptions
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.data import tfds_table
+from mobilebert_tf.data.few import few_of_each
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
@@ -183,6 +184,8 @@ class Finetune(
             raise UsageError("--distribution=multi_worker: reads files alone; write the set to a table first")
         own_task = finetune_quantized.own_task(self) if self.quantization_aware else None
         data = labelled_data.read(self, own_task)
+        if self.train_rows:
+            data = dataclasses.replace(data, training=few_of_each(data.training, self.train_rows, self.seed))
         if own_task is None:
             data = labelled_data.with_fitting_length(self, data, self.model)
         self.keeps_best(bool(data.evaluation))

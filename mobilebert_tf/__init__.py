@@ -19,22 +19,42 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 if TYPE_CHECKING:
     from mobilebert_tf.config import MobileBertConfig
     from mobilebert_tf.encoder import MobileBertEncoder
-    from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+    from mobilebert_tf.model_directory import (
+        LoadedModel,
+        load_model_directory,
+        load_model_for,
+        save_model_directory,
+    )
+    from mobilebert_tf.tasks.examples import Example
+    from mobilebert_tf.tasks.inference import keras_outputs
+    from mobilebert_tf.tasks.task import Scores, Task
     from mobilebert_tf.tokenization import Tokenizer
 
 _HOME = {
+    "Example": "mobilebert_tf.tasks.examples",
+    "LoadedModel": "mobilebert_tf.model_directory",
     "MobileBertConfig": "mobilebert_tf.config",
     "MobileBertEncoder": "mobilebert_tf.encoder",
+    "Scores": "mobilebert_tf.tasks.task",
+    "Task": "mobilebert_tf.tasks.task",
     "Tokenizer": "mobilebert_tf.tokenization",
+    "keras_outputs": "mobilebert_tf.tasks.inference",
     "load_model_directory": "mobilebert_tf.model_directory",
+    "load_model_for": "mobilebert_tf.model_directory",
     "save_model_directory": "mobilebert_tf.model_directory",
 }
 
 __all__ = [
+    "Example",
+    "LoadedModel",
     "MobileBertConfig",
     "MobileBertEncoder",
+    "Scores",
+    "Task",
     "Tokenizer",
+    "keras_outputs",
     "load_model_directory",
+    "load_model_for",
     "save_model_directory",
 ]
 

@@ -10,6 +10,7 @@ import numpy as np
 from mobilebert_tf import atomic, quiet, run_directory
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
+from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,9 +32,14 @@ class BenchmarkBaseline:
     output: str = option("directory for metrics.json", identity=False)
     kind: str = option("tfidf: words and pairs of words. static: vectors of word pieces", choices=("tfidf", "static"))
     teacher: str | None = option("model whose sentence embeddings static vectors are made of", None, is_input=True)
-    text_column: str = option("column of the text; several names: the first that a table has", "text")
+    task: str | None = option(
+        "glue/sst2 and the others of GLUE with classes: its columns, labels and score; left out: any table of classes",
+        None,
+        choices=GLUE_NAMES,
+    )
+    text_column: str | None = option("column of the text; several names: the first that a table has", None)
     text_pair_column: str | None = option("column of the second text, for pairs", None)
-    label_column: str = option("column of the label", "label")
+    label_column: str | None = option("column of the label", None)
     rows: int = option(
         "rows of the training table to use, taken at random by --seed, as many of each class; 0: all",
         0,
@@ -50,6 +56,7 @@ class BenchmarkBaseline:
         """
         from mobilebert_tf.benchmarks.library import baselines
         from mobilebert_tf.data.few import few_of_each
+        from mobilebert_tf.tasks import glue
         from mobilebert_tf.tasks.classification import ClassificationTask
 
         if (self.kind == "static") != (self.teacher is not None):
@@ -58,12 +65,15 @@ class BenchmarkBaseline:
             if run.finished:
                 print(run.finished_line)
                 return
-            columns = {
-                "text_column": self.text_column,
-                "text_pair_column": self.text_pair_column,
-                "label_column": self.label_column,
-            }
-            task = ClassificationTask.discover(self.train, **columns)
+            names = ("text_column", "text_pair_column", "label_column")
+            given = {name: getattr(self, name) for name in names if getattr(self, name)}
+            task = (
+                glue.discover(self.task, self.train, **given)
+                if self.task
+                else ClassificationTask.discover(self.train, **given)
+            )
+            if not isinstance(task, ClassificationTask):
+                raise UsageError(f"--task={self.task}: has values, and this is for classes")
             training, held_out = task.read(self.train), task.read(self.eval)
             if self.rows:
                 training = few_of_each(training, self.rows, self.seed)
@@ -73,9 +83,9 @@ class BenchmarkBaseline:
                 metrics = baselines.static(task, training, held_out, tokenizer, table)
             else:
                 metrics = baselines.tfidf(task, training, held_out)
-            atomic.write_json(
-                run.directory / "metrics.json", {"evaluation": metrics, "training_examples": len(training)}
-            )
+            score = {"score_name": task.score_name, "score": metrics[task.score_name]}
+            written = {**score, "evaluation": metrics, "training_examples": len(training)}
+            atomic.write_json(run.directory / "metrics.json", written)
             run.finish(accuracy=metrics["accuracy"])
         print(f"benchmark baseline: {self.kind} {metrics['accuracy']:.1%} on {metrics['examples']:,} rows")
 

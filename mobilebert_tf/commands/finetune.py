@@ -270,7 +270,7 @@ class Finetune(
             outputs = network.answer(held_out)
             task = declining(self, task.tuned(outputs, held_out), outputs, held_out)
             scores = task.score(outputs, held_out)
-            metrics["evaluation"] = scores.all
+            metrics |= {"score_name": scores.name, "score": scores.primary, "evaluation": scores.all}
             guess = scores.all.get("majority_accuracy")
             majority = f", majority class {guess:.1%}" if guess is not None else ""
             tuning = f"; {task.tuning}, chosen on it" if task.tuning else ""

@@ -1,6 +1,9 @@
 """A study: its file, its table by hand, and one for real."""
 
+import importlib
+import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +13,21 @@ from scipy import stats
 from mobilebert_tf import cli
 from mobilebert_tf.benchmarks import defaults_table, study, study_table
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.options import define_flags
 
 STUDIES = Path(study.__file__).parent / "studies"
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.json")), ids=lambda path: path.stem)
-def test_our_own_studies_can_be_read(path: Path) -> None:
-    assert study.read(str(path)).variants
+def test_our_own_studies_are_sound(path: Path) -> None:
+    """Names, steps and baselines; and every flag of every variant is one of its command."""
+    asked = study.read(str(path))
+    given = dict.fromkeys(re.findall(r"\{(\w+)\}", path.read_text()), "x")
+    for variant in asked.variants:
+        for run in itertools.chain(*study._chains(asked, variant, 0, given, Path("work"))):
+            command, rest = cli._command_name(list(run.words))
+            module, _, attribute = cli.COMMANDS[command][0].partition(":")
+            define_flags(getattr(importlib.import_module(module), attribute))([command, *rest])
 
 
 def content() -> dict:

@@ -145,3 +145,28 @@ def test_a_loaded_model_answers_in_python(answering):
 def test_mediapipe_has_no_task_for_it(answering, tmp_path, capsys):
     assert cli.run(["export", f"--model={answering}", "--recipes=mediapipe", f"--output={tmp_path / 'out'}"]) == 2
     assert "mediapipe: it has no task for --task=qa" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["qa", "entities"])
+def test_a_model_from_elsewhere_says_by_its_head_what_it_is_for(kind, answering, conll, tmp_path, capsys):
+    model = answering
+    if kind == "entities":
+        model = tmp_path / "tagger"
+        words = ["finetune", "--task=entities", f"--model={answering}", f"--train={conll}", "--eval=none"]
+        assert cli.run([*words, "--max_seq_length=32", "--epochs=20", f"--output={model}"]) == 0
+    elsewhere = tmp_path / "elsewhere"
+    assert cli.run(["convert", f"--input={model}", f"--output={elsewhere}", "--to=huggingface"]) == 0
+    for name in ("task.json", "labels.txt"):
+        (elsewhere / name).unlink(missing_ok=True)
+    answers = []
+    for directory in (model, elsewhere):
+        capsys.readouterr()
+        texts = ["--text=a b", "--context=c d e f g"] if kind == "qa" else ["--text=a b c. b"]
+        assert cli.run(["predict", f"--model={directory}", *texts, "--json"]) == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    if kind == "entities":
+        assert answers[0] == answers[1] and answers[0]["entities"]
+    else:
+        # Whether it was trained to decline its file does not say.
+        spans = [{one["answer"] for one in (answer, *answer["others"])} for answer in answers]
+        assert answers[1]["answer"] and answers[1]["answer"] in spans[0]

@@ -161,7 +161,8 @@ class Finetune(
             evaluation = labelled_data.evaluation_table(self, Path(self.output))
             texts = [f"--evaluation={evaluation}"] if evaluation else []
             output = f"--output={next_step.beside(self.output, 'export')}"
-            export = next_step.line("export", f"--model={self.output}", *texts, f"--calibration={self.train}", output)
+            texts.append(f"--calibration={labelled_data.training_table(self, Path(self.output))}")
+            export = next_step.line("export", f"--model={self.output}", *texts, output)
             print(done_line("finetune", Path(self.output), export))
 
     def run_once(self, recipe: Recipe | None) -> bool:

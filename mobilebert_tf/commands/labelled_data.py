@@ -28,6 +28,9 @@ from mobilebert_tf.tokenization import Tokenizer
 HELD_OUT = "held_out.jsonl"
 """The rows that were held out of the training table, in the output directory."""
 
+TRAINED = "trained.jsonl"
+"""The rows that were trained on, in the output directory where others were left out."""
+
 
 REPORT = "data.json"
 """What the tables hold and what is wrong with them, in the output directory."""
@@ -107,13 +110,19 @@ def _are_texts(data: LabelledData) -> bool:
 
 def evaluation_table(options: DataOptions, output: Path) -> str | None:
     """The table that the model in `output` was scored on; None: it was not."""
-    if options.eval:
-        return options.eval if options.eval != NO_EVALUATION else None
-    return str(output / HELD_OUT) if (output / HELD_OUT).exists() else None
+    if (output / HELD_OUT).exists():
+        return str(output / HELD_OUT)
+    return options.eval if options.eval != NO_EVALUATION else None
+
+
+def training_table(options: DataOptions, output: Path) -> str:
+    """The table that the model in `output` was trained on, without rows that cannot be used."""
+    return str(output / TRAINED) if (output / TRAINED).exists() else options.train
 
 
 def show(options: DataOptions, data: LabelledData, tokenizer: Tokenizer, run: Run) -> None:
-    """Say and write what the tables hold; write what is held out as a table that `evaluate` and `export` read."""
+    """Say and write what the tables hold; write what is held out as a table that `evaluate` and `export` read, and
+    where rows were left out those that were not: other commands refuse the tables as they are."""
     if not run.writes:
         return
     if _are_texts(data):
@@ -121,13 +130,20 @@ def show(options: DataOptions, data: LabelledData, tokenizer: Tokenizer, run: Ru
         atomic.write_json(run.directory / REPORT, report.to_json())
         for line in report.lines():
             notes.say(f"finetune: data: {line}", sys.stdout)
-    if not data.is_split:
-        return
-    path = run.directory / HELD_OUT
-    rows = (json.dumps(data.task.row(example), ensure_ascii=False) + "\n" for example in data.evaluation)
+    if data.evaluation and (data.is_split or data.left_out.bad):
+        _write(data.task, data.evaluation, run.directory / HELD_OUT)
+    if data.left_out.bad:
+        _write(data.task, data.training, run.directory / TRAINED)
+    if data.is_split:
+        held, whole = len(data.evaluation), len(data.training) + len(data.evaluation)
+        path = run.directory / HELD_OUT
+        print(f"finetune: held out {held:,} of {whole:,} rows as {path}; --eval=none trains on all")
+
+
+def _write(task: Task, examples: Sequence[Example], path: Path) -> None:
+    """Write examples as a table of which `Task.read` makes them again."""
+    rows = (json.dumps(task.row(example), ensure_ascii=False) + "\n" for example in examples)
     atomic.write_text(path, "".join(rows))
-    whole = len(data.training) + len(data.evaluation)
-    print(f"finetune: held out {len(data.evaluation):,} of {whole:,} rows as {path}; --eval=none trains on all")
 
 
 def _discovered(options: DataOptions, given: dict[str, Any]) -> Task:

@@ -137,17 +137,16 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
     lines = list(report.leaks)
     if duplicates["on_both_sides"]:
         lines.append(
-            f"{duplicates['on_both_sides']:,} of {report.rows['evaluation']:,} rows to score have a text that is "
+            f"{duplicates['on_both_sides']:,} of {report.rows['evaluation']:,} rows to score with a text that is "
             "trained on as well: the score is too good; take these rows out of --train"
         )
     if duplicates["contradicting"]:
-        text = _short(contradicted or "")
-        lines.append(
-            f"{duplicates['contradicting']:,} texts stand there with different labels, as {text}; at most one of them "
-            "can be right"
+        texts = (
+            f"{_counted(duplicates['contradicting'], 'text')} with different labels, as {_short(contradicted or '')}"
         )
+        lines.append(f"{texts}; at most one of them can be right")
     if left_out["bad"]:
-        lines.append(f"{left_out['bad']:,} rows that cannot be used are left out, the first: {left_out['first']}")
+        lines.append(f"{_counted(left_out['bad'], 'row')} left out that cannot be used, the first: {left_out['first']}")
     counts = {label: of["training"] for label, of in report.labels.items()}
     few = [label for label, count in counts.items() if count < FEW]
     if few:
@@ -168,7 +167,7 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
             f"lose their ends; --max_seq_length={_rounded(report.lengths['quantile_99'])} keeps 99 % whole"
         )
     if duplicates["repeated"] > REPEATED * sum(report.rows.values()):
-        lines.append(f"{duplicates['repeated']:,} rows have a text that an earlier row has, and count twice")
+        lines.append(f"{_counted(duplicates['repeated'], 'row')} with a text that an earlier row has: it counts twice")
     return lines
 
 
@@ -249,6 +248,10 @@ def _evenly(examples: Sequence[Example]) -> list[Example]:
     """At most MOST of them."""
     chosen = np.linspace(0, len(examples) - 1, min(MOST, len(examples))).round().astype(int)
     return [examples[number] for number in chosen]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _some(labels: Sequence[str]) -> str:

@@ -139,3 +139,27 @@ def test_the_length_follows_the_texts(made: Path, tmp_path: Path, capsys: pytest
     )
     long = dataclasses.replace(options, train=str(tmp_path / "long.tsv"))
     assert labelled_data.with_fitting_length(long, read(long), model).task.max_seq_length == 64
+
+
+def test_what_is_left_out_hinders_no_other_command(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line at the end names tables that `export` reads: those of --train and --eval are refused by it."""
+    lines = (made / "train.tsv").read_text().splitlines()
+    for name, bad in (("train.tsv", "one cell"), ("dev.tsv", "text\tstrange")):
+        (tmp_path / name).write_text("\n".join([*lines, bad]) + "\n")
+    words = ["finetune", f"--model={made / 'student'}", f"--train={tmp_path / 'train.tsv'}", *TRAINING, "--epochs=1"]
+    words += [
+        f"--eval={tmp_path / 'dev.tsv'}",
+        "--max_seq_length=16",
+        "--skip_bad_rows",
+        f"--output={tmp_path / 'out'}",
+    ]
+    assert cli.run(words) == 0
+    out = capsys.readouterr().out
+    assert "2 rows left out that cannot be used, the first: " in out
+    following = out.splitlines()[-1]
+    for flag, name in (("calibration", "trained"), ("evaluation", "held_out")):
+        assert f"--{flag}={tmp_path / 'out' / name}.jsonl" in following
+        table = str(tmp_path / "out" / f"{name}.jsonl")
+        assert len(read(DataOptions(train=table, eval="none")).training) == 24

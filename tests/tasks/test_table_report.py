@@ -70,13 +70,17 @@ GOOD = examples(400)
 @pytest.mark.parametrize(
     "training, evaluation, words",
     [
-        ([*GOOD, *(Example(e.text.upper(), None, 1 - e.label) for e in GOOD[:3])], [], ["3 texts stand there with"]),
-        (GOOD, [GOOD[0], *examples(420)[400:]], ["1 of 21 rows to score have a text that is trained on as well"]),
+        (
+            [*GOOD, *(Example(e.text.upper(), None, 1 - e.label) for e in GOOD[:3])],
+            [],
+            ["3 texts with different labels"],
+        ),
+        (GOOD, [GOOD[0], *examples(420)[400:]], ["1 of 21 rows to score with a text that is trained on as well"]),
         (GOOD[1:7:2] + GOOD[::2], [], ["'sport' has fewer than 10 rows"]),
         (GOOD[1:31:2] + GOOD[::2], [], ["'sport' has 15 rows, the most frequent label 13 times", "--class_weights"]),
         (GOOD, [e for e in examples(600)[400:] if e.label], ["'news' is in no row that is scored"]),
         ([*GOOD, *(Example("dan " * 20 + str(i), None, i % 2) for i in range(8))], [], ["2.0% of the texts", "=32"]),
-        ([*GOOD, *GOOD[:20]], [], ["20 rows have a text that an earlier row has"]),
+        ([*GOOD, *GOOD[:20]], [], ["20 rows with a text that an earlier row has"]),
         (
             [Example(f"{e.text} {'news' * (1 - e.label)}", None, e.label) for e in GOOD],
             [],
@@ -136,7 +140,7 @@ def test_rows_that_were_left_out_are_said():
     left_out = LeftOut(bad={("t.tsv", 7): "t.tsv, line 7: the label, column 'label', is empty"})
     report = describe(GOOD, left_out=left_out)
     assert report.warnings == (
-        "1 rows that cannot be used are left out, the first: t.tsv, line 7: the label, column 'label', is empty",
+        "1 row left out that cannot be used, the first: t.tsv, line 7: the label, column 'label', is empty",
     )
     assert report.left_out == {"bad": 1, "first": left_out.bad["t.tsv", 7], "without_text": 0}
 

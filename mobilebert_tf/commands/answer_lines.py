@@ -6,6 +6,12 @@ from typing import Any
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
+BAR = 20
+"""Characters of a bar for a probability of one."""
+
+EIGHTHS = "\u258f\u258e\u258d\u258c\u258b\u258a\u2589\u2588"
+"""Blocks from an eighth of a character to a whole one."""
+
 AROUND = 60
 """Characters of a passage that are shown on either side of an answer."""
 
@@ -27,6 +33,27 @@ def line(text: str, context: str | None, answer: dict[str, Any], show_text: bool
         return f"{_one_line(text)}  {shown}" if show_text else shown
     # A text of a table may have several lines; an answer has one.
     return _said(answer) + (f"  {_one_line(text)}" if show_text else "")
+
+
+def bars(answer: dict[str, Any], encoding: str) -> list[str]:
+    """A line for every label with its probability as a bar, the likeliest first; none where there are no probabilities.
+
+    Args:
+      answer: as `Task.decode` gives it.
+      encoding: of the terminal; one without blocks gets number signs.
+    """
+    likely = sorted(answer.get("probabilities", {}).items(), key=lambda item: -item[1])
+    width = max((len(label) for label, _ in likely), default=0)
+    return [f"  {label:<{width}}  {_bar(p, encoding):<{BAR}}  {p:6.1%}" for label, p in likely]
+
+
+def _bar(probability: float, encoding: str) -> str:
+    try:
+        EIGHTHS.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "#" * round(probability * BAR)
+    full, rest = divmod(round(probability * BAR * 8), 8)
+    return EIGHTHS[-1] * full + (EIGHTHS[rest - 1] if rest else "")
 
 
 def _one_line(text: str) -> str:

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from mobilebert_tf.commands.answer_lines import line
+from mobilebert_tf.commands.answer_lines import bars, line
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
@@ -122,3 +122,5 @@ class Predict:
             else:
                 several = len(examples) > 1
                 print(line(example.text, example.text_pair, answer, several, colour=sys.stdout.isatty()))
+                if not several:
+                    print("".join(f"{bar}\n" for bar in bars(answer, sys.stdout.encoding or "ascii")), end="")

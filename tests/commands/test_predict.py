@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from mobilebert_tf import cli
+from mobilebert_tf.commands import answer_lines
 
 
 def test_answers_of_keras_and_litert(classifier_directory, export_directory, tmp_path, capsys, monkeypatch):
@@ -31,10 +32,39 @@ def test_answers_of_keras_and_litert(classifier_directory, export_directory, tmp
             assert sum(answer["probabilities"].values()) == pytest.approx(1.0)
 
 
-def test_plain_output_names_label_and_all_probabilities(export_directory, capsys):
-    assert cli.run(["predict", f"--model={export_directory / 'dynamic_int8.tflite'}", "--text=a b"]) == 0
-    out = capsys.readouterr().out.strip()
-    assert out.split()[0] in ("bad", "good") and out.count("%") == 2 and len(out.splitlines()) == 1
+def test_plain_output_names_label_and_all_probabilities(export_directory, capsys, tmp_path):
+    model = f"--model={export_directory / 'dynamic_int8.tflite'}"
+    assert cli.run(["predict", model, "--text=a b"]) == 0
+    first, *bars = capsys.readouterr().out.splitlines()
+    assert first.split()[0] in ("bad", "good") and first.count("%") == 2
+    assert [bar.split()[0] for bar in bars] == sorted(("bad", "good"), key=lambda label: label != first.split()[0])
+    texts = tmp_path / "texts.txt"
+    texts.write_text("a b\nc d\n")
+    assert cli.run(["predict", model, f"--input={texts}"]) == 0
+    assert [one.split()[-2:] for one in capsys.readouterr().out.splitlines()] == [["a", "b"], ["c", "d"]]
+
+
+def test_answers_are_shown_where_they_stand():
+    context = "x" * 80 + " It was written by\nAda Lovelace in 1843. " + "y" * 80
+    start = context.index("Ada")
+    answer = {"answer": "Ada Lovelace", "start": start, "end": start + 12, "probability": 0.934, "others": []}
+    shown = answer_lines.line("Who?", context, answer, show_text=True, colour=False)
+    assert shown.startswith("Who?  Ada Lovelace  93.4%  ...xxx") and "by [Ada Lovelace] in 1843." in shown
+    assert shown.endswith("y...") and "\n" not in shown
+    assert "\x1b[1mAda Lovelace\x1b[0m" in answer_lines.line("Who?", context, answer, show_text=False, colour=True)
+    none = {"answer": "", "start": None, "end": None, "probability": 0.5, "others": [{"answer": "Ada"}]}
+    assert answer_lines.line("Who?", context, none, False, False) == "no answer  50.0%; else 'Ada'"
+    entities = [{"text": "Ada", "start": 3, "end": 6, "label": "person", "probability": 0.98}]
+    assert answer_lines.line("by Ada, 1843", None, {"entities": entities}, False, False) == "by [Ada person 98%], 1843"
+
+
+def test_probabilities_are_bars():
+    answer = {"probabilities": {"no": 0.03, "maybe": 0.5, "yes": 0.47}}
+    blocks = answer_lines.bars(answer, "utf-8")
+    assert blocks[0] == "  maybe  " + "\u2588" * 10 + " " * 10 + "   50.0%"
+    assert blocks[1].split()[1] == "\u2588" * 9 + "\u258d" and blocks[2].split()[1] == "\u258b"
+    assert answer_lines.bars(answer, "ascii")[1] == "  yes    #########" + " " * 14 + "47.0%"
+    assert answer_lines.bars({"value": 3.0}, "utf-8") == []
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,7 @@ class Finetune(
         recipe = finetune_quantized.check(self)
         done = finetune_grid.run(self) if finetune_grid.has_several(self) else self.run_once(recipe)
         if done:
+            what_is_wrong.say(self, Path(self.output))
             evaluation = labelled_data.evaluation_table(self, Path(self.output))
             texts = [f"--evaluation={evaluation}"] if evaluation else []
             output = f"--output={next_step.beside(self.output, 'export')}"
@@ -276,8 +277,6 @@ class Finetune(
             majority = f", majority class {guess:.1%}" if guess is not None else ""
             tuning = f"; {task.tuning}, chosen on it" if task.tuning else ""
             print(f"finetune: evaluation {scores.name} {scores.primary:.1%}{majority}{tuning}")
-            if table := what_is_wrong.classes(scores.all):
-                print(table)
             if warning := no_better_than_guessing(scores.all):
                 higher = f"--learning_rate={3 * stage.schedule.peak:.2g}"
                 print(f"finetune: {warning}; then try {higher}, more --epochs, or more rows")
@@ -320,8 +319,6 @@ class Finetune(
 
         if review:
             write_review(run.directory, review)
-            if self.show_mistakes and (shown := what_is_wrong.examples(review)):
-                print(shown)
         save_model_directory(run.directory, model, source.tokenizer, task, metrics)
         more()
         run.finish(**metrics)

@@ -102,9 +102,10 @@ def run(command: Finetune) -> bool:
             raise FailedError(f"{command.output}: none of {len(cells)} runs has a score; try smaller rates")
         metrics = _assemble(grid.directory, best, outcomes)
         print(_table(data.task, metrics["rates"]))
+        score = f"{data.task.score_title} {best.score:.1%}"
         print(
-            f"finetune: {grid.directory / best.directory} is the best, {data.task.score_title} {best.score:.1%}; being "
-            f"chosen of {len(cells)} by these rows it flatters itself, the median tells what to expect on others"
+            f"finetune: the best is {grid.directory / best.directory}, {score}; it was chosen of {len(cells)} by the "
+            "rows that score it, so on others expect rather the median"
         )
         grid.finish(**metrics)
     return True

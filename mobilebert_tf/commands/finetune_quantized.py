@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_tf.commands import labelled_data, what_is_wrong
+from mobilebert_tf.commands import labelled_data
 from mobilebert_tf.commands.declining import declining
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.run_directory import Run
@@ -110,8 +110,6 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
         task = declining(command, task.tuned(outputs, held_out), outputs, held_out)
         metrics |= {"before": before} | _scores(model, trained, task, held_out)
         _say_scores(recipe.name, task, metrics)
-        if table := what_is_wrong.classes(metrics["quantized_evaluation"]):
-            print(table)
         review = task.review(outputs, held_out, data.evaluation)
     command.save(run, model, source, task, metrics, review, lambda: stored.write(run.directory, trained))
 

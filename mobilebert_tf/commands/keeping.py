@@ -24,7 +24,8 @@ class KeepingOptions:
         choices=("best", "last"),
     )
     patience: int | None = option(
-        "end after so many measurements in a row without a better score; left out: train to the end",
+        "end after so many measurements in a row without a better score, or as good a one at a lower loss; left out: "
+        "train to the end",
         default=None,
         least=1,
         most=10**6,
@@ -103,9 +104,10 @@ def line(kept: dict[str, Any], how: Measuring) -> str:
     early = f"ended early, at step {trained:,} of {planned:,}; " if trained < planned else ""
     score = f"{kept['score_name'].replace('_', ' ')} {kept['score']:.1%} on {how.words} of --eval"
     if kept["step"] == trained:
-        return f"{early}kept the last weights, the best of {kept['measurements']} measured: {score}"
+        count = kept["measurements"]
+        which = f"the best of {count} measured" if count > 1 else "which alone were measured"
+        return f"{early}kept the last weights, {which}: {score}"
     weights = f"the weights of step {kept['step']:,} of {trained:,}"
-    return (
-        f"{early}kept {weights}, the best of {kept['measurements']} measured: {score}; the last have "
-        f"{kept['last_score']:.1%}"
-    )
+    alike = kept["last_score"] == kept["score"]
+    last = "as much at no lower a loss" if alike else f"{kept['last_score']:.1%}"
+    return f"{early}kept {weights}, the best of {kept['measurements']} measured: {score}; the last have {last}"

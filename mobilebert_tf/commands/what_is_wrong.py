@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from mobilebert_tf.fields import read_object
 from mobilebert_tf.options import option
-from mobilebert_tf.tasks.review import Mistake, Review
+from mobilebert_tf.tasks.review import Mistake, Review, read_review
 from mobilebert_tf.text_table import aligned
 
 SHOWN = 10
@@ -66,6 +68,16 @@ def examples(review: Review) -> str:
         return ""
     count = "largest errors" if review.wrong is None else f"most wrong of {review.wrong:,}"
     return "\n".join([f"{count} in {review.examples:,} examples:", *lines])
+
+
+def say(command: MistakeOptions, directory: Path) -> None:
+    """Print what the fine-tuned model in a directory gets wrong, by the files there."""
+    metrics = read_object(directory / "metrics.json")
+    if table := classes(metrics.get("quantized_evaluation", metrics.get("evaluation", {}))):
+        print(table)
+    review = read_review(directory) if command.show_mistakes else None
+    if review and (shown := examples(review)):
+        print(shown)
 
 
 def in_words(mistake: Mistake, measure: str) -> str:

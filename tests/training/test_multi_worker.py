@@ -157,6 +157,17 @@ def test_a_job_that_lost_a_worker_goes_on(place):
     assert_same_weights(place / "undisturbed", place / "killed")
 
 
+@pytest.mark.slow
+def test_workers_end_early_together_with_the_best_weights(place):
+    """The chief alone measures; at a rate of zero the first measurement is the best, and all stop three later."""
+    options = {**TRAINING["finetune_best"], "learning_rate": 0, "patience": 3, "distribution": "multi_worker"}
+    processes = start_workers(words("finetune", {**options, "output": "early"}), place)
+    for index, process in enumerate(processes):
+        assert process.wait(300) == 0, log_of(place, index)
+    kept = json.loads((place / "early" / "metrics.json").read_text())["kept"]
+    assert (kept["weights"], kept["step"], kept["trained_steps"]) == ("best", 5, 20)
+
+
 def configured(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     return cluster.from_environment()

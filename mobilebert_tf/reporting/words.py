@@ -87,7 +87,8 @@ def _file(variant: Variant | None) -> str:
     if variant.score and variant.score.accuracy is not None:
         parts.append(f"is right on {percent(variant.score.accuracy)} of the held-out examples")
     elif variant.score and variant.score.primary is not None:
-        parts.append(f"has a {variant.score.name} of {percent(variant.score.primary)} on the held-out examples")
+        article = "an" if variant.score.name.startswith(("F", "a")) else "a"
+        parts.append(f"has {article} {variant.score.name} of {percent(variant.score.primary)} on the held-out examples")
     if variant.latency_ms and (median := variant.median(length := max(variant.latency_ms))) is not None:
         parts.append(f"answers {length} word pieces in {milliseconds(median)} on this machine")
     return f"A verified {megabytes(variant.bytes)} file {' and '.join(parts) or 'is there'}."

@@ -41,8 +41,9 @@ def test_the_same_text_is_on_one_side():
 
 def test_a_class_of_one_text_is_trained_on():
     """Held out as a whole, nothing could be learned of it."""
-    train, held = split(["same"] * 50 + [f"{i}" for i in range(50)], [("x",)] * 50 + [("y",)] * 50)
-    assert train["x"] == 50 and held == {"y": 5}
+    for count in (4, 50):
+        train, held = split(["same"] * count + [f"{i}" for i in range(50)], [("x",)] * count + [("y",)] * 50)
+        assert train["x"] == count and held == {"y": 5}
 
 
 def test_several_labels_keep_their_shares():
@@ -54,6 +55,14 @@ def test_several_labels_keep_their_shares():
     for label in (*shares, ""):
         assert held[label] / (held[label] + train[label]) == pytest.approx(0.1, abs=0.06)
     assert held["d"] >= 2
+
+
+def test_rare_labels_do_not_make_it_more_rows():
+    """All rows have label a, one in ten b as well: filled up after a, b would bring further rows."""
+    strata = [("a", "b") if i % 10 == 0 else ("a",) for i in range(200)]
+    for seed in range(5):
+        _, held = split([f"text {i}" for i in range(200)], strata, seed=seed)
+        assert held["a"] == 20 and held["b"] >= 3
 
 
 def test_values_are_held_out_from_all_of_their_range():

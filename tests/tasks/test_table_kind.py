@@ -27,6 +27,7 @@ TAGS = ["red", "red, blue", "blue", "green, red", "green", "", "blue, green"] * 
         (["Paris, France", "Lyon, France", "Rome, Italy"] * 5, "classification"),
         (["a,b", "c,d"] * 5, "classification"),
         (["hardware, new", "hardware, used"] * 9, "classification"),
+        (["hardware, new", "hardware, used", "books, new", "books, used"] * 9, "classification"),
         (["yes", "no, thanks"] * 9, "classification"),
         ([], "classification"),
     ],

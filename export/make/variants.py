@@ -30,6 +30,7 @@ from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.verify import compare
 from mobilebert_tf.export.verify.examples import of_all_lengths
 from mobilebert_tf.litert import flatbuffer, gpu
+from mobilebert_tf.litert.half import half_outputs
 from mobilebert_tf.litert.multiply_adds import multiply_adds
 from mobilebert_tf.litert.operators import read_operators
 from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES, TfliteModel
@@ -37,8 +38,11 @@ from mobilebert_tf.models import TaskModel
 from mobilebert_tf.tasks.classification import softmax
 from mobilebert_tf.tasks.embedding import EmbeddingTask, vector_fault
 from mobilebert_tf.tasks.inference import keras_outputs
-from mobilebert_tf.tasks.task import Features, Outputs, Task, concatenated, without_numbers
+from mobilebert_tf.tasks.task import Features, Outputs, Task, concatenated, take, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
+
+HALF_ROWS = 64
+"""Largest number of rows that are computed in float16 too, which takes several times as long where it is not native."""
 
 FEW = 8
 """Examples of the checks without a tolerance, per signature: there is nothing to average out."""
@@ -61,6 +65,8 @@ class Variant:
     sha256: str | None = None
     half: bool | None = None
     """Whether ARM processors may compute its float operations in float16."""
+    half_parity: dict[str, Any] | None = None
+    """Of the longest signature in float16 arithmetic, if the recipe asks for it; None: this processor cannot try it."""
     metrics: dict[str, Any] | None = None
     difference: dict[str, Any] | None = None
     """To Keras's score on the same examples, with its interval."""
@@ -192,6 +198,13 @@ def make_variants(
             if recipe.target == "mediapipe":
                 content = add_metadata(content, checks.tokenizer, checks.task)
             row = _verified(content, recipe, model, expected, checks, path)
+            half, in_half = allows_half(recipe, ranges), None
+            if half and row.passed and recipe.target == TARGETS[0]:
+                in_half = _in_half(path, expected, checks)
+                if in_half and compare.parity_fault(recipe.gate, checks.task, in_half):
+                    # Better exact in float32 than fast: the mark is left out.
+                    half, content = False, build(files, dataclasses.replace(recipe, half=False), ranges)
+                    row = _verified(content, recipe, model, expected, checks, path)
         except (FailedError, UsageError, RuntimeError) as error:
             # The quantizer refused, or LiteRT: to load the file, or with a RuntimeError to run it.
             path.unlink(missing_ok=True)
@@ -202,7 +215,8 @@ def make_variants(
         rows.append(
             dataclasses.replace(
                 row,
-                half=allows_half(recipe, ranges),
+                half=half,
+                half_parity=dataclasses.asdict(in_half) if in_half else None,
                 bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content)),
                 weight_bytes=flatbuffer.weight_bytes(content),
                 trained=_as_trained(directory / (row.file or ""), model, trained, checks)
@@ -245,6 +259,18 @@ def _check_numbers(expected: _Expected, checks: Checks) -> None:
 def _vector_fault(task: Task, outputs: Outputs, features: Features) -> str | None:
     """What is wrong with sentence embeddings; None: nothing, or they are none."""
     return vector_fault(outputs["embedding"], features["input_ids"]) if isinstance(task, EmbeddingTask) else None
+
+
+def _in_half(path: Path, expected: _Expected, checks: Checks) -> compare.Parity | None:
+    """How far the file lies from Keras in float16 arithmetic; None: it cannot be tried here."""
+    length = max(expected.parity)
+    inputs = compare.crop(checks.parity_features, length)
+    rows = np.unique(np.linspace(0, len(inputs["input_ids"]) - 1, HALF_ROWS).round().astype(int))
+    few = take(inputs, rows)
+    outputs = half_outputs(path, few, length)
+    if outputs is None:
+        return None
+    return compare.measure_parity(checks.task, take(expected.parity[length], rows), outputs, few)
 
 
 def _as_trained(path: Path, model: TaskModel, trained: Trained, checks: Checks) -> dict[str, Any]:

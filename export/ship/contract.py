@@ -238,7 +238,7 @@ def write_contracts(
             text=text,
             answer=answers[variant.name],
             runtime=Runtime(oldest=str(variant.oldest_runtime), float16_arithmetic=bool(variant.half)),
-            tolerance=file.tolerance(examples, measured, rounds),
+            tolerance=file.tolerance(examples, measured, rounds, bool(variant.half)),
             examples=examples,
             model=model,
             made_by=made_by,

@@ -14,6 +14,8 @@ import numpy as np
 from mobilebert_tf.export.ship import check_answers, check_contract
 from mobilebert_tf.export.ship.sentences import sentences
 from mobilebert_tf.export.verify.examples import spread
+from mobilebert_tf.litert.half import half_outputs
+from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.task import Features, Task
 from mobilebert_tf.tokenization import Tokenizer
@@ -92,6 +94,9 @@ class Tolerance:
     and emulated ARM processors lay 0.7 to 1.4 times as far from XNNPACK on this machine as LiteRT's own kernels."""
     scale: float
     """Largest value of any output of the examples."""
+    in_float16: float | None
+    """How far outputs move in float16 arithmetic, the most over the same texts; half as much again as this is allowed.
+    null: the file does not allow it, or the machine in `made_by` could not try it."""
     other_kernels: float | None
     """How far outputs move when LiteRT runs the file by its own kernels, without XNNPACK: the most over the examples
     and 16 more texts. null: it cannot."""
@@ -186,13 +191,14 @@ class File:
         interpreter = check_contract.load(self.path)
         return [self.answer(interpreter, shows, example) for shows, example in texts]
 
-    def tolerance(self, examples: Sequence[Golden], pool: Sequence[Example], rounds: bool) -> Tolerance:
+    def tolerance(self, examples: Sequence[Golden], pool: Sequence[Example], rounds: bool, in_half: bool) -> Tolerance:
         """How far other kernels may lie from these examples.
 
         Args:
           examples: of this file.
           pool: further texts to try both kernels on.
           rounds: whether kernels may round what others compute in float32.
+          in_half: whether some may compute in float16.
         """
         from ai_edge_litert.interpreter import OpResolverType
 
@@ -205,9 +211,20 @@ class File:
             moved = self._largest_difference(check_contract.load(self.path), plain, texts)
         except check_contract.RefusedError:
             moved = None
-        allowed = max((1e-2 if rounds else 1e-4) * scale, 3 * (moved or 0.0))
-        other = None if moved is None else float(f"{moved:.3g}")
-        return Tolerance(output=float(f"{allowed:.3g}"), scale=scale, other_kernels=other)
+        half = self._moved_by_half(texts) if in_half else None
+        allowed = max((1e-2 if rounds else 1e-4) * scale, 3 * (moved or 0.0), 1.5 * (half or 0.0))
+        return Tolerance(
+            output=float(f"{allowed:.3g}"), scale=scale, in_float16=_three(half), other_kernels=_three(moved)
+        )
+
+    def _moved_by_half(self, texts: Sequence[Example]) -> float | None:
+        features = self.task.features(texts, self.tokenizer)
+        length = max(one["length"] for one in self.contract["signatures"])
+        found = half_outputs(self.path, features, length)
+        if found is None:
+            return None
+        usual = TfliteModel(self.path).run(features, length)
+        return max(float(np.abs(found[name] - values).max()) for name, values in usual.items())
 
     def _largest_difference(self, first: Any, second: Any, texts: Sequence[Example]) -> float:
         """Between any outputs of two interpreters."""
@@ -285,6 +302,11 @@ class File:
             if fitting:
                 return text[: fitting[-1]]
         return " ".join(["a"] * least)
+
+
+def _three(value: float | None) -> float | None:
+    """With three digits."""
+    return None if value is None else float(f"{value:.3g}")
 
 
 def rounded(values: Any) -> Any:

@@ -189,12 +189,25 @@ def fault(
     if operators.foreign:
         return f"needs operators that a plain runtime lacks: {', '.join(operators.foreign)}"
     if parity.without_numbers:
-        return f"gives values that are not finite in {parity.without_numbers} of {parity.examples} examples"
+        return _without_numbers(parity)
     if unscored:
         return f"gives values that are not finite in {unscored} of the labelled examples"
     for what in ("padding", "order", "threads"):
         if changed := getattr(changes, what):
             return f"{_CAUSES[what]} the answers of {changed} examples"
+    if found := parity_fault(gate, task, parity):
+        return found
+    if gate.max_score_drop is not None and difference and -difference.score > gate.max_score_drop:
+        lost, allowed = -100 * difference.score, 100 * gate.max_score_drop
+        falls = f"{task.score_name} falls by {lost:.1f} points"
+        return f"{falls}, {allowed:.3g} are allowed (max_score_drop={gate.max_score_drop:g})"
+    return None
+
+
+def parity_fault(gate: Gate, task: Task, parity: Parity) -> str | None:
+    """Why a file is too far from Keras, in one line; None: it is not."""
+    if parity.without_numbers:
+        return _without_numbers(parity)
     if gate.max_relative_error is not None and parity.max_relative_error > gate.max_relative_error:
         return f"relative error {parity.max_relative_error:.2g} is above {gate.max_relative_error:.2g}"
     if gate.min_decision_agreement is not None and parity.decision_agreement < gate.min_decision_agreement:
@@ -202,11 +215,11 @@ def fault(
             f"{task.agreement_name} as Keras: {parity.decision_agreement:.1%}, "
             f"{gate.min_decision_agreement:.1%} are asked for"
         )
-    if gate.max_score_drop is not None and difference and -difference.score > gate.max_score_drop:
-        lost, allowed = -100 * difference.score, 100 * gate.max_score_drop
-        falls = f"{task.score_name} falls by {lost:.1f} points"
-        return f"{falls}, {allowed:.3g} are allowed (max_score_drop={gate.max_score_drop:g})"
     return None
+
+
+def _without_numbers(parity: Parity) -> str:
+    return f"gives values that are not finite in {parity.without_numbers} of {parity.examples} examples"
 
 
 _CAUSES = {

@@ -57,8 +57,20 @@ class SeparateModel:
           UsageError: a row has more tokens than the longest signature takes, or the runtime cannot run the file.
           FailedError: the runtime crashed on the file.
         """
+        return self._outputs(features, {"show_progress": show_progress})
+
+    def in_half(self, features: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
+        """As `TfliteModel.run` in the signature of `length`, in float16 arithmetic.
+
+        Raises:
+          UsageError: the runtime does not run it so.
+          FailedError: it crashed.
+        """
+        return self._outputs(features, {"half": length})
+
+    def _outputs(self, features: Mapping[str, np.ndarray], how: Mapping[str, Any]) -> dict[str, np.ndarray]:
         inputs = np.stack([features[name] for name in INPUTS]).astype(np.int32)
-        answer = self._ask({"shape": inputs.shape, "show_progress": show_progress}, inputs.tobytes())
+        answer = self._ask({"shape": inputs.shape, **how}, inputs.tobytes())
         outputs = {}
         for name, shape in answer["shapes"].items():
             numbers = self._process.stdout.read(4 * int(np.prod(shape)))  # type: ignore[union-attr]
@@ -143,10 +155,16 @@ def _serve(asked: IO[bytes], answered: IO[bytes]) -> None:
             else:
                 shape = question["shape"]
                 inputs = np.frombuffer(asked.read(4 * int(np.prod(shape))), np.int32).reshape(shape)
-                outputs = model.answer(dict(zip(INPUTS, inputs, strict=True)), None, question["show_progress"])
+                features = dict(zip(INPUTS, inputs, strict=True))
+                if length := question.get("half"):
+                    from mobilebert_tf.litert import half  # by which this process is started
+
+                    outputs = half.compute(model.path, features, length)
+                else:
+                    outputs = model.answer(features, None, question["show_progress"])
                 answer = {"shapes": {name: values.shape for name, values in outputs.items()}}
                 numbers = b"".join(values.astype(np.float32).tobytes() for values in outputs.values())
-        except UsageError as error:
+        except (UsageError, RuntimeError, ValueError) as error:
             answer = {"wrong": str(error)}
         answered.write(json.dumps(answer).encode() + b"\n" + numbers)
         answered.flush()

@@ -244,6 +244,8 @@ class Variant:
     """Of the weights and their scales alone."""
     half: bool = False
     """Whether ARM processors may compute its float operations in float16."""
+    half_parity: dict[str, Finite] = dataclasses.field(default_factory=dict)
+    """Of the longest length in float16, tried on this machine; empty: it was not."""
     score: Score | None = None
     difference: Difference | None = None
     parity: dict[str, Finite] = dataclasses.field(default_factory=dict)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS, Ratio
 from mobilebert_tf.litert.products import INTEGER
-from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points
+from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points, significant
 from mobilebert_tf.reporting.results import Exported, Variant
 from mobilebert_tf.reporting.speed import Fastest, compare, distance, error, fastest
 
@@ -101,6 +101,19 @@ def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
     return tuple(found)
 
 
+def _tried_in_half(export: Exported, variants: Sequence[Variant]) -> str:
+    """What trying float16 here gave, as a sentence behind another; empty: it was not tried."""
+    tried = [f"{v.file} {_in_half(export, v)}" for v in variants if v.half_parity]
+    if not tried:
+        return ""
+    return f" Tried here in float16, against Keras at {max(export.sequence_lengths)} word pieces: {'; '.join(tried)}."
+
+
+def _in_half(export: Exported, variant: Variant) -> str:
+    same, error = variant.half_parity["decision_agreement"], variant.half_parity["max_relative_error"]
+    return f"{export.task.agreement} {percent(same)}, largest error {significant(error)}"
+
+
 def cautions(export: Exported) -> tuple[str, ...]:
     """What the figures of this machine do not show about the files that passed."""
     lines = []
@@ -115,7 +128,13 @@ def cautions(export: Exported) -> tuple[str, ...]:
             line += f", unless such a processor made it (this one is {where})"
         else:
             line += ": the machine that was measured on computes them in float32"
-        lines.append(line + ".")
+        lines.append(line + "." + _tried_in_half(export, [v for v in export.passed if v.half]))
+    for v in export.passed:
+        if v.half_parity and not v.half:
+            lines.append(
+                f"In float16, tried here, {v.file} would be too far from Keras ({_in_half(export, v)}), so it does not "
+                "allow that: ARM processors compute its float parts in float32."
+            )
     largest = export.largest_activation
     if largest is not None and largest > HALF_LARGEST and any(v.target == "gpu" for v in export.passed):
         lines.append(

@@ -258,6 +258,7 @@ def variant(
     times: dict[int, float] | None = None,
     runtime: str | None = "2.18",
     half: bool = False,
+    in_half: float | None = None,
     integers: float = 0.0,
     rounds: Sequence[float] = (1.0,) * 9,
     reason: str | None = None,
@@ -265,6 +266,7 @@ def variant(
     """One row of `report.json`; without `times` it was not timed, without accuracy not scored.
 
     Args:
+      in_half: largest error in float16, if it was tried.
       integers: share of the products.
       rounds: what each round's time is to `times`.
     """
@@ -293,6 +295,7 @@ def variant(
         "weight_bytes": size - 60_000,
         "sha256": "0" * 64,
         "half": half,
+        "half_parity": None if in_half is None else {**parity, "max_relative_error": in_half},
         "metrics": evaluation(accuracy, accuracy - 0.02) if scored else None,
         "difference": {"score": accuracy - 0.8125, "low": accuracy - 0.8225, "high": accuracy - 0.8025}
         if scored

@@ -191,6 +191,14 @@ def test_float16_on_phones_is_not_what_the_host_shows(
     assert not any("float16" in one for one in shipping.cautions(exported(export_of([variant("whole")]))))
 
 
+def test_what_trying_float16_gave(variant: Make, export_of: Make) -> None:
+    rows = [variant("half", half=True, in_half=0.0123), variant("exact", in_half=0.6)]
+    lines = " ".join(shipping.cautions(exported(export_of(rows))))
+    assert "Tried here in float16, against Keras at 64 word pieces: half.tflite same decision 99.7" in lines
+    assert "largest error 0.0123." in lines
+    assert "exact.tflite would be too far from Keras (same decision 99.7" in lines and "largest error 0.6)" in lines
+
+
 def test_every_row_with_its_figures(variant: Make, not_converted: Make, export_of: Make) -> None:
     rows = [
         variant("float32", 3_770_684, error=3.4e-7, agreement=1.0, times={32: 1.2891, 64: 2.5175}, runtime="2.3"),

@@ -23,6 +23,7 @@ from mobilebert_tf.reporting.results import (
     Attention,
     AttentionLayer,
     Classifier,
+    GridRun,
     LayerComparison,
     Moments,
     Rate,
@@ -135,6 +136,7 @@ class _Metrics:
     parameters: Count | None = None
     kept: Kept | None = None
     rates: tuple[Rate, ...] = ()
+    runs: tuple[GridRun, ...] = ()
 
 
 def _training(run: Run) -> Training:
@@ -212,6 +214,7 @@ def _classifier(run: Run) -> Classifier:
         stages=read_log(run.directory / "log.jsonl"),
         review=read_review(run.directory, AGAIN),
         rates=metrics.rates,
+        runs=metrics.runs,
         kept_step=metrics.kept.step if metrics.kept and metrics.kept.weights == "best" else None,
     )
 

@@ -164,6 +164,16 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GridRun:
+    """One of several fine-tunings with other rates or seeds."""
+
+    seed: Count
+    learning_rate: Finite | None = None
+    score: Finite | None = None
+    """None: it diverged."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Rate:
     """Fine-tunings at one rate with several seeds, as shares."""
 
@@ -202,6 +212,8 @@ class Classifier:
     """What it gets most wrong."""
     rates: tuple[Rate, ...] = ()
     """Of several rates and seeds, of which it is the best."""
+    runs: tuple[GridRun, ...] = ()
+    """Those that `rates` sums up."""
     tables: Tables = Tables()
     kept_step: int | None = None
     """Step whose weights were kept as the best; None: the last."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from mobilebert_tf.reporting import numbers
+from mobilebert_tf.reporting.drawing import ACCENT, INK, SECOND, draw, figure, percent_scale
 from mobilebert_tf.reporting.results import Classifier, Rate, Results
 from mobilebert_tf.tasks.review import Mistake, Review
 
@@ -16,7 +19,8 @@ LONGEST = 600
 
 def sections(results: Results) -> list[dict[str, Any]]:
     """What the page's template needs, of each classifier that has any of it."""
-    return [_section(one) for one in results.classifiers if not one.from_scratch and _has_any(one)]
+    chosen = [one for one in results.classifiers if not one.from_scratch and _has_any(one)]
+    return [_section(one, number) for number, one in enumerate(chosen, 1)]
 
 
 def _has_any(classifier: Classifier) -> bool:
@@ -24,7 +28,7 @@ def _has_any(classifier: Classifier) -> bool:
     return bool((score and (score.confusion or score.by_class)) or (review and review.mistakes) or classifier.rates)
 
 
-def _section(classifier: Classifier) -> dict[str, Any]:
+def _section(classifier: Classifier, number: int) -> dict[str, Any]:
     score = classifier.score
     review = classifier.review if classifier.review and classifier.review.mistakes else None
     return {
@@ -34,6 +38,7 @@ def _section(classifier: Classifier) -> dict[str, Any]:
         "review": review,
         "mistakes": [_mistake(one, review) for one in review.mistakes] if review else [],
         "rates": [_rate(rate) for rate in classifier.rates],
+        "spread": Markup(_spread(f"spread-{number}", classifier)) if any(_dots(classifier).values()) else "",
         "score": score.name if score else "score",
     }
 
@@ -67,6 +72,41 @@ def _size(size: float | None, measure: str) -> str:
     if measure == "probability":
         return numbers.percent(size)
     return f"{size:.3f}" if measure == "cosine" else f"{size:+.4g}"
+
+
+def _dots(classifier: Classifier) -> dict[float, list[float]]:
+    """The scores of the runs at each rate."""
+    return {
+        rate.learning_rate: [
+            run.score for run in classifier.runs if run.learning_rate == rate.learning_rate and run.score is not None
+        ]
+        for rate in classifier.rates
+    }
+
+
+def _spread(name: str, classifier: Classifier) -> str:
+    """HTML of a row for each rate: a dot a run, a line at the median."""
+    dots = {rate: scores for rate, scores in _dots(classifier).items() if scores}
+    best = max(score for scores in dots.values() for score in scores)
+
+    def picture(width: int) -> Figure:
+        drawn = figure(width, 60 + 36 * len(dots))
+        axes = drawn.subplots()
+        for place, scores in enumerate(dots.values()):
+            axes.plot([np.median(scores)] * 2, [place - 0.3, place + 0.3], color=SECOND, linewidth=2)
+            axes.plot(scores, [place] * len(scores), "o", color=ACCENT, markersize=8, alpha=0.6, markeredgewidth=0)
+            if best in scores:
+                axes.plot(best, place, "o", color=ACCENT, markersize=13, fillstyle="none", markeredgewidth=1.8)
+        axes.set_yticks(range(len(dots)), [f"{rate:g}" for rate in dots], color=INK)
+        axes.set_ylim(len(dots) - 0.5, -0.5)
+        axes.grid(True, axis="x")
+        axes.grid(False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        percent_scale(axes, "x")
+        return drawn
+
+    rows = (f"{rate:g} median {numbers.percent(float(np.median(scores)))}" for rate, scores in dots.items())
+    return draw(name, f"Scores of all runs by learning rate: {'; '.join(rows)}.", picture)
 
 
 def _rate(rate: Rate) -> dict[str, str]:

@@ -383,6 +383,8 @@ def test_what_it_gets_wrong(pipeline: Path) -> None:
     metrics["evaluation"]["by_class"] = {"alpha": figures}
     rate = {"learning_rate": 1e-4, "runs": 5, "diverged": 1, "median": 0.811, "min": 0.79, "max": 0.83}
     metrics["rates"] = [{**rate, "mean_low": 0.801, "mean_high": 0.8223}]
+    scores = [0.79, 0.811, 0.83, 0.82, None]
+    metrics["runs"] = [{"seed": seed, "learning_rate": 1e-4, "score": score} for seed, score in enumerate(scores)]
     (place / "metrics.json").write_text(json.dumps(metrics))
     mistake = {"text": "<b>bold</b> & so on", "text_pair": "second", "wanted": "alpha", "given": "beta", "size": 0.9876}
     found = {"measure": "probability", "examples": 1200, "wrong": 225, "mistakes": [mistake]}
@@ -396,6 +398,7 @@ def test_what_it_gets_wrong(pipeline: Path) -> None:
     assert "<b>bold</b> & so on | second alpha beta 98.8 %" in text and "<b>bold" not in html
     assert "0.0001 5 (1 diverged) 81.1 % 79.0 % to 83.0 % 80.1 % to 82.2 %" in text
     assert "rate_0.0001_seed_1" not in text
+    assert "Scores of all runs by learning rate: 0.0001 median 81.5" in html.replace("\u00a0", " ")
 
 
 def test_scores_of_other_kinds_are_drawn_too(pipeline: Path) -> None:

@@ -181,3 +181,18 @@ def test_ranges_of_another_model(
 def test_export_without_a_rewrite(aware: Path, complain: Complain, tmp_path: Path) -> None:
     line = complain("export", f"--model={aware}", f"--output={tmp_path / 'out'}", *FEW, "--without_rewrites=fold_norms")
     assert f"--without_rewrites: {aware} was fine-tuned with its ranges after all rewrites" in line
+
+
+def test_best_weights_come_with_their_ranges(words: Words, tmp_path: Path) -> None:
+    """A rate at which steps undo each other: some measurement before the last is the best one."""
+    flags = ["--learning_rate=2e-2", "--measure_every=2", "--steps_per_call=2", "--epochs=2"]
+    assert cli.run([*words, f"--output={tmp_path / 'out'}", *flags]) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    kept = metrics["kept"]
+    assert kept["weights"] == "best" and kept["step"] < kept["trained_steps"] and kept["score"] > kept["last_score"]
+    # Scored again on the grid with what was brought back; ranges of another step would decide some texts otherwise.
+    assert metrics["quantized_evaluation"]["accuracy"] == kept["score"]
+    logged = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    (row,) = (row for row in logged if row["step"] == kept["step"])
+    # Six digits are logged.
+    assert metrics["quantized_evaluation"]["loss"] == pytest.approx(row["held_out/loss"], rel=1e-5)

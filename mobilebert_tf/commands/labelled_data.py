@@ -89,7 +89,8 @@ def with_fitting_length(options: DataOptions, data: LabelledData, model: str) ->
     """
     from mobilebert_tf.checkpoints.conversion import open_checkpoint
 
-    if options.max_seq_length is not None or not _are_texts(data) or options.task in GLUE_NAMES:
+    reads_windows = "label" not in data.task.targets
+    if options.max_seq_length is not None or reads_windows or options.task in GLUE_NAMES:
         return data
     checkpoint = open_checkpoint(model)
     tokenizer = checkpoint.architecture.tokenizer
@@ -101,11 +102,6 @@ def with_fitting_length(options: DataOptions, data: LabelledData, model: str) ->
         return data
     notes.say(f"finetune: --max_seq_length={length}, since 99 % of the texts have at most {longest} pieces", sys.stdout)
     return dataclasses.replace(data, task=dataclasses.replace(data.task, max_seq_length=length))
-
-
-def _are_texts(data: LabelledData) -> bool:
-    """Whether its examples are texts or pairs with a label, not parts of texts."""
-    return type(data.training[0]) is Example
 
 
 def evaluation_table(options: DataOptions, output: Path) -> str | None:
@@ -125,11 +121,10 @@ def show(options: DataOptions, data: LabelledData, tokenizer: Tokenizer, run: Ru
     where rows were left out those that were not: other commands refuse the tables as they are."""
     if not run.writes:
         return
-    if _are_texts(data):
-        report = table_report.describe(data.task, data.training, data.evaluation, tokenizer, data.left_out)
-        atomic.write_json(run.directory / REPORT, report.to_json())
-        for line in report.lines():
-            notes.say(f"finetune: data: {line}", sys.stdout)
+    report = table_report.describe(data.task, data.training, data.evaluation, tokenizer, data.left_out)
+    atomic.write_json(run.directory / REPORT, report.to_json())
+    for line in report.lines():
+        notes.say(f"finetune: data: {line}", sys.stdout)
     if data.evaluation and (data.is_split or data.left_out.bad):
         _write(data.task, data.evaluation, run.directory / HELD_OUT)
     if data.left_out.bad:

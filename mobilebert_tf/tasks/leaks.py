@@ -34,6 +34,8 @@ def find(task: Task, examples: Sequence[Example]) -> list[str]:
     for row, of_text in enumerate(words):
         for word in sorted(set(of_text)):
             rows_with[word].append(row)
+    vocabulary = list(rows_with)
+    times = np.array([len(rows_with[word]) for word in vocabulary])
     for number, label in enumerate(task.labels):
         own = np.array([number in e.label if isinstance(e.label, tuple) else number == e.label for e in examples], bool)
         if min(own.sum(), (~own).sum()) < ENOUGH:
@@ -46,7 +48,8 @@ def find(task: Task, examples: Sequence[Example]) -> list[str]:
                 continue
         # A word that nearly all have and no others is in about as many rows as there are of the class.
         least, most = NEARLY_ALL * own.sum(), own.sum() + HARDLY_ANY * (~own).sum()
-        shares = {word: _shares(rows, own) for word, rows in rows_with.items() if least <= len(rows) <= most}
+        frequent = [vocabulary[place] for place in np.flatnonzero((times >= least) & (times <= most))]
+        shares = {word: _shares(rows_with[word], own) for word in frequent}
         sure = [word for word, (inside, outside) in shares.items() if inside >= NEARLY_ALL and outside <= HARDLY_ANY]
         if sure:
             word = max(sure, key=lambda word: shares[word][0] - shares[word][1])

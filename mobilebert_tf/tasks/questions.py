@@ -135,7 +135,7 @@ class QuestionsTask(Task):
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
         """Whether each question has an answer."""
-        return [(bool(one.answers),) for one in examples if isinstance(one, Asked)]
+        return [("answered" if one.answers else "unanswered",) for one in examples if isinstance(one, Asked)]
 
     def side_key(self, example: Example) -> str:
         """All questions on a passage are on one side."""

@@ -13,7 +13,7 @@ from mobilebert_tf.data.bad_rows import LeftOut
 from mobilebert_tf.tasks import leaks
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.label_spelling import plain
-from mobilebert_tf.tasks.task import Task
+from mobilebert_tf.tasks.task import Task, text_key
 from mobilebert_tf.tokenization import Tokenizer
 
 MOST = 20_000
@@ -57,6 +57,8 @@ class TableReport:
     """Labels that differ in capitals and blanks alone; who reads the table says so on standard error."""
     leaks: Sequence[str]
     """What gives labels away, a sentence each."""
+    in_windows: bool
+    """Whether texts that are longer than the network are read through several windows."""
     warnings: Sequence[str]
     """What is wrong or may not be meant, a sentence each, the worst first."""
 
@@ -78,7 +80,9 @@ class TableReport:
         lengths = "word pieces: median {median:.0f}, 99 % at most {quantile_99:.0f}, longest {longest:.0f}"
         return [
             f"{self.rows['training']:,} rows to train on{f', {scored:,} to score' if scored else ''}{what}",
-            lengths.format(**self.lengths) + f"; {self.lengths['cut']:.1%} are cut at {self.lengths['limit']:.0f}",
+            lengths.format(**self.lengths)
+            + f"; {self.lengths['cut']:.1%} {'have several windows of' if self.in_windows else 'are cut at'}"
+            + f" {self.lengths['limit']:.0f}",
         ]
 
     def _most_frequent(self) -> list[tuple[str, int]]:
@@ -95,11 +99,11 @@ def describe(
 ) -> TableReport:
     """Look at the examples of a fine-tuning; takes seconds, whatever their number."""
     sides = {"training": training, "evaluation": evaluation}
-    labels = {
-        name: {side: counts[number] for side, counts in _label_counts(sides).items()}
-        for number, name in enumerate(task.labels)
-    }
-    values = {} if task.has_labels else _values([float(e.label) for e in training])  # type: ignore[arg-type]
+    in_windows, has_values = "label" not in task.targets, task.answer_kind == "value"
+    counted = {} if has_values else _label_counts(task, sides)
+    names = sorted({name for counts in counted.values() for name in counts}) if in_windows else task.labels
+    labels = {name: {side: counts[name] for side, counts in counted.items()} for name in names}
+    values = _values([float(e.label) for e in training]) if has_values else {}  # type: ignore[arg-type]
     sample = _evenly([*training, *evaluation])
     encoded = _encoded(sample, tokenizer)
     lengths = _lengths(_measured(sample, encoded), task.max_seq_length)
@@ -110,7 +114,7 @@ def describe(
     for label in task.labels:
         groups[plain(label)].append(label)
     alike = [group for group in groups.values() if len(group) > 1]
-    found = leaks.find(task, _evenly(training))
+    found = [] if in_windows else leaks.find(task, _evenly(training))
     dropped = {
         "bad": len(left_out.bad),
         "first": next(iter(left_out.bad.values()), None),
@@ -126,6 +130,7 @@ def describe(
         duplicates=duplicates,
         alike_labels=alike,
         leaks=found,
+        in_windows=in_windows,
         warnings=(),
     )
     return dataclasses.replace(report, warnings=tuple(_warnings(report, example)))
@@ -151,7 +156,7 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
     few = [label for label, count in counts.items() if count < FEW]
     if few:
         lines.append(f"{_some(few)} {'has' if len(few) == 1 else 'have'} fewer than {FEW} rows to learn from")
-    elif counts and max(counts.values()) >= UNEQUAL * min(counts.values()):
+    elif counts and max(counts.values()) >= UNEQUAL * min(counts.values()) and not report.in_windows:
         rarest = min(counts, key=lambda label: counts[label])
         times = max(counts.values()) / counts[rarest]
         lines.append(
@@ -161,7 +166,7 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
     unscored = [label for label, of in report.labels.items() if report.rows["evaluation"] and not of["evaluation"]]
     if unscored:
         lines.append(f"{_some(unscored)} {'is' if len(unscored) == 1 else 'are'} in no row that is scored")
-    if report.lengths["cut"] > CUT:
+    if report.lengths["cut"] > CUT and not report.in_windows:
         lines.append(
             f"{report.lengths['cut']:.1%} of the texts are longer than {report.lengths['limit']:.0f} word pieces and "
             f"lose their ends; --max_seq_length={_rounded(report.lengths['quantile_99'])} keeps 99 % whole"
@@ -182,14 +187,15 @@ def fitting_length(examples: Sequence[Example], tokenizer: Tokenizer, most: int)
     return min(most, _rounded(longest)), longest
 
 
-def _label_counts(sides: Mapping[str, Sequence[Example]]) -> dict[str, collections.Counter[Any]]:
-    """Rows of each label by its number."""
-    return {
-        side: collections.Counter(
-            number for e in examples for number in (e.label if isinstance(e.label, tuple) else (e.label,))
-        )
-        for side, examples in sides.items()
+def _label_counts(task: Task, sides: Mapping[str, Sequence[Example]]) -> dict[str, collections.Counter[str]]:
+    """Rows of each label, or kind of what is to be found in them, by its name."""
+    counts: dict[str, Any] = {
+        side: collections.Counter(stratum for strata in task.strata(rows) for stratum in strata)
+        for side, rows in sides.items()
     }
+    if "label" in task.targets:
+        counts = {side: {name: of[n] for n, name in enumerate(task.labels)} for side, of in counts.items()}
+    return {side: collections.Counter({name: rows for name, rows in of.items() if name}) for side, of in counts.items()}
 
 
 def _values(values: Sequence[float]) -> dict[str, float]:
@@ -234,13 +240,13 @@ def _duplicates(
     """How often texts come back, and one with different labels."""
     labels_of: dict[str, set[Any]] = collections.defaultdict(set)
     for example in training:
-        labels_of[task.side_key(example)].add(example.label)
+        labels_of[text_key(example)].add(example.label)
     contradicting = [key for key, labels in labels_of.items() if len(labels) > 1] if task.has_labels else []
-    scored = collections.Counter(map(task.side_key, evaluation))
+    trained = set(map(task.side_key, training))
     return {
-        "repeated": len(training) - len(labels_of) + len(evaluation) - len(scored),
+        "repeated": len(training) - len(labels_of) + len(evaluation) - len(set(map(text_key, evaluation))),
         "contradicting": len(contradicting),
-        "on_both_sides": sum(count for key, count in scored.items() if key in labels_of),
+        "on_both_sides": sum(task.side_key(example) in trained for example in evaluation),
     }, next(iter(contradicting), None)
 
 

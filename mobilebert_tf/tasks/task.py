@@ -139,7 +139,7 @@ class Task(abc.ABC):
 
     def side_key(self, example: Example) -> str:
         """What is the same for examples that must be on one side of a split: here, for the same texts."""
-        return "\n".join(map(plain_text, filter(None, [example.text, example.text_pair])))
+        return text_key(example)
 
     def row(self, example: Example) -> dict[str, Any]:
         """The row of a JSONL table of which `read` makes this labelled example."""
@@ -248,6 +248,11 @@ def _real_only(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     whole[:, :length] = values[:, :length]
     whole[mask == 0] = 0
     return whole
+
+
+def text_key(example: Example) -> str:
+    """What is the same for examples whose texts are."""
+    return "\n".join(map(plain_text, filter(None, [example.text, example.text_pair])))
 
 
 def take(values: Mapping[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, np.ndarray]:

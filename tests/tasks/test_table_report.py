@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.data.bad_rows import LeftOut
+from mobilebert_tf.data.squad import Answer
 from mobilebert_tf.tasks import table_report
 from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.entities import EntitiesTask, Tagged
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.multilabel import MultilabelTask
+from mobilebert_tf.tasks.questions import Asked, QuestionsTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
@@ -134,6 +137,25 @@ def test_values_and_several_labels():
     assert {label: of["training"] for label, of in report.labels.items()} == {"news": 400, "sport": 200}
     (warning,) = report.warnings
     assert "the word 'tag' stands in 100% of the texts of 'sport'" in warning
+
+
+def test_questions_and_entities():
+    """Passages and kinds in place of texts and labels; what is too long has windows and loses nothing."""
+    tagged = [
+        Tagged("Ban dan", words=((0, 3), (4, 7)), tags=("B-person", "O")),
+        *(Tagged("ban " * 14 + "x", words=((0, 3),), tags=("O",)) for _ in range(2)),
+        Tagged("Dan fan", words=((0, 3), (4, 7)), tags=("B-place", "B-person")),
+    ]
+    report = describe(tagged[:3], tagged[3:], task=EntitiesTask(labels=("O", "B-person", "B-place"), max_seq_length=12))
+    assert report.labels == {"person": {"training": 1, "evaluation": 1}, "place": {"training": 0, "evaluation": 1}}
+    assert report.lines()[-1].endswith("50.0% have several windows of 12")
+    asked = [Asked(f"{word} ?", "ban bel bir", answers=(Answer("bel", 4),)) for word in WORDS[:40]]
+    other = [Asked("dan ?", "fan fel fir", answers=()), Asked("dan ?", "ban bel bir", answers=(Answer("ban", 0),))]
+    report = describe(asked, other, task=QuestionsTask(max_seq_length=12))
+    assert report.labels["answered"] == {"training": 40, "evaluation": 1}
+    # The passage of one of the two is trained on; forty questions on one passage are no rows that count twice.
+    assert report.duplicates == {"repeated": 0, "contradicting": 0, "on_both_sides": 1}
+    assert not report.leaks and any("1 of 2 rows to score with a text" in line for line in report.warnings)
 
 
 def test_rows_that_were_left_out_are_said():

@@ -75,8 +75,8 @@ def locate(texts: Sequence[str], tokenizer: Tokenizer) -> list[Located]:
 
 def _take_in_marks(text: str, offsets: np.ndarray) -> None:
     """Move ends [k, 2] behind combining marks that no other piece has."""
-    limits = np.append(offsets[1:, 0], len(text))
-    for piece, limit in enumerate(limits):
+    for piece in range(len(offsets)):
+        limit = offsets[piece + 1, 0] if piece + 1 < len(offsets) else len(text)
         while offsets[piece, 1] < limit and unicodedata.category(text[offsets[piece, 1]]).startswith("M"):
             offsets[piece, 1] += 1
 

@@ -79,6 +79,12 @@ def test_pieces_are_found_in_the_text_as_it_was_given():
     assert places == ["A\u0301", "B", "\U0001f600", "c"], "an accent that is dropped belongs to its letter"
 
 
+@pytest.mark.parametrize("text", ["", "\u200b", "\ufeff \x07\u0301"])
+def test_a_text_without_a_piece_has_no_places(text: str):
+    (located,) = locate([text], TOKENIZER)
+    assert located.ids.shape == (0,) and located.offsets.shape == (0, 2)
+
+
 SCRIPTS = (
     "Crème brûlée, naïve façade — Ångström's 5 € café",
     "Cafe\u0301 Zu\u0308rich re\u0301sume\u0301",

@@ -78,7 +78,7 @@ class Finetune(
           --output=classifier
 
     --teacher names a larger model that was fine-tuned for the same task: its answers to the training texts, worked out
-    once, are learned beside the labels.
+    once, are learned beside the labels. It may have another vocabulary, but not for qa and entities.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --teacher=large --output=classifier
 
@@ -191,7 +191,7 @@ class Finetune(
         if own_task is None:
             data = labelled_data.with_fitting_length(self, data, self.model)
         self.keeps_best(bool(data.evaluation))
-        teaching.check(self, data.task)
+        teaching.check(self, data.task, self.model)
         check_declining(self, data.task, len(data.evaluation))
         return data
 

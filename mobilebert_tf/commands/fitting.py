@@ -73,8 +73,8 @@ def fit(
         facts["trained_parameters"] = count
         print(f"finetune: {count:,} of them are trained; {parts.shown(frozen)} stay as they are")
     if command.teacher:
-        answers, facts["teacher"] = teaching.learn(command, task, data.training, data.evaluation, held_out)
-        features = {**features, teaching.ANSWERS: answers}
+        answers, facts["teacher"] = teaching.learn(command, task, data, features, held_out)
+        features = {**features, **answers}
         objective = teaching.objective(command, task, network.predict)
     measure = how = best = None
     options = dataclasses.replace(command.loop_options(strategy), slices=command.accumulate_steps)

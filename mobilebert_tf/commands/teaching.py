@@ -13,16 +13,19 @@ from mobilebert_tf.commands.training_options import parameters
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import fingerprint
+from mobilebert_tf.tasks.task import INPUTS
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from mobilebert_tf.checkpoints.checkpoint import Architecture
+    from mobilebert_tf.commands.labelled_data import LabelledData
     from mobilebert_tf.tasks.examples import Example
-    from mobilebert_tf.tasks.task import Features, Task
+    from mobilebert_tf.tasks.task import Features, Outputs, Task
     from mobilebert_tf.training.loop import Objective
 
-ANSWERS = "teacher_answers"
-"""Feature that holds the teacher's outputs."""
+ANSWERS = "teacher_"
+"""Begins the names of features that are the teacher's outputs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,8 @@ class TeacherOptions:
     """Flags of `finetune` about whom it learns from."""
 
     teacher: str | None = option(
-        "model directory that was fine-tuned for the same task and labels, of any size, with whatever vocabulary",
+        "model directory that was fine-tuned for the same task and labels, of any size; for qa and entities with the "
+        "same vocabulary",
         default=None,
         is_input=True,
     )
@@ -48,8 +52,11 @@ class TeacherOptions:
     )
 
 
-def check(command: TeacherOptions, task: Task) -> None:
-    """Raise UsageError unless the teacher, if there is one, does the same task; without starting TensorFlow."""
+def check(command: TeacherOptions, task: Task, model: str) -> None:
+    """Raise UsageError unless the teacher, if there is one, does the same task as `model` shall.
+
+    TensorFlow is not started.
+    """
     from mobilebert_tf.checkpoints.conversion import open_checkpoint
 
     if command.teacher is None:
@@ -77,6 +84,24 @@ def check(command: TeacherOptions, task: Task) -> None:
         raise UsageError(f"{place}: judges {number} at a time, and --train has others; see --text_pair_column")
     if architecture.tokenizer is None:
         raise UsageError(f"{place}: has no vocab.txt; put the vocabulary it was trained with there")
+    if task.taught_by_token:
+        _check_pieces(place, architecture, open_checkpoint(Path(model)).architecture, task)
+
+
+def _check_pieces(place: str, teacher: Architecture, student: Architecture, task: Task) -> None:
+    """Raise UsageError unless both cut a text into the same word pieces."""
+    its, ours = (
+        one.tokenizer and (one.tokenizer.vocab_sha256, one.tokenizer.stated_rules) for one in (teacher, student)
+    )
+    if its != ours:
+        raise UsageError(
+            f"{place}: has another vocabulary than --model, and --task={task.name} is taught word piece by word piece; "
+            "take a teacher with the same one"
+        )
+    if task.max_seq_length > teacher.config.max_position_embeddings:
+        raise UsageError(
+            f"{place}: takes at most {teacher.config.max_position_embeddings} word pieces; give --max_seq_length"
+        )
 
 
 def _few(labels: Sequence[str]) -> str:
@@ -85,21 +110,20 @@ def _few(labels: Sequence[str]) -> str:
 
 
 def learn(
-    command: TeacherOptions,
-    task: Task,
-    training: Sequence[Example],
-    evaluation: Sequence[Example],
-    held_out: Features | None,
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """The teacher's outputs for the training table [n, C], in the order and unit of `task`; and its own figures.
+    command: TeacherOptions, task: Task, data: LabelledData, features: Features, held_out: Features | None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The teacher's outputs for the training table as features of batches; and its own figures.
+
+    Args:
+      features: of the training table, as the student has them.
+      held_out: of the evaluation table, likewise.
 
     Raises:
       FailedError: some of them are no numbers.
     """
-    import numpy as np
-
     from mobilebert_tf.model_directory import load_model_for
     from mobilebert_tf.tasks.inference import keras_outputs
+    from mobilebert_tf.tasks.task import without_numbers
     from mobilebert_tf.training.dtypes import activations
 
     place = command.teacher
@@ -110,36 +134,39 @@ def learn(
     assert its, "checked before"
     facts: dict[str, Any] = {"parameters": parameters(teacher.model)}
     size = f"{facts['parameters']:,} parameters"
-    print(f"finetune: {place}, {size}, teaches; it answers {len(training):,} examples once", flush=True)
+    print(f"finetune: {place}, {size}, teaches; it answers {len(data.training):,} examples once", flush=True)
 
-    def answers(examples: Sequence[Example]) -> np.ndarray:
-        features = its.features([dataclasses.replace(example, label=None) for example in examples], teacher.tokenizer)
-        if examples is training:
-            unknown = int((features["input_ids"] == teacher.tokenizer.id("[UNK]")).sum())
-            words = int(features["input_mask"].sum())
+    def answers(examples: Sequence[Example], own: Features) -> Outputs:
+        asked = own
+        if not task.taught_by_token:
+            asked = its.features([dataclasses.replace(one, label=None) for one in examples], teacher.tokenizer)
+        if examples is data.training:
+            unknown = int((asked["input_ids"] == teacher.tokenizer.id("[UNK]")).sum())
+            words = int(asked["input_mask"].sum())
             notes.say_unknown("--teacher", unknown, words, f"the vocabulary of {place}")
-        key = _key(place, features)
+        key = _key(place, asked)
         if key not in _answered:
-            _answered[key] = keras_outputs(teacher.model, its, features, show_progress=True)
+            _answered[key] = keras_outputs(teacher.model, its, asked, show_progress=True)
         outputs = task.as_taught(its, _answered[key])
-        if not np.isfinite(outputs).all():
+        if without_numbers(outputs).any():
             raise FailedError(f"--teacher={place}: gives answers that are NaN or infinite; train it again")
         return outputs
 
     if held_out:
-        scores = task.score({task.outputs[0]: answers(evaluation)}, held_out)
+        scores = task.score(answers(data.evaluation, held_out), held_out)
         facts["evaluation"] = scores.all
         print(f"finetune: the teacher itself has {scores.name} {scores.primary:.1%} on --eval")
-    return answers(training), facts
+    outputs = answers(data.training, features)
+    return {f"{ANSWERS}{name}": values for name, values in outputs.items()}, facts
 
 
-_answered: dict[str, dict[str, np.ndarray]] = {}
+_answered: dict[str, Outputs] = {}
 """What a teacher gave, by its place, content and texts: several rates and seeds in one process ask it the same."""
 
 
 def _key(teacher: str, features: Features) -> str:
     digest = hashlib.sha256(f"{Path(teacher).resolve()} {fingerprint(teacher)}".encode())
-    for name in sorted(features):
+    for name in INPUTS:
         digest.update(features[name].tobytes())
     return digest.hexdigest()
 
@@ -154,7 +181,8 @@ def objective(command: TeacherOptions, task: Task, predict: Callable[[Mapping[st
     def of_batch(batch: Mapping[str, Any]) -> dict[str, Any]:
         output = predict(batch)
         scalars = task.objective(lambda _: output)(batch)
-        distance = task.distance_from_teacher(output, batch[ANSWERS], temperature)
+        answers = {name: batch[f"{ANSWERS}{name}"] for name in task.outputs}
+        distance = task.distance_from_teacher(output, answers, temperature, batch)
         loss = (1.0 - weight) * scalars["loss"] + weight * distance
         return {**scalars, "loss": loss, "label_loss": scalars["loss"], "teacher_distance": distance}
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-SEQUENCES = ("input_ids", "input_mask", "segment_ids", "token_label")
+_PER_TOKEN = ("teacher_start_logits", "teacher_end_logits", "teacher_token_logits")
+SEQUENCES = ("input_ids", "input_mask", "segment_ids", "token_label", *_PER_TOKEN)
 """Features with a value for each token."""
 
 LENGTH_STEP = 8

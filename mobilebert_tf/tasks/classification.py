@@ -157,14 +157,16 @@ class ClassificationTask(Task):
 
         return objectives.classes(predict)
 
-    def as_taught(self, teacher: Task, outputs: Outputs) -> np.ndarray:
+    def as_taught(self, teacher: Task, outputs: Outputs) -> Outputs:
         """The teacher's logits [R, C] in the order of these labels."""
-        return outputs["logits"][:, [teacher.labels.index(label) for label in self.labels]]
+        return {"logits": outputs["logits"][:, [teacher.labels.index(label) for label in self.labels]]}
 
-    def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
+    def distance_from_teacher(
+        self, output: Any, teacher: Mapping[str, Any], temperature: float, batch: Mapping[str, Any]
+    ) -> Any:
         from mobilebert_tf.training import objectives
 
-        return objectives.classes_taught(output, teacher, temperature)
+        return objectives.classes_taught(output, teacher["logits"], temperature)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """Label, NONE if it is not sure enough, and probabilities of each row of logits [n, C]."""

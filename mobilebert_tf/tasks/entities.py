@@ -51,6 +51,8 @@ class EntitiesTask(Task):
     outputs: ClassVar[tuple[str, ...]] = ("token_logits",)
     score_name: ClassVar[str] = "f1"
     agreement_name: ClassVar[str] = "same label"
+    can_be_taught: ClassVar[bool] = True
+    taught_by_token: ClassVar[bool] = True
     answer_kind: ClassVar[str] = "entities"
     has_labels: ClassVar[bool] = True
     targets: ClassVar[tuple[str, ...]] = ("token_label",)
@@ -139,6 +141,18 @@ class EntitiesTask(Task):
         from mobilebert_tf.training import objectives
 
         return objectives.tokens(predict)
+
+    def as_taught(self, teacher: Task, outputs: Outputs) -> Outputs:
+        """The teacher's logits [R, T, C] in the order of these labels."""
+        order = [teacher.labels.index(label) for label in self.labels]
+        return {"token_logits": outputs["token_logits"][:, :, order]}
+
+    def distance_from_teacher(
+        self, output: Any, teacher: Mapping[str, Any], temperature: float, batch: Mapping[str, Any]
+    ) -> Any:
+        from mobilebert_tf.training import objectives
+
+        return objectives.tokens_taught(output, teacher["token_logits"], temperature, batch["token_label"])
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """The entities of each text with their characters; the probability is that of the least sure word."""

@@ -133,14 +133,16 @@ class MultilabelTask(Task):
 
         return objectives.labels(predict)
 
-    def as_taught(self, teacher: Task, outputs: Outputs) -> np.ndarray:
+    def as_taught(self, teacher: Task, outputs: Outputs) -> Outputs:
         """The teacher's logits [R, C] in the order of these labels."""
-        return outputs["logits"][:, [teacher.labels.index(label) for label in self.labels]]
+        return {"logits": outputs["logits"][:, [teacher.labels.index(label) for label in self.labels]]}
 
-    def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
+    def distance_from_teacher(
+        self, output: Any, teacher: Mapping[str, Any], temperature: float, batch: Mapping[str, Any]
+    ) -> Any:
         from mobilebert_tf.training import objectives
 
-        return objectives.labels_taught(output, teacher, temperature)
+        return objectives.labels_taught(output, teacher["logits"], temperature)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         """The labels of each text, the likeliest first, and the probability of every one."""

@@ -92,6 +92,8 @@ class QuestionsTask(Task):
     outputs: ClassVar[tuple[str, ...]] = ("start_logits", "end_logits")
     score_name: ClassVar[str] = "f1"
     agreement_name: ClassVar[str] = "same answer"
+    can_be_taught: ClassVar[bool] = True
+    taught_by_token: ClassVar[bool] = True
     answer_kind: ClassVar[str] = "span"
     targets: ClassVar[tuple[str, ...]] = ("span",)
 
@@ -189,6 +191,13 @@ class QuestionsTask(Task):
         from mobilebert_tf.training import objectives
 
         return objectives.span(predict)
+
+    def distance_from_teacher(
+        self, output: Any, teacher: Mapping[str, Any], temperature: float, batch: Mapping[str, Any]
+    ) -> Any:
+        from mobilebert_tf.training import objectives
+
+        return objectives.span_taught(output, teacher, temperature, batch["input_mask"])
 
     def found(self, outputs: Outputs, features: Features, most: int = 1) -> list[Found]:
         """The best `most` parts of each passage, and the score of none."""

@@ -82,16 +82,18 @@ class RegressionTask(Task):
 
         return objectives.squared_error(predict, self.offset, self.scale)
 
-    def as_taught(self, teacher: Task, outputs: Outputs) -> np.ndarray:
+    def as_taught(self, teacher: Task, outputs: Outputs) -> Outputs:
         """The teacher's values [R, 1], in units of this task's deviation around its mean."""
         assert isinstance(teacher, RegressionTask), "the same task"
         values = teacher.offset + teacher.scale * outputs["score"].astype(np.float64)
-        return ((values - self.offset) / self.scale).astype(np.float32)
+        return {"score": ((values - self.offset) / self.scale).astype(np.float32)}
 
-    def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
+    def distance_from_teacher(
+        self, output: Any, teacher: Mapping[str, Any], temperature: float, batch: Mapping[str, Any]
+    ) -> Any:
         from mobilebert_tf.training import objectives
 
-        return objectives.value_taught(output, teacher)
+        return objectives.value_taught(output, teacher["score"])
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
         return [{"value": float(value)} for value in self._values(outputs)]

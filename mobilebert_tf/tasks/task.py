@@ -160,13 +160,17 @@ class Task(abc.ABC):
 
     can_be_taught: ClassVar[bool] = False
     """Whether it can learn from another model's answers, by the two methods below."""
+    taught_by_token: ClassVar[bool] = False
+    """Whether these are answers to word pieces, which must be the same for both."""
 
-    def as_taught(self, teacher: Task, outputs: Outputs) -> np.ndarray:
-        """What a model fine-tuned for `teacher`, the same task, gives, as this task's own output: [R, ...]."""
-        raise NotImplementedError
+    def as_taught(self, teacher: Task, outputs: Outputs) -> Outputs:
+        """What a model fine-tuned for `teacher`, the same task, gives, as this task's own outputs."""
+        return outputs
 
-    def distance_from_teacher(self, output: Any, teacher: Any, temperature: float) -> Any:
-        """The loss of a batch's output beside the teacher's, both as the network gives them."""
+    def distance_from_teacher(
+        self, output: Any, teacher: Mapping[str, Any], temperature: float, batch: Mapping[str, Any]
+    ) -> Any:
+        """The loss of a batch's output, as the network gives it, beside the teacher's outputs by name."""
         raise NotImplementedError
 
     can_decline: ClassVar[bool] = False

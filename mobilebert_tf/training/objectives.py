@@ -120,3 +120,22 @@ def labels_taught(output: Any, teacher: Any, temperature: float) -> Any:
 def value_taught(output: Any, teacher: Any) -> Any:
     """Mean squared difference of scores [B, 1]."""
     return ops.mean(ops.square(ops.cast(output, "float32") - ops.cast(teacher, "float32")))
+
+
+def tokens_taught(output: Any, teacher: Any, temperature: float, label: Any) -> Any:
+    """T^2 times the mean KL(teacher || student) of both logits [B, T, C], over tokens whose label [B, T] is known."""
+    counts = ops.cast(label >= 0, "float32")
+    divergence = losses.kl_divergence(teacher / temperature, output / temperature)
+    return temperature**2 * ops.sum(divergence * counts) / ops.maximum(ops.sum(counts), 1.0)
+
+
+def span_taught(output: Mapping[str, Any], teacher: Mapping[str, Any], temperature: float, mask: Any) -> Any:
+    """T^2 times the mean KL(teacher || student) of where a span begins and ends: logits [B, T], mask [B, T]."""
+    padding = PADDING * (1.0 - ops.cast(mask, "float32"))
+    divergences = [
+        losses.kl_divergence(
+            *(ops.cast(side[name], "float32") / temperature - padding for side in (teacher, output)),
+        )
+        for name in ("start_logits", "end_logits")
+    ]
+    return temperature**2 * 0.5 * ops.mean(divergences[0] + divergences[1])

@@ -10,7 +10,9 @@ import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.entities import EntitiesTask
 from mobilebert_tf.tasks.multilabel import MultilabelTask
+from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.regression import RegressionTask
 
 from .conftest import Complain
@@ -85,25 +87,77 @@ def test_losses_by_hand() -> None:
         expected += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True)) / 5
     task = ClassificationTask(labels=("a", "b", "c"))
     # float32 sums of fifteen terms.
-    assert float(task.distance_from_teacher(student, teacher, temperature)) == pytest.approx(9 * expected, rel=1e-5)
+    found = task.distance_from_teacher(student, {"logits": teacher}, temperature, {})
+    assert float(found) == pytest.approx(9 * expected, rel=1e-5)
 
     expected = 0.0
     for ours, theirs in zip(student.flat, teacher.flat, strict=True):
         p, q = (1 / (1 + math.exp(-value / temperature)) for value in (theirs, ours))
         expected += (p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))) / 15
     several = MultilabelTask(labels=("a", "b", "c"))
-    assert float(several.distance_from_teacher(student, teacher, temperature)) == pytest.approx(9 * expected, rel=1e-4)
-    assert several.as_taught(MultilabelTask(labels=("c", "a", "b")), {"logits": teacher}).tolist() == (
-        teacher[:, [1, 2, 0]].tolist()
-    )
+    found = several.distance_from_teacher(student, {"logits": teacher}, temperature, {})
+    assert float(found) == pytest.approx(9 * expected, rel=1e-4)
+    aligned = several.as_taught(MultilabelTask(labels=("c", "a", "b")), {"logits": teacher})["logits"]
+    assert aligned.tolist() == teacher[:, [1, 2, 0]].tolist()
 
     ours, theirs = RegressionTask(offset=2.0, scale=4.0), RegressionTask(offset=1.0, scale=3.0)
     taught = ours.as_taught(theirs, {"score": np.float32([[0.0], [2.0]])})
     # Values 1 and 7, in units of four around two.
-    assert taught.tolist() == [[-0.25], [1.25]]
-    assert float(ours.distance_from_teacher(np.float32([[0.0], [0.0]]), taught, 1.0)) == pytest.approx(
-        (0.25**2 + 1.25**2) / 2
-    )
+    assert taught["score"].tolist() == [[-0.25], [1.25]]
+    found = ours.distance_from_teacher(np.float32([[0.0], [0.0]]), taught, 1.0, {})
+    assert float(found) == pytest.approx((0.25**2 + 1.25**2) / 2)
+
+
+def test_losses_of_word_pieces_by_hand() -> None:
+    random = np.random.default_rng(1)
+    student, teacher = random.normal(size=(2, 2, 4, 3)).astype(np.float32)
+
+    def divergence(theirs, ours):
+        p, q = (np.exp(row / 2.0) / np.exp(row / 2.0).sum() for row in (theirs, ours))
+        return float((p * np.log(p / q)).sum())
+
+    label = np.array([[-1, 0, 2, -1], [-1, 1, -1, -1]])
+    known = list(zip(*np.nonzero(label >= 0), strict=True))
+    expected = np.mean([divergence(teacher[place], student[place]) for place in known])
+    task = EntitiesTask(labels=("O", "B-x", "I-x"))
+    found = task.distance_from_teacher(student, {"token_logits": teacher}, 2.0, {"token_label": label})
+    assert float(found) == pytest.approx(4 * expected, rel=1e-5)
+    # Over the real tokens alone, whatever stands at padding.
+    mask, names = np.array([[1, 1, 1, 0], [1, 1, 0, 0]]), ("start_logits", "end_logits")
+    real = [(row, slice(0, mask[row].sum()), end) for row in range(2) for end in range(2)]
+    expected = np.mean([divergence(teacher[place], student[place]) for place in real])
+    ours, theirs = ({name: side[:, :, end] for end, name in enumerate(names)} for side in (student, teacher))
+    found = QuestionsTask().distance_from_teacher(ours, theirs, 2.0, {"input_mask": mask})
+    assert float(found) == pytest.approx(4 * expected, rel=1e-5)
+
+
+def test_entities_and_answers_are_taught(made: Path, tmp_path: Path, complain: Complain) -> None:
+    texts = [line.split("\t")[0].rstrip(".").split() for line in (made / "train.tsv").read_text().splitlines()[1:]]
+    conll = "\n\n".join("\n".join(f"{word} {'O' if i % 3 else 'B-x'}" for i, word in enumerate(one)) for one in texts)
+    (tmp_path / "train.conll").write_text(conll + "\n")
+    rows = []
+    for one in texts:
+        answer = {"text": [one[2]], "answer_start": [len(" ".join(one[:2])) + 1]}
+        rows.append({"question": one[0], "context": " ".join(one), "answers": answer})
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for kind, table in (("entities", tmp_path / "train.conll"), ("qa", tmp_path / "train.jsonl")):
+        words = [f"--task={kind}", f"--train={table}", f"--eval={table}", "--epochs=2", "--learning_rate=5e-3"]
+        assert cli.run(finetune(made, tmp_path / kind, *words)) == 0
+        taught = [*finetune(made, tmp_path / f"{kind}-taught", *words), f"--teacher={tmp_path / kind}"]
+        assert cli.run(taught) == 0
+        metrics = json.loads((tmp_path / f"{kind}-taught" / "metrics.json").read_text())
+        own = json.loads((tmp_path / kind / "metrics.json").read_text())["evaluation"]
+        assert metrics["teacher"]["evaluation"]["f1"] == pytest.approx(own["f1"])
+        last = json.loads((tmp_path / f"{kind}-taught" / "log.jsonl").read_text().splitlines()[-1])
+        assert last["loss"] == pytest.approx((last["label_loss"] + last["teacher_distance"]) / 2, rel=1e-4)
+    other = Path(shutil.copytree(tmp_path / "entities", tmp_path / "other"))
+    lines = (other / "vocab.txt").read_text().splitlines()
+    (other / "vocab.txt").write_text("\n".join([*lines[:-1], "changed"]) + "\n")
+    rules = json.loads((other / "tokenizer.json").read_text())
+    (other / "tokenizer.json").write_text(json.dumps({k: v for k, v in rules.items() if k != "vocab_sha256"}))
+    words = ["--task=entities", f"--train={tmp_path / 'train.conll'}", f"--eval={tmp_path / 'train.conll'}"]
+    line = complain(*finetune(made, tmp_path / "out", *words), f"--teacher={other}")
+    assert "has another vocabulary than --model, and --task=entities is taught word piece by word piece" in line
 
 
 def test_regression_and_several_labels_are_taught(made: Path, tmp_path: Path) -> None:

@@ -48,6 +48,31 @@ def test_killed_and_resumed_equals_undisturbed(place, case):
     assert "skipped" in command(name, place, **options)
 
 
+@pytest.mark.slow
+def test_a_grid_killed_in_its_second_run(place):
+    """The first run is not made again, the second goes on, and the output is the same."""
+    options = {**TRAINING["finetune_best"], "seeds": 2}
+    command("finetune", place, output="grid", **options)
+    process = subprocess.Popen(
+        words("finetune", {"output": "grid-killed", **options}),
+        cwd=place,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    log = place / "grid-killed" / "runs" / "rate_0.003_seed_1" / "log.jsonl"
+    while not (log.exists() and log.read_text().count("\n") >= 4):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (place / "grid-killed" / "metrics.json").exists()
+    said = command("finetune", place, output="grid-killed", **options)
+    assert said.count("is finished already") == 1 and "the best is" in said
+    assert_same_weights(place / "grid", place / "grid-killed")
+    one, other = (json.loads((place / name / "metrics.json").read_text()) for name in ("grid", "grid-killed"))
+    assert one == other
+
+
 def refused(name, place, **options):
     done = subprocess.run(words(name, options), cwd=place, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr

@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 COMPAT := .venv-compat
-CODE := mobilebert_tf export benchmarks tests setup.py
+CODE := mobilebert_tf export benchmarks android_demo tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-slow compat mediapipe lint types tree clean-demo lock
+.PHONY: help demo test test-all test-slow compat mediapipe android lint types tree clean-demo lock
 
 help: ## show this list
 	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (5 to 9 minutes)"
@@ -17,6 +17,7 @@ help: ## show this list
 	@echo "make test-slow   only those that make test leaves out"
 	@echo "make compat      the .tflite files on tflite-runtime 2.14: each right or refused (EXPORT=DIRECTORY of export)"
 	@echo "make mediapipe   whether MediaPipe gives the same scores as LiteRT for the demo's classifier (installs 1.6 GB)"
+	@echo "make android     build and test the Kotlin of an app, without an Android SDK (JDK 17, Maven; fetches 110 MB once)"
 	@echo "make lint        ruff, and which package may import which"
 	@echo "make types       mypy"
 	@echo "make clean-demo  delete demo/ and demo-compat/, so that make demo starts over"
@@ -100,6 +101,32 @@ mediapipe: $(STAMP)
 			--output=$(MEDIAPIPE)/demo; \
 	fi; \
 	$(BIN)/python -m mobilebert_tf.export.mediapipe.agreement $(FILE) $(TABLE) $(MEDIAPIPE)
+
+# No Python is needed. pytest -m android compares it with Python on more texts.
+android:
+	@set -e; \
+	for program in java mvn; do \
+		if ! command -v $$program > /dev/null; then \
+			echo "make: $$program is not on the PATH; on Debian: apt-get install openjdk-17-jdk-headless maven" >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	versions=$$(mvn --version) || { echo "make: mvn does not start; set JAVA_HOME to a JDK 17 or later" >&2; exit 1; }; \
+	java=$$(echo "$$versions" | sed -n 's/^Java version: \(1\.\)*\([0-9]*\).*/\2/p'); \
+	maven=$$(echo "$$versions" | sed -n 's/.*Apache Maven \([0-9]*\)\.\([0-9]*\).*/\1 \2/p'); \
+	if [ "$${java:-0}" -lt 17 ]; then \
+		echo "make: Maven runs on Java $${java:-unknown}, 17 or later is needed; set JAVA_HOME, or install openjdk-17-jdk-headless" >&2; \
+		exit 1; \
+	fi; \
+	set -- $${maven:-0 0}; \
+	if [ "$$1" -lt 3 ] || { [ "$$1" -eq 3 ] && [ "$$2" -lt 8 ]; }; then \
+		echo "make: Maven $$1.$$2 is too old; 3.8 or later is needed" >&2; \
+		exit 1; \
+	fi; \
+	if [ ! -d "$${HOME}/.m2/repository/org/jetbrains/kotlin/kotlin-maven-plugin" ]; then \
+		echo "Fetching Kotlin, JUnit and Maven's plugins from Maven Central into ~/.m2: 110 MB, once ..."; \
+	fi; \
+	cd android_demo && mvn -B -ntp verify
 
 lint: tree
 	@$(BIN)/ruff check $(CODE)

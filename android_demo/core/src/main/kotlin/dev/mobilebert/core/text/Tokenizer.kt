@@ -1,0 +1,107 @@
+package dev.mobilebert.core.text
+
+/**
+ * BERT's word pieces, with their places in the text as it was given. Adds no special tokens by itself.
+ *
+ * Safe to use from several threads. Makes what the `tokenizers` library makes of every text.
+ *
+ * @param pieces the vocabulary in the order of ids
+ * @throws IllegalArgumentException there is no `[UNK]`
+ */
+class Tokenizer(pieces: List<String>, private val rules: Rules = Rules()) {
+    private val unknown = pieces.indexOf("[UNK]")
+    private val trie = PieceTrie(pieces.subList(0, pieces.size - rules.addedTokens.count { !it.wordPiece }))
+    private val raw = rules.addedTokens.filter { !it.normalized }.let { AddedTokens(it, it.map { t -> codes(t.content) }) }
+    private val cleaned = rules.addedTokens.filter { it.normalized }.let { AddedTokens(it, it.map(::cleanedCodes)) }
+
+    init {
+        require(unknown >= 0) { "the vocabulary has no [UNK]" }
+    }
+
+    /** Word pieces of [text]; those of no character are none. */
+    fun encode(text: CharSequence): Encoding {
+        val pieces = Pieces()
+        val normalized = Normalized(text, rules)
+        if (raw.isEmpty) {
+            cut(normalized, 0, text.length, pieces)
+            return pieces.toEncoding()
+        }
+        val codes = IntArray(text.length)
+        val places = IntArray(text.length + 1)
+        var size = 0
+        var place = 0
+        while (place < text.length) {
+            val code = Normalized.codePointAt(text, place, text.length)
+            codes[size] = code
+            places[size++] = place
+            place += Character.charCount(code)
+        }
+        places[size] = text.length
+        raw.split(
+            codes, size,
+            plain = { from, until -> cut(normalized, places[from], places[until], pieces) },
+            found = { token, from, until -> pieces.add(token.id, places[from], places[until]) },
+        )
+        return pieces.toEncoding()
+    }
+
+    private fun cut(normalized: Normalized, from: Int, until: Int, pieces: Pieces) {
+        normalized.read(from, until)
+        if (cleaned.isEmpty) return words(normalized, 0, normalized.size, pieces)
+        cleaned.split(
+            normalized.codes, normalized.size,
+            plain = { first, behind -> words(normalized, first, behind, pieces) },
+            found = { token, first, behind ->
+                pieces.add(token.id, normalized.starts[first], normalized.ends[behind - 1])
+            },
+        )
+    }
+
+    /** White space separates words; punctuation is a word for each character. */
+    private fun words(normalized: Normalized, from: Int, until: Int, pieces: Pieces) {
+        val codes = normalized.codes
+        var first = from
+        for (place in from..<until) {
+            val code = codes[place]
+            if (code in 'a'.code..'z'.code) continue
+            val isBlank = code == Normalized.BLANK
+            if (isBlank || Characters.has(code, Characters.PUNCTUATION)) {
+                if (first < place) word(normalized, first, place, pieces)
+                if (!isBlank) word(normalized, place, place + 1, pieces)
+                first = place + 1
+            }
+        }
+        if (first < until) word(normalized, first, until, pieces)
+    }
+
+    /** The longest pieces from the start on, or `[UNK]`. */
+    private fun word(normalized: Normalized, from: Int, until: Int, pieces: Pieces) {
+        val before = pieces.count
+        var first = from
+        while (first < until && until - from <= rules.maxCharactersPerWord) {
+            var node = if (first == from) PieceTrie.ROOT else trie.continuation
+            var best = PieceTrie.NONE
+            var behind = first
+            var place = first
+            while (node != PieceTrie.NONE && place < until) {
+                node = trie.child(node, normalized.codes[place++])
+                if (node != PieceTrie.NONE && trie.id(node) != PieceTrie.NONE) {
+                    best = trie.id(node)
+                    behind = place
+                }
+            }
+            if (best == PieceTrie.NONE) break
+            pieces.add(best, normalized.starts[first], normalized.ends[behind - 1])
+            first = behind
+        }
+        if (first < until) {
+            pieces.cutTo(before)
+            pieces.add(unknown, normalized.starts[from], normalized.ends[until - 1])
+        }
+    }
+
+    private fun cleanedCodes(token: AddedToken): IntArray =
+        Normalized(token.content, rules).let { it.read(0, token.content.length); it.codes.copyOf(it.size) }
+
+    private fun codes(content: String): IntArray = content.codePoints().toArray()
+}

@@ -1,0 +1,80 @@
+package dev.mobilebert.core
+
+import dev.mobilebert.core.contract.Answer
+import dev.mobilebert.core.contract.ContractException
+import dev.mobilebert.core.contract.ContractReader
+import dev.mobilebert.core.contract.Json
+import dev.mobilebert.core.contract.JsonException
+import dev.mobilebert.core.contract.Vocabulary
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Test
+
+class ContractReaderTest {
+    private val vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n"
+
+    private val contract = """
+        {"schema": 2, "file": {"name": "m.tflite", "bytes": 9, "sha256": "ab"}, "recipe": "m", "task": "classification",
+         "signatures": [{"name": "t16", "length": 16, "inputs": [], "outputs": []}],
+         "text": {"tokenizer": {"kind": "wordpiece", "lower_case": true, "strip_accents": true, "split_cjk": true,
+           "max_characters_per_word": 200},
+           "vocabulary": {"name": "vocab.txt", "bytes": 36, "sha256": "${Vocabulary.sha256(vocabulary.toByteArray())}", "size": 6},
+           "special_tokens": {"[CLS]": 2, "[SEP]": 3}, "layout": ["[CLS]", "text", "[SEP]"], "segment_ids": [0, 0, 0],
+           "max_ids": 16, "truncation": "longest_first", "windows": null,
+           "padding": {"least": 1, "input_ids": 0, "input_mask": 0, "segment_ids": 0}},
+         "answer": {"kind": "classes", "output": "logits", "softmax": true, "labels": ["no", "yes"], "temperature": 1.5,
+           "decision": "argmax", "threshold": null},
+         "tolerance": {"output": 0.01}, "examples": [], "a field of later": 1}
+    """
+
+    private fun refusal(old: String, new: String): String {
+        assertEquals(true, old in contract, old)
+        return assertThrows(ContractException::class.java) { ContractReader.read(contract.replace(old, new), "m.contract.json") }.message!!
+    }
+
+    @Test
+    fun `a contract is read, with fields that were added later`() {
+        val read = ContractReader.read(contract, "m.contract.json")
+        assertEquals(Answer.Classes("logits", listOf("no", "yes"), true, 1.5, null), read.answer)
+        assertEquals(listOf("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"), Vocabulary.read(vocabulary.toByteArray(), read.text))
+    }
+
+    @Test
+    fun `what is not known is refused in one sentence`() {
+        assertEquals(
+            "m.contract.json has schema 3, this app reads 2; export the model again or update the app",
+            refusal("\"schema\": 2", "\"schema\": 3"),
+        )
+        assertEquals(
+            "m.contract.json has an answer of kind \"poem\", which this app does not know; update the app",
+            refusal("\"kind\": \"classes\"", "\"kind\": \"poem\""),
+        )
+        assertEquals(
+            "m.contract.json has a tokenizer of kind \"bytes\", which this app does not know; update the app",
+            refusal("wordpiece", "bytes"),
+        )
+        assertEquals(
+            "m.contract.json has a truncation of kind \"middle\", which this app does not know; update the app",
+            refusal("longest_first", "middle"),
+        )
+        assertEquals("m.contract.json.answer.labels is not a list; export the model again", refusal("[\"no\", \"yes\"]", "null"))
+        assertEquals("m.contract.json is not JSON (line 13: the text ends too early); copy it again from the export", refusal("\"a field of later\": 1}", ""))
+    }
+
+    @Test
+    fun `another vocabulary is refused`() {
+        val text = ContractReader.read(contract, "m.contract.json").text
+        val error = assertThrows(ContractException::class.java) { Vocabulary.read("$vocabulary ".toByteArray(), text) }
+        assertEquals("vocab.txt is not the one the model was exported with; copy it again from the export", error.message)
+    }
+
+    @Test
+    fun `JSON is read as it is written`() {
+        assertEquals(
+            mapOf("a" to listOf(1.0, -2.5e-3, true, null, "\u00e9\n\"\ud83d\ude00"), "" to emptyMap<String, Any?>()),
+            Json.parse(" {\"a\": [1, -2.5E-3, true, null, \"\\u00e9\\n\\\"\\uD83D\\uDE00\"], \"\": { }} "),
+        )
+        val broken = listOf("", "{", "[1,]", "[01]", "nul", "\"\\x\"", "\"a", "{\"a\" 1}", "1 2", "\"\n\"", "[1}", "\"\\u12\"", "[".repeat(100_000))
+        for (text in broken) assertThrows(JsonException::class.java, { Json.parse(text) }, text.take(9))
+    }
+}

@@ -1,0 +1,53 @@
+"""`make android` says in one line what is missing."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+NEEDED = ("sh", "make", "sed", "env")
+
+
+def programs(directory: Path, **scripts: str) -> str:
+    """A PATH with what a Makefile needs, and these shell scripts."""
+    for name in NEEDED:
+        (directory / name).symlink_to(str(shutil.which(name)))
+    for name, script in scripts.items():
+        (directory / name).write_text(f"#!{shutil.which('sh')}\n{script}\n")
+        (directory / name).chmod(0o755)
+    return str(directory)
+
+
+def maven(version: str, java: str) -> str:
+    said = f"\\033[1mApache Maven {version} (x)\\033[m\\nJava version: {java}, vendor: V\\n"
+    return f"[ $1 = --version ] || exit 9\nprintf '{said}'"
+
+
+@pytest.mark.parametrize(
+    ("scripts", "message"),
+    [
+        ({}, "make: java is not on the PATH; on Debian: apt-get install openjdk-17-jdk-headless maven"),
+        ({"java": ""}, "make: mvn is not on the PATH; on Debian: apt-get install openjdk-17-jdk-headless maven"),
+        ({"java": "", "mvn": "exit 1"}, "make: mvn does not start; set JAVA_HOME to a JDK 17 or later"),
+        (
+            {"java": "", "mvn": maven("3.8.7", "11.0.2")},
+            "make: Maven runs on Java 11, 17 or later is needed; set JAVA_HOME, or install openjdk-17-jdk-headless",
+        ),
+        (
+            {"java": "", "mvn": maven("3.8.7", "1.8.0_292")},
+            "make: Maven runs on Java 8, 17 or later is needed; set JAVA_HOME, or install openjdk-17-jdk-headless",
+        ),
+        ({"java": "", "mvn": maven("3.6.3", "17.0.15")}, "make: Maven 3.6 is too old; 3.8 or later is needed"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(scripts: dict[str, str], message: str, root: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": programs(tmp_path, **scripts)}
+    done = subprocess.run(
+        [str(shutil.which("make")), "-s", "android"], cwd=root, env=environment, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+    assert lines == [message]
+    assert done.stdout == ""

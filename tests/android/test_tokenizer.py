@@ -1,0 +1,99 @@
+"""Kotlin's word pieces against those of Python, on more texts than the repository can hold."""
+
+import json
+import lzma
+import random
+import unicodedata
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mobilebert_tf.added_tokens import AddedToken
+from mobilebert_tf.tasks.windows import locate
+from mobilebert_tf.tokenization import Rules, Tokenizer, read_vocab
+
+pytestmark = [pytest.mark.android, pytest.mark.slow]
+
+TURKISH = ("-Duser.language=tr", "-Duser.country=TR")
+"""A default locale in which Java's own lower case of I is not i."""
+
+
+def checksums(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[str]:
+    """What `Lines.kt` prints for each text."""
+    located = locate(texts, tokenizer)
+    for text, encoding, whole in zip(texts, tokenizer.locate_batch(texts), located, strict=True):
+        assert encoding.ids == whole.ids.tolist(), text
+        places = np.array(encoding.offsets, np.int32).reshape(-1, 2)
+        numbers = np.concatenate([encoding.ids, places[:, 0], places[:, 1], whole.offsets[:, 1]]).astype("<i4")
+        yield str(zlib.crc32(numbers.tobytes()))
+
+
+def differing(kotlin: Any, texts: Sequence[str], tokenizer: Tokenizer, vocabulary: Path) -> list[str]:
+    """Texts of which Kotlin makes something else."""
+    vocabulary.write_text(tokenizer.lines, encoding="utf-8")
+    lines = "".join(json.dumps(text, ensure_ascii=False) + "\n" for text in texts)
+    printed = kotlin("LinesKt", str(vocabulary), json.dumps(tokenizer.stated_rules), given=lines, options=TURKISH)
+    return [text for text, a, b in zip(texts, printed.split(), checksums(texts, tokenizer), strict=True) if a != b]
+
+
+def test_paragraphs_of_wikipedia_and_books(kotlin: Any, shared_data: Path, tmp_path: Path) -> None:
+    """At least 50,000 paragraphs: not one differs in an id or a place."""
+    tokenizer = Tokenizer(read_vocab(shared_data / "vocab" / "vocab.txt"))
+    texts: list[str] = []
+    for name in ("wiki_en_00", "gutenberg_en_00"):
+        with lzma.open(shared_data / "pretrain_text" / f"{name}.txt.xz", "rt", encoding="utf-8") as file:
+            texts += [line.rstrip("\n") for line in file if line.strip()]
+    assert len(texts) >= 50_000, len(texts)
+    assert differing(kotlin, texts, tokenizer, tmp_path / "vocab.txt") == []
+
+
+ADDED = (
+    AddedToken("[MASK]", 103, lstrip=True),
+    AddedToken("[SEP]", 102, single_word=True),
+    AddedToken("the", 1996, rstrip=True, normalized=True),
+    AddedToken("<NEW>", 30522, normalized=True, special=False, word_piece=False),
+    AddedToken("<NEWER", 30523, single_word=True, lstrip=True, rstrip=True, word_piece=False),
+)
+RULES = {
+    "uncased": Rules(),
+    "cased": Rules(lower_case=False, strip_accents=False),
+    "accents kept": Rules(strip_accents=False),
+    "capitals kept": Rules(lower_case=False),
+    "no CJK": Rules(split_cjk=False, max_characters_per_word=100),
+}
+
+
+def characters() -> list[str]:
+    """Every character that Unicode has in Python, and some that it has not."""
+    known = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    drawn = random.Random(5)
+    rare = {"Cn": 0.002, "Co": 0.002, "Lo": 0.05}
+    return [one for one in known if drawn.random() < rare.get(unicodedata.category(one), 1.0)]
+
+
+def random_texts(count: int, pool: Sequence[str]) -> list[str]:
+    """Texts of characters of all kinds among common ones, marks in any order and added tokens."""
+    drawn = random.Random(6)
+    common = list("abcdeèéABC  ..,,'\t\n0123ßİıΣς") + ["the", "[MASK]", "[SEP]", "<new>", "<NEWER", " ", "中", "한"]
+    marks = [one for one in pool if unicodedata.combining(one)]
+    choices = (common, common, pool, marks)
+    return ["".join(drawn.choice(drawn.choice(choices)) for _ in range(drawn.randrange(1, 40))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("added", [(), ADDED], ids=["plain", "added tokens"])
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_any_character(
+    rules: Rules, added: tuple[AddedToken, ...], kotlin: Any, shared_data: Path, tmp_path: Path
+) -> None:
+    """Naughty strings, every character between two letters, and characters at random."""
+    pieces = read_vocab(shared_data / "vocab" / "vocab.txt") + tuple(one.content for one in added if not one.word_piece)
+    tokenizer = Tokenizer(pieces, rules, added)
+    naughty = json.loads((shared_data / "unicode" / "blns.json").read_text(encoding="utf-8"))
+    pool = characters()
+    assert len(pool) > 20_000
+    texts = [*naughty, *(f"a{one}b {one}" for one in pool), *random_texts(20_000, pool)]
+    assert differing(kotlin, texts, tokenizer, tmp_path / "vocab.txt") == []

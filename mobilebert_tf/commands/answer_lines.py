@@ -12,6 +12,9 @@ BAR = 20
 EIGHTHS = "\u258f\u258e\u258d\u258c\u258b\u258a\u2589\u2588"
 """Blocks from an eighth of a character to a whole one."""
 
+QUESTION = 80
+"""Characters of a question that are shown."""
+
 AROUND = 60
 """Characters of a passage that are shown on either side of an answer."""
 
@@ -30,7 +33,9 @@ def line(text: str, context: str | None, answer: dict[str, Any], show_text: bool
         return _marked(text, answer["entities"], colour)
     if "others" in answer:
         shown = _answered(context or "", answer, colour)
-        return f"{_one_line(text)}  {shown}" if show_text else shown
+        asked = _one_line(text)
+        asked = asked if len(asked) <= QUESTION else f"{asked[:QUESTION]}..."
+        return f"{asked}  {shown}" if show_text else shown
     # A text of a table may have several lines; an answer has one.
     return _said(answer) + (f"  {_one_line(text)}" if show_text else "")
 

@@ -20,6 +20,7 @@ internal class Normalized(private val text: CharSequence, private val rules: Rul
     /** Hold [from, until) of the text instead of what was held. */
     fun read(from: Int, until: Int) {
         size = 0
+        if (codes.size < until - from) grow(until - from + ROOM)
         var place = from
         while (place < until) {
             val unit = text[place]
@@ -74,17 +75,21 @@ internal class Normalized(private val text: CharSequence, private val rules: Rul
     }
 
     private fun append(code: Int, start: Int, end: Int) {
-        if (size == codes.size) {
-            codes = codes.copyOf(2 * size)
-            starts = starts.copyOf(2 * size)
-            ends = ends.copyOf(2 * size)
-        }
+        if (size == codes.size) grow(2 * size)
         codes[size] = code
         starts[size] = start
         ends[size++] = end
     }
 
+    private fun grow(capacity: Int) {
+        codes = codes.copyOf(capacity)
+        starts = starts.copyOf(capacity)
+        ends = ends.copyOf(capacity)
+    }
+
     companion object {
+        /** For what becomes longer than it was. */
+        private const val ROOM = 32
         const val BLANK = ' '.code
 
         /** The code point at [place]; half a surrogate pair is U+FFFD, which is dropped. */

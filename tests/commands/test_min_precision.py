@@ -40,7 +40,7 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
     assert len(declined) == round(120 * (1 - scores["answered"]))
     assert all((one["probability"] < task["threshold"]) == (one["label"] == NONE) for one in answers)
     assert cli.run(["predict", f"--model={output}", f"--text={declined[0]['text']}"]) == 0
-    line = capsys.readouterr().out
+    line = capsys.readouterr().out.splitlines()[0]
     # Both classes are named behind it.
     assert line.startswith(f"{NONE}  ") and "a " in line and ", " in line and line.count("%") == 3
     assert cli.run(["evaluate", f"--model={output}", f"--input={table}"]) == 0
@@ -81,7 +81,8 @@ def test_file_and_contract(
     capsys.readouterr()
     for place in (model, output / "float32.tflite"):
         assert cli.run(["predict", f"--model={place}", f"--text={text}"]) == 0
-    keras, file = capsys.readouterr().out.splitlines()
+    # Behind each answer two labels with their bars.
+    keras, _, _, file, _, _ = capsys.readouterr().out.splitlines()
     assert keras.split()[0] == file.split()[0]
     assert cli.run(["export", "verify", str(output)]) == 0
 

@@ -104,6 +104,7 @@ def answering(classifier_directory, squad, tmp_path_factory) -> Path:
     return output
 
 
+@pytest.mark.slow
 def test_precisions_are_searched_by_the_score_of_questions(answering, squad, tmp_path):
     output, other = tmp_path / "searched", tmp_path / "other.json"
     other.write_text(squad.read_text().replace("q1", "r1"))
@@ -122,6 +123,7 @@ def test_precisions_are_searched_by_the_score_of_questions(answering, squad, tmp
     assert report["searched"]["score_name"] == "f1" and report["searched"]["scored_examples"] == 12
 
 
+@pytest.mark.slow
 def test_quantization_aware_training_of_questions(answering, squad, tmp_path):
     aware, output = tmp_path / "aware", tmp_path / "exported"
     words = ["finetune", "--quantization_aware", f"--model={answering}", f"--train={squad}", f"--eval={squad}"]

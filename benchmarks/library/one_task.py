@@ -15,6 +15,9 @@ from typing import Any
 from mobilebert_tf import quiet
 
 BATCH = 32
+WARM_UP = 4
+"""Steps before those that are timed; the first one is traced."""
+
 PADDED = 128
 """Word pieces that the yardstick of fine-tuning pads every example to."""
 
@@ -84,8 +87,6 @@ def by_length(settings: dict[str, Any]) -> float:
 
 def _fine_tuned(settings: dict[str, Any], by_length: bool) -> float:
     quiet.start_tensorflow()
-    import itertools
-
     import tensorflow as tf
 
     from mobilebert_tf.data.shuffled import shuffled_batches
@@ -107,17 +108,17 @@ def _fine_tuned(settings: dict[str, Any], by_length: bool) -> float:
     batches: Any = shuffled_batches(features, BATCH, 0)
     if not by_length:
         batches = tf.data.Dataset.from_tensor_slices(features).repeat().batch(BATCH, drop_remainder=True)
-    count = settings["steps"]
-    kept = list(itertools.islice(batches, count))
     stage = Stage(name="x", index=0, steps=10_000, batch_size=BATCH, schedule=Schedule(peak=3e-5, steps=10_000))
     optimizer = Optimizer(stage.optimizer, model.trainable_weights)
     objective = task.objective(lambda batch: model(batch, training=True))
     run_steps = loop.compile_stage(stage, objective, model.trainable_weights, optimizer, tf.distribute.get_strategy())
-    for turn in range(2):  # in the first one every length is traced
-        start = time.perf_counter()
-        for number, batch in enumerate(kept):
-            found = run_steps(iter([batch]), turn * count + number, 1)
-        float(found["loss"][0])
+    iterator = iter(batches)
+    for number in range(WARM_UP):
+        run_steps(iterator, number, 1)
+    start = time.perf_counter()
+    for number in range(settings["steps"]):
+        found = run_steps(iterator, WARM_UP + number, 1)
+    float(found["loss"][0])
     return time.perf_counter() - start
 
 

@@ -28,7 +28,7 @@ class BenchmarkTasks:
     text_column: str = option("column of the text, for the training", "text")
     label_column: str = option("column of the label, for the training", "label")
     model: str = option("model directory to fine-tune", "mobilebert_mini", is_input=True)
-    steps: int = option("timed steps of 32 examples", 40, least=1, most=10**6)
+    steps: int = option("timed steps of 32 examples", 20, least=1, most=10**6)
     rounds: int = option("rounds over all of these", 3, least=1, most=10**4)
 
     def run(self) -> None:

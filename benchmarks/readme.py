@@ -110,6 +110,17 @@ def _conversion(found: Mapping[str, Any]) -> str:
     return _table(("", "time", "peak memory"), rows)
 
 
+def _tasks(found: Mapping[str, Any]) -> str:
+    """What tasks do around the network, each beside its plain form."""
+    subjects = found["subjects"]
+    rows = []
+    for plain, ours in zip(subjects[::2], subjects[1::2], strict=True):
+        rows.append((plain["name"], f"{plain['summary']['median']:.1f} s", ""))
+        ratio = plain["summary"]["median"] / ours["summary"]["median"]
+        rows.append((ours["name"], f"{ours['summary']['median']:.1f} s", f"{ratio:.1f} times as fast"))
+    return _table(("", "time", "speed"), rows)
+
+
 def _records(found: Mapping[str, Any]) -> str:
     """Speed of making records, a core."""
     rows = []
@@ -195,6 +206,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "similarity": _study,
     "strategies": _strategies,
     "records": _records,
+    "tasks": _tasks,
     "training": _training,
     "aware": _training,
     "transfer": _transfer,

@@ -9,7 +9,7 @@ from mobilebert_tf.errors import FailedError
 
 
 def output_of(name: str, command: list[str], directory: str | None = None) -> str:
-    """What a measuring process printed. Raises FailedError if it died."""
+    """Standard output of a measuring process. Raises FailedError: it died."""
     try:
         # A peer's program, or a counter, may import what lies beside it.
         done = child_process.run(command, directory=directory, safe_path=command[0] == sys.executable)

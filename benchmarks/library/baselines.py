@@ -1,4 +1,4 @@
-"""What a classifier costs nothing to beat: tf-idf and static vectors, each with logistic regression.
+"""Yardsticks of a classifier that cost next to nothing: tf-idf and static vectors, with logistic regression.
 
 Needs scikit-learn (the extra `baselines`). Source: model2vec's recipe for static vectors, written once more here: a
 teacher's sentence embedding of every word piece by itself, principal components, weights by rank.
@@ -17,7 +17,7 @@ from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tokenization import Tokenizer
 
 COMPONENTS = 256
-"""Of static vectors."""
+"""Length of a static vector."""
 
 
 def tfidf(task: ClassificationTask, training: Sequence[Example], held_out: Sequence[Example]) -> dict[str, Any]:

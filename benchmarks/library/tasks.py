@@ -16,7 +16,7 @@ PAIRS = {
     "scoring a file": ("one_process", "all_processors"),
     "fine-tuning": ("padded", "by_length"),
 }
-"""What is compared: the yardstick, and what this library does."""
+"""Comparisons by title: the yardstick, and what this library does."""
 
 NAMES = {
     "tokenizer_alone": "tokenizer alone, all questions and passages",
@@ -30,7 +30,7 @@ NAMES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is measured with."""
+    """Inputs and length of the measurements."""
 
     questions: str
     vocab: str

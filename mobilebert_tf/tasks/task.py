@@ -171,14 +171,14 @@ class Task(abc.ABC):
         self, output: Any, teacher: Mapping[str, Any], temperature: float, batch: Mapping[str, Any]
     ) -> Any:
         """The loss of a batch's output, as the network gives it, beside the teacher's outputs by name."""
-        raise NotImplementedError
+        raise UsageError(f"--teacher: --task={self.name} does not learn from another model's answers")
 
     can_decline: ClassVar[bool] = False
     """Whether it can give no class to what it is not sure of, by the method below."""
 
     def declining(self, outputs: Outputs, features: Features, precision: float) -> Task:
         """The task that answers as many of these examples as it can with so many of the answers right."""
-        raise NotImplementedError
+        raise UsageError(f"--min_precision: --task={self.name} answers every text")
 
     def tuned(self, outputs: Outputs, features: Features) -> Task:
         """The task with what is best chosen on held-out examples after training, such as thresholds."""

@@ -1,4 +1,4 @@
-"""What the tokenizer does with each character of Unicode, as a table for Kotlin.
+"""Table for Kotlin of the tokenizer's treatment of each character of Unicode.
 
     python android_demo/make_characters.py
 

@@ -111,7 +111,7 @@ def _conversion(found: Mapping[str, Any]) -> str:
 
 
 def _tasks(found: Mapping[str, Any]) -> str:
-    """What tasks do around the network, each beside its plain form."""
+    """Times of the work around the network, each beside its plain form."""
     subjects = found["subjects"]
     rows = []
     for plain, ours in zip(subjects[::2], subjects[1::2], strict=True):

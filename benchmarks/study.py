@@ -104,7 +104,7 @@ def read(path: str) -> Study:
 
 
 def baseline_of(variant: str, baseline: str, variants: Collection[str]) -> str:
-    """What a variant is compared with: the baseline, or the one of its own group."""
+    """Name of the variant that another is compared with: the baseline, or the one of its own group."""
     group, colon, _ = variant.partition(": ")
     return baseline if baseline in variants or not colon else f"{group}: {baseline}"
 

@@ -98,7 +98,7 @@ class QuantizedNetwork:
         self._ranges.assign(np.stack([np.min(lows, axis=0), np.max(highs, axis=0)]))
 
     def answer(self, batch: Mapping[str, Any], averaging: Averaging) -> Any:
-        """What the Keras model gives in training, for `input_ids`, `input_mask`, `segment_ids` [B, T]; ranges then
+        """The Keras model's answer in training, for `input_ids`, `input_mask`, `segment_ids` [B, T]; ranges then
         follow."""
         ranges, steps = tf.convert_to_tensor(self._ranges.value), tf.convert_to_tensor(self._steps.value)
         network = self._tensors()

@@ -1,1 +1,1 @@
-"""What a file loses where, what each rewrite brings, and the cheapest mixture of precisions within a loss."""
+"""Losses of a file by layer, gains of each rewrite, and the cheapest mixture of precisions within a loss."""

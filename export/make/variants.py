@@ -66,7 +66,7 @@ class Variant:
     half: bool | None = None
     """Whether ARM processors may compute its float operations in float16."""
     half_parity: dict[str, Any] | None = None
-    """Of the longest signature in float16 arithmetic, if the recipe asks for it; None: this processor cannot try it."""
+    """Parity of the longest signature in float16, if the recipe asks for it; None: this processor cannot try it."""
     metrics: dict[str, Any] | None = None
     difference: dict[str, Any] | None = None
     """To Keras's score on the same examples, with its interval."""

@@ -24,7 +24,7 @@ class ContractReaderTest {
            "padding": {"least": 1, "input_ids": 0, "input_mask": 0, "segment_ids": 0}},
          "answer": {"kind": "classes", "output": "logits", "softmax": true, "labels": ["no", "yes"], "temperature": 1.5,
            "decision": "argmax", "threshold": null},
-         "tolerance": {"output": 0.01}, "examples": [], "a field of later": 1}
+         "runtime": {"oldest": "2.18", "float16_arithmetic": false}, "tolerance": {"output": 0.01}, "examples": [], "a field of later": 1}
     """
 
     private fun refusal(old: String, new: String): String {
@@ -76,5 +76,13 @@ class ContractReaderTest {
         )
         val broken = listOf("", "{", "[1,]", "[01]", "nul", "\"\\x\"", "\"a", "{\"a\" 1}", "1 2", "\"\n\"", "[1}", "\"\\u12\"", "[".repeat(100_000))
         for (text in broken) assertThrows(JsonException::class.java, { Json.parse(text) }, text.take(9))
+    }
+
+    @Test
+    fun `JSON is written as it is read`() {
+        val value = mapOf("a" to listOf(1.0, -2.5e-3), "b\n\"\\" to mapOf("x" to null, "y" to true), "c" to listOf("\u0001"), "d" to emptyList<Any>())
+        assertEquals(value, Json.parse(Json.write(value)))
+        assertEquals("{\n  \"a\": [1, 2]\n}\n", Json.write(mapOf("a" to listOf(1, 2L))))
+        assertThrows(IllegalArgumentException::class.java) { Json.write(Double.NaN) }
     }
 }

@@ -36,6 +36,7 @@ object ContractReader {
             signatures = signatures,
             text = text(root.fields("text"), name),
             answer = answer(root.fields("answer"), name),
+            runtime = runtime(root.fields("runtime"), name),
             tolerance = root.fields("tolerance").number("output"),
             examples = root.all("examples").map { it.asMap() },
         )
@@ -85,6 +86,11 @@ object ContractReader {
         fields.text("content"), fields.whole("id"), fields.flag("single_word"), fields.flag("lstrip"), fields.flag("rstrip"),
         fields.flag("normalized"), fields.flag("word_piece"),
     )
+
+    private fun runtime(fields: Fields, name: String): RuntimeNeeds {
+        val oldest = fields.text("oldest")
+        return RuntimeNeeds(Version.parse(oldest) ?: throw unknown(name, "runtime", oldest), fields.flag("float16_arithmetic"))
+    }
 
     internal fun answer(fields: Fields, name: String): Answer = when (val kind = fields.text("kind")) {
         "classes" -> {

@@ -17,6 +17,55 @@ object Json {
      */
     fun parse(text: String): Any? = Reader(text).document()
 
+    /**
+     * [value], made of maps, lists, strings, numbers, booleans and null, as JSON: objects indented, lists of numbers on one line.
+     *
+     * @throws IllegalArgumentException it holds something else, or a number that is not finite
+     */
+    fun write(value: Any?): String = StringBuilder().also { it.append(value, "") }.append('\n').toString()
+
+    private fun StringBuilder.append(value: Any?, indent: String) {
+        val inner = "$indent  "
+        when (value) {
+            null, is Boolean, is Int, is Long -> append(value.toString())
+            is Double -> append(value.also { require(it.isFinite()) { "JSON has no $it" } }.toString())
+            is String -> quoted(value)
+            is Map<*, *> -> enclosed("{}", "\n$inner", "\n$indent", value.entries) { (name, member) ->
+                quoted(name as String)
+                append(": ")
+                append(member, inner)
+            }
+            is List<*> -> if (value.all { it is Number }) {
+                enclosed("[]", " ", "", value) { append(it, inner) }
+            } else {
+                enclosed("[]", "\n$inner", "\n$indent", value) { append(it, inner) }
+            }
+            else -> throw IllegalArgumentException("${value::class.simpleName} is nothing that JSON has")
+        }
+    }
+
+    private fun <T> StringBuilder.enclosed(brackets: String, before: String, behind: String, values: Collection<T>, write: (T) -> Unit) {
+        append(brackets[0])
+        values.forEachIndexed { number, value ->
+            append(if (number > 0) ",$before" else before.trimStart(' '))
+            write(value)
+        }
+        if (values.isNotEmpty()) append(behind)
+        append(brackets[1])
+    }
+
+    private fun StringBuilder.quoted(text: String) {
+        append('"')
+        for (unit in text) {
+            when {
+                unit == '"' || unit == '\\' -> append('\\').append(unit)
+                unit < ' ' -> append("\\u%04x".format(java.util.Locale.ROOT, unit.code))
+                else -> append(unit)
+            }
+        }
+        append('"')
+    }
+
     private class Reader(private val text: String) {
         private var place = 0
 

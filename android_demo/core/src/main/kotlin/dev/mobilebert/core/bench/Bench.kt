@@ -1,0 +1,108 @@
+package dev.mobilebert.core.bench
+
+import dev.mobilebert.core.InputMaker
+import dev.mobilebert.core.Inputs
+import dev.mobilebert.core.Latency
+import dev.mobilebert.core.contract.Signature
+import dev.mobilebert.core.model.LoadedModel
+import dev.mobilebert.core.model.ModelException
+import java.util.concurrent.CancellationException
+
+/** Times of one signature in one round, in milliseconds. */
+class Round(
+    val loadMs: Double,
+    val firstMs: Double,
+    val samples: DoubleArray,
+    val thermalBefore: Int?,
+    val thermalAfter: Int?,
+    val waitedSeconds: Double,
+)
+
+/**
+ * Measures an open model as `benchmark host` does: a model opened anew for each round, warm-up, then timed answers of each
+ * signature to texts of the contract; reading the outputs back is part of the time.
+ *
+ * @param save writes a result; returns where
+ * @param clock nanoseconds
+ */
+class Bench(private val device: Device, private val save: (String) -> String, private val clock: () -> Long = System::nanoTime) {
+    /**
+     * @throws CancellationException it is no longer wanted
+     * @throws ModelException the model cannot be opened again, or fails
+     */
+    fun run(model: LoadedModel, protocol: Protocol, progress: (BenchProgress) -> Unit, isCancelled: () -> Boolean): BenchSummary {
+        val inputs = inputs(model)
+        val rounds = inputs.keys.associateWith { ArrayList<Round>() }
+        val state = device.state()
+        repeat(protocol.rounds) { number ->
+            progress(BenchProgress(number + 1, protocol.rounds, isCooling = true))
+            val waited = coolDown(protocol.coolDownSeconds, isCancelled)
+            progress(BenchProgress(number + 1, protocol.rounds, isCooling = false))
+            val began = clock()
+            model.reopen().use { opened ->
+                val loadMs = since(began)
+                for ((signature, texts) in inputs) {
+                    val thermal = device.thermalStatus()
+                    fun call(time: Int): Double {
+                        if (isCancelled()) throw CancellationException()
+                        val start = clock()
+                        opened.run(signature, texts[time % texts.size])
+                        return since(start)
+                    }
+                    val firstMs = call(0)
+                    for (time in 1..<protocol.warmUp) call(time)
+                    val samples = DoubleArray(protocol.runs) { call(it) }
+                    rounds.getValue(signature) += Round(loadMs, firstMs, samples, thermal, device.thermalStatus(), waited)
+                }
+            }
+        }
+        val result = BenchResult(model, protocol, device, state, rounds)
+        val rows = rounds.map { (signature, all) ->
+            BenchRow(signature.name, signature.length, Latency.of(all.flatMap { it.samples.asList() }.toDoubleArray()))
+        }
+        return BenchSummary(rows, result.doubts, save(result.json()))
+    }
+
+    /** Inputs of each signature, of those examples whose signature it is; of none, the longest that fits, filled up. */
+    private fun inputs(model: LoadedModel): Map<Signature, List<Inputs>> {
+        val contract = model.contract
+        val maker = InputMaker(contract.text)
+        val texts = model.facts.samples.filter { it.text.isNotBlank() }.ifEmpty { throw ModelException("the contract has no examples to measure with") }
+        return contract.signatures.associateWith { signature ->
+            val laid = texts.map { sample ->
+                val parts = listOf(sample.text, sample.second).take(if (contract.text.isPaired) 2 else 1)
+                // Long enough for every signature: an example may be one word.
+                val longest = parts.indices.maxBy { parts[it].length }
+                val whole = parts.mapIndexed { number, part ->
+                    val times = if (number == longest) 1 + 2 * signature.length / part.length.coerceAtLeast(1) else 1
+                    model.tokenizer.encode(List(times) { part }.joinToString(" ")).ids
+                }
+                maker.layOut(whole)
+            }
+            laid.map {
+                val count = minOf(it.ids.size, filled(signature.length))
+                maker.pad(it.ids.copyOf(count), it.segmentIds.copyOf(count), signature)
+            }
+        }
+    }
+
+    private fun coolDown(most: Int, isCancelled: () -> Boolean): Double {
+        val began = clock()
+        while ((device.thermalStatus() ?: 0) > 0 && since(began) < most * MS_PER_SECOND) {
+            if (isCancelled()) throw CancellationException()
+            device.sleep(STEP_MS)
+        }
+        return since(began) / MS_PER_SECOND
+    }
+
+    private fun since(start: Long): Double = (clock() - start) / NS_PER_MS
+
+    private companion object {
+        const val NS_PER_MS = 1e6
+        const val MS_PER_SECOND = 1e3
+        const val STEP_MS = 500L
+
+        /** Three quarters are text, the rest padding, as in `benchmark host`. */
+        fun filled(length: Int) = maxOf(2, length * 3 / 4)
+    }
+}

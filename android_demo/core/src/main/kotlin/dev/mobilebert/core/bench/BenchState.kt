@@ -1,0 +1,43 @@
+package dev.mobilebert.core.bench
+
+import dev.mobilebert.core.Latency
+
+/** How to measure. */
+data class Protocol(
+    /** The model is opened anew in each. */
+    val rounds: Int = 6,
+    /** Timed answers of the network for each signature and round. */
+    val runs: Int = 50,
+    /** Answers before them, the first included. */
+    val warmUp: Int = 10,
+    /** A round begins when the device is not warm, or after this long. */
+    val coolDownSeconds: Int = 60,
+) {
+    init {
+        require(rounds in 1..1_000 && runs in 1..1_000_000 && warmUp in 1..1_000_000 && coolDownSeconds in 0..3_600) {
+            "rounds, runs and warm_up must be at least 1, cool_down_seconds 0 to 3600"
+        }
+    }
+}
+
+/** Where a benchmark is. */
+data class BenchProgress(val round: Int, val rounds: Int, val isCooling: Boolean)
+
+/** Figures of one signature. */
+data class BenchRow(val signature: String, val length: Int, val latency: Latency)
+
+/** What was measured; [doubts] say why it should not be believed, each a sentence. */
+data class BenchSummary(val rows: List<BenchRow>, val doubts: List<String>, val file: String)
+
+/** What the benchmark screen shows. */
+sealed interface BenchState {
+    data object NotRun : BenchState
+
+    /** null: it has not begun. */
+    data class Running(val progress: BenchProgress?) : BenchState
+
+    data class Done(val summary: BenchSummary) : BenchState
+
+    /** [reason] is a sentence. */
+    data class Failed(val reason: String) : BenchState
+}

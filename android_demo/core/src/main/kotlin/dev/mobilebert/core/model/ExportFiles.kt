@@ -1,0 +1,79 @@
+package dev.mobilebert.core.model
+
+import dev.mobilebert.core.contract.ContractException
+import dev.mobilebert.core.contract.Vocabulary
+import java.io.File
+import java.io.FileNotFoundException
+import java.io.IOException
+import java.io.RandomAccessFile
+import java.nio.ByteBuffer
+import java.nio.channels.FileChannel
+
+/** The files of one export. */
+interface ExportFiles {
+    val name: String
+
+    fun list(): List<String>
+
+    /** Throws [IOException] if it is not there. */
+    fun read(file: String): ByteArray
+
+    /** Throws [IOException] if it is not there. */
+    fun model(file: String): ModelFile
+}
+
+private const val CONTRACT = ".contract.json"
+private const val SUMS = "SHA256SUMS"
+
+/** Recipes that have a contract. */
+val ExportFiles.variants: List<String>
+    get() = list().filter { it.endsWith(CONTRACT) }.map { it.removeSuffix(CONTRACT) }.sorted()
+
+/** Name of the contract of [variant]. */
+fun contractName(variant: String) = variant + CONTRACT
+
+/**
+ * The content of [file], held to the sum that the export wrote of it.
+ *
+ * @throws ContractException it is not there, or not as it was written
+ */
+fun ExportFiles.readChecked(file: String): ByteArray {
+    val content = try {
+        read(file)
+    } catch (error: IOException) {
+        throw ContractException("$file of $name cannot be read (${error.reason}); put the export into the app again")
+    }
+    val stated = sums()[file]
+    if (stated != null && stated != Vocabulary.sha256(content)) {
+        throw ContractException("$file of $name is damaged: it is not as it was exported; put the export into the app again")
+    }
+    return content
+}
+
+private fun ExportFiles.sums(): Map<String, String> = try {
+    read(SUMS).decodeToString().lines().filter { !it.startsWith("#") && "  " in it }
+        .associate { it.substringAfter("  ") to it.substringBefore("  ") }
+} catch (_: IOException) {
+    // Files of one's own, put together by hand, have none.
+    emptyMap()
+}
+
+internal val IOException.reason: String get() = if (this is FileNotFoundException) "it is not there" else message ?: "no reason given"
+
+/** An export in a [directory]. */
+class FolderExport(private val directory: File) : ExportFiles {
+    override val name: String = directory.name
+
+    override fun list(): List<String> = directory.list().orEmpty().sorted()
+
+    override fun read(file: String): ByteArray = File(directory, file).readBytes()
+
+    override fun model(file: String): ModelFile = FolderModel(File(directory, file))
+}
+
+/** A model in a file system. */
+class FolderModel(val path: File) : ModelFile {
+    override val name: String = path.name
+
+    override fun map(): ByteBuffer = RandomAccessFile(path, "r").use { it.channel.map(FileChannel.MapMode.READ_ONLY, 0, it.length()) }
+}

@@ -1,0 +1,134 @@
+package dev.mobilebert.core.model
+
+import dev.mobilebert.core.contract.Answer
+import dev.mobilebert.core.contract.Contract
+import dev.mobilebert.core.contract.ContractException
+import dev.mobilebert.core.contract.ContractReader
+import dev.mobilebert.core.contract.FileFacts
+import dev.mobilebert.core.contract.Signature
+import dev.mobilebert.core.contract.Vocabulary
+import dev.mobilebert.core.text.Tokenizer
+import java.io.IOException
+import java.nio.ByteBuffer
+import java.security.MessageDigest
+
+/** A text to try, from the contract. */
+data class Sample(val text: String, val second: String)
+
+/** What is known of a model once it is open. */
+data class ModelFacts(
+    val variant: String,
+    val task: String,
+    val kind: Kind,
+    val bytes: Long,
+    val signatures: List<String>,
+    val samples: List<Sample>,
+    val runtime: String,
+    val use: AcceleratorUse,
+    val agreement: Agreement?,
+)
+
+/** A model that was checked and is open. For one thread. */
+class LoadedModel private constructor(
+    val contract: Contract,
+    val tokenizer: Tokenizer,
+    val answerer: Answerer,
+    val facts: ModelFacts,
+    val settings: Settings,
+    private val model: OpenModel,
+    private val openAgain: () -> OpenModel,
+) : AutoCloseable by model {
+    /** The same model once more with the same settings, to be closed by the caller. */
+    fun reopen(): OpenModel = openAgain()
+
+    companion object {
+        /**
+         * Open [variant] of [files] after holding everything to what the export wrote.
+         *
+         * @throws ContractException contract or vocabulary cannot be used
+         * @throws ModelException the model or the runtime cannot
+         */
+        fun open(files: ExportFiles, variant: String, runtime: Runtime, settings: Settings): LoadedModel {
+            val name = contractName(variant)
+            val contract = ContractReader.read(files.readChecked(name).decodeToString(), name)
+            checkShapes(contract)
+            val pieces = Vocabulary.read(files.readChecked(contract.text.vocabulary.name), contract.text)
+            val tokenizer = Tokenizer(pieces, contract.text.rules)
+            val needs = contract.runtime.oldest
+            if (runtime.version?.let { it < needs } == true) {
+                throw ModelException(
+                    "${contract.file.name} needs TensorFlow Lite $needs and ${runtime.name} is ${runtime.version}; " +
+                        "choose another variant, or the app with LiteRT",
+                )
+            }
+            val file = checkedFile(files, contract.file)
+            val model = runtime.open(file, contract.signatures, settings)
+            try {
+                contract.signatures.forEach { checkSame(contract.file.name, it, model.described(it)) }
+                val check = StartCheck(contract)
+                val use = check.use(settings, model) { runtime.open(file, contract.signatures, settings.copy(accelerator = Accelerator.CPU)) }
+                val facts = ModelFacts(
+                    variant = variant,
+                    task = contract.task,
+                    kind = Kind.of(contract),
+                    bytes = contract.file.bytes,
+                    signatures = contract.signatures.map { it.name },
+                    samples = contract.examples.map { Sample(it["text"] as? String ?: "", it["text_b"] as? String ?: "") },
+                    runtime = listOfNotNull(runtime.name, runtime.version).joinToString(" "),
+                    use = use,
+                    agreement = check.agreement(model),
+                )
+                return LoadedModel(contract, tokenizer, Answerer(contract, tokenizer, model), facts, settings, model) {
+                    runtime.open(file, contract.signatures, settings)
+                }
+            } catch (error: Exception) {
+                model.close()
+                throw error
+            }
+        }
+
+        private fun checkedFile(files: ExportFiles, facts: FileFacts): ModelFile {
+            val again = "put the export into the app again"
+            try {
+                val file = files.model(facts.name)
+                val content = file.map()
+                if (content.remaining().toLong() != facts.bytes) {
+                    throw ModelException("${facts.name} has ${content.remaining()} bytes, not ${facts.bytes}: it is cut off or another file; $again")
+                }
+                if (sha256(content) != facts.sha256) throw ModelException("${facts.name} is damaged, or another file than its contract means; $again")
+                return file
+            } catch (error: IOException) {
+                throw ModelException("${facts.name} cannot be read (${error.reason}); $again", error)
+            }
+        }
+
+        private fun sha256(content: ByteBuffer): String = MessageDigest.getInstance("SHA-256").apply { update(content) }.digest()
+            .joinToString("") { "%02x".format(java.util.Locale.ROOT, it) }
+
+        /** Inputs and outputs by name, with their types and shapes; their order is free. */
+        private fun checkSame(file: String, stated: Signature, described: Signature?) {
+            if (described == null) return
+            val isSame = stated.inputs.toSet() == described.inputs.toSet() && stated.outputs.toSet() == described.outputs.toSet()
+            if (!isSame) throw ModelException("$file has other inputs or outputs in ${stated.name} than its contract says; export the model again")
+        }
+
+        /** Labels fit the outputs. */
+        private fun checkShapes(contract: Contract) {
+            val (output, labels) = when (val answer = contract.answer) {
+                is Answer.Classes -> answer.output to answer.labels
+                is Answer.Labels -> answer.output to answer.labels
+                is Answer.Entities -> answer.output to answer.labels
+                else -> return
+            }
+            for (signature in contract.signatures) {
+                val values = signature.outputs.firstOrNull { it.name == output }?.shape?.lastOrNull()
+                if (values != labels.size) {
+                    throw ContractException(
+                        "the contract of ${contract.file.name} has ${labels.size} labels, but $output has ${values ?: "no"} values in " +
+                            "${signature.name}; export the model again",
+                    )
+                }
+            }
+        }
+    }
+}

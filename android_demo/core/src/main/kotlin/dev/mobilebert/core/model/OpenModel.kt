@@ -1,0 +1,55 @@
+package dev.mobilebert.core.model
+
+import dev.mobilebert.core.Inputs
+import dev.mobilebert.core.contract.Signature
+import dev.mobilebert.core.contract.Version
+import java.nio.ByteBuffer
+
+/** What computes. */
+enum class Accelerator { CPU, GPU, NPU }
+
+/** How a model is to be run. */
+data class Settings(val threads: Int = 1, val accelerator: Accelerator = Accelerator.CPU)
+
+/** A `.tflite` file, wherever it lies. */
+interface ModelFile {
+    val name: String
+
+    /** Its bytes, mapped into memory and not copied. */
+    fun map(): ByteBuffer
+}
+
+/** The library that runs models. */
+interface Runtime {
+    /** For people, such as "LiteRT CompiledModel". */
+    val name: String
+
+    /** null: it is newer than every contract asks for. */
+    val version: Version?
+
+    /** What it can be asked to compute on. */
+    val accelerators: List<Accelerator>
+
+    /**
+     * Open [file].
+     *
+     * @throws ModelException it cannot be opened so
+     */
+    fun open(file: ModelFile, signatures: List<Signature>, settings: Settings): OpenModel
+}
+
+/** A model with its buffers, made once; for one thread. */
+interface OpenModel : AutoCloseable {
+    /** What the file itself says of [signature]'s inputs and outputs; null: the runtime does not tell. */
+    fun described(signature: Signature): Signature?
+
+    /**
+     * Outputs by name, row by row in one array each.
+     *
+     * @throws ModelException the runtime failed
+     */
+    fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray>
+}
+
+/** A model that cannot be used; the message is one sentence for the user. */
+class ModelException(message: String, cause: Throwable? = null) : Exception(message, cause)

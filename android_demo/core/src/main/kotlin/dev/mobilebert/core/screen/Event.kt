@@ -1,0 +1,55 @@
+package dev.mobilebert.core.screen
+
+import dev.mobilebert.core.bench.BenchProgress
+import dev.mobilebert.core.bench.BenchSummary
+import dev.mobilebert.core.bench.Protocol
+import dev.mobilebert.core.model.ModelFacts
+import dev.mobilebert.core.model.Reply
+
+/** What happened. */
+sealed interface Event {
+    /** The app was started; [wanted] is what was chosen before. */
+    data class Listed(val shelves: List<Shelf>, val wanted: Choice? = null, val texts: Texts = Texts()) : Event
+
+    data class NotListed(val reason: String) : Event
+
+    data class Chose(val choice: Choice) : Event
+
+    data class Typed(val texts: Texts) : Event
+
+    data object Asked : Event
+
+    data class Turned(val page: Page) : Event
+
+    data class BenchAsked(val protocol: Protocol) : Event
+
+    data object BenchStopped : Event
+
+    /** From the engine, about what it was asked with [ticket]. */
+    sealed interface Told : Event {
+        val ticket: Int
+    }
+
+    data class Opened(override val ticket: Int, val facts: ModelFacts) : Told
+
+    data class Replied(override val ticket: Int, val reply: Reply) : Told
+
+    data class BenchWent(override val ticket: Int, val progress: BenchProgress) : Told
+
+    data class BenchDone(override val ticket: Int, val summary: BenchSummary) : Told
+
+    /** [reason] is a sentence. */
+    data class Failed(override val ticket: Int, val reason: String) : Told
+}
+
+/** What is to be done because of it, off the main thread. */
+sealed interface Effect {
+    data class Open(val ticket: Int, val choice: Choice) : Effect
+
+    data class Ask(val ticket: Int, val texts: Texts) : Effect
+
+    data class Bench(val ticket: Int, val protocol: Protocol) : Effect
+
+    /** Whatever is done is no longer wanted. */
+    data object Cancel : Effect
+}

@@ -1,0 +1,115 @@
+package dev.mobilebert.core.screen
+
+import dev.mobilebert.core.bench.BenchState
+import dev.mobilebert.core.screen.ScreenState.Chosen
+import dev.mobilebert.core.screen.ScreenState.Empty
+import dev.mobilebert.core.screen.ScreenState.Opening
+import dev.mobilebert.core.screen.ScreenState.Ready
+import dev.mobilebert.core.screen.ScreenState.Refused
+
+/** The state that follows, and what is to be done. */
+data class Next(val state: ScreenState, val effects: List<Effect> = emptyList())
+
+private const val MOST_TIMES = 50
+
+/** What becomes of [state] by [event]. Has no side effects. */
+fun reduce(state: ScreenState, event: Event): Next = when (event) {
+    is Event.Listed -> listed(event)
+    is Event.NotListed -> Next(Empty(event.reason))
+    else -> if (state is Chosen) chosen(state, event) else Next(state)
+}
+
+private fun listed(event: Event.Listed): Next {
+    val shelves = event.shelves.filter { it.variants.isNotEmpty() }
+    val shelf = shelves.firstOrNull { it.export == event.wanted?.export && event.wanted.variant in it.variants } ?: shelves.firstOrNull()
+        ?: return Next(Empty(null))
+    val choice = event.wanted?.takeIf { it.export == shelf.export } ?: Choice(shelf.export, shelf.preferred)
+    return opening(shelves, choice, event.texts, Page.ANSWER, 0)
+}
+
+/** The smallest that every runtime reads, where there is one. */
+private val Shelf.preferred: String get() = variants.firstOrNull { it == "static_int8" } ?: variants.first()
+
+private fun opening(shelves: List<Shelf>, choice: Choice, texts: Texts, page: Page, ticket: Int) =
+    Next(Opening(shelves, choice, texts, page, ticket + 1), listOf(Effect.Open(ticket + 1, choice)))
+
+private fun chosen(state: Chosen, event: Event): Next = when {
+    event is Event.Told && event.ticket != state.ticket -> Next(state)
+    event is Event.Chose -> chose(state, event.choice)
+    event is Event.Turned -> Next(state.turned(event.page))
+    event is Event.Typed -> typed(state, event.texts)
+    event is Event.Opened && state is Opening -> opened(state, event)
+    event is Event.Failed && state is Opening ->
+        Next(Refused(state.shelves, state.choice, state.texts, state.page, state.ticket, event.reason))
+    state is Ready -> ready(state, event)
+    else -> Next(state)
+}
+
+private fun chose(state: Chosen, choice: Choice): Next {
+    val shelf = state.shelves.firstOrNull { it.export == choice.export } ?: return Next(state)
+    if (choice == state.choice) return Next(state)
+    val held = if (choice.variant in shelf.variants) choice else choice.copy(variant = shelf.preferred)
+    val texts = if (held.export == state.choice.export) state.texts else Texts()
+    return opening(state.shelves, held, texts, state.page, state.ticket).let { it.copy(effects = listOf(Effect.Cancel) + it.effects) }
+}
+
+private fun opened(state: Opening, event: Event.Opened): Next {
+    val sample = event.facts.samples.firstOrNull { it.text.isNotBlank() }
+    val texts = if (state.texts == Texts() && sample != null) Texts(sample.text, sample.second) else state.texts
+    return Next(Ready(state.shelves, state.choice, texts, state.page, state.ticket, event.facts))
+}
+
+private fun typed(state: Chosen, texts: Texts): Next = when {
+    texts == state.texts -> Next(state)
+    state is Opening -> Next(state.copy(texts = texts))
+    state is Refused -> Next(state.copy(texts = texts))
+    state is Ready && state.bench is BenchState.Running -> Next(state.copy(texts = texts))
+    state is Ready -> when (val work = state.work) {
+        // The ticket changes, so that an answer that is on its way already is not shown.
+        Work.Running -> Next(state.copy(texts = texts, work = Work.Waiting, ticket = state.ticket + 1), listOf(Effect.Cancel))
+        is Work.Answered -> Next(state.copy(texts = texts, work = work.copy(isCurrent = false)))
+        else -> Next(state.copy(texts = texts, work = Work.Waiting))
+    }
+    else -> Next(state)
+}
+
+private fun ready(state: Ready, event: Event): Next {
+    val ticket = state.ticket + 1
+    return when (event) {
+        is Event.Asked -> if (!state.canAsk) {
+            Next(state)
+        } else {
+            Next(state.copy(work = Work.Running, ticket = ticket), listOf(Effect.Cancel, Effect.Ask(ticket, state.texts)))
+        }
+        is Event.Replied -> Next(
+            state.copy(
+                work = Work.Answered(event.reply, isCurrent = true),
+                recentMs = (state.recentMs + event.reply.cost.networkMs).takeLast(MOST_TIMES),
+            ),
+        )
+        is Event.BenchAsked -> if (state.work == Work.Running || state.bench is BenchState.Running) {
+            Next(state)
+        } else {
+            Next(state.copy(bench = BenchState.Running(null), ticket = ticket), listOf(Effect.Bench(ticket, event.protocol)))
+        }
+        is Event.BenchStopped -> if (state.bench is BenchState.Running) {
+            Next(state.copy(bench = BenchState.NotRun, ticket = ticket), listOf(Effect.Cancel))
+        } else {
+            Next(state)
+        }
+        is Event.BenchWent -> Next(state.copy(bench = BenchState.Running(event.progress)))
+        is Event.BenchDone -> Next(state.copy(bench = BenchState.Done(event.summary)))
+        is Event.Failed -> if (state.bench is BenchState.Running) {
+            Next(state.copy(bench = BenchState.Failed(event.reason)))
+        } else {
+            Next(state.copy(work = Work.Failed(event.reason)))
+        }
+        else -> Next(state)
+    }
+}
+
+private fun Chosen.turned(page: Page): ScreenState = when (this) {
+    is Opening -> copy(page = page)
+    is Refused -> copy(page = page)
+    is Ready -> copy(page = page)
+}

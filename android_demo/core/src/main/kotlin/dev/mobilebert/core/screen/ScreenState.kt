@@ -1,0 +1,87 @@
+package dev.mobilebert.core.screen
+
+import dev.mobilebert.core.Latency
+import dev.mobilebert.core.bench.BenchState
+import dev.mobilebert.core.model.ModelFacts
+import dev.mobilebert.core.model.Reply
+import dev.mobilebert.core.model.Settings
+
+/** An export that the app holds. */
+data class Shelf(val export: String, val variants: List<String>)
+
+/** What is to be opened. */
+data class Choice(val export: String, val variant: String, val settings: Settings = Settings())
+
+/** What stands in the fields. */
+data class Texts(val first: String = "", val second: String = "")
+
+/** The halves of the app. */
+enum class Page { ANSWER, BENCHMARK }
+
+/** What is on the screen. */
+sealed interface ScreenState {
+    /** The app holds no export, or cannot list them. */
+    data class Empty(val reason: String?) : ScreenState
+
+    /** An export was chosen. */
+    sealed interface Chosen : ScreenState {
+        val shelves: List<Shelf>
+        val choice: Choice
+        val texts: Texts
+        val page: Page
+
+        /** Number of the last thing that was asked of the engine; what answers another one is late. */
+        val ticket: Int
+    }
+
+    data class Opening(
+        override val shelves: List<Shelf>,
+        override val choice: Choice,
+        override val texts: Texts,
+        override val page: Page,
+        override val ticket: Int,
+    ) : Chosen
+
+    /** The model cannot be used; [reason] is a sentence. */
+    data class Refused(
+        override val shelves: List<Shelf>,
+        override val choice: Choice,
+        override val texts: Texts,
+        override val page: Page,
+        override val ticket: Int,
+        val reason: String,
+    ) : Chosen
+
+    data class Ready(
+        override val shelves: List<Shelf>,
+        override val choice: Choice,
+        override val texts: Texts,
+        override val page: Page,
+        override val ticket: Int,
+        val facts: ModelFacts,
+        val work: Work = Work.Waiting,
+        /** Times of the last answers with these settings, newest last. */
+        val recentMs: List<Double> = emptyList(),
+        val bench: BenchState = BenchState.NotRun,
+    ) : Chosen {
+        /** null: nothing was asked yet. */
+        val latency: Latency? get() = if (recentMs.isEmpty()) null else Latency.of(recentMs.toDoubleArray())
+
+        /** Whether there is something to ask about. */
+        val canAsk: Boolean
+            get() = bench !is BenchState.Running && texts.first.isNotBlank() && (!facts.kind.hasSecond || texts.second.isNotBlank())
+    }
+}
+
+/** What is done with the texts. */
+sealed interface Work {
+    data object Waiting : Work
+
+    data object Running : Work
+
+    /** [isCurrent]: the texts are still those that were asked about. */
+    data class Answered(val reply: Reply, val isCurrent: Boolean) : Work
+
+    /** [reason] is a sentence. */
+    data class Failed(val reason: String) : Work
+}

@@ -1,0 +1,127 @@
+package dev.mobilebert.core.model
+
+import dev.mobilebert.core.contract.Version
+import dev.mobilebert.core.contract.Vocabulary
+import java.util.concurrent.CancellationException
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+
+class LoadedModelTest {
+    private fun open(files: ExportFiles = SmallExport(), runtime: Runtime = FakeRuntime(), settings: Settings = Settings()) =
+        LoadedModel.open(files, "m", runtime, settings)
+
+    private fun refusal(change: Pair<String, ByteArray?>): String {
+        val runtime = FakeRuntime()
+        val error = assertThrows(Exception::class.java) { open(SmallExport(mapOf(change)), runtime) }
+        assertEquals(0, runtime.open)
+        return error.message.orEmpty()
+    }
+
+    /** A contract with the sum that belongs to it. */
+    private fun withContract(old: String, new: String): SmallExport {
+        assertTrue(old in SmallExport.contract)
+        val content = SmallExport.contract.replace(old, new).toByteArray()
+        return SmallExport(mapOf("m.contract.json" to content, "SHA256SUMS" to "${Vocabulary.sha256(content)}  m.contract.json\n".toByteArray()))
+    }
+
+    @Test
+    fun `a text is answered with what it took`() {
+        open().use { model ->
+            val reply = model.answerer.ask("a b", "")
+            val result = reply.result as Result.OneLabel
+            assertEquals("yes", result.label)
+            assertEquals(listOf("no" to false, "yes" to true), result.shares.map { it.label to it.isChosen })
+            assertEquals(Cost(4, "tokens_8", 1, reply.cost.textMs, reply.cost.networkMs), reply.cost)
+            assertEquals("tokens_16", model.answerer.ask("a b a b a b a", "").cost.signature)
+            assertEquals(listOf(Sample("a b", "")), model.facts.samples)
+        }
+    }
+
+    @Test
+    fun `what is missing or damaged is said in a sentence, and nothing stays open`() {
+        assertEquals("m.tflite cannot be read (it is not there); put the export into the app again", refusal("m.tflite" to null))
+        assertEquals(
+            "m.tflite has 9 bytes, not 64: it is cut off or another file; put the export into the app again",
+            refusal("m.tflite" to ByteArray(9)),
+        )
+        assertEquals(
+            "m.tflite is damaged, or another file than its contract means; put the export into the app again",
+            refusal("m.tflite" to ByteArray(64)),
+        )
+        assertEquals("vocab.txt is not the one the model was exported with; copy it again from the export", refusal("vocab.txt" to ByteArray(3)))
+        assertEquals("vocab.txt of small cannot be read (it is not there); put the export into the app again", refusal("vocab.txt" to null))
+        assertEquals(
+            "m.contract.json of small is damaged: it is not as it was exported; put the export into the app again",
+            refusal("m.contract.json" to SmallExport.contract.replace("\"yes\"", "\"no!\"").toByteArray()),
+        )
+    }
+
+    @Test
+    fun `a runtime that is too old is not tried`() {
+        val error = assertThrows(ModelException::class.java) { open(runtime = FakeRuntime(Version.parse("2.15.0"))) }
+        assertEquals("m.tflite needs TensorFlow Lite 2.16 and Fake is 2.15.0; choose another variant, or the app with LiteRT", error.message)
+        open(runtime = FakeRuntime(Version.parse("2.16.0"))).close()
+    }
+
+    @Test
+    fun `labels that do not fit the output are refused`() {
+        val error = assertThrows(Exception::class.java) { open(withContract("[\"no\", \"yes\"]", "[\"no\", \"yes\", \"so\"]")) }
+        assertEquals("the contract of m.tflite has 3 labels, but logits has 2 values in tokens_8; export the model again", error.message)
+    }
+
+    @Test
+    fun `values that are no numbers are said, at once or later`() {
+        val never = FakeRuntime { _, _ -> floatArrayOf(Float.NaN, 1f) }
+        val error = assertThrows(ModelException::class.java) { open(runtime = never) }
+        assertEquals("m.tflite gives values that are not numbers on this device; choose another variant", error.message)
+        assertEquals(0, never.open)
+        val later = FakeRuntime { _, inputs -> floatArrayOf(if (inputs.mask.sum() > 4) Float.POSITIVE_INFINITY else 4f, 16f) }
+        open(runtime = later).use { model ->
+            val said = assertThrows(ModelException::class.java) { model.answerer.ask("a b a b", "") }
+            assertEquals("m.tflite gave a value in logits that is not a number; choose another variant", said.message)
+        }
+    }
+
+    @Test
+    fun `the example of the contract is held to its tolerance`() {
+        fun agreement(first: Float) = open(runtime = FakeRuntime { _, _ -> floatArrayOf(first, 16f) }).use { it.facts.agreement }
+        assertEquals(Agreement(0.25, 0.5), agreement(4.25f))
+        assertEquals(true, agreement(4.25f)?.isWithin)
+        assertEquals(false, agreement(5f)?.isWithin)
+    }
+
+    @Test
+    fun `an accelerator whose outputs are those of the processor bit for bit did not compute`() {
+        fun use(accelerator: Accelerator, onGpu: Float): AcceleratorUse {
+            val runtime = FakeRuntime { settings, _ -> floatArrayOf(4f, if (settings.accelerator == Accelerator.CPU) 16f else onGpu) }
+            return open(runtime = runtime, settings = Settings(accelerator = accelerator)).use {
+                assertEquals(1, runtime.open, "the control is closed")
+                it.facts.use
+            }
+        }
+        assertEquals(AcceleratorUse.NOT_GPU, use(Accelerator.GPU, 16f))
+        assertEquals(AcceleratorUse.GPU, use(Accelerator.GPU, Math.nextUp(16f)))
+        assertEquals(AcceleratorUse.CPU, use(Accelerator.CPU, 0f))
+        assertEquals(AcceleratorUse.NOT_NPU, use(Accelerator.NPU, 16f))
+    }
+
+    @Test
+    fun `what is no longer wanted is not run`() {
+        val runtime = FakeRuntime()
+        open(runtime = runtime).use { model ->
+            val before = runtime.runs
+            assertThrows(CancellationException::class.java) { model.answerer.ask("a", "") { true } }
+            assertEquals(before, runtime.runs)
+        }
+    }
+
+    @Test
+    fun `versions are compared by their numbers`() {
+        val versions = listOf("1.9", "1.15.0", "2.9", "2.16", "2.16.1", "2.18").map { Version.parse(it) ?: error(it) }
+        assertEquals(versions, versions.sorted())
+        assertEquals(Version.parse("2.16"), Version.parse("2.16.0-rc1"))
+        assertEquals(null, Version.parse("unknown"))
+    }
+}

@@ -1,0 +1,90 @@
+package dev.mobilebert.core.model
+
+import dev.mobilebert.core.Inputs
+import dev.mobilebert.core.contract.Signature
+import dev.mobilebert.core.contract.Version
+import dev.mobilebert.core.contract.Vocabulary
+import java.io.FileNotFoundException
+import java.nio.ByteBuffer
+
+/** An export of two labels in memory, whose files can be spoiled. */
+class SmallExport(changes: Map<String, ByteArray?> = emptyMap()) : ExportFiles {
+    override val name = "small"
+    private val files: Map<String, ByteArray> = (originals + changes).mapNotNull { (name, content) -> content?.let { name to it } }.toMap()
+
+    override fun list(): List<String> = files.keys.sorted()
+
+    override fun read(file: String): ByteArray = files[file] ?: throw FileNotFoundException(file)
+
+    override fun model(file: String): ModelFile = object : ModelFile {
+        override val name = file
+        override fun map(): ByteBuffer = ByteBuffer.wrap(read(file))
+    }
+
+    companion object {
+        private const val VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n"
+        val model = ByteArray(64) { it.toByte() }
+
+        private fun tensors(length: Int) =
+            listOf("input_ids", "input_mask", "segment_ids").joinToString { """{"name": "$it", "dtype": "int32", "shape": [1, $length]}""" }
+
+        private fun signature(length: Int) = """{"name": "tokens_$length", "length": $length, "inputs": [${tensors(length)}],
+            "outputs": [{"name": "logits", "dtype": "float32", "shape": [1, 2]}]}"""
+
+        /** Outputs of the example are those of [FakeRuntime]. */
+        val contract = """
+            {"schema": 2, "file": {"name": "m.tflite", "bytes": 64, "sha256": "${Vocabulary.sha256(model)}"}, "recipe": "m",
+             "task": "classification", "signatures": [${signature(8)}, ${signature(16)}],
+             "text": {"tokenizer": {"kind": "wordpiece", "lower_case": true, "strip_accents": true, "split_cjk": true,
+               "max_characters_per_word": 200},
+               "vocabulary": {"name": "vocab.txt", "bytes": 36, "sha256": "${Vocabulary.sha256(VOCABULARY.toByteArray())}", "size": 7},
+               "special_tokens": {"[CLS]": 2, "[SEP]": 3}, "layout": ["[CLS]", "text", "[SEP]"], "segment_ids": [0, 0, 0],
+               "max_ids": 16, "truncation": "longest_first", "windows": null,
+               "padding": {"least": 1, "input_ids": 0, "input_mask": 0, "segment_ids": 0}},
+             "answer": {"kind": "classes", "output": "logits", "softmax": true, "labels": ["no", "yes"], "temperature": 1,
+               "decision": "argmax", "threshold": null},
+             "runtime": {"oldest": "2.16", "float16_arithmetic": false}, "tolerance": {"output": 0.5},
+             "examples": [{"text": "a b", "text_b": null, "ids": [2, 5, 6, 3], "segment_ids": [0, 0, 0, 0], "signature": "tokens_8",
+               "output": [4, 16]}]}
+        """
+        private val originals = mapOf(
+            "m.contract.json" to contract.toByteArray(),
+            "vocab.txt" to VOCABULARY.toByteArray(),
+            "m.tflite" to model,
+            "SHA256SUMS" to "${Vocabulary.sha256(contract.toByteArray())}  m.contract.json\n# sha256 of the lines above: ab\n".toByteArray(),
+        )
+    }
+}
+
+/** Says how many ids there are and what they add up to; counts what is open and who calls. */
+class FakeRuntime(
+    override val version: Version? = null,
+    private val outputs: (Settings, Inputs) -> FloatArray = { _, inputs -> floatArrayOf(inputs.mask.sum().toFloat(), inputs.ids.sum().toFloat()) },
+) : Runtime {
+    override val name = "Fake"
+    override val accelerators = listOf(Accelerator.CPU, Accelerator.GPU)
+    val callers: MutableSet<String> = java.util.Collections.synchronizedSet(HashSet())
+
+    @Volatile var open = 0
+
+    @Volatile var runs = 0
+
+    override fun open(file: ModelFile, signatures: List<Signature>, settings: Settings): OpenModel {
+        open++
+        callers += Thread.currentThread().name
+        return object : OpenModel {
+            override fun described(signature: Signature): Signature = signatures.first { it.name == signature.name }
+
+            override fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray> {
+                runs++
+                callers += Thread.currentThread().name
+                return mapOf("logits" to outputs(settings, inputs))
+            }
+
+            override fun close() {
+                open--
+                callers += Thread.currentThread().name
+            }
+        }
+    }
+}

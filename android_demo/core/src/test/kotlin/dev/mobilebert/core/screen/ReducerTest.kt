@@ -1,0 +1,143 @@
+package dev.mobilebert.core.screen
+
+import dev.mobilebert.core.bench.BenchProgress
+import dev.mobilebert.core.bench.BenchState
+import dev.mobilebert.core.bench.BenchSummary
+import dev.mobilebert.core.bench.Protocol
+import dev.mobilebert.core.model.AcceleratorUse
+import dev.mobilebert.core.model.Cost
+import dev.mobilebert.core.model.Kind
+import dev.mobilebert.core.model.ModelFacts
+import dev.mobilebert.core.model.Reply
+import dev.mobilebert.core.model.Result
+import dev.mobilebert.core.model.Sample
+import dev.mobilebert.core.model.Settings
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertInstanceOf
+import org.junit.jupiter.api.Assertions.assertSame
+import org.junit.jupiter.api.Test
+
+class ReducerTest {
+    private val shelves = listOf(Shelf("films", listOf("float32", "static_int8")), Shelf("names", listOf("float32")), Shelf("none", emptyList()))
+    private val facts = ModelFacts("static_int8", "classification", Kind.LABELS, 9, listOf("t"), listOf(Sample("fine", "")), "Fake", AcceleratorUse.CPU, null)
+
+    private fun reply(ms: Double) = Reply(Result.Number(1.0), Cost(4, "t", 1, 0.1, ms))
+
+    /** States and effects after [events], one after the other. */
+    private fun after(vararg events: Event, from: ScreenState = ScreenState.Empty(null)): Next {
+        val effects = ArrayList<Effect>()
+        val last = events.fold(from) { state, event -> reduce(state, event).also { effects += it.effects }.state }
+        return Next(last, effects)
+    }
+
+    private fun ready(): ScreenState.Ready = after(Event.Listed(shelves), Event.Opened(1, facts)).state as ScreenState.Ready
+
+    @Test
+    fun `the first export is opened, and its first example stands in the field`() {
+        val choice = Choice("films", "static_int8")
+        val opening = after(Event.Listed(shelves))
+        assertEquals(listOf(Effect.Open(1, choice)), opening.effects)
+        assertEquals(ScreenState.Opening(shelves.take(2), choice, Texts(), Page.ANSWER, 1), opening.state)
+        assertEquals(Texts("fine"), ready().texts)
+        assertEquals(true, ready().canAsk)
+    }
+
+    @Test
+    fun `what was chosen and typed before is taken up again`() {
+        val wanted = Choice("names", "float32", Settings(threads = 3))
+        val next = after(Event.Listed(shelves, wanted, Texts("mine")), Event.Opened(1, facts))
+        val ready = next.state as ScreenState.Ready
+        assertEquals(wanted, ready.choice)
+        assertEquals(Texts("mine"), ready.texts)
+        assertEquals(Choice("films", "static_int8"), (after(Event.Listed(shelves, Choice("gone", "x"))).state as ScreenState.Chosen).choice)
+    }
+
+    @Test
+    fun `without an export there is nothing to do`() {
+        assertEquals(Next(ScreenState.Empty(null)), reduce(ScreenState.Empty("x"), Event.Listed(shelves.takeLast(1))))
+        assertEquals(Next(ScreenState.Empty("broken")), reduce(ScreenState.Empty(null), Event.NotListed("broken")))
+        assertEquals(Next(ScreenState.Empty(null)), reduce(ScreenState.Empty(null), Event.Asked))
+    }
+
+    @Test
+    fun `a question is asked once and answered`() {
+        val asked = reduce(ready(), Event.Asked)
+        assertEquals(listOf(Effect.Cancel, Effect.Ask(2, Texts("fine"))), asked.effects)
+        val done = after(Event.Replied(2, reply(3.0)), from = asked.state).state as ScreenState.Ready
+        assertEquals(Work.Answered(reply(3.0), isCurrent = true), done.work)
+        assertEquals(3.0, done.latency?.p50)
+    }
+
+    @Test
+    fun `typing cancels what runs, and what was answered is out of date`() {
+        val running = reduce(ready(), Event.Asked).state
+        val typed = reduce(running, Event.Typed(Texts("other")))
+        assertEquals(listOf(Effect.Cancel), typed.effects)
+        assertSame(Work.Waiting, (typed.state as ScreenState.Ready).work)
+        val late = reduce(typed.state, Event.Replied(2, reply(3.0)))
+        assertEquals(Next(typed.state), late)
+        val answered = after(Event.Replied(2, reply(3.0)), Event.Typed(Texts("other")), from = running).state as ScreenState.Ready
+        assertEquals(Work.Answered(reply(3.0), isCurrent = false), answered.work)
+    }
+
+    @Test
+    fun `a blank text is not asked about, nor one of a pair`() {
+        assertEquals(emptyList<Effect>(), after(Event.Typed(Texts("  ")), Event.Asked, from = ready()).effects)
+        val pair = ready().copy(facts = facts.copy(kind = Kind.QUESTION))
+        assertEquals(false, pair.canAsk)
+        assertEquals(true, pair.copy(texts = Texts("who", "she")).canAsk)
+    }
+
+    @Test
+    fun `another choice opens another model and keeps the text of the same export`() {
+        val choice = Choice("films", "float32", Settings(threads = 4))
+        val next = after(Event.Asked, Event.Replied(2, reply(3.0)), Event.Chose(choice), from = ready())
+        assertEquals(listOf(Effect.Cancel, Effect.Open(3, choice)), next.effects.takeLast(2))
+        assertEquals(Texts("fine"), (next.state as ScreenState.Opening).texts)
+        assertEquals(null, (reduce(next.state, Event.Opened(3, facts)).state as ScreenState.Ready).latency)
+        val other = reduce(ready(), Event.Chose(Choice("names", "static_int8"))).state as ScreenState.Opening
+        assertEquals(Choice("names", "float32"), other.choice)
+        assertEquals(Texts(), other.texts)
+        assertEquals(emptyList<Effect>(), reduce(ready(), Event.Chose(ready().choice)).effects)
+    }
+
+    @Test
+    fun `failures are sentences where they belong`() {
+        val refused = after(Event.Listed(shelves), Event.Failed(1, "m.tflite is damaged")).state
+        assertEquals("m.tflite is damaged", assertInstanceOf(ScreenState.Refused::class.java, refused).reason)
+        assertInstanceOf(ScreenState.Opening::class.java, reduce(refused, Event.Chose(Choice("films", "float32"))).state)
+        val failed = after(Event.Asked, Event.Failed(2, "no number"), from = ready()).state as ScreenState.Ready
+        assertEquals(Work.Failed("no number"), failed.work)
+    }
+
+    @Test
+    fun `only the last times count`() {
+        val last = (1..60).fold(ready()) { state, ms ->
+            val asked = reduce(state, Event.Asked).state as ScreenState.Ready
+            reduce(asked, Event.Replied(asked.ticket, reply(ms.toDouble()))).state as ScreenState.Ready
+        }
+        assertEquals((11..60).map { it.toDouble() }, last.recentMs)
+    }
+
+    @Test
+    fun `a benchmark runs alone, can be stopped, and ends`() {
+        val began = reduce(ready(), Event.BenchAsked(Protocol()))
+        assertEquals(listOf(Effect.Bench(2, Protocol())), began.effects)
+        assertEquals(emptyList<Effect>(), reduce(began.state, Event.Asked).effects)
+        val progress = BenchProgress(1, 6, isCooling = true)
+        val went = reduce(began.state, Event.BenchWent(2, progress)).state as ScreenState.Ready
+        assertEquals(BenchState.Running(progress), went.bench)
+        val summary = BenchSummary(emptyList(), emptyList(), "a.json")
+        assertEquals(BenchState.Done(summary), (reduce(went, Event.BenchDone(2, summary)).state as ScreenState.Ready).bench)
+        val stopped = reduce(went, Event.BenchStopped)
+        assertEquals(listOf(Effect.Cancel), stopped.effects)
+        assertEquals(BenchState.NotRun, (reduce(stopped.state, Event.BenchDone(2, summary)).state as ScreenState.Ready).bench)
+        assertEquals(BenchState.Failed("why"), (reduce(went, Event.Failed(2, "why")).state as ScreenState.Ready).bench)
+    }
+
+    @Test
+    fun `pages turn in every state`() {
+        assertEquals(Page.BENCHMARK, (reduce(ready(), Event.Turned(Page.BENCHMARK)).state as ScreenState.Chosen).page)
+        assertEquals(Page.BENCHMARK, (after(Event.Listed(shelves), Event.Turned(Page.BENCHMARK)).state as ScreenState.Chosen).page)
+    }
+}

@@ -203,6 +203,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
     "defaults": _defaults,
+    "few": _study,
     "similarity": _study,
     "strategies": _strategies,
     "records": _records,

@@ -133,22 +133,50 @@ def quantized_outputs(
     trained: Trained,
     length: int,
     features: Mapping[str, np.ndarray],
-    batch_size: int = 32,
 ) -> dict[str, np.ndarray]:
-    """float32 [R, ...] by output: what a file of `model` for inputs of at most `length` computes of features [R, T].
+    """float32 [R, ...] by output: what a file of `model` for inputs of at most `length` computes of features [R, T]."""
+    return QuantizedAnswers(model, trained, length)(trained, features)
 
-    Weights are folded in float64 here, as they are for a file: in float32 one in 100,000 rounds to its neighbour.
-    """
-    network = rewrite(read_network(model), length, breaks=trained.breaks)
-    tensors = map_arrays(network, lambda array: tf.constant(array, tf.float32))
-    plan = Plan(trained.recipe, tuple(trained.ranges), {})
 
-    @tf.function(input_signature=_INPUTS, autograph=False)
-    def answer(*inputs: Any) -> dict[str, Any]:
-        grids = grids_of(plan, tf.constant(list(zip(*trained.ranges.values(), strict=True))))
-        return batch_answer(tensors, inputs, QuantizedProducts(trained.recipe, grids))
+class QuantizedAnswers:
+    """`quantized_outputs`, to be asked again and again while weights and ranges change: its graph is traced once."""
 
-    starts = range(0, len(features["input_ids"]), batch_size)
-    batches = ([features[name][start : start + batch_size].astype(np.int32) for name in INPUTS] for start in starts)
-    parts = [{name: values.numpy() for name, values in answer(*batch).items()} for batch in batches]
-    return real_only(concatenated(parts), features["input_mask"])
+    def __init__(self, model: TaskModel, trained: Trained, length: int, batch_size: int = 32):
+        self._model, self._length, self._batch_size = model, length, batch_size
+        # As variables, which a traced graph reads anew.
+        network = map_arrays(self._network(trained), lambda array: tf.Variable(array, False, dtype=tf.float32))
+        ranges = tf.Variable(_ranges(trained), False, dtype=tf.float32)
+        self._variables = [*_arrays(network), ranges]
+        plan = Plan(trained.recipe, tuple(trained.ranges), {})
+
+        @tf.function(input_signature=_INPUTS, autograph=False)
+        def answer(*inputs: Any) -> dict[str, Any]:
+            products = QuantizedProducts(trained.recipe, grids_of(plan, ranges.read_value()))
+            return batch_answer(map_arrays(network, lambda weight: weight.read_value()), inputs, products)
+
+        self._answer = answer
+
+    def __call__(self, trained: Trained, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """float32 [R, ...] by output, of the weights that the model has now and the ranges of `trained`."""
+        for variable, array in zip(self._variables, [*_arrays(self._network(trained)), _ranges(trained)], strict=True):
+            variable.assign(array)
+        size = self._batch_size
+        starts = range(0, len(features["input_ids"]), size)
+        batches = ([features[name][start : start + size].astype(np.int32) for name in INPUTS] for start in starts)
+        parts = [{name: values.numpy() for name, values in self._answer(*batch).items()} for batch in batches]
+        return real_only(concatenated(parts), features["input_mask"])
+
+    def _network(self, trained: Trained) -> Network:
+        # In float64, as for a file: folded in float32 one weight in 100,000 rounds to its neighbour.
+        return rewrite(read_network(self._model), self._length, breaks=trained.breaks)
+
+
+def _arrays(network: Network) -> list[Any]:
+    arrays: list[Any] = []
+    map_arrays(network, arrays.append)
+    return arrays
+
+
+def _ranges(trained: Trained) -> np.ndarray:
+    """Least and largest values [2, S]."""
+    return np.array(list(zip(*trained.ranges.values(), strict=True)))

@@ -74,7 +74,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     from mobilebert_tf.commands.fitting import Network, fit
     from mobilebert_tf.data.shuffled import shuffled_batches
     from mobilebert_tf.export.aware import stored
-    from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork, quantized_outputs
+    from mobilebert_tf.export.aware.network import Averaging, QuantizedAnswers, QuantizedNetwork
     from mobilebert_tf.models import TaskModel
 
     task = data.task
@@ -94,21 +94,22 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
     grid.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)
     held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
-    before = _scores(model, grid.trained, task, held_out) if held_out else None
+    answers = QuantizedAnswers(model, grid.trained, task.max_seq_length)
+    before = _scores(model, answers(grid.trained, held_out), task, held_out) if held_out else None
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
     network = Network(
         model=model,
         state=[*model.variables, *grid.state],
         predict=lambda batch: grid.answer(batch, averaging),
-        answer=lambda features: quantized_outputs(model, grid.trained, task.max_seq_length, features),
+        answer=lambda features: answers(grid.trained, features),
     )
     metrics = fit(command, run, strategy, stage, network, data, features, held_out)
     trained, review = grid.trained, None
     if held_out:
         outputs = network.answer(held_out)
         task = declining(command, task.tuned(outputs, held_out), outputs, held_out)
-        metrics |= {"before": before} | _scores(model, trained, task, held_out)
+        metrics |= {"before": before} | _scores(model, outputs, task, held_out)
         _say_scores(recipe.name, task, metrics)
         review = task.review(outputs, held_out, data.evaluation)
     command.save(run, model, source, task, metrics, review, lambda: stored.write(run.directory, trained))
@@ -135,13 +136,11 @@ def _loss(metrics: dict[str, Any]) -> str:
     return f", loss {metrics['loss']:.3f}" if "loss" in metrics else ""
 
 
-def _scores(model: Any, trained: Any, task: Task, held_out: Any) -> dict[str, Any]:
-    """Figures of the weights in float32 and on the grid of their file."""
-    from mobilebert_tf.export.aware.network import quantized_outputs
+def _scores(model: Any, rounded: Any, task: Task, held_out: Any) -> dict[str, Any]:
+    """Figures of the weights in float32, and of the outputs that they have on the grid of their file."""
     from mobilebert_tf.tasks.inference import keras_outputs
 
     floats = keras_outputs(model, task, held_out)
-    rounded = quantized_outputs(model, trained, task.max_seq_length, held_out)
     return {
         "evaluation": task.score(floats, held_out).all,
         "quantized_evaluation": task.score(rounded, held_out).all,

@@ -49,6 +49,7 @@ setup(
         "mobilebert_tf": ["pretrained/*/*"],
         "mobilebert_tf.reporting": ["*.j2", "*.html", "*.css"],
         "mobilebert_tf.benchmarks": ["*.json"],
+        "mobilebert_tf.benchmarks.report": ["*.json"],
     },
     entry_points={"console_scripts": ["mobilebert-tf = mobilebert_tf.cli:main"]},
     # TensorFlow and TensorFlow Text must have the same minor version. Keras 3.13 and
@@ -61,6 +62,7 @@ setup(
         "icu4py>=1.1,<2",  # 1.2 needs Python 3.11
         "importlib-resources>=6",  # tensorflow-datasets 4.9.10 imports it to prepare a set, and does not ask for it
         "jinja2>=3.1",
+        "jsonschema>=4.23,<5",
         "keras>=3.12,<4",
         "litert-quantizer>=0.11,<0.12",
         "matplotlib>=3.9",
@@ -93,6 +95,7 @@ setup(
             "ruff>=0.9",
             "scikit-learn>=1.5",
             "setuptools>=80",
+            "types-jsonschema",
             "types-tqdm",
         ],
     },

@@ -1,13 +1,16 @@
 """One JSON form for every benchmark: raw samples, settings, and how it was made.
 
-schema_version  1
+schema_version  2; `schema.json` has all fields
 kind            what was measured, such as "host latency"
 unit            of every sample
+where           host, emulated, estimated or device
 made_by         command, commit, dirty flag, versions, machine, date
-settings        what the command was asked for
-subjects        one object per thing measured: name, sha256, bytes if it is a file;
+settings        the protocol: what the command was asked for
+runtime         of files: its version, and the programs that ran them
+device          if there is one
+subjects        one object per thing measured: name, sha256, bytes, configuration if it is a file;
                 `rounds`, a list of objects that hold `samples` and whatever else was
-                seen in that round; `summary` of all samples; `ratio` to the baseline
+                seen in that round; `summary` of all samples; `ratio` to the baseline; `validity`
 """
 
 from __future__ import annotations
@@ -18,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic, provenance
+from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.stats import Ratio, ratio, summarize
-from mobilebert_tf.errors import UsageError
-
-SCHEMA_VERSION = 1
+from mobilebert_tf.errors import FailedError, UsageError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,21 +50,33 @@ def document(
     unit: str,
     settings: Mapping[str, Any],
     subjects: Sequence[Subject],
-    baseline: Subject | None = None,
+    baseline: Subject | Sequence[Subject | None] | None = None,
+    where: str = "host",
+    **about: Any,
 ) -> dict[str, Any]:
-    """The JSON form of a benchmark; ratios are there if a baseline is."""
+    """The JSON form of a benchmark; ratios are there if a baseline is.
+
+    Args:
+      baseline: of all subjects, or of each.
+      about: other fields of the schema: runtime, device, emulator.
+    """
     rows = []
-    for subject in subjects:
-        row = {"name": subject.name, **subject.details, "summary": dataclasses.asdict(summarize(subject.samples))}
-        if baseline is not None:
-            row["ratio"] = {"baseline": baseline.name, **dataclasses.asdict(subject.ratio_to(baseline))}
+    baselines = baseline if isinstance(baseline, Sequence) else [baseline] * len(subjects)
+    for subject, own in zip(subjects, baselines, strict=True):
+        row: dict[str, Any] = {"name": subject.name, **subject.details}
+        if subject.rounds:
+            row["summary"] = dataclasses.asdict(summarize(subject.samples))
+        if own is not None and len(subject.rounds) == len(own.rounds) > 0:
+            row["ratio"] = {"baseline": own.name, **dataclasses.asdict(subject.ratio_to(own))}
         rows.append({**row, "rounds": [dict(seen) for seen in subject.rounds]})
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": schema.VERSION,
         "kind": kind,
         "unit": unit,
+        "where": where,
         "made_by": provenance.describe(),
         "settings": dict(settings),
+        **about,
         "subjects": rows,
     }
 
@@ -76,4 +90,7 @@ def check_output(path: str) -> None:
 
 
 def write(path: str, value: Mapping[str, Any]) -> None:
+    """Write a document. Raises FailedError: it is against the schema, which is a fault of the benchmark."""
+    if wrong := schema.fault(value):
+        raise FailedError(f"{path}: not written, the result is against its schema ({wrong})")
     atomic.write_json(path, value)

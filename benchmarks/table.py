@@ -5,30 +5,77 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mobilebert_tf.benchmarks.stats import FASTER, NONE, SLOWER
+from mobilebert_tf.benchmarks.verdict import BUSY, INVALID, OK
 from mobilebert_tf.text_table import aligned
+
+DIFFERENCES = {FASTER: "faster", SLOWER: "slower", NONE: "no difference"}
+"""What a ratio says, in words; of the others there are too few rounds."""
 
 
 def host_table(document: Mapping[str, Any]) -> str:
-    """Median, p90 and minimum in ms, and the ratio to the baseline: its 95 % interval, of few rounds their spread."""
-    ratios = [row["ratio"] for row in document["subjects"] if "ratio" in row]
+    """Median, tails and minimum in ms, and the ratio to the baseline: its 95 % interval, of few rounds their spread.
+
+    Subjects with an invalid verdict are named below the table with their reasons, and have no figures.
+    """
+    shown = [one for one in document["subjects"] if one["validity"]["verdict"] != INVALID]
+    notes = ["", _note(document)]
+    notes += [
+        f"{_named(subject)}: {subject['validity']['verdict']}: {'; '.join(subject['validity']['reasons'])}"
+        for subject in document["subjects"]
+        if subject["validity"]["verdict"] != OK
+    ]
+    invalid = {one["name"] for one in document["subjects"]} - {one["name"] for one in shown}
+    shown = [
+        {key: value for key, value in one.items() if key != "ratio" or value["baseline"] not in invalid}
+        for one in shown
+    ]
+    return (aligned(_rows(shown)) if shown else "no figures") + "\n".join(notes)
+
+
+def _rows(subjects: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    ratios = [one["ratio"] for one in subjects if "ratio" in one]
     low, high, spread = (
         ("low", "high", "95 % interval") if _has_interval(ratios) else ("min", "max", "min-max of rounds")
     )
-    rows = [["file", "T", "MB", "median ms", "p90", "min", *([f"ratio ({spread})"] if ratios else [])]]
-    for subject in document["subjects"]:
-        summary = subject["summary"]
-        row = [subject["name"], str(subject.get("sequence_length", "texts")), f"{subject['bytes'] / 1e6:.1f}"]
-        row += [f"{summary[key]:.2f}" for key in ("median", "p90", "min")]
-        if ratios:
-            ratio = subject["ratio"]
-            row.append(f"{ratio['median']:.3f} ({ratio[low]:.3f}-{ratio[high]:.3f})")
+    head = ["file", "T", "MB", "load ms", "first", "median", "p90", "p99", "MiB"]
+    rows = [[*head, *([f"ratio ({spread})", ""] if ratios else [])]]
+    for subject in subjects:
+        summary, rounds = subject["summary"], subject["rounds"]
+        row = [subject["name"], str(subject.get("sequence_length") or "texts"), f"{subject['bytes'] / 1e6:.1f}"]
+        row += [f"{_middle(rounds, 'load_ms'):.1f}", f"{_middle(rounds, 'first_ms'):.2f}"]
+        row += [f"{summary[key]:.2f}" for key in ("median", "p90", "p99")]
+        private = [one["memory_mib"]["private"] for one in rounds if one.get("memory_mib")]
+        row.append(f"{sorted(private)[len(private) // 2]:.1f}" if private else "-")
+        if ratios and (ratio := subject.get("ratio")):
+            row += [
+                f"{ratio['median']:.3f} ({ratio[low]:.3f}-{ratio[high]:.3f})",
+                DIFFERENCES.get(ratio["difference"], "too few rounds"),
+            ]
+        elif ratios:
+            row += ["", ""]
         rows.append(row)
-    busy = max(seen["foreign_cores"] for subject in document["subjects"] for seen in subject["rounds"])
-    threads = document["settings"]["threads"]
-    note = f"\nhost figures, {threads} thread{'s' if threads > 1 else ''}, batch 1"
-    if busy > 0.1:
+    return rows
+
+
+def _named(subject: Mapping[str, Any]) -> str:
+    length = subject.get("sequence_length")
+    return f"{subject['name']} at {length}" if length else str(subject["name"])
+
+
+def _middle(rounds: Sequence[Mapping[str, Any]], key: str) -> float:
+    values = sorted(float(one[key]) for one in rounds)
+    return values[len(values) // 2]
+
+
+def _note(document: Mapping[str, Any]) -> str:
+    busy = max((seen["foreign_cores"] for one in document["subjects"] for seen in one["rounds"]), default=0.0)
+    threads = sorted({one["configuration"]["threads"] for one in document["subjects"]})
+    counts = " or ".join(map(str, threads))
+    note = f"\nhost figures, {counts} thread{'s' if threads != [1] else ''}, batch 1; MiB is private memory"
+    if busy >= BUSY:
         note += f"; other processes took up to {busy:.1f} cores meanwhile, so expect noise"
-    return aligned(rows) + note
+    return note
 
 
 def _has_interval(ratios: Sequence[Mapping[str, Any]]) -> bool:

@@ -53,7 +53,7 @@ COMMANDS = {
     "convert": ("mobilebert_tf.commands.convert:Convert", "TF1, Hugging Face or own checkpoint -> another of these"),
     "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
     "benchmark host": (
-        "mobilebert_tf.commands.benchmark_files:BenchmarkHost",
+        "mobilebert_tf.commands.benchmark_host:BenchmarkHost",
         "latency of .tflite files on this machine",
     ),
     "benchmark instructions": (
@@ -63,6 +63,10 @@ COMMANDS = {
     "benchmark kernels": (
         "mobilebert_tf.commands.benchmark_files:BenchmarkKernels",
         "where the time of .tflite files goes, by functions of the runtime",
+    ),
+    "benchmark report": (
+        "mobilebert_tf.commands.benchmark_report:BenchmarkReport",
+        "results of benchmarks -> tables and pictures, a column a place",
     ),
     "benchmark records": (
         "mobilebert_tf.commands.benchmark_speed:BenchmarkRecords",

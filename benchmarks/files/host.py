@@ -1,22 +1,32 @@
-"""Latency of `.tflite` files on this machine: a fresh process per file and round, files in random order."""
+"""Latency of `.tflite` files on this machine: a fresh process per file and round, in random order."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import random
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mobilebert_tf import child_process, provenance
+from mobilebert_tf.benchmarks import verdict
+from mobilebert_tf.benchmarks.files.configuration import FILE, MEMORY, Configuration, label
+from mobilebert_tf.benchmarks.files.feeds import Feeds
+from mobilebert_tf.benchmarks.files.inputs import Signature, Signatures, from_description
+from mobilebert_tf.benchmarks.files.origin import origin
 from mobilebert_tf.benchmarks.files.texts import Texts
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.litert.compiled import IN_MEMORY
 from mobilebert_tf.litert.runtime import check_is_tflite
 
 
@@ -25,54 +35,228 @@ class Settings:
     """How to measure."""
 
     threads: int = 1
+    """Of files whose configuration says nothing else."""
     rounds: int = 3
     runs: int = 50
-    """Timed inferences per file and round."""
+    """Timed inferences per file and round, at least."""
+    seconds: float = 0.0
+    """How long a round times a file, at least."""
     warm_up: int = 10
     """Inferences before them, the first included."""
-    sequence_length: int | None = None
-    """T of the signature to measure in a file with several; None: the longest."""
+    strict: bool = False
+    """As many inferences, over so long a time, as MLPerf asks for."""
+
+    @property
+    def enough(self) -> Settings:
+        """With runs and seconds that make these least over all rounds."""
+        if not self.strict:
+            return self
+        runs = max(self.runs, -(-verdict.STRICT_QUERIES // self.rounds))
+        return dataclasses.replace(
+            self, runs=runs, seconds=max(self.seconds, verdict.STRICT_SECONDS / self.rounds), strict=True
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one process runs: some graphs of a file, one after the other."""
+
+    path: Path
+    configuration: Configuration
+    lengths: tuple[int | None, ...] = (None,)
+    signatures: tuple[str, ...] = ()
+    """Names; empty: those of the lengths."""
+    inputs: str | None = None
+    """A file with inputs; None: they are made up."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What is asked for of each file."""
+
+    configurations: tuple[Configuration, ...] = (Configuration(),)
+    lengths: tuple[int, ...] | None = ()
+    """T of the signatures to measure; empty: the longest; None: all that a file has."""
+    signatures: tuple[str, ...] = ()
+    """Names of signatures in place of lengths."""
+    feeds: Feeds | None = None
+    texts: Texts | None = None
+    """Lengths of texts: one subject a file and configuration, with the mean over them."""
+
+
+class Measurement:
+    """Rounds of all subjects of a sweep, as far as they have got.
+
+    Args:
+      files: to measure.
+      sweep: what is asked for of each.
+      settings: how to measure.
+
+    Raises:
+      UsageError: a file is missing, is none, lacks a signature, or has inputs that nothing is there for.
+    """
+
+    def __init__(self, files: Sequence[str | os.PathLike[str]], sweep: Sweep, settings: Settings):
+        self._sweep, self._settings = sweep, settings.enough
+        self._paths = [Path(file) for file in files]
+        self._names = _names(self._paths)
+        self._known = {path: known_signatures(path) for path in self._paths}
+        self._shares: dict[Path, dict[int, float]] = {}
+        self._described: dict[Job, str] = {}
+        self._directory = contextlib.ExitStack()
+        temporary = Path(self._directory.enter_context(tempfile.TemporaryDirectory()))
+        self._jobs = [job for path in self._paths for job in self._jobs_of(path, temporary)]
+        self._seen: dict[Job, list[list[dict[str, Any]]]] = {job: [] for job in self._jobs}
+        self.failures: dict[Job, str] = {}
+        """Why files have fewer rounds than were asked for."""
+        self._temporary = temporary
+
+    def run(self, show_progress: bool = True) -> None:
+        """Measure all rounds. A file that fails in one is left out of the following ones."""
+        with self._directory:
+            for job, found in turns(self._jobs, self._settings, self._temporary, show_progress, self.failures):
+                self._seen[job].append(found)
+
+    def subjects(self) -> list[Subject]:
+        """What was measured until now, in as many rounds as all files have that did not fail."""
+        complete = min((len(self._seen[job]) for job in self._jobs if job not in self.failures), default=0)
+        subjects = []
+        cores = provenance.machine()["cores"] or 1
+        for job in self._jobs:
+            rounds = [self._round(job, found) for found in self._seen[job][:complete]]
+            judged = verdict.of_host(rounds, job.configuration.threads, cores, self._settings.strict)
+            if job in self.failures:
+                judged = verdict.of([self.failures[job]], [])
+                rounds = []
+            subjects.append(Subject(
+                name=self._name(job),
+                details={**self._details(job, rounds), "validity": judged.describe()},
+                rounds=rounds,
+            ))  # fmt: skip
+        return subjects
+
+    def baselines(self, subjects: Sequence[Subject], baseline: Path) -> list[Subject | None]:
+        """For each subject the baseline's: same graph and threads, of cache and numbers the first that were asked for.
+
+        A file of one length alone is compared at any length.
+        """
+        first = self._sweep.configurations[0]
+        found: list[Subject | None] = []
+        for job in self._jobs:
+            wanted = dataclasses.replace(first, threads=job.configuration.threads)
+            fitting = [
+                subject
+                for other, subject in zip(self._jobs, subjects, strict=True)
+                if other.path.resolve() == baseline.resolve() and other.configuration == wanted
+            ]
+            same = [one for one in fitting if one.details.get("sequence_length") == self._length(job)]
+            found.append(next(iter(same or (fitting if len(fitting) == 1 else [])), None))
+        return found
+
+    def _jobs_of(self, path: Path, temporary: Path) -> Iterator[Job]:
+        known, sweep = self._known[path], self._sweep
+        if sweep.texts:
+            names = {one.length: one.name for one in known.each if one.length is not None}
+            if not names:
+                raise UsageError(f"{path}: takes no token ids, so no texts (--texts)")
+            self._shares[path] = sweep.texts.shares(names)
+            graphs = [tuple(known.of_length(length) for length in self._shares[path])]
+        elif sweep.signatures:
+            graphs = [(known.named(name),) for name in sweep.signatures]
+        elif sweep.lengths is None:
+            graphs = [(one,) for one in sorted(known.each, key=lambda one: one.length or 0)]
+        else:
+            graphs = [(known.of_length(length),) for length in sweep.lengths or (None,)]
+        for number, graph in enumerate(graphs):
+            file = temporary / f"{len(self._described)}_{number}.npz"
+            described = self._write_inputs(graph, file)
+            for configuration in sweep.configurations:
+                job = Job(
+                    path=path,
+                    configuration=configuration,
+                    lengths=tuple(one.length for one in graph),
+                    signatures=tuple(one.name for one in graph if one.name),
+                    inputs=str(file) if described else None,
+                )
+                self._described[job] = described or "made up"
+                yield job
+
+    def _write_inputs(self, graph: Sequence[Signature], file: Path) -> str | None:
+        if self._sweep.feeds is None:
+            return None
+        arrays: dict[str, np.ndarray] = {}
+        words = []
+        for signature in graph:
+            values, described = self._sweep.feeds.rows(signature)
+            signature.rows({f"{signature.name or ''}/{key}": one for key, one in values.items()})  # they fit, or else
+            arrays |= {f"{signature.name or ''}/{key}": one for key, one in values.items()}
+            words.append(described)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        return "; ".join(dict.fromkeys(words))
+
+    def _round(self, job: Job, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        if job.path in self._shares:
+            return _mean(found, self._shares[job.path])
+        return {key: value for key, value in found[0].items() if key not in ("sequence_length", "signature")}
+
+    def _details(self, job: Job, rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        details: dict[str, Any] = {
+            "sha256": provenance.sha256(job.path),
+            "bytes": job.path.stat().st_size,
+            **origin(job.path),
+            "configuration": job.configuration.describe(),
+            "inputs": self._described[job],
+            "samples_are": "inferences",
+        }
+        if rounds and rounds[0].get("delegation"):
+            details["delegation"] = rounds[0]["delegation"]
+        for one in rounds:
+            one.pop("delegation", None)  # type: ignore[attr-defined]
+        if job.path in self._shares:
+            return {**details, "shares_of_lengths": self._shares[job.path]}
+        return {
+            **details,
+            "sequence_length": self._length(job),
+            "signature": job.signatures[0] if job.signatures else None,
+        }
+
+    def _length(self, job: Job) -> int | None:
+        return None if job.path in self._shares else job.lengths[0]
+
+    def _name(self, job: Job) -> str:
+        return self._names[job.path] + label(job.configuration, self._sweep.configurations)
 
 
 def measure(
-    files: Sequence[str | os.PathLike[str]], settings: Settings, texts: Texts | None = None, show_progress: bool = True
+    files: Sequence[str | os.PathLike[str]],
+    settings: Settings,
+    texts: Texts | None = None,
+    show_progress: bool = True,
+    sequence_length: int | None = None,
 ) -> list[Subject]:
-    """Latency in milliseconds of one inference, batch 1, of each file, in rounds as `measure_lengths` has them.
+    """Latency in milliseconds of one inference, batch 1, of each file at one T (None: its longest), in rounds.
 
     With `texts`, a round's only sample is the mean over them: each takes the median of the
     shortest signature that it fits in.
 
     Raises:
-      UsageError: a file is missing, is none, or has other inputs than ids, mask and segments.
+      UsageError: as `Measurement`.
       FailedError: a process died.
     """
-    paths = [Path(file) for file in files]
-    shares = {path: texts.shares(signatures_of(path)) for path in paths} if texts else {}
-    lengths = {path: list(shares.get(path, [settings.sequence_length])) for path in paths}
-    measured = measure_lengths(lengths, settings, show_progress)
-    names = _names(paths)
-    subjects = []
-    for path in paths:
-        details: dict[str, Any] = {"sha256": provenance.sha256(path), "bytes": path.stat().st_size}
-        rounds = [seen[0] for seen in measured[path]]
-        if path in shares:
-            details |= {"shares_of_lengths": shares[path]}
-            rounds = [_mean(seen, shares[path]) for seen in measured[path]]
-        else:
-            details |= {"sequence_length": rounds[0]["sequence_length"]}
-        for seen in rounds:
-            seen.pop("sequence_length", None)
-        subjects.append(Subject(name=names[path], details=details, rounds=rounds))
-    return subjects
+    lengths = () if sequence_length is None else (sequence_length,)
+    configuration = Configuration(threads=settings.threads)
+    sweep = Sweep(configurations=(configuration,), lengths=lengths, texts=texts)
+    measurement = Measurement(files, sweep, settings)
+    measurement.run(show_progress)
+    for failure in measurement.failures.values():
+        raise FailedError(failure)
+    return measurement.subjects()
 
 
 def measure_lengths(
     lengths: Mapping[Path, Sequence[int | None]], settings: Settings, show_progress: bool = True
 ) -> dict[Path, list[list[dict[str, Any]]]]:
-    """Findings of `one_file.measure` on each of the lengths T of a file, in each round.
-
-    Every round runs each file once, in a process of its own, in an order of its own: a neighbour that takes
-    the processor for a while, a clock that sinks, or work that comes back at regular times is so spread over all files.
+    """Findings of `one_file.measure` on each of the lengths T of a file, in each round; as `turns` has them.
 
     Raises:
       UsageError: a file is missing, is none, or has other inputs than ids, mask and segments.
@@ -80,38 +264,108 @@ def measure_lengths(
     """
     for path in lengths:
         check_is_tflite(path)
-    orders = random.Random(0)
-    turns = [path for _ in range(settings.rounds) for path in orders.sample(list(lengths), len(lengths))]
+    configuration = Configuration(threads=settings.threads)
+    jobs = [Job(path=path, configuration=configuration, lengths=tuple(asked)) for path, asked in lengths.items()]
     seen: dict[Path, list[list[dict[str, Any]]]] = {path: [] for path in lengths}
-    for path in track(turns, "measuring", "processes", len(turns)) if show_progress else turns:
-        seen[path].append(_ask(path, order(path, settings, lengths[path])))
+    for job, found in turns(jobs, settings, None, show_progress):
+        seen[job.path].append(found)
     return seen
 
 
-def order(path: Path, settings: Settings, lengths: Sequence[int | None]) -> dict[str, Any]:
-    """Settings of `one_file`."""
-    own = {name: getattr(settings, name) for name in ("threads", "runs", "warm_up")}
-    return {"path": str(path), **own, "sequence_lengths": list(lengths)}
+def turns(
+    jobs: Sequence[Job],
+    settings: Settings,
+    temporary: Path | None,
+    show_progress: bool,
+    failures: dict[Job, str] | None = None,
+) -> Iterator[tuple[Job, list[dict[str, Any]]]]:
+    """What each process found, one after the other.
 
+    Every round runs each job once, in a process of its own, in an order of its own: a neighbour that takes
+    the processor for a while, a clock that sinks, or work that comes back at regular times is so spread over all files.
 
-def signatures_of(path: Path) -> dict[int, str | None]:
-    """Names of a file's signatures by T, shortest first; as `one_file.signatures`, in a process of its own.
+    Args:
+      temporary: directory for weight caches.
+      failures: why jobs failed, which are then left out; None: a failure is raised.
 
     Raises:
-      UsageError: the file is none, or has other inputs than ids, mask and segments.
+      UsageError: a file cannot be measured.
+      FailedError: a process died.
+    """
+    orders = random.Random(0)
+    planned = [job for _ in range(settings.rounds) for job in orders.sample(list(jobs), len(jobs))]
+    for job in track(planned, "measuring", "processes", len(planned)) if show_progress else planned:
+        if failures is not None and job in failures:
+            continue
+        cache = ""
+        if job.configuration.weight_cache == MEMORY:
+            cache = IN_MEMORY
+        elif job.configuration.weight_cache == FILE:
+            assert temporary is not None
+            cache = str(temporary / f"{jobs.index(job)}.xnnpack")
+        try:
+            yield job, _ask(job.path, order(job, settings, cache))
+        except (UsageError, FailedError) as error:
+            if failures is None:
+                raise
+            failures[job] = str(error)
+
+
+def order(job: Job, settings: Settings, cache: str = "") -> dict[str, Any]:
+    """Settings of `one_file`."""
+    configuration = job.configuration
+    return {
+        "path": str(job.path),
+        "threads": configuration.threads,
+        "runs": settings.runs,
+        "warm_up": settings.warm_up,
+        "seconds": settings.seconds,
+        "sequence_lengths": list(job.lengths),
+        "signatures": list(job.signatures),
+        "cache": cache,
+        "float16": configuration.float16,
+        "compiled": configuration.compiled,
+        "inputs": job.inputs,
+    }
+
+
+def known_signatures(path: Path) -> Signatures:
+    """Signatures of a file, read in a process of its own.
+
+    Raises:
+      UsageError: the file is none, or has operators that the runtime lacks.
       FailedError: the process died.
     """
     check_is_tflite(path)
-    return {int(length): name for length, name in _ask(path, {"path": str(path)})["signatures"]}
+    return from_description(str(path), _ask(path, {"path": str(path)}))
+
+
+def signatures_of(path: Path) -> dict[int, str | None]:
+    """Names of a file's signatures that take tokens, by T, shortest first.
+
+    Raises:
+      UsageError: the file is none, or takes no tokens.
+      FailedError: the process died.
+    """
+    known = known_signatures(path)
+    names = {one.length: one.name for one in known.each if one.length is not None}
+    if not names:
+        known.each[0].rows({})
+    return dict(sorted(names.items()))
 
 
 def _mean(measured: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> dict[str, Any]:
     """One round over all lengths: the mean over texts, of the rest the worst."""
     medians = [statistics.median(one["samples"]) for one in measured]
+    worst = ("load_ms", "first_ms", "peak_memory_mib", "foreign_cores")
     return {
         "samples": [round(sum(share * ms for share, ms in zip(shares.values(), medians, strict=True)), 4)],
         "median_ms_of_lengths": dict(zip(shares, medians, strict=True)),
-        **{key: max(one[key] for one in measured) for key in measured[0] if key != "samples"},
+        **{key: max(one[key] for one in measured) for key in worst},
+        "finite": all(one["finite"] for one in measured),
+        "memory_mib": measured[0]["memory_mib"],
+        "clock_mhz": [clock for one in measured for clock in one["clock_mhz"]],
+        "queries": sum(len(one["samples"]) for one in measured),
     }
 
 

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import provenance
+from mobilebert_tf.benchmarks import verdict
+from mobilebert_tf.benchmarks.files.configuration import Configuration
 from mobilebert_tf.benchmarks.files.host import signatures_of
+from mobilebert_tf.benchmarks.files.origin import origin
 from mobilebert_tf.benchmarks.files.texts import Texts
 from mobilebert_tf.benchmarks.programs import output_of
 from mobilebert_tf.benchmarks.results import Subject
@@ -42,7 +45,13 @@ def measure(
     subjects = []
     for file, one in zip(files, chosen, strict=True):
         of_lengths = {length: counts[file, length] for length in one.shares}
-        details: dict[str, Any] = {"sha256": provenance.sha256(file), "bytes": file.stat().st_size}
+        details: dict[str, Any] = {
+            "sha256": provenance.sha256(file),
+            "bytes": file.stat().st_size,
+            **origin(file),
+            "configuration": Configuration().describe() | {"api": None, "weight_cache": None},
+            "validity": verdict.of([], []).describe(),
+        }
         if texts:
             details |= {"shares_of_lengths": one.shares, "million_of_lengths": of_lengths}
         else:

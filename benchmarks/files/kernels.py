@@ -17,6 +17,7 @@ from typing import Any
 
 from mobilebert_tf import child_process, provenance
 from mobilebert_tf.benchmarks.files import host
+from mobilebert_tf.benchmarks.files.configuration import Configuration
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
@@ -41,8 +42,8 @@ SHOWN = 0.01
 """Functions with a smaller share are added up as `others`."""
 
 
-def measure(files: Sequence[Path], settings: host.Settings) -> list[Subject]:
-    """Milliseconds of an inference of each file, and the share of each function of the runtime in its samples.
+def measure(files: Sequence[Path], settings: host.Settings, sequence_length: int | None = None) -> list[Subject]:
+    """Milliseconds of an inference of each file at one T (None: its longest), and shares of the runtime's functions.
 
     Raises:
       UsageError: `perf` is not there, or a file cannot be run.
@@ -54,7 +55,8 @@ def measure(files: Sequence[Path], settings: host.Settings) -> list[Subject]:
         check_is_tflite(file)
     subjects = []
     for file in track(files, "sampling", "files", len(files)):
-        order = host.order(file, settings, [settings.sequence_length])
+        configuration = Configuration(threads=settings.threads)
+        order = host.order(host.Job(path=file, configuration=configuration, lengths=(sequence_length,)), settings)
         with tempfile.TemporaryDirectory() as directory:
             data = f"{directory}/perf.data"
             sampled = [sys.executable, "-m", "mobilebert_tf.benchmarks.files.one_file", json.dumps(order)]

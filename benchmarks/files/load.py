@@ -1,8 +1,10 @@
-"""What else the machine is doing."""
+"""What else the machine is doing, and how fast its clocks run."""
 
 from __future__ import annotations
 
 import os
+import re
+import time
 from pathlib import Path
 
 
@@ -14,3 +16,36 @@ def busy_seconds() -> float:
         return 0.0
     idle, waiting = numbers[3], numbers[4]
     return (sum(numbers) - idle - waiting) / os.sysconf("SC_CLK_TCK")
+
+
+class Load:
+    """What other processes take of the processors from now on."""
+
+    def __init__(self) -> None:
+        self._busy, self._own, self._wall = busy_seconds(), time.process_time(), time.perf_counter()
+
+    def foreign_cores(self) -> float:
+        """Cores that other processes kept busy until now: above 0.1 or so times are doubtful.
+
+        The kernel counts in hundredths of a second, so a few milliseconds tell nothing.
+        """
+        elapsed = time.perf_counter() - self._wall
+        foreign = (busy_seconds() - self._busy) - (time.process_time() - self._own)
+        return round(min(max(0.0, foreign / elapsed), float(os.cpu_count() or 1)), 2)
+
+
+def clock_mhz() -> float | None:
+    """The fastest clock among the processors now; None: not told. In virtual machines often a constant."""
+    frequencies = []
+    for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"):
+        try:
+            frequencies.append(int(path.read_text()) / 1000)
+        except (OSError, ValueError):
+            continue
+    if not frequencies:
+        try:
+            text = Path("/proc/cpuinfo").read_text()
+        except OSError:
+            return None
+        frequencies = [float(number) for number in re.findall(r"^cpu MHz\s*:\s*([\d.]+)", text, re.MULTILINE)]
+    return round(max(frequencies), 1) if frequencies else None

@@ -2,151 +2,167 @@
 
 With a path alone in place of settings it says what signatures the file has.
 
-Works on any file that takes token ids, mask and segment ids as [1, T] integers,
-whatever they are called, so that rivals' files can be measured beside this project's.
+Works on any file, also of rivals, whatever its inputs are called. Inputs that nobody gave are made up if they are token
+ids, mask and segment ids as [1, T] integers.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mobilebert_tf.benchmarks.files.load import busy_seconds
-from mobilebert_tf.benchmarks.files.memory import peak_memory
+from mobilebert_tf.benchmarks.files import inputs as inputs_module
+from mobilebert_tf.benchmarks.files.delegation import delegation
+from mobilebert_tf.benchmarks.files.load import Load, clock_mhz
+from mobilebert_tf.benchmarks.files.memory import held, peak_memory
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.litert.runtime import load_interpreter
+from mobilebert_tf.litert.compiled import IN_MEMORY, CompiledFile
+from mobilebert_tf.litert.operators import read_operators
+from mobilebert_tf.litert.refusals import REFUSALS, reason
+from mobilebert_tf.litert.runtime import check_is_tflite, load_interpreter
 
-REAL_SHARE = 0.75
-"""Share of the sequence that holds tokens; the rest is padding, as in an app."""
+Run = Callable[[int], dict[str, np.ndarray]]
+"""An inference on the inputs of this number, and its outputs."""
 
 
 def measure(
-    path: str, threads: int, runs: int, warm_up: int, sequence_lengths: Sequence[int | None]
+    path: str,
+    threads: int,
+    runs: int,
+    warm_up: int,
+    sequence_lengths: Sequence[int | None],
+    signatures: Sequence[str] = (),
+    seconds: float = 0.0,
+    cache: str = "",
+    float16: bool = False,
+    compiled: bool = False,
+    inputs: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Findings by T, None for the longest: `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `foreign_cores`,
-    `sequence_length`."""
+    """Findings at each T, None for the longest, or of each signature.
+
+    Args:
+      runs, seconds: both are the least of what is timed.
+      cache: XNNPACK's weight cache, as CompiledFile takes it.
+      inputs: .npz file with arrays SIGNATURE/INPUT, a row an inference; None: they are made up.
+
+    Returns:
+      `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `memory_mib` (what loading and the first inference
+      added), `foreign_cores`, `clock_mhz` (at both ends), `finite`, `sequence_length` and `signature`.
+    """
+    before, load = held(), Load()
+    written = cache not in ("", IN_MEMORY) and not Path(cache).exists()
     start = time.perf_counter()
-    interpreter = load_interpreter(path, threads)
+    if compiled or float16 or cache:
+        check_is_tflite(path)
+        interpreter: Any = CompiledFile(path, threads, cache, float16)
+        if not interpreter.get_signature_list():
+            raise UsageError(f"{path}: has no signature, which CompiledModel needs")
+    else:
+        interpreter = load_interpreter(path, threads)
     load_ms = round((time.perf_counter() - start) * 1e3, 2)
-    return [{"load_ms": load_ms, **_measure(path, interpreter, runs, warm_up, one)} for one in sequence_lengths]
+    known = inputs_module.signatures(path, interpreter)
+    chosen = [known.named(name) for name in signatures] or [known.of_length(length) for length in sequence_lengths]
+    rows = dict(np.load(inputs)) if inputs else {}
+    calls = [_call(interpreter, one, rows) for one in chosen]
+    firsts = []
+    for run, _ in calls:
+        first = time.perf_counter()
+        outputs = run(0)
+        firsts.append((round((time.perf_counter() - first) * 1e3, 2), outputs))
+    after = held()
+    memory = {key: round(after[key] - before[key], 1) for key in after} if before and after else None
+    found = []
+    for one, (run, count), (first_ms, outputs) in zip(chosen, calls, firsts, strict=True):
+        found.append({
+            "load_ms": load_ms,
+            "first_ms": first_ms,
+            "finite": all(bool(np.isfinite(values).all()) for values in outputs.values()),
+            "memory_mib": memory,
+            **_time(run, count, runs, seconds, warm_up),
+            "foreign_cores": load.foreign_cores(),
+            "sequence_length": one.length,
+            "signature": one.name,
+            "delegation": delegation(interpreter),
+            **({"cache_written": written} if cache else {}),
+        })  # fmt: skip
+    return found
 
 
-def _measure(path: str, interpreter: Any, runs: int, warm_up: int, sequence_length: int | None) -> dict[str, Any]:
-    run, length = _inference(path, interpreter, sequence_length)
-    first = time.perf_counter()
-    run()
-    first_end = time.perf_counter()
-    for _ in range(warm_up - 1):
-        run()
-    foreign, own, wall = busy_seconds(), time.process_time(), time.perf_counter()
-    samples = []
-    for _ in range(runs):
+def _time(run: Run, count: int, runs: int, seconds: float, warm_up: int) -> dict[str, Any]:
+    for number in range(1, warm_up):
+        run(number % count)
+    clocks = [clock_mhz()]
+    wall = time.perf_counter()
+    samples: list[float] = []
+    while len(samples) < runs or time.perf_counter() - wall < seconds:
+        number = len(samples) % count
         before = time.perf_counter()
-        run()
+        run(number)
         samples.append(round((time.perf_counter() - before) * 1e3, 4))
-    elapsed = time.perf_counter() - wall
-    foreign_busy = (busy_seconds() - foreign) - (time.process_time() - own)
+    clocks.append(clock_mhz())
     return {
         "samples": samples,
-        "first_ms": round((first_end - first) * 1e3, 2),
         "peak_memory_mib": peak_memory(),
-        # Cores that other processes kept busy meanwhile: above 0.1 or so the samples are doubtful.
-        "foreign_cores": round(max(0.0, foreign_busy / elapsed), 2),
-        "sequence_length": length,
+        "clock_mhz": clocks,
     }
 
 
-def _inference(path: str, interpreter: Any, sequence_length: int | None) -> tuple[Callable[[], Any], int]:
-    """A call that sets all inputs, runs, and fetches the outputs; and its T."""
-    named = signatures(path, interpreter)
-    candidates: dict[int, tuple[Any, dict[str, Any]]] = {}
-    for each, name in named.items():
-        runner = interpreter.get_signature_runner(name) if name else None
-        details = runner.get_input_details() if runner else _plain(interpreter)
-        candidates[each] = (runner, details)
-    length = max(candidates) if sequence_length is None else sequence_length
-    if length not in candidates:
-        there = ", ".join(map(str, sorted(candidates)))
-        raise UsageError(f"{path}: has no graph for --sequence_length={length}; it has {there}")
-    runner, details = candidates[length]
-    values = _inputs(length)
-    feeds = {name: values[_role(path, d["name"])].astype(d["dtype"]) for name, d in details.items()}
-    if runner is not None:
-        return lambda: runner(**feeds), length
+def _call(interpreter: Any, signature: inputs_module.Signature, rows: Mapping[str, np.ndarray]) -> tuple[Run, int]:
+    """A call that sets all inputs, runs, and fetches the outputs; and how many different inputs there are."""
+    feeds = signature.rows(rows)
+    count = len(next(iter(feeds.values())))
+    each = [{name: values[number] for name, values in feeds.items()} for number in range(count)]
+    if signature.name is not None:
+        runner = interpreter.get_signature_runner(signature.name)
+        return lambda number: runner(**each[number]), count
 
-    def run() -> None:
-        for index, value in feeds.items():
+    def run(number: int) -> dict[str, np.ndarray]:
+        for index, value in each[number].items():
             interpreter.set_tensor(int(index), value)
         interpreter.invoke()
-        for output in interpreter.get_output_details():
-            interpreter.get_tensor(output["index"])
+        return {one["name"]: interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()}
 
-    return run, length
-
-
-def signatures(path: str, interpreter: Any) -> dict[int, str | None]:
-    """Names of a file's signatures by T; None where it has a graph without a name.
-
-    Raises:
-      UsageError: it takes something else than three integer inputs [1, T].
-    """
-    names = list(interpreter.get_signature_list())
-    found = {_length(path, interpreter.get_signature_runner(name).get_input_details()): name for name in names}
-    return found or {_length(path, _plain(interpreter)): None}
+    return run, count
 
 
-def _plain(interpreter: Any) -> dict[str, Any]:
-    return {str(d["index"]): d for d in interpreter.get_input_details()}
-
-
-def _length(path: str, details: dict[str, Any]) -> int:
-    shapes = {tuple(int(size) for size in d["shape"]) for d in details.values()}
-    integer = all(np.issubdtype(d["dtype"], np.integer) for d in details.values())
-    if len(shapes) != 1 or len(details) != 3 or not integer:
-        raise UsageError(
-            f"{path}: only three integer inputs [1, T] can be measured; it has {len(details)}, shapes {sorted(shapes)}"
-        )
-    shape = shapes.pop()
-    if len(shape) != 2 or shape[0] != 1:
-        raise UsageError(f"{path}: only inputs [1, T] can be measured; it has {list(shape)}")
-    return shape[1]
-
-
-def _role(path: str, name: str) -> str:
-    """Which of the three inputs a tensor's name means; "segment_ids" and "token_type_ids" end in "ids" too."""
-    for word, role in (("segment", "segments"), ("type", "segments"), ("mask", "mask"), ("ids", "ids")):
-        if word in name:
-            return role
-    raise UsageError(f"{path}: input {name!r} is neither token ids, mask nor segment ids by its name")
-
-
-def _inputs(length: int) -> dict[str, np.ndarray]:
-    """Ids are the first five, which any vocabulary has: which rows are read makes no difference in time."""
-    real = max(1, int(length * REAL_SHARE))
-    position = np.arange(length)[None, :]
-    ids = np.random.default_rng(0).integers(0, 5, (1, length))
-    return {
-        "ids": np.where(position < real, ids, 0),
-        "mask": (position < real).astype(np.int64),
-        "segments": ((position >= real // 2) & (position < real)).astype(np.int64),
-    }
-
-
-if __name__ == "__main__":
+def describe(path: str) -> dict[str, Any]:
+    """Signatures of a file with their inputs. Raises UsageError: the runtime does not know all of its operators."""
+    check_is_tflite(path)
     try:
-        order = json.loads(sys.argv[1])
-        answer: Any
-        if "runs" in order:
-            answer = measure(**order)
-        else:
-            there = signatures(order["path"], load_interpreter(order["path"], 1))
-            answer = {"signatures": sorted(there.items())}
-        print(json.dumps(answer))
+        foreign = sorted(set(read_operators(path).foreign))
+    except (*REFUSALS, AttributeError) as error:
+        raise UsageError(f"{path}: LiteRT cannot read it ({reason(error)}); the file may be cut short") from None
+    if foreign:
+        raise UsageError(
+            f"{path}: has operators that LiteRT does not have, {', '.join(foreign)}; convert the model without "
+            "TensorFlow's own operators (SELECT_TF_OPS) and without custom ones"
+        )
+    return inputs_module.signatures(path, load_interpreter(path, 1)).describe()
+
+
+def main() -> None:
+    """Answer on standard output; what native code prints is not for it."""
+    order = json.loads(sys.argv[1])
+    if "runs" in order and not os.environ.get("MOBILEBERT_TF_DEBUG") and _is_compiled(order):
+        # CompiledModel talks to standard error until the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        print(json.dumps(measure(**order) if "runs" in order else describe(order["path"])), flush=True)
     except UsageError as error:
         print(error)
         sys.exit(2)
+
+
+def _is_compiled(order: Mapping[str, Any]) -> bool:
+    return bool(order.get("cache") or order.get("float16") or order.get("compiled"))
+
+
+if __name__ == "__main__":
+    main()

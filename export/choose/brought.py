@@ -43,7 +43,7 @@ def compare_rewrites(model: TaskModel, length: int, rewrites: Sequence[str], set
             kept = [one for one in rewrites if one != name]
             with atomic.naming(file):
                 file.write_bytes(convert_lengths(model, [length], kept)[length])
-        whole, *others = host.measure(files, dataclasses.replace(settings, sequence_length=length))
+        whole, *others = host.measure(files, settings, sequence_length=length)
         counts = [sum(read_operators(file).counts.values()) for file in files]
         sizes = [file.stat().st_size for file in files]
     rows = []

@@ -372,8 +372,9 @@ def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[i
 def _latency(rounds: Sequence[Mapping[str, Any]], settings: host.Settings) -> dict[str, Any]:
     """What the report has of the rounds of a file at one length."""
     samples = [seen["samples"] for seen in rounds]
+    figures = dataclasses.asdict(summarize(samples))
     return {
-        **dataclasses.asdict(summarize(samples)),
+        **{name: value for name, value in figures.items() if value is not None},
         "threads": settings.threads,
         "rounds": [float(np.median(one)) for one in samples],
         "foreign_cores": max(seen["foreign_cores"] for seen in rounds),

@@ -1,4 +1,4 @@
-"""`benchmark host`, `instructions`, `kernels`: of .tflite files; help says what each measures."""
+"""`benchmark instructions`, `benchmark kernels`, and what all benchmarks of .tflite files ask for."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from mobilebert_tf.options import option
 
 if TYPE_CHECKING:
     from mobilebert_tf.benchmarks.files.texts import Texts
+    from mobilebert_tf.tokenization import Tokenizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _OfFiles:
+class OfFiles:
     """What is measured, and where it is written."""
 
     models: str = option(".tflite files or patterns, comma-separated", is_input=True)
     output: str = option("JSON file for the results")
-    sequence_length: int | None = option(
-        "sequence length, in word pieces, of the signature to run; left out: the longest", None, least=1, most=100_000
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Comparison(_OfFiles):
+class Comparison(OfFiles):
     """Of files that do the same."""
 
     baseline: str | None = option("the one of the files that the others are divided by", None, is_input=True)
@@ -34,84 +32,33 @@ class _Comparison(_OfFiles):
         None,
         is_input=True,
     )
-    text_column: str = option("column of --texts; of several names the first that is there", "text,sentence")
+    text_column: str = option("column of texts in a table; of several names the first that is there", "text,sentence")
     vocab: str | None = option(
-        "vocabulary that --texts are split with; left out: vocab.txt beside the first file", None, is_input=True
+        "vocabulary that texts are split with; left out: vocab.txt beside the first file", None, is_input=True
     )
 
     def read_texts(self, files: list[Path]) -> Texts | None:
         """The texts to take the mean over, if that is asked for. Raises UsageError: they cannot be."""
-        from mobilebert_tf.answering.exported import home_of
         from mobilebert_tf.benchmarks.files.texts import read_texts
+
+        return read_texts(self.texts, self.text_column, self.tokenizer(files, "--texts")) if self.texts else None
+
+    def tokenizer(self, files: list[Path], flag: str) -> Tokenizer:
+        """The one that texts of a flag are split with. Raises UsageError: there is no vocabulary."""
+        from mobilebert_tf.answering.exported import home_of
         from mobilebert_tf.tokenizer_files import read_tokenizer
 
-        if not self.texts:
-            return None
-        if self.sequence_length is not None:
-            raise UsageError("--texts and --sequence_length: give one; texts choose the length")
         home = home_of(files[0])
         tokenizer = read_tokenizer(home, self.vocab)
         if tokenizer is None:
             raise UsageError(
-                f"{home / 'vocab.txt'}: no such file; --vocab names the vocabulary that --texts are split with"
+                f"{home / 'vocab.txt'}: no such file; --vocab names the vocabulary that {flag} are split with"
             )
-        return read_texts(self.texts, self.text_column, tokenizer)
+        return tokenizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BenchmarkHost(_Comparison):
-    """Measure how long one inference of a .tflite file takes on this machine.
-
-    Runs every file in a fresh process, batch 1, three quarters of the sequence filled,
-    the files in random order within each round. Takes any file with token ids, mask and segment
-    ids as integer inputs [1, T], so files from elsewhere can be compared. Writes one
-    JSON with all samples, hashes, versions and the machine; prints medians and ratios
-    to the baseline with their 95 % interval (of less than 6 rounds: their spread). A figure from here is a host
-    figure: it says nothing about a phone.
-
-    Examples:
-      mobilebert-tf benchmark host --models=exported/dynamic_int8.tflite --output=latency.json
-      mobilebert-tf benchmark host --models=a.tflite,b.tflite --baseline=b.tflite --threads=2 --output=ratio.json
-      mobilebert-tf benchmark host --models='exported/*.tflite' --texts=dev.tsv --output=texts.json
-    """
-
-    threads: int = option("threads of the interpreter", 1, least=1, most=1024)
-    rounds: int = option("rounds over all files; fewer than 6 cannot tell which is faster", 9, least=1, most=10**4)
-    runs: int = option("timed inferences per file and round", 20, least=1, most=10**6)
-    warm_up: int = option("inferences before the timed ones", 10, least=1, most=10**6)
-
-    def run(self) -> None:
-        """Measure, write, print.
-
-        Raises:
-          UsageError: a file cannot be measured, the baseline is not among the files, or
-            the output exists.
-          FailedError: a measuring process died.
-        """
-        from mobilebert_tf.benchmarks import results, table
-        from mobilebert_tf.benchmarks.files import host
-
-        settings = host.Settings(
-            threads=self.threads,
-            rounds=self.rounds,
-            runs=self.runs,
-            warm_up=self.warm_up,
-            sequence_length=self.sequence_length,
-        )
-        results.check_output(self.output)
-        files, same = _files(self.models, self.baseline)
-        texts = self.read_texts(files)
-        subjects = host.measure(files, settings, texts)
-        baseline = None if same is None else subjects[same]
-        named = {"texts": texts.name} if texts else {}
-        written = results.document("host latency", "ms", dataclasses.asdict(settings) | named, subjects, baseline)
-        results.write(self.output, written)
-        print(table.host_table(written))
-        print(f"\nbenchmark host: {self.output} has all samples")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BenchmarkInstructions(_Comparison):
+class BenchmarkInstructions(Comparison):
     """Count the instructions of one inference of .tflite files on another processor.
 
     Milliseconds of this machine say nothing about a phone. The number of instructions
@@ -125,6 +72,9 @@ class BenchmarkInstructions(_Comparison):
     """
 
     counter: str = option("command that is called with a file and the name of a signature")
+    sequence_length: int | None = option(
+        "sequence length, in word pieces, of the signature to count; left out: the longest", None, least=1, most=100_000
+    )
 
     def run(self) -> None:
         """Count, write, print.
@@ -137,20 +87,30 @@ class BenchmarkInstructions(_Comparison):
         from mobilebert_tf.benchmarks.files import instructions
 
         results.check_output(self.output)
-        files, same = _files(self.models, self.baseline)
+        files, same = files_of(self.models, self.baseline)
         texts = self.read_texts(files)
         subjects = instructions.measure(files, self.counter, self.sequence_length, texts)
         baseline = None if same is None else subjects[same]
-        settings = {"counter": Path(self.counter.split()[0]).name, "sequence_length": self.sequence_length}
+        name = Path(self.counter.split()[0]).name
+        settings = {"counter": name, "sequence_length": self.sequence_length}
         settings |= {"texts": texts.name} if texts else {}
-        written = results.document("instructions", "million", settings, subjects, baseline)
+        written = results.document(
+            "instructions",
+            "million",
+            settings,
+            subjects,
+            baseline,
+            where="emulated",
+            runtime={"name": "of the counter", "tools": [{"kind": "program", "name": name}]},
+            emulator={"core": "of the counter", "name": name},
+        )
         results.write(self.output, written)
         print(instructions.table(written))
         print(f"\nbenchmark instructions: {self.output} has all numbers")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BenchmarkKernels(_OfFiles):
+class BenchmarkKernels(OfFiles):
     """Show in which functions of the runtime the time of .tflite files goes.
 
     Linux's `perf` samples a process of inferences of each file. LiteRT's library keeps
@@ -163,6 +123,9 @@ class BenchmarkKernels(_OfFiles):
 
     threads: int = option("threads of the interpreter", 1, least=1, most=1024)
     runs: int = option("inferences of each file", 1000, least=1, most=10**6)
+    sequence_length: int | None = option(
+        "sequence length, in word pieces, of the signature to run; left out: the longest", None, least=1, most=100_000
+    )
 
     def run(self) -> None:
         """Sample, write, print.
@@ -175,15 +138,16 @@ class BenchmarkKernels(_OfFiles):
         from mobilebert_tf.benchmarks.files import host, kernels
 
         results.check_output(self.output)
-        files, _ = _files(self.models, None)
-        settings = host.Settings(threads=self.threads, rounds=1, runs=self.runs, sequence_length=self.sequence_length)
-        written = results.document("kernels", "ms", dataclasses.asdict(settings), kernels.measure(files, settings))
+        files, _ = files_of(self.models, None)
+        settings = host.Settings(threads=self.threads, rounds=1, runs=self.runs)
+        subjects = kernels.measure(files, settings, self.sequence_length)
+        written = results.document("kernels", "ms", dataclasses.asdict(settings), subjects)
         results.write(self.output, written)
         print(kernels.table(written))
         print(f"\nbenchmark kernels: {self.output} has all samples")
 
 
-def _files(models: str, baseline: str | None) -> tuple[list[Path], int | None]:
+def files_of(models: str, baseline: str | None) -> tuple[list[Path], int | None]:
     """The files, and which of them is the baseline."""
     from mobilebert_tf.run_directory import expand
 

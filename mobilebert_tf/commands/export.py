@@ -161,7 +161,7 @@ class Export:
     )
     threads: int = option("threads of LiteRT, also where it is timed", 1, least=1, most=1024)
     rounds: int = option(
-        "rounds of the latency measurement, the files in random order; fewer than 6 cannot tell which is faster",
+        "rounds of the latency measurement, the files in random order; fewer than 8 cannot tell which is faster",
         21,
         least=1,
         most=10**4,

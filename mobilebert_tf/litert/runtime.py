@@ -12,6 +12,8 @@ import numpy as np
 from mobilebert_tf import quiet
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.litert.compiled import CompiledFile
+from mobilebert_tf.litert.refusals import REFUSALS, reason
 from mobilebert_tf.tasks.task import INPUTS, PER_TOKEN, real_only
 
 LOGITS = "logits"
@@ -30,6 +32,8 @@ class TfliteModel:
     Args:
       path: the file.
       threads: of the interpreter.
+      weight_cache: of XNNPACK, as `CompiledFile` takes it: one packed copy of the weights for all signatures.
+      float16: compute in float16 what is float.
 
     Raises:
       UsageError: the file is missing, is not a `.tflite` file, or has no signature
@@ -39,14 +43,18 @@ class TfliteModel:
     outputs: tuple[str, ...] = ()
     """Names of what it gives."""
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1):
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1, weight_cache: str = "", float16: bool = False):
         self.path = Path(path)
-        interpreter = load_interpreter(self.path, threads)
+        check_is_tflite(self.path)
+        if weight_cache or float16:
+            interpreter: Any = CompiledFile(self.path, threads, weight_cache, float16)
+        else:
+            interpreter = load_interpreter(self.path, threads)
         self._runners: dict[int, Any] = {}
         try:
             self._find_runners(interpreter)
-        except _REFUSALS as error:
-            raise UsageError(f"{self.path}: LiteRT cannot read it ({_reason(error)}); export it again") from None
+        except REFUSALS as error:
+            raise UsageError(f"{self.path}: LiteRT cannot read it ({reason(error)}); export it again") from None
         if not self._runners:
             raise UsageError(
                 f"{self.path}: no signature has the inputs {', '.join(INPUTS)} and one of the outputs "
@@ -121,8 +129,8 @@ class TfliteModel:
             inputs = {name: fit(features[name][row : row + 1], chosen) for name in INPUTS}
             try:
                 answer = real_only(self._runners[chosen](**inputs), mask[row : row + 1])
-            except _REFUSALS as error:
-                raise UsageError(f"{self.path}: LiteRT cannot run it ({_reason(error)}); export it again") from None
+            except REFUSALS as error:
+                raise UsageError(f"{self.path}: LiteRT cannot run it ({reason(error)}); export it again") from None
             for name in self.outputs:
                 rows[name].append(answer[name][0])
         return {name: np.stack(values) for name, values in rows.items()}
@@ -153,17 +161,9 @@ def load_interpreter(path: str | os.PathLike[str], threads: int) -> Any:
             interpreter = Interpreter(str(path), num_threads=threads)
             interpreter.allocate_tensors()
             return interpreter
-        except _REFUSALS as error:
+        except REFUSALS as error:
             refused = error  # leaves this block as no exception: what LiteRT printed would be shown beside its reason
-    raise UsageError(f"{path}: LiteRT cannot load it ({_reason(refused)}); the file may be cut short")
-
-
-_REFUSALS = (ValueError, RuntimeError, IndexError, KeyError, TypeError, MemoryError)
-"""Exceptions of LiteRT and its Python side for a file that is not right, where it does not crash."""
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    raise UsageError(f"{path}: LiteRT cannot load it ({reason(refused)}); the file may be cut short")
 
 
 def check_is_tflite(path: str | os.PathLike[str]) -> None:

@@ -157,9 +157,7 @@ def _serve(asked: IO[bytes], answered: IO[bytes]) -> None:
                 inputs = np.frombuffer(asked.read(4 * int(np.prod(shape))), np.int32).reshape(shape)
                 features = dict(zip(INPUTS, inputs, strict=True))
                 if length := question.get("half"):
-                    from mobilebert_tf.litert import half  # by which this process is started
-
-                    outputs = half.compute(model.path, features, length)
+                    outputs = TfliteModel(model.path, float16=True).run(features, length)
                 else:
                     outputs = model.answer(features, None, question["show_progress"])
                 answer = {"shapes": {name: values.shape for name, values in outputs.items()}}

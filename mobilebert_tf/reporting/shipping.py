@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS, Ratio
+from mobilebert_tf.benchmarks.stats import DECIDING_ROUNDS, Ratio
 from mobilebert_tf.litert.products import INTEGER
 from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points, significant
 from mobilebert_tf.reporting.results import Exported, Variant
@@ -201,7 +201,7 @@ def _undecided(found: Sequence[Fastest]) -> str:
     last, lengths = found[-1], [one.length for one in found]
     names = _names([file + ("" if at == lengths else f" (at {_lengths(at)})") for file, (_, at) in others.items()])
     if any(one.few_rounds for one in found):
-        known = f"Times of fewer than {LEAST_ROUNDS} rounds (--rounds) do not tell it from {names}"
+        known = f"Times of fewer than {DECIDING_ROUNDS} rounds (--rounds) do not tell it from {names}"
     else:
         known = f"Its times do not tell it from {names}"
         if last.alike and (times := compare(last.alike[0], last.variant, last.length)):

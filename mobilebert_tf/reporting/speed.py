@@ -51,7 +51,7 @@ def fastest(variants: Sequence[Variant], length: int) -> Fastest | None:
         variant=best,
         alike=tuple(alike),
         next=None if alike else min(others, key=lambda v: v.median(length) or 0.0, default=None),
-        few_rounds=len(timed) > 1 and min(counts) < stats.LEAST_ROUNDS,
+        few_rounds=len(timed) > 1 and min(counts) < stats.DECIDING_ROUNDS,
     )
 
 

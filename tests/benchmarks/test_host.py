@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.files import host
 from mobilebert_tf.benchmarks.results import document
 from mobilebert_tf.benchmarks.table import host_table
@@ -14,9 +15,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files in the order in which they are timed: a runtime that answers with the number of the call."""
     names: list[str] = []
 
-    def ask(path: Path, order: dict) -> list[dict]:
+    def ask(path: Path, order: dict) -> object:
+        if "runs" not in order:
+            inputs = {name: {"name": name, "dtype": "int32", "shape": [1, 48]} for name in ("ids", "mask", "segment")}
+            return {"signatures": [{"name": "only", "inputs": inputs}]}
         names.append(path.name)
-        common = {"first_ms": 1.0, "peak_memory_mib": 1.0, "foreign_cores": 0.0, "load_ms": 1.0}
+        common = {
+            "first_ms": 1.0, "peak_memory_mib": 1.0, "foreign_cores": 0.0, "load_ms": 1.0, "finite": True,
+            "memory_mib": None, "clock_mhz": [None, None], "delegation": None,
+        }  # fmt: skip
         return [{"samples": [float(len(names))], "sequence_length": T, **common} for T in order["sequence_lengths"]]
 
     monkeypatch.setattr(host, "_ask", ask)
@@ -38,10 +45,21 @@ def test_each_round_has_every_file_once_in_an_order_of_its_own(asked: list[str])
 
 
 @pytest.mark.parametrize(("rounds", "head"), [(3, "min-max of rounds"), (6, "95 % interval")])
-def test_ratios_are_shown_with_what_is_known_of_them(asked: list[str], tmp_path: Path, rounds: int, head: str) -> None:
+def test_ratios_are_shown_with_what_is_known_of_them(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rounds: int, head: str
+) -> None:
+    answer = host._ask
+    # Always the same time: that of the number of the call would be judged as unsteady.
+    monkeypatch.setattr(host, "_ask", lambda path, order: _steady(answer(path, order)))
     paths = [tmp_path / name for name in ("a", "b")]
     for path in paths:
         path.write_bytes(b"1")
     ours, theirs = host.measure(paths, host.Settings(rounds=rounds), show_progress=False)
-    printed = host_table(document("host latency", "ms", {"threads": 1}, [ours, theirs], theirs))
-    assert f"ratio ({head})" in printed and "1.000 (1.000-1.000)" in printed
+    document_ = document("host latency", "ms", {"threads": 1}, [ours, theirs], theirs, runtime={"name": "none"})
+    printed = host_table(document_)
+    assert f"ratio ({head})" in printed and "1.000 (1.000-1.000)" in printed and "too few rounds" in printed
+    assert schema.fault(document_) is None
+
+
+def _steady(answer: object) -> object:
+    return [{**one, "samples": [2.0]} for one in answer] if isinstance(answer, list) else answer

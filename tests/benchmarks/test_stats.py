@@ -8,13 +8,22 @@ from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS, Ratio, Summary, fastest
 
 def test_summary_is_over_the_samples_of_all_rounds():
     # 1..11 in two rounds: the 90th percentile of eleven equally spaced values is the tenth.
-    assert summarize([[11, 1, 5, 3, 2, 4], [10, 9, 8, 7, 6]]) == Summary(median=6.0, p90=10.0, min=1.0, runs=11)
+    summary = summarize([[11, 1, 5, 3, 2, 4], [10, 9, 8, 7, 6]])
+    assert summary == Summary(
+        median=6.0, p90=10.0, p99=pytest.approx(10.9), mean=6.0, min=1.0, max=11.0, runs=11, low=None, high=None
+    )
+
+
+def test_interval_of_the_median_is_over_processes():
+    """Thirteen processes, all samples of one alike: between the third and the eleventh median, whatever the runs."""
+    summary = summarize([[float(i)] * (i + 1) for i in range(13)])
+    assert (summary.low, summary.high) == (2.0, 10.0) and 2 * binom.cdf(2, 13, 0.5) <= 0.05 < 2 * binom.cdf(3, 13, 0.5)
 
 
 def test_ratio_compares_within_a_round():
     # The machine is ten times slower in the second round, for both.
     compared = ratio([[2, 2, 100], [30, 30, 30], [3, 3, 3]], [[4, 4, 4], [40, 40, 1], [4, 4, 4]])
-    assert compared == Ratio(median=0.75, min=0.5, max=0.75, low=None, high=None)
+    assert compared == Ratio(median=0.75, min=0.5, max=0.75, low=None, high=None, difference="unknown")
 
 
 def test_rounds_must_match():

@@ -46,7 +46,8 @@ def test_results_hold_the_samples_and_what_follows_from_them(files, tmp_path: Pa
         rounds[row["name"]] = [statistics.median(seen["samples"]) for seen in row["rounds"]]
         everything = [sample for seen in row["rounds"] for sample in seen["samples"]]
         assert row["summary"]["median"] == pytest.approx(statistics.median(everything))
-        assert f"{row['summary']['median']:.2f}" in printed
+        # On a busy machine a figure may be invalid, and is then kept without being shown.
+        assert row["validity"]["verdict"] == "invalid" or f"{row['summary']['median']:.2f}" in printed
     quotients = [a / b for a, b in zip(*rounds.values(), strict=True)]
     ratio = result["subjects"][0]["ratio"]
     assert (ratio["baseline"], ratio["min"], ratio["max"]) == (
@@ -57,7 +58,7 @@ def test_results_hold_the_samples_and_what_follows_from_them(files, tmp_path: Pa
 
 def test_signature_is_chosen_by_length(files, tmp_path: Path):
     output = tmp_path / "short.json"
-    flags = [f"--models={files[0]}", "--sequence_length=16", "--rounds=1", "--runs=1", f"--output={output}"]
+    flags = [f"--models={files[0]}", "--sequence_lengths=16", "--rounds=1", "--runs=1", f"--output={output}"]
     assert cli.run(["benchmark", "host", *flags]) == 0
     result = json.loads(output.read_text())
     assert result["subjects"][0]["sequence_length"] == 16 and "ratio" not in result["subjects"][0]
@@ -81,8 +82,8 @@ def test_wrong_use_is_one_line(files, tmp_path: Path, capsys):
         ([f"--models={ours},{ours}", new], "names a file twice"),
         ([f"--models={tmp_path / 'absent.tflite'}", new], "no such file"),
         ([f"--models={there}", new], "is not a .tflite file"),
-        ([f"--models={ours}", new, "--sequence_length=20"], "no graph for --sequence_length=20; it has 16, 48"),
-        ([f"--models={picture}", new, "--rounds=1"], "only three integer inputs"),
+        ([f"--models={ours}", new, "--sequence_lengths=20"], "no graph for --sequence_lengths=20; it has 16, 48"),
+        ([f"--models={picture}", new, "--rounds=1"], "takes no token ids, mask and segment ids"),
         ([f"--models={ours}", new, "--runs=0"], "--runs=0: must be at least 1"),
     ):
         assert cli.run(["benchmark", "host", *flags]) == 2
@@ -198,7 +199,8 @@ def test_mean_over_the_lengths_of_texts(files, texts: Path, tmp_path: Path, caps
         medians = seen["median_ms_of_lengths"]
         assert seen["samples"] == [pytest.approx(0.6 * medians["16"] + 0.4 * medians["48"], abs=1e-4)]
     assert [len(one["rounds"]) for one in (mine, theirs)] == [2, 2]
-    assert mine["ratio"]["min"] > 0 and "texts" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert mine["ratio"]["min"] > 0 and (mine["validity"]["verdict"] == "invalid" or "texts" in printed)
 
     counter = tmp_path / "counter"
     # T million, from the signature's name; the rival's has none that ends in a number.
@@ -215,7 +217,7 @@ def test_mean_over_the_lengths_of_texts(files, texts: Path, tmp_path: Path, caps
 def test_wrong_texts_are_one_line(files, texts: Path, tmp_path: Path, capsys):
     words = ["benchmark", "host", f"--output={tmp_path / 'new.json'}"]
     for more, message in (
-        ([f"--models={files[0]}", f"--texts={texts}", "--sequence_length=16"], "give one"),
+        ([f"--models={files[0]}", f"--texts={texts}", "--sequence_lengths=16"], "give one"),
         ([f"--models={files[1]}", f"--texts={texts}"], "vocab.txt: no such file; --vocab names"),
         ([f"--models={files[0]}", f"--texts={texts}", "--text_column=body"], "texts.tsv, line 2: no column 'body'"),
     ):

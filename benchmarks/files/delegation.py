@@ -1,0 +1,32 @@
+"""How many operators of a loaded file a delegate took."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def delegation(interpreter: Any) -> dict[str, Any] | None:
+    """Nodes of the first graph and those that XNNPACK took; None: the runtime does not tell.
+
+    LiteRT lists a delegate's nodes behind those that they stand for. What stands behind them is found by walking from
+    their results back to their inputs.
+    """
+    try:
+        nodes = interpreter._get_ops_details()
+    except (AttributeError, ValueError, RuntimeError):
+        return None
+    plain = [node for node in nodes if node["op_name"] != "DELEGATE"]
+    producers = {int(result): position for position, node in enumerate(plain) for result in node["outputs"]}
+    taken: set[int] = set()
+    partitions = [node for node in nodes if node["op_name"] == "DELEGATE"]
+    for node in partitions:
+        inputs = {int(index) for index in node["inputs"]}
+        waiting = [int(index) for index in node["outputs"]]
+        while waiting:
+            tensor = waiting.pop()
+            position = producers.get(tensor)
+            if tensor in inputs or position is None or position in taken:
+                continue
+            taken.add(position)
+            waiting += [int(index) for index in plain[position]["inputs"]]
+    return {"delegate": "XNNPACK", "delegated": len(taken), "nodes": len(plain), "partitions": len(partitions)}

@@ -1,0 +1,140 @@
+"""Inputs that files are timed with: examples of a contract, texts of a table, value files, or made up."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mobilebert_tf import fields
+from mobilebert_tf.benchmarks.files.inputs import IDS, MASK, SEGMENTS, Signature, made_up
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.litert.lookups import table_rows
+from mobilebert_tf.tokenization import Tokenizer
+
+MOST = 64
+"""Different inputs of a signature: more would change nothing but the time to prepare them."""
+
+CONTRACT = ".contract.json"
+
+
+class Feeds(Protocol):
+    """Where inputs come from."""
+
+    def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
+        """Values [N, ...] by input, and what they are in words.
+
+        Raises:
+          UsageError: there are none for this signature, or a value is out of the range of the file's tables.
+        """
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Examples of the contract beside a file where there is one; else made up, within the file's own tables."""
+
+    def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
+        path = Path(signature.path)
+        contract = path.with_name(path.stem + CONTRACT)
+        examples = [one for one in _examples(contract) if one["signature"] == signature.name]
+        if examples and signature.roles and signature.length:
+            texts = [(one["ids"], one["segment_ids"]) for one in examples[:MOST]]
+            return _padded(signature, texts), f"{len(texts)} examples of {contract.name}"
+        if not (roles := signature.roles):
+            return {}, "none"
+        words = table_rows(path.read_bytes(), signature.name).get(_key_of(signature, IDS), 0)
+        made = made_up(signature.length or 1, words or 5)
+        return {key: made[one] for key, one in roles.items()}, f"made up: random ids below {words or 5}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Texts of the task."""
+
+    name: str
+    texts: Sequence[str]
+    tokenizer: Tokenizer
+
+    def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
+        length = signature.length
+        if not signature.roles or length is None:
+            raise UsageError(f"{signature.path}: takes no token ids, so no texts; --inputs gives a directory of values")
+        first, last = self.tokenizer.id("[CLS]"), self.tokenizer.id("[SEP]")
+        pieces = self.tokenizer.encode_batch(list(self.texts[:MOST]))
+        ids = [[first, *own[: length - 2], last] for own in pieces]
+        words = table_rows(Path(signature.path).read_bytes(), signature.name).get(_key_of(signature, IDS))
+        if words is not None and (largest := max(map(max, ids))) >= words:
+            raise UsageError(
+                f"{signature.path}: its word table has {words:,} rows, and texts of {self.name} have the id "
+                f"{largest:,}; give the vocabulary that it was made with as --vocab"
+            )
+        return _padded(signature, [(own, [0] * len(own)) for own in ids]), f"{len(ids)} texts of {self.name}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Values:
+    """A value file for each input, raw and little-endian as `benchmark_model` takes it, or .npy."""
+
+    directory: Path
+
+    def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
+        found = {}
+        for key, about in signature.inputs.items():
+            name = key if signature.name else str(about["name"])
+            found[key] = self._values(name, about)
+        counts = {len(values) for values in found.values()}
+        if len(counts) > 1:
+            raise UsageError(f"{self.directory}: its files hold {' and '.join(map(str, sorted(counts)))} inferences")
+        self._check(signature, found)
+        return found, f"{counts.pop()} values of {self.directory.name}"
+
+    def _values(self, name: str, about: Mapping[str, Any]) -> np.ndarray:
+        shape, dtype = [int(size) for size in about["shape"]], np.dtype(about["dtype"])
+        for path in (self.directory / f"{name}.npy", self.directory / f"{name}.bin"):
+            if not path.is_file():
+                continue
+            try:
+                values = np.load(path) if path.suffix == ".npy" else np.fromfile(path, dtype.newbyteorder("<"))
+                values = values.reshape(-1, *shape)
+            except ValueError:
+                raise UsageError(f"{path}: does not hold whole inputs of {dtype.name} {shape}") from None
+            if not len(values):
+                raise UsageError(f"{path}: is empty")
+            return values
+        raise UsageError(f"{self.directory}: has no {name}.npy and no {name}.bin, the values of an input")
+
+    def _check(self, signature: Signature, found: Mapping[str, np.ndarray]) -> None:
+        tables = table_rows(Path(signature.path).read_bytes(), signature.name)
+        for key, values in found.items():
+            rows = tables.get(key)
+            if rows is not None and (values.min() < 0 or values.max() >= rows):
+                raise UsageError(
+                    f"{self.directory}: values of {key} reach from {values.min():,} to {values.max():,}, and the "
+                    f"file's table has {rows:,} rows"
+                )
+
+
+def _examples(contract: Path) -> list[dict[str, Any]]:
+    if not contract.is_file():
+        return []
+    examples = fields.read_object(contract).get("examples", [])
+    needed = {"signature", "ids", "segment_ids"}
+    return [one for one in examples if isinstance(one, dict) and needed <= set(one)]
+
+
+def _padded(signature: Signature, texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> dict[str, np.ndarray]:
+    assert signature.roles and signature.length
+    values = {one: np.zeros((len(texts), 1, signature.length), np.int64) for one in (IDS, MASK, SEGMENTS)}
+    for number, (ids, segments) in enumerate(texts):
+        real = min(len(ids), signature.length)
+        values[IDS][number, 0, :real] = ids[:real]
+        values[SEGMENTS][number, 0, :real] = segments[:real]
+        values[MASK][number, 0, :real] = 1
+    return {key: values[one] for key, one in signature.roles.items()}
+
+
+def _key_of(signature: Signature, wanted: str) -> str:
+    return next(key for key, one in (signature.roles or {}).items() if one == wanted)

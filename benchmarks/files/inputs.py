@@ -1,0 +1,154 @@
+"""What goes into a file that is timed: never an id that its tables have no row for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf.errors import UsageError
+
+IDS, MASK, SEGMENTS = "ids", "mask", "segments"
+
+REAL_SHARE = 0.75
+"""Share of the sequence that holds tokens in what is made up; the rest is padding, as in an app."""
+
+ANY_TABLE = 5
+"""Ids below are in every vocabulary; which rows are read makes no difference in time."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Signature:
+    """One graph of a file."""
+
+    path: str
+    name: str | None
+    """None: the graph has no name, and its inputs are called by their index."""
+    inputs: Mapping[str, Mapping[str, Any]]
+    """By name or index: `name` of the tensor, `dtype`, `shape`."""
+
+    @property
+    def roles(self) -> dict[str, str] | None:
+        """What each input is; None: they are not three integers [1, T] that are token ids, mask and segment ids."""
+        shapes = {tuple(int(size) for size in one["shape"]) for one in self.inputs.values()}
+        integer = all(np.issubdtype(one["dtype"], np.integer) for one in self.inputs.values())
+        if len(shapes) != 1 or len(self.inputs) != 3 or not integer:
+            return None
+        (shape,) = shapes
+        roles = {key: role(key if self.name else one["name"]) for key, one in self.inputs.items()}
+        if len(shape) != 2 or shape[0] != 1 or set(roles.values()) != {IDS, MASK, SEGMENTS}:
+            return None
+        return {key: str(one) for key, one in roles.items()}
+
+    @property
+    def length(self) -> int | None:
+        """T; None: it takes no tokens."""
+        return int(next(iter(self.inputs.values()))["shape"][1]) if self.roles else None
+
+    def rows(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Values [N, ...shape] of every input, of its type: those given for this signature, else made up.
+
+        Raises:
+          UsageError: nothing is given, and it takes no tokens.
+        """
+        prefix = f"{self.name or ''}/"
+        own = {name.removeprefix(prefix): values for name, values in given.items() if name.startswith(prefix)}
+        if not own:
+            if not (roles := self.roles):
+                described = ", ".join(f"{one['name']} {list(map(int, one['shape']))}" for one in self.inputs.values())
+                raise UsageError(
+                    f"{self.path}: takes no token ids, mask and segment ids as integers [1, T] but {described}; "
+                    "--inputs gives a directory with a value file for each input"
+                )
+            made = made_up(self.length or 1)
+            own = {key: made[one] for key, one in roles.items()}
+        return {
+            key: values.astype(self.inputs[key]["dtype"]).reshape(-1, *map(int, self.inputs[key]["shape"]))
+            for key, values in own.items()
+        }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Signatures:
+    """All graphs of a file that can be asked for."""
+
+    path: str
+    each: Sequence[Signature]
+
+    def named(self, name: str) -> Signature:
+        """Raises UsageError: there is none."""
+        for one in self.each:
+            if (one.name or "") == name:
+                return one
+        there = ", ".join(str(one.name) for one in self.each if one.name) or "none"
+        raise UsageError(f"{self.path}: has no signature {name!r}; it has {there}")
+
+    def of_length(self, length: int | None) -> Signature:
+        """The one of T; None: the longest, or the only one. Raises UsageError: there is none."""
+        lengths = {one.length: one for one in self.each if one.length is not None}
+        if length is None:
+            return lengths[max(lengths)] if lengths else self.each[0]
+        if length not in lengths:
+            there = ", ".join(map(str, sorted(lengths))) or "none"
+            raise UsageError(f"{self.path}: has no graph for --sequence_lengths={length}; it has {there}")
+        return lengths[length]
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "signatures": [
+                {
+                    "name": one.name,
+                    "inputs": {
+                        key: {
+                            "name": about["name"],
+                            "dtype": np.dtype(about["dtype"]).name,
+                            "shape": [int(size) for size in about["shape"]],
+                        }
+                        for key, about in one.inputs.items()
+                    },
+                }
+                for one in self.each
+            ]
+        }
+
+
+def signatures(path: str, interpreter: Any) -> Signatures:
+    """Of a loaded file, by LiteRT's methods."""
+    names = list(interpreter.get_signature_list())
+    if not names:
+        inputs = {str(one["index"]): one for one in interpreter.get_input_details()}
+        return Signatures(path=path, each=[Signature(path=path, name=None, inputs=inputs)])
+    each = []
+    for name in names:
+        details = interpreter.get_signature_runner(name).get_input_details()
+        each.append(Signature(path=path, name=name, inputs=details))
+    return Signatures(path=path, each=each)
+
+
+def from_description(path: str, described: Mapping[str, Any]) -> Signatures:
+    """As `Signatures.describe` wrote it."""
+    each = [Signature(path=path, name=one["name"], inputs=one["inputs"]) for one in described["signatures"]]
+    return Signatures(path=path, each=each)
+
+
+def role(name: str) -> str | None:
+    """Which of the three inputs a name means; "segment_ids" and "token_type_ids" end in "ids" too."""
+    for word, meant in (("segment", SEGMENTS), ("type", SEGMENTS), ("mask", MASK), ("ids", IDS)):
+        if word in name:
+            return meant
+    return None
+
+
+def made_up(length: int, words: int = ANY_TABLE) -> dict[str, np.ndarray]:
+    """Random ids below `words`, with padding behind them: [1, T] by role."""
+    real = max(1, int(length * REAL_SHARE))
+    position = np.arange(length)[None, :]
+    ids = np.random.default_rng(0).integers(0, words, (1, length))
+    return {
+        IDS: np.where(position < real, ids, 0),
+        MASK: (position < real).astype(np.int64),
+        SEGMENTS: ((position >= real // 2) & (position < real)).astype(np.int64),
+    }

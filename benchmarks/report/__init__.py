@@ -1,0 +1,1 @@
+"""Tables and pictures of any set of result files, in Markdown."""

@@ -1,0 +1,136 @@
+"""Figures of result files, each with the place that it is true of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf.benchmarks import schema
+from mobilebert_tf.benchmarks.verdict import INVALID
+from mobilebert_tf.errors import UsageError
+
+FILES = ("host latency", "device latency", "instructions")
+"""Kinds of results that are of `.tflite` files."""
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Place:
+    """Where figures come from: those of two places are never in one column."""
+
+    where: str
+    """host, emulated, estimated or device."""
+    name: str
+    unit: str
+
+    @property
+    def title(self) -> str:
+        """Head of a column."""
+        kind = {"host": "host", "emulated": "emulated", "estimated": "estimated", "device": "device"}[self.where]
+        unit = f"{self.unit} instructions" if self.where in ("emulated", "estimated") else self.unit
+        return f"{kind}: {self.name}, {unit}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A file in a configuration, at a place."""
+
+    place: Place
+    name: str
+    sha256: str
+    bytes: int
+    length: int | None
+    """T; None: the mean over texts."""
+    configuration: Mapping[str, Any]
+    subject: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What is the same file in the same configuration, wherever."""
+        own = self.configuration
+        texts = tuple(sorted((self.subject.get("shares_of_lengths") or {}).items()))
+        return (self.sha256, self.length, texts, own.get("threads", 1), own.get("accelerator", "cpu"),
+                own.get("weight_cache") or "off", bool(own.get("float16")))  # fmt: skip
+
+    @property
+    def label(self) -> str:
+        """File, and what of its configuration is not the usual."""
+        own, words = self.configuration, [self.name.split(",")[0]]
+        if own.get("accelerator", "cpu") != "cpu":
+            words.append(str(own["accelerator"]).upper())
+        if own.get("affinity"):
+            words.append(f"{own['affinity']} cores")
+        if own.get("weight_cache") not in (None, "off"):
+            words.append(f"weight cache in {'memory' if own['weight_cache'] == 'memory' else 'a file'}")
+        if own.get("float16"):
+            words.append("float16")
+        return ", ".join(words)
+
+    @property
+    def valid(self) -> bool:
+        return schema.verdict(self.subject) != INVALID
+
+    @property
+    def reasons(self) -> Sequence[str]:
+        """What speaks against the figure."""
+        return list(self.subject.get("validity", {}).get("reasons", ()))
+
+
+def read(paths: Iterable[Path]) -> tuple[list[Figure], list[tuple[Path, dict[str, Any]]]]:
+    """Figures of files in results, and the other results as they are.
+
+    Raises:
+      UsageError: a file is missing, or is no result.
+    """
+    figures, others = [], []
+    for path in paths:
+        document = schema.read(path)
+        if document.get("kind") in FILES:
+            figures += of(document)
+        else:
+            others.append((path, document))
+    return figures, others
+
+
+def of(document: Mapping[str, Any]) -> list[Figure]:
+    """Figures of one result, those of invalid measurements too."""
+    place = Place(schema.where(document), _place_name(document), str(document["unit"]))
+    figures = []
+    for subject in document["subjects"]:
+        # Version 1 had the threads in its settings, and no other choices.
+        threads = document["settings"].get("threads", 1)
+        configuration = subject.get("configuration", {"threads": threads, "accelerator": "cpu"})
+        figures.append(Figure(
+            place=place,
+            name=subject["name"],
+            sha256=subject["sha256"],
+            bytes=subject["bytes"],
+            length=subject.get("sequence_length"),
+            configuration=configuration,
+            subject=subject,
+        ))  # fmt: skip
+    return figures
+
+
+def column(figures: Sequence[Figure]) -> Place:
+    """The place of all of them. Raises UsageError: there are several, which no column may mix."""
+    places = sorted({figure.place for figure in figures})
+    if len(places) != 1:
+        names = " and ".join(place.title for place in places) or "no place"
+        raise UsageError(f"figures of {names} do not belong in one column: they say nothing about each other")
+    return places[0]
+
+
+def _place_name(document: Mapping[str, Any]) -> str:
+    where = schema.where(document)
+    if where in ("emulated", "estimated"):
+        return str(document.get("emulator", {}).get("core", "cortex-a76"))
+    if where == "device":
+        device = document["device"]
+        name = " ".join(str(device[key]) for key in ("manufacturer", "model") if device.get(key))
+        tools = [tool["kind"] for tool in document["runtime"].get("tools", ())]
+        via = f" ({', '.join(tools)})" if tools else ""
+        return {"test": "NO DEVICE, a test: ", "emulator": "emulator: "}.get(device.get("kind"), "") + name + via
+    machine = document["made_by"].get("machine", {})
+    return str(machine.get("model") or machine.get("processor", "a machine"))

@@ -1,0 +1,57 @@
+"""The report as Markdown: a page of its own, or a part of one between markers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobilebert_tf import atomic
+from mobilebert_tf.benchmarks.report import figures, pictures, tables
+from mobilebert_tf.errors import UsageError
+
+BEGIN, END = "<!-- benchmark report -->", "<!-- /benchmark report -->"
+
+
+def check(output: Path) -> None:
+    """Raise UsageError: a page is there that has no place for the report."""
+    if output.suffix != ".md":
+        raise UsageError(f"--output={output}: the report is Markdown; the name must end in .md")
+    if output.exists():
+        text = output.read_text(encoding="utf-8")
+        if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+            raise UsageError(f"--output={output}: exists and has no lines {BEGIN} and {END}; put them where it goes")
+
+
+def write(output: Path, results: Sequence[Path], with_published: bool, with_pictures: bool) -> list[Path]:
+    """Write the report, and its pictures beside it. Returns their paths.
+
+    Raises:
+      UsageError: a file is missing or no result, or nothing in them can be shown.
+    """
+    check(output)
+    of_files, of_others = figures.read(results)
+    parts = []
+    if of_files:
+        parts.append(tables.latencies(of_files))
+        if compared := tables.ratios(of_files):
+            parts.append("Ratios, each to the baseline of its own measurement:\n\n" + compared)
+    parts += tables.others(of_others)
+    if with_published:
+        parts.append(tables.published(of_files))
+    if not parts:
+        raise UsageError("--results: there is nothing in them that a report could show")
+    written = []
+    if with_pictures:
+        for name, drawing in pictures.all_of(of_files).items():
+            path = output.with_name(f"{output.stem}-{name}.svg")
+            atomic.write_text(path, drawing)
+            written.append(path)
+            parts.append(f"![{name}]({path.name})")
+    text = f"{BEGIN}\n" + "\n\n".join(parts) + f"\n\n{END}"
+    if output.exists():
+        page = output.read_text(encoding="utf-8")
+        text = page[: page.index(BEGIN)] + text + page[page.index(END) + len(END) :]
+    else:
+        text += "\n"
+    atomic.write_text(output, text)
+    return written

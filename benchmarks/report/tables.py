@@ -1,0 +1,131 @@
+"""Tables in Markdown: a row a file, a column a place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf.benchmarks.report.figures import Figure, Place, column
+from mobilebert_tf.benchmarks.table import DIFFERENCES
+
+MARK = "\\*"
+"""Behind figures with a warning."""
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Cells as a table; the first column to the left, the others to the right."""
+    lines = [list(head), ["---", *("---:" for _ in head[1:])], *map(list, rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def latencies(figures: Sequence[Figure]) -> str:
+    """Median, 90th and 99th percentile of every file at every place, and below what was left out or is doubtful."""
+    shown = [figure for figure in figures if figure.valid]
+    lines = []
+    if shown:
+        places = list(dict.fromkeys(figure.place for figure in shown))
+        columns = {place: [figure for figure in shown if figure.place == place] for place in places}
+        rows = []
+        for key in dict.fromkeys(figure.key for figure in shown):
+            one = next(figure for figure in shown if figure.key == key)
+            cells = [_cell([figure for figure in columns[place] if figure.key == key]) for place in places]
+            length = str(one.length) if one.length else "texts"
+            threads = str(one.configuration.get("threads", 1))
+            rows.append([f"`{one.label}`", length, threads, f"{one.bytes / 1e6:.1f} MB", *cells])
+        heads = [column(columns[place]).title for place in places]
+        lines.append(markdown(["", "T", "threads", "size", *heads], rows))
+        lines.append("\nMedian (90th, 99th percentile) of one inference, batch 1. T: word pieces.")
+    doubtful = [figure for figure in shown if figure.reasons]
+    if doubtful:
+        lines.append("\n" + "\n".join(f"{MARK} {_said(figure)}  " for figure in doubtful))
+    if invalid := [figure for figure in figures if not figure.valid]:
+        lines.append(f"\nNot shown, since invalid: {'; '.join(map(_said, invalid))}.")
+    return "\n".join(lines)
+
+
+def ratios(figures: Sequence[Figure]) -> str | None:
+    """Ratios to the baselines of their own results; None: there are none."""
+    rows = []
+    invalid = {figure.name for figure in figures if not figure.valid}
+    for figure in figures:
+        ratio = figure.subject.get("ratio")
+        if not ratio or not figure.valid or figure.name == ratio["baseline"] or ratio["baseline"] in invalid:
+            continue
+        interval = ""
+        if ratio.get("low") is not None:
+            interval = f"{ratio['low']:.3f} to {ratio['high']:.3f}"
+        elif figure.place.where in ("emulated", "estimated"):
+            interval = "exact" if figure.place.where == "emulated" else "estimate"
+        said = DIFFERENCES.get(ratio.get("difference", ""), "")
+        length = str(figure.length) if figure.length else "texts"
+        title = figure.place.title
+        rows.append(
+            [f"`{figure.label}`", length, title, f"`{ratio['baseline']}`", f"{ratio['median']:.3f}", interval, said]
+        )
+    if not rows:
+        return None
+    head = ["", "T", "at", "to", "ratio", "95 % interval, paired by round", ""]
+    return markdown(head, rows)
+
+
+def others(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[str]:
+    """A plain table of each result that is not of files: medians."""
+    tables = []
+    for path, document in results:
+        if "subjects" not in document:
+            continue
+        rows = []
+        for subject in document["subjects"]:
+            summary = subject["summary"]
+            ratio = f"{subject['ratio']['median']:.3f}" if "ratio" in subject else ""
+            rows.append([subject["name"], f"{summary['median']:.4g} {document['unit']}", f"{summary['runs']}", ratio])
+        tables.append(f"{document['kind']} ({path.name})\n\n" + markdown(["", "median", "samples", "ratio"], rows))
+    return tables
+
+
+def published(figures: Sequence[Figure]) -> str:
+    """What others published about phones, and below what was measured on devices here, each as what it is."""
+    known = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))
+    rows = [
+        [one["source"], one["device"], one["path"], one["model"], str(one["sequence_length"]), one["ms"]]
+        for one in known["figures"]
+    ]
+    for figure in figures:
+        if figure.place.where != "device" or not figure.valid:
+            continue
+        own, summary = figure.configuration, figure.subject["summary"]
+        path = (
+            f"{own.get('accelerator', 'cpu').upper()}, {own.get('threads', 1)} threads, {own.get('tool') or 'app'}, p50"
+        )
+        rows.append(
+            ["this project", figure.place.name, path, figure.label, str(figure.length), f"{summary['median']:.2f}"]
+        )
+    note = "Published by others, not measured here: other files, other runtimes, mostly other processors of the phone."
+    if not any(figure.place.where == "device" for figure in figures):
+        note += " This project has measured on no device; its host figures do not belong in this table."
+    return markdown(["source", "device", "path", "model", "T", "ms"], rows) + "\n\n" + note
+
+
+def _cell(same: Sequence[Figure]) -> str:
+    """Of several results the last."""
+    if not same:
+        return ""
+    figure = same[-1]
+    summary = figure.subject["summary"]
+    mark = MARK if figure.reasons else ""
+    if figure.place.where in ("emulated", "estimated"):
+        about = "≈ " if figure.place.where == "estimated" else ""
+        return f"{about}{summary['median']:.1f}{mark}"
+    tail = ", ".join(f"{summary[key]:.2f}" for key in ("p90", "p99") if key in summary)
+    return f"{summary['median']:.2f}{f' ({tail})' if tail else ''}{mark}"
+
+
+def _said(figure: Figure) -> str:
+    length = f" at {figure.length}" if figure.length else ""
+    return f"`{figure.label}`{length}, {_place(figure.place)}: {', '.join(figure.reasons) or 'no reason is given'}"
+
+
+def _place(place: Place) -> str:
+    return f"{place.where} {place.name}"

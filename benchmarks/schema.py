@@ -1,0 +1,60 @@
+"""Results of benchmarks against `schema.json`, and read whatever their version."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from mobilebert_tf import fields
+from mobilebert_tf.errors import UsageError
+
+VERSION = 2
+"""Of what is written."""
+
+
+@functools.cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)
+
+
+def fault(document: Any) -> str | None:
+    """What in a document is against the schema, and where; None: nothing."""
+    # JSON numbers keys as text: what is about to be written is looked at as it will be read.
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(json.loads(json.dumps(document))))
+    if error is None:
+        return None
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+    message = error.message if len(error.message) <= 160 else f"...{error.message[-150:]}"
+    return f"{place.lstrip('.') or 'the document'}: {message}"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A results file, as it is.
+
+    Raises:
+      UsageError: it is missing, is no JSON, or is against the schema.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    document = fields.read_object(path)
+    if wrong := fault(document):
+        raise UsageError(f"{path}: {wrong}; it is no result of a benchmark, or was edited")
+    return document
+
+
+def where(document: Mapping[str, Any]) -> str:
+    """host, emulated, estimated or device; version 1 did not say, and knew no devices."""
+    if document.get("schema_version") == VERSION:
+        return str(document["where"])
+    return "emulated" if document.get("kind") == "instructions" else "host"
+
+
+def verdict(subject: Mapping[str, Any]) -> str:
+    """ok, warn or invalid; what version 1 holds was never judged, which is worth a warning."""
+    return str(subject.get("validity", {}).get("verdict", "warn"))

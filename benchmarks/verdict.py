@@ -1,0 +1,98 @@
+"""Whether figures can be believed: ok, warn or invalid, with reasons."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS
+
+OK, WARN, INVALID = "ok", "warn", "invalid"
+
+STRICT_QUERIES, STRICT_SECONDS = 1024, 60.0
+"""The least that MLPerf Mobile asks for of a file."""
+
+SPREAD = 0.1
+"""Medians of processes that are farther apart than this share of the middle one are worth a word."""
+
+BUSY = 0.2
+"""Cores that other programs take, from which on times are worth a word."""
+
+CLOCKS = 0.1
+"""The same for clocks."""
+
+UNSTEADY = 0.5
+"""Spread from which on a median is nobody's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What is to be thought of a subject's figures."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """As results have it."""
+        return {"verdict": self.verdict, "reasons": list(self.reasons)}
+
+
+def of(invalid: Sequence[str], warnings: Sequence[str]) -> Verdict:
+    """The verdict that follows from reasons of both kinds."""
+    reasons = (*invalid, *warnings)
+    return Verdict(INVALID if invalid else WARN if warnings else OK, reasons)
+
+
+def of_host(rounds: Sequence[Mapping[str, Any]], threads: int, cores: int, strict: bool) -> Verdict:
+    """Of a file in one configuration on this machine.
+
+    Args:
+      rounds: what `one_file` found in each process.
+      threads: of the runtime.
+      cores: of the machine.
+      strict: whether it is to have as many inferences, and as long, as MLPerf asks for.
+    """
+    if not rounds:
+        return of(["no process got to its end"], [])
+    invalid, warnings = common(rounds, strict)
+    if not all(one.get("finite", True) for one in rounds):
+        invalid.append("outputs are NaN or infinite")
+    foreign = [one["foreign_cores"] for one in rounds]
+    # Less than what the threads need was left to them.
+    crowded = sum(one > cores - threads + 0.5 for one in foreign)
+    if 2 * crowded > len(rounds):
+        invalid.append(f"other programs left too few of {cores} cores in {crowded} of {len(rounds)} processes")
+    elif max(foreign) >= BUSY:
+        warnings.append(f"other programs took up to {max(foreign):.1f} cores")
+    clocks = [clock for one in rounds for clock in one.get("clock_mhz", ()) if clock]
+    if clocks and max(clocks) > (1 + CLOCKS) * min(clocks):
+        warnings.append(f"clocks from {min(clocks):.0f} to {max(clocks):.0f} MHz")
+    return of(invalid, warnings)
+
+
+def common(rounds: Sequence[Mapping[str, Any]], strict: bool) -> tuple[list[str], list[str]]:
+    """Reasons that hold wherever was measured: those that make figures invalid, and warnings."""
+    invalid, warnings = [], []
+    medians = [float(np.median(one["samples"])) for one in rounds]
+    middle = float(np.median(medians))
+    spread = (max(medians) - min(medians)) / middle if middle > 0 else math.inf
+    if spread > UNSTEADY:
+        invalid.append(f"medians of processes differ by {spread:.0%}")
+    elif spread > SPREAD:
+        warnings.append(f"medians of processes differ by {spread:.0%}")
+    if len(rounds) < LEAST_ROUNDS:
+        warnings.append(f"{len(rounds)} process{'es' if len(rounds) > 1 else ''}, so no interval")
+    if strict:
+        queries = sum(one.get("queries", len(one["samples"])) for one in rounds)
+        seconds = sum(float(np.sum(one["samples"])) / 1e3 * one.get("queries", 0) / len(one["samples"])
+                      if "queries" in one else float(np.sum(one["samples"])) / 1e3 for one in rounds)  # fmt: skip
+        if queries < STRICT_QUERIES:
+            invalid.append(f"{queries:,} inferences of at least {STRICT_QUERIES:,}")
+        # The time between inferences counts for the tool's clock, so a little is lacking here.
+        if seconds < 0.9 * STRICT_SECONDS:
+            invalid.append(f"{seconds:.0f} s of at least {STRICT_SECONDS:.0f}")
+    return invalid, warnings

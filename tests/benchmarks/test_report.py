@@ -1,0 +1,122 @@
+"""`benchmark report`: which figure stands in which column, what is left out, and what is said of it."""
+
+import copy
+import json
+import re
+import xml.etree.ElementTree
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.benchmarks.report import figures as report_figures
+from mobilebert_tf.errors import UsageError
+
+from .test_schema import document
+
+
+def result(tmp_path: Path, name: str, changed: dict) -> Path:
+    path = tmp_path / f"{name}.json"
+    path.write_text(json.dumps(changed))
+    return path
+
+
+def host() -> dict:
+    """The same file on a host, at two lengths, the second of them invalid."""
+    made = document()
+    del made["device"]
+    made |= {"kind": "host latency", "where": "host"}
+    made["made_by"]["machine"] = {"model": "A Processor", "cores": 2}
+    (one,) = made["subjects"]
+    one["configuration"] = {"threads": 1, "accelerator": "cpu"}
+    one["validity"] = {"verdict": "ok", "reasons": []}
+    one["summary"] = {"median": 40.0, "p90": 41.5, "p99": 43.25, "runs": 3}
+    long = copy.deepcopy(one) | {"sequence_length": 64}
+    long["summary"]["median"] = 777.0
+    long["validity"] = {"verdict": "invalid", "reasons": ["the machine was busy"]}
+    longest = copy.deepcopy(one) | {"sequence_length": 128}
+    longest["summary"]["median"] = 90.0
+    made["subjects"] = [one, long, longest]
+    return made
+
+
+def report(tmp_path: Path, *words: str) -> str:
+    output = tmp_path / "page.md"
+    assert cli.run(["benchmark", "report", f"--output={output}", *words]) == 0
+    return output.read_text()
+
+
+def rows(page: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+
+
+def test_host_and_device_have_columns_of_their_own(tmp_path: Path):
+    paths = [result(tmp_path, "host", host()), result(tmp_path, "device", document())]
+    page = report(tmp_path, f"--results={paths[0]},{paths[1]}")
+    head, _, *body = rows(page)
+    assert head[4:] == ["host: A Processor, ms", "device: NO DEVICE, a test: none (app), ms"]
+    assert body[0][4:] == ["40.00 (41.50, 43.25)", ""] and body[2][4:] == ["", "2.00 (3.00)\\*"]
+    assert body[2][0] == "`a.tflite, GPU, big cores`"
+    assert "it is a test" in page, "what speaks against a figure is said"
+
+
+def test_what_is_invalid_is_named_without_its_figure(tmp_path: Path):
+    page = report(tmp_path, f"--results={result(tmp_path, 'host', host())}")
+    assert "777" not in page and "Not shown, since invalid: `a.tflite` at 64" in page and "the machine was busy" in page
+
+
+def test_figures_of_two_places_are_refused_in_one_column():
+    both = report_figures.of(host())[:1] + report_figures.of(document())
+    with pytest.raises(UsageError, match="do not belong in one column"):
+        report_figures.column(both)
+    assert report_figures.column(both[:1]).where == "host"
+
+
+def test_published_figures_are_beside_devices_and_never_beside_a_host(tmp_path: Path):
+    page = report(tmp_path, f"--results={result(tmp_path, 'host', host())}", "--published", "--nopictures")
+    part = page[page.index("| source") :]
+    assert "343.8" in part and "40.00" not in part and "has measured on no device" in part
+    (tmp_path / "page.md").unlink()
+    page = report(tmp_path, f"--results={result(tmp_path, 'device', document())}", "--published", "--nopictures")
+    assert "this project" in page and "has measured on no device" not in page
+
+
+def test_pictures_are_drawings_of_one_place_each(tmp_path: Path):
+    made = document()
+    made["subjects"][0]["sustained"] = [[60.0, 2.0], [120.0, 3.0]]
+    paths = [result(tmp_path, "host", host()), result(tmp_path, "device", made)]
+    page = report(tmp_path, f"--results={paths[0]},{paths[1]}")
+    names = re.findall(r"!\[.*?\]\((.*?)\)", page)
+    assert names == [f"page-{name}.svg" for name in ("distribution-1", "length-1", "distribution-2", "sustained-2")]
+    for name in names:
+        text = (tmp_path / name).read_text()
+        xml.etree.ElementTree.fromstring(text)
+        place = "A Processor" if name.endswith("1.svg") else "NO DEVICE"
+        assert place in text and {"A Processor": "NO DEVICE", "NO DEVICE": "A Processor"}[place] not in text
+
+
+def test_a_page_keeps_what_stands_around_the_markers(tmp_path: Path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("# Ours\n\n<!-- benchmark report -->\nold\n<!-- /benchmark report -->\n\nThe end.\n")
+    text = report(tmp_path, f"--results={result(tmp_path, 'host', host())}")
+    assert text.startswith("# Ours\n\n<!-- benchmark report -->\n|") and "old" not in text
+    assert text.endswith("<!-- /benchmark report -->\n\nThe end.\n")
+    page.write_text("# Ours\n")
+    assert cli.run(["benchmark", "report", f"--results={tmp_path / 'host.json'}", f"--output={page}"]) == 2
+    assert "has no lines <!-- benchmark report -->" in capsys.readouterr().err
+    assert page.read_text() == "# Ours\n"
+
+
+def test_older_results_are_read(tmp_path: Path):
+    """Figures of version 1, which had no verdicts, beside those of another kind of benchmark."""
+    results = Path(__file__).parents[2] / "benchmarks" / "results"
+    page = report(
+        tmp_path, f"--results={results}/host-2026-11-22.json,{results}/instructions-2026-11-22.json,"
+        f"{results}/conversion-2026-11-21.json",
+    )  # fmt: skip
+    by_name = {row[0]: row for row in rows(page)[2:9]}
+    ours = by_name["`mobilebert_dynamic_int8.tflite`"]
+    stored = json.loads((results / "host-2026-11-22.json").read_text())["subjects"]
+    median = next(one["summary"]["median"] for one in stored if one["name"] == "mobilebert_dynamic_int8.tflite")
+    assert ours[4].startswith(f"{median:.2f}") and ours[5] == "368.1"
+    assert "huggingface to keras" in page

@@ -116,6 +116,12 @@ def sums_text(hashes: Mapping[str, str]) -> str:
     return f"{lines}# sha256 of the lines above: {hashlib.sha256(lines.encode()).hexdigest()}\n"
 
 
+def read_sums(directory: Path) -> dict[str, str]:
+    """SHA-256 by file name, as SHA256SUMS of a finished export has them."""
+    pairs = re.findall(rb"^([0-9a-f]{64})  (.+)$", (directory / SUMS).read_bytes(), re.M)
+    return {name.decode("utf-8", "replace"): digest.decode() for digest, name in pairs}
+
+
 def _compare_sums(directory: Path) -> list[Finding]:
     """One finding for each file that is there or should be. Raises NotVerifiedError: it is no finished export."""
     if not directory.is_dir():
@@ -123,10 +129,8 @@ def _compare_sums(directory: Path) -> list[Finding]:
     path = directory / SUMS
     if not path.exists():
         raise _without_sums(directory)
-    content = path.read_bytes()
-    pairs = re.findall(rb"^([0-9a-f]{64})  (.+)$", content, re.M)
-    hashes = {name.decode("utf-8", "replace"): digest.decode() for digest, name in pairs}
-    if sums_text(hashes).encode() != content:
+    hashes = read_sums(directory)
+    if sums_text(hashes).encode() != path.read_bytes():
         return [Finding(SUMS, "damaged", "its last line is the sum of other lines; nothing else was looked at")]
     there = {file.relative_to(directory).as_posix() for file in directory.rglob("*") if not file.is_dir()} - {SUMS}
     findings = [Finding(SUMS, "signed", f"{len(hashes)} files")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_tf import atomic, provenance, quiet, run_directory
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export.ship import publish, verify_directory
+from mobilebert_tf.export.ship import android_demo, publish, verify_directory
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
 
@@ -60,6 +61,7 @@ class Export:
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --output=runs/exported
       mobilebert-tf export --model=hf-sst2 --evaluation=dev.tsv --text_column=sentence --output=app
       mobilebert-tf export --model=runs/classifier --sequence_lengths=32,64,128 --recipes=dynamic_int8 --output=app
+      mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --output=films --android_demo=android_demo
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --recipes=static_int8 --explain --output=why
       mobilebert-tf export --model=mobilebert_mini --task=embedding --evaluation=sts.tsv --text_column=sentence1 \\
         --text_pair_column=sentence2 --label_column=score --output=embedder
@@ -137,6 +139,12 @@ class Export:
         least=0,
         most=1e6,
     )
+    android_demo: str | None = option(
+        "directory android_demo of this project: also put the files among the assets of its app, under the name of "
+        "--output; an export that is finished already is put there without being made again",
+        None,
+        identity=False,
+    )
     calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1, most=10**7)
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0, most=10**9)
     parity_examples: int = option(
@@ -184,6 +192,8 @@ class Export:
         if trained and rewrites != tuple(REWRITES):
             raise UsageError(f"--without_rewrites: {self.model} was fine-tuned with its ranges after all rewrites")
         has_ranges = bool(self.calibration or self.evaluation or trained)
+        if self.android_demo:
+            android_demo.check(Path(self.android_demo), Path(self.output))
         recipes = [self._gated(one) for one in parse_recipes(self.recipes, has_ranges)]
         self._check_search(recipes)
         command = dataclasses.replace(self, recipes=_with_content(self.recipes))
@@ -194,6 +204,10 @@ class Export:
                 print(run.finished_line)
             else:
                 self._export(run, recipes, rewrites, trained)
+            if self.android_demo:
+                place, there = android_demo.put(Path(self.android_demo), run.directory)
+                print(f"android_demo: {place} has {', '.join(there)}; the app shows what is there when it is built")
+                print(f"next: {shlex.join(['make', '-C', str(Path(self.android_demo).resolve().parent), 'android'])}")
             _fail_if_rejected(run.record["summary"]["rejected"], run.directory)
 
     def _export(

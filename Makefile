@@ -8,7 +8,7 @@ COMPAT := .venv-compat
 CODE := mobilebert_tf export benchmarks android_demo tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-slow compat mediapipe android lint types tree clean-demo lock
+.PHONY: help demo test test-all test-slow compat mediapipe android apk lint types tree clean-demo lock
 
 help: ## show this list
 	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (5 to 9 minutes)"
@@ -17,7 +17,9 @@ help: ## show this list
 	@echo "make test-slow   only those that make test leaves out"
 	@echo "make compat      the .tflite files on tflite-runtime 2.14: each right or refused (EXPORT=DIRECTORY of export)"
 	@echo "make mediapipe   whether MediaPipe gives the same scores as LiteRT for the demo's classifier (installs 1.6 GB)"
-	@echo "make android     build and test the Kotlin of an app, without an Android SDK (JDK 17, Maven; fetches 110 MB once)"
+	@echo "make android     build and test the Android app, without an Android SDK (JDK 17, Maven; fetches 700 MB once;"
+	@echo "                 ANDROID_APP=no: its core alone, 110 MB)"
+	@echo "make apk         a debug APK of it with the exports inside (zipalign, apksigner; after make android)"
 	@echo "make lint        ruff, and which package may import which"
 	@echo "make types       mypy"
 	@echo "make clean-demo  delete demo/ and demo-compat/, so that make demo starts over"
@@ -103,6 +105,11 @@ mediapipe: $(STAMP)
 	$(BIN)/python -m mobilebert_tf.export.mediapipe.agreement $(FILE) $(TABLE) $(MEDIAPIPE)
 
 # No Python is needed. pytest -m android compares it with Python on more texts.
+# ANDROID_APP=no leaves out what needs Robolectric and TensorFlow Lite: the app itself, on a made-up phone.
+# EXPORTS=DIRECTORY has exports to run the app on; left out: those that `export --android_demo` put into it.
+ANDROID_APP := yes
+EXPORTS :=
+
 android:
 	@set -e; \
 	for program in java mvn; do \
@@ -126,7 +133,26 @@ android:
 	if [ ! -d "$${HOME}/.m2/repository/org/jetbrains/kotlin/kotlin-maven-plugin" ]; then \
 		echo "Fetching Kotlin, JUnit and Maven's plugins from Maven Central into ~/.m2: 110 MB, once ..."; \
 	fi; \
-	cd android_demo && mvn -B -ntp verify
+	modules=; \
+	if [ "$(ANDROID_APP)" = no ]; then \
+		modules="-pl core"; \
+	elif [ ! -d "$${HOME}/.m2/repository/org/robolectric/android-all" ]; then \
+		echo "Fetching Android's classes, Robolectric and TensorFlow Lite, too: 590 MB, once (ANDROID_APP=no: without) ..."; \
+	fi; \
+	cd android_demo && mvn -B -ntp $$modules verify $(if $(EXPORTS),-Ddemo.exports='$(abspath $(EXPORTS))')
+
+# Only what the APK needs is built again; make android has tested it.
+apk:
+	@set -e; \
+	for program in java mvn keytool zipalign apksigner; do \
+		if ! command -v $$program > /dev/null; then \
+			echo "make: $$program is not on the PATH; on Debian: apt-get install openjdk-17-jdk-headless maven zipalign apksigner" >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	cd android_demo && mvn -B -ntp -q -Papk -pl maven/apk -am verify -Dmaven.test.skip=true $(if $(EXPORTS),-Ddemo.exports='$(abspath $(EXPORTS))'); \
+	ls -l "$$PWD/maven/apk/target/mobilebert-debug.apk" | awk '{ printf "%s: %.1f MB\n", $$NF, $$5 / 1e6 }'; \
+	echo "next: adb install $$PWD/maven/apk/target/mobilebert-debug.apk"
 
 lint: tree
 	@$(BIN)/ruff check $(CODE)

@@ -28,3 +28,4 @@ dependencyResolutionManagement {
 
 rootProject.name = "android-demo"
 include(":core")
+include(":app")

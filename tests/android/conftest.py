@@ -1,11 +1,15 @@
-"""Kotlin of android_demo/ as a program that tests can ask."""
+"""Kotlin of android_demo/ as a program that tests can ask, and exports of every kind for it."""
 
+import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from mobilebert_tf import cli
 
 Kotlin = Callable[..., str]
 
@@ -18,7 +22,7 @@ def kotlin(root: Path, once: Callable[[str, Callable[[Path], object]], Path]) ->
     demo = root / "android_demo"
 
     def build(directory: Path) -> None:
-        command = ["mvn", "-o", "-B", "-q", "test-compile"]
+        command = ["mvn", "-o", "-B", "-q", "-pl", "core", "test-compile"]
         done = subprocess.run(command, cwd=demo, capture_output=True, encoding="utf-8", timeout=540)
         if "offline mode" in done.stdout:
             pytest.skip("Kotlin was never downloaded here; make android does")
@@ -35,3 +39,89 @@ def kotlin(root: Path, once: Callable[[str, Callable[[Path], object]], Path]) ->
         return done.stdout
 
     return run
+
+
+KINDS = ("qa", "entities", "multilabel", "prototypes", "regression", "embedding")
+
+LENIENT = ["--min_agreement=0.1", "--max_score_drop=1", "--max_error=10"]
+"""Weights at random: nothing that a gate asks for is to be had."""
+
+
+def texts(count: int, longest: int) -> list[list[str]]:
+    random = np.random.default_rng(3)
+    return [random.choice(list("abcdefgh"), size=random.integers(2, longest)).tolist() for _ in range(count)]
+
+
+def squad(directory: Path) -> Path:
+    paragraphs = []
+    for number, letters in enumerate(texts(24, 60)):
+        answers = [{"text": letters[1], "answer_start": 2}] if number % 4 else []
+        question = {"id": f"q{number}", "question": f"{letters[0]} a", "answers": answers, "is_impossible": not answers}
+        paragraphs.append({"context": " ".join(letters), "qas": [question]})
+    path = directory / "squad.json"
+    path.write_text(json.dumps({"version": "v2.0", "data": [{"title": "letters", "paragraphs": paragraphs}]}))
+    return path
+
+
+def conll(directory: Path) -> Path:
+    tags = {"a": "B-place", "b": "B-person"}
+    sentences = ["".join(f"{one}\t{tags.get(one, 'O')}\n" for one in letters) for letters in texts(24, 50)]
+    path = directory / "letters.conll"
+    path.write_text("\n".join(sentences))
+    return path
+
+
+def table(directory: Path, header: str, rows: Sequence[str]) -> Path:
+    path = directory / "table.tsv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def finetuned(kind: str, classifier: Path, directory: Path, rows: Path, *flags: str) -> Path:
+    words = ["finetune", f"--task={kind}", f"--model={classifier}", f"--train={rows}", f"--eval={rows}"]
+    output = directory / "model"
+    assert cli.run([*words, *flags, "--max_seq_length=32", "--epochs=1", f"--output={output}"]) == 0
+    return output
+
+
+def of_kind(kind: str, classifier: Path, directory: Path) -> tuple[Path, Path, list[str]]:
+    """A model, the table it is scored on, and flags of the export."""
+    if kind == "qa":
+        rows = squad(directory)
+        return finetuned(kind, classifier, directory, rows, "--doc_stride=8", "--max_question_length=4"), rows, []
+    if kind == "entities":
+        rows = conll(directory)
+        return finetuned(kind, classifier, directory, rows), rows, []
+    if kind == "multilabel":
+        lines = [
+            f"{' '.join(one)}\t{', '.join(f'has {label}' for label in 'abc' if label in one)}" for one in texts(32, 9)
+        ]
+        rows = table(directory, "text\ttags", lines)
+        return finetuned(kind, classifier, directory, rows, "--label_column=tags"), rows, []
+    if kind == "prototypes":
+        rows = table(directory, "text\tlabel", ["a b a\tx", "b a\tx", "a a b c\tx", "x y z\ty", "z y\ty", "y z z\ty"])
+        words = ["prototypes", f"--model={classifier}", f"--examples={rows}", "--max_seq_length=32"]
+        assert cli.run([*words, f"--output={directory / 'model'}", "--threshold=-1", "--margin=0"]) == 0
+        return directory / "model", rows, []
+    lines = [f"{' '.join(one)}\t{' '.join(one[:2])}\t{len(one) / 2:.2f}" for one in texts(32, 9)]
+    rows = table(directory, "one\ttwo\tscore", lines)
+    columns = ["--text_column=one", "--text_pair_column=two", "--label_column=score"]
+    if kind == "embedding":
+        return classifier, rows, ["--task=embedding", *columns]
+    return finetuned(kind, classifier, directory, rows, *columns), rows, []
+
+
+@pytest.fixture(scope="session")
+def exports_of_kinds(classifier_directory: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A small model of each of `KINDS`, exported to a directory of that name."""
+
+    def fill(directory: Path) -> None:
+        for kind in KINDS:
+            work = directory / "work" / kind
+            work.mkdir(parents=True)
+            model, rows, flags = of_kind(kind, classifier_directory, work)
+            words = ["export", f"--model={model}", f"--evaluation={rows}", f"--output={directory / 'exports' / kind}"]
+            words += ["--sequence_lengths=16,32", *flags, *LENIENT, "--recipes=float32", "--rounds=1", "--runs=1"]
+            assert cli.run(words) == 0
+
+    return once("exports_of_kinds", fill) / "exports"

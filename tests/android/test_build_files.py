@@ -6,6 +6,9 @@ from pathlib import Path
 
 SPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
 
+GOOGLE_ALONE = {"agp", "litert", "play-litert"}
+"""At Google's repository: Maven has stubs in their place, or no need of them."""
+
 
 def property_of(pom: ET.Element, name: str) -> str:
     value = pom.findtext(f"m:properties/m:{name}", namespaces=SPACE)
@@ -20,27 +23,73 @@ def test_versions_are_those_of_the_pom(root: Path) -> None:
     section = catalog.split("[versions]\n")[1].split("\n[")[0]
     versions = dict(re.findall(r'^([\w-]+) = "([^"]+)"$', section, re.MULTILINE))
     pom = ET.parse(demo / "pom.xml").getroot()
-    assert versions == {
+    assert {name: value for name, value in versions.items() if name not in GOOGLE_ALONE} == {
         "jvm": property_of(pom, "jvm.target"),
         "kotlin": property_of(pom, "kotlin.version"),
         "junit": property_of(pom, "junit.version"),
+        "junit4": property_of(pom, "junit4.version"),
+        "robolectric": property_of(pom, "robolectric.version"),
+        "tflite": property_of(pom, "tflite.version"),
+        "bytedeco-tflite": property_of(pom, "bytedeco.tflite.version"),
+        "bytedeco-javacpp": property_of(pom, "bytedeco.javacpp.version"),
+        "min-sdk": property_of(pom, "android.min.sdk"),
+        "target-sdk": property_of(pom, "android.target.sdk"),
     }
+    assert GOOGLE_ALONE <= versions.keys()
     assert re.findall(r'version = "', catalog) == [], "every version stands in the first section"
 
 
-def test_modules_and_source_folders_are_those_of_the_pom(root: Path) -> None:
+def modules(demo: Path) -> list[str]:
+    """What both build; what stands in maven/ helps Maven alone."""
+    there = [str(one.text) for one in ET.parse(demo / "pom.xml").getroot().findall("m:modules/m:module", SPACE)]
+    assert all((demo / name / "pom.xml").is_file() for name in there)
+    return [name for name in there if not name.startswith("maven/")]
+
+
+def test_modules_are_those_of_the_pom(root: Path) -> None:
     demo = root / "android_demo"
-    modules = [one.text for one in ET.parse(demo / "pom.xml").getroot().findall("m:modules/m:module", SPACE)]
-    assert modules == re.findall(r'include\(":(\w+)"\)', (demo / "settings.gradle.kts").read_text())
-    for module in modules:
-        folder = demo / str(module)
-        build = ET.parse(folder / "pom.xml").getroot().find("m:build", SPACE)
-        assert build is not None
-        gradle = (folder / "build.gradle.kts").read_text()
-        for name, element in (("main", "sourceDirectory"), ("test", "testSourceDirectory")):
-            source = build.findtext(f"m:{element}", namespaces=SPACE)
-            assert f'sourceSets["{name}"].kotlin.setSrcDirs(listOf("{source}"))' in gradle
-            assert (folder / str(source)).is_dir()
+    assert modules(demo) == re.findall(r'include\(":(\w+)"\)', (demo / "settings.gradle.kts").read_text())
+
+
+def source_folders(pom: Path) -> dict[str, set[str]]:
+    """Of Kotlin, below the module, by main and test; generated code is not looked at."""
+    build = ET.parse(pom).getroot().find("m:build", SPACE)
+    assert build is not None
+    folders = {"main": {str(build.findtext("m:sourceDirectory", namespaces=SPACE))}}
+    folders["test"] = {str(build.findtext("m:testSourceDirectory", namespaces=SPACE))}
+    further = [str(one.text) for one in build.iterfind(".//m:sourceDirs/m:sourceDir", SPACE)]
+    folders["main"] |= {name.removeprefix("${project.basedir}/") for name in further if name != "${generated}"}
+    return folders
+
+
+def test_core_has_the_same_source_folders(root: Path) -> None:
+    folder = root / "android_demo" / "core"
+    gradle = (folder / "build.gradle.kts").read_text()
+    for name, sources in source_folders(folder / "pom.xml").items():
+        (source,) = sources
+        assert f'sourceSets["{name}"].kotlin.setSrcDirs(listOf("{source}"))' in gradle
+        assert (folder / source).is_dir()
+
+
+def test_the_app_and_its_flavours_have_the_same_source_folders(root: Path) -> None:
+    """Maven's module app is Gradle's flavour interpreter; those of maven/ are the others."""
+    demo = root / "android_demo"
+    gradle = (demo / "app" / "build.gradle.kts").read_text()
+    lines = re.findall(r'getByName\("(\w+)"\)\.kotlin\.srcDirs?\((.*)\)', gradle)
+    stated = {name: set(re.findall(r'"([^"]+)"', folders)) for name, folders in lines}
+    assert set(re.findall(r'create\("(\w+)"\)', gradle)) == stated.keys() - {"main", "test"}
+    assert all((demo / "app" / folder).is_dir() for folders in stated.values() for folder in folders)
+    own = source_folders(demo / "app" / "pom.xml")
+    assert own == {"main": stated["main"] | stated["interpreter"], "test": stated["test"]}
+    for flavour in ("bundled", "play"):
+        folders = source_folders(demo / "maven" / flavour / "pom.xml")["main"]
+        assert {name.removeprefix("../../app/") for name in folders} == stated[flavour]
+
+
+def test_the_manifest_is_gradle_s_and_asks_for_nothing(root: Path) -> None:
+    manifest = ET.parse(root / "android_demo" / "app" / "src" / "main" / "AndroidManifest.xml").getroot()
+    assert "package" not in manifest.attrib, "Gradle takes it from its own file and refuses one here"
+    assert [child.tag for child in manifest] == ["application"], "no permission, no feature"
 
 
 def test_tests_run_with_the_same_options(root: Path) -> None:

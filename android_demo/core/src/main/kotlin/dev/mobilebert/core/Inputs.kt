@@ -27,7 +27,15 @@ class Window(
 }
 
 /** The three inputs of a signature, [T] each. */
-class Inputs(val ids: IntArray, val mask: IntArray, val segmentIds: IntArray)
+class Inputs(val ids: IntArray, val mask: IntArray, val segmentIds: IntArray) {
+    /** The input that a contract calls [name]. Throws [ContractException] if there is none. */
+    operator fun get(name: String): IntArray = when (name) {
+        "input_ids" -> ids
+        "input_mask" -> mask
+        "segment_ids" -> segmentIds
+        else -> throw ContractException("the model has an input $name, which this app does not know; update the app")
+    }
+}
 
 /** Texts to the inputs of a network, as `text` of a contract says. */
 class InputMaker(private val text: TextContract) {

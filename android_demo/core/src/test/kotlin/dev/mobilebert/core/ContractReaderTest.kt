@@ -58,7 +58,10 @@ class ContractReaderTest {
             refusal("longest_first", "middle"),
         )
         assertEquals("m.contract.json.answer.labels is not a list; export the model again", refusal("[\"no\", \"yes\"]", "null"))
-        assertEquals("m.contract.json is not JSON (line 13: the text ends too early); copy it again from the export", refusal("\"a field of later\": 1}", ""))
+        assertEquals(
+            "m.contract.json is not JSON (line 13: the text ends too early); copy it again from the export",
+            refusal("\"a field of later\": 1}", ""),
+        )
     }
 
     @Test

@@ -3,12 +3,12 @@ package dev.mobilebert.core
 import dev.mobilebert.core.text.CodePoints
 import dev.mobilebert.core.text.Rules
 import dev.mobilebert.core.text.Tokenizer
-import java.util.Locale
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.util.Locale
 
 class TokenizerTest {
     @Test

@@ -34,6 +34,6 @@ fun Answer.Span.decode(windows: List<Window>, starts: List<FloatArray>, ends: Li
             }
         }
     }
-    if (best == Double.NEGATIVE_INFINITY || noAnswer != null && nothing - best > noAnswer) return null
+    if (best == Double.NEGATIVE_INFINITY || (noAnswer != null && nothing - best > noAnswer)) return null
     return Span(text.substring(from, until), from, until)
 }

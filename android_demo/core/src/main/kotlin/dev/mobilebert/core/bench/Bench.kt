@@ -13,8 +13,10 @@ class Round(
     val loadMs: Double,
     val firstMs: Double,
     val samples: DoubleArray,
-    val thermalBefore: Int?,
-    val thermalAfter: Int?,
+    /** States of the device. */
+    val before: Map<String, Any?>,
+    val after: Map<String, Any?>,
+    /** For it to cool down. */
     val waitedSeconds: Double,
 )
 
@@ -33,7 +35,6 @@ class Bench(private val device: Device, private val save: (String) -> String, pr
     fun run(model: LoadedModel, protocol: Protocol, progress: (BenchProgress) -> Unit, isCancelled: () -> Boolean): BenchSummary {
         val inputs = inputs(model)
         val rounds = inputs.keys.associateWith { ArrayList<Round>() }
-        val state = device.state()
         repeat(protocol.rounds) { number ->
             progress(BenchProgress(number + 1, protocol.rounds, isCooling = true))
             val waited = coolDown(protocol.coolDownSeconds, isCancelled)
@@ -42,7 +43,7 @@ class Bench(private val device: Device, private val save: (String) -> String, pr
             model.reopen().use { opened ->
                 val loadMs = since(began)
                 for ((signature, texts) in inputs) {
-                    val thermal = device.thermalStatus()
+                    val before = device.state()
                     fun call(time: Int): Double {
                         if (isCancelled()) throw CancellationException()
                         val start = clock()
@@ -52,22 +53,23 @@ class Bench(private val device: Device, private val save: (String) -> String, pr
                     val firstMs = call(0)
                     for (time in 1..<protocol.warmUp) call(time)
                     val samples = DoubleArray(protocol.runs) { call(it) }
-                    rounds.getValue(signature) += Round(loadMs, firstMs, samples, thermal, device.thermalStatus(), waited)
+                    rounds.getValue(signature) += Round(loadMs, firstMs, samples, before, device.state(), waited)
                 }
             }
         }
-        val result = BenchResult(model, protocol, device, state, rounds)
+        val result = BenchResult(model, protocol, device, rounds)
         val rows = rounds.map { (signature, all) ->
             BenchRow(signature.name, signature.length, Latency.of(all.flatMap { it.samples.asList() }.toDoubleArray()))
         }
-        return BenchSummary(rows, result.doubts, save(result.json()))
+        return BenchSummary(rows, result.verdict.name, result.verdict.reasons, save(result.json()))
     }
 
     /** Inputs of each signature, of those examples whose signature it is; of none, the longest that fits, filled up. */
     private fun inputs(model: LoadedModel): Map<Signature, List<Inputs>> {
         val contract = model.contract
         val maker = InputMaker(contract.text)
-        val texts = model.facts.samples.filter { it.text.isNotBlank() }.ifEmpty { throw ModelException("the contract has no examples to measure with") }
+        val texts = model.facts.samples.filter { it.text.isNotBlank() }
+        if (texts.isEmpty()) throw ModelException("the contract has no examples to measure with")
         return contract.signatures.associateWith { signature ->
             val laid = texts.map { sample ->
                 val parts = listOf(sample.text, sample.second).take(if (contract.text.isPaired) 2 else 1)
@@ -88,7 +90,7 @@ class Bench(private val device: Device, private val save: (String) -> String, pr
 
     private fun coolDown(most: Int, isCancelled: () -> Boolean): Double {
         val began = clock()
-        while ((device.thermalStatus() ?: 0) > 0 && since(began) < most * MS_PER_SECOND) {
+        while ((device.state()["thermal_status"] as Int? ?: 0) > 0 && since(began) < most * MS_PER_SECOND) {
             if (isCancelled()) throw CancellationException()
             device.sleep(STEP_MS)
         }

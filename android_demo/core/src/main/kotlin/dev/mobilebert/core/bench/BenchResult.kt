@@ -3,6 +3,7 @@ package dev.mobilebert.core.bench
 import dev.mobilebert.core.Latency
 import dev.mobilebert.core.contract.Json
 import dev.mobilebert.core.contract.Signature
+import dev.mobilebert.core.model.AcceleratorUse
 import dev.mobilebert.core.model.LoadedModel
 import java.text.SimpleDateFormat
 import java.util.Date
@@ -10,86 +11,90 @@ import java.util.Locale
 import java.util.TimeZone
 import kotlin.math.roundToLong
 
-/** A benchmark in the form of `benchmarks/results.py`. */
+/** A benchmark in the form of `benchmarks/schema.json`, version 2. */
 class BenchResult(
     private val model: LoadedModel,
     private val protocol: Protocol,
     private val device: Device,
-    private val stateBefore: Map<String, Any?>,
     private val rounds: Map<Signature, List<Round>>,
 ) {
-    /** Why it should not be believed, each a sentence. */
-    val doubts: List<String> = device.doubts() + buildList {
-        val all = rounds.values.flatten()
-        if (all.any { maxOf(it.thermalBefore ?: 0, it.thermalAfter ?: 0) > 0 }) add("The device was warm: its processor may have been slowed down.")
-        if (all.any { it.thermalBefore == null }) add("The device does not tell its thermal status.")
-        if (!model.facts.use.isUsed) add("${model.facts.use.asked} was asked for, but the processor computed.")
-        if (rounds.values.any { spread(it) > MOST_SPREAD }) add("Rounds differ by more than a tenth: something else was running.")
-    }
+    private val verdicts: Map<Signature, Verdict> = rounds.mapValues { (_, all) -> Verdict.of(all, model.facts.use, device) }
+
+    /** Of all signatures, each reason once. */
+    val verdict: Verdict = Verdict(verdicts.values.flatMap { it.invalid }.distinct(), verdicts.values.flatMap { it.warnings }.distinct())
 
     fun json(date: Date = Date()): String = Json.write(
         mapOf(
-            "schema_version" to 1,
-            "kind" to "app latency",
+            "schema_version" to 2,
+            "kind" to "device latency",
             "unit" to "ms",
-            "made_by" to mapOf(
-                "command" to "android_demo, screen Benchmark",
-                "date" to iso(date),
-                "runtime" to model.facts.runtime,
-                "machine" to device.describe(),
-                "state_before" to stateBefore,
-                "state_after" to device.state(),
-            ),
+            "where" to "device",
+            "made_by" to mapOf("command" to "android_demo, page Benchmark", "date" to iso(date)),
             "settings" to mapOf(
-                "threads" to model.settings.threads,
-                "accelerator" to model.facts.use.asked.name.lowercase(Locale.ROOT),
-                "accelerator_used" to model.facts.use.isUsed,
                 "rounds" to protocol.rounds,
                 "runs" to protocol.runs,
                 "warm_up" to protocol.warmUp,
                 "cool_down_seconds" to protocol.coolDownSeconds,
             ),
-            "doubts" to doubts,
+            "runtime" to mapOf(
+                "name" to model.runtime.name,
+                "version" to model.runtime.version?.toString(),
+                "tools" to listOf(mapOf("kind" to "app")),
+            ),
+            "device" to device.describe(),
             "subjects" to rounds.map { (signature, all) -> subject(signature, all) },
         ),
     )
 
     private fun subject(signature: Signature, all: List<Round>): Map<String, Any?> {
-        val latency = Latency.of(all.flatMap { it.samples.asList() }.toDoubleArray())
-        val file = model.contract.file
+        val samples = all.flatMap { it.samples.asList() }
+        val latency = Latency.of(samples.toDoubleArray())
+        val contract = model.contract
         return mapOf(
-            "name" to "${file.name} ${signature.name}",
-            "sha256" to file.sha256,
-            "bytes" to file.bytes,
+            "name" to contract.file.name,
+            "sha256" to contract.file.sha256,
+            "bytes" to contract.file.bytes,
+            "recipe" to contract.recipe,
             "sequence_length" to signature.length,
+            "signature" to signature.name,
+            "samples_are" to "inferences",
+            "configuration" to mapOf(
+                "threads" to model.settings.threads,
+                "accelerator" to model.settings.accelerator.name.lowercase(Locale.ROOT),
+                "tool" to "app",
+            ),
+            "outputs" to outputs(),
+            "validity" to verdicts.getValue(signature).describe(),
             "summary" to mapOf(
                 "median" to rounded(latency.p50),
                 "p90" to rounded(latency.p90),
-                "min" to rounded(all.minOf { it.samples.min() }),
+                "mean" to rounded(latency.mean),
+                "min" to rounded(samples.min()),
+                "max" to rounded(samples.max()),
                 "runs" to latency.count,
             ),
             "rounds" to all.map { round ->
                 mapOf(
                     "load_ms" to rounded(round.loadMs),
-                    "samples" to round.samples.map(::rounded),
                     "first_ms" to rounded(round.firstMs),
-                    "thermal_status_before" to round.thermalBefore,
-                    "thermal_status_after" to round.thermalAfter,
-                    "waited_seconds" to rounded(round.waitedSeconds),
+                    "waited_s" to rounded(round.waitedSeconds),
+                    "samples" to round.samples.map(::rounded),
+                    "before" to round.before,
+                    "after" to round.after,
                 )
             },
         )
     }
 
+    /** What was seen when the model was opened. */
+    private fun outputs(): Map<String, Any?> = mapOf(
+        "checked" to (model.facts.agreement != null),
+        "max_error" to model.facts.agreement?.difference,
+        "tolerance" to model.facts.agreement?.tolerance,
+        "same_as_cpu" to if (model.facts.use == AcceleratorUse.CPU) null else !model.facts.use.isUsed,
+    )
+
     private companion object {
-        const val MOST_SPREAD = 0.1
-
-        /** Of the medians of rounds: how much the largest lies over the smallest. */
-        fun spread(all: List<Round>): Double {
-            val medians = all.map { Latency.of(it.samples).p50 }
-            return if (medians.min() > 0) medians.max() / medians.min() - 1 else 0.0
-        }
-
         fun rounded(value: Double) = (value * 1e4).roundToLong() / 1e4
 
         /** Without java.time, which needs Android 8. */

@@ -26,8 +26,8 @@ data class BenchProgress(val round: Int, val rounds: Int, val isCooling: Boolean
 /** Figures of one signature. */
 data class BenchRow(val signature: String, val length: Int, val latency: Latency)
 
-/** What was measured; [doubts] say why it should not be believed, each a sentence. */
-data class BenchSummary(val rows: List<BenchRow>, val doubts: List<String>, val file: String)
+/** What was measured. [verdict] is ok, warn or invalid, for these [reasons]; [file] has all of it. */
+data class BenchSummary(val rows: List<BenchRow>, val verdict: String, val reasons: List<String>, val file: String)
 
 /** What the benchmark screen shows. */
 sealed interface BenchState {

@@ -1,19 +1,18 @@
 package dev.mobilebert.core.bench
 
-/** What a benchmark has to know of the machine that it runs on. */
+/** What a benchmark has to know of the machine that it runs on; names are those of `benchmarks/schema.json`. */
 interface Device {
-    /** What does not change: model, processor, system; names as in a result's `machine`. */
+    /** What does not change: `kind`, `model`, `soc` and the like. */
     fun describe(): Map<String, Any?>
 
-    /** What changes: battery, charging and the like. */
+    /** What changes: `thermal_status`, an Int from 0 (none) to 6 (shutdown) or null, `charging` and the like. */
     fun state(): Map<String, Any?>
 
-    /** Android's thermal status, 0 (none) to 6 (shutdown); null: it does not tell. */
-    fun thermalStatus(): Int?
+    /** Reasons why no figure from here counts, such as an emulator. */
+    fun problems(): List<String>
 
-    /** Reasons to doubt every figure from here, each a sentence: a debug build, an emulator, a charger. */
+    /** Reasons to doubt every figure from here, such as a debug build. */
     fun doubts(): List<String>
 
-    /** Wait; interrupted by nothing but the end of the time. */
     fun sleep(milliseconds: Long)
 }

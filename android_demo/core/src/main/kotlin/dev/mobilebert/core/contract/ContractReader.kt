@@ -54,7 +54,7 @@ object ContractReader {
     internal fun text(fields: Fields, name: String): TextContract {
         val windows = fields.fieldsOrNull("windows")
         val truncation = fields.text("truncation")
-        val isKnown = truncation == "longest_first" && windows == null || truncation == "windows" && windows != null
+        val isKnown = (truncation == "longest_first" && windows == null) || (truncation == "windows" && windows != null)
         if (!isKnown) throw unknown(name, "truncation", truncation)
         val special = fields.fields("special_tokens")
         val padding = fields.fields("padding")

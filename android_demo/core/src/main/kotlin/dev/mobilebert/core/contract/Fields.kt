@@ -30,8 +30,12 @@ internal class Fields(private val values: Map<String, Any?>, private val place: 
     fun fieldsOrNull(name: String): Fields? = values[name]?.let { fields(name) }
 
     /** A list of objects; without the field an empty one. */
-    fun all(name: String): List<Fields> = if (name !in values) emptyList() else list(name).mapIndexed { number, value ->
-        fields(value, "$place.$name[$number]") ?: wrong(name, "a list of objects")
+    fun all(name: String): List<Fields> = if (name !in values) {
+        emptyList()
+    } else {
+        list(name).mapIndexed { number, value ->
+            fields(value, "$place.$name[$number]") ?: wrong(name, "a list of objects")
+        }
     }
 
     fun names(): Set<String> = values.keys

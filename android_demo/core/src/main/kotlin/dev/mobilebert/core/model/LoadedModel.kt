@@ -35,6 +35,7 @@ class LoadedModel private constructor(
     val answerer: Answerer,
     val facts: ModelFacts,
     val settings: Settings,
+    val runtime: Runtime,
     private val model: OpenModel,
     private val openAgain: () -> OpenModel,
 ) : AutoCloseable by model {
@@ -61,12 +62,12 @@ class LoadedModel private constructor(
                         "choose another variant, or the app with LiteRT",
                 )
             }
-            val file = checkedFile(files, contract.file)
-            val model = runtime.open(file, contract.signatures, settings)
+            val request = OpenRequest(checkedFile(files, contract.file), contract.file.sha256, contract.signatures, settings)
+            val model = runtime.open(request)
             try {
                 contract.signatures.forEach { checkSame(contract.file.name, it, model.described(it)) }
                 val check = StartCheck(contract)
-                val use = check.use(settings, model) { runtime.open(file, contract.signatures, settings.copy(accelerator = Accelerator.CPU)) }
+                val use = check.use(settings, model) { runtime.open(request.copy(settings = settings.copy(accelerator = Accelerator.CPU))) }
                 val facts = ModelFacts(
                     variant = variant,
                     task = contract.task,
@@ -78,8 +79,8 @@ class LoadedModel private constructor(
                     use = use,
                     agreement = check.agreement(model),
                 )
-                return LoadedModel(contract, tokenizer, Answerer(contract, tokenizer, model), facts, settings, model) {
-                    runtime.open(file, contract.signatures, settings)
+                return LoadedModel(contract, tokenizer, Answerer(contract, tokenizer, model), facts, settings, runtime, model) {
+                    runtime.open(request)
                 }
             } catch (error: Exception) {
                 model.close()

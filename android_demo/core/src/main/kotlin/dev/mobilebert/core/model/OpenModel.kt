@@ -19,6 +19,15 @@ interface ModelFile {
     fun map(): ByteBuffer
 }
 
+/** What is to be opened, and how. */
+data class OpenRequest(
+    val file: ModelFile,
+    /** Of its content, hexadecimal; what is cached of it goes by this. */
+    val sha256: String,
+    val signatures: List<Signature>,
+    val settings: Settings,
+)
+
 /** The library that runs models. */
 interface Runtime {
     /** For people, such as "LiteRT CompiledModel". */
@@ -30,12 +39,8 @@ interface Runtime {
     /** What it can be asked to compute on. */
     val accelerators: List<Accelerator>
 
-    /**
-     * Open [file].
-     *
-     * @throws ModelException it cannot be opened so
-     */
-    fun open(file: ModelFile, signatures: List<Signature>, settings: Settings): OpenModel
+    /** Throws [ModelException] if it cannot be opened so. */
+    fun open(request: OpenRequest): OpenModel
 }
 
 /** A model with its buffers, made once; for one thread. */

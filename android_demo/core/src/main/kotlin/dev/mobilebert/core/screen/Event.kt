@@ -8,8 +8,8 @@ import dev.mobilebert.core.model.Reply
 
 /** What happened. */
 sealed interface Event {
-    /** The app was started; [wanted] is what was chosen before. */
-    data class Listed(val shelves: List<Shelf>, val wanted: Choice? = null, val texts: Texts = Texts()) : Event
+    /** The app was started; [wanted] is what was chosen before, and [bench] is to be run at once. */
+    data class Listed(val shelves: List<Shelf>, val wanted: Choice? = null, val texts: Texts = Texts(), val bench: Protocol? = null) : Event
 
     data class NotListed(val reason: String) : Event
 

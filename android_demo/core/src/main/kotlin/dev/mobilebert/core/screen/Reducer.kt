@@ -1,6 +1,7 @@
 package dev.mobilebert.core.screen
 
 import dev.mobilebert.core.bench.BenchState
+import dev.mobilebert.core.bench.Protocol
 import dev.mobilebert.core.screen.ScreenState.Chosen
 import dev.mobilebert.core.screen.ScreenState.Empty
 import dev.mobilebert.core.screen.ScreenState.Opening
@@ -24,14 +25,15 @@ private fun listed(event: Event.Listed): Next {
     val shelf = shelves.firstOrNull { it.export == event.wanted?.export && event.wanted.variant in it.variants } ?: shelves.firstOrNull()
         ?: return Next(Empty(null))
     val choice = event.wanted?.takeIf { it.export == shelf.export } ?: Choice(shelf.export, shelf.preferred)
-    return opening(shelves, choice, event.texts, Page.ANSWER, 0)
+    val page = if (event.bench == null) Page.ANSWER else Page.BENCHMARK
+    return opening(shelves, choice, event.texts, page, 0, event.bench)
 }
 
 /** The smallest that every runtime reads, where there is one. */
 private val Shelf.preferred: String get() = variants.firstOrNull { it == "static_int8" } ?: variants.first()
 
-private fun opening(shelves: List<Shelf>, choice: Choice, texts: Texts, page: Page, ticket: Int) =
-    Next(Opening(shelves, choice, texts, page, ticket + 1), listOf(Effect.Open(ticket + 1, choice)))
+private fun opening(shelves: List<Shelf>, choice: Choice, texts: Texts, page: Page, ticket: Int, bench: Protocol? = null) =
+    Next(Opening(shelves, choice, texts, page, ticket + 1, bench), listOf(Effect.Open(ticket + 1, choice)))
 
 private fun chosen(state: Chosen, event: Event): Next = when {
     event is Event.Told && event.ticket != state.ticket -> Next(state)
@@ -56,7 +58,8 @@ private fun chose(state: Chosen, choice: Choice): Next {
 private fun opened(state: Opening, event: Event.Opened): Next {
     val sample = event.facts.samples.firstOrNull { it.text.isNotBlank() }
     val texts = if (state.texts == Texts() && sample != null) Texts(sample.text, sample.second) else state.texts
-    return Next(Ready(state.shelves, state.choice, texts, state.page, state.ticket, event.facts))
+    val ready = Ready(state.shelves, state.choice, texts, state.page, state.ticket, event.facts)
+    return if (state.bench == null) Next(ready) else reduce(ready, Event.BenchAsked(state.bench))
 }
 
 private fun typed(state: Chosen, texts: Texts): Next = when {

@@ -2,6 +2,7 @@ package dev.mobilebert.core.screen
 
 import dev.mobilebert.core.Latency
 import dev.mobilebert.core.bench.BenchState
+import dev.mobilebert.core.bench.Protocol
 import dev.mobilebert.core.model.ModelFacts
 import dev.mobilebert.core.model.Reply
 import dev.mobilebert.core.model.Settings
@@ -34,12 +35,14 @@ sealed interface ScreenState {
         val ticket: Int
     }
 
+    /** [bench] is to be run as soon as the model is open. */
     data class Opening(
         override val shelves: List<Shelf>,
         override val choice: Choice,
         override val texts: Texts,
         override val page: Page,
         override val ticket: Int,
+        val bench: Protocol? = null,
     ) : Chosen
 
     /** The model cannot be used; [reason] is a sentence. */

@@ -101,7 +101,7 @@ class Tokenizer(pieces: List<String>, private val rules: Rules = Rules()) {
     }
 
     private fun cleanedCodes(token: AddedToken): IntArray =
-        Normalized(token.content, rules).let { it.read(0, token.content.length); it.codes.copyOf(it.size) }
+        Normalized(token.content, rules).apply { read(0, token.content.length) }.let { it.codes.copyOf(it.size) }
 
     private fun codes(content: String): IntArray = content.codePoints().toArray()
 }

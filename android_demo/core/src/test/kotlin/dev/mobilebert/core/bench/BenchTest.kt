@@ -1,23 +1,24 @@
 package dev.mobilebert.core.bench
 
 import dev.mobilebert.core.contract.Json
+import dev.mobilebert.core.model.Accelerator
 import dev.mobilebert.core.model.FakeRuntime
 import dev.mobilebert.core.model.LoadedModel
 import dev.mobilebert.core.model.Settings
 import dev.mobilebert.core.model.SmallExport
-import java.util.concurrent.CancellationException
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Test
+import java.util.concurrent.CancellationException
 
 class FakeDevice(private val status: () -> Int? = { 0 }) : Device {
     var slept = 0L
 
-    override fun describe() = mapOf("model" to "none", "cores" to 2)
+    override fun describe() = mapOf("kind" to "test", "model" to "none")
 
-    override fun state() = mapOf("battery_percent" to 80)
+    override fun state() = mapOf("thermal_status" to status(), "battery_percent" to 80, "charging" to false)
 
-    override fun thermalStatus() = status()
+    override fun problems() = emptyList<String>()
 
     override fun doubts() = emptyList<String>()
 
@@ -26,16 +27,20 @@ class FakeDevice(private val status: () -> Int? = { 0 }) : Device {
     }
 }
 
+/** A clock that goes on by a millisecond whenever it is read. */
+fun steadyClock(): () -> Long = generateSequence(0L) { it + 1_000_000 }.iterator()::next
+
 class BenchTest {
-    private val protocol = Protocol(rounds = 2, runs = 4, warmUp = 3, coolDownSeconds = 60)
+    private val protocol = Protocol(rounds = 6, runs = 4, warmUp = 3, coolDownSeconds = 60)
 
-    /** A clock that goes on by a millisecond whenever it is read. */
-    private fun clock(): () -> Long = generateSequence(0L) { it + 1_000_000 }.iterator()::next
-
-    private fun measure(device: FakeDevice, runtime: FakeRuntime = FakeRuntime()): Pair<BenchSummary, Map<*, *>> {
+    private fun measure(
+        device: FakeDevice,
+        runtime: FakeRuntime = FakeRuntime(),
+        settings: Settings = Settings(threads = 2),
+    ): Pair<BenchSummary, Map<*, *>> {
         var saved = ""
-        val bench = Bench(device, { json -> "r.json".also { saved = json } }, clock())
-        val summary = LoadedModel.open(SmallExport(), "m", runtime, Settings(threads = 2)).use { bench.run(it, protocol, {}) { false } }
+        val bench = Bench(device, { json -> "r.json".also { saved = json } }, steadyClock())
+        val summary = LoadedModel.open(SmallExport(), "m", runtime, settings).use { bench.run(it, protocol, {}) { false } }
         assertEquals(0, runtime.open)
         return summary to Json.parse(saved) as Map<*, *>
     }
@@ -45,30 +50,36 @@ class BenchTest {
         val runtime = FakeRuntime()
         val (summary, result) = measure(FakeDevice(), runtime)
         assertEquals(listOf("tokens_8", "tokens_16"), summary.rows.map { it.signature })
-        assertEquals(emptyList<String>(), summary.doubts)
+        assertEquals("ok" to emptyList<String>(), summary.verdict to summary.reasons)
         // One at the start; in each round and signature a first one, two more and the timed ones.
-        assertEquals(1 + 2 * 2 * (3 + 4), runtime.runs)
-        assertEquals(listOf(1.0, "app latency", "ms"), listOf("schema_version", "kind", "unit").map { result[it] })
-        val settings = mapOf(
-            "threads" to 2.0, "accelerator" to "cpu", "accelerator_used" to true, "rounds" to 2.0, "runs" to 4.0, "warm_up" to 3.0,
-            "cool_down_seconds" to 60.0,
-        )
-        assertEquals(settings, result["settings"])
+        assertEquals(1 + 6 * 2 * (3 + 4), runtime.runs)
+        assertEquals(listOf(2.0, "device latency", "ms", "device"), listOf("schema_version", "kind", "unit", "where").map { result[it] })
         val subject = (result["subjects"] as List<*>).first() as Map<*, *>
-        assertEquals(mapOf("median" to 1.0, "p90" to 1.0, "min" to 1.0, "runs" to 8.0), subject["summary"])
+        assertEquals(mapOf("threads" to 2.0, "accelerator" to "cpu", "tool" to "app"), subject["configuration"])
+        assertEquals(mapOf("median" to 1.0, "p90" to 1.0, "mean" to 1.0, "min" to 1.0, "max" to 1.0, "runs" to 24.0), subject["summary"])
         val rounds = (subject["rounds"] as List<*>).map { it as Map<*, *> }
-        assertEquals(List(2) { List(4) { 1.0 } }, rounds.map { it["samples"] })
-        assertEquals(setOf("load_ms", "samples", "first_ms", "thermal_status_before", "thermal_status_after", "waited_seconds"), rounds[0].keys)
+        assertEquals(List(6) { List(4) { 1.0 } }, rounds.map { it["samples"] })
+        assertEquals(setOf("load_ms", "first_ms", "waited_s", "samples", "before", "after"), rounds[0].keys)
     }
 
     @Test
     fun `a warm device is waited for, and what was measured on it is doubted`() {
         val device = FakeDevice(ArrayDeque(listOf(2, 1)).let { warm -> { warm.removeFirstOrNull() ?: 0 } })
-        assertEquals(emptyList<String>(), measure(device).first.doubts)
+        assertEquals(emptyList<String>(), measure(device).first.reasons)
         assertEquals(1000, device.slept)
-        val hot = FakeDevice { 3 }
-        assertEquals(listOf("The device was warm: its processor may have been slowed down."), measure(hot).first.doubts)
-        assertEquals(listOf("The device does not tell its thermal status."), measure(FakeDevice { null }).first.doubts)
+        fun judged(status: Int?) = measure(FakeDevice { status }).first.let { it.verdict to it.reasons }
+        assertEquals("invalid" to listOf("throttled: thermal status 3"), judged(3))
+        assertEquals("warn" to listOf("warm: thermal status 1"), judged(1))
+        assertEquals("warn" to listOf("the device does not tell its thermal status"), judged(null))
+    }
+
+    @Test
+    fun `an accelerator that did not compute makes figures invalid`() {
+        val (summary, result) = measure(FakeDevice(), settings = Settings(accelerator = Accelerator.GPU))
+        assertEquals("invalid", summary.verdict)
+        assertEquals(listOf("the GPU did not run: the outputs are those of the processor, bit for bit"), summary.reasons)
+        val subject = (result["subjects"] as List<*>).first() as Map<*, *>
+        assertEquals(true, (subject["outputs"] as Map<*, *>)["same_as_cpu"])
     }
 
     @Test

@@ -2,11 +2,11 @@ package dev.mobilebert.core.model
 
 import dev.mobilebert.core.contract.Version
 import dev.mobilebert.core.contract.Vocabulary
-import java.util.concurrent.CancellationException
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.util.concurrent.CancellationException
 
 class LoadedModelTest {
     private fun open(files: ExportFiles = SmallExport(), runtime: Runtime = FakeRuntime(), settings: Settings = Settings()) =

@@ -69,16 +69,16 @@ class FakeRuntime(
 
     @Volatile var runs = 0
 
-    override fun open(file: ModelFile, signatures: List<Signature>, settings: Settings): OpenModel {
+    override fun open(request: OpenRequest): OpenModel {
         open++
         callers += Thread.currentThread().name
         return object : OpenModel {
-            override fun described(signature: Signature): Signature = signatures.first { it.name == signature.name }
+            override fun described(signature: Signature): Signature = request.signatures.first { it.name == signature.name }
 
             override fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray> {
                 runs++
                 callers += Thread.currentThread().name
-                return mapOf("logits" to outputs(settings, inputs))
+                return mapOf("logits" to outputs(request.settings, inputs))
             }
 
             override fun close() {

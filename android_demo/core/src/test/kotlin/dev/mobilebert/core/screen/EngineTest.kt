@@ -5,13 +5,13 @@ import dev.mobilebert.core.bench.FakeDevice
 import dev.mobilebert.core.bench.Protocol
 import dev.mobilebert.core.model.FakeRuntime
 import dev.mobilebert.core.model.SmallExport
-import java.util.concurrent.CountDownLatch
-import java.util.concurrent.LinkedBlockingQueue
-import java.util.concurrent.TimeUnit
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertInstanceOf
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.TimeUnit
 
 class EngineTest {
     private val events = LinkedBlockingQueue<Event>()

@@ -19,7 +19,8 @@ import org.junit.jupiter.api.Test
 
 class ReducerTest {
     private val shelves = listOf(Shelf("films", listOf("float32", "static_int8")), Shelf("names", listOf("float32")), Shelf("none", emptyList()))
-    private val facts = ModelFacts("static_int8", "classification", Kind.LABELS, 9, listOf("t"), listOf(Sample("fine", "")), "Fake", AcceleratorUse.CPU, null)
+    private val samples = listOf(Sample("fine", ""))
+    private val facts = ModelFacts("static_int8", "classification", Kind.LABELS, 9, listOf("t"), samples, "Fake", AcceleratorUse.CPU, null)
 
     private fun reply(ms: Double) = Reply(Result.Number(1.0), Cost(4, "t", 1, 0.1, ms))
 
@@ -127,12 +128,19 @@ class ReducerTest {
         val progress = BenchProgress(1, 6, isCooling = true)
         val went = reduce(began.state, Event.BenchWent(2, progress)).state as ScreenState.Ready
         assertEquals(BenchState.Running(progress), went.bench)
-        val summary = BenchSummary(emptyList(), emptyList(), "a.json")
+        val summary = BenchSummary(emptyList(), "ok", emptyList(), "a.json")
         assertEquals(BenchState.Done(summary), (reduce(went, Event.BenchDone(2, summary)).state as ScreenState.Ready).bench)
         val stopped = reduce(went, Event.BenchStopped)
         assertEquals(listOf(Effect.Cancel), stopped.effects)
         assertEquals(BenchState.NotRun, (reduce(stopped.state, Event.BenchDone(2, summary)).state as ScreenState.Ready).bench)
         assertEquals(BenchState.Failed("why"), (reduce(went, Event.Failed(2, "why")).state as ScreenState.Ready).bench)
+    }
+
+    @Test
+    fun `a benchmark that was asked for at the start runs as soon as the model is open`() {
+        val next = after(Event.Listed(shelves, bench = Protocol(rounds = 1)), Event.Opened(1, facts))
+        assertEquals(Effect.Bench(2, Protocol(rounds = 1)), next.effects.last())
+        assertEquals(Page.BENCHMARK, (next.state as ScreenState.Ready).page)
     }
 
     @Test

@@ -1,0 +1,89 @@
+package dev.mobilebert.app
+
+import android.app.ActivityManager
+import android.content.Context
+import android.content.Intent
+import android.content.IntentFilter
+import android.content.pm.ApplicationInfo
+import android.os.BatteryManager
+import android.os.Build
+import android.os.PowerManager
+import android.os.SystemClock
+import android.system.Os
+import android.system.OsConstants
+import android.util.Log
+import dev.mobilebert.core.bench.Device
+import java.io.File
+import java.io.IOException
+import java.text.SimpleDateFormat
+import java.util.Date
+import java.util.Locale
+
+/** The phone, as far as it tells without a permission. */
+internal class AndroidDevice(private val context: Context) : Device {
+    private val power = context.getSystemService(PowerManager::class.java)
+
+    private val isEmulator = Build.HARDWARE == "ranchu" || Build.HARDWARE == "goldfish" || Build.FINGERPRINT.startsWith("generic")
+
+    override fun describe(): Map<String, Any?> = mapOf(
+        "kind" to if (isEmulator) "emulator" else "phone",
+        "model" to Build.MODEL,
+        "manufacturer" to Build.MANUFACTURER,
+        "soc" to if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) "${Build.SOC_MANUFACTURER} ${Build.SOC_MODEL}" else Build.HARDWARE,
+        "android" to Build.VERSION.RELEASE,
+        "sdk" to Build.VERSION.SDK_INT,
+        "fingerprint" to Build.FINGERPRINT,
+        "abi" to Build.SUPPORTED_ABIS.firstOrNull().orEmpty(),
+        "page_size" to Os.sysconf(OsConstants._SC_PAGESIZE).toInt().takeIf { it > 0 },
+        "memory_mib" to memoryMib(),
+    )
+
+    private fun memoryMib(): Double? = context.getSystemService(ActivityManager::class.java)
+        ?.let { ActivityManager.MemoryInfo().apply(it::getMemoryInfo).totalMem / MIB }
+
+    override fun state(): Map<String, Any?> {
+        val battery = context.registerReceiver(null, IntentFilter(Intent.ACTION_BATTERY_CHANGED))
+        return mapOf(
+            "thermal_status" to if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) power?.currentThermalStatus else null,
+            "battery_percent" to battery?.getIntExtra(BatteryManager.EXTRA_LEVEL, 0),
+            "battery_celsius" to battery?.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, 0)?.let { it / TENTHS },
+            "charging" to battery?.let { it.getIntExtra(BatteryManager.EXTRA_PLUGGED, 0) != 0 },
+            "screen_on" to power?.isInteractive,
+        )
+    }
+
+    override fun problems(): List<String> = listOfNotNull("an emulator's times say nothing about a phone".takeIf { isEmulator })
+
+    override fun doubts(): List<String> = listOfNotNull(
+        "a debug build".takeIf { context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0 },
+        "battery saver is on".takeIf { power?.isPowerSaveMode == true },
+    )
+
+    override fun sleep(milliseconds: Long) = SystemClock.sleep(milliseconds)
+
+    private companion object {
+        const val TENTHS = 10.0
+        const val MIB = 1048576.0
+    }
+}
+
+/** Where results go: a directory of the app's own that adb can read, without a permission. */
+internal class BenchFolder(private val context: Context) {
+    /** Write [json]; returns where. Throws [IOException] if that is not possible. */
+    fun save(json: String): String {
+        val directory = context.getExternalFilesDir(FOLDER) ?: File(context.filesDir, FOLDER)
+        if (!directory.isDirectory && !directory.mkdirs()) throw IOException("$directory cannot be made")
+        val time = SimpleDateFormat("yyyy-MM-dd-HH-mm-ss", Locale.ROOT).format(Date())
+        val file = File(directory, "app-$time.json")
+        val part = File(directory, "${file.name}.part")
+        part.writeText(json)
+        if (!part.renameTo(file)) throw IOException("$file cannot be written")
+        Log.i(TAG, "wrote $file")
+        return file.path
+    }
+
+    private companion object {
+        const val FOLDER = "benchmarks"
+        const val TAG = "MobileBertBenchmark"
+    }
+}

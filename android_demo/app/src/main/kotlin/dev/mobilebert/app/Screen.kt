@@ -1,0 +1,73 @@
+package dev.mobilebert.app
+
+import android.app.Activity
+import android.view.View
+import android.widget.TextView
+import dev.mobilebert.core.screen.Event
+import dev.mobilebert.core.screen.Page
+import dev.mobilebert.core.screen.ScreenState
+import dev.mobilebert.core.screen.Work
+
+/** Shows a state in the views of [activity], and tells what people do. */
+class Screen(private val activity: Activity, private val dispatch: (Event) -> Unit) {
+    private val subtitle = activity.findViewById<TextView>(R.id.subtitle)
+    private val tabs = mapOf<Page, TextView>(
+        Page.ANSWER to activity.findViewById(R.id.tab_answer),
+        Page.BENCHMARK to activity.findViewById(R.id.tab_benchmark),
+    )
+    private val pages = mapOf<Page, View>(
+        Page.ANSWER to activity.findViewById(R.id.answer_page),
+        Page.BENCHMARK to activity.findViewById(R.id.benchmark_page),
+    )
+    private val message = MessageCard(activity)
+    private val question = QuestionCard(activity, dispatch)
+    private val answer = AnswerCard(activity)
+    private val costs = CostsCard(activity)
+    private val model = ModelCard(activity, dispatch)
+    private val benchmark = BenchmarkPage(activity, dispatch)
+
+    init {
+        tabs.forEach { (page, tab) -> tab.setOnClickListener { dispatch(Event.Turned(page)) } }
+    }
+
+    fun show(state: ScreenState) {
+        val chosen = state as? ScreenState.Chosen
+        val ready = state as? ScreenState.Ready
+        val page = chosen?.page ?: Page.ANSWER
+        tabs.forEach { (each, tab) ->
+            tab.isSelected = each == page
+            tab.isVisible = chosen != null
+        }
+        pages.forEach { (each, view) -> view.isVisible = chosen != null && each == page }
+        subtitle.text = chosen?.let { activity.getString(R.string.subtitle, it.choice.export.asName(), it.choice.variant.asName()) }
+        message.show(state)
+        if (chosen == null) return
+        question.show(chosen)
+        answer.show(ready, isOpening = state is ScreenState.Opening)
+        costs.show(ready)
+        model.show(chosen)
+        benchmark.show(ready)
+    }
+}
+
+/** Why something does not work, in a sentence. */
+private class MessageCard(private val activity: Activity) {
+    private val card = activity.findViewById<View>(R.id.message_card)
+    private val title = activity.findViewById<TextView>(R.id.message_title)
+    private val text = activity.findViewById<TextView>(R.id.message)
+
+    fun show(state: ScreenState) {
+        val (heading, reason) = when (state) {
+            is ScreenState.Empty -> R.string.cannot_be_used to (state.reason ?: nothingHere())
+            is ScreenState.Refused -> R.string.cannot_be_used to state.reason
+            is ScreenState.Ready -> R.string.went_wrong to (state.work as? Work.Failed)?.reason
+            is ScreenState.Opening -> R.string.cannot_be_used to null
+        }
+        card.isVisible = reason != null
+        title.setText(heading)
+        text.text = reason
+    }
+
+    private fun nothingHere() =
+        activity.getString(R.string.nothing_here, (activity.application as DemoApplication).exports.directory ?: EXPORTS)
+}

@@ -1,0 +1,32 @@
+package dev.mobilebert.app
+
+import android.view.LayoutInflater
+import android.view.View
+import android.view.ViewGroup
+import android.widget.TextView
+
+var View.isVisible: Boolean
+    get() = visibility == View.VISIBLE
+    set(value) {
+        visibility = if (value) View.VISIBLE else View.GONE
+    }
+
+/** A name of a file as people write it. */
+fun String.asName(): String = replace('_', ' ').replace('-', ' ')
+
+/** Make the children [count] rows of [layout], keeping those that are there, so that TalkBack's focus stays. */
+fun ViewGroup.rows(layout: Int, count: Int): List<View> {
+    if (tag != layout) removeAllViews()
+    tag = layout
+    while (childCount > count) removeViewAt(childCount - 1)
+    while (childCount < count) LayoutInflater.from(context).inflate(layout, this, true)
+    return List(count, ::getChildAt)
+}
+
+/** A name and a value in each row. */
+fun ViewGroup.showFacts(facts: List<Pair<String, String>>) {
+    rows(R.layout.row_fact, facts.size).zip(facts).forEach { (row, fact) ->
+        row.findViewById<TextView>(R.id.name).text = fact.first
+        row.findViewById<TextView>(R.id.value).text = fact.second
+    }
+}

@@ -1,0 +1,152 @@
+package dev.mobilebert.app
+
+import android.content.Intent
+import android.content.res.Configuration
+import android.view.View
+import org.junit.After
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertNull
+import org.junit.Assert.assertTrue
+import org.junit.Assume.assumeTrue
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import java.io.File
+import java.nio.file.Files
+
+/** What the app does when it is turned, fed with bad files, or told to compute where it cannot. */
+@RunWith(RobolectricTestRunner::class)
+class AppTest {
+    private val directory = TestApplication.directory
+    private val copy: File = Files.createTempDirectory("exports").toFile()
+
+    @After
+    fun restore() {
+        TestApplication.directory = directory
+        copy.deleteRecursively()
+    }
+
+    /** A copy of the first export, with [spoil] done to it. */
+    private fun spoiled(spoil: (File) -> Unit): Phone {
+        val export = directory.listFiles().orEmpty().filter { it.isDirectory }.minByOrNull { it.name }
+        assumeTrue("no exports in $directory", export != null)
+        val place = File(copy, "export").apply { deleteRecursively() }
+        export?.copyRecursively(place)
+        spoil(place)
+        TestApplication.directory = copy
+        return Phone().apply { waitUntilOpen() }
+    }
+
+    private fun file(place: File, ending: String): File = place.listFiles().orEmpty().filter { it.name.endsWith(ending) }.minBy { it.name }
+
+    private fun saidOf(spoil: (File) -> Unit): String = spoiled(spoil).use { phone ->
+        assertTrue(phone.isSeen(R.id.message_card))
+        assertFalse(phone.isSeen(R.id.question_card))
+        phone.text(R.id.message)
+    }
+
+    @Test
+    fun badFilesAreSentences() {
+        val variant = spoiled { }.use { phone -> phone.choices(R.id.variant).size }
+        assertTrue(variant > 0)
+        fun model(place: File) = place.listFiles().orEmpty().filter { it.name.endsWith(".tflite") }
+        val missing = "cannot be read (it is not there); put the export into the app again"
+        assertTrue(saidOf { place -> model(place).forEach { it.delete() } }.endsWith(missing))
+        assertTrue(saidOf { place -> model(place).forEach { it.writeBytes(ByteArray(9)) } }.contains(" has 9 bytes, not "))
+        assertTrue(
+            saidOf { place -> model(place).forEach { it.writeBytes(ByteArray(it.length().toInt())) } }.contains(" is damaged, or another file than"),
+        )
+        assertEquals(
+            "vocab.txt of export is damaged: it is not as it was exported; put the export into the app again",
+            saidOf { file(it, "vocab.txt").appendText("more\n") },
+        )
+        val contract = saidOf { place -> place.listFiles().orEmpty().filter { it.name.endsWith(".contract.json") }.forEach { it.appendText(" ") } }
+        assertTrue(contract, contract.contains(".contract.json of export is damaged"))
+        val cut = saidOf { place ->
+            File(place, "SHA256SUMS").delete()
+            place.listFiles().orEmpty().filter { it.name.endsWith(".contract.json") }.forEach { it.writeText(it.readText().dropLast(20)) }
+        }
+        assertTrue(cut, cut.contains("is not JSON (line "))
+    }
+
+    @Test
+    fun withoutAnExportTheAppSaysHowToGetOne() {
+        TestApplication.directory = copy
+        Phone().use { phone ->
+            assertTrue(phone.text(R.id.message).startsWith("There is no export in this app."))
+            assertFalse(phone.isSeen(R.id.answer_page))
+        }
+    }
+
+    @Test
+    fun turningKeepsModelTextAndAnswer() {
+        spoiled { }.use { phone ->
+            phone.type("A text to keep.", "And another.")
+            phone.ask()
+            val said = phone.text(R.id.answer)
+            val before = phone.activity
+            RuntimeEnvironment.setQualifiers("w760dp-h360dp-land")
+            phone.controller.configurationChange(Configuration(RuntimeEnvironment.getApplication().resources.configuration))
+            assertFalse("there is a new activity", before === phone.activity)
+            assertEquals(said, phone.text(R.id.answer))
+            assertEquals("A text to keep.", phone.text(R.id.first))
+            assertEquals("nothing was opened again", View.VISIBLE, phone.view<View>(R.id.costs_card).visibility)
+        }
+    }
+
+    @Test
+    fun typingFadesWhatWasAnswered() {
+        spoiled { }.use { phone ->
+            phone.type("A text.", "Another.")
+            phone.ask()
+            assertEquals(1f, phone.view<View>(R.id.answer).alpha)
+            phone.type("A text that changes.", "Another.")
+            assertEquals(0.5f, phone.view<View>(R.id.answer).alpha)
+            assertEquals("For the text as it was before.", phone.text(R.id.answer_note))
+            phone.type("  ", "")
+            assertFalse(phone.view<View>(R.id.ask).isEnabled)
+        }
+    }
+
+    @Test
+    fun aGpuThatDoesNotComputeIsSeen() {
+        spoiled { }.use { phone ->
+            phone.choose(R.id.accelerator, "GPU")
+            phone.waitUntilOpen()
+            assertEquals("Processor: the GPU was asked for and did not compute", phone.rows(R.id.fact_rows).toMap()["Computed by"])
+        }
+    }
+
+    @Test
+    fun anIntentRunsTheBenchmark() {
+        spoiled { }.use { phone ->
+            val variant = phone.choices(R.id.variant).first().replace(' ', '_')
+            val intent = Intent(MainActivity.BENCHMARK).putExtra("export", "export").putExtra("variant", variant).putExtra("threads", 2)
+                .putExtra("rounds", 2).putExtra("runs", 3).putExtra("warm_up", 1).putExtra("cool_down_seconds", 0)
+            phone.controller.newIntent(intent)
+            phone.waitUntil("the benchmark is done") { phone.isSeen(R.id.bench_note) }
+            val note = phone.text(R.id.bench_note)
+            val result = File(note.substringAfter("Written to ")).readText()
+            assertTrue(result, result.contains("\"kind\": \"device latency\""))
+            assertTrue(note, note.contains("2 rounds, so no interval"))
+            // Handed to Python, which holds it to the schema of all benchmarks.
+            val screens = File(System.getProperty("demo.screens").orEmpty())
+            screens.mkdirs()
+            File(screens, "benchmark.json").writeText(result)
+        }
+    }
+
+    @Test
+    fun nothingIsAskedForAndEveryFieldHasALabel() {
+        spoiled { }.use { phone ->
+            val app = RuntimeEnvironment.getApplication()
+            val asked = app.packageManager.getPackageInfo(app.packageName, android.content.pm.PackageManager.GET_PERMISSIONS).requestedPermissions
+            assertNull(asked?.joinToString())
+            for (id in listOf(R.id.first_label to R.id.first, R.id.second_label to R.id.second)) {
+                assertEquals(id.second, phone.view<View>(id.first).labelFor)
+            }
+        }
+    }
+}

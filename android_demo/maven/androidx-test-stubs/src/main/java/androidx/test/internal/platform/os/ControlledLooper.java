@@ -1,0 +1,3 @@
+package androidx.test.internal.platform.os;
+
+public interface ControlledLooper { void drainMainThreadUntilIdle(); void simulateWindowFocus(android.view.View v); }

@@ -1,0 +1,3 @@
+package androidx.test.runner.lifecycle;
+
+public interface ActivityLifecycleCallback { void onActivityLifecycleChanged(android.app.Activity a, Stage s); }

@@ -1,0 +1,35 @@
+"""The app on a made-up phone: its screen says for every example of every kind of task what Python said."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf.benchmarks import schema
+
+pytestmark = [pytest.mark.android, pytest.mark.slow]
+
+MODULES = "core,maven/tflite-classes,maven/androidx-test-stubs,app"
+
+
+def test_screens_of_every_kind(
+    root: Path, exports_of_kinds: Path, export_directory: Path, tmp_path: Path, kotlin: object
+) -> None:
+    """`kotlin` says what is missing, where Maven is. The answers are computed by TensorFlow Lite on the JVM."""
+    exports = tmp_path / "exports"
+    shutil.copytree(exports_of_kinds, exports)
+    shutil.copytree(export_directory, exports / "classification", ignore=shutil.ignore_patterns("rejected"))
+    command = ["mvn", "-o", "-B", "-q", "-pl", MODULES, "test", "-Dsurefire.failIfNoSpecifiedTests=false"]
+    command += ["-Dtest=ExportsTest,AppTest", f"-Ddemo.exports={exports}", f"-Ddemo.screens={tmp_path}"]
+    done = subprocess.run(command, cwd=root / "android_demo", capture_output=True, encoding="utf-8", timeout=1500)
+    if "offline mode" in done.stdout:
+        pytest.skip("Robolectric was never downloaded here; make android does")
+    assert done.returncode == 0, done.stdout[-4000:]
+    report = root / "android_demo" / "app" / "target" / "surefire-reports" / "dev.mobilebert.app.ExportsTest.txt"
+    assert "Tests run: 2, Failures: 0, Errors: 0, Skipped: 0" in report.read_text()
+    # Written by the benchmark that an intent started in AppTest.
+    result = json.loads((tmp_path / "benchmark.json").read_text())
+    assert schema.fault(result) is None
+    assert result["where"] == "device"

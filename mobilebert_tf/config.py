@@ -20,6 +20,7 @@ from mobilebert_tf.fields import Finite, check, one_of, within
 ACTIVATIONS = ("relu", "relu6", "gelu", "gelu_tanh")
 NORMALIZATIONS = ("layer_norm", "no_norm")
 MASK_MODES = ("add", "replace")
+POOLINGS = ("cls", "mean")
 
 Width = Annotated[int, within(1, 10**7)]
 Depth = Annotated[int, within(1, 1000)]
@@ -70,6 +71,9 @@ class MobileBertConfig:
     type_vocab_size: Width = 2
     classifier_activation: bool = False
     """Pooled output is tanh(dense([CLS])); otherwise [CLS] as it is."""
+    classifier_pooling: Annotated[str, one_of(*POOLINGS)] = "cls"
+    """What a classifier reads of the last feature map. cls: [CLS], as in the paper. mean: the mean of the real tokens,
+    for networks taught by one whose sentence embeddings are means: their [CLS] was never taught what a text says."""
     hidden_dropout_prob: Rate = 0.0
     attention_probs_dropout_prob: Rate = 0.1
     classifier_dropout_prob: Rate = 0.1
@@ -222,6 +226,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         intermediate_size=512,
         num_feedforward_networks=2,
         num_hidden_layers=6,
+        classifier_pooling="mean",
     ),
     "bert_base": _BERT_BASE,
     "bert_large": dict(

@@ -158,9 +158,9 @@ def as_embedding(loaded: LoadedModel, task: EmbeddingTask, seed: int = 0) -> Loa
     return dataclasses.replace(loaded, model=model, task=task)
 
 
-def with_activation(loaded: LoadedModel, name: str, seed: int = 0) -> LoadedModel:
-    """The same weights in a model whose feed-forward layers have this `hidden_act`."""
-    config = dataclasses.replace(loaded.config, hidden_act=name)
+def with_config(loaded: LoadedModel, seed: int = 0, **changes: Any) -> LoadedModel:
+    """The same weights in a model with these changes to its configuration, none of which is of a shape."""
+    config = dataclasses.replace(loaded.config, **changes)
     model = _model_for(loaded.task, config, loaded.model.heads, seed)
     for theirs, ours in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
         ours.assign(theirs)

@@ -84,8 +84,15 @@ class ClassificationModel(Configured, keras.Model):
         return Heads.of(["classifier"], self.num_labels)
 
     def call(self, inputs: Mapping[str, Any], training: bool = False):
-        pooled = self.encoder(inputs, training=training)["pooled_output"]
-        return self.classifier(pooled, training=training)
+        return self.classifier(self.pooled(inputs, training), training=training)
+
+    def pooled(self, inputs: Mapping[str, Any], training: bool = False):
+        """What the head reads, [B, H]."""
+        outputs = self.encoder(inputs, training=training)
+        if self.config.classifier_pooling == "cls":
+            return outputs["pooled_output"]
+        mean, pooler = mean_of_real(outputs["sequence_output"], inputs["input_mask"]), self.encoder.pooler
+        return ops.tanh(pooler(mean)) if pooler else mean
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -107,10 +114,14 @@ class EmbeddingModel(Configured, keras.Model):
         return Heads()
 
     def call(self, inputs: Mapping[str, Any], training: bool = False):
-        output = self.encoder(inputs, training=training)["sequence_output"]
-        real = ops.cast(inputs["input_mask"], output.dtype)[:, :, None]
-        mean = ops.sum(output * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
+        mean = mean_of_real(self.encoder(inputs, training=training)["sequence_output"], inputs["input_mask"])
         return mean * ops.rsqrt(ops.maximum(ops.sum(ops.square(mean), axis=-1, keepdims=True), LEAST_SQUARE))
+
+
+def mean_of_real(rows, mask):
+    """Mean over real tokens: rows [B, T, H], mask [B, T] -> [B, H]."""
+    real = ops.cast(mask, rows.dtype)[:, :, None]
+    return ops.sum(rows * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
 
 
 LEAST_SQUARE = 1e-24

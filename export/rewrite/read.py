@@ -65,7 +65,7 @@ def _head(model: TaskModel) -> Head:
     pooler = model.encoder.pooler
     return Head(
         outputs=("score" if model.num_labels == 1 else "logits",),
-        reads=FIRST_TOKEN,
+        reads=MEAN if model.config.classifier_pooling == "mean" else FIRST_TOKEN,
         pooler=_dense(pooler) if pooler else None,
         dense=_dense(model.classifier.dense),
     )

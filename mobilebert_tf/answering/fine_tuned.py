@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.tasks import glue
 from mobilebert_tf.tasks.embedding import EmbeddingTask, check_vectors
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
+from mobilebert_tf.tasks.multilabel import MultilabelTask
 from mobilebert_tf.tasks.task import Features, Outputs, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
 
@@ -57,11 +59,16 @@ class FineTuned:
         takes_pairs = self.from_elsewhere or isinstance(self.task, EmbeddingTask)
         if text_pair_column and not takes_pairs and self.task.text_pair_column is None:
             raise UsageError(f"{self.path}: judges one text at a time; leave --text_pair_column out")
+        # One column with several labels in place of a column each.
+        of_its_kind: dict[str, Any] = (
+            {"label_columns": ()} if label_column and isinstance(self.task, MultilabelTask) else {}
+        )
         return dataclasses.replace(
             self.task,
             text_column=text_column or self.task.text_column,
             text_pair_column=text_pair_column or self.task.text_pair_column,
             label_column=label_column or self.task.label_column,
+            **of_its_kind,
         )
 
 

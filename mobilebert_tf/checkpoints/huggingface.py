@@ -88,7 +88,10 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     if not {"next_sentence", "classifier"} & set(heads.present):
         # The other classes build no pooler, whatever the configuration says.
         pooler = [weight for weight in weights(config, heads) if weight.part == "pooler"]
-        if not any(name_of(weight) in shapes for weight in pooler):
+        means = _embeddings_are_means(path)
+        if means:
+            config = dataclasses.replace(config, classifier_pooling="mean")
+        if means or not any(name_of(weight) in shapes for weight in pooler):
             config = dataclasses.replace(config, classifier_activation=False)
     tokenizer = read_tokenizer(path, vocab, HUGGINGFACE)
     check_vocabulary(path, config, tokenizer)
@@ -224,6 +227,12 @@ def _modern(name: str) -> str:
     return name
 
 
+def _embeddings_are_means(path: Path) -> bool:
+    """Whether this is the network of a directory of sentence-transformers that takes the mean of its tokens."""
+    said = path / "1_Pooling" / "config.json"
+    return said.exists() and read_json(said).get("pooling_mode_mean_tokens") is True
+
+
 def _is_unneeded(name: str, shape: tuple[int, ...], config: MobileBertConfig) -> bool:
     """Whether a tensor is one that Hugging Face's code keeps and does not use."""
     unused = (
@@ -234,6 +243,8 @@ def _is_unneeded(name: str, shape: tuple[int, ...], config: MobileBertConfig) ->
         # Built although use_bottleneck_attention wins over it.
         or (config.use_bottleneck_attention and ".bottleneck.attention." in name)
         or (not config.projects_embeddings and "embeddings.embedding_transformation." in name)
+        # sentence-transformers keeps it beside its means.
+        or (config.classifier_pooling == "mean" and not config.classifier_activation and "pooler.dense." in name)
     )
     return unused
 

@@ -202,6 +202,8 @@ def deviations(config: MobileBertConfig, heads: Heads) -> list[str]:
                 f"the norms of embeddings and last feed-forward network have epsilon {config.inner_norm_eps:g} "
                 "here and 1e-05 there"
             )
+    if "classifier" in heads.present and config.classifier_pooling == "mean":
+        found.append("the classifier reads the mean of the tokens here, and the first one there")
     if config.mask_mode == "replace":
         found.append(f"padded keys get a score of {config.mask_constant:g} here and probability 0 there")
     return found

@@ -12,6 +12,7 @@ from typing import Any
 from mobilebert_tf import atomic, run_directory
 from mobilebert_tf.commands import next_step, what_is_wrong
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
@@ -48,6 +49,9 @@ class Evaluate(MistakeOptions):
     text_column: str | None = option("column of the text; left out: as in training", None)
     text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
     label_column: str | None = option("column of the label; left out: as in training", None)
+    skip_bad_rows: bool = option(
+        "leave out rows that cannot be used, and say how many; left out: the first such row is refused", False
+    )
     merge_labels: bool = option("labels that differ only in capitals and blanks are one", False)
     predictions: str | None = option(
         "file for the answers: of questions as SQuAD's official script takes them, of entities columns of words and "
@@ -83,7 +87,11 @@ class Evaluate(MistakeOptions):
             if not isinstance(task, ClassificationTask):
                 raise UsageError(f"--merge_labels: is for classes, and {self.model} is for --task={task.name}")
             task = dataclasses.replace(task, merge_labels=True)
-        examples = task.read(self.input)
+        with bad_rows.counting(self.skip_bad_rows) as left_out:
+            examples = task.read(self.input)
+        if left_out.bad:
+            first = next(iter(left_out.bad.values()))
+            print(f"evaluate: {len(left_out.bad):,} rows are left out; the first: {first}", file=sys.stderr)
         features = task.features(examples, model.tokenizer)
         if "label" not in features:
             raise UsageError(

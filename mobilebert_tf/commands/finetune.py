@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mobilebert_tf import notes
 from mobilebert_tf.commands import (
@@ -25,6 +25,7 @@ from mobilebert_tf.commands.teaching import TeacherOptions
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
 from mobilebert_tf.commands.updates import UpdateOptions
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
+from mobilebert_tf.config import POOLINGS
 from mobilebert_tf.data import tfds_table
 from mobilebert_tf.data.few import few_of_each
 from mobilebert_tf.errors import UsageError
@@ -34,7 +35,7 @@ from mobilebert_tf.run_directory import Run
 if TYPE_CHECKING:
     from mobilebert_tf.export.recipes import Recipe
     from mobilebert_tf.model_directory import LoadedModel
-    from mobilebert_tf.models import Model
+    from mobilebert_tf.models import ClassificationModel, Model
     from mobilebert_tf.tasks.review import Review
     from mobilebert_tf.tasks.task import Task
     from mobilebert_tf.tokenization import Tokenizer
@@ -67,9 +68,11 @@ class Finetune(
     otherwise. --task=qa takes SQuAD's JSON (1.1 and 2.0), or rows with question, context and answers; passages that
     are too long are read through windows. --task=entities takes CoNLL's columns, a word and its label a line.
 
-      mobilebert-tf finetune --model=student --train=train.tsv --output=classifier
+      mobilebert-tf finetune --model=mobilebert_mini --train=train.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
           --label_column=stars --epochs=5 --output=classifier
+
+    The new head of a classifier begins with what can be learnt of the model as it is, so that a few rows do.
 
     Several --learning_rate, or --seeds, make a run each in a directory below the output; the output itself is a model
     directory with the files of the best one, and metrics.json has the figures of all.
@@ -106,8 +109,8 @@ class Finetune(
     )
     learning_rate: float | str | None = option(
         "peak of the schedule: linear warm-up, linear decay; several with commas between are tried one after another; "
-        "left out: by the size of the model, 5e-5 for BERT-base and more for smaller ones; with --quantization_aware a "
-        "fifth of that",
+        "left out: by the size of the model, 5e-5 for BERT-base and more for smaller ones, less below 512 rows; with "
+        "--quantization_aware a fifth of that",
         default=None,
         least=0,
         most=10,
@@ -132,6 +135,12 @@ class Finetune(
         "6, and steps of int8 fine; left out: the model's",
         default=None,
         choices=_EACH_OTHERS,
+    )
+    pooling: str | None = option(
+        "what the head reads: cls, the first token, as in the paper; mean, the mean of all tokens, which a few rows "
+        "teach more, for about a layer's seventh more work; left out: the model's own, mean for mobilebert_mini",
+        default=None,
+        choices=POOLINGS,
     )
     range_decay: float = option(
         "what is kept, at each step of --quantization_aware, of a range that is wider than the batch's; the rest comes "
@@ -190,6 +199,8 @@ class Finetune(
             data = dataclasses.replace(data, training=few_of_each(data.training, self.train_rows, self.seed))
         if own_task is None:
             data = labelled_data.with_fitting_length(self, data, self.model)
+        if self.pooling and "classifier" not in data.task.heads.present:
+            raise UsageError(f"--pooling: is for one answer a text; --task={data.task.name} has answers within it")
         self.keeps_best(bool(data.evaluation))
         teaching.check(self, data.task, self.model)
         check_declining(self, data.task, len(data.evaluation))
@@ -201,7 +212,7 @@ class Finetune(
         Raises:
           UsageError: it is none, its position table is too short, or it has neither relu nor relu6.
         """
-        from mobilebert_tf.model_directory import load_model_directory, with_activation
+        from mobilebert_tf.model_directory import load_model_directory, with_config
 
         source = load_model_directory(self.model, self.seed)
         if self.hidden_act and source.config.hidden_act not in _EACH_OTHERS:
@@ -210,7 +221,11 @@ class Finetune(
                 "no use with another activation; leave it out"
             )
         if self.hidden_act:
-            source = with_activation(source, self.hidden_act, self.seed)
+            source = with_config(source, self.seed, hidden_act=self.hidden_act)
+        if self.pooling:
+            if self.quantization_aware and self.pooling != source.config.classifier_pooling:
+                raise UsageError(f"--pooling={self.pooling}: the head of {self.model} was trained for the other one")
+            source = with_config(source, self.seed, classifier_pooling=self.pooling)
         if task.max_seq_length > source.config.max_position_embeddings:
             raise UsageError(
                 f"--max_seq_length {task.max_seq_length} is beyond the position table of {self.model}, "
@@ -225,7 +240,8 @@ class Finetune(
         from mobilebert_tf.training.stage import Stage
 
         batch = self.batch_size * self.accumulate_steps
-        recommended = finetuning(sum(parameters(block) for block in model.encoder.blocks), examples, batch)
+        size = sum(parameters(block) for block in model.encoder.blocks)
+        recommended = finetuning(size, examples, batch, head_begins_well=self.begins_head(model))
         epochs, peak = recommended.epochs, recommended.learning_rate
         if self.quantization_aware:
             epochs, peak = 1.0, peak / 5
@@ -241,11 +257,19 @@ class Finetune(
             optimizer=self.optimizer_options(),
         )
 
+    def begins_head(self, model: Model) -> TypeGuard[ClassificationModel]:
+        """Whether the head learns before the rest; among several workers it would not learn the same everywhere."""
+        from mobilebert_tf.models import ClassificationModel
+
+        otherwise = self.from_scratch or self.quantization_aware or self.distribution == "multi_worker"
+        return isinstance(model, ClassificationModel) and not otherwise
+
     def _train(self, run: Run, strategy: Any, data: LabelledData) -> None:
         from mobilebert_tf.commands.fitting import Network, fit
         from mobilebert_tf.model_directory import copy_encoder
         from mobilebert_tf.models import build_model
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
+        from mobilebert_tf.tasks.head_start import begin_head
         from mobilebert_tf.tasks.inference import keras_answers
 
         task = data.task
@@ -259,6 +283,9 @@ class Finetune(
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
         labelled_data.show(self, data, source.tokenizer, run)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
+        if self.begins_head(model):
+            # Also where a run goes on: what it has learned then takes the place of all this.
+            begin_head(model, task, features, self.seed)
         network = Network(
             model=model,
             state=model.variables,
@@ -300,7 +327,7 @@ class Finetune(
             f"finetune: {parameters(model):,} parameters from {start}; {len(data.training):,} examples, "
             f"{_answers(data.task)}, {stage.steps:,} steps of {stage.batch_size}"
             f"{_left_to_us(self.epochs, 'chosen by the size of the table')}, learning rate {stage.schedule.peak:g}"
-            f"{_left_to_us(self.learning_rate, 'chosen by the size of the model')}"
+            f"{_left_to_us(self.learning_rate, 'chosen by model and table')}"
         )
 
     def save(

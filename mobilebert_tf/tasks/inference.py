@@ -39,13 +39,13 @@ def keras_outputs(
     Texts of like length are run together, with no more padding than they need, where there are many. The last batch
     is filled up with copies of its first row, so that one traced graph serves all batches of a length.
     """
-    return _outputs(_traced(model, task), features, batch_size, show_progress)
+    return outputs_in_batches(_traced(model, task), features, batch_size, show_progress)
 
 
 def keras_answers(model: keras.Model, task: Task) -> Callable[[Features], dict[str, np.ndarray]]:
     """`keras_outputs` of features, to be asked again and again while the weights change."""
     traced = _traced(model, task)
-    return lambda features: _outputs(traced, features, show_progress=len(features["input_ids"]) > MANY_ROWS)
+    return lambda features: outputs_in_batches(traced, features, show_progress=len(features["input_ids"]) > MANY_ROWS)
 
 
 def measurement(answer: Callable[[Features], Outputs], task: Task, features: Features) -> Measurement:
@@ -85,12 +85,13 @@ def _traced(model: keras.Model, task: Task) -> Traced:
     return run
 
 
-def _outputs(
+def outputs_in_batches(
     traced: Traced,
     features: Features,
     batch_size: int = 32,
     show_progress: bool = False,
 ) -> dict[str, np.ndarray]:
+    """float32 [R, ...] by output, of what `traced` makes of a batch; batches are those of `keras_outputs`."""
     inputs = {name: features[name] for name in INPUTS}
     count = len(inputs["input_ids"])
     size = min(batch_size, count)

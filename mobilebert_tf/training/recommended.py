@@ -13,6 +13,9 @@ LEAST_STEPS = 300
 
 LEAST_EPOCHS, MOST_EPOCHS = 3.0, 100.0
 
+FEW_ROWS = 512
+"""Below so many a head that begins well is spoilt, not bettered, by steps of the whole length."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Recommendation:
@@ -22,7 +25,7 @@ class Recommendation:
     epochs: float
 
 
-def finetuning(block_weights: int, examples: int, batch_size: int) -> Recommendation:
+def finetuning(block_weights: int, examples: int, batch_size: int, head_begins_well: bool = False) -> Recommendation:
     """A rate that falls with the root of the model's size, and passes enough for LEAST_STEPS updates.
 
     Thin networks need, and bear, larger steps: a product of 96 channels changes by less than one of 768 when each of
@@ -34,8 +37,12 @@ def finetuning(block_weights: int, examples: int, batch_size: int) -> Recommenda
       block_weights: trainable weights of the encoder's blocks; tables of words say little about the rate.
       examples: of the training table.
       batch_size: examples per step.
+      head_begins_well: whether the head has learnt what it can of the network as it is (`tasks.head_start`). Below
+        FEW_ROWS the rate then falls with the root of their number too: the more of it is noise, the less is to move.
     """
     rate = REFERENCE_RATE * math.sqrt(REFERENCE_WEIGHTS / max(block_weights, 1))
+    if head_begins_well:
+        rate *= math.sqrt(min(1.0, max(examples, 1) / FEW_ROWS))
     epochs = LEAST_STEPS * batch_size / max(examples, 1)
     digits = -math.floor(math.log10(rate)) + 1  # two that count: it is printed, and typed again
     epochs = math.ceil(10 * min(max(epochs, LEAST_EPOCHS), MOST_EPOCHS)) / 10

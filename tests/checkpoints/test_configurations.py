@@ -96,6 +96,9 @@ def test_hugging_faces_deviations():
     assert (bert.inner_norm_eps, bert.hidden_act, bert.classifier_activation) == (1e-12, "gelu", True)
     (said,) = deviations(MobileBertConfig.preset("mobilebert_without_opt"), Heads())
     assert "1e-12 here and 1e-05 there" in said
+    means = MobileBertConfig.preset("debug_student", classifier_pooling="mean")
+    assert deviations(means, Heads()) == []
+    assert "mean of the tokens here, and the first one there" in deviations(means, Heads(("classifier",), 2))[0]
 
 
 @pytest.mark.parametrize(

@@ -219,3 +219,15 @@ def test_another_safetensors_file_is_not_taken_for_the_model(write):
     assert open_checkpoint(directory / "model.safetensors").world == "huggingface"
     with pytest.raises(UsageError, match="no such model"):
         open_checkpoint(directory / "other.safetensors")
+
+
+@pytest.mark.parametrize("means, pooling", [(True, "mean"), (False, "cls")])
+def test_sentence_transformers_say_what_their_vectors_are(means: bool, pooling: str, write, capsys) -> None:
+    """A classifier begins with what was taught; the pooler beside it was not."""
+    directory = write("huggingface", "bert")
+    (directory / "1_Pooling").mkdir()
+    said = {"pooling_mode_cls_token": not means, "pooling_mode_mean_tokens": means}
+    (directory / "1_Pooling" / "config.json").write_text(json.dumps(said))
+    found = open_checkpoint(directory)
+    assert (found.config.classifier_pooling, found.config.classifier_activation) == (pooling, not means)
+    assert set(found.passed_over) == ({"pooler.dense.weight", "pooler.dense.bias"} if means else set())

@@ -46,6 +46,13 @@ def test_warmup_beyond_the_steps(made: Path, tmp_path: Path, complain: Complain)
     assert "--warmup_steps=5: is more than --steps=4" in complain(*pretrain(made, tmp_path / "x"), "--warmup_steps=5")
 
 
+def test_answers_within_a_text_have_no_pooling(made: Path, tmp_path: Path, complain: Complain) -> None:
+    (tmp_path / "words.conll").write_text("ban B-x\ndan O\n\nfan O\n\n" * 9)
+    flags = {"train": tmp_path / "words.conll", "task": "entities", "pooling": "mean"}
+    assert "--pooling: is for one answer a text; --task=entities" in complain(*finetune(made, tmp_path / "o", **flags))
+    assert not (tmp_path / "o").exists()
+
+
 def test_required_flags_are_named_together(complain: Complain) -> None:
     assert "--output, --train, --model must be given" in complain("finetune")
 

@@ -69,3 +69,29 @@ def test_bad_input_is_one_line_and_leaves_no_directory(export_directory, labelle
         error = capsys.readouterr().err.strip()
         assert message in error and len(error.splitlines()) == 1
         assert not output.exists()
+
+
+def test_bad_rows_can_be_left_out(
+    classifier_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A class that it does not know, and a row with too many cells; counted, and the first that was met told."""
+    table = tmp_path / "dev.tsv"
+    table.write_text("text\tlabel\na b\tgood\na c\tugly\na d\tbad\na\te\tbad\n")
+    words = ["evaluate", f"--model={classifier_directory}", f"--input={table}", "--json"]
+    assert cli.run(words) == 2
+    assert "dev.tsv, line 5" in capsys.readouterr().err
+    assert cli.run([*words, "--skip_bad_rows"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["examples"] == 2
+    assert "2 rows are left out; the first: " in captured.err and "dev.tsv, line 5" in captured.err
+
+
+def test_several_labels_in_one_column_though_trained_on_a_column_each(tmp_path: Path) -> None:
+    from mobilebert_tf.answering.fine_tuned import FineTuned
+    from mobilebert_tf.tasks.multilabel import MultilabelTask
+
+    (tmp_path / "dev.tsv").write_text("text\ttags\na\tx, y\nb\t\n")
+    task = MultilabelTask(labels=("x", "y"), label_columns=("x", "y"))
+    model = FineTuned(path="m", task=task, tokenizer=None, run=dict)  # type: ignore[arg-type]
+    examples = model.reads(label_column="tags").read(tmp_path / "dev.tsv")
+    assert [example.label for example in examples] == [(0, 1), ()]

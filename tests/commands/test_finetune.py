@@ -22,7 +22,7 @@ def test_what_was_chosen_is_said(made: Path, tmp_path: Path, capsys: pytest.Capt
     ]
     assert cli.run([*words, f"--output={tmp_path / 'a'}", "--epochs=2", "--batch_size=8"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    assert "6 steps of 8, learning rate 0.00" in first and "(chosen by the size of the model)" in first
+    assert "6 steps of 8, learning rate 0.00" in first and "(chosen by model and table)" in first
     assert cli.run([*words, f"--output={tmp_path / 'b'}", "--batch_size=8", "--learning_rate=1e-4"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     # 24 rows are passed a hundred times.

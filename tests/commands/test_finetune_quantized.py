@@ -95,6 +95,7 @@ def test_relu_becomes_relu6(words: Words, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "flag, message",
     [
+        ("--pooling=mean", "--pooling=mean: the head of "),
         ("--from_scratch", "--from_scratch=true: does not go with --quantization_aware; leave it out"),
         ("--dtype=bfloat16", "--dtype=bfloat16: does not go with --quantization_aware; leave it out"),
         ("--quantization_recipe=dynamic_int8", "--quantization_recipe=dynamic_int8: has no static activations"),

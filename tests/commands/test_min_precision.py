@@ -25,7 +25,7 @@ def table(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "out"
     words = ["finetune", f"--model={made / 'student'}", f"--train={table}", f"--eval={table}", f"--output={output}"]
-    assert cli.run([*words, "--max_seq_length=16", "--epochs=10", "--min_precision=0.9", "--learning_rate=3e-3"]) == 0
+    assert cli.run([*words, "--max_seq_length=16", "--epochs=3", "--min_precision=0.9", "--learning_rate=1e-3"]) == 0
     said = capsys.readouterr().out
     task = json.loads((output / "task.json").read_text())
     scores = json.loads((output / "metrics.json").read_text())["evaluation"]

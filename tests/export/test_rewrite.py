@@ -34,6 +34,8 @@ OPTIONS: dict[str, dict] = {
     "trigram_of_the_whole_width": dict(embedding_size=12),
     "like_bert_with_no_norm": dict(PLAIN, trigram_input=False, embedding_size=12, classifier_activation=True),
     "pooler": dict(classifier_activation=True),
+    "mean": dict(classifier_pooling="mean"),
+    "pooler_of_the_mean": dict(classifier_pooling="mean", classifier_activation=True),
     "relu6": dict(hidden_act="relu6"),
     "gelu": dict(hidden_act="gelu"),
     "gelu_tanh": dict(hidden_act="gelu_tanh"),
@@ -167,7 +169,8 @@ def test_units_stay_within_bounds(most):
 def test_what_the_small_rewrites_do(network):
     assert all(block.query_scale == 1.0 for block in rules.fold_attention_scale(network).blocks)
     first = rules.first_token_only(network)
-    assert [block.first_token_only for block in first.blocks] == [False] * (len(network.blocks) - 1) + [True]
+    reads_one = network.head.reads == "first_token"
+    assert [block.first_token_only for block in first.blocks] == [False] * (len(network.blocks) - 1) + [reads_one]
     shared = rules.share_mask(network).mask
     assert shared.shared and shared.constant == max(network.mask.constant, -10_000.0)
     assert len(rules.cut_positions(network, LENGTH).embeddings.position_table) == LENGTH

@@ -42,16 +42,16 @@ def test_they_count_in_the_loss():
 
 def test_a_rare_class_counts_as_much(classifier_directory, tmp_path):
     """Texts say nothing of their class, one in eight is rare. The best answer then is the share of the class, with a
-    loss of 0.38 nats, and with weights a half for each, with one of log 2; 10 steps go most of the way to the first.
+    loss of 0.38 nats, and with weights a half for each, with one of log 2. The head learns a little of 512 by heart.
     """
-    letters = np.random.default_rng(3).choice(list("abcdefgh"), (64, 6))
+    letters = np.random.default_rng(3).choice(list("abcdefgh"), (512, 6))
     rows = "".join(f"{' '.join(row)}\t{'rare' if i % 8 == 0 else 'often'}\n" for i, row in enumerate(letters))
     (tmp_path / "t.tsv").write_text("text\tlabel\n" + rows)
     words = ["finetune", f"--model={classifier_directory}", f"--train={tmp_path / 't.tsv'}", "--max_seq_length=16"]
-    words += [f"--eval={tmp_path / 't.tsv'}", "--epochs=5", "--learning_rate=1e-3"]
+    words += [f"--eval={tmp_path / 't.tsv'}", "--epochs=0.3", "--learning_rate=1e-4"]
     loss = {}
     for name, more in (("plain", []), ("balanced", ["--class_weights=balanced"])):
         assert cli.run([*words, *more, f"--output={tmp_path / name}"]) == 0
         loss[name] = json.loads((tmp_path / name / "metrics.json").read_text())["evaluation"]["loss"]
-    assert loss["plain"] < 0.58 and loss["balanced"] == pytest.approx(np.log(2), abs=0.03)
+    assert loss["plain"] == pytest.approx(0.377, abs=0.03) and loss["balanced"] == pytest.approx(np.log(2), abs=0.06)
     assert cli.run([*words, "--task=regression", "--class_weights=balanced", f"--output={tmp_path / 'x'}"]) == 2

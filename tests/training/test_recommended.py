@@ -23,5 +23,14 @@ def test_a_small_table_is_passed_more_often(examples: int, batch_size: int, epoc
     assert finetuning(10**7, examples, batch_size).epochs == epochs
 
 
+@pytest.mark.parametrize("examples, share", [(10_000, 1.0), (512, 1.0), (128, 0.5), (8, 0.125)])
+def test_few_rows_move_a_network_less_where_its_head_has_begun(examples: int, share: float) -> None:
+    whole = finetuning(85_000_000, examples, 32).learning_rate
+    assert whole == 5e-5
+    assert finetuning(85_000_000, examples, 32, head_begins_well=True).learning_rate == pytest.approx(
+        share * whole, rel=0.03
+    )
+
+
 def test_rates_have_two_digits() -> None:
     assert finetuning(123_456, 100, 32).learning_rate == 1.3e-3

@@ -1,0 +1,73 @@
+"""Where a new head begins: at what can be learnt of the network as it is, before any of its weights moves.
+
+A head of random weights pulls the network out of shape while it learns itself, which many rows mend and few do not
+(Kumar et al. 2022, arXiv 2202.10054: linear probing, then fine-tuning).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mobilebert_tf.models import ClassificationModel
+from mobilebert_tf.tasks.inference import outputs_in_batches
+from mobilebert_tf.tasks.task import INPUTS, Features, Task, of_examples
+
+MOST_ROWS = 2000
+"""Rows that are looked at; more tell a head of a few thousand weights little."""
+
+ITERATIONS = 200
+"""Of L-BFGS."""
+
+
+def begin_head(model: ClassificationModel, task: Task, features: Features, seed: int) -> None:
+    """Give the head the weights that minimise the task's loss over the network as it is.
+
+    The loss is that of the fine-tuning, plus half the square of the head's weights, in units of the vectors' length,
+    over the number of rows: as much as in scikit-learn's LogisticRegression.
+
+    Args:
+      model: its encoder knows something; its head is new.
+      features: of the training table, [R, T], with targets.
+      seed: of the choice of rows where there are more than MOST_ROWS.
+    """
+    from scipy import optimize  # takes half a second to import
+
+    count = len(features["input_ids"])
+    chosen = np.sort(np.random.default_rng(seed).permutation(count)[:MOST_ROWS])
+    few = of_examples(features, chosen)[0] if count > MOST_ROWS else features
+    vectors = outputs_in_batches(_pooled(model), few)["pooled"]
+    length = max(float(np.linalg.norm(vectors, axis=1).mean()), 1e-6)
+    inputs = tf.constant(vectors / length)
+    targets = {name: tf.constant(values) for name, values in few.items() if name not in INPUTS}
+    shape = (vectors.shape[1], model.num_labels)
+    objective = task.objective(lambda batch: batch["vectors"] @ batch["kernel"] + batch["bias"])
+
+    @tf.function(autograph=False)
+    def loss_and_gradient(weights: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            kernel, bias = tf.reshape(weights[: -shape[1]], shape), weights[-shape[1] :]
+            loss = objective({**targets, "vectors": inputs, "kernel": kernel, "bias": bias})["loss"]
+            loss += 0.5 * tf.reduce_sum(tf.square(kernel)) / len(vectors)
+        return loss, tape.gradient(loss, weights)
+
+    def of_scipy(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        loss, gradient = loss_and_gradient(tf.constant(weights, tf.float32))
+        return float(loss), gradient.numpy().astype(np.float64)
+
+    begin = np.zeros((shape[0] + 1) * shape[1])
+    best = optimize.minimize(of_scipy, begin, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x
+    model.classifier.dense.kernel.assign(best[: -shape[1]].reshape(shape) / length)
+    model.classifier.dense.bias.assign(best[-shape[1] :])
+
+
+def _pooled(model: ClassificationModel) -> Any:
+    @tf.function(autograph=False)
+    def pooled(batch: Mapping[str, Any]) -> dict[str, Any]:
+        return {"pooled": tf.cast(model.pooled(batch), tf.float32)}
+
+    return pooled

@@ -1,0 +1,81 @@
+"""A new head's first weights, beside scikit-learn's on the same vectors."""
+
+import keras
+import numpy as np
+import pytest
+
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.models import ClassificationModel
+from mobilebert_tf.tasks import head_start
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.multilabel import MultilabelTask
+from mobilebert_tf.tasks.regression import RegressionTask
+from mobilebert_tf.tasks.task import INPUTS, Task
+
+linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+
+ROWS = 50
+
+
+@pytest.fixture(scope="module")
+def features() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(3)
+    lengths = random.integers(3, 12, ROWS)
+    return {
+        "input_ids": random.integers(0, 90, (ROWS, 12)).astype(np.int32),
+        "input_mask": (np.arange(12) < lengths[:, None]).astype(np.int32),
+        "segment_ids": np.zeros((ROWS, 12), np.int32),
+    }
+
+
+def started(task: Task, labels: np.ndarray, features: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The encoder's vectors of the rows at a mean length of one, and what the new head makes of the rows."""
+    keras.utils.set_random_seed(1)
+    model = ClassificationModel(MobileBertConfig.preset("debug_student", vocab_size=90), task.heads.labels)
+    before = [weight.numpy() for weight in model.encoder.weights]
+    head_start.begin_head(model, task, {**features, "label": labels}, seed=0)
+    assert all((weight.numpy() == old).all() for weight, old in zip(model.encoder.weights, before, strict=True))
+    batch = {name: features[name] for name in INPUTS}
+    vectors = model.encoder(batch)["pooled_output"].numpy().astype(np.float64)
+    return vectors / np.linalg.norm(vectors, axis=1).mean(), model(batch).numpy()
+
+
+# L-BFGS stops where the loss no longer changes in float32; the logits are of the size of one.
+CLOSE = dict(atol=5e-3)
+
+
+def test_classes(features: dict[str, np.ndarray]) -> None:
+    labels = np.random.default_rng(4).integers(0, 3, ROWS)
+    vectors, found = started(ClassificationTask(("a", "b", "c")), labels, features)
+    theirs = linear.LogisticRegression(tol=1e-8, max_iter=1000).fit(vectors, labels).predict_log_proba(vectors)
+    found = found - np.log(np.exp(found).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(found, theirs, **CLOSE)
+    # It has learnt something, or the two would agree about nothing.
+    assert np.ptp(theirs) > 0.5
+
+
+def test_several_labels(features: dict[str, np.ndarray]) -> None:
+    labels = np.random.default_rng(5).integers(0, 2, (ROWS, 2))
+    vectors, found = started(MultilabelTask(("a", "b")), labels, features)
+    for column in range(2):
+        # The loss is the mean of two labels': the penalty weighs twice as much beside each.
+        theirs = linear.LogisticRegression(C=0.5, tol=1e-8, max_iter=1000).fit(vectors, labels[:, column])
+        np.testing.assert_allclose(found[:, column], theirs.decision_function(vectors), **CLOSE)
+
+
+def test_values(features: dict[str, np.ndarray]) -> None:
+    labels = np.random.default_rng(6).normal(3.0, 2.0, ROWS).astype(np.float32)
+    vectors, found = started(RegressionTask(offset=3.0, scale=2.0), labels, features)
+    theirs = linear.Ridge(alpha=0.5).fit(vectors, (labels - 3.0) / 2.0).predict(vectors)
+    np.testing.assert_allclose(found[:, 0], theirs, **CLOSE)
+
+
+def test_rows_beyond_the_most_are_left_out(features: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten rows of fifty, the same for the same seed."""
+    labels = np.random.default_rng(4).integers(0, 2, ROWS)
+    task = ClassificationTask(("a", "b"))
+    _, of_all = started(task, labels, features)
+    monkeypatch.setattr(head_start, "MOST_ROWS", 10)
+    _, of_ten = started(task, labels, features)
+    _, again = started(task, labels, features)
+    assert (of_ten == again).all() and not np.allclose(of_all, of_ten, atol=0.01)

@@ -49,7 +49,9 @@ setup(
         "mobilebert_tf": ["pretrained/*/*"],
         "mobilebert_tf.reporting": ["*.j2", "*.html", "*.css"],
         "mobilebert_tf.benchmarks": ["*.json"],
+        "mobilebert_tf.benchmarks.arm": ["*.c", "cores/*.cpuinfo"],
         "mobilebert_tf.benchmarks.report": ["*.json"],
+        "mobilebert_tf.litert": ["*.json"],
     },
     entry_points={"console_scripts": ["mobilebert-tf = mobilebert_tf.cli:main"]},
     # TensorFlow and TensorFlow Text must have the same minor version. Keras 3.13 and

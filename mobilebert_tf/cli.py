@@ -56,8 +56,12 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark_host:BenchmarkHost",
         "latency of .tflite files on this machine",
     ),
+    "benchmark android": (
+        "mobilebert_tf.commands.benchmark_android:BenchmarkAndroid",
+        "latency of .tflite files on a phone, over adb",
+    ),
     "benchmark instructions": (
-        "mobilebert_tf.commands.benchmark_files:BenchmarkInstructions",
+        "mobilebert_tf.commands.benchmark_instructions:BenchmarkInstructions",
         "instructions of .tflite files on an emulated processor",
     ),
     "benchmark kernels": (

@@ -1,8 +1,7 @@
-"""Instructions of one inference on another processor, as a counter program finds them: the same on any machine.
+"""Instructions of one inference on another processor: the same on any machine, whatever else it does.
 
-The counter is not part of this project. Any program will do that is called with a file and the name of a signature
-(empty: the only one) and prints the number of instructions first, for instance a script around qemu's user mode
-emulation with its `insn` plugin, LiteRT for that processor, and the difference between two inferences and one.
+Counted by the emulator that `benchmarks/arm` makes, by a program of the user's that is called with a file and the name
+of a signature (empty: the only one) and prints the number first, or estimated from the file alone.
 """
 
 from __future__ import annotations
@@ -12,61 +11,212 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from mobilebert_tf import provenance
 from mobilebert_tf.benchmarks import verdict
+from mobilebert_tf.benchmarks.arm.count import count
+from mobilebert_tf.benchmarks.arm.environment import Environment
+from mobilebert_tf.benchmarks.files import outputs as reference
 from mobilebert_tf.benchmarks.files.configuration import Configuration
-from mobilebert_tf.benchmarks.files.host import signatures_of
+from mobilebert_tf.benchmarks.files.feeds import Beside
+from mobilebert_tf.benchmarks.files.host import known_signatures, signatures_of
+from mobilebert_tf.benchmarks.files.inputs import Signatures
 from mobilebert_tf.benchmarks.files.origin import origin
 from mobilebert_tf.benchmarks.files.texts import Texts
 from mobilebert_tf.benchmarks.programs import output_of
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.instructions import estimate
+
+VISIBLE = 0.005
+"""The least change of a count that is said: what repeats to a ten thousandth shows half a per cent."""
+
+
+class Counter(Protocol):
+    """Says what graphs of a file cost."""
+
+    def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
+        """Millions of instructions of each, and what else results say of the file.
+
+        Raises:
+          UsageError: the file has operators that nothing is known of.
+          FailedError: counting failed.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A program of the user's."""
+
+    command: str
+
+    def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
+        return [self._count(file, signature) for signature in signatures], {}
+
+    def _count(self, file: Path, signature: str | None) -> float:
+        printed = output_of(file.name, [*shlex.split(self.command), str(file), *([signature] if signature else [])])
+        number = re.match(r"\s*(\d+)\b", printed)
+        if not number:
+            raise FailedError(f"{file}: the counter printed no number first, but {printed.strip()[:80]!r}")
+        return int(number[1]) / 1e6
+
+
+@dataclasses.dataclass(frozen=True)
+class Emulated:
+    """The project's own emulator, which also holds the outputs on some cores to those of this machine."""
+
+    environment: Environment
+    core: str
+    checked: tuple[str, ...]
+    """Cores whose outputs are looked at."""
+
+    def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
+        known = known_signatures(file)
+        feeds = Beside()
+        rows: dict[str, np.ndarray] = {}
+        values: dict[str | None, dict[str, np.ndarray]] = {}
+        for name in signatures:
+            signature = known.named(name or "")
+            own, _ = feeds.rows(signature)
+            values[name] = {key: array[:1] for key, array in own.items()}
+            shaped = signature.rows({f"{name or ''}/{key}": array for key, array in values[name].items()})
+            rows |= {f"{name or ''}/{key}": array for key, array in shaped.items()}
+        counts: list[float] = []
+        errors: dict[str, float | None] = {}
+        for core in dict.fromkeys((self.core, *self.checked)):
+            counted = count(self.environment, core, file, rows, signatures)
+            if core == self.core:
+                counts = [counted[name].million for name in signatures]
+            if core in self.checked:
+                worst = [_error(known, name, file, values[name], counted[name].outputs) for name in signatures]
+                errors[core] = None if None in worst else max(one for one in worst if one is not None)
+        bad = [error is None for error in errors.values()]
+        outputs = {
+            "checked": bool(errors),
+            "max_relative_error": None
+            if any(bad) or not errors
+            else max(one for one in errors.values() if one is not None),
+            "tolerance": reference.tolerance_of(file),
+            "of_cores": errors,
+        }
+        return counts, {"outputs": outputs}
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimated:
+    """No counting at all: by the operators of the file."""
+
+    def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
+        content = file.read_bytes()
+        model = flatbuffer.read(content)
+        graphs = {one.signatureKey.decode(): one.subgraphIndex for one in model.signatureDefs or []}
+        found = []
+        for name in signatures:
+            million = estimate(content, graphs[name] if name else 0)
+            if million is None:
+                raise UsageError(f"{file}: has operators that no cost is known of; count it (--environment)")
+            found.append(million)
+        return found, {}
 
 
 def measure(
-    files: Sequence[Path], counter: str, sequence_length: int | None = None, texts: Texts | None = None
+    files: Sequence[Path], counter: Counter, lengths: Sequence[int] | None = (), texts: Texts | None = None
 ) -> list[Subject]:
-    """Millions of instructions of one inference of each file at one T; None: its longest.
+    """Millions of instructions of one inference of each file at some T; none: its longest; None: all that it has.
 
     With `texts`, the mean over them: each takes the shortest signature that it fits in.
 
     Raises:
-      UsageError: a file is none, has other inputs than ids, mask and segments, or lacks this T.
+      UsageError: a file is none, has other inputs than ids, mask and segments, or lacks a T.
       FailedError: the counter failed, or printed no number.
     """
-    chosen = [_signatures(file, sequence_length, texts) for file in files]
-    turns = [(file, length) for file, one in zip(files, chosen, strict=True) for length in one.shares]
-    counts: dict[tuple[Path, int], float] = {}
-    for file, length in track(turns, "counting", "graphs", len(turns)):
-        counts[file, length] = _count(file, chosen[files.index(file)].names[length], counter)
+    chosen = {file: _signatures(file, lengths, texts) for file in files}
+    found = {}
+    for file in track(files, "counting", "files", len(files)):
+        names = chosen[file].names
+        counts, more = counter(file, list(names.values()))
+        found[file] = dict(zip(names, counts, strict=True)), more
     subjects = []
-    for file, one in zip(files, chosen, strict=True):
-        of_lengths = {length: counts[file, length] for length in one.shares}
-        details: dict[str, Any] = {
+    for file in files:
+        counts_of, more = found[file]
+        details = {
             "sha256": provenance.sha256(file),
             "bytes": file.stat().st_size,
             **origin(file),
             "configuration": Configuration().describe() | {"api": None, "weight_cache": None},
-            "validity": verdict.of([], []).describe(),
+            **more,
+            "validity": _judged(more).describe(),
         }
         if texts:
-            details |= {"shares_of_lengths": one.shares, "million_of_lengths": of_lengths}
-        else:
-            details |= {"sequence_length": next(iter(one.shares))}
-        mean = sum(share * of_lengths[length] for length, share in one.shares.items())
-        subjects.append(Subject(name=file.name, details=details, rounds=[{"samples": [round(mean, 6)]}]))
+            shares = chosen[file].shares
+            mean = sum(share * counts_of[length] for length, share in shares.items())
+            of_lengths = {"shares_of_lengths": shares, "million_of_lengths": counts_of}
+            rounds = [{"samples": [round(mean, 6)]}]
+            subjects.append(Subject(name=file.name, details=details | of_lengths, rounds=rounds))
+            continue
+        for length, million in counts_of.items():
+            own = {"sequence_length": length, "signature": chosen[file].names[length]}
+            rounds = [{"samples": [round(million, 6)]}]
+            subjects.append(Subject(name=file.name, details=details | own, rounds=rounds))
     return subjects
 
 
-def _count(file: Path, signature: str | None, counter: str) -> float:
-    printed = output_of(file.name, [*shlex.split(counter), str(file), *([signature] if signature else [])])
-    number = re.match(r"\s*(\d+)\b", printed)
-    if not number:
-        raise FailedError(f"{file}: the counter printed no number first, but {printed.strip()[:80]!r}")
-    return int(number[1]) / 1e6
+def baselines(subjects: Sequence[Subject], name: str) -> list[Subject | None]:
+    """For each subject the baseline's at the same length; a baseline of one length is compared at any."""
+    own = [one for one in subjects if one.name == name]
+    return [
+        next((one for one in own if one.details.get("sequence_length") == subject.details.get("sequence_length")),
+             own[0] if len(own) == 1 else None)
+        for subject in subjects
+    ]  # fmt: skip
+
+
+def changes(written: Mapping[str, Any], earlier: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Files that an earlier result has too, each with its change as a share; those below VISIBLE are 0."""
+
+    def counts(document: Mapping[str, Any]) -> dict[str, float]:
+        return {
+            f"{one['name']} at {one.get('sequence_length') or 'texts'}": one["summary"]["median"]
+            for one in document["subjects"]
+            if "summary" in one
+        }
+
+    before, now = counts(earlier), counts(written)
+    found = [(name, now[name] / before[name] - 1) for name in now if before.get(name)]
+    return [(name, change if abs(change) >= VISIBLE else 0.0) for name, change in found]
+
+
+def _judged(more: Mapping[str, Any]) -> verdict.Verdict:
+    outputs = more.get("outputs")
+    if not outputs or not outputs["checked"]:
+        return verdict.of([], [])
+    error, tolerance = outputs["max_relative_error"], outputs["tolerance"]
+    if error is None:
+        return verdict.of(["outputs on the core are NaN or infinite"], [])
+    if error > tolerance:
+        return verdict.of(
+            [], [f"outputs differ by {error:.2g} of the largest between cores, {tolerance:.2g} is allowed"]
+        )
+    return verdict.of([], [])
+
+
+def _error(
+    known: Signatures, name: str | None, file: Path, values: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]
+) -> float | None:
+    """Largest difference between a core's outputs and this machine's, of the largest of these; None: no number."""
+    expected = reference.expected_by_name(file, known.named(name or ""), dict(values))
+    worst = 0.0
+    for key, own in expected.items():
+        difference = float(np.abs(outputs[key].astype(np.float64) - own).max()) / (float(np.abs(own).max()) or 1.0)
+        if not np.isfinite(difference):
+            return None
+        worst = max(worst, difference)
+    return worst
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,29 +224,36 @@ class _Chosen:
     """What to count of a file."""
 
     shares: dict[int, float]
-    """By length T, of the inferences."""
+    """By length T, of the inferences; empty without texts."""
     names: dict[int, str | None]
-    """Of the signatures, by T."""
+    """Of the signatures to count, by T."""
 
 
-def _signatures(file: Path, sequence_length: int | None, texts: Texts | None) -> _Chosen:
+def _signatures(file: Path, lengths: Sequence[int] | None, texts: Texts | None) -> _Chosen:
     names = signatures_of(file)
     if texts:
-        return _Chosen(texts.shares(names), names)
-    length = max(names) if sequence_length is None else sequence_length
-    if length not in names:
-        there = ", ".join(map(str, sorted(names)))
-        raise UsageError(f"{file}: has no graph for --sequence_length={length}; it has {there}")
-    return _Chosen({length: 1.0}, names)
+        shares = texts.shares(names)
+        return _Chosen(shares, {length: names[length] for length in shares})
+    for length in lengths or ():
+        if length not in names:
+            there = ", ".join(map(str, sorted(names)))
+            raise UsageError(f"{file}: has no graph for --sequence_lengths={length}; it has {there}")
+    chosen = list(names) if lengths is None else list(lengths) or [max(names)]
+    return _Chosen({}, {length: names[length] for length in chosen})
 
 
 def table(written: Mapping[str, Any]) -> str:
-    """Millions of instructions and their ratio to the baseline, in text."""
+    """Millions of instructions and their ratio to the baseline, in text, and what is to be thought of them."""
     from mobilebert_tf.text_table import aligned
 
-    rows = [["file", "T", "MB", "million instructions", "ratio"]]
+    about = "estimate of million instructions" if written["where"] == "estimated" else "million instructions"
+    rows = [["file", "T", "MB", about, "ratio"]]
     for one in written["subjects"]:
         ratio = f"{one['ratio']['median']:.3f}" if "ratio" in one else ""
-        count = f"{one['summary']['median']:.1f}"
-        rows.append([one["name"], str(one.get("sequence_length", "texts")), f"{one['bytes'] / 1e6:.1f}", count, ratio])
-    return aligned(rows)
+        count_ = f"{one['summary']['median']:.1f}"
+        rows.append(
+            [one["name"], str(one.get("sequence_length") or "texts"), f"{one['bytes'] / 1e6:.1f}", count_, ratio]
+        )
+    notes = [f"{one['name']}: {one['validity']['verdict']}: {'; '.join(one['validity']['reasons'])}"
+             for one in written["subjects"] if one["validity"]["reasons"]]  # fmt: skip
+    return "\n".join([aligned(rows), *notes])

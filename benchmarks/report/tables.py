@@ -9,6 +9,7 @@ from typing import Any
 
 from mobilebert_tf.benchmarks.report.figures import Figure, Place, column
 from mobilebert_tf.benchmarks.table import DIFFERENCES
+from mobilebert_tf.text_table import aligned
 
 MARK = "\\*"
 """Behind figures with a warning."""
@@ -42,6 +43,28 @@ def latencies(figures: Sequence[Figure]) -> str:
         lines.append("\n" + "\n".join(f"{MARK} {_said(figure)}  " for figure in doubtful))
     if invalid := [figure for figure in figures if not figure.valid]:
         lines.append(f"\nNot shown, since invalid: {'; '.join(map(_said, invalid))}.")
+    return "\n".join(lines)
+
+
+def terminal(figures: Sequence[Figure]) -> str:
+    """The figures of one result for the terminal, and what is to be thought of each."""
+    shown = [figure for figure in figures if figure.valid]
+    lines = []
+    if shown:
+        rows = [["file", "T", "threads", "MB", column(shown).unit, "p90", "ratio (95 % interval)", ""]]
+        for figure in shown:
+            summary, ratio = figure.subject["summary"], figure.subject.get("ratio")
+            cells = [figure.label, str(figure.length or ""), str(figure.configuration["threads"])]
+            cells += [f"{figure.bytes / 1e6:.1f}", f"{summary['median']:.2f}", f"{summary['p90']:.2f}"]
+            if ratio and ratio["low"] is not None:
+                interval = f"{ratio['median']:.3f} ({ratio['low']:.3f}-{ratio['high']:.3f})"
+                cells += [interval, DIFFERENCES.get(ratio["difference"], "too few rounds")]
+            else:
+                cells += [f"{ratio['median']:.3f}" if ratio else "", ""]
+            rows.append(cells)
+        lines += [aligned(rows), "", column(shown).title]
+    lines += [f"{figure.label} at {figure.length}: {figure.subject['validity']['verdict']}: {', '.join(figure.reasons)}"
+              for figure in figures if figure.reasons]  # fmt: skip
     return "\n".join(lines)
 
 

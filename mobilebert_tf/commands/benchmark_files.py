@@ -1,4 +1,4 @@
-"""`benchmark instructions`, `benchmark kernels`, and what all benchmarks of .tflite files ask for."""
+"""`benchmark kernels`, and what all benchmarks of .tflite files ask for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 
 if TYPE_CHECKING:
+    from mobilebert_tf.benchmarks.files.feeds import Feeds
     from mobilebert_tf.benchmarks.files.texts import Texts
     from mobilebert_tf.tokenization import Tokenizer
 
@@ -58,55 +59,30 @@ class Comparison(OfFiles):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BenchmarkInstructions(Comparison):
-    """Count the instructions of one inference of .tflite files on another processor.
+class Timed(Comparison):
+    """Of files that are timed, on inputs."""
 
-    Milliseconds of this machine say nothing about a phone. The number of instructions
-    that an emulated phone processor executes says a good part of it, and is the same
-    whatever else the machine does. The counter is a program of yours: called with a file and
-    a signature, it prints the number first.
-
-    Example:
-      mobilebert-tf benchmark instructions --models=a.tflite,b.tflite --baseline=b.tflite \\
-        --counter=./arm64-instructions --output=instructions.json
-    """
-
-    counter: str = option("command that is called with a file and the name of a signature")
-    sequence_length: int | None = option(
-        "sequence length, in word pieces, of the signature to count; left out: the longest", None, least=1, most=100_000
+    inputs: str | None = option(
+        "table of texts, or directory with a value file INPUT.bin or INPUT.npy for each input (raw, little-endian); "
+        "left out: the examples of the contract beside the file, else made up",
+        None,
+        is_input=True,
     )
 
-    def run(self) -> None:
-        """Count, write, print.
+    def feeds(self, files: list[Path]) -> Feeds:
+        """Where the inputs of the files come from. Raises UsageError: --inputs cannot be used."""
+        from mobilebert_tf.benchmarks.files import feeds
+        from mobilebert_tf.data.tables import read_table
 
-        Raises:
-          UsageError: a file cannot be counted, the baseline is not among the files, or the output exists.
-          FailedError: the counter failed.
-        """
-        from mobilebert_tf.benchmarks import results
-        from mobilebert_tf.benchmarks.files import instructions
-
-        results.check_output(self.output)
-        files, same = files_of(self.models, self.baseline)
-        texts = self.read_texts(files)
-        subjects = instructions.measure(files, self.counter, self.sequence_length, texts)
-        baseline = None if same is None else subjects[same]
-        name = Path(self.counter.split()[0]).name
-        settings = {"counter": name, "sequence_length": self.sequence_length}
-        settings |= {"texts": texts.name} if texts else {}
-        written = results.document(
-            "instructions",
-            "million",
-            settings,
-            subjects,
-            baseline,
-            where="emulated",
-            runtime={"name": "of the counter", "tools": [{"kind": "program", "name": name}]},
-            emulator={"core": "of the counter", "name": name},
-        )
-        results.write(self.output, written)
-        print(instructions.table(written))
-        print(f"\nbenchmark instructions: {self.output} has all numbers")
+        if self.inputs is None:
+            return feeds.Beside()
+        if Path(self.inputs).is_dir():
+            return feeds.Values(directory=Path(self.inputs))
+        rows = read_table(self.inputs, [self.text_column])
+        texts = [text for _, row in rows if (text := row[self.text_column])]
+        if not texts:
+            raise UsageError(f"{self.inputs}: has no texts")
+        return feeds.Texts(name=Path(self.inputs).name, texts=texts, tokenizer=self.tokenizer(files, "--inputs"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_tf.commands.benchmark_files import Comparison, files_of
+from mobilebert_tf.commands.benchmark_files import Timed, files_of
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import option, whole_numbers
 
 if TYPE_CHECKING:
     from mobilebert_tf.benchmarks.files.configuration import Configuration
-    from mobilebert_tf.benchmarks.files.feeds import Feeds
     from mobilebert_tf.benchmarks.files.host import Measurement, Settings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BenchmarkHost(Comparison):
+class BenchmarkHost(Timed):
     """Measure how long one inference of a .tflite file takes on this machine.
 
     Runs every file in a fresh process, batch 1, the files in random order within each round, and
@@ -41,12 +40,6 @@ class BenchmarkHost(Comparison):
         None,
     )
     signatures: str | None = option("names of signatures to run in place of lengths, with commas between", None)
-    inputs: str | None = option(
-        "table of texts, or directory with a value file INPUT.bin or INPUT.npy for each input (raw, little-endian); "
-        "left out: the examples of the contract beside the file, else made up",
-        None,
-        is_input=True,
-    )
     threads: str = option(
         "threads of the runtime; several numbers with commas between are measured beside each other", "1"
     )
@@ -87,7 +80,7 @@ class BenchmarkHost(Comparison):
             configurations=self._configurations(),
             lengths=self._lengths(),
             signatures=tuple(self.signatures.split(",")) if self.signatures else (),
-            feeds=None if texts else self._feeds(files),
+            feeds=None if texts else self.feeds(files),
             texts=texts,
         )
         measurement = host.Measurement(files, sweep, settings)
@@ -149,20 +142,6 @@ class BenchmarkHost(Comparison):
         if self.sequence_lengths == "all":
             return None
         return tuple(dict.fromkeys(whole_numbers(self.sequence_lengths, "sequence_lengths", 1, 100_000)))
-
-    def _feeds(self, files: list[Path]) -> Feeds:
-        from mobilebert_tf.benchmarks.files import feeds
-        from mobilebert_tf.data.tables import read_table
-
-        if self.inputs is None:
-            return feeds.Beside()
-        if Path(self.inputs).is_dir():
-            return feeds.Values(directory=Path(self.inputs))
-        rows = read_table(self.inputs, [self.text_column])
-        texts = [text for _, row in rows if (text := row[self.text_column])]
-        if not texts:
-            raise UsageError(f"{self.inputs}: has no texts")
-        return feeds.Texts(name=Path(self.inputs).name, texts=texts, tokenizer=self.tokenizer(files, "--inputs"))
 
 
 def _choices(text: str, flag: str, known: Sequence[str]) -> list[str]:

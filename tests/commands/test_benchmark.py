@@ -160,13 +160,13 @@ def test_instructions_are_what_the_counter_prints(export_directory: Path, tmp_pa
     assert written["subjects"][0]["ratio"]["median"] == pytest.approx(32 / 37)
     assert [one["sequence_length"] for one in written["subjects"]] == [48, 48]
     assert "0.865" in capsys.readouterr().out
-    assert cli.run([*words, "--sequence_length=16", f"--output={tmp_path / 'b.json'}"]) == 0
+    assert cli.run([*words, "--sequence_lengths=16", f"--output={tmp_path / 'b.json'}"]) == 0
     assert json.loads((tmp_path / "b.json").read_text())["subjects"][0]["sequence_length"] == 16
 
     counter.write_text("#!/bin/sh\necho no number\n")
     for more, status, message in (
         ([f"--output={tmp_path / 'c.json'}"], 1, "printed no number first, but 'no number'"),
-        ([f"--output={tmp_path / 'c.json'}", "--sequence_length=9"], 2, "has no graph for --sequence_length=9"),
+        ([f"--output={tmp_path / 'c.json'}", "--sequence_lengths=9"], 2, "has no graph for --sequence_lengths=9"),
         ([f"--output={tmp_path / 'a.json'}"], 2, "exists"),
     ):
         capsys.readouterr()

@@ -1,0 +1,94 @@
+"""The verdict on figures of a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mobilebert_tf.benchmarks import verdict
+from mobilebert_tf.benchmarks.android.device import Device, warmest
+
+LOW_BATTERY = 20
+"""Per cent, below which phones save power."""
+
+
+def of_device(
+    rounds: Sequence[Mapping[str, Any]],
+    device: Device,
+    accelerator: str,
+    delegation: Mapping[str, Any] | None,
+    outputs: Mapping[str, Any] | None,
+    strict: bool,
+) -> verdict.Verdict:
+    """Of a file in one configuration on a device.
+
+    Args:
+      rounds: processes, each with states before, during and after.
+      device: where they ran.
+      accelerator: that was asked for.
+      delegation: how many nodes it took; None: the tool does not say.
+      outputs: how they compare with this machine's, and with the device's own processor.
+      strict: whether it is to have as many inferences, and as long, as MLPerf asks for.
+    """
+    if not rounds:
+        return verdict.of(["no process got to its end"], [])
+    invalid, warnings = verdict.common(rounds, strict)
+    if device.kind != "phone":
+        invalid.append("an emulator's times say nothing about a phone" if device.kind == "emulator" else "no device")
+    for found, reasons in (
+        _of_outputs(accelerator, outputs),
+        _of_delegation(accelerator, delegation),
+        _of_state(rounds),
+    ):
+        invalid += found
+        warnings += reasons
+    return verdict.of(invalid, warnings)
+
+
+def _of_outputs(accelerator: str, outputs: Mapping[str, Any] | None) -> tuple[list[str], list[str]]:
+    if not outputs or not outputs["checked"]:
+        why = f" ({outputs['why_not']})" if outputs and outputs.get("why_not") else ""
+        return [], [f"outputs on the device are not checked{why}"]
+    if accelerator != "cpu" and outputs.get("same_as_cpu"):
+        return [f"outputs are those of the processor to the bit: the {accelerator.upper()} did not run"], []
+    error, tolerance = outputs.get("max_relative_error"), outputs["tolerance"]
+    if error is None:
+        return ["outputs on the device are NaN or infinite"], []
+    if error > tolerance:
+        return [f"outputs on the device are off by {error:.2g} of the largest, {tolerance:.2g} is allowed"], []
+    return [], []
+
+
+def _of_delegation(accelerator: str, delegation: Mapping[str, Any] | None) -> tuple[list[str], list[str]]:
+    if accelerator == "cpu":
+        return [], []
+    if delegation is None:
+        return [], [f"the tool does not say whether the {accelerator.upper()} ran"]
+    taken, nodes = delegation.get("delegated"), delegation.get("nodes")
+    if taken == 0:
+        return [f"the {accelerator.upper()} took no node"], []
+    if nodes is not None and taken is not None and taken < nodes:
+        return [], [f"the {accelerator.upper()} took {taken} of {nodes} nodes"]
+    return [], []
+
+
+def _of_state(rounds: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    invalid, warnings = [], []
+    states = [
+        state for one in rounds for state in (one.get("before"), *one.get("during", ()), one.get("after")) if state
+    ]
+    status = warmest(states)
+    if status is None:
+        warnings.append("the device does not tell its thermal status")
+    elif status >= 3:
+        invalid.append(f"throttled: thermal status {status}")
+    elif status > 0:
+        warnings.append(f"warm: thermal status {status}")
+    if any(one.get("not_cool") for one in rounds):
+        warnings.append("it did not cool down before each process")
+    if any(state.get("charging") for state in states):
+        warnings.append("charging")
+    levels = [state["battery_percent"] for state in states if state.get("battery_percent") is not None]
+    if levels and min(levels) < LOW_BATTERY:
+        warnings.append(f"battery at {min(levels)} %")
+    return invalid, warnings

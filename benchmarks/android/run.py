@@ -1,0 +1,445 @@
+"""Processes of `benchmark_model` on a device: variants in random order, each when it is cool, each with its state."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import atomic, provenance
+from mobilebert_tf.benchmarks import verdict
+from mobilebert_tf.benchmarks.android import device as devices
+from mobilebert_tf.benchmarks.android import judged, printed, result_proto, tools
+from mobilebert_tf.benchmarks.android.adb import Adb, DeviceGoneError
+from mobilebert_tf.benchmarks.files import outputs as reference
+from mobilebert_tf.benchmarks.files.feeds import Feeds
+from mobilebert_tf.benchmarks.files.inputs import Signature
+from mobilebert_tf.benchmarks.files.origin import origin
+from mobilebert_tf.benchmarks.results import Subject
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.litert.lookups import table_rows
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The protocol."""
+
+    rounds: int = 9
+    runs: int = 50
+    seconds: float = 1.0
+    """Of a process, at least."""
+    warm_up: int = 3
+    cool_down: float = 120.0
+    """Seconds to wait at most, before each process, for the device to be cool."""
+    most_celsius: float = 35.0
+    """Of the battery, for a device to count as cool."""
+    sustained_minutes: float = 0.0
+    """Run each variant that long without a pause, in place of rounds."""
+    strict: bool = False
+    full: bool = True
+    """Whether accelerators have to take all nodes."""
+    tool_flags: str = ""
+    sample_every: float = 5.0
+    """Seconds between two looks at clocks and temperature while a process runs."""
+
+    @property
+    def enough(self) -> Settings:
+        """With runs and seconds that make MLPerf's least over all rounds."""
+        if not self.strict:
+            return self
+        return dataclasses.replace(
+            self,
+            runs=max(self.runs, -(-verdict.STRICT_QUERIES // self.rounds)),
+            seconds=max(self.seconds, verdict.STRICT_SECONDS / self.rounds),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A file's graph in one configuration."""
+
+    path: Path
+    signature: str | None
+    length: int | None
+    tool: tools.Tool
+    accelerator: str
+    threads: int
+    affinity: str | None
+
+    @property
+    def key(self) -> str:
+        """Names it among the jobs of a measurement, also after a pause."""
+        return json.dumps(
+            [
+                provenance.sha256(self.path),
+                self.signature,
+                self.tool.kind,
+                self.accelerator,
+                self.threads,
+                self.affinity,
+            ]
+        )
+
+
+class Measurement:
+    """Rounds of jobs on a device, kept in a file after each process, so that a pulled cable loses one at most.
+
+    Args:
+      adb, device: where.
+      jobs: what to run.
+      signatures: inputs of each job's graph.
+      feeds: where their values come from.
+      settings: the protocol.
+      kept: file for what is there until now.
+      say: prints a line.
+    """
+
+    def __init__(
+        self,
+        adb: Adb,
+        device: devices.Device,
+        jobs: Sequence[Job],
+        signatures: Mapping[Job, Signature],
+        feeds: Feeds,
+        settings: Settings,
+        kept: Path,
+        say: Callable[[str], None] = print,
+    ):
+        self._adb, self._device, self._jobs = adb, device, list(jobs)
+        self._signatures, self._feeds, self._settings = signatures, feeds, settings.enough
+        self._kept, self._say = kept, say
+        self._start = time.monotonic()
+        self._files: dict[Path, str] = {}
+        self._rows: dict[Job, tuple[dict[str, np.ndarray], str]] = {job: feeds.rows(signatures[job]) for job in jobs}
+        self._inputs: dict[Job, list[tuple[str, str, str]]] = {}
+        self._state: dict[str, Any] = {
+            "device": device.identity,
+            "settings": dataclasses.asdict(settings),
+            "rounds": {job.key: [] for job in jobs},
+            "outputs": {},
+            "delegation": {},
+            "failures": {},
+        }
+
+    def resume(self) -> int:
+        """Go on with what is kept. Returns how many processes it has.
+
+        Raises:
+          UsageError: it is of another device, of other files or of other settings, or cannot be read.
+        """
+        if not self._kept.is_file():
+            raise UsageError(f"--resume: {self._kept} is not there; nothing was begun")
+        try:
+            found = json.loads(self._kept.read_text(encoding="utf-8"))
+            same = {name: found[name] for name in self._state}
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"{self._kept}: is damaged; delete it and measure anew") from None
+        for name, what in (("device", "on another device"), ("settings", "with other settings")):
+            if same[name] != self._state[name]:
+                raise UsageError(f"--resume: {self._kept} was made {what}; delete it, or go on with the same")
+        if set(same["rounds"]) != set(self._state["rounds"]):
+            raise UsageError(f"--resume: {self._kept} is of other files or tools; delete it, or measure the same")
+        self._state = same
+        return sum(len(rounds) for rounds in same["rounds"].values())
+
+    def run(self, show_progress: bool = True) -> None:
+        """Check outputs, then measure what is not there yet.
+
+        Raises:
+          DeviceGoneError: the device is not there any more; what it gave is kept.
+          FailedError: files cannot be copied to it.
+        """
+        try:
+            tools.prepare(self._adb)
+            with tempfile.TemporaryDirectory() as directory:
+                for job in self._jobs:
+                    self._push(job, Path(directory))
+                self._adb.push_all(Path(directory), f"{tools.HOME}/run")
+            for job in self._jobs:
+                if job.key not in self._state["outputs"]:
+                    self._state["outputs"][job.key] = self._check(job)
+                    self._keep()
+            self._compare_with_processor()
+            if self._settings.sustained_minutes:
+                self._sustained(show_progress)
+            else:
+                self._rounds(show_progress)
+        finally:
+            # The device may be gone, and the reason for that is what should be heard.
+            with contextlib.suppress(DeviceGoneError):
+                tools.end(self._adb)
+
+    def subjects(self) -> list[Subject]:
+        """What was measured until now."""
+        state = self._state
+        complete = min(
+            (len(state["rounds"][job.key]) for job in self._jobs if job.key not in state["failures"]), default=0
+        )
+        subjects = []
+        for job in self._jobs:
+            rounds = state["rounds"][job.key]
+            rounds = rounds if self._settings.sustained_minutes else rounds[:complete]
+            delegation, outputs = state["delegation"].get(job.key), state["outputs"].get(job.key)
+            judgement = judged.of_device(
+                rounds, self._device, job.accelerator, delegation, outputs, self._settings.strict
+            )
+            if job.key in state["failures"]:
+                judgement, rounds = verdict.of([state["failures"][job.key]], []), []
+            details: dict[str, Any] = {
+                "sha256": provenance.sha256(job.path),
+                "bytes": job.path.stat().st_size,
+                **origin(job.path),
+                "sequence_length": job.length,
+                "signature": job.signature,
+                "samples_are": "means of processes" if rounds and rounds[0].get("of") == "mean" else
+                "medians of processes",
+                "inputs": self._inputs_in_words(job),
+                "configuration": {
+                    "threads": job.threads,
+                    "accelerator": job.accelerator,
+                    "affinity": job.affinity,
+                    "tool": job.tool.kind,
+                },
+                "delegation": None if delegation is None else {"partitions": None, **delegation},
+                "outputs": outputs,
+                "validity": judgement.describe(),
+            }  # fmt: skip
+            if self._settings.sustained_minutes and rounds:
+                details["sustained"] = [[one["after"]["at_s"] - rounds[0]["before"]["at_s"], one["samples"][0]]
+                                        for one in rounds]  # fmt: skip
+            subjects.append(Subject(name=job.path.name, details=details, rounds=rounds))
+        return subjects
+
+    def _inputs_in_words(self, job: Job) -> str:
+        if job.tool.kind == tools.TFLITE:
+            return f"the first of {self._rows[job][1]}"
+        return "random, within the ranges of the file's tables"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do but what failed."""
+        state = self._state
+        return all(
+            len(state["rounds"][job.key]) >= (1 if self._settings.sustained_minutes else self._settings.rounds)
+            for job in self._jobs
+            if job.key not in state["failures"]
+        )
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why jobs have no figures."""
+        found: dict[str, str] = self._state["failures"]
+        return found
+
+    def forget(self) -> None:
+        """Delete what is kept: the result has it."""
+        self._kept.unlink(missing_ok=True)
+
+    def _rounds(self, show_progress: bool) -> None:
+        # The same order after a pause: what is there is passed over.
+        orders, state = random.Random(0), self._state
+        planned = [
+            (number, job)
+            for number in range(self._settings.rounds)
+            for job in orders.sample(self._jobs, len(self._jobs))
+        ]
+        for number, job in track(planned, "measuring", "processes", len(planned)) if show_progress else planned:
+            if job.key in state["failures"] or len(state["rounds"][job.key]) > number:
+                continue
+            self._add(job, self._process(job, *self._wait()))
+
+    def _sustained(self, show_progress: bool) -> None:
+        for job in (
+            track(self._jobs, "running without a pause", "variants", len(self._jobs)) if show_progress else self._jobs
+        ):
+            if job.key in self._state["failures"]:
+                continue
+            self._state["rounds"][job.key] = []
+            (before, cool), begin = self._wait(), time.monotonic()
+            while time.monotonic() - begin < 60 * self._settings.sustained_minutes:
+                found = self._process(job, before, cool, seconds=max(10.0, self._settings.seconds))
+                if not self._add(job, found):
+                    break
+                assert isinstance(found, dict)
+                before = found["after"]
+
+    def _add(self, job: Job, found: dict[str, Any] | str) -> bool:
+        if isinstance(found, str):
+            self._state["failures"][job.key] = found
+            self._say(f"benchmark android: {job.path.name}: {found}; the others go on")
+        else:
+            self._state["rounds"][job.key].append(found)
+        self._keep()
+        return not isinstance(found, str)
+
+    def _keep(self) -> None:
+        atomic.write_json(str(self._kept), self._state)
+
+    def _push(self, job: Job, directory: Path) -> None:
+        """Copy a job's file to the device, and write its inputs into a directory."""
+        if job.path not in self._files:
+            remote = f"{tools.HOME}/files/{provenance.sha256(job.path)[:12]}-{job.path.name}"
+            if self._adb.push(job.path, remote):
+                self._say(f"benchmark android: copied {job.path.name} to the device")
+            self._files[job.path] = remote
+        names, _ = reference.tensor_order(job.path.read_bytes(), job.signature)
+        signature, (values, _) = self._signatures[job], self._rows[job]
+        by_tensor = {str(about["name"]): key for key, about in signature.inputs.items()}
+        own = _digest(f"{job.path} {job.signature}".encode())[:10]
+        inputs = []
+        for number, name in enumerate(names):
+            about = signature.inputs[by_tensor[name]]
+            first = values[by_tensor[name]][0].astype(np.dtype(about["dtype"]).newbyteorder("<"))
+            (directory / f"{own}-{number}.bin").write_bytes(first.tobytes())
+            shape = ",".join(str(int(size)) for size in about["shape"])
+            inputs.append((name, shape, f"{tools.HOME}/run/{own}-{number}.bin"))
+        self._inputs[job] = inputs
+
+    def _call(self, job: Job, runs: int, seconds: float, outputs: str | None) -> tools.Call:
+        mask = None
+        if job.affinity:
+            cluster = self._device.cluster(job.affinity)
+            assert cluster, "looked at before"
+            mask = cluster.mask
+        signature = self._signatures[job]
+        by_tensor = {str(about["name"]): key for key, about in signature.inputs.items()}
+        rows = table_rows(job.path.read_bytes(), job.signature)
+        roles = signature.roles or {}
+        keys = [by_tensor[name] for name, _, _ in self._inputs[job]]
+        ranges = {
+            key: (1, 1) if roles.get(key) == "mask" else (0, 1) if roles.get(key) == "segments" else
+            (0, rows.get(key, 100) - 1)
+            for key in keys
+            if roles
+        }  # fmt: skip
+        return tools.Call(
+            graph=self._files[job.path],
+            signature=job.signature,
+            threads=job.threads,
+            accelerator=job.accelerator,
+            runs=runs,
+            seconds=seconds,
+            warm_up=self._settings.warm_up,
+            most_seconds=max(150.0, 4 * seconds),
+            result=f"{tools.HOME}/run/result.pb",
+            inputs=self._inputs[job],
+            names=keys,
+            ranges=ranges,
+            outputs=outputs,
+            full=self._settings.full,
+            mask=mask,
+            more=self._settings.tool_flags,
+        )
+
+    def _process(
+        self, job: Job, before: Mapping[str, Any], cool: bool, seconds: float | None = None
+    ) -> dict[str, Any] | str:
+        """One process and its figures; a text: why there are none."""
+        seconds = self._settings.seconds if seconds is None else seconds
+        call = self._call(job, self._settings.runs, seconds, None)
+        during: list[dict[str, Any]] = []
+        done = self._adb.shell(
+            tools.command(job.tool, call),
+            seconds=call.most_seconds + 120,
+            meanwhile=lambda: during.append(self._look(brief=True)),
+            every=self._settings.sample_every,
+        )
+        after = self._look()
+        said = printed.parse(done.text)
+        figures = said.figures | self._proto(call.result)
+        if done.status or not figures:
+            how = said.wrong or (f"status {done.status}: {done.last[:150]}" if done.status else "printed no figures")
+            return f"{job.tool.kind}: {how}"
+        if "median" not in figures and "mean" not in figures:
+            return f"{job.tool.kind}: gives no times ({done.last[:100]!r})"
+        if (delegation := printed.delegation(said, job.accelerator)) is not None:
+            self._state["delegation"][job.key] = delegation
+        of = "median" if "median" in figures else "mean"
+        return {
+            "samples": [round(figures[of], 4)],
+            "of": of,
+            "queries": int(figures.get("runs", self._settings.runs)),
+            "figures": {key: round(value, 4) for key, value in figures.items()},
+            "load_ms": round(figures.get("init", 0.0), 3),
+            "first_ms": round(figures.get("first", 0.0), 3),
+            "before": before,
+            "during": during,
+            "after": after,
+            **({} if cool else {"not_cool": True}),
+            **({"unknown_flags": list(said.unknown_flags)} if said.unknown_flags else {}),
+        }
+
+    def _proto(self, remote: str) -> dict[str, float]:
+        """Figures of the result file; none where an older tool wrote none."""
+        with tempfile.TemporaryDirectory() as directory:
+            local = Path(directory) / "result.pb"
+            if not self._adb.pull(remote, local):
+                return {}
+            try:
+                return result_proto.parse(local.read_bytes())
+            except ValueError:
+                return {}
+
+    def _check(self, job: Job) -> dict[str, Any]:
+        """Outputs of one inference against this machine's."""
+        if job.tool.kind != tools.TFLITE:
+            return {"checked": False, "why_not": f"{job.tool.kind} takes no value files and gives no outputs"}
+        remote = f"{tools.HOME}/run/outputs.bin"
+        done = self._adb.shell(tools.command(job.tool, self._call(job, 1, 0.0, remote)), seconds=300)
+        if done.status:
+            said = printed.parse(done.text)
+            self._add(job, f"{job.tool.kind}: {said.wrong or f'status {done.status}: {done.last[:150]}'}")
+            return {"checked": False, "why_not": "it did not run"}
+        with tempfile.TemporaryDirectory() as directory:
+            local = Path(directory) / "outputs.bin"
+            if not self._adb.pull(remote, local):
+                return {"checked": False, "why_not": "this version of the tool writes no outputs"}
+            content = local.read_bytes()
+        first = {key: values[:1] for key, values in self._rows[job][0].items()}
+        known = reference.expected(job.path, self._signatures[job], first)
+        try:
+            found = reference.compare(known, content, reference.tolerance_of(job.path))
+        except ValueError as error:
+            return {"checked": False, "why_not": str(error)}
+        return found | {"bytes_sha256": _digest(content)}
+
+    def _compare_with_processor(self) -> None:
+        """Note for accelerators whether their outputs are the processor's to the bit."""
+        outputs = self._state["outputs"]
+        processor = {
+            (job.path, job.signature): outputs[job.key].get("bytes_sha256")
+            for job in self._jobs
+            if job.accelerator == "cpu" and outputs[job.key].get("checked")
+        }
+        for job in self._jobs:
+            own = outputs[job.key]
+            beside = processor.get((job.path, job.signature))
+            if job.accelerator != "cpu" and own.get("checked") and beside:
+                own["same_as_cpu"] = own["bytes_sha256"] == beside
+
+    def _look(self, brief: bool = False) -> dict[str, Any]:
+        printed_ = self._adb.shell(devices.BRIEF if brief else devices.STATE, 20).stdout
+        return devices.state(printed_, time.monotonic() - self._start)
+
+    def _wait(self) -> tuple[dict[str, Any], bool]:
+        """Wait until the device is cool. Returns its state then, and whether it is."""
+        begin = time.monotonic()
+        while not devices.is_cool(seen := self._look(), self._settings.most_celsius):
+            if time.monotonic() - begin >= self._settings.cool_down:
+                return seen, False
+            time.sleep(min(5.0, max(0.0, self._settings.cool_down)))
+        return seen, True
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,72 @@
+"""Instructions of one inference on an emulated core, and its outputs there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mobilebert_tf import child_process
+from mobilebert_tf.benchmarks.arm.environment import HERE, Environment
+from mobilebert_tf.errors import FailedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """What one graph of a file took and gave."""
+
+    million: float
+    outputs: Mapping[str, np.ndarray]
+    """By name; of a graph without one by the tensor's."""
+
+
+def count(
+    environment: Environment, core: str, path: Path, rows: Mapping[str, np.ndarray], signatures: Sequence[str | None]
+) -> dict[str | None, Counted]:
+    """Run graphs of a file on a core, on one thread; the number repeats to a few thousand instructions.
+
+    Args:
+      rows: inputs by SIGNATURE/INPUT, of which the first is used.
+      signatures: names; None: the only graph, which has none.
+
+    Raises:
+      FailedError: the file does not run there.
+    """
+    environment.use(core)
+    with tempfile.TemporaryDirectory() as directory:
+        inputs, outputs, order = (Path(directory) / name for name in ("inputs.npz", "outputs.npz", "order.json"))
+        np.savez(inputs, **rows)  # type: ignore[arg-type]
+        asked = {"path": str(path.absolute()), "inputs": str(inputs), "outputs": str(outputs)}
+        order.write_text(json.dumps({**asked, "signatures": list(signatures)}))
+        words = [*environment.command(core), str(HERE / "inside.py"), str(order)]
+        done = child_process.run(words, variables=environment.variables(), safe_path=False)
+        if done.returncode or not outputs.is_file():
+            lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("instructions")]
+            how = child_process.ending(done.returncode)
+            raise FailedError(f"{path}: does not run on {core} ({(lines or [how])[-1][:200]})")
+        found = dict(np.load(outputs))
+    counted = {}
+    asking, numbers = read(done.stderr)
+    for signature in signatures:
+        first, second = numbers[signature or ""]
+        own = {name.removeprefix(f"{signature or ''}/"): values for name, values in found.items()
+               if name.startswith(f"{signature or ''}/")}  # fmt: skip
+        counted[signature] = Counted((second - first - asking) / 1e6, own)
+    return counted
+
+
+def read(printed: str) -> tuple[int, dict[str, tuple[int, int]]]:
+    """What asking takes, and the numbers before and after the inference of each signature."""
+    before, _, rest = printed.partition("signature ")
+    first, second, *_ = map(int, re.findall(r"^instructions (\d+)$", before, re.MULTILINE))
+    numbers = {}
+    for part in rest.split("signature "):
+        name, _, lines = part.partition("\n")
+        start, end, *_ = map(int, re.findall(r"^instructions (\d+)$", lines, re.MULTILINE))
+        numbers[name.strip()] = start, end
+    return second - first, numbers

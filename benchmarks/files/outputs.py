@@ -1,0 +1,143 @@
+"""Outputs of a file elsewhere against those of this machine: what has to be known before a time counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import child_process, fields
+from mobilebert_tf.benchmarks.files.inputs import Signature, signatures
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.runtime import load_interpreter
+
+UNSAID = 0.05
+"""What outputs may differ by, of their largest value, where no contract says it: int8 kernels of other processors were
+seen to differ by up to that."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What a graph gives for one input, in the order in which tools write it."""
+
+    values: tuple[np.ndarray, ...]
+    names: tuple[str, ...]
+
+    def read(self, content: bytes) -> list[np.ndarray]:
+        """Outputs from a tool's file. Raises ValueError: it has another length."""
+        size = sum(values.nbytes for values in self.values)
+        if len(content) != size:
+            raise ValueError(f"{len(content)} bytes of outputs in place of {size}")
+        found, at = [], 0
+        for values in self.values:
+            found.append(np.frombuffer(content, values.dtype, values.size, at).reshape(values.shape))
+            at += values.nbytes
+        return found
+
+
+def expected(path: Path, signature: Signature, values: dict[str, np.ndarray]) -> Expected:
+    """What this machine gives for one input, in a process of its own, in the order of the graph's outputs.
+
+    Raises:
+      UsageError: the file cannot be run.
+      FailedError: the runtime crashed on it.
+    """
+    answer = _ask(path, signature, values)
+    return Expected(values=tuple(array for _, array in answer), names=tuple(name for name, _ in answer))
+
+
+def expected_by_name(path: Path, signature: Signature, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As `expected`, by the names of the signature's outputs; of a graph without one by the tensors'."""
+    return dict(_ask(path, signature, values, by="key"))
+
+
+def _ask(
+    path: Path, signature: Signature, values: dict[str, np.ndarray], by: str = "name"
+) -> list[tuple[str, np.ndarray]]:
+    order = {
+        "path": str(path),
+        "signature": signature.name,
+        "values": {key: one.reshape(-1).tolist() for key, one in values.items()},
+    }
+    done = child_process.run([sys.executable, "-m", "mobilebert_tf.benchmarks.files.outputs", json.dumps(order)])
+    if done.returncode == 2:
+        raise UsageError(done.stdout.strip())
+    if done.returncode:
+        raise FailedError(f"{path}: the runtime crashed on it ({child_process.ending(done.returncode)})")
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    return [(one[by], np.array(one["values"], one["dtype"]).reshape(one["shape"])) for one in answer]
+
+
+def compare(known: Expected, content: bytes, tolerance: float) -> dict[str, Any]:
+    """How far a device's outputs are off, for results.
+
+    Raises:
+      ValueError: they are no such outputs.
+    """
+    errors = []
+    for values, found in zip(known.values, known.read(content), strict=True):
+        scale = float(np.abs(values).max()) or 1.0
+        error = float(np.abs(found.astype(np.float64) - values).max()) / scale
+        errors.append(error if np.isfinite(error) else None)
+    worst = None if None in errors else max(one for one in errors if one is not None)
+    return {"checked": True, "max_relative_error": worst, "tolerance": tolerance}
+
+
+def tolerance_of(path: Path) -> float:
+    """What a file's contract allows, of the largest output; UNSAID where there is none."""
+    contract = path.with_name(f"{path.stem}.contract.json")
+    if not contract.is_file():
+        return UNSAID
+    tolerance = fields.read_object(contract).get("tolerance", {})
+    try:
+        return float(tolerance["output"]) / float(tolerance["scale"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return UNSAID
+
+
+def tensor_order(content: bytes, signature: str | None) -> tuple[list[str], list[str]]:
+    """Names of a graph's input and output tensors, in the graph's own order, as TensorFlow Lite's tool has them."""
+    model = flatbuffer.read(content)
+    graph = model.subgraphs[0]
+    for definition in model.signatureDefs or []:
+        if definition.signatureKey.decode() == signature:
+            graph = model.subgraphs[definition.subgraphIndex]
+    return tuple([graph.tensors[int(i)].name.decode() for i in ends] for ends in (graph.inputs, graph.outputs))  # type: ignore[return-value]
+
+
+def _answer(order: dict[str, Any]) -> list[dict[str, Any]]:
+    path = order["path"]
+    interpreter = load_interpreter(path, 1)
+    signature = signatures(path, interpreter).named(order["signature"] or "")
+    given = {f"{order['signature'] or ''}/{key}": np.array(values) for key, values in order["values"].items()}
+    feeds = {key: values[0] for key, values in signature.rows(given).items()}
+    if signature.name is not None:
+        runner = interpreter.get_signature_runner(signature.name)
+        outputs = runner(**feeds)
+        keys = {about["name"]: key for key, about in runner.get_output_details().items()}
+        named = {name: outputs[key] for name, key in keys.items()}
+    else:
+        for index, value in feeds.items():
+            interpreter.set_tensor(int(index), value)
+        interpreter.invoke()
+        named = {one["name"]: interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()}
+        keys = {name: name for name in named}
+    _, ordered = tensor_order(Path(path).read_bytes(), signature.name)
+    return [
+        {"name": name, "key": keys[name], "dtype": named[name].dtype.name, "shape": list(named[name].shape),
+         "values": named[name].reshape(-1).tolist()}
+        for name in ordered
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(_answer(json.loads(sys.argv[1]))))
+    except UsageError as error:
+        print(error)
+        sys.exit(2)

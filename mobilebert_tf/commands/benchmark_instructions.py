@@ -1,0 +1,138 @@
+"""`benchmark instructions`: what a phone's processor executes for one inference."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_tf.commands.benchmark_files import Comparison, files_of
+from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.options import option, whole_numbers
+
+if TYPE_CHECKING:
+    from mobilebert_tf.benchmarks.files.instructions import Counter
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkInstructions(Comparison):
+    """Count the instructions of one inference of .tflite files on an ARM processor.
+
+    Milliseconds of this machine say nothing about a phone. The number of instructions
+    that an emulated phone processor executes says a good part of it, and repeats to a ten thousandth
+    whatever else the machine does. --setup makes what that needs, once: qemu from Debian's sources, and Python
+    and LiteRT for arm64 in a directory. Outputs are compared with this machine's on every core. --estimate
+    needs none of it: it works the number out from the file's operators. --counter is a program of yours in
+    their place: called with a file and a signature, it prints the number first.
+
+    Examples:
+      mobilebert-tf benchmark instructions --setup
+      mobilebert-tf benchmark instructions --models=a.tflite,b.tflite --baseline=b.tflite --output=count.json
+      mobilebert-tf benchmark instructions --models=a.tflite --earlier=count.json --output=new.json
+      mobilebert-tf benchmark instructions --models=a.tflite --estimate --output=estimate.json
+    """
+
+    models: str = option(".tflite files or patterns, comma-separated", "", is_input=True)
+    output: str = option("JSON file for the results", "")
+    setup: bool = option("make the emulator and what runs in it, or what of it is missing, and check it", False)
+    environment: str | None = option("directory of the emulator; left out: ~/.cache/mobilebert_tf/arm64", None)
+    core: str = option("model of the processor whose instructions count", "cortex-a76")
+    check_cores: str = option(
+        "models of processors on which outputs are compared with this machine's", "cortex-a76,cortex-a72"
+    )
+    estimate: bool = option("work the number out from the file, without an emulator", False)
+    counter: str | None = option("command that is called with a file and the name of a signature", None)
+    sequence_lengths: str | None = option(
+        "lengths T, in word pieces, of the signatures to count, with commas between, or `all`; left out: the longest",
+        None,
+    )
+    earlier: str | None = option("earlier result that counts are compared with, file by file", None, is_input=True)
+    most_increase: float | None = option(
+        "share that a file's count may be above the earlier one's; more fails", None, least=0.0, most=10.0
+    )
+
+    def run(self) -> None:
+        """Count, write, print.
+
+        Raises:
+          UsageError: a file cannot be counted, the baseline is not among the files, the output exists, or the emulator
+            is not there or cannot be made here.
+          FailedError: the counter failed, or a count rose by more than --most_increase.
+        """
+        from mobilebert_tf.benchmarks import results, schema
+        from mobilebert_tf.benchmarks.arm import environment
+        from mobilebert_tf.benchmarks.files import instructions
+
+        if self.setup:
+            made = environment.prepare(
+                self.environment, lambda line: print(f"benchmark instructions: {line}", flush=True)
+            )
+            print(
+                f"benchmark instructions: {made.directory} has qemu {made.qemu_version}, LiteRT {made.litert_version}"
+            )
+            if not self.models:
+                return
+        if not self.models or not self.output:
+            raise UsageError("--models, --output must be given; --help explains each")
+        if sum((self.estimate, self.counter is not None, self.environment is not None)) > 1:
+            raise UsageError("--estimate, --counter and --environment: give one")
+        results.check_output(self.output)
+        earlier = schema.read(Path(self.earlier)) if self.earlier else None
+        files, same = files_of(self.models, self.baseline)
+        texts = self.read_texts(files)
+        if texts and self.sequence_lengths:
+            raise UsageError("--texts and --sequence_lengths: give one; texts choose the length")
+        counter, about = self._counter()
+        subjects = instructions.measure(files, counter, self._lengths(), texts)
+        baselines = None if same is None else instructions.baselines(subjects, files[same].name)
+        settings: dict[str, Any] = {"sequence_lengths": self.sequence_lengths, "threads": 1}
+        settings |= {"texts": texts.name} if texts else {}
+        written = results.document("instructions", "million", settings, subjects, baselines, **about)
+        results.write(self.output, written)
+        print(instructions.table(written))
+        print(f"\nbenchmark instructions: {self.output} has all numbers")
+        if earlier is not None:
+            self._compare(instructions.changes(written, earlier))
+
+    def _lengths(self) -> tuple[int, ...] | None:
+        if self.sequence_lengths is None:
+            return ()
+        if self.sequence_lengths == "all":
+            return None
+        return tuple(dict.fromkeys(whole_numbers(self.sequence_lengths, "sequence_lengths", 1, 100_000)))
+
+    def _counter(self) -> tuple[Counter, dict[str, Any]]:
+        from mobilebert_tf.benchmarks.arm import environment
+        from mobilebert_tf.benchmarks.files import instructions
+        from mobilebert_tf.litert import instructions as estimates
+
+        if self.estimate:
+            known = estimates.known()
+            emulator = {"core": known["core"], "name": "estimate", "version": None, "fitted": known["fitted"]}
+            runtime = {"name": "LiteRT", "version": known["litert"]}
+            return instructions.Estimated(), {"where": "estimated", "runtime": runtime, "emulator": emulator}
+        if self.counter is not None:
+            name = Path(self.counter.split()[0]).name
+            runtime = {"name": "of the counter", "tools": [{"kind": "program", "name": name}]}
+            emulator = {"core": "of the counter", "name": name}
+            return instructions.Program(self.counter), {"where": "emulated", "runtime": runtime, "emulator": emulator}
+        found = environment.open_environment(self.environment)
+        cores = tuple(dict.fromkeys(self.check_cores.split(","))) if self.check_cores else ()
+        for core in (self.core, *cores):
+            if core not in environment.CORES:
+                raise UsageError(f"core {core}: there are {', '.join(environment.CORES)}")
+        version = found.qemu_version
+        runtime = {"name": "LiteRT", "version": found.litert_version,
+                   "tools": [{"kind": "qemu", "name": "qemu-aarch64", "version": version}]}  # fmt: skip
+        emulator = {"core": self.core, "name": "qemu", "version": version}
+        counter = instructions.Emulated(found, self.core, cores)
+        return counter, {"where": "emulated", "runtime": runtime, "emulator": emulator}
+
+    def _compare(self, changes: list[tuple[str, float]]) -> None:
+        if not changes:
+            print(f"{self.earlier}: has none of these files")
+        for name, change in changes:
+            print(f"{name}: {f'{change:+.1%}' if change else 'as'} {'to' if change else 'in'} {self.earlier}")
+        most = self.most_increase
+        if most is not None and (worse := [name for name, change in changes if change > most]):
+            raise FailedError(f"{', '.join(worse)}: more than {most:.1%} above {self.earlier}")

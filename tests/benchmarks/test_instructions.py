@@ -1,0 +1,158 @@
+"""Instructions: what the emulator prints, what the estimate adds up, and how near it is to counts."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.benchmarks.arm import count, environment, fit
+from mobilebert_tf.benchmarks.files import instructions
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.instructions import estimate, known, work
+
+PEERS = Path(__file__).parents[3] / "shared" / "peers" / "models"
+
+
+def emulator() -> str | None:
+    """Directory of the emulator, if it is there."""
+    directory = os.environ.get("MOBILEBERT_TF_ARM64") or os.path.expanduser(environment.DEFAULT)
+    made = environment.Environment(Path(directory))
+    return None if made.missing() else directory
+
+
+def test_numbers_between_two_questions_are_an_inference():
+    printed = (
+        "INFO: something\ninstructions 1000\ninstructions 1600\nsignature a\ninstructions 5000\ninstructions 9000\n"
+        "signature b\ninstructions 20000\ninstructions 20700\n"
+    )
+    assert count.read(printed) == (600, {"a": (5000, 9000), "b": (20000, 20700)})
+    assert count.read("instructions 1\ninstructions 2\nsignature \ninstructions 3\ninstructions 9\n")[1] == {"": (3, 9)}
+
+
+def test_a_change_of_half_a_per_cent_is_seen():
+    def document(million: float) -> dict:
+        return {"subjects": [{"name": "a.tflite", "sequence_length": 32, "summary": {"median": million}}]}
+
+    assert instructions.changes(document(100.4), document(100.0)) == [("a.tflite at 32", 0.0)]
+    assert instructions.changes(document(99.5), document(100.0)) == [("a.tflite at 32", pytest.approx(-0.005))]
+    assert instructions.changes(document(1.0), {"subjects": []}) == []
+
+
+def test_what_the_set_up_lacks_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ["benchmark", "instructions", "--setup", f"--environment={tmp_path / 'none'}"]
+    assert cli.run(words) == 2
+    error = capsys.readouterr().err
+    assert "apt-get install gcc ninja-build meson" in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_incomplete_emulator_is_said(export_directory: Path, tmp_path: Path, capsys):
+    (tmp_path / "bin").mkdir()
+    words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}"]
+    assert cli.run([*words, f"--environment={tmp_path}", f"--output={tmp_path / 'a.json'}"]) == 2
+    error = capsys.readouterr().err
+    assert "lacks qemu, the counter, LiteRT for arm64" in error and "--setup" in error
+
+
+def test_products_are_counted_by_hand(export_directory: Path):
+    """Steps of float32 products: tiles of 6 rows and 8 columns times the depth, from the shapes of the file."""
+    content = (export_directory / "float32.tflite").read_bytes()
+    model = flatbuffer.read(content)
+    graph = model.subgraphs[-1]
+    expected = 0.0
+    for operator, kind in zip(graph.operators, flatbuffer.kinds(model, graph), strict=True):
+        if kind == "FULLY_CONNECTED":
+            columns, depth = map(int, graph.tensors[int(operator.inputs[1])].shape)
+            rows = int(np.prod(graph.tensors[int(operator.outputs[0])].shape)) // columns
+            expected += 0 if rows == 1 else -(-rows // 6) * -(-columns // 8) * depth
+    assert work(content)["product f32: steps"] == expected > 0
+
+
+def test_an_estimate_grows_with_the_length(export_directory: Path):
+    content = (export_directory / "float32.tflite").read_bytes()
+    short, long = (estimate(content, graph) for graph in (0, 1))
+    assert short is not None and long is not None and 2 < long / short < 4, "16 and 48 word pieces"
+
+
+def test_an_unknown_operator_has_no_estimate(export_directory: Path, monkeypatch: pytest.MonkeyPatch):
+    costs = dict(known()["million_per_unit"])
+    del costs["node"]
+    monkeypatch.setitem(known(), "million_per_unit", costs)
+    assert estimate((export_directory / "float32.tflite").read_bytes()) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "million"), [("tfm_mobilebert_cls_s128_dyn8", 407.5), ("hf_mobilebert_cls_s128_dyn8", 410.6)]
+)
+def test_rivals_files_are_estimated_within_3_percent(name: str, million: float):
+    """Counted in instructions-2026-11-22.json; tf-models' file was not fitted to."""
+    path = PEERS / f"{name}.tflite"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    assert estimate(path.read_bytes(), 0) == pytest.approx(million, rel=0.03)
+
+
+def test_most_files_that_were_left_out_are_within_3_percent():
+    """Of the fit that is shipped: nine of ten graphs, of networks that their own fit knew nothing of."""
+    fitted = known()["fitted"]
+    assert fitted["left_out_within_3_percent"] >= 0.7 and fitted["left_out_median_error"] <= 0.02
+
+
+def test_a_fit_finds_the_costs_again():
+    """Counts made of known costs, one unit that never costs anything, and a group of its own to be left out."""
+    generator = np.random.default_rng(0)
+    true = {"a": 2.0, "b": 0.5, "free": 0.0}
+    rows = []
+    for number in range(30):
+        units = {name: float(generator.integers(1, 100)) for name in true}
+        million = sum(true[name] * amount for name, amount in units.items())
+        group = fit.OPERATOR if number < 10 else f"group {number % 3}"
+        rows.append({"name": str(number), "units": units, "million": million, "group": group})
+    assert fit.fit(rows) == pytest.approx(true, abs=1e-9)
+    errors = [error for own in fit.held_out(rows).values() for _, error in own]
+    assert len(errors) == 20 and max(map(abs, errors)) < 1e-9
+
+
+def test_an_estimate_is_a_result_of_its_own_kind(export_directory: Path, tmp_path: Path, capsys):
+    import json
+
+    from mobilebert_tf.benchmarks import schema
+
+    files = [export_directory / f"{name}.tflite" for name in ("float32", "dynamic_int8")]
+    output = tmp_path / "estimate.json"
+    words = ["benchmark", "instructions", f"--models={files[0]},{files[1]}", f"--baseline={files[0]}", "--estimate"]
+    assert cli.run([*words, "--sequence_lengths=all", f"--output={output}"]) == 0
+    document = json.loads(output.read_text())
+    assert schema.fault(document) is None and document["where"] == "estimated"
+    assert document["emulator"]["core"] == "cortex-a76" and len(document["subjects"]) == 4
+    assert "estimate of million instructions" in capsys.readouterr().out
+    again = tmp_path / "again.json"
+    assert cli.run([*words, f"--earlier={output}", f"--output={again}"]) == 0
+    assert f"as in {output}" in capsys.readouterr().out
+
+
+def test_a_core_that_is_not_known_is_refused(tmp_path: Path):
+    with pytest.raises(UsageError, match="there are cortex-a76, cortex-a72"):
+        environment.Environment(tmp_path).use("cortex-x4")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(emulator() is None, reason="no emulator; `mobilebert-tf benchmark instructions --setup` makes it")
+def test_a_count_repeats_and_outputs_are_those_of_this_machine(export_directory: Path, tmp_path: Path):
+    import json
+
+    counts = []
+    for name in ("a", "b"):
+        output = tmp_path / f"{name}.json"
+        file = export_directory / "dynamic_int8.tflite"
+        words = ["benchmark", "instructions", f"--models={file}", f"--environment={emulator()}", f"--output={output}"]
+        assert cli.run(words) == 0
+        (subject,) = json.loads(output.read_text())["subjects"]
+        counts.append(subject["summary"]["median"])
+        assert subject["outputs"]["checked"] and set(subject["outputs"]["of_cores"]) == set(environment.CORES)
+        assert subject["validity"]["verdict"] == "ok"
+    assert counts[0] == pytest.approx(counts[1], rel=1e-3)

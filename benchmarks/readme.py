@@ -1,4 +1,4 @@
-"""Tables of the pages, made from the results:
+"""Tables and pictures of the pages, made from the results:
 
     python -m mobilebert_tf.benchmarks.readme README.md benchmarks/README.md
 
@@ -19,6 +19,7 @@ from mobilebert_tf.benchmarks import defaults_table, study_table
 from mobilebert_tf.benchmarks.files import kernels
 from mobilebert_tf.benchmarks.library import strategies, transfer
 from mobilebert_tf.benchmarks.library.records import rates
+from mobilebert_tf.benchmarks.report import study_pictures
 
 
 def fill(text: str, results: Path) -> str:
@@ -27,11 +28,27 @@ def fill(text: str, results: Path) -> str:
         if f"<!-- {name} -->" not in text:
             continue
         source = max(results.glob(f"{name}-*.json"))
-        made = table(json.loads(source.read_text(encoding="utf-8")))
+        result = json.loads(source.read_text(encoding="utf-8"))
+        made = table(result)
+        if result.get("kind") == "study" and study_pictures.picture(result):
+            made += f"\n\n![{name}: the same as a picture]({PICTURES}/{name}.svg)"
         before, rest = text.split(f"<!-- {name} -->")
         after = rest.split(f"<!-- /{name} -->")[1]
         text = f"{before}<!-- {name} -->\n{made}\n\n<!-- /{name} -->{after}"
     return text
+
+
+PICTURES = "pictures"
+"""Directory beside this file; of studies whose variants differ by an amount."""
+
+
+def draw(results: Path, pictures: Path) -> None:
+    """Draw every table again that has a picture."""
+    for name in TABLES:
+        result = json.loads(max(results.glob(f"{name}-*.json")).read_text(encoding="utf-8"))
+        if result.get("kind") == "study" and (drawn := study_pictures.picture(result)):
+            pictures.mkdir(exist_ok=True)
+            atomic.write_text(pictures / f"{name}.svg", drawn)
 
 
 def _pipeline(found: Mapping[str, Any]) -> str:
@@ -224,8 +241,10 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def main(paths: Sequence[str]) -> None:
+    here = Path(__file__).parent
     for page in map(Path, paths):
-        atomic.write_text(page, fill(page.read_text(encoding="utf-8"), Path(__file__).parent / "results"))
+        atomic.write_text(page, fill(page.read_text(encoding="utf-8"), here / "results"))
+    draw(here / "results", here / PICTURES)
 
 
 if __name__ == "__main__":

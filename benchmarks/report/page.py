@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobilebert_tf import atomic
-from mobilebert_tf.benchmarks.report import figures, pictures, tables
+from mobilebert_tf.benchmarks.report import figures, pictures, study_pictures, tables
 from mobilebert_tf.errors import UsageError
 
 BEGIN, END = "<!-- benchmark report -->", "<!-- /benchmark report -->"
@@ -42,7 +42,12 @@ def write(output: Path, results: Sequence[Path], with_published: bool, with_pict
         raise UsageError("--results: there is nothing in them that a report could show")
     written = []
     if with_pictures:
-        for name, drawing in pictures.all_of(of_files).items():
+        of_studies = {
+            path.stem: drawn
+            for path, document in of_others
+            if document["kind"] == "study" and (drawn := study_pictures.picture(document))
+        }
+        for name, drawing in (pictures.all_of(of_files) | of_studies).items():
             path = output.with_name(f"{output.stem}-{name}.svg")
             atomic.write_text(path, drawing)
             written.append(path)

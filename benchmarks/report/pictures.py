@@ -32,11 +32,11 @@ def all_of(figures: Sequence[Figure]) -> dict[str, str]:
     for number, place in enumerate(dict.fromkeys(figure.place for figure in valid), 1):
         own = [figure for figure in valid if figure.place == place]
         if place.where in ("host", "device"):
-            found[f"distribution-{number}"] = _svg(distribution(own))
+            found[f"distribution-{number}"] = as_svg(distribution(own))
         if any(len(line) > 1 for line in _by_length(own).values()):
-            found[f"length-{number}"] = _svg(against_length(own))
+            found[f"length-{number}"] = as_svg(against_length(own))
         if any(figure.subject.get("sustained") for figure in own):
-            found[f"sustained-{number}"] = _svg(sustained(own))
+            found[f"sustained-{number}"] = as_svg(sustained(own))
     return found
 
 
@@ -112,7 +112,8 @@ def _label(figure: Figure) -> str:
     return f"{figure.label}, {figure.length or 'texts'}" + (f", {threads} threads" if threads > 1 else "")
 
 
-def _svg(drawn: Drawn) -> str:
+def as_svg(drawn: Drawn) -> str:
+    """A drawing as SVG with colours of its own, on white; made within `drawing.style()` or not."""
     buffer = io.StringIO()
     with drawing.style():
         drawn.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")

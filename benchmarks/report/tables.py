@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mobilebert_tf.benchmarks import study_table
 from mobilebert_tf.benchmarks.report.figures import Figure, Place, column
 from mobilebert_tf.benchmarks.table import DIFFERENCES
 from mobilebert_tf.text_table import aligned
@@ -98,6 +99,9 @@ def others(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[str]:
     tables = []
     for path, document in results:
         if "subjects" not in document:
+            continue
+        if document["kind"] == "study":
+            tables.append(f"study ({path.name})\n\n" + markdown(study_table.head(document), study_table.rows(document)))
             continue
         rows = []
         for subject in document["subjects"]:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from mobilebert_tf import cli
 from mobilebert_tf.benchmarks import defaults_table, study, study_table
+from mobilebert_tf.benchmarks.report import study_pictures
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import define_flags
 
@@ -133,3 +134,30 @@ def test_a_study_repeats_and_goes_on(classifier_directory: Path, labelled_table:
     assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 0
     assert weights == {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("model.weights.h5")}
     assert json.loads((tmp_path / "b.json").read_text())["subjects"] == written["subjects"]
+
+
+def by_amount(figures: dict[str, list[float]]) -> dict:
+    subjects = [
+        {"name": name, "rounds": [{"figures": {"right": value}} for value in values]}
+        for name, values in figures.items()
+    ]
+    return {"kind": "study", "subjects": subjects, "settings": {"figures": {"right": {"percent": True, "digits": 1}}}}
+
+
+def test_a_picture_of_variants_that_differ_by_an_amount() -> None:
+    """A line for each kind and a place for each amount; names without amounts, or with two of them, have none."""
+    names = {f"{amount} rows: {kind}": [0.5, 0.7] for amount in ("8", "64", "1,000") for kind in ("ours", "tf-idf")}
+    drawn = study_pictures.picture(by_amount(names))
+    assert drawn and all(f">{text}<" in drawn for text in ("8", "64", "1,000", "rows", "ours", "tf-idf", "right"))
+    assert drawn == study_pictures.picture(by_amount(names))
+    assert study_pictures.picture(by_amount({"a": [0.5], "b": [0.6]})) is None
+    assert study_pictures.picture(by_amount({"8 rows": [0.5], "64 rows": [0.6]})) is None
+    amount = study_pictures.amount_of("auxiliary, 8,000 updates")
+    assert amount == study_pictures.Amount(8000.0, "updates", "auxiliary")
+    assert study_pictures.amount_of("2.3 million word pieces") == study_pictures.Amount(2.3e6, "word pieces", "")
+
+
+def test_every_picture_of_the_page_is_there() -> None:
+    page = STUDIES.parent / "README.md"
+    linked = re.findall(r"!\[[^]]*\]\((pictures/[^)]*)\)", page.read_text())
+    assert linked and all((page.parent / name).exists() for name in linked)

@@ -1,0 +1,94 @@
+"""The picture of a study whose variants differ by an amount: "500 updates, joint", "64 rows: tf-idf", "2 million word
+pieces"."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
+from scipy import stats
+
+from mobilebert_tf.benchmarks.report.pictures import as_svg
+from mobilebert_tf.reporting import drawing
+
+_AMOUNT = re.compile(r"(?P<number>\d[\d,]*(?:\.\d+)?)(?P<million> million)? (?P<unit>updates|rows|word pieces)")
+_COLOURS = (drawing.ACCENT, drawing.SECOND, drawing.THIRD, drawing.MUTED)
+LEAST = 3
+"""Amounts from which on a line says more than a table."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Amount:
+    """How much of something a variant had, and what it is without that."""
+
+    number: float
+    unit: str
+    line: str
+
+
+def amount_of(name: str) -> Amount | None:
+    """What the name of a variant says; None: no amount."""
+    found = _AMOUNT.search(name)
+    if not found:
+        return None
+    number = float(found["number"].replace(",", "")) * (1e6 if found["million"] else 1)
+    return Amount(number, found["unit"], (name[: found.start()] + name[found.end() :]).strip(" ,:"))
+
+
+def picture(document: Mapping[str, Any]) -> str | None:
+    """SVG of the result of a study, a panel for each of its figures; None: too few amounts in its names."""
+    amounts = {subject["name"]: amount_of(subject["name"]) for subject in document["subjects"]}
+    known = [amount for amount in amounts.values() if amount]
+    if len({amount.number for amount in known}) < LEAST or len({amount.unit for amount in known}) > 1:
+        return None
+    figures = document["settings"]["figures"]
+    with drawing.style():
+        drawn = drawing.figure(drawing.WIDE, 380)
+        panels = drawn.subplots(1, len(figures), squeeze=False)[0]
+        for axes, (figure, form) in zip(panels, figures.items(), strict=True):
+            _panel(axes, document["subjects"], amounts, figure, form["percent"])
+            axes.set_xlabel(known[0].unit)
+        if len({amount.line for amount in known}) > 1:
+            panels[-1].legend()
+    return as_svg(drawn)
+
+
+def _panel(
+    axes: Axes, subjects: Sequence[Mapping[str, Any]], amounts: Mapping[str, Amount | None], figure: str, percent: bool
+) -> None:
+    """Medians over the amount, a line for each kind of variant; bars are the 95 % interval of the mean over runs."""
+    lines: dict[str, list[tuple[float, np.ndarray]]] = {}
+    for subject in subjects:
+        if amount := amounts[subject["name"]]:
+            values = np.array([one["figures"][figure] for one in subject["rounds"]])
+            lines.setdefault(amount.line, []).append((amount.number, values))
+    for number, (line, points) in enumerate(lines.items()):
+        points.sort(key=lambda point: point[0])
+        places = [place for place, _ in points]
+        axes.errorbar(
+            places, [np.median(values) for _, values in points], yerr=[_half(values) for _, values in points],
+            color=_COLOURS[number % len(_COLOURS)], marker="o", markersize=4, capsize=3, label=line,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    ticks = sorted({place for points in lines.values() for place, _ in points})
+    axes.set_xticks(ticks)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: _short(place)))
+    if percent:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.8g} %"))
+    axes.set_title(figure)
+
+
+def _half(values: np.ndarray) -> float:
+    """Half of the interval; 0 for a single run."""
+    count = len(values)
+    return float(stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
+
+
+def _short(number: float) -> str:
+    return f"{number / 1e6:.3g} M" if number >= 1e6 else f"{number:,.0f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,23 +10,9 @@ from mobilebert_tf import atomic
 from mobilebert_tf.benchmarks.files import host
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.export.quantize.build import convert_lengths
+from mobilebert_tf.exported import Brought
 from mobilebert_tf.litert.operators import read_operators
 from mobilebert_tf.models import TaskModel
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Brought:
-    """One rewrite, by what the file is without it."""
-
-    rewrite: str
-    operators: int
-    """More operators without it; negative: fewer."""
-    bytes: int
-    """More bytes without it; negative: fewer."""
-    latency_ratio: float
-    """Latency without it over that with it, the median over the rounds: above one it saves time."""
-    latency_ratio_min: float
-    latency_ratio_max: float
 
 
 def compare_rewrites(model: TaskModel, length: int, rewrites: Sequence[str], settings: host.Settings) -> list[Brought]:

@@ -28,8 +28,9 @@ from mobilebert_tf.export.choose.cost import Costs
 from mobilebert_tf.export.quantize.build import build
 from mobilebert_tf.export.quantize.ranges import Ranges
 from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, SEARCHED, Recipe, Rule
-from mobilebert_tf.export.verify.compare import Difference, paired_difference
+from mobilebert_tf.export.verify.compare import paired_difference
 from mobilebert_tf.export.verify.examples import of_all_lengths
+from mobilebert_tf.exported import Candidate, Difference
 from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.litert.multiply_adds import multiply_adds
 from mobilebert_tf.litert.products import vector_instructions
@@ -89,23 +90,6 @@ class Step:
     """Power of the outputs' error that it takes away, relative to the outputs."""
     cost: float
     """What it is expected to cost more."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One file of the search."""
-
-    name: str
-    steps: int | None
-    """How many of the path's; None: a uniform recipe."""
-    cost: float
-    bytes: int
-    difference: Difference
-    """To Keras's score, on the half that is searched on."""
-    within: bool
-    """Whether the loss allows it."""
-    levels: Mapping[str, int]
-    """Number of parts at each level."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

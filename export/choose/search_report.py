@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from mobilebert_tf.export.choose.explain_report import recipe_json
 from mobilebert_tf.export.choose.search import Search
-from mobilebert_tf.export.verify.compare import Difference
+from mobilebert_tf.exported import Difference, Searched
 from mobilebert_tf.text_table import aligned
 
 
-def as_json(found: Search) -> dict[str, Any]:
+def of_search(found: Search) -> Searched:
     """What `report.json` has of it."""
     values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    for name in ("parts", "path", "candidates"):
-        values[name] = [dataclasses.asdict(one) for one in values[name]]
-    return {**values, "recipe": recipe_json(found.recipe), "scored": dataclasses.asdict(found.scored)}
+    for name in ("parts", "path"):
+        values[name] = tuple(dataclasses.asdict(one) for one in values[name])
+    return Searched(**{**values, "candidates": tuple(found.candidates), "recipe": recipe_json(found.recipe)})
 
 
 def table(found: Search) -> str:

@@ -16,7 +16,7 @@ from mobilebert_tf.benchmarks.stats import summarize
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export.aware.network import quantized_outputs
 from mobilebert_tf.export.aware.stored import Trained
-from mobilebert_tf.export.choose.brought import Brought, compare_rewrites
+from mobilebert_tf.export.choose.brought import compare_rewrites
 from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
 from mobilebert_tf.export.choose.explain import Explanation, explain
 from mobilebert_tf.export.choose.search import Examples, Search, search
@@ -29,6 +29,7 @@ from mobilebert_tf.export.recipes import RECIPES, REJECTED, TARGETS, Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.verify import compare
 from mobilebert_tf.export.verify.examples import of_all_lengths
+from mobilebert_tf.exported import Brought, Gpu, Latency, Variant
 from mobilebert_tf.litert import flatbuffer, gpu
 from mobilebert_tf.litert.half import half_outputs
 from mobilebert_tf.litert.multiply_adds import multiply_adds
@@ -46,50 +47,6 @@ HALF_ROWS = 64
 
 FEW = 8
 """Examples of the checks without a tolerance, per signature: there is nothing to average out."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Variant:
-    """One recipe's row in `report.json`. A recipe that does not convert has no file and no figures."""
-
-    name: str
-    description: str
-    target: str
-    """Whom the file is laid out for, as in `Recipe`."""
-    file: str | None = None
-    bytes: int | None = None
-    bytes_of_lengths: dict[int, int] | None = None
-    """What the shortest signature costs, and what each longer one adds, by its length T."""
-    weight_bytes: int | None = None
-    """Of the weights and their scales alone."""
-    sha256: str | None = None
-    half: bool | None = None
-    """Whether ARM processors may compute its float operations in float16."""
-    half_parity: dict[str, Any] | None = None
-    """Parity of the longest signature in float16, if the recipe asks for it; None: this processor cannot try it."""
-    metrics: dict[str, Any] | None = None
-    difference: dict[str, Any] | None = None
-    """To Keras's score on the same examples, with its interval."""
-    parity: dict[str, Any] | None = None
-    """Over all signatures."""
-    parity_of_lengths: dict[int, dict[str, Any]] | None = None
-    trained: dict[str, Any] | None = None
-    """Over all signatures, to the network as it was fine-tuned, by fake quantisation, where it was for this recipe."""
-    changes: dict[str, int] | None = None
-    """How many of a few examples get other logits by scrambled padding, another order, a second thread."""
-    ops: dict[str, int] | None = None
-    """How often each operator stands in one signature."""
-    op_versions: dict[str, int] | None = None
-    oldest_runtime: str | None = None
-    """The first TensorFlow Lite that has all operators in these versions."""
-    gpu: dict[str, Any] | None = None
-    """What a GPU delegate takes of the longest signature, by its rules."""
-    multiply_adds: dict[str, int] | None = None
-    """Of the longest signature, as `multiply_adds` counts them."""
-    latency_ms: dict[int, dict[str, Any]] | None = None
-    """By length T: the summary over all runs, and the median of each round."""
-    passed: bool = False
-    reason: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,8 +92,8 @@ class Made:
     """All that an export found."""
 
     variants: Sequence[Variant]
-    keras: dict[str, Any] | None
-    """The task's metrics of the Keras model."""
+    keras: dict[str, Any]
+    """The task's figures of the Keras model; empty: there are no labelled examples."""
     largest_activation: float | None
     """Largest value in the first recipe's float file, on the calibration's examples."""
     brought: Sequence[Brought] = ()
@@ -165,7 +122,7 @@ def make_variants(
       UsageError: Keras's own logits are no numbers.
       FailedError: the network cannot be converted, or a measuring process died.
     """
-    scored, keras = checks.scored_features, None
+    scored, keras = checks.scored_features, {}
     expected = _Expected(
         parity={n: keras_outputs(model, checks.task, compare.crop(checks.parity_features, n)) for n in lengths},
         scored=None if scored is None else keras_outputs(model, checks.task, scored, show_progress=True),
@@ -216,12 +173,12 @@ def make_variants(
             dataclasses.replace(
                 row,
                 half=half,
-                half_parity=dataclasses.asdict(in_half) if in_half else None,
+                half_parity=dataclasses.asdict(in_half) if in_half else {},
                 bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content)),
                 weight_bytes=flatbuffer.weight_bytes(content),
-                trained=_as_trained(directory / (row.file or ""), model, trained, checks)
+                trained=_as_trained(directory / row.file, model, trained, checks)
                 if trained and trained.is_for(recipe)
-                else None,
+                else {},
             )
         )
         if checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
@@ -311,7 +268,8 @@ def _verified(
         threads=compare.thread_changes(path, few),
     )
     operators = read_operators(path)
-    metrics = difference = None
+    metrics: dict[str, Any] = {}
+    difference = None
     unscored = 0
     if checks.scored_features is not None and expected.scored is not None:
         outputs = file.answer(checks.scored_features, show_progress=True)
@@ -337,26 +295,24 @@ def _verified(
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         metrics=metrics,
-        difference=dataclasses.asdict(difference) if difference else None,
+        difference=difference,
         parity=dataclasses.asdict(parity),
         parity_of_lengths={length: dataclasses.asdict(one) for length, one in by_length.items()},
         changes=dataclasses.asdict(changes),
         ops=operators.counts,
         multiply_adds=multiply_adds(content),
         op_versions=operators.versions,
-        oldest_runtime=operators.oldest_runtime,
-        gpu=dataclasses.asdict(residency),
+        oldest_runtime=operators.oldest_runtime or "",
+        gpu=Gpu(**dataclasses.asdict(residency)),
         passed=reason is None,
-        reason=reason,
+        reason=reason or "",
     )
 
 
 def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path) -> list[Variant]:
     """The rows with the latency of their files at every length that they have, all in the same rounds."""
     files = {row.name: directory / row.file for row in rows if row.file}
-    lengths_of = {
-        files[row.name]: [n for n in lengths if n in (row.bytes_of_lengths or ())] for row in rows if row.file
-    }
+    lengths_of = {files[row.name]: [n for n in lengths if n in row.bytes_of_lengths] for row in rows if row.file}
     measured = host.measure_lengths(lengths_of, settings)
     timed = []
     for row in rows:
@@ -369,13 +325,12 @@ def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[i
     return timed
 
 
-def _latency(rounds: Sequence[Mapping[str, Any]], settings: host.Settings) -> dict[str, Any]:
+def _latency(rounds: Sequence[Mapping[str, Any]], settings: host.Settings) -> Latency:
     """What the report has of the rounds of a file at one length."""
     samples = [seen["samples"] for seen in rounds]
-    figures = dataclasses.asdict(summarize(samples))
-    return {
-        **{name: value for name, value in figures.items() if value is not None},
-        "threads": settings.threads,
-        "rounds": [float(np.median(one)) for one in samples],
-        "foreign_cores": max(seen["foreign_cores"] for seen in rounds),
-    }
+    return Latency(
+        **dataclasses.asdict(summarize(samples)),
+        threads=settings.threads,
+        rounds=tuple(float(np.median(one)) for one in samples),
+        foreign_cores=max(seen["foreign_cores"] for seen in rounds),
+    )

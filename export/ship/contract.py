@@ -20,10 +20,10 @@ from typing import Any
 
 from mobilebert_tf import atomic, provenance
 from mobilebert_tf.errors import FailedError
-from mobilebert_tf.export.make.variants import Variant
 from mobilebert_tf.export.recipes import Recipe
 from mobilebert_tf.export.ship import check_contract, golden
 from mobilebert_tf.export.ship.verify_directory import CONTRACT, SCHEMA
+from mobilebert_tf.exported import Variant
 from mobilebert_tf.litert.runtime import LOGITS
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.entities import EntitiesTask

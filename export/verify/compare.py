@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mobilebert_tf.export.recipes import Gate
+from mobilebert_tf.exported import Difference
 from mobilebert_tf.litert.operators import Operators
 from mobilebert_tf.litert.runtime import TfliteModel, fit
 from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Scores, Task, all_values, take, without_numbers
@@ -112,17 +113,6 @@ def thread_changes(path: str | os.PathLike[str], features: Mapping[str, np.ndarr
 def _different(a: Outputs, b: Outputs) -> int:
     first, second = (np.ascontiguousarray(all_values(one)).view(np.uint32) for one in (a, b))
     return int((first != second).any(axis=1).sum())
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Difference:
-    """Of the task's scores of two networks on the same examples."""
-
-    score: float
-    """The file's minus Keras's."""
-    low: float
-    high: float
-    """An interval that holds the difference on all such text with 95 % confidence."""
 
 
 RESAMPLES = 1000

@@ -251,7 +251,7 @@ class Export:
                 "name": Path(self.model).resolve().name,
                 "weights_sha256": provenance.sha256(*loaded.files),
             }
-            found = report.as_json(
+            found = report.report_of(
                 model=model,
                 lengths=lengths,
                 rewrites=rewrites,
@@ -266,7 +266,7 @@ class Export:
             print("export: examples of what the files answer, for their contracts", flush=True)
             recipes += [made.searched.recipe] if made.searched else []
             contract.write_contracts(building, recipes, rows, task, loaded.tokenizer, spread(own, POOL), texts, model)
-            atomic.write_json(building / "report.json", found)
+            atomic.write_json(building / "report.json", report.as_json(found))
             export_report.write(building)
             if self.explain:
                 explained = explain_report.as_json(model, lengths[-1], compared_on, made.explained)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from mobilebert_tf.exported import Variant
 from mobilebert_tf.reporting import export_search, scores, shipping, tradeoff
 from mobilebert_tf.reporting.numbers import (
     ABSENT,
@@ -20,8 +21,9 @@ from mobilebert_tf.reporting.numbers import (
     points,
     significant,
 )
-from mobilebert_tf.reporting.results import Exported, Score, Variant
+from mobilebert_tf.reporting.results import Exported
 from mobilebert_tf.reporting.tables import Cell, Table
+from mobilebert_tf.tasks.figures import Score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,13 +73,13 @@ def _files(export: Exported) -> Table:
         "Variant", "Size", score, "Latency, host", agreement, "Largest error", "Runs from", "Ops", "Checks",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
-    if export.keras:
-        interval = scores.wilson(export.keras)
+    if export.keras_score:
+        interval = scores.wilson(export.keras_score)
         notes = [f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"] if interval else []
-        notes += _further(export.keras)
+        notes += _further(export.keras_score)
         empty = (Cell(ABSENT),) * 6
         name = Cell("Keras", ("what the files are compared with",))
-        rows.append((name, Cell(ABSENT), Cell(percent(export.keras.primary), tuple(notes)), *empty))
+        rows.append((name, Cell(ABSENT), Cell(percent(export.keras_score.primary), tuple(notes)), *empty))
     rows += [_file(variant) for variant in export.variants]
     return Table("Exported files", head, tuple(rows), _files_caption(export))
 
@@ -147,7 +149,7 @@ def _files_caption(export: Exported) -> str:
             "it the difference to Keras on the same examples with its 95 % interval, and "
             f"{next(v.score.second[0] for v in export.variants if v.score)}."
         )
-    settings = {(one.get("threads"), one.get("runs")) for v in export.variants for one in v.latency_ms.values()}
+    settings = {(one.threads, one.runs) for v in export.variants for one in v.latency_ms.values()}
     if len(settings) == 1:
         threads, runs = settings.pop()
         lines.append(
@@ -155,7 +157,7 @@ def _files_caption(export: Exported) -> str:
             f"{count(threads)} thread{'' if threads == 1 else 's'}; not a phone."
         )
     if any(v.parity for v in export.variants):
-        on = f" ({export.compared_on}, in every length)" if export.compared_on else ""
+        on = f" ({export.parity_examples}, in every length)" if export.parity_examples else ""
         lines.append(
             f"{export.task.agreement.capitalize()}, and largest error of an output relative to the largest one, are "
             f"against Keras{on}; below the error: signal to noise."
@@ -188,9 +190,9 @@ def _lengths(export: Exported) -> Table:
         cells = []
         for length in lengths:
             size = variant.bytes_of_lengths.get(length)
-            found, notes = variant.latency_ms.get(length, {}), []
+            found, notes = variant.latency_ms.get(length), []
             if found:
-                notes = [f"{milliseconds(found.get('median'))}, p90 {milliseconds(found.get('p90'))}"]
+                notes = [f"{milliseconds(found.median)}, p90 {milliseconds(found.p90)}"]
             if "decision_agreement" in (parity := variant.parity_of_lengths.get(length, {})):
                 notes.append(f"{percent(parity['decision_agreement'])} same")
             first = length == min(variant.bytes_of_lengths, default=0)
@@ -269,8 +271,8 @@ def _facts(export: Exported) -> tuple[tuple[str, str], ...]:
         ("Model", _model(export.model)),
         ("Lengths", ", ".join(map(str, export.sequence_lengths))),
         ("Rewrites of the network", ", ".join(name.replace("_", " ") for name in export.rewrites) or "none"),
-        ("Static scales from", export.calibrated_on or "no text was given, so there are none"),
-        ("Compared with Keras on", export.compared_on),
+        ("Static scales from", export.calibration_examples or "no text was given, so there are none"),
+        ("Compared with Keras on", export.parity_examples),
         ("Examples in the contracts, word for word", export.contract_examples),
         ("Largest activation", f"{significant(largest)}; float16 ends at {half}" if largest is not None else ""),
     )

@@ -7,9 +7,9 @@ import dataclasses
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from mobilebert_tf.exported import Candidate, Searched
 from mobilebert_tf.reporting.drawing import ACCENT, CARD, INK, MUTED, SECOND, WIDE, draw, figure
 from mobilebert_tf.reporting.numbers import megabytes, points, significant
-from mobilebert_tf.reporting.results import Candidate, Searched
 from mobilebert_tf.reporting.tables import Cell, Table
 from mobilebert_tf.reporting.tradeoff import label, scales
 

@@ -29,12 +29,12 @@ from mobilebert_tf.reporting.results import (
     Rate,
     Results,
     Run,
-    Score,
     Stage,
     Tables,
     Training,
 )
 from mobilebert_tf.run_directory import RECORD, RUNS, read_record
+from mobilebert_tf.tasks.figures import Score
 from mobilebert_tf.tasks.files import read_labels
 from mobilebert_tf.tasks.review import read_review
 from mobilebert_tf.transfer.terms import MEASURED

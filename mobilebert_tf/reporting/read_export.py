@@ -7,18 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mobilebert_tf.exported import read_score
 from mobilebert_tf.fields import read_object
 from mobilebert_tf.reporting.json_values import AGAIN, build_fields
 from mobilebert_tf.reporting.results import Exported, Run
 from mobilebert_tf.run_directory import MadeBy
 
-_NAMES = {"calibration_examples": "calibrated_on", "parity_examples": "compared_on", "metrics": "score"}
-"""Fields of the file that are called otherwise here."""
-
 
 @dataclasses.dataclass(frozen=True)
 class _Report:
-    """What a report holds beside `Exported`."""
+    """What of a report is looked at more closely than `Exported` says."""
 
     made_by: MadeBy | None = None
 
@@ -54,27 +52,8 @@ def of_report(report: Mapping[str, Any], path: Path) -> Exported:
 
 
 def _exported(report: Mapping[str, Any], run: Run, path: Path) -> Exported:
-    variants = report.get("variants")
-    if isinstance(variants, list):
-        variants = [_variant(row) for row in variants]
-    exported: Exported = build_fields(Exported, {**_renamed(report), "variants": variants, "run": run}, path)
+    exported: Exported = build_fields(Exported, {**report, "run": run}, path)
+    read_score(exported.keras, f"{path}: keras", AGAIN)
+    for variant in exported.variants:
+        read_score(variant.metrics, f"{path}: variants: {variant.name}: metrics", AGAIN)
     return dataclasses.replace(exported, sequence_lengths=tuple(sorted(exported.sequence_lengths)))
-
-
-def _renamed(values: Any) -> Any:
-    return {_NAMES.get(name, name): value for name, value in values.items()} if isinstance(values, Mapping) else values
-
-
-def _variant(row: Any) -> Any:
-    """A row with its rounds beside the other figures of its latency."""
-    latency = row.get("latency_ms") if isinstance(row, Mapping) else None
-    if not isinstance(latency, Mapping) or not all(isinstance(figures, Mapping) for figures in latency.values()):
-        return _renamed(row)
-    rounds = {length: figures["rounds"] for length, figures in latency.items() if figures.get("rounds")}
-    # A clock that stood still tells no ratio.
-    rounds = {length: times for length, times in rounds.items() if not isinstance(times, list) or 0 not in times}
-    rest = {
-        length: {name: value for name, value in figures.items() if name != "rounds"}
-        for length, figures in latency.items()
-    }
-    return {**_renamed(row), "latency_ms": rest, "latency_rounds": rounds}

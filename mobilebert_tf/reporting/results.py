@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from mobilebert_tf.fields import Correlation, Count, Finite, Share
+from mobilebert_tf.exported import Report, Variant, read_score
+from mobilebert_tf.fields import Count, Finite
+from mobilebert_tf.tasks.figures import Score
 from mobilebert_tf.tasks.review import Review
 
 
@@ -92,78 +95,6 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassScore:
-    """How a model did on one class."""
-
-    f1: Share
-    precision: Share
-    recall: Share
-    support: Count
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Score:
-    """How a model did on a labelled held-out set."""
-
-    examples: Count | None = None
-    accuracy: Share | None = None
-    macro_f1: Share | None = None
-    matthews: Correlation | None = None
-    compared_by: Literal["f1", "macro_f1", "matthews"] | None = None
-    """The score of classes by which models are compared, where it is not accuracy."""
-    loss: Finite | None = None
-    majority_accuracy: Share | None = None
-    confusion: tuple[tuple[Count, ...], ...] | None = None
-    """[C, C] counts, true class before predicted class."""
-    micro_f1: Share | None = None
-    """Of several labels a text."""
-    f1: Share | None = None
-    """Of the second of two classes; or of the words of answers, or of entities, with one of the next two."""
-    exact: Share | None = None
-    precision: Share | None = None
-    spearman: Correlation | None = None
-    """Of values, or of the cosines of embeddings, with what people said; as the next."""
-    pearson: Correlation | None = None
-    by_class: dict[str, ClassScore] = dataclasses.field(default_factory=dict)
-    root_mean_square_error: Finite | None = None
-
-    @property
-    def primary(self) -> float | None:
-        """The score by which models are compared; None: it was no number."""
-        if self.compared_by:
-            compared: float | None = getattr(self, self.compared_by)
-            return compared
-        scores = (self.accuracy, self.micro_f1, self.f1, self.spearman)
-        return next((one for one in scores if one is not None), None)
-
-    @property
-    def name(self) -> str:
-        """What the primary score is."""
-        if self.compared_by:
-            return {"f1": "F1", "macro_f1": "macro F1", "matthews": "Matthews' correlation"}[self.compared_by]
-        if self.accuracy is not None:
-            return "accuracy"
-        if self.micro_f1 is not None:
-            return "micro F1"
-        if self.f1 is not None:
-            return "F1"
-        return "accuracy" if self.spearman is None else "Spearman"
-
-    @property
-    def second(self) -> tuple[str, float | None]:
-        """Name and value of another figure."""
-        if self.spearman is not None:
-            return "Pearson", self.pearson
-        if self.f1 is not None and self.accuracy is None:
-            return ("exact", self.exact) if self.exact is not None else ("precision", self.precision)
-        return "macro F1", self.macro_f1
-
-    def __post_init__(self) -> None:
-        if self.confusion and {len(row) for row in self.confusion} != {len(self.confusion)}:
-            raise ValueError("confusion: is no table of as many columns as rows")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class GridRun:
     """One of several fine-tunings with other rates or seeds."""
 
@@ -220,149 +151,15 @@ class Classifier:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A score less Keras's on the same examples, as shares, with the ends of its 95 % interval."""
-
-    score: Finite
-    low: Finite
-    high: Finite
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Gpu:
-    """What a GPU delegate takes of one signature, by its rules."""
-
-    taken: Count
-    operators: Count
-    partitions: Count
-    refused: dict[str, Count] = dataclasses.field(default_factory=dict)
-    """Operators that it does not take, with their number, by name and reason."""
-    batches: tuple[Count, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Variant:
-    """One recipe of an export. One that did not convert has no file and no figures: all is empty but its reason."""
-
-    name: str
-    description: str = ""
-    target: str = "litert"
-    """litert: for apps that run it themselves. mediapipe: for its TextClassifier alone. gpu: for a GPU delegate."""
-    file: str = ""
-    bytes: Count | None = None
-    bytes_of_lengths: dict[int, Count] = dataclasses.field(default_factory=dict)
-    """What the shortest signature costs, and what each longer one adds, by its length T in word pieces."""
-    weight_bytes: Count | None = None
-    """Of the weights and their scales alone."""
-    half: bool = False
-    """Whether ARM processors may compute its float operations in float16."""
-    half_parity: dict[str, Finite] = dataclasses.field(default_factory=dict)
-    """Of the longest length in float16, tried on this machine; empty: it was not."""
-    score: Score | None = None
-    difference: Difference | None = None
-    parity: dict[str, Finite] = dataclasses.field(default_factory=dict)
-    """Over all lengths."""
-    parity_of_lengths: dict[int, dict[str, Finite]] = dataclasses.field(default_factory=dict)
-    trained: dict[str, Finite] = dataclasses.field(default_factory=dict)
-    """Over all lengths, to the network as it was fine-tuned for this file; empty: it was not."""
-    changes: dict[str, Count] = dataclasses.field(default_factory=dict)
-    """How many examples get other logits, by what must not matter: padding, order, threads."""
-    ops: dict[str, Count] = dataclasses.field(default_factory=dict)
-    op_versions: dict[str, Count] = dataclasses.field(default_factory=dict)
-    oldest_runtime: str = ""
-    """The first TensorFlow Lite that has all its operators; empty: it is not known, or none has."""
-    gpu: Gpu | None = None
-    latency_ms: dict[int, dict[str, Finite]] = dataclasses.field(default_factory=dict)
-    """median, p90, min, runs, threads, foreign_cores by length T."""
-    latency_rounds: dict[int, tuple[Finite, ...]] = dataclasses.field(default_factory=dict)
-    """Median of each round in milliseconds, by length T; all files of an export were timed in the same rounds."""
-    multiply_adds: dict[str, Finite] = dataclasses.field(default_factory=dict)
-    """Of the products of the longest signature: those of float numbers and those of integers."""
-    passed: bool = False
-    reason: str = ""
-
-    def median(self, length: int) -> float | None:
-        """Milliseconds for that many word pieces, None if it was not timed."""
-        return self.latency_ms.get(length, {}).get("median")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Brought:
-    """What the network without one rewrite has more of than with all of them."""
-
-    rewrite: str
-    operators: int
-    bytes: int
-    latency_ratio: Finite
-    latency_ratio_min: Finite
-    latency_ratio_max: Finite
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A file that a search scored."""
-
-    name: str
-    cost: Finite
-    difference: Difference
-    within: bool
-    """Whether it loses no more than is allowed."""
-    bytes: Count
-    levels: dict[str, Count] = dataclasses.field(default_factory=dict)
-    """Parts of the network at each precision."""
-    steps: Count | None = None
-    """Its place on the path; None: it is not on it."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Searched:
-    """What `export --max_drop` found."""
-
-    max_drop: Finite
-    score_name: str = "accuracy"
-    unit: str
-    candidates: tuple[Candidate, ...]
-    chosen: str
-    """Name of a candidate."""
-    scored: Difference
-    searched_examples: Count
-    scored_examples: Count
-
-    def __post_init__(self) -> None:
-        if self.chosen not in {candidate.name for candidate in self.candidates}:
-            raise ValueError(f"chosen: {self.chosen!r} is none of the candidates")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TaskNames:
-    """What an export's task calls its figures."""
-
-    name: str = "classification"
-    score: str = "accuracy"
-    title: str = "accuracy"
-    agreement: str = "same decision"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Exported:
+class Exported(Report):
     """A run of `export`."""
 
     run: Run
-    model: dict[str, Any] = dataclasses.field(default_factory=dict)
-    task: TaskNames = dataclasses.field(default_factory=lambda: TaskNames())
-    keras: Score | None = None
-    sequence_lengths: tuple[Count, ...] = ()
-    """Ascending."""
-    rewrites: tuple[str, ...] = ()
-    brought: tuple[Brought, ...] = ()
-    """As `export --compare_rewrites` found it."""
-    searched: Searched | None = None
-    calibrated_on: str = ""
-    compared_on: str = ""
-    contract_examples: str = ""
-    """Which texts the contracts hold."""
-    largest_activation: Finite | None = None
-    variants: tuple[Variant, ...] = ()
+
+    @functools.cached_property
+    def keras_score(self) -> Score | None:
+        """Raises UsageError: it is none."""
+        return read_score(self.keras, "keras")
 
     @property
     def passed(self) -> tuple[Variant, ...]:

@@ -10,7 +10,8 @@ from scipy.stats import binomtest
 
 from mobilebert_tf.reporting.drawing import ACCENT, INK, MUTED, SECOND, WIDE, draw, figure, percent_scale
 from mobilebert_tf.reporting.numbers import percent
-from mobilebert_tf.reporting.results import Classifier, Results, Score
+from mobilebert_tf.reporting.results import Classifier, Results
+from mobilebert_tf.tasks.figures import Score
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 
 from mobilebert_tf.benchmarks.stats import DECIDING_ROUNDS, Ratio
+from mobilebert_tf.exported import Variant
 from mobilebert_tf.litert.products import INTEGER
 from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points, significant
-from mobilebert_tf.reporting.results import Exported, Variant
+from mobilebert_tf.reporting.results import Exported
 from mobilebert_tf.reporting.speed import Fastest, compare, distance, error, fastest
 
 ARM = ("aarch64", "arm64")
@@ -152,7 +153,7 @@ def cautions(export: Exported) -> tuple[str, ...]:
         lines.append(
             "There were no labelled examples (--evaluation), so no file has a score; only parity speaks for them."
         )
-    busy = max((one.get("foreign_cores", 0.0) for v in export.passed for one in v.latency_ms.values()), default=0.0)
+    busy = max((one.foreign_cores for v in export.passed for one in v.latency_ms.values()), default=0.0)
     if busy >= BUSY:
         lines.append(
             f"Other programs took up to {busy:.1f} cores of this machine while the files were timed. Milliseconds may "

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from mobilebert_tf.benchmarks import stats
+from mobilebert_tf.exported import Latency, Variant
 from mobilebert_tf.litert.products import vector_instructions
-from mobilebert_tf.reporting.results import Variant
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,9 @@ def work(variant: Variant) -> float:
 
 
 def _rounds(variant: Variant, length: int) -> list[list[float]]:
-    return [[time] for time in variant.latency_rounds.get(length, ())]
+    rounds = variant.latency_ms.get(length, Latency()).rounds
+    # A clock that stood still tells no ratio.
+    return [] if 0 in rounds else [[time] for time in rounds]
 
 
 def distance(variant: Variant) -> tuple[float, float]:

@@ -11,9 +11,10 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
+from mobilebert_tf.exported import Variant
 from mobilebert_tf.reporting.drawing import ACCENT, CARD, GRID, INK, MUTED, SECOND, WIDE, draw, figure, percent_scale
 from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent
-from mobilebert_tf.reporting.results import Exported, Variant
+from mobilebert_tf.reporting.results import Exported
 
 LARGEST_RADIUS = {True: 22.0, False: 13.0}
 """Of the largest file, in points: on a desk, on a telephone."""
@@ -31,7 +32,7 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
     if len(rows) < 2:
         return "", ""
     what = export.task.score if scored else f"{export.task.agreement} as Keras"
-    keras = export.keras.primary if scored and export.keras else None
+    keras = export.keras_score.primary if scored and export.keras_score else None
 
     def picture(width: int) -> Figure:
         drawn = figure(width, 440 if width == WIDE else 380)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mobilebert_tf.exported import Variant
 from mobilebert_tf.reporting import scores, shipping
 from mobilebert_tf.reporting.numbers import count, megabytes, milliseconds, percent
-from mobilebert_tf.reporting.results import Classifier, Exported, Family, Results, Variant
+from mobilebert_tf.reporting.results import Classifier, Exported, Family, Results
 
 
 def headline(results: Results) -> str:

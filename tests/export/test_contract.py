@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.export.make import variants
 from mobilebert_tf.export.recipes import RECIPES as RECIPES_BY_NAME
 from mobilebert_tf.export.ship import check_answers, sentences, verify_directory
 from mobilebert_tf.export.ship.contract import write_contracts
+from mobilebert_tf.exported import Variant
 from mobilebert_tf.litert.runtime import shortest_that_fits
+from mobilebert_tf.reporting.json_values import build_fields
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import load_task_files
@@ -97,7 +98,7 @@ def test_rows_of_a_table_where_they_are_asked_for(export_directory: Path, labell
     for name in ("float32.tflite", "vocab.txt", "tokenizer.json", "labels.txt", "task.json"):
         shutil.copy(export_directory / name, tmp_path)
     (variant,) = (
-        variants.Variant(**{field.name: row[field.name] for field in dataclasses.fields(variants.Variant)})
+        build_fields(Variant, row, Path("report.json"))
         for row in json.loads((export_directory / "report.json").read_text())["variants"]
         if row["name"] == "float32"
     )

@@ -59,7 +59,7 @@ def exported(variant: Make, export_of: Make, true: Mapping[str, float], samples:
 def by_p90(export: Exported) -> str:
     """The rule of before: of the files whose median lies below the first one's 90th percentile the nearest to Keras."""
     timed = sorted(export.passed, key=lambda v: v.median(64) or 0.0)
-    alike = [v for v in timed if (v.median(64) or 0.0) <= timed[0].latency_ms[64]["p90"]]
+    alike = [v for v in timed if (v.median(64) or 0.0) <= timed[0].latency_ms[64].p90]
     return min(alike, key=lambda v: list(TRUE).index(v.name)).name
 
 

@@ -50,6 +50,7 @@ setup(
         "mobilebert_tf.reporting": ["*.j2", "*.html", "*.css"],
         "mobilebert_tf.benchmarks": ["*.json"],
         "mobilebert_tf.benchmarks.arm": ["*.c", "cores/*.cpuinfo"],
+        "mobilebert_tf.benchmarks.library": ["*.json"],
         "mobilebert_tf.benchmarks.report": ["*.json"],
         "mobilebert_tf.litert": ["*.json"],
     },

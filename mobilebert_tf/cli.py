@@ -92,6 +92,10 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark_tasks:BenchmarkTasks",
         "features of questions, scoring and fine-tuning beside their plain forms",
     ),
+    "benchmark paper": (
+        "mobilebert_tf.commands.benchmark_paper:BenchmarkPaper",
+        "networks of the MobileBERT paper: what they cost here, beside what the paper says",
+    ),
     "benchmark conversion": (
         "mobilebert_tf.commands.benchmark_speed:BenchmarkConversion",
         "seconds and memory of `convert`",

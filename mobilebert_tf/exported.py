@@ -100,6 +100,8 @@ class Variant:
     """By length T; all files of an export were timed in the same rounds."""
     multiply_adds: dict[str, Count] = dataclasses.field(default_factory=dict)
     """Of the products of the longest signature: those of float numbers and those of integers."""
+    instructions: dict[int, Finite] = dataclasses.field(default_factory=dict)
+    """Millions of an inference on a Cortex-A76, estimated from the file, by length T; empty: there is no estimate."""
     passed: bool = False
     reason: str = ""
 

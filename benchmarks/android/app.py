@@ -1,4 +1,4 @@
-"""The demo app's own benchmark: started by an intent, its result fetched and brought into the form of results."""
+"""The demo app's own benchmark: started by an intent, its result fetched."""
 
 from __future__ import annotations
 
@@ -10,17 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import fields
-from mobilebert_tf.benchmarks import schema, verdict
+from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.android.adb import Adb
 from mobilebert_tf.errors import FailedError, UsageError
 
 PACKAGE, ACTIVITY, ACTION = "dev.mobilebert.app", ".MainActivity", "dev.mobilebert.app.BENCHMARK"
-
-KIND = "app latency"
-"""Of the app's own files, which are in the form of version 1."""
-
-PROBLEMS = ("emulator",)
-"""Words of an app's doubts that make its figures invalid; any other doubt is a warning."""
 
 
 def start(adb: Adb, package: str, extras: Mapping[str, str | int]) -> None:
@@ -76,65 +70,10 @@ def fetch(adb: Adb, package: str, before: set[str], seconds: float, poll: float 
     return document
 
 
-def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
-    """An app's result as a result of a device: what it says of itself as the device, its doubts as the verdict.
-
-    Raises:
-      UsageError: it is against the schema of its version.
-    """
+def checked(document: dict[str, Any]) -> dict[str, Any]:
+    """An app's result, which it writes in the form of the schema. Raises FailedError: it does not."""
     if wrong := schema.fault(document):
-        raise UsageError(f"the app's result: {wrong}")
-    if document.get("schema_version") == schema.VERSION:
-        return dict(document)
-    settings, made_by = document["settings"], document["made_by"]
-    machine = made_by.get("machine", {})
-    doubts = [str(doubt) for doubt in document.get("doubts", ())]
-    asked, used = settings.get("accelerator", "cpu"), settings.get("accelerator_used", True)
-    invalid = [doubt for doubt in doubts if any(word in doubt.lower() for word in PROBLEMS)]
-    if not used:
-        invalid.append(f"the {asked.upper()} did not run")
-    subjects = []
-    for subject in document["subjects"]:
-        statuses = [one.get(f"thermal_status_{when}") for one in subject["rounds"] for when in ("before", "after")]
-        warm = max((status for status in statuses if status is not None), default=0)
-        hot = [f"throttled: thermal status {warm}"] if warm >= 3 else []
-        name, _, signature = str(subject["name"]).partition(" ")
-        own = {key: subject[key] for key in ("sha256", "bytes", "sequence_length", "summary")}
-        subjects.append({
-            "name": name,
-            **own,
-            "signature": signature or None,
-            "samples_are": "inferences",
-            "configuration": {"threads": settings.get("threads", 1), "accelerator": asked, "tool": "app"},
-            "validity": verdict.of(invalid + hot, [one for one in doubts if one not in invalid]).describe(),
-            "rounds": [_round(one) for one in subject["rounds"]],
-        })  # fmt: skip
-    return {
-        "schema_version": schema.VERSION,
-        "kind": "device latency",
-        "unit": document["unit"],
-        "where": "device",
-        "made_by": {**made_by, "command": made_by["command"]},
-        "settings": dict(settings),
-        "runtime": {"name": "LiteRT", "version": str(made_by.get("runtime") or "unknown"), "tools": [{"kind": "app"}]},
-        "device": {
-            "kind": "emulator" if invalid and any("emulator" in one.lower() for one in invalid) else "phone",
-            "model": str(machine.get("model") or "unknown"),
-            "manufacturer": str(machine.get("manufacturer") or ""),
-            "soc": str(machine.get("soc") or ""),
-            "android": str(machine.get("system") or "").removeprefix("Android "),
-            "fingerprint": str(machine.get("fingerprint") or ""),
-            "abi": str(machine.get("processor") or ""),
-        },
-        "subjects": subjects,
-    }
-
-
-def _round(one: Mapping[str, Any]) -> dict[str, Any]:
-    rest = {key: value for key, value in one.items() if not key.startswith("thermal_status_")}
-    states = {
-        when: {"thermal_status": one.get(f"thermal_status_{when}")}
-        for when in ("before", "after")
-        if f"thermal_status_{when}" in one
-    }
-    return {**rest, **states}
+        raise FailedError(
+            f"the app's result is against the schema ({wrong}); build the app and this package of one commit"
+        )
+    return document

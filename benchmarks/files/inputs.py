@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import struct
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.litert.refusals import REFUSALS, reason
 
 IDS, MASK, SEGMENTS = "ids", "mask", "segments"
 
@@ -115,17 +119,49 @@ class Signatures:
         }
 
 
-def signatures(path: str, interpreter: Any) -> Signatures:
-    """Of a loaded file, by LiteRT's methods."""
-    names = list(interpreter.get_signature_list())
-    if not names:
-        inputs = {str(one["index"]): one for one in interpreter.get_input_details()}
-        return Signatures(path=path, each=[Signature(path=path, name=None, inputs=inputs)])
-    each = []
-    for name in names:
-        details = interpreter.get_signature_runner(name).get_input_details()
-        each.append(Signature(path=path, name=name, inputs=details))
-    return Signatures(path=path, each=each)
+def signatures(path: str) -> Signatures:
+    """Of a file as it is written: a runtime that is asked for them allocates each, which is to be measured.
+
+    Raises:
+      UsageError: it is no `.tflite` file that can be read.
+    """
+    content = Path(path).read_bytes()
+    try:
+        model = schema.Model.GetRootAs(content, 0)
+        each = [_signature(path, model, model.SignatureDefs(i)) for i in range(model.SignatureDefsLength())]
+        return Signatures(path=path, each=each or [_signature(path, model, None)])
+    except (*REFUSALS, AttributeError, struct.error) as error:
+        raise UsageError(f"{path}: LiteRT cannot read it ({reason(error)}); the file may be cut short") from None
+
+
+def _signature(path: str, model: Any, definition: Any) -> Signature:
+    graph = model.Subgraphs(0 if definition is None else definition.SubgraphIndex())
+    if definition is None:
+        places = {str(graph.Inputs(i)): graph.Inputs(i) for i in range(graph.InputsLength())}
+    else:
+        inputs = [definition.Inputs(i) for i in range(definition.InputsLength())]
+        places = {one.Name().decode(): one.TensorIndex() for one in inputs}
+    described = {}
+    for name, place in places.items():
+        tensor = graph.Tensors(place)
+        shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
+        described[name] = {
+            "name": tensor.Name().decode(),
+            "dtype": _DTYPES.get(tensor.Type(), "object"),
+            "shape": shape,
+        }
+    key = None if definition is None else definition.SignatureKey().decode()
+    return Signature(path=path, name=key, inputs=described)
+
+
+_DTYPES = {
+    number: dtype
+    for name, dtype in (
+        ("FLOAT32", "float32"), ("FLOAT16", "float16"), ("INT32", "int32"), ("INT64", "int64"), ("INT8", "int8"),
+        ("UINT8", "uint8"), ("INT16", "int16"), ("BOOL", "bool"), ("FLOAT64", "float64"), ("UINT32", "uint32"),
+    )
+    if (number := getattr(schema.TensorType, name, None)) is not None
+}  # fmt: skip
 
 
 def from_description(path: str, described: Mapping[str, Any]) -> Signatures:

@@ -56,19 +56,19 @@ def measure(
       `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `memory_mib` (what loading and the first inference
       added), `foreign_cores`, `clock_mhz` (at both ends), `finite`, `sequence_length` and `signature`.
     """
+    check_is_tflite(path)
+    known = inputs_module.signatures(path)
+    chosen = [known.named(name) for name in signatures] or [known.of_length(length) for length in sequence_lengths]
     before, load = held(), Load()
     written = cache not in ("", IN_MEMORY) and not Path(cache).exists()
     start = time.perf_counter()
     if compiled or float16 or cache:
-        check_is_tflite(path)
         interpreter: Any = CompiledFile(path, threads, cache, float16)
         if not interpreter.get_signature_list():
             raise UsageError(f"{path}: has no signature, which CompiledModel needs")
     else:
         interpreter = load_interpreter(path, threads)
     load_ms = round((time.perf_counter() - start) * 1e3, 2)
-    known = inputs_module.signatures(path, interpreter)
-    chosen = [known.named(name) for name in signatures] or [known.of_length(length) for length in sequence_lengths]
     rows = dict(np.load(inputs)) if inputs else {}
     calls = [_call(interpreter, one, rows) for one in chosen]
     firsts = []
@@ -144,7 +144,8 @@ def describe(path: str) -> dict[str, Any]:
             f"{path}: has operators that LiteRT does not have, {', '.join(foreign)}; convert the model without "
             "TensorFlow's own operators (SELECT_TF_OPS) and without custom ones"
         )
-    return inputs_module.signatures(path, load_interpreter(path, 1)).describe()
+    load_interpreter(path, 1)  # refuses what it does not know
+    return inputs_module.signatures(path).describe()
 
 
 def main() -> None:

@@ -113,7 +113,7 @@ def tensor_order(content: bytes, signature: str | None) -> tuple[list[str], list
 def _answer(order: dict[str, Any]) -> list[dict[str, Any]]:
     path = order["path"]
     interpreter = load_interpreter(path, 1)
-    signature = signatures(path, interpreter).named(order["signature"] or "")
+    signature = signatures(path).named(order["signature"] or "")
     given = {f"{order['signature'] or ''}/{key}": np.array(values) for key, values in order["values"].items()}
     feeds = {key: values[0] for key, values in signature.rows(given).items()}
     if signature.name is not None:

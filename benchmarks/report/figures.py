@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.benchmarks import schema
-from mobilebert_tf.benchmarks.android import app
 from mobilebert_tf.benchmarks.verdict import INVALID
 from mobilebert_tf.errors import UsageError
 
@@ -87,8 +86,6 @@ def read(paths: Iterable[Path]) -> tuple[list[Figure], list[tuple[Path, dict[str
     figures, others = [], []
     for path in paths:
         document = schema.read(path)
-        if document.get("kind") == app.KIND:
-            document = app.upgraded(document)
         if document.get("kind") in FILES:
             figures += of(document)
         else:

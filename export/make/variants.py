@@ -32,6 +32,7 @@ from mobilebert_tf.export.verify.examples import of_all_lengths
 from mobilebert_tf.exported import Brought, Gpu, Latency, Variant
 from mobilebert_tf.litert import flatbuffer, gpu
 from mobilebert_tf.litert.half import half_outputs
+from mobilebert_tf.litert.instructions import estimate
 from mobilebert_tf.litert.multiply_adds import multiply_adds
 from mobilebert_tf.litert.operators import read_operators
 from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES, TfliteModel
@@ -301,12 +302,20 @@ def _verified(
         changes=dataclasses.asdict(changes),
         ops=operators.counts,
         multiply_adds=multiply_adds(content),
+        instructions=_instructions(content, file.lengths),
         op_versions=operators.versions,
         oldest_runtime=operators.oldest_runtime or "",
         gpu=Gpu(**dataclasses.asdict(residency)),
         passed=reason is None,
         reason=reason or "",
     )
+
+
+def _instructions(content: bytes, lengths: Sequence[int]) -> dict[int, float]:
+    """Estimates by length, none where one is missing; graphs stand in the order of their lengths."""
+    estimates = {length: estimate(content, graph) for graph, length in enumerate(lengths)}
+    known = {length: round(million, 3) for length, million in estimates.items() if million is not None}
+    return known if len(known) == len(estimates) else {}
 
 
 def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path) -> list[Variant]:

@@ -24,6 +24,7 @@ from mobilebert_tf.export.recipes import Recipe
 from mobilebert_tf.export.ship import check_contract, golden
 from mobilebert_tf.export.ship.verify_directory import CONTRACT, SCHEMA
 from mobilebert_tf.exported import Variant
+from mobilebert_tf.litert.packed import saved_by_cache
 from mobilebert_tf.litert.runtime import LOGITS
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.entities import EntitiesTask
@@ -153,6 +154,19 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class WeightCache:
+    """How to keep one packed copy of the weights for all signatures: XNNPACK else packs them once for each."""
+
+    kotlin: str
+    """Argument of LiteRT's `CompiledModel.CpuOptions`: a file of the app's own, one for each `.tflite` file and
+    processor. It is mapped, and shared with later starts; `:memory:` does without a file."""
+    flag: str
+    """Of both programs named `benchmark_model`."""
+    saves_bytes: int
+    """Private memory that it saves, about: the weights of products times the signatures but one."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Runtime:
     """What the file asks of a runtime."""
 
@@ -160,6 +174,8 @@ class Runtime:
     """The first TensorFlow Lite that has its operators; those before refuse it. LiteRT is later than all."""
     float16_arithmetic: bool
     """Whether ARM processors that can compute in float16 what is float in the file. Others never do."""
+    weight_cache: WeightCache | None
+    """null: there is one signature."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -237,7 +253,11 @@ def write_contracts(
             signatures=file.contract["signatures"],
             text=text,
             answer=answers[variant.name],
-            runtime=Runtime(oldest=str(variant.oldest_runtime), float16_arithmetic=bool(variant.half)),
+            runtime=Runtime(
+                oldest=str(variant.oldest_runtime),
+                float16_arithmetic=bool(variant.half),
+                weight_cache=_weight_cache(file.path) if len(file.contract["signatures"]) > 1 else None,
+            ),
             tolerance=file.tolerance(examples, measured, rounds, bool(variant.half)),
             examples=examples,
             model=model,
@@ -249,6 +269,14 @@ def write_contracts(
                 "are beside those it was compared on; leave this recipe out"
             )
         atomic.write_text(directory / f"{variant.name}{CONTRACT}", _as_json(contract))
+
+
+def _weight_cache(path: Path) -> WeightCache:
+    return WeightCache(
+        kotlin="xnnPackWeightCachePath",
+        flag="--xnnpack_weight_cache_file_path",
+        saves_bytes=saved_by_cache(path.read_bytes()),
+    )
 
 
 def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: Task) -> Answer:

@@ -230,7 +230,7 @@ class BenchmarkAndroid(Timed):
         app.start(connected, self.app_package, extras)
         print("benchmark android: the app measures; leave the screen on")
         seconds = 120 + self.rounds * (self.cool_down + 2 * self.runs)
-        document = app.upgraded(app.fetch(connected, self.app_package, before, seconds))
+        document = app.checked(app.fetch(connected, self.app_package, before, seconds))
         if all(subject["sha256"] != provenance.sha256(files[0]) for subject in document["subjects"]):
             raise FailedError(
                 f"{self.app_package}: measured another file than {files[0]}; install the export in the app"

@@ -10,7 +10,7 @@ from mobilebert_tf.exported import Variant
 from mobilebert_tf.litert.products import INTEGER
 from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points, significant
 from mobilebert_tf.reporting.results import Exported
-from mobilebert_tf.reporting.speed import Fastest, compare, distance, error, fastest
+from mobilebert_tf.reporting.speed import ALIKE, Fastest, compare, distance, error, fastest, least_instructions
 
 ARM = ("aarch64", "arm64")
 
@@ -35,11 +35,14 @@ class Choice:
 
 
 def general(export: Exported) -> Variant | None:
-    """The file for those who do not want to choose: the fastest for long texts, else the smallest.
+    """The file for those who do not want to choose: that with the fewest instructions on a phone's processor for long
+    texts; without estimates the fastest here, else the smallest.
 
     One for a single use, such as MediaPipe's, only where there is no other. None: none passed.
     """
     lengths, pool = export.timed_lengths, export.general or export.passed
+    if least := least_instructions(pool):
+        return least.variant
     fast = fastest(pool, lengths[-1]) if lengths else None
     return fast.variant if fast else _smallest(pool)
 
@@ -53,7 +56,7 @@ def choices(export: Exported) -> tuple[Choice, ...]:
         why = f"The only one of {asked} files that passed." if asked > 1 else "It passed all checks."
         found.append(Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])))
     elif passed:
-        found += [*_speed(export), _size(passed), _fidelity(export), *_old_runtimes(export)]
+        found += [_phone(passed), *_speed(export), _size(passed), _fidelity(export), *_old_runtimes(export)]
     found += [
         Choice(case=case, variant=variant, why=why, facts=_facts(variant))
         for variant in export.passed
@@ -164,6 +167,31 @@ def cautions(export: Exported) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _phone(passed: Sequence[Variant]) -> Choice | None:
+    """The choice by instructions: milliseconds of the machine that exported say nothing about a phone's processor."""
+    least = least_instructions(passed)
+    if least is None:
+        return None
+    count = least.variant.instructions[least.length]
+    why = (
+        f"{count:,.0f} million instructions of a Cortex-A76 for {least.length} word pieces, estimated from the file's "
+        "operators"
+    )
+    if least.alike:
+        names = _names([v.file for v in least.alike])
+        why += f". Estimates do not tell it from {names}: they lie within {percent(ALIKE)}. So bytes decide"
+    elif least.next:
+        ratio = least.next.instructions[least.length] / count
+        why += (
+            f", the fewest of the {len(passed)} files that passed. The next, {least.next.file}, has {ratio:.2f} times"
+        )
+        why += " as many"
+    why += ". `mobilebert-tf benchmark instructions` counts them, `benchmark android` times a phone."
+    return Choice(
+        case="For a phone's processor", variant=least.variant, why=why, facts=_facts(least.variant, time=False)
+    )
+
+
 def _speed(export: Exported) -> list[Choice]:
     """One choice where the same file is fastest at all lengths, else one for each that is fastest somewhere."""
     winners: dict[str, list[Fastest]] = {}
@@ -182,7 +210,8 @@ def _speed(export: Exported) -> list[Choice]:
             why += "; no other file was timed."
         where = "" if len(winners) == 1 else f" at {_lengths(lengths)} word pieces"
         facts = _facts(variant, time=False)
-        choices.append(Choice(case=f"For speed{where}", variant=variant, why=why, facts=facts))
+        speed = "For speed on a server" if least_instructions(export.general) else "For speed"
+        choices.append(Choice(case=f"{speed}{where}", variant=variant, why=why, facts=facts))
     return choices
 
 

@@ -55,6 +55,37 @@ def fastest(variants: Sequence[Variant], length: int) -> Fastest | None:
     )
 
 
+ALIKE = 0.03
+"""What estimates of instructions have to differ by to tell two files apart: so near most of them are to a count."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Least:
+    """The file with the fewest instructions on a phone's processor at one length."""
+
+    length: int
+    variant: Variant
+    alike: tuple[Variant, ...]
+    """Those that the estimates do not tell it from; bytes chose among them."""
+    next: Variant | None
+    """The one with the fewest of the others; None: there is none."""
+
+
+def least_instructions(variants: Sequence[Variant]) -> Least | None:
+    """The file to ship for a phone's processor, by estimates at the longest length; None: some file has none."""
+    lengths = [set(v.instructions) for v in variants]
+    common = set.intersection(*lengths) if lengths else set()
+    if not common:
+        return None
+    length = max(common)
+    fewest = min(v.instructions[length] for v in variants)
+    near = [v for v in variants if v.instructions[length] <= (1 + ALIKE) * fewest]
+    best, *alike = sorted(near, key=lambda v: (v.bytes or 0, v.instructions[length], *distance(v)))
+    others = [v for v in variants if v not in near]
+    following = min(others, key=lambda v: v.instructions[length], default=None)
+    return Least(length=length, variant=best, alike=tuple(alike), next=following)
+
+
 def work(variant: Variant) -> float:
     """Vector instructions that the products of one inference take on ARM; 0: the report does not say."""
     return vector_instructions(variant.multiply_adds, variant.half)

@@ -144,6 +144,33 @@ def test_seven_rounds_decide_nothing(variant: Make, export_of: Make) -> None:
     assert [f.variant.name for f in [speed.fastest(read(export_of(rows)).passed, 64)] if f] == ["half"]
 
 
+def test_a_phone_s_file_is_chosen_by_instructions_and_a_server_s_by_times(variant: Make, export_of: Make) -> None:
+    """The fastest here has twice the instructions there: each is named for its own case, and the phone's for all."""
+    here, there = variant("here", times={32: 0.5, 64: 1.0}), variant("there", times={32: 1.0, 64: 2.0})
+    here["instructions"], there["instructions"] = {32: 30.0, 64: 80.0}, {32: 20.0, 64: 40.0}
+    report = read(export_of([here, there]))
+    found = {choice.case: choice for choice in shipping.choices(report)}
+    assert found["For a phone's processor"].variant.name == "there"
+    assert (
+        "40 million instructions" in found["For a phone's processor"].why
+        and "estimated" in found["For a phone's processor"].why
+    )
+    assert "here.tflite, has 2.00 times as many" in found["For a phone's processor"].why
+    assert found["For speed on a server"].variant.name == "here"
+    chosen = shipping.general(report)
+    assert chosen and chosen.name == "there"
+
+
+def test_estimates_that_are_near_leave_it_to_bytes(variant: Make, export_of: Make) -> None:
+    large, small = variant("large", 2_000_000), variant("small", 1_000_000)
+    for million, name in ((97.5, "small"), (96.0, "large")):
+        large["instructions"], small["instructions"] = {64: million}, {64: 100.0}
+        least = speed.least_instructions(read(export_of([large, small])).passed)
+        assert least and least.variant.name == name and bool(least.alike) == (name == "small")
+    del large["instructions"]
+    assert speed.least_instructions(read(export_of([large, small])).passed) is None, "one file has none"
+
+
 def test_work_is_in_vector_instructions(variant: Make, export_of: Make) -> None:
     """16 int8, 8 float16 or 4 float32 numbers fit into NEON's 128 bits, dot products four times as many bytes."""
     rows = [variant("a"), variant("b", half=True), variant("c", integers=1.0), variant("d", integers=0.5)]

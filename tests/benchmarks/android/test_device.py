@@ -297,21 +297,26 @@ def test_a_sustained_run_is_a_curve(export_directory: Path, phones, tool: Path, 
 
 
 def app_result(path: Path) -> dict:
-    """What the app writes, of a file."""
+    """What the app writes of a file (`BenchResult.kt`)."""
     import hashlib
 
-    rounds = [{"load_ms": 5.0, "samples": [2.0, 2.5], "first_ms": 3.0, "thermal_status_before": 0,
-               "thermal_status_after": 1, "waited_seconds": 0.0}]  # fmt: skip
+    state = {"battery_percent": 80, "battery_celsius": 30.0, "charging": False, "thermal_status": 1}
+    rounds = [
+        {"load_ms": 5.0, "first_ms": 3.0, "waited_s": 0.0, "samples": [2.0, 2.5], "before": state, "after": state}
+    ]
     return {
-        "schema_version": 1, "kind": "app latency", "unit": "ms",
-        "made_by": {"command": "android_demo, screen Benchmark", "date": "2026-11-29T06:00:00+00:00",
-                    "machine": {"system": "Android 15", "model": "Test", "processor": "arm64-v8a"}},
-        "settings": {"threads": 2, "accelerator": "cpu", "accelerator_used": True, "rounds": 1},
-        "doubts": ["The device was warm: its processor may have been slowed down."],
+        "schema_version": 2, "kind": "device latency", "unit": "ms", "where": "device",
+        "made_by": {"command": "android_demo, page Benchmark", "date": "2026-11-29T06:00:00+00:00"},
+        "settings": {"rounds": 1, "runs": 2, "warm_up": 3, "cool_down_seconds": 0},
+        "runtime": {"name": "TensorFlow Lite", "version": "2.16.1", "tools": [{"kind": "app"}]},
+        "device": {"kind": "test", "model": "Test"},
         "subjects": [{
-            "name": f"{path.name} tokens_48", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "bytes": path.stat().st_size, "sequence_length": 48,
-            "summary": {"median": 2.25, "p90": 2.45, "min": 2.0, "runs": 2}, "rounds": rounds,
+            "name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size,
+            "recipe": "float32", "sequence_length": 48, "signature": "tokens_48", "samples_are": "inferences",
+            "configuration": {"threads": 2, "accelerator": "cpu", "tool": "app"},
+            "outputs": {"checked": True, "max_error": 1e-6, "tolerance": 1e-3, "same_as_cpu": None},
+            "validity": {"verdict": "warn", "reasons": ["warm: thermal status 1"]},
+            "summary": {"median": 2.25, "p90": 2.45, "mean": 2.25, "min": 2.0, "max": 2.5, "runs": 2}, "rounds": rounds,
         }],
     }  # fmt: skip
 
@@ -331,9 +336,7 @@ def test_the_app_is_driven_by_an_intent(export_directory: Path, phones, tmp_path
     assert "--ei threads 2" in intent and "--es variant float32" in intent
     document = json.loads(output.read_text())
     assert schema.fault(document) is None and document["device"]["model"] == "Test"
-    (subject,) = document["subjects"]
-    assert subject["name"] == "float32.tflite" and subject["signature"] == "tokens_48"
-    assert subject["validity"] == {"verdict": "warn", "reasons": app_result(file)["doubts"]}
+    assert document == app_result(file)
     assert "2.25" in capsys.readouterr().out
 
 

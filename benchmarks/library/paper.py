@@ -1,0 +1,142 @@
+"""Networks of the paper's tables as files of this project: parameters, multiply-adds, size, estimated instructions."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import atomic, provenance
+from mobilebert_tf.benchmarks.results import Subject
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.data.progress import track
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import read
+from mobilebert_tf.litert.instructions import estimate
+from mobilebert_tf.litert.multiply_adds import multiply_adds
+
+TABLES = Path(__file__).with_name("paper.json")
+"""The tables of MobileBERT's paper."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """One network of a table."""
+
+    name: str
+    preset: str
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    published_parameters: str = ""
+    pixel_4_ms: float | None = None
+    remembered: bool = False
+    """Whether the paper's figures are quoted from memory."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Paper:
+    """The content of `paper.json`."""
+
+    about: str
+    sequence_length: int
+    tables: Mapping[str, Sequence[Row]]
+
+
+def load(path: Path) -> Paper:
+    """The tables of a file. Raises UsageError: it is none, or names an unknown preset."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    paper: Paper = read(path, Paper, refuses_unknown=True)
+    for rows in paper.tables.values():
+        for row in rows:
+            MobileBertConfig.preset(row.preset, **row.changes)
+    return paper
+
+
+def measure(paper: Paper, only: Sequence[str], recipes: Sequence[str], directory: Path) -> list[Subject]:
+    """A subject for each network and recipe: its file is written, or taken as it is there.
+
+    The sample is the estimate of instructions, in millions. Weights are random: they change neither size nor work.
+
+    Raises:
+      UsageError: there is no such table.
+    """
+    if unknown := set(only) - set(paper.tables):
+        raise UsageError(f"--tables={','.join(sorted(unknown))}: there are {', '.join(paper.tables)}")
+    asked = [(table, row) for table in only or paper.tables for row in paper.tables[table]]
+    subjects = []
+    for table, row in track(asked, "converting", "networks", len(asked)):
+        config = MobileBertConfig.preset(row.preset, **row.changes)
+        paths = {recipe: directory / f"{slug(table)}-{slug(row.name)}-{recipe}.tflite" for recipe in recipes}
+        known = directory / f"{slug(table)}-{slug(row.name)}.json"
+        if not known.is_file() or not all(path.is_file() for path in paths.values()):
+            _make(config, paper.sequence_length, paths, known)
+        parameters = json.loads(known.read_text())["parameters"]
+        for recipe, path in paths.items():
+            content = path.read_bytes()
+            million = estimate(content)
+            details = {
+                "table": table,
+                **dataclasses.asdict(row),
+                "recipe": recipe,
+                "file": path.name,
+                "sha256": provenance.sha256(path),
+                "bytes": len(content),
+                "sequence_length": paper.sequence_length,
+                "parameters": parameters,
+                "multiply_adds": multiply_adds(content),
+                "estimated": million is not None,
+            }
+            details.pop("name")
+            subjects.append(Subject(name=row.name, details=details, rounds=[{"samples": [million or 0.0]}]))
+    return subjects
+
+
+def _make(config: MobileBertConfig, length: int, paths: Mapping[str, Path], known: Path) -> None:
+    import keras
+
+    from mobilebert_tf.export.quantize.build import build, convert_lengths
+    from mobilebert_tf.export.recipes import RECIPES
+    from mobilebert_tf.models import ClassificationModel
+
+    keras.utils.set_random_seed(0)
+    model = ClassificationModel(config, 2)
+    model({name: np.ones((1, 8), np.int32) for name in ("input_ids", "input_mask", "segment_ids")})
+    files = convert_lengths(model, [length])
+    for recipe, path in paths.items():
+        atomic.write_bytes(path, build(files, dataclasses.replace(RECIPES[recipe], half=False), None))
+    encoder = sum(int(np.prod(one.shape)) for one in model.trainable_variables)
+    atomic.write_json(str(known), {"parameters": encoder})
+    keras.backend.clear_session()
+
+
+def slug(name: str) -> str:
+    """A name for a file."""
+    return "-".join(re.findall(r"\w+", name.lower()))
+
+
+def table(document: Mapping[str, Any]) -> str:
+    """All tables in Markdown, each figure labelled by where it comes from."""
+    parts = []
+    for name in dict.fromkeys(one["table"] for one in document["subjects"]):
+        lines = ["| " + " | ".join(HEAD) + " |", "| --- " + "| ---: " * (len(HEAD) - 1) + "|"]
+        for one in (subject for subject in document["subjects"] if subject["table"] == name):
+            mark = "\\*" if one["remembered"] else ""
+            paper_ms = f"{one['pixel_4_ms']:g} ms{mark}" if one["pixel_4_ms"] else ""
+            published = f"{one['published_parameters']}{mark}" if one["published_parameters"] else ""
+            million = f"≈ {one['summary']['median']:,.0f} million" if one["estimated"] else ""
+            products = sum(one["multiply_adds"].values())
+            cells = [one["name"], one["recipe"], f"{one['parameters'] / 1e6:.1f}M", published]
+            cells += [f"{products / 1e9:.2f}", f"{one['bytes'] / 1e6:.1f} MB", million, paper_ms]
+            lines.append("| " + " | ".join(cells) + " |")
+        parts.append(f"{name[0].upper()}{name[1:]}:\n\n" + "\n".join(lines))
+    note = "Random weights, 128 word pieces. \\* quoted from memory. The paper's times are of other files and runtimes."
+    return "\n\n".join([*parts, note])
+
+
+HEAD = ("", "file", "parameters, here", "in the paper", "billion multiply-adds", "size",
+        "instructions of a Cortex-A76, estimated", "Pixel 4 in the paper")  # fmt: skip

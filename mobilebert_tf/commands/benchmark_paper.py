@@ -1,0 +1,61 @@
+"""`benchmark paper`: the networks of the MobileBERT paper as files of this project."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkPaper:
+    """Make the networks of the MobileBERT paper's tables, and set their cost beside the paper's.
+
+    Converts each network with random weights for 128 word pieces, and writes parameters, multiply-adds, size and an
+    estimate of instructions, beside the milliseconds that the paper gives for a Pixel 4. Files stay in --files, so
+    that `benchmark host`, `instructions` and `android` can measure them; those that are there are not made again.
+    All of them take 20 minutes on 2 cores, and 5 GB.
+
+    Examples:
+      mobilebert-tf benchmark paper --files=paper --output=paper.json
+      mobilebert-tf benchmark paper --files=paper --tables='operational optimisation' --output=opt.json
+      mobilebert-tf benchmark host --models='paper/*.tflite' --output=paper-host.json
+    """
+
+    files: str = option("directory for the .tflite files", identity=False)
+    output: str = option("JSON file for the results")
+    tables: str | None = option("names of tables, with commas between; left out: all", None)
+    recipes: str = option(
+        "recipes of files, with commas between: float32, float16, dynamic_int8", "float32,dynamic_int8"
+    )
+    networks: str | None = option("JSON file of tables in place of the paper's", None, is_input=True)
+
+    def run(self) -> None:
+        """Convert, write, print.
+
+        Raises:
+          UsageError: there is no such table or recipe, or the output exists.
+          FailedError: a network cannot be converted.
+        """
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.library import paper
+
+        results.check_output(self.output)
+        known, recipes = ("float32", "float16", "dynamic_int8"), self.recipes.split(",")
+        if not set(recipes) <= set(known):
+            raise UsageError(f"--recipes={self.recipes}: there are {', '.join(known)}, several with commas between")
+        asked = paper.load(Path(self.networks) if self.networks else paper.TABLES)
+        Path(self.files).mkdir(parents=True, exist_ok=True)
+        tables = self.tables.split(",") if self.tables else []
+        subjects = paper.measure(asked, tables, recipes, Path(self.files))
+        settings = {
+            "tables": tables or list(asked.tables),
+            "recipes": recipes,
+            "sequence_length": asked.sequence_length,
+        }
+        written = results.document("paper", "million", settings, subjects, where="estimated")
+        results.write(self.output, written)
+        print(paper.table(written))
+        print(f"\nbenchmark paper: {self.output} has all figures, {self.files} the files")

@@ -1,0 +1,70 @@
+"""`benchmark paper`: what networks cost, beside what was published, with each figure's origin."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.benchmarks.library import paper
+from mobilebert_tf.config import MobileBertConfig
+
+SMALL = {
+    "about": "two small networks",
+    "sequence_length": 16,
+    "tables": {
+        "first": [
+            {"name": "one, of 2 layers", "preset": "debug_student", "pixel_4_ms": 62, "published_parameters": "1M"},
+            {"name": "wide", "preset": "debug_student", "changes": {"intermediate_size": 64}, "remembered": True,
+             "pixel_4_ms": 7},
+        ],
+        "second": [{"name": "one", "preset": "debug_student"}],
+    },
+}  # fmt: skip
+
+
+def test_the_paper_s_tables_are_of_networks_that_there_are():
+    """Widths and heads fit together in every row, and the ablation changes norm and activation alone."""
+    found = paper.load(paper.TABLES)
+    assert [len(rows) for rows in found.tables.values()] == [6, 4, 6, 4]
+    for row in found.tables["operational optimisation"]:
+        config = MobileBertConfig.preset(row.preset, **row.changes)
+        assert (config.normalization_type, config.hidden_act) == {
+            "LayerNorm, gelu": ("layer_norm", "gelu_tanh"), "LayerNorm, relu": ("layer_norm", "relu"),
+            "NoNorm, gelu": ("no_norm", "gelu_tanh"), "NoNorm, relu": ("no_norm", "relu"),
+        }[row.name]  # fmt: skip
+
+
+def test_files_are_made_once_and_figures_have_their_origin(tmp_path: Path, capsys):
+    networks = tmp_path / "networks.json"
+    networks.write_text(json.dumps(SMALL))
+    words = ["benchmark", "paper", f"--networks={networks}", f"--files={tmp_path / 'files'}", "--tables=first"]
+    assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
+    printed = capsys.readouterr().out
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert len(document["subjects"]) == 4 and document["where"] == "estimated"
+    one, wide = document["subjects"][0], document["subjects"][2]
+    assert wide["parameters"] > one["parameters"] and wide["multiply_adds"]["float"] > one["multiply_adds"]["float"]
+    assert "62 ms |" in printed and "7 ms\\* |" in printed and "≈" in printed and "quoted from memory" in printed
+    files = sorted((tmp_path / "files").glob("*.tflite"))
+    assert [path.name for path in files][:2] == [
+        "first-one-of-2-layers-dynamic_int8.tflite", "first-one-of-2-layers-float32.tflite",
+    ]  # fmt: skip
+    times = [path.stat().st_mtime_ns for path in files]
+    assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 0
+    assert [path.stat().st_mtime_ns for path in files] == times
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--tables=third"], "there are models, operational optimisation"),
+        (["--recipes=int3"], "there are float32, float16, dynamic_int8"),
+        (["--networks=none.json"], "none.json: no such file"),
+    ],
+)
+def test_wrong_use_is_a_line(tmp_path: Path, capsys, words: list, message: str):
+    flags = [f"--files={tmp_path / 'files'}", f"--output={tmp_path / 'a.json'}"]
+    assert cli.run(["benchmark", "paper", *flags, *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1

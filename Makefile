@@ -150,7 +150,7 @@ apk:
 			exit 1; \
 		fi; \
 	done; \
-	cd android_demo && mvn -B -ntp -q -Papk -pl maven/apk -am verify -Dmaven.test.skip=true $(if $(EXPORTS),-Ddemo.exports='$(abspath $(EXPORTS))'); \
+	cd android_demo && mvn -B -ntp -q -Papk -pl maven/apk -am verify -Dmaven.test.skip=true -Dktlint.skip=true $(if $(EXPORTS),-Ddemo.exports='$(abspath $(EXPORTS))'); \
 	ls -l "$$PWD/maven/apk/target/mobilebert-debug.apk" | awk '{ printf "%s: %.1f MB\n", $$NF, $$5 / 1e6 }'; \
 	echo "next: adb install $$PWD/maven/apk/target/mobilebert-debug.apk"
 

@@ -61,7 +61,7 @@ def test_the_signature_holds_and_nothing_is_asked_for(apk: Path) -> None:
     assert "v2 scheme (APK Signature Scheme v2): true" in done.stdout
     aapt2 = apk.parents[3] / "app" / "target" / "tools" / "prebuilt" / "linux" / "aapt2_64"
     told = subprocess.run([str(aapt2), "dump", "badging", str(apk)], capture_output=True, encoding="utf-8").stdout
-    assert "package: name='dev.mobilebert.app'" in told and "sdkVersion:'24'" in told
+    assert "package: name='dev.mobilebert.app'" in told and "minSdkVersion:'24'" in told
     assert "launchable-activity: name='dev.mobilebert.app.MainActivity'" in told
     assert "application-debuggable" in told
     assert "uses-permission" not in told

@@ -38,8 +38,7 @@ internal class AnswerCard(private val activity: Activity) {
             show(answered.reply.result)
         }
         val isOld = answered?.isCurrent == false
-        note.isVisible = isOld || answered?.reply?.result is Result.Likeness
-        note.setText(if (isOld) R.string.answer_old else R.string.cosine)
+        note.isVisible = isOld
         val opacity = if (isOld) FADED else 1f
         for (view in listOf(answer, text, rows)) view.alpha = opacity
     }

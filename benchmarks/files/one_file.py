@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -137,7 +138,7 @@ def describe(path: str) -> dict[str, Any]:
     check_is_tflite(path)
     try:
         foreign = sorted(set(read_operators(path).foreign))
-    except (*REFUSALS, AttributeError) as error:
+    except (*REFUSALS, AttributeError, struct.error) as error:
         raise UsageError(f"{path}: LiteRT cannot read it ({reason(error)}); the file may be cut short") from None
     if foreign:
         raise UsageError(

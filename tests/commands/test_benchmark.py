@@ -92,6 +92,68 @@ def test_wrong_use_is_one_line(files, tmp_path: Path, capsys):
     assert there.read_text() == "{}" and not (tmp_path / "new.json").exists()
 
 
+def test_files_that_the_runtime_cannot_run_are_one_line(files, tmp_path: Path, capsys):
+    """One with an operator of TensorFlow's own, one that is cut short, and one without the signature."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    from mobilebert_tf.litert import flatbuffer
+
+    content = files[0].read_bytes()
+    model = flatbuffer.read(content)
+    code = model.operatorCodes[-1]
+    code.customCode, code.builtinCode, code.deprecatedBuiltinCode = b"FlexErf", schema.BuiltinOperator.CUSTOM, 32
+    flex, cut = tmp_path / "flex.tflite", tmp_path / "cut.tflite"
+    flex.write_bytes(flatbuffer.write(model))
+    cut.write_bytes(content[: len(content) // 3])
+    for words, message in (
+        ([f"--models={files[1]},{flex}"], "flex.tflite: has operators that LiteRT does not have, FlexErf"),
+        ([f"--models={files[1]},{cut}"], "cut.tflite: LiteRT cannot read it"),
+        ([f"--models={files[0]}", "--signatures=other"], "has no signature 'other'; it has tokens_16, tokens_48"),
+        ([f"--models={files[0]}", "--threads=0"], "--threads=0: must be numbers from 1 to 1,024"),
+        ([f"--models={files[0]}", "--weight_cache=disk"], "there are off, memory, file"),
+    ):
+        assert cli.run(["benchmark", "host", *words, f"--output={tmp_path / 'a.json'}"]) == 2, words
+        error = capsys.readouterr().err
+        assert message in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_value_files_and_what_is_out_of_range(files, tmp_path: Path, capsys):
+    import numpy as np
+
+    values = tmp_path / "values"
+    values.mkdir()
+    for name, most in (("ids", 400), ("mask", 2), ("token_type_ids", 2)):
+        dtype = np.int64 if name == "mask" else np.int32
+        np.random.default_rng(0).integers(0, most, (3, 1, 24)).astype(dtype).tofile(values / f"{name}.bin")
+    output = tmp_path / "a.json"
+    words = ["benchmark", "host", f"--models={files[1]}", f"--inputs={values}", "--rounds=1", "--runs=4"]
+    assert cli.run([*words, f"--output={output}"]) == 0
+    (subject,) = json.loads(output.read_text())["subjects"]
+    assert subject["inputs"] == "3 values of values" and len(subject["rounds"][0]["samples"]) == 4
+    capsys.readouterr()
+    (values / "mask.bin").write_bytes(bytes(10))
+    assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 2
+    assert "mask.bin: does not hold whole inputs of int64 [1, 24]" in capsys.readouterr().err
+
+
+def test_a_weight_cache_and_float16_are_swept(files, tmp_path: Path):
+    output = tmp_path / "a.json"
+    flags = [f"--models={files[0]}", f"--baseline={files[0]}", "--sequence_lengths=16", "--rounds=1", "--runs=2"]
+    sweep = ["--weight_cache=off,file", "--threads=1,2"]
+    assert cli.run(["benchmark", "host", *flags, *sweep, f"--output={output}"]) == 0
+    document = json.loads(output.read_text())
+    configurations = [one["configuration"] for one in document["subjects"]]
+    assert [(one["threads"], one["weight_cache"]) for one in configurations] == [
+        (1, "off"), (1, "file"), (2, "off"), (2, "file"),
+    ]  # fmt: skip
+    assert {one["api"] for one in configurations} == {"CompiledModel"}, "or its own cost would count as the cache's"
+    for subject in document["subjects"]:
+        threads = subject["configuration"]["threads"]
+        assert subject["ratio"]["baseline"].endswith(f"{threads} thread{'s' if threads > 1 else ''}, no weight cache")
+        assert subject["rounds"][0]["finite"] is True and subject["rounds"][0]["memory_mib"]["private"] >= 0
+
+
 @pytest.mark.slow
 def test_records_are_measured_beside_the_tokenizer(tmp_path: Path, capsys):
     """The counts are those that the library gives here; shares follow from the samples."""

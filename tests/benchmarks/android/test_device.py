@@ -293,7 +293,8 @@ def test_a_sustained_run_is_a_curve(export_directory: Path, phones, tool: Path, 
     assert measure([export_directory / "float32.tflite"], tool, output, "--sustained=0.05") == 0
     (subject,) = json.loads(output.read_text())["subjects"]
     times = [point[0] for point in subject["sustained"]]
-    assert times == sorted(times) and len(times) == len(subject["rounds"]) >= 2 and times[-1] >= 3
+    # Three seconds, of which the last look at the device may come a little before the end.
+    assert times == sorted(times) and len(times) == len(subject["rounds"]) >= 2 and times[-1] >= 2.5
 
 
 def app_result(path: Path) -> dict:

@@ -29,7 +29,7 @@ internal class AndroidDevice(private val context: Context) : Device {
         "kind" to if (isEmulator) "emulator" else "phone",
         "model" to Build.MODEL,
         "manufacturer" to Build.MANUFACTURER,
-        "soc" to if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) "${Build.SOC_MANUFACTURER} ${Build.SOC_MODEL}" else Build.HARDWARE,
+        "soc" to chip(),
         "android" to Build.VERSION.RELEASE,
         "sdk" to Build.VERSION.SDK_INT,
         "fingerprint" to Build.FINGERPRINT,
@@ -38,13 +38,20 @@ internal class AndroidDevice(private val context: Context) : Device {
         "memory_mib" to memoryMib(),
     )
 
+    @NewerAndroid
+    private fun chip(): String =
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) "${Build.SOC_MANUFACTURER} ${Build.SOC_MODEL}" else Build.HARDWARE
+
+    @NewerAndroid
+    private fun thermalStatus(): Int? = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) power?.currentThermalStatus else null
+
     private fun memoryMib(): Double? = context.getSystemService(ActivityManager::class.java)
         ?.let { ActivityManager.MemoryInfo().apply(it::getMemoryInfo).totalMem / MIB }
 
     override fun state(): Map<String, Any?> {
         val battery = context.registerReceiver(null, IntentFilter(Intent.ACTION_BATTERY_CHANGED))
         return mapOf(
-            "thermal_status" to if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) power?.currentThermalStatus else null,
+            "thermal_status" to thermalStatus(),
             "battery_percent" to battery?.getIntExtra(BatteryManager.EXTRA_LEVEL, 0),
             "battery_celsius" to battery?.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, 0)?.let { it / TENTHS },
             "charging" to battery?.let { it.getIntExtra(BatteryManager.EXTRA_PLUGGED, 0) != 0 },

@@ -186,7 +186,7 @@ def _phone(passed: Sequence[Variant]) -> Choice | None:
             f", the fewest of the {len(passed)} files that passed. The next, {least.next.file}, has {ratio:.2f} times"
         )
         why += " as many"
-    why += ". `mobilebert-tf benchmark instructions` counts them, `benchmark android` times a phone."
+    why += ". The command benchmark instructions counts them, benchmark android times a phone."
     return Choice(
         case="For a phone's processor", variant=least.variant, why=why, facts=_facts(least.variant, time=False)
     )

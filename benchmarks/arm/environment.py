@@ -172,7 +172,7 @@ cp qemu-aarch64 "$DIR/bin/"
 """
 
 _COUNTER = r"""
-include=$(dirname "$(find "$DIR/src" -name qemu-plugin.h | head -1)")
+include=$(dirname "$(find -L "$DIR/src" -maxdepth 5 -name qemu-plugin.h | head -1)")
 gcc -O2 -shared -fPIC -I"$include" $(pkg-config --cflags glib-2.0) "$HERE/counter.c" -o "$PLUGIN.part" \
   $(pkg-config --libs glib-2.0)
 mv "$PLUGIN.part" "$PLUGIN"

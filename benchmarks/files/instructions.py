@@ -101,7 +101,7 @@ class Emulated:
             "max_relative_error": None
             if any(bad) or not errors
             else max(one for one in errors.values() if one is not None),
-            "tolerance": reference.tolerance_of(file),
+            "tolerance": reference.tolerance_of(file).relative,
             "of_cores": errors,
         }
         return counts, {"outputs": outputs}
@@ -208,15 +208,11 @@ def _judged(more: Mapping[str, Any]) -> verdict.Verdict:
 def _error(
     known: Signatures, name: str | None, file: Path, values: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]
 ) -> float | None:
-    """Largest difference between a core's outputs and this machine's, of the largest of these; None: no number."""
+    """Largest difference between a core's outputs and this machine's, as a share of the scale; None: no number."""
     expected = reference.expected_by_name(file, known.named(name or ""), dict(values))
-    worst = 0.0
-    for key, own in expected.items():
-        difference = float(np.abs(outputs[key].astype(np.float64) - own).max()) / (float(np.abs(own).max()) or 1.0)
-        if not np.isfinite(difference):
-            return None
-        worst = max(worst, difference)
-    return worst
+    tolerance = reference.tolerance_of(file)
+    errors = [tolerance.error(own, outputs[key]) for key, own in expected.items()]
+    return None if None in errors else max(error for error in errors if error is not None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,31 +73,44 @@ def _ask(
     return [(one[by], np.array(one["values"], one["dtype"]).reshape(one["shape"])) for one in answer]
 
 
-def compare(known: Expected, content: bytes, tolerance: float) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Tolerance:
+    """What outputs elsewhere may differ by."""
+
+    relative: float
+    """A share of the scale."""
+    scale: float | None
+    """Largest output over the contract's examples; None: there is none, and an output's own largest value counts."""
+
+    def error(self, known: np.ndarray, found: np.ndarray) -> float | None:
+        """Largest difference as a share of the scale; None: it is no number."""
+        scale = self.scale or float(np.abs(known).max()) or 1.0
+        error = float(np.abs(found.astype(np.float64) - known).max()) / scale
+        return error if np.isfinite(error) else None
+
+
+def compare(known: Expected, content: bytes, tolerance: Tolerance) -> dict[str, Any]:
     """How far a device's outputs are off, for results.
 
     Raises:
       ValueError: they are no such outputs.
     """
-    errors = []
-    for values, found in zip(known.values, known.read(content), strict=True):
-        scale = float(np.abs(values).max()) or 1.0
-        error = float(np.abs(found.astype(np.float64) - values).max()) / scale
-        errors.append(error if np.isfinite(error) else None)
+    errors = [tolerance.error(values, found) for values, found in zip(known.values, known.read(content), strict=True)]
     worst = None if None in errors else max(one for one in errors if one is not None)
-    return {"checked": True, "max_relative_error": worst, "tolerance": tolerance}
+    return {"checked": True, "max_relative_error": worst, "tolerance": tolerance.relative}
 
 
-def tolerance_of(path: Path) -> float:
-    """What a file's contract allows, of the largest output; UNSAID where there is none."""
+def tolerance_of(path: Path) -> Tolerance:
+    """What a file's contract allows; UNSAID where there is none."""
     contract = path.with_name(f"{path.stem}.contract.json")
     if not contract.is_file():
-        return UNSAID
+        return Tolerance(UNSAID, None)
     tolerance = fields.read_object(contract).get("tolerance", {})
     try:
-        return float(tolerance["output"]) / float(tolerance["scale"])
+        scale = float(tolerance["scale"])
+        return Tolerance(float(tolerance["output"]) / scale, scale)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return UNSAID
+        return Tolerance(UNSAID, None)
 
 
 def tensor_order(content: bytes, signature: str | None) -> tuple[list[str], list[str]]:

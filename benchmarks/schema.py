@@ -24,7 +24,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def fault(document: Any) -> str | None:
-    """What in a document is against the schema, and where; None: nothing."""
+    """Fault of a document by the schema, and its place; None: there is none."""
     # JSON numbers keys as text: what is about to be written is looked at as it will be read.
     error = jsonschema.exceptions.best_match(_validator().iter_errors(json.loads(json.dumps(document))))
     if error is None:

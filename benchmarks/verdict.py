@@ -31,13 +31,13 @@ UNSTEADY = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What is to be thought of a subject's figures."""
+    """Judgement of a subject's figures."""
 
     verdict: str
     reasons: tuple[str, ...]
 
     def describe(self) -> dict[str, Any]:
-        """As results have it."""
+        """The same as results have it."""
         return {"verdict": self.verdict, "reasons": list(self.reasons)}
 
 
@@ -48,7 +48,7 @@ def of(invalid: Sequence[str], warnings: Sequence[str]) -> Verdict:
 
 
 def of_host(rounds: Sequence[Mapping[str, Any]], threads: int, cores: int, strict: bool) -> Verdict:
-    """Of a file in one configuration on this machine.
+    """The verdict on a file in one configuration on this machine.
 
     Args:
       rounds: what `one_file` found in each process.

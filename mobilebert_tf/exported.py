@@ -1,4 +1,4 @@
-"""What an export found: the content of `report.json`, for those who write it and those who read it.
+"""The findings of an export: the content of `report.json`, for those who write it and those who read it.
 
 What is null in a file was no number, or was not asked for, and counts as left out.
 """
@@ -31,7 +31,7 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """What a GPU delegate takes of one signature, by its rules."""
+    """Operators of one signature that a GPU delegate takes, by its rules."""
 
     taken: Count
     operators: Count
@@ -43,7 +43,7 @@ class Gpu:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Of one length of a file, in milliseconds, over all runs."""
+    """Latency of one length of a file, in milliseconds, over all runs."""
 
     median: Finite | None = None
     p90: Finite | None = None
@@ -117,7 +117,7 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Brought:
-    """What the network without one rewrite has more of than with all of them."""
+    """Cost of the network without one rewrite, beside that with all of them."""
 
     rewrite: str
     operators: int
@@ -145,7 +145,7 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Searched:
-    """What `export --max_drop` found."""
+    """Findings of `export --max_drop`."""
 
     max_drop: Finite
     score_name: str = "accuracy"
@@ -171,7 +171,7 @@ class Searched:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskNames:
-    """What an export's task calls its figures."""
+    """Names that an export's task has for its figures."""
 
     name: str = "classification"
     score: str = "accuracy"

@@ -87,7 +87,7 @@ class ClassificationModel(Configured, keras.Model):
         return self.classifier(self.pooled(inputs, training), training=training)
 
     def pooled(self, inputs: Mapping[str, Any], training: bool = False):
-        """What the head reads, [B, H]."""
+        """Vectors that the head reads, [B, H]."""
         outputs = self.encoder(inputs, training=training)
         if self.config.classifier_pooling == "cls":
             return outputs["pooled_output"]

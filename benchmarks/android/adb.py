@@ -16,7 +16,7 @@ from mobilebert_tf import child_process
 from mobilebert_tf.errors import FailedError, UsageError
 
 SECONDS = 60.0
-"""How long a command without a time of its own may take."""
+"""Seconds that a command without a time of its own may take."""
 
 
 class DeviceGoneError(FailedError):
@@ -25,7 +25,7 @@ class DeviceGoneError(FailedError):
 
 @dataclasses.dataclass(frozen=True)
 class Shell:
-    """What a command on the device gave."""
+    """Output and status of a command on the device."""
 
     stdout: str
     stderr: str
@@ -109,7 +109,7 @@ class Adb:
         return Shell(done.stdout.replace("\r\n", "\n"), done.stderr, done.returncode)
 
     def text(self, command: str) -> str:
-        """What a command prints, without blanks at the ends; empty where it fails."""
+        """Output of a command, without blanks at the ends; empty where it fails."""
         done = self.shell(command)
         return done.stdout.strip() if done.status == 0 else ""
 

@@ -39,7 +39,7 @@ def start(adb: Adb, package: str, extras: Mapping[str, str | int]) -> None:
 
 
 def folder(package: str) -> str:
-    """Where the app's results lie: a directory of its own that adb may read."""
+    """Directory of the app's results, its own, which adb may read."""
     return f"/sdcard/Android/data/{package}/files/benchmarks"
 
 

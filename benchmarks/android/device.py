@@ -1,4 +1,4 @@
-"""What a device is, and what state it is in; what it does not tell is None."""
+"""A device and the state that it is in; None where it does not tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mobilebert_tf.benchmarks.android.adb import Adb
 
 TEST_MODEL = "mobilebert_tf test device"
-"""What a program calls itself that plays a device in tests: its figures are nobody's."""
+"""Name of the program that plays a device in tests: its figures are nobody's."""
 
 _PROPERTIES = {
     "model": "ro.product.model",
@@ -38,7 +38,7 @@ class Cluster:
 
     @property
     def mask(self) -> str:
-        """For `taskset`, in hexadecimal."""
+        """Mask for `taskset`, in hexadecimal."""
         return f"{sum(1 << cpu for cpu in self.cpus):x}"
 
 
@@ -64,7 +64,7 @@ class Device:
         return next((one for one in self.clusters if one.name == name), None)
 
     def describe(self) -> dict[str, Any]:
-        """As results have it."""
+        """The same as results have it."""
         own = self.properties
         soc = " ".join(word for word in (own["soc_maker"], own["soc"]) if word) or own["board"]
         return {
@@ -133,7 +133,7 @@ STATE = (
 """All that is asked of a state, in one go."""
 
 BRIEF = STATE.partition("echo '== battery'")[0] + "echo '== clocks'" + STATE.partition("echo '== clocks'")[2]
-"""What is asked while something is timed: less, since asking takes time of the processor."""
+"""Questions asked while something is timed: few, since asking takes time of the processor."""
 
 
 def state(printed: str, at_s: float) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def of_device(
     outputs: Mapping[str, Any] | None,
     strict: bool,
 ) -> verdict.Verdict:
-    """Of a file in one configuration on a device.
+    """The verdict on a file in one configuration on a device.
 
     Args:
       rounds: processes, each with states before, during and after.

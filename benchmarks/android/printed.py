@@ -1,4 +1,4 @@
-"""What both tools named `benchmark_model` print, in the wording of several years."""
+"""Output of both tools named `benchmark_model`, in the wording of several years."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _litert(text: str) -> dict[str, float]:
 
 
 def kind_of(help_text: str) -> str | None:
-    """Which tool prints this help: that of TensorFlow Lite, of LiteRT 2, or none of the two."""
+    """The tool that prints this help: that of TensorFlow Lite, of LiteRT 2, or none of the two."""
     if re.search(r"--use_npu\b|--dispatch_library_path\b", help_text):
         return "benchmark_model (LiteRT)"
     return "benchmark_model (TFLite)" if re.search(r"--num_threads\b.*|--use_xnnpack\b", help_text) else None

@@ -180,7 +180,7 @@ class Measurement:
                 tools.end(self._adb)
 
     def subjects(self) -> list[Subject]:
-        """What was measured until now."""
+        """Results measured until now."""
         state = self._state
         complete = min(
             (len(state["rounds"][job.key]) for job in self._jobs if job.key not in state["failures"]), default=0

@@ -17,7 +17,7 @@ HOME = "/data/local/tmp/mobilebert_tf"
 """Everything of ours on a device is below."""
 
 WELL_KNOWN = ("/data/local/tmp/benchmark_model", "/data/local/tmp/benchmark_litert_model")
-"""Where tools are looked for that nobody gave."""
+"""Places where tools are looked for that nobody gave."""
 
 TFLITE, LITERT = "benchmark_model (TFLite)", "benchmark_model (LiteRT)"
 
@@ -35,7 +35,7 @@ class Tool:
     name: str
 
     def describe(self) -> dict[str, str | None]:
-        """As results have it."""
+        """The same as results have it."""
         found: dict[str, str | None] = {"kind": self.kind, "name": self.name, "version": None}
         return found | ({"sha256": self.sha256} if self.sha256 else {})
 

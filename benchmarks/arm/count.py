@@ -18,7 +18,7 @@ from mobilebert_tf.errors import FailedError
 
 @dataclasses.dataclass(frozen=True)
 class Counted:
-    """What one graph of a file took and gave."""
+    """Cost and outputs of one graph of a file."""
 
     million: float
     outputs: Mapping[str, np.ndarray]
@@ -61,7 +61,7 @@ def count(
 
 
 def read(printed: str) -> tuple[int, dict[str, tuple[int, int]]]:
-    """What asking takes, and the numbers before and after the inference of each signature."""
+    """Cost of asking, and the numbers before and after the inference of each signature."""
     before, _, rest = printed.partition("signature ")
     first, second, *_ = map(int, re.findall(r"^instructions (\d+)$", before, re.MULTILINE))
     numbers = {}

@@ -1,4 +1,4 @@
-"""What counting needs, made in a directory: qemu with plugins, and CPython, NumPy and LiteRT for arm64."""
+"""Everything that counting needs, made in a directory: qemu with plugins, and CPython, NumPy and LiteRT for arm64."""
 
 from __future__ import annotations
 

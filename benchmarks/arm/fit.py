@@ -24,7 +24,7 @@ from mobilebert_tf import atomic
 
 OPERATOR = "operator"
 FILE_WEIGHT = 3.0
-"""How much more a file counts than an operator: files are what is to be estimated."""
+"""Weight of a file beside an operator's: files are what is to be estimated."""
 
 ONLY_ALONE = ("alone", "alone: converted")
 """Units of single operators."""

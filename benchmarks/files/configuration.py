@@ -1,4 +1,4 @@
-"""How a file is run: what flags of a benchmark sweep over."""
+"""Configurations of a file: what flags of a benchmark sweep over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Configuration:
         return "CompiledModel" if self.compiled or self.float16 or self.weight_cache != OFF else "Interpreter"
 
     def describe(self) -> dict[str, Any]:
-        """As results have it."""
+        """The same as results have it."""
         return {
             "threads": self.threads,
             "accelerator": "cpu",
@@ -38,7 +38,7 @@ class Configuration:
 
 
 def label(one: Configuration, others: Sequence[Configuration]) -> str:
-    """What tells a configuration from others, in words that follow a file's name; empty: there is no other."""
+    """Words that tell a configuration from others, behind a file's name; empty: there is no other."""
     words = []
     if len({other.threads for other in others}) > 1:
         words.append(f"{one.threads} thread{'s' if one.threads > 1 else ''}")

@@ -1,4 +1,4 @@
-"""How many operators of a loaded file a delegate took."""
+"""Number of a loaded file's operators that a delegate took."""
 
 from __future__ import annotations
 

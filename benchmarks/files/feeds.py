@@ -22,7 +22,7 @@ CONTRACT = ".contract.json"
 
 
 class Feeds(Protocol):
-    """Where inputs come from."""
+    """Source of inputs."""
 
     def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
         """Values [N, ...] by input, and what they are in words.

@@ -40,11 +40,11 @@ class Settings:
     runs: int = 50
     """Timed inferences per file and round, at least."""
     seconds: float = 0.0
-    """How long a round times a file, at least."""
+    """Seconds for which a round times a file, at least."""
     warm_up: int = 10
     """Inferences before them, the first included."""
     strict: bool = False
-    """As many inferences, over so long a time, as MLPerf asks for."""
+    """MLPerf's least number of inferences and of seconds."""
 
     @property
     def enough(self) -> Settings:
@@ -59,7 +59,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """What one process runs: some graphs of a file, one after the other."""
+    """Work of one process: some graphs of a file, one after the other."""
 
     path: Path
     configuration: Configuration
@@ -72,7 +72,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What is asked for of each file."""
+    """The figures that are asked for of each file."""
 
     configurations: tuple[Configuration, ...] = (Configuration(),)
     lengths: tuple[int, ...] | None = ()
@@ -118,7 +118,7 @@ class Measurement:
                 self._seen[job].append(found)
 
     def subjects(self) -> list[Subject]:
-        """What was measured until now, in as many rounds as all files have that did not fail."""
+        """Results measured until now, in as many rounds as all files have that did not fail."""
         complete = min((len(self._seen[job]) for job in self._jobs if job not in self.failures), default=0)
         subjects = []
         cores = provenance.machine()["cores"] or 1
@@ -136,7 +136,7 @@ class Measurement:
         return subjects
 
     def baselines(self, subjects: Sequence[Subject], baseline: Path) -> list[Subject | None]:
-        """For each subject the baseline's: same graph and threads, of cache and numbers the first that were asked for.
+        """The baseline's rounds for each subject: graph and threads are the same, cache and numbers the first asked for.
 
         A file of one length alone is compared at any length.
         """
@@ -279,7 +279,7 @@ def turns(
     show_progress: bool,
     failures: dict[Job, str] | None = None,
 ) -> Iterator[tuple[Job, list[dict[str, Any]]]]:
-    """What each process found, one after the other.
+    """Findings of each process, one after the other.
 
     Every round runs each job once, in a process of its own, in an order of its own: a neighbour that takes
     the processor for a while, a clock that sinks, or work that comes back at regular times is so spread over all files.

@@ -1,4 +1,4 @@
-"""What goes into a file that is timed: never an id that its tables have no row for."""
+"""Inputs of a file that is timed: never an id that its tables have no row for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Signature:
 
     @property
     def roles(self) -> dict[str, str] | None:
-        """What each input is; None: they are not three integers [1, T] that are token ids, mask and segment ids."""
+        """The meaning of each input; None: they are no token ids, mask and segment ids, three integers [1, T]."""
         shapes = {tuple(int(size) for size in one["shape"]) for one in self.inputs.values()}
         integer = all(np.issubdtype(one["dtype"], np.integer) for one in self.inputs.values())
         if len(shapes) != 1 or len(self.inputs) != 3 or not integer:
@@ -171,7 +171,7 @@ def from_description(path: str, described: Mapping[str, Any]) -> Signatures:
 
 
 def role(name: str) -> str | None:
-    """Which of the three inputs a name means; "segment_ids" and "token_type_ids" end in "ids" too."""
+    """The one of the three inputs that a name means; "segment_ids" and "token_type_ids" end in "ids" too."""
     for word, meant in (("segment", SEGMENTS), ("type", SEGMENTS), ("mask", MASK), ("ids", IDS)):
         if word in name:
             return meant

@@ -167,7 +167,7 @@ def measure(
 
 
 def baselines(subjects: Sequence[Subject], name: str) -> list[Subject | None]:
-    """For each subject the baseline's at the same length; a baseline of one length is compared at any."""
+    """The baseline's rounds for each subject, at the same length; a baseline of one length is compared at any."""
     own = [one for one in subjects if one.name == name]
     return [
         next((one for one in own if one.details.get("sequence_length") == subject.details.get("sequence_length")),

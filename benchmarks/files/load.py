@@ -1,4 +1,4 @@
-"""What else the machine is doing, and how fast its clocks run."""
+"""Load of the machine by others, and its clocks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def busy_seconds() -> float:
 
 
 class Load:
-    """What other processes take of the processors from now on."""
+    """Share of the processors that other processes take from now on."""
 
     def __init__(self) -> None:
         self._busy, self._own, self._wall = busy_seconds(), time.process_time(), time.perf_counter()

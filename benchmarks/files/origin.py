@@ -1,4 +1,4 @@
-"""Where a file comes from, as far as what lies beside it tells."""
+"""Origin of a file, as far as what lies beside it tells."""
 
 from __future__ import annotations
 

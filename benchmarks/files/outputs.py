@@ -23,7 +23,7 @@ seen to differ by up to that."""
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a graph gives for one input, in the order in which tools write it."""
+    """Outputs of a graph for one input, in the order in which tools write them."""
 
     values: tuple[np.ndarray, ...]
     names: tuple[str, ...]
@@ -41,7 +41,7 @@ class Expected:
 
 
 def expected(path: Path, signature: Signature, values: dict[str, np.ndarray]) -> Expected:
-    """What this machine gives for one input, in a process of its own, in the order of the graph's outputs.
+    """Outputs of this machine for one input, made in a process of its own, in the order of the graph's outputs.
 
     Raises:
       UsageError: the file cannot be run.
@@ -75,7 +75,7 @@ def _ask(
 
 @dataclasses.dataclass(frozen=True)
 class Tolerance:
-    """What outputs elsewhere may differ by."""
+    """The difference that outputs elsewhere may have."""
 
     relative: float
     """A share of the scale."""
@@ -90,7 +90,7 @@ class Tolerance:
 
 
 def compare(known: Expected, content: bytes, tolerance: Tolerance) -> dict[str, Any]:
-    """How far a device's outputs are off, for results.
+    """Distance of a device's outputs from this machine's, for results.
 
     Raises:
       ValueError: they are no such outputs.
@@ -101,7 +101,7 @@ def compare(known: Expected, content: bytes, tolerance: Tolerance) -> dict[str, 
 
 
 def tolerance_of(path: Path) -> Tolerance:
-    """What a file's contract allows; UNSAID where there is none."""
+    """The tolerance that a file's contract states; UNSAID where there is none."""
     contract = path.with_name(f"{path.stem}.contract.json")
     if not contract.is_file():
         return Tolerance(UNSAID, None)

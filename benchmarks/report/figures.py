@@ -17,7 +17,7 @@ FILES = ("host latency", "device latency", "instructions")
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Place:
-    """Where figures come from: those of two places are never in one column."""
+    """Origin of figures: those of two places are never in one column."""
 
     where: str
     """host, emulated, estimated or device."""

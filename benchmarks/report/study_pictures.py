@@ -24,7 +24,7 @@ LEAST = 3
 
 @dataclasses.dataclass(frozen=True)
 class Amount:
-    """How much of something a variant had, and what it is without that."""
+    """An amount that a variant had, and its name without that."""
 
     number: float
     unit: str
@@ -32,7 +32,7 @@ class Amount:
 
 
 def amount_of(name: str) -> Amount | None:
-    """What the name of a variant says; None: no amount."""
+    """The amount in the name of a variant; None: there is none."""
     found = _AMOUNT.search(name)
     if not found:
         return None

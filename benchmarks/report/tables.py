@@ -113,7 +113,7 @@ def others(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[str]:
 
 
 def published(figures: Sequence[Figure]) -> str:
-    """What others published about phones, and below what was measured on devices here, each as what it is."""
+    """Figures that others published about phones, and below those measured on devices here, each as what it is."""
     known = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))
     rows = [
         [one["source"], one["device"], one["path"], one["model"], str(one["sequence_length"]), one["ms"]]

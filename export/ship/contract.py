@@ -155,7 +155,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WeightCache:
-    """How to keep one packed copy of the weights for all signatures: XNNPACK else packs them once for each."""
+    """Way to keep one packed copy of the weights for all signatures: XNNPACK else packs them once for each."""
 
     kotlin: str
     """Argument of LiteRT's `CompiledModel.CpuOptions`: a file of the app's own, one for each `.tflite` file and

@@ -18,7 +18,7 @@ def report_of(
     *, model: dict[str, Any], lengths: Sequence[int], rewrites: Sequence[str], calibrated_on: str | None,
     compared_on: str, shown: str, task: Task, made: Made,
 ) -> Report:  # fmt: skip
-    """What was found, as one.
+    """All findings of an export as one.
 
     Args:
       model: name and hash of what was exported.

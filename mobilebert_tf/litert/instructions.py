@@ -1,4 +1,4 @@
-"""How many instructions an inference takes on an ARM core, from the file alone: an estimate, not a count.
+"""Instructions of an inference on an ARM core, from the file alone: an estimate, not a count.
 
 Every operator is work of a few kinds: steps of a product's inner loop, tiles of its results, elements that are copied
 or added. What a unit of each kind costs was fitted to operators that were counted one by one (`benchmarks/arm/fit.py`);
@@ -57,7 +57,7 @@ def estimate(content: bytes, graph: int = -1) -> float | None:
 
 @functools.cache
 def known() -> dict[str, Any]:
-    """What was fitted: the core, the cost of each unit of work, errors on files that were left out."""
+    """The fit: core, cost of each unit of work, errors on files that were left out."""
     costs: dict[str, Any] = json.loads((Path(__file__).parent / "instruction_costs.json").read_text(encoding="utf-8"))
     return costs
 

@@ -1,4 +1,4 @@
-"""How LiteRT and its Python side refuse a file that is not right, where they do not crash."""
+"""Exceptions by which LiteRT and its Python side refuse a file, where they do not crash."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from mobilebert_tf.run_directory import MadeBy
 
 @dataclasses.dataclass(frozen=True)
 class _Report:
-    """What of a report is looked at more closely than `Exported` says."""
+    """Parts of a report that are looked at more closely than `Exported` says."""
 
     made_by: MadeBy | None = None
 

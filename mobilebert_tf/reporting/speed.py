@@ -56,7 +56,7 @@ def fastest(variants: Sequence[Variant], length: int) -> Fastest | None:
 
 
 ALIKE = 0.03
-"""What estimates of instructions have to differ by to tell two files apart: so near most of them are to a count."""
+"""Least ratio of two estimates of instructions that tells files apart: so near most of them are to a count."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from mobilebert_tf.fields import Correlation, Count, Finite, Share
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassScore:
-    """How a model did on one class."""
+    """Scores of a model on one class."""
 
     f1: Share
     precision: Share
@@ -20,7 +20,7 @@ class ClassScore:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
-    """How a model did on a labelled held-out set."""
+    """Scores of a model on a labelled held-out set."""
 
     examples: Count | None = None
     accuracy: Share | None = None
@@ -55,7 +55,7 @@ class Score:
 
     @property
     def name(self) -> str:
-        """What the primary score is."""
+        """Name of the primary score."""
         if self.compared_by:
             return {"f1": "F1", "macro_f1": "macro F1", "matthews": "Matthews' correlation"}[self.compared_by]
         if self.accuracy is not None:

@@ -1,4 +1,4 @@
-"""Where a new head begins: at what can be learnt of the network as it is, before any of its weights moves.
+"""The beginning of a new head: what can be learnt of the network as it is, before any of its weights moves.
 
 A head of random weights pulls the network out of shape while it learns itself, which many rows mend and few do not
 (Kumar et al. 2022, arXiv 2202.10054: linear probing, then fine-tuning).

@@ -1,4 +1,4 @@
-"""What is in the debug APK that `make apk` builds."""
+"""Content of the debug APK that `make apk` builds."""
 
 import json
 import shutil

@@ -298,7 +298,7 @@ def test_a_sustained_run_is_a_curve(export_directory: Path, phones, tool: Path, 
 
 
 def app_result(path: Path) -> dict:
-    """What the app writes of a file (`BenchResult.kt`)."""
+    """A result as the app writes it (`BenchResult.kt`)."""
     import hashlib
 
     state = {"battery_percent": 80, "battery_celsius": 30.0, "charging": False, "thermal_status": 1}

@@ -1,4 +1,4 @@
-"""What both tools print and write, read: transcripts in the wording of several years, the result message, flags."""
+"""Reading what both tools print and write: transcripts in the wording of several years, the result message, flags."""
 
 import struct
 from pathlib import Path

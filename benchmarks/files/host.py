@@ -136,7 +136,7 @@ class Measurement:
         return subjects
 
     def baselines(self, subjects: Sequence[Subject], baseline: Path) -> list[Subject | None]:
-        """The baseline's rounds for each subject: graph and threads are the same, cache and numbers the first asked for.
+        """The baseline's rounds for each subject: the same graph and threads, the first cache and numbers asked for.
 
         A file of one length alone is compared at any length.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -134,41 +134,62 @@ def quantized_outputs(
     length: int,
     features: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """float32 [R, ...] by output: what a file of `model` for inputs of at most `length` computes of features [R, T]."""
-    return QuantizedAnswers(model, trained, length)(trained, features)
+    """float32 [R, ...] by output: what a file of `model` for inputs of at most `length` computes of features [R, T].
+
+    Of constants, which TensorFlow folds as it likes best: in 24 layers a file's logits are nearer to these than to
+    those of `QuantizedAnswers`, of which every tenth text has a number that is rounded to its neighbour.
+    """
+    network = map_arrays(_rewritten(model, trained, length), lambda array: tf.constant(array, tf.float32))
+    return _in_batches(_answer(trained, lambda: (network, tf.constant(_ranges(trained), tf.float32))), features)
 
 
 class QuantizedAnswers:
     """`quantized_outputs`, to be asked again and again while weights and ranges change: its graph is traced once."""
 
-    def __init__(self, model: TaskModel, trained: Trained, length: int, batch_size: int = 32):
-        self._model, self._length, self._batch_size = model, length, batch_size
+    def __init__(self, model: TaskModel, trained: Trained, length: int):
+        self._model, self._length = model, length
         # As variables, which a traced graph reads anew.
-        network = map_arrays(self._network(trained), lambda array: tf.Variable(array, False, dtype=tf.float32))
+        network = map_arrays(
+            _rewritten(model, trained, length), lambda array: tf.Variable(array, False, dtype=tf.float32)
+        )
         ranges = tf.Variable(_ranges(trained), False, dtype=tf.float32)
         self._variables = [*_arrays(network), ranges]
-        plan = Plan(trained.recipe, tuple(trained.ranges), {})
-
-        @tf.function(input_signature=_INPUTS, autograph=False)
-        def answer(*inputs: Any) -> dict[str, Any]:
-            products = QuantizedProducts(trained.recipe, grids_of(plan, ranges.read_value()))
-            return batch_answer(map_arrays(network, lambda weight: weight.read_value()), inputs, products)
-
-        self._answer = answer
+        self._answer = _answer(
+            trained, lambda: (map_arrays(network, lambda weight: weight.read_value()), ranges.read_value())
+        )
 
     def __call__(self, trained: Trained, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """float32 [R, ...] by output, of the weights that the model has now and the ranges of `trained`."""
-        for variable, array in zip(self._variables, [*_arrays(self._network(trained)), _ranges(trained)], strict=True):
+        arrays = [*_arrays(_rewritten(self._model, trained, self._length)), _ranges(trained)]
+        for variable, array in zip(self._variables, arrays, strict=True):
             variable.assign(array)
-        size = self._batch_size
-        starts = range(0, len(features["input_ids"]), size)
-        batches = ([features[name][start : start + size].astype(np.int32) for name in INPUTS] for start in starts)
-        parts = [{name: values.numpy() for name, values in self._answer(*batch).items()} for batch in batches]
-        return real_only(concatenated(parts), features["input_mask"])
+        return _in_batches(self._answer, features)
 
-    def _network(self, trained: Trained) -> Network:
-        # In float64, as for a file: folded in float32 one weight in 100,000 rounds to its neighbour.
-        return rewrite(read_network(self._model), self._length, breaks=trained.breaks)
+
+def _rewritten(model: TaskModel, trained: Trained, length: int) -> Network:
+    # In float64, as for a file: folded in float32 one weight in 100,000 rounds to its neighbour.
+    return rewrite(read_network(model), length, breaks=trained.breaks)
+
+
+def _answer(trained: Trained, given: Callable[[], tuple[Network, Any]]) -> Callable[..., Mapping[str, Any]]:
+    """Outputs of int32 [B, T] in the order of INPUTS, as a graph; `given`: network and ranges [2, S] within it."""
+    plan = Plan(trained.recipe, tuple(trained.ranges), {})
+
+    @tf.function(input_signature=_INPUTS, autograph=False)
+    def answer(*inputs: Any) -> dict[str, Any]:
+        network, ranges = given()
+        return batch_answer(network, inputs, QuantizedProducts(trained.recipe, grids_of(plan, ranges)))
+
+    return answer
+
+
+def _in_batches(
+    answer: Callable[..., Mapping[str, Any]], features: Mapping[str, np.ndarray], size: int = 32
+) -> dict[str, np.ndarray]:
+    starts = range(0, len(features["input_ids"]), size)
+    batches = ([features[name][start : start + size].astype(np.int32) for name in INPUTS] for start in starts)
+    parts = [{name: values.numpy() for name, values in answer(*batch).items()} for batch in batches]
+    return real_only(concatenated(parts), features["input_mask"])
 
 
 def _arrays(network: Network) -> list[Any]:

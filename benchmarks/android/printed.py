@@ -21,7 +21,7 @@ class Delegated:
 
     @property
     def is_processor(self) -> bool:
-        """Whether it is the delegate of the processor's own kernels."""
+        """True for the delegate of the processor's own kernels."""
         return "xnnpack" in self.name.lower()
 
 
@@ -30,7 +30,7 @@ class Printed:
     """One transcript."""
 
     figures: dict[str, float]
-    """By name, as `result_proto.parse` has them; times in milliseconds."""
+    """Figures by name, as `result_proto.parse` has them; times in milliseconds."""
     delegated: tuple[Delegated, ...]
     unknown_flags: tuple[str, ...]
     """Flags that the tool did not know: it is too old for them."""

@@ -37,12 +37,12 @@ class Settings:
     rounds: int = 9
     runs: int = 50
     seconds: float = 1.0
-    """Of a process, at least."""
+    """Least number of seconds of a process."""
     warm_up: int = 3
     cool_down: float = 120.0
     """Seconds to wait at most, before each process, for the device to be cool."""
     most_celsius: float = 35.0
-    """Of the battery, for a device to count as cool."""
+    """Highest temperature of the battery at which a device counts as cool."""
     sustained_minutes: float = 0.0
     """Run each variant that long without a pause, in place of rounds."""
     strict: bool = False

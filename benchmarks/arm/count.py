@@ -22,7 +22,7 @@ class Counted:
 
     million: float
     outputs: Mapping[str, np.ndarray]
-    """By name; of a graph without one by the tensor's."""
+    """Outputs by name; of a graph without one by the tensor's."""
 
 
 def count(

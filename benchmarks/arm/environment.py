@@ -73,7 +73,7 @@ class Environment:
                 str(sysroot / "usr/bin/python3.11")]  # fmt: skip
 
     def variables(self) -> dict[str, str]:
-        """Of the program's environment: the emulated Python looks nowhere else."""
+        """Variables of the program's environment: the emulated Python looks nowhere else."""
         sysroot = self.directory / "sysroot"
         return {"PYTHONPATH": str(self.site), "PYTHONHOME": str(sysroot / "usr"), "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": ""}  # fmt: skip

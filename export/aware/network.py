@@ -136,8 +136,8 @@ def quantized_outputs(
 ) -> dict[str, np.ndarray]:
     """float32 [R, ...] by output: what a file of `model` for inputs of at most `length` computes of features [R, T].
 
-    Of constants, which TensorFlow folds as it likes best: in 24 layers a file's logits are nearer to these than to
-    those of `QuantizedAnswers`, of which every tenth text has a number that is rounded to its neighbour.
+    Of constants, which TensorFlow folds as it likes best: in 24 layers of random weights a file has these logits for
+    63 of 64 texts, and those of `QuantizedAnswers` for 56: numbers near the middle of two round to the other one.
     """
     network = map_arrays(_rewritten(model, trained, length), lambda array: tf.constant(array, tf.float32))
     return _in_batches(_answer(trained, lambda: (network, tf.constant(_ranges(trained), tf.float32))), features)

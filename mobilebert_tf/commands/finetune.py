@@ -138,7 +138,8 @@ class Finetune(
     )
     pooling: str | None = option(
         "what the head reads: cls, the first token, as in the paper; mean, the mean of all tokens, which a few rows "
-        "teach more, for about a layer's seventh more work; left out: the model's own, mean for mobilebert_mini",
+        "teach more, for a last block that files compute for all of them; left out: the model's own, mean for "
+        "mobilebert_mini",
         default=None,
         choices=POOLINGS,
     )

@@ -118,26 +118,56 @@ class _Run:
     directory: Path
 
 
-def measure(study: Study, given: Mapping[str, str], work: Path) -> list[Subject]:
-    """Run everything that is not done, and read its figures: a subject a variant, a round a run of its last step.
+Round = Mapping[str, Any]
+"""What was measured of a variant once: its figures, and the commands that gave them."""
+
+Commands = tuple[str, ...]
+
+
+def measure(
+    study: Study, given: Mapping[str, str], work: Path, earlier: Mapping[Commands, Round] | None = None
+) -> Iterator[tuple[str, Round]]:
+    """Run everything that is not done, and read its figures: a variant and a round for each run of its last step.
 
     Args:
       given: values for the names in braces.
+      earlier: rounds that need not be run again, by their commands.
 
     Raises:
       FailedError: a command failed; the same study goes on there.
       UsageError: a name in braces has no value.
     """
+    known = earlier or {}
     turns = [(seed, name) for seed in range(study.seeds) for name in study.variants]
-    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in study.variants}
     for seed, name in track(turns, "variants and seeds", "runs", len(turns)):
         for runs in _chains(study, name, seed, given, work):
-            for run in runs:
-                _execute(run)
-            rounds[name].append(_round(study, seed, runs))
+            if (measured := known.get(_commands(runs))) is None:
+                for run in runs:
+                    _execute(run)
+                measured = _round(study, seed, runs)
+            yield name, measured
+
+
+def subjects(study: Study, rounds: Sequence[tuple[str, Round]]) -> list[Subject]:
+    """A subject for each variant that has been measured."""
     return [
-        Subject(name=name, details={"changes": study.variants[name]}, rounds=rounds[name]) for name in study.variants
+        Subject(name=name, details={"changes": study.variants[name]}, rounds=own)
+        for name in study.variants
+        if (own := [measured for variant, measured in rounds if variant == name])
     ]
+
+
+def rounds_of(document: Mapping[str, Any], study: Study) -> dict[Commands, Round]:
+    """The rounds of an earlier result by their commands, those that have all figures of the study.
+
+    Each says of which commit it is.
+    """
+    return {
+        tuple(measured["commands"]): {"commit": document["made_by"].get("commit"), **measured}
+        for subject in document["subjects"]
+        for measured in subject["rounds"]
+        if measured.get("figures", {}).keys() >= study.figures.keys()
+    }
 
 
 def _chains(study: Study, variant: str, seed: int, given: Mapping[str, str], work: Path) -> Iterator[list[_Run]]:
@@ -182,8 +212,12 @@ def _round(study: Study, seed: int, runs: Sequence[_Run]) -> dict[str, Any]:
         "seed": seed,
         "figures": figures,
         "seconds": {run.step: _json(run.directory / "run.json")["seconds"] for run in runs},
-        "commands": [shlex.join(["mobilebert-tf", *run.words]) for run in runs],
+        "commands": list(_commands(runs)),
     }
+
+
+def _commands(runs: Sequence[_Run]) -> Commands:
+    return tuple(shlex.join(["mobilebert-tf", *run.words]) for run in runs)
 
 
 def value_at(metrics: Mapping[str, Any], path: str) -> float:

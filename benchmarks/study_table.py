@@ -26,7 +26,7 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     for name, seen in by_name.items():
         cells, baseline = [], baseline_of(name, settings["baseline"], by_name)
         for figure, form in settings["figures"].items():
-            ours, theirs = (_values(rounds, figure) for rounds in (seen, by_name[baseline]))
+            ours, theirs = (_values(rounds, figure) for rounds in (seen, by_name.get(baseline, [])))
             cells.append(_cell(ours, None if name == baseline else theirs, form))
         found.append((name, *cells, f"{len(seen)}"))
     return found

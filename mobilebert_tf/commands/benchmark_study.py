@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
+
+if TYPE_CHECKING:
+    from mobilebert_tf.benchmarks.study import Round, Study
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,7 +21,9 @@ class BenchmarkStudy:
     What is compared stands in a JSON file: the chain with its flags, the variants, how often, and which
     numbers of each run's metrics.json are of interest. benchmarks/studies has those whose tables are in
     benchmarks/README.md. Each run is a command of its own below --work; the same command goes on with what is
-    missing. The result holds every run with its command and its figures.
+    missing. The result holds every run with its command and its figures. A study may take days: Ctrl-C writes
+    what has been measured, and --earlier takes that, or any result of the study, as done, also on another machine;
+    --work and --inputs must be spelled as they were.
 
     Example:
       mobilebert-tf benchmark study --study=benchmarks/studies/shape.json --work=shape --output=shape.json \\
@@ -27,16 +34,17 @@ class BenchmarkStudy:
     work: str = option("directory for the runs")
     output: str = option("JSON file for the results")
     inputs: str = option("NAME=PATH of the names in braces in the study, comma-separated", "")
+    seeds: int = option("repetitions, to begin with fewer than the study's own; 0: its own", 0, least=0, most=1000)
+    earlier: str | None = option("result of this study, whose runs are not made again", None, is_input=True)
 
     def run(self) -> None:
         """Run what is missing, write, print.
 
         Raises:
-          UsageError: the study is broken, an input has no value, or the output exists.
+          UsageError: the study or the earlier result is broken, an input has no value, or the output exists.
           FailedError: one of the commands failed.
         """
-        from mobilebert_tf.benchmarks import results, study, study_table
-        from mobilebert_tf.text_table import aligned
+        from mobilebert_tf.benchmarks import results, schema, study
 
         results.check_output(self.output)
         given = {"study": str(Path(self.study).parent)}
@@ -46,8 +54,26 @@ class BenchmarkStudy:
                 raise UsageError(f"--inputs={self.inputs}: {pair!r} is no NAME=PATH")
             given[name] = value
         asked = study.read(self.study)
-        subjects = study.measure(asked, given, Path(self.work))
-        written = results.document("study", next(iter(asked.figures)), dataclasses.asdict(asked), subjects)
+        if self.seeds:
+            asked = dataclasses.replace(asked, seeds=self.seeds)
+        earlier = study.rounds_of(schema.read(Path(self.earlier)), asked) if self.earlier else {}
+        rounds: list[tuple[str, Round]] = []
+        try:
+            for measured in study.measure(asked, given, Path(self.work), earlier):
+                rounds.append(measured)
+        except KeyboardInterrupt:
+            if rounds:
+                self._write(asked, rounds)
+                print(f"the rest: the same command with another --output, and --earlier={self.output}")
+            raise
+        self._write(asked, rounds)
+
+    def _write(self, asked: Study, rounds: Sequence[tuple[str, Round]]) -> None:
+        from mobilebert_tf.benchmarks import results, study, study_table
+        from mobilebert_tf.text_table import aligned
+
+        measured = study.subjects(asked, rounds)
+        written = results.document("study", next(iter(asked.figures)), dataclasses.asdict(asked), measured)
         results.write(self.output, written)
         print(aligned([list(study_table.head(written)), *map(list, study_table.rows(written))]))
         print(f"\nbenchmark study: {self.output} has every run with its command; the runs are in {self.work}")

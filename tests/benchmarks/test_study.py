@@ -4,6 +4,7 @@ import importlib
 import itertools
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,55 @@ def test_a_table_of_defaults_has_the_best_of_the_other_rates() -> None:
     assert defaults_table.rows({"subjects": subjects}) == [
         ("a table", "2,490", "50.0%", "76.0%", "72.0% (8e-5)", "51.0%")
     ]
+
+
+def finished(work: Path, runs: list[study._Run]) -> None:
+    """What the commands of a chain would leave behind, without running them."""
+    for run in runs:
+        directory = work / run.directory
+        directory.mkdir(parents=True)
+        accuracy = 0.5 + len(str(run.words)) % 7 / 100
+        (directory / "metrics.json").write_text(json.dumps({"evaluation": {"accuracy": accuracy}}))
+        (directory / "run.json").write_text(json.dumps({"seconds": 1.5}))
+
+
+def test_a_stopped_study_keeps_its_rounds_and_goes_on_from_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C in the third of four turns; then on a machine that has none of the runs, nor what they read."""
+    (tmp_path / "study.json").write_text(json.dumps({**content(), "seeds": 2}))
+    monkeypatch.chdir(tmp_path)
+    executed: list[study._Run] = []
+
+    def execute(run: study._Run, most: int) -> None:
+        if len(executed) == most:
+            raise KeyboardInterrupt
+        executed.append(run)
+        finished(tmp_path, [run])
+
+    words = ["benchmark", "study", "--study=study.json", "--work=work", "--inputs=model=m,table=t"]
+    monkeypatch.setattr(study, "_execute", lambda run: execute(run, 5))
+    assert cli.run([*words, "--output=a.json"]) == 1
+    said = capsys.readouterr()
+    assert "--earlier=a.json" in said.out and "interrupted" in said.err
+    first = json.loads((tmp_path / "a.json").read_text())
+    assert [len(subject["rounds"]) for subject in first["subjects"]] == [3, 2]
+
+    shutil.rmtree(tmp_path / "work")
+    executed.clear()
+    monkeypatch.setattr(study, "_execute", lambda run: execute(run, 99))
+    assert cli.run([*words, "--output=b.json", "--earlier=a.json"]) == 0
+    assert len(executed) == 3
+    second = json.loads((tmp_path / "b.json").read_text())
+    for before, after in zip(first["subjects"], second["subjects"], strict=True):
+        assert len(after["rounds"]) == 4
+        taken = [{"commit": first["made_by"]["commit"], **measured} for measured in before["rounds"]]
+        assert after["rounds"][: len(taken)] == taken
+
+    executed.clear()
+    assert cli.run([*words, "--output=c.json", "--earlier=b.json", "--seeds=1"]) == 0
+    assert not executed
+    assert [len(subject["rounds"]) for subject in json.loads((tmp_path / "c.json").read_text())["subjects"]] == [2, 2]
 
 
 @pytest.mark.slow

@@ -104,6 +104,10 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark_strategies:BenchmarkStrategies",
         "no, auxiliary, joint and progressive transfer at equal steps",
     ),
+    "benchmark deployment": (
+        "mobilebert_tf.commands.benchmark_deployment:BenchmarkDeployment",
+        "exports of several models: what each of their files scores, weighs and costs",
+    ),
     "benchmark study": (
         "mobilebert_tf.commands.benchmark_study:BenchmarkStudy",
         "variants of a chain of commands, over seeds",

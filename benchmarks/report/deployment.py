@@ -1,0 +1,64 @@
+"""Exports of several models side by side: a row a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mobilebert_tf.benchmarks.results import Subject
+from mobilebert_tf.exported import Report, Variant
+
+HEAD = ("", "size", "score", "less Keras's, in points", "same answers", "instructions", "host", "off in float16")
+
+
+def subjects(exports: Mapping[str, Report]) -> list[Subject]:
+    """A subject for each model as Keras has it, and one for each of its files, by the name of the export."""
+    return [subject for name, export in exports.items() for subject in _of_export(name, export)]
+
+
+def _of_export(name: str, export: Report) -> Iterator[Subject]:
+    score, longest = export.task.score, export.sequence_lengths[-1]
+    about = {"export": name, "score": export.task.title, "sequence_length": longest}
+    made_by = {key: export.made_by.get(key) for key in ("command", "date", "commit", "machine")}
+    if export.keras:
+        rounds = [{"samples": [export.keras[score]], "examples": export.keras.get("examples")}]
+        yield Subject(name=f"{name}, Keras", details={**about, "found_by": made_by}, rounds=rounds)
+    for variant in export.variants:
+        if variant.file and variant.metrics:
+            found = {"samples": [variant.metrics[score]], **_figures(variant, longest)}
+            yield Subject(name=f"{name}, {variant.file}", details={**about, "sha256": variant.sha256}, rounds=[found])
+
+
+def _figures(variant: Variant, longest: int) -> dict[str, Any]:
+    difference = variant.difference
+    return {
+        "bytes": variant.bytes,
+        "difference": [difference.score, difference.low, difference.high] if difference else None,
+        "same_answers": variant.parity.get("decision_agreement"),
+        "million_instructions": variant.instructions.get(longest),
+        "ms": variant.median(longest),
+        "error_in_float16": variant.half_parity.get("max_relative_error"),
+        "passed": variant.passed,
+    }
+
+
+def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Cells under HEAD; what was not found, or does not apply, is empty."""
+    return [_row(subject["name"], subject["rounds"][0]) for subject in document["subjects"]]
+
+
+def _row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    def cell(key: str, form: str, scale: float = 1.0) -> str:
+        return "" if found.get(key) is None else form.format(scale * found[key])
+
+    ends = [f"{100 * end:+.1f}" for end in (found.get("difference") or ())[1:]]
+    return (
+        name if found.get("passed", True) else f"{name} (rejected)",
+        cell("bytes", "{:.1f} MB", 1e-6),
+        f"{found['samples'][0]:.1%}",
+        " to ".join(ends),
+        cell("same_answers", "{:.1%}"),
+        cell("million_instructions", "{:.1f} million"),
+        cell("ms", "{:.2f} ms"),
+        cell("error_in_float16", "{:.1e}"),
+    )

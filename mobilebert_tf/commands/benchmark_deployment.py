@@ -1,0 +1,51 @@
+"""`benchmark deployment`: exports of several models side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkDeployment:
+    """Put the files of several exports side by side: what each scores, weighs and costs.
+
+    Measures nothing: it reads the report.json of each export, so the figures are those that `export` found, and
+    says when and where it found them. The exports should be of one table and one longest length. Instructions are
+    those of an emulated or estimated ARM core, milliseconds those of the machine that exported.
+
+    Example:
+      mobilebert-tf benchmark deployment --exports=mini-tflite,teacher-tflite --output=deployment.json
+    """
+
+    exports: str = option("directories of `export`, comma-separated; their names are the models'", is_input=True)
+    output: str = option("JSON file for the results")
+
+    def run(self) -> None:
+        """Read, write, print.
+
+        Raises:
+          UsageError: a directory is no export, two have one name, or the output exists.
+        """
+        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.report import deployment
+        from mobilebert_tf.fields import read_object
+        from mobilebert_tf.reporting import read_export
+        from mobilebert_tf.text_table import aligned
+
+        results.check_output(self.output)
+        found = {}
+        for directory in map(Path, self.exports.split(",")):
+            report = directory / "report.json"
+            if not report.exists():
+                raise UsageError(f"--exports={directory}: has no report.json; give directories that `export` wrote")
+            if directory.name in found:
+                raise UsageError(f"--exports={self.exports}: two are called {directory.name}; rename one")
+            found[directory.name] = read_export.of_report(read_object(report), report)
+        written = results.document("deployment", "share", {}, deployment.subjects(found))
+        results.write(self.output, written)
+        print(aligned([list(deployment.HEAD), *map(list, deployment.rows(written))]))
+        print(f"\nbenchmark deployment: {self.output} has these figures")

@@ -1,0 +1,51 @@
+"""`benchmark deployment`: figures of real exports, held against their own report.json."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.benchmarks.report import deployment
+
+
+def test_a_row_a_file_with_the_figures_of_its_export(
+    export_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thin, wide = tmp_path / "thin", tmp_path / "wide"
+    shutil.copytree(export_directory, thin)
+    shutil.copytree(export_directory, wide)
+    report = json.loads((thin / "report.json").read_text())
+    longest = str(max(report["sequence_lengths"]))
+    report["variants"][0]["passed"] = False
+    report["variants"][0]["instructions"] = {longest: 12.34}
+    (thin / "report.json").write_text(json.dumps(report))
+
+    assert cli.run(["benchmark", "deployment", f"--exports={thin},{wide}", f"--output={tmp_path / 'd.json'}"]) == 0
+    assert "less Keras's" in capsys.readouterr().out
+    rows = deployment.rows(json.loads((tmp_path / "d.json").read_text()))
+    files = [variant for variant in report["variants"] if variant["file"]]
+    assert len(rows) == 2 * (1 + len(files))
+    assert rows[0] == ("thin, Keras", "", f"{report['keras']['accuracy']:.1%}", "", "", "", "", "")
+    first = files[0]
+    assert rows[1][:3] == (
+        f"thin, {first['file']} (rejected)",
+        f"{first['bytes'] / 1e6:.1f} MB",
+        f"{first['metrics']['accuracy']:.1%}",
+    )
+    assert rows[1][3] == f"{100 * first['difference']['low']:+.1f} to {100 * first['difference']['high']:+.1f}"
+    assert rows[1][4:6] == (f"{first['parity']['decision_agreement']:.1%}", "12.3 million")
+    assert rows[2 + len(files)][0] == f"wide, {first['file']}"
+
+
+def test_what_is_no_export_is_refused(
+    export_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    words = ["benchmark", "deployment", f"--output={tmp_path / 'd.json'}"]
+    assert cli.run([*words, f"--exports={tmp_path / 'empty'}"]) == 2
+    assert "has no report.json; give directories that `export` wrote" in capsys.readouterr().err
+    assert cli.run([*words, f"--exports={export_directory},{export_directory}"]) == 2
+    assert "two are called" in capsys.readouterr().err
+    assert not (tmp_path / "d.json").exists()

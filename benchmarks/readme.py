@@ -200,13 +200,17 @@ def _strategies(found: Mapping[str, Any]) -> str:
 def _study(found: Mapping[str, Any]) -> str:
     """Medians over runs."""
     settings, machine = found["settings"], found["made_by"]["machine"]
-    if all(len(subject["rounds"]) == 1 for subject in found["subjects"]):
-        return _table(study_table.head(found), study_table.rows(found))
-    note = (
-        f"Medians; ± is the 95 % interval of the mean over runs, p a paired t-test against “{settings['baseline']}”; "
-        f"{machine['cores']} cores."
-    )
-    return _table(study_table.head(found), study_table.rows(found)) + "\n\n" + note
+    others = study_table.published_rows(found)
+    table = _table(study_table.head(found), [*study_table.rows(found), *others])
+    notes = []
+    if any(len(subject["rounds"]) > 1 for subject in found["subjects"]):
+        notes.append(
+            "Medians; ± is the 95 % interval of the mean over runs, p a paired t-test against "
+            f"“{settings['baseline']}”; {machine['cores']} cores."
+        )
+    if others:
+        notes.append("In italics: figures of other people, as they published them, not measured here.")
+    return "\n\n".join([table, " ".join(notes)]) if notes else table
 
 
 def _defaults(found: Mapping[str, Any]) -> str:

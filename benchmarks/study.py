@@ -11,6 +11,7 @@ A study is a JSON file (`studies/` has ours):
     seeds     how often everything is repeated
     figures   by name: `step` and `at`, a path in its metrics.json, `*` for a mean over all that fit;
               `digits`, or `percent`
+    published figures of others, as they published them, to stand below: `name`, `source`, `figures` by name
 
 Every run is a command of the product in a directory of its own, so that a stopped study goes on, and each
 figure's model can be looked at.
@@ -65,6 +66,16 @@ class Figure:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Published:
+    """What others say of their model: not measured here, by other commands."""
+
+    name: str
+    source: str
+    figures: Mapping[str, str]
+    """As they wrote them."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Study:
     """The content of a study file."""
 
@@ -74,6 +85,7 @@ class Study:
     figures: Mapping[str, Figure]
     baseline: str
     seeds: int = 1
+    published: tuple[Published, ...] = ()
 
 
 def read(path: str) -> Study:
@@ -97,6 +109,9 @@ def read(path: str) -> Study:
     for name, figure in study.figures.items():
         if figure.step not in study.chain:
             raise UsageError(f"{path}: figure {name!r}: there is no step {figure.step!r}")
+    for published in study.published:
+        if unknown := [name for name in published.figures if name not in study.figures]:
+            raise UsageError(f"{path}: published {published.name!r}: there is no figure {unknown[0]!r}")
     for name in study.variants:
         if baseline_of(name, study.baseline, study.variants) not in study.variants:
             raise UsageError(f"{path}: the baseline {study.baseline!r} is none of the variants")

@@ -32,6 +32,19 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return found
 
 
+def published_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Figures of others under the same head, in italics, with their source in place of a number of runs."""
+    settings = document["settings"]
+    return [
+        tuple(f"*{cell}*" if cell else "" for cell in (one["name"], *_published(settings, one), one["source"]))
+        for one in settings.get("published", ())
+    ]
+
+
+def _published(settings: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
+    return [one["figures"].get(name, "") for name in settings["figures"]]
+
+
 def _values(rounds: Sequence[Mapping[str, Any]], figure: str) -> np.ndarray:
     return np.array([one["figures"][figure] for one in rounds])
 

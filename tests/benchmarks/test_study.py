@@ -59,6 +59,10 @@ def content() -> dict:
         ({"variants": {"slow": {}, "a b": {}, "A-B": {}}}, "two are called 'a-b'"),
         ({"variants": {"slow": {}, "+": {}}}, "variant '\\+': has no letter or digit"),
         ({"repetitions": 3}, "unknown field 'repetitions'"),
+        (
+            {"published": [{"name": "a", "source": "b", "figures": {"f1": "90 %"}}]},
+            "published 'a': there is no figure 'f1'",
+        ),
     ],
 )
 def test_broken_studies_are_refused(change: dict, expected: str, tmp_path: Path) -> None:
@@ -93,6 +97,9 @@ def test_a_table_has_medians_intervals_and_p_values() -> None:
     assert first == ("a", f"82.0 % ± {half:.1f} (p = {p:.2g})", "5")
     assert second[1].startswith("80.0 % ±") and "p =" not in second[1]
     assert study_table.head(document) == ("", "score", "runs")
+    assert study_table.published_rows(document) == []
+    document["settings"]["published"] = [{"name": "c", "source": "its authors", "figures": {"score": "90 %"}}]
+    assert study_table.published_rows(document) == [("*c*", "*90 %*", "*its authors*")]
 
 
 def test_a_table_of_defaults_has_the_best_of_the_other_rates() -> None:

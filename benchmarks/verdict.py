@@ -62,8 +62,7 @@ def of_host(rounds: Sequence[Mapping[str, Any]], threads: int, cores: int, stric
     if not all(one.get("finite", True) for one in rounds):
         invalid.append("outputs are NaN or infinite")
     foreign = [one["foreign_cores"] for one in rounds]
-    # Less than what the threads need was left to them.
-    crowded = sum(one > cores - threads + 0.5 for one in foreign)
+    crowded = sum(is_crowded(one, threads, cores) for one in foreign)
     if 2 * crowded > len(rounds):
         invalid.append(f"other programs left too few of {cores} cores in {crowded} of {len(rounds)} processes")
     elif max(foreign) >= BUSY:
@@ -72,6 +71,11 @@ def of_host(rounds: Sequence[Mapping[str, Any]], threads: int, cores: int, stric
     if clocks and max(clocks) > (1 + CLOCKS) * min(clocks):
         warnings.append(f"clocks from {min(clocks):.0f} to {max(clocks):.0f} MHz")
     return of(invalid, warnings)
+
+
+def is_crowded(foreign_cores: float, threads: int, cores: int) -> bool:
+    """Whether other programs left less of a machine than the threads need."""
+    return foreign_cores > cores - threads + 0.5
 
 
 def common(rounds: Sequence[Mapping[str, Any]], strict: bool) -> tuple[list[str], list[str]]:

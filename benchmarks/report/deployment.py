@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mobilebert_tf.benchmarks import verdict
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.exported import Report, Variant
 
@@ -25,18 +26,20 @@ def _of_export(name: str, export: Report) -> Iterator[Subject]:
         yield Subject(name=f"{name}, Keras", details={**about, "found_by": made_by}, rounds=rounds)
     for variant in export.variants:
         if variant.file and variant.metrics:
-            found = {"samples": [variant.metrics[score]], **_figures(variant, longest)}
+            cores = (made_by["machine"] or {}).get("cores") or 1
+            found = {"samples": [variant.metrics[score]], **_figures(variant, longest, cores)}
             yield Subject(name=f"{name}, {variant.file}", details={**about, "sha256": variant.sha256}, rounds=[found])
 
 
-def _figures(variant: Variant, longest: int) -> dict[str, Any]:
-    difference = variant.difference
+def _figures(variant: Variant, longest: int, cores: int) -> dict[str, Any]:
+    difference, latency = variant.difference, variant.latency_ms.get(longest)
+    busy = latency and verdict.is_crowded(latency.foreign_cores, latency.threads or 1, cores)
     return {
         "bytes": variant.bytes,
         "difference": [difference.score, difference.low, difference.high] if difference else None,
         "same_answers": variant.parity.get("decision_agreement"),
         "million_instructions": variant.instructions.get(longest),
-        "ms": variant.median(longest),
+        "ms": None if busy else variant.median(longest),
         "error_in_float16": variant.half_parity.get("max_relative_error"),
         "passed": variant.passed,
     }

@@ -20,7 +20,11 @@ def test_a_row_a_file_with_the_figures_of_its_export(
     longest = str(max(report["sequence_lengths"]))
     report["variants"][0]["passed"] = False
     report["variants"][0]["instructions"] = {longest: 12.34}
+    timed = report["variants"][0]["latency_ms"][longest]
+    timed |= {"median": 1.25, "foreign_cores": 0.0, "threads": 1}
     (thin / "report.json").write_text(json.dumps(report))
+    timed["foreign_cores"] = 64.0
+    (wide / "report.json").write_text(json.dumps(report))
 
     assert cli.run(["benchmark", "deployment", f"--exports={thin},{wide}", f"--output={tmp_path / 'd.json'}"]) == 0
     assert "less Keras's" in capsys.readouterr().out
@@ -36,7 +40,9 @@ def test_a_row_a_file_with_the_figures_of_its_export(
     )
     assert rows[1][3] == f"{100 * first['difference']['low']:+.1f} to {100 * first['difference']['high']:+.1f}"
     assert rows[1][4:6] == (f"{first['parity']['decision_agreement']:.1%}", "12.3 million")
-    assert rows[2 + len(files)][0] == f"wide, {first['file']}"
+    assert rows[1][6] == "1.25 ms"
+    busy = rows[2 + len(files)]
+    assert busy[0] == f"wide, {first['file']} (rejected)" and busy[6] == "", "a busy machine's time is none"
 
 
 def test_what_is_no_export_is_refused(

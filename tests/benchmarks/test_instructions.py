@@ -85,6 +85,19 @@ def test_an_unknown_operator_has_no_estimate(export_directory: Path, monkeypatch
     assert estimate((export_directory / "float32.tflite").read_bytes()) is None
 
 
+def test_what_was_fitted_in_float32_alone_costs_as_much_in_float16(monkeypatch: pytest.MonkeyPatch):
+    """Else the files of a head that reads the mean would have no estimate: its sum and quotient are few values."""
+    monkeypatch.setitem(known(), "million_per_unit", {"SUM f32": 2.0, "node": 3.0})
+    monkeypatch.setattr(
+        "mobilebert_tf.litert.instructions.work", lambda content, graph: {"SUM half": 10.0, "node": 1.0}
+    )
+    assert estimate(b"") == 23.0
+    monkeypatch.setattr(
+        "mobilebert_tf.litert.instructions.work", lambda content, graph: {"COS half": 10.0, "node": 1.0}
+    )
+    assert estimate(b"") is None
+
+
 @pytest.mark.parametrize(
     ("name", "million"), [("tfm_mobilebert_cls_s128_dyn8", 407.5), ("hf_mobilebert_cls_s128_dyn8", 410.6)]
 )

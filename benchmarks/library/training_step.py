@@ -21,6 +21,7 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     import keras
     import tensorflow as tf
 
+    from mobilebert_tf.benchmarks.files.load import Load
     from mobilebert_tf.config import MobileBertConfig
     from mobilebert_tf.models import ClassificationModel
     from mobilebert_tf.training import loop, objectives
@@ -32,7 +33,7 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     tf.config.threading.set_inter_op_parallelism_threads(settings["threads"])
     loop.set_up(0)
     keras.config.set_dtype_policy("mixed_bfloat16" if settings["dtype"] == "bfloat16" else "float32")
-    began = time.perf_counter()
+    began, load = time.perf_counter(), Load()
     model = ClassificationModel(MobileBertConfig.preset(settings["preset"]), num_labels=2)
     built = time.perf_counter()
     batch = batch_of(settings["batch_size"], settings["sequence_length"], model.config.vocab_size)
@@ -56,7 +57,13 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
         run_steps(iterator, 2 + step, 1)["loss"].numpy()
         samples.append(time.perf_counter() - start)
-    return {"build_seconds": built - began, "first_step_seconds": first - built, "first_loss": loss, "samples": samples}
+    return {
+        "build_seconds": built - began,
+        "first_step_seconds": first - built,
+        "first_loss": loss,
+        "samples": samples,
+        "foreign_cores": load.foreign_cores(),
+    }
 
 
 def batch_of(batch_size: int, length: int, words: int) -> dict[str, np.ndarray]:

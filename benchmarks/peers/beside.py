@@ -8,7 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mobilebert_tf import child_process
+from mobilebert_tf import child_process, provenance
+from mobilebert_tf.benchmarks import verdict
 from mobilebert_tf.benchmarks.arm import environment as emulator
 from mobilebert_tf.benchmarks.files import host
 from mobilebert_tf.benchmarks.files.instructions import Counter, Emulated, Estimated
@@ -92,11 +93,13 @@ def _evaluate(variant: Variant, pairs: str, columns: Sequence[str]) -> dict[str,
 
 
 def fine_tuning(subjects: Sequence[Subject], threads: int) -> dict[str, Any]:
-    """Steps of fine-tuning as they stand in a result."""
+    """Steps of fine-tuning as they stand in a result, judged as times of files are."""
+    cores = provenance.machine()["cores"] or 1
     rows = [
         {
             "name": subject.name,
             **subject.details,
+            "validity": verdict.of_host(subject.rounds, threads, cores, strict=False).describe(),
             "summary": dataclasses.asdict(summarize(subject.samples)),
             "rounds": list(subject.rounds),
         }

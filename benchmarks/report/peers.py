@@ -39,7 +39,16 @@ def cells(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
         unit = f"{number} thread{'' if number == 1 else 's'}"
         columns |= {f"{length} pieces, {unit}": {}, f"ratio, {unit}": {}}
     of_texts = f"texts of {document['settings'].get('texts')}"
-    later = (of_texts, "ratio, texts", "ARM instructions", "of the texts", "load", "first", "memory", "steps a second")
+    later = (
+        of_texts,
+        "ratio, texts",
+        "ARM instructions",
+        "of the texts",
+        "load",
+        "first inference",
+        "memory",
+        "steps a second",
+    )
     columns |= {name: {} for name in later}
     for one in subjects:
         name, number = one["name"], one["configuration"]["threads"]
@@ -54,7 +63,7 @@ def cells(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
             columns[ratio][name] = f"{one['ratio']['median']:.2f}"
         if at and number == threads[0]:
             columns["load"][name] = f"{_median(one, 'load_ms'):.0f} ms"
-            columns["first"][name] = _ms(_median(one, "first_ms"))
+            columns["first inference"][name] = _ms(_median(one, "first_ms"))
             private = [seen["memory_mib"]["private"] for seen in one["rounds"] if seen.get("memory_mib")]
             columns["memory"][name] = f"{statistics.median(private):.0f} MiB" if private else ""
     for one in (counted or {}).get("subjects", ()):
@@ -63,6 +72,8 @@ def cells(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
         if "million_over_texts" in one:
             columns["of the texts"][one["name"]] = f"{about}{one['million_over_texts']:.0f} M"
     for one in document.get("fine_tuning", {}).get("subjects", ()):
+        if not _valid(one):
+            continue
         first = next((subject["name"] for subject in subjects if subject["peer"] == one["peer"]), one["name"])
         columns["steps a second"][first] = f"{1 / one['summary']['median']:.2f}"
     if scored := document.get("scores"):
@@ -105,6 +116,11 @@ def notes(document: Mapping[str, Any]) -> list[str]:
     if invalid := [one for one in subjects if not _valid(one)]:
         shown = "; ".join(f"{one['name']}{_at(one)} ({', '.join(one['validity']['reasons'])})" for one in invalid)
         said.append(f"Not shown, since invalid: {shown}.")
+    for one in document.get("fine_tuning", {}).get("subjects", ()):
+        if not _valid(one):
+            said.append(f"Steps of {one['name']} are invalid: {', '.join(one['validity']['reasons'])}.")
+    for one in document.get("instructions", {}).get("failed", ()):
+        said.append(f"Not counted: {one['name']} ({one['reason']}).")
     for one in document.get("not_measured", ()):
         said.append(f"Not measured: {one['peer']} ({one['reason']}).")
     return said

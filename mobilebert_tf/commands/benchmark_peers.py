@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mobilebert_tf.benchmarks.results import Subject
 
 
+BASELINE = "tf-models, dynamic int8"
+"""The fastest file that a rival is known to make."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkPeers:
     """Make this project's rivals, run them beside it, and set all figures in one table.
@@ -76,12 +80,12 @@ class BenchmarkPeers:
         is_input=True,
     )
     pair_columns: str = option("columns of --pairs: both texts and the label", "sentence1,sentence2,score")
-    baseline: str = option("the one that others are divided by, as the table calls it", "tf-models, dynamic int8")
-    rounds: int = option("rounds over all; fewer than 8 cannot tell which is faster", 9, least=1, most=10**4)
+    baseline: str = option("the one that others are divided by, as the table calls it", BASELINE)
+    rounds: int = option("rounds over all; fewer than 8 cannot tell which is faster", 8, least=1, most=10**4)
     runs: int = option("timed inferences per file and round, at least", 20, least=1, most=10**6)
     seconds: float = option("seconds that a file is timed per round, at least", 0.0, least=0.0, most=86_400.0)
     warm_up: int = option("inferences before the timed ones", 10, least=1, most=10**6)
-    steps: int = option("timed steps of fine-tuning per round, batch 16; 0: none", 5, least=0, most=10**6)
+    steps: int = option("timed steps of fine-tuning per round, batch 16; 0: none", 4, least=0, most=10**6)
     step_rounds: int = option("rounds over those that are fine-tuned", 2, least=1, most=10**4)
     step_threads: int = option("threads of fine-tuning", 2, least=1, most=1024)
     environment: str | None = option(
@@ -108,6 +112,9 @@ class BenchmarkPeers:
             results.check_output(self.output)
         threads = tuple(dict.fromkeys(whole_numbers(self.threads, "threads", 1, 1024)))
         wanted = catalogue.peers(self.peers.split(",") if self.peers else catalogue.NAMES)
+        names = [f"{peer.title}, {precision}" for peer in wanted for precision in peer.files.values()]
+        if self.baseline not in names and self.baseline != BASELINE:
+            raise UsageError(f"--baseline={self.baseline}: there are {'; '.join(names)}")
         directory = Path(self.directory or os.path.expanduser(environments.DEFAULT)).absolute()
         workshop, inputs = self._prepared(directory)
         variants, failures = workshop.make(wanted)

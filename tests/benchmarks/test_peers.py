@@ -172,7 +172,12 @@ def test_the_table_has_what_is_known_of_each_file_and_nothing_that_is_invalid():
     assert other["texts of dev.tsv"] == "40.0 ms" and other["ratio, 1 thread"] == "5.00"
     assert ours["ARM instructions"] == "≈ 60 M" and ours["of the texts"] == "≈ 10 M" and other["of the texts"] == ""
     assert ours["steps a second"] == "2.00" and theirs["steps a second"] == "" and other["Spearman"] == "77.1%"
-    assert (ours["size"], ours["load"], ours["first"], ours["memory"]) == ("26.0 MB", "20 ms", "0.50 ms", "30 MiB")
+    assert (ours["size"], ours["load"], ours["first inference"], ours["memory"]) == (
+        "26.0 MB",
+        "20 ms",
+        "0.50 ms",
+        "30 MiB",
+    )
     page = report.markdown(written)
     assert "Not measured: huggingface (the disk is full)." in page
     assert "invalid: tf-models, float32 at texts, 1 thread (medians of processes differ by 90%)" in page
@@ -209,6 +214,7 @@ def test_a_report_shows_it_too(tmp_path: Path, capsys):
         ([], "--output or --setup must be given"),
         (["--setup", "--peers=keras"], "--peers=keras: there are student, tf_models"),
         (["--output=a.txt"], "must end in .json"),
+        (["--output=a.json", "--baseline=Core ML"], "--baseline=Core ML: there are mobilebert_tf, float32; "),
         (["--output=a.json", "--threads=none"], "--threads=none: must be numbers"),
     ],
 )

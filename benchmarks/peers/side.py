@@ -111,6 +111,7 @@ def steps(peer, order):
 def _beside(name):
     """A module of `benchmarks/files` that needs nothing of this package."""
     spec = importlib.util.spec_from_file_location("_files_" + name, HERE.parent / "files" / (name + ".py"))
+    assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -183,6 +183,13 @@ def test_the_table_has_what_is_known_of_each_file_and_nothing_that_is_invalid():
     assert "invalid: tf-models, float32 at texts, 1 thread (medians of processes differ by 90%)" in page
 
 
+def test_invalid_steps_are_named_and_not_shown():
+    written = result()
+    written["fine_tuning"]["subjects"][0]["validity"] = {"verdict": "invalid", "reasons": ["a busy machine"]}
+    assert schema.fault(written) is None and "steps a second" not in report.cells(written)[0]
+    assert "Steps of ours are invalid: a busy machine." in report.markdown(written)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -121,7 +121,10 @@ def main(path: str) -> dict[str, Any]:
     do, directory = order.pop("do"), Path(order.pop("directory"))
     if do == "score":
         return score(directory, **order)
-    {"student": student, "vectors": vectors}[do](directory=directory, **order)
+    if do == "vectors":
+        vectors(directory=directory, **order)
+    else:
+        student(directory=directory, **order)
     return {}
 
 

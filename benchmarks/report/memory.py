@@ -30,7 +30,7 @@ def markdown(document: Mapping[str, Any]) -> str:
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Medians over rounds. A ratio is to the same file of one length with the same cache, paired by round."""
     subjects = document["subjects"]
-    found = []
+    found: list[tuple[str, ...]] = []
     for one in subjects:
         seen, cache = _rounds(one), one["configuration"]["weight_cache"]
         if not seen:

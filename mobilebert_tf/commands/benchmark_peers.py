@@ -142,6 +142,7 @@ class BenchmarkPeers:
     def _prepared(self, directory: Path) -> tuple[Workshop, Inputs]:
         """Where things are made, and what they are timed on."""
         quiet.start_tensorflow()
+        from mobilebert_tf.benchmarks.files.feeds import MOST
         from mobilebert_tf.benchmarks.peers import inputs
         from mobilebert_tf.benchmarks.peers.measure import Inputs
         from mobilebert_tf.benchmarks.peers.workshop import Workshop
@@ -163,7 +164,7 @@ class BenchmarkPeers:
         name = Path(self.inputs).name if self.inputs else "the package"
         measured = Inputs(
             feeds=inputs.Rows(name=name, ids=ids),
-            rows=inputs.padded(ids[: inputs.MOST], length, config.vocab_size),
+            rows=inputs.padded(ids[:MOST], length, config.vocab_size),
             texts=inputs.lengths_of(Path(self.texts).name, own) if self.texts and own else None,
             text_rows=inputs.of_own_lengths(own, length, config.vocab_size) if own else None,
         )

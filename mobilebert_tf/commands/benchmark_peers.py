@@ -37,9 +37,9 @@ class BenchmarkPeers:
     The peers, each by its name for --peers:
 
       student          this project's files, with the signatures that `export` gives them
-      tf_models        tf-models 2.20 and TensorFlow's converter (installs 2.5 GB)
-      huggingface      Hugging Face through litert-torch and AI Edge Quantizer (6 GB)
-      onnx_runtime     Hugging Face on ONNX Runtime (5 GB, in one environment with the next)
+      tf_models        tf-models 2.20 and TensorFlow's converter (installs 3.3 GB)
+      huggingface      Hugging Face through litert-torch and AI Edge Quantizer (6.6 GB)
+      onnx_runtime     Hugging Face on ONNX Runtime (6.8 GB, in one environment with the next)
       pytorch          Hugging Face on PyTorch
       mobilebert_mini  the student that comes with this package, as sentence embeddings
       minilm           all-MiniLM-L6-v2, exported by this project (0.1 GB)

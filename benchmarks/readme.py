@@ -3,7 +3,7 @@
     python -m mobilebert_tf.benchmarks.readme README.md benchmarks/README.md
 
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; its figures come from the
-newest file `benchmarks/results/NAME-*.json` and from nowhere else.
+newest file `benchmarks/results/NAME-*.json` and from nowhere else. What stands there while no such file is there stays.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 from mobilebert_tf import atomic
 from mobilebert_tf.benchmarks import defaults_table, study_table
 from mobilebert_tf.benchmarks.files import kernels
-from mobilebert_tf.benchmarks.library import strategies, transfer
+from mobilebert_tf.benchmarks.library import paper, strategies, transfer
 from mobilebert_tf.benchmarks.library.records import rates
-from mobilebert_tf.benchmarks.report import study_pictures
+from mobilebert_tf.benchmarks.report import memory, peers, study_pictures
 
 
 def fill(text: str, results: Path) -> str:
@@ -27,8 +27,9 @@ def fill(text: str, results: Path) -> str:
     for name, table in TABLES.items():
         if f"<!-- {name} -->" not in text:
             continue
-        source = max(results.glob(f"{name}-*.json"))
-        result = json.loads(source.read_text(encoding="utf-8"))
+        result = newest(results, name)
+        if result is None:
+            continue
         made = table(result)
         if result.get("kind") == "study" and study_pictures.picture(result):
             made += f"\n\n![{name}: the same as a picture]({PICTURES}/{name}.svg)"
@@ -38,6 +39,13 @@ def fill(text: str, results: Path) -> str:
     return text
 
 
+def newest(results: Path, name: str) -> dict[str, Any] | None:
+    """The result that a table is made of; None: it was not measured yet."""
+    sources = list(results.glob(f"{name}-[0-9]*.json"))
+    found: dict[str, Any] | None = json.loads(max(sources).read_text(encoding="utf-8")) if sources else None
+    return found
+
+
 PICTURES = "pictures"
 """Directory beside this file; of studies whose variants differ by an amount."""
 
@@ -45,8 +53,8 @@ PICTURES = "pictures"
 def draw(results: Path, pictures: Path) -> None:
     """Draw every table again that has a picture."""
     for name in TABLES:
-        result = json.loads(max(results.glob(f"{name}-*.json")).read_text(encoding="utf-8"))
-        if result.get("kind") == "study" and (drawn := study_pictures.picture(result)):
+        result = newest(results, name)
+        if result and result.get("kind") == "study" and (drawn := study_pictures.picture(result)):
             pictures.mkdir(exist_ok=True)
             atomic.write_text(pictures / f"{name}.svg", drawn)
 
@@ -241,6 +249,9 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "long-instructions": _instructions,
     "mini-instructions": _instructions,
     "kernels": _kernels,
+    "peers": peers.markdown,
+    "memory": memory.markdown,
+    "paper": paper.table,
 }
 
 

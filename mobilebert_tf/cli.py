@@ -96,6 +96,14 @@ COMMANDS = {
         "mobilebert_tf.commands.benchmark_paper:BenchmarkPaper",
         "networks of the MobileBERT paper: what they cost here, beside what the paper says",
     ),
+    "benchmark peers": (
+        "mobilebert_tf.commands.benchmark_peers:BenchmarkPeers",
+        "this project beside its rivals, each made and run in an environment of its own",
+    ),
+    "benchmark memory": (
+        "mobilebert_tf.commands.benchmark_memory:BenchmarkMemory",
+        "memory of one, three and six lengths, with and without a weight cache",
+    ),
     "benchmark conversion": (
         "mobilebert_tf.commands.benchmark_speed:BenchmarkConversion",
         "seconds and memory of `convert`",

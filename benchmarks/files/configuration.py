@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-OFF, MEMORY, FILE = "off", "memory", "file"
-"""Kinds of XNNPACK's weight cache."""
+OFF, MEMORY, FILE, NEW_FILE = "off", "memory", "file", "new_file"
+"""Kinds of XNNPACK's weight cache. FILE is there from the second round on, NEW_FILE is written in each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,8 @@ def label(one: Configuration, others: Sequence[Configuration]) -> str:
     if len({other.threads for other in others}) > 1:
         words.append(f"{one.threads} thread{'s' if one.threads > 1 else ''}")
     if len({other.weight_cache for other in others}) > 1:
-        cache = {OFF: "no weight cache", MEMORY: "weight cache in memory", FILE: "weight cache in a file"}
+        cache = {OFF: "no weight cache", MEMORY: "weight cache in memory", FILE: "weight cache in a file",
+                 NEW_FILE: "weight cache in a new file"}  # fmt: skip
         words.append(cache[one.weight_cache])
     if len({other.float16 for other in others}) > 1:
         words.append("float16" if one.float16 else "float32")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import random
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from mobilebert_tf import child_process, provenance
 from mobilebert_tf.benchmarks import verdict
-from mobilebert_tf.benchmarks.files.configuration import FILE, MEMORY, Configuration, label
+from mobilebert_tf.benchmarks.files.configuration import FILE, MEMORY, NEW_FILE, Configuration, label
 from mobilebert_tf.benchmarks.files.feeds import Feeds
 from mobilebert_tf.benchmarks.files.inputs import Signature, Signatures, from_description
 from mobilebert_tf.benchmarks.files.origin import origin
@@ -117,6 +118,12 @@ class Measurement:
             for job, found in turns(self._jobs, self._settings, self._temporary, show_progress, self.failures):
                 self._seen[job].append(found)
 
+    @contextlib.contextmanager
+    def open(self) -> Iterator[list[Callable[[], None]]]:
+        """In place of `run`, one process of each subject as a call, for rounds that others take part in as well."""
+        with self._directory:
+            yield [functools.partial(self._turn, job) for job in self._jobs]
+
     def subjects(self) -> list[Subject]:
         """Results measured until now, in as many rounds as all files have that did not fail."""
         complete = min((len(self._seen[job]) for job in self._jobs if job not in self.failures), default=0)
@@ -152,6 +159,14 @@ class Measurement:
             same = [one for one in fitting if one.details.get("sequence_length") == self._length(job)]
             found.append(next(iter(same or (fitting if len(fitting) == 1 else [])), None))
         return found
+
+    def _turn(self, job: Job) -> None:
+        if job in self.failures:
+            return
+        try:
+            self._seen[job].append(_ask(job.path, order(job, self._settings, _cache(job, self._jobs, self._temporary))))
+        except (UsageError, FailedError) as error:
+            self.failures[job] = str(error)
 
     def _jobs_of(self, path: Path, temporary: Path) -> Iterator[Job]:
         known, sweep = self._known[path], self._sweep
@@ -297,18 +312,25 @@ def turns(
     for job in track(planned, "measuring", "processes", len(planned)) if show_progress else planned:
         if failures is not None and job in failures:
             continue
-        cache = ""
-        if job.configuration.weight_cache == MEMORY:
-            cache = IN_MEMORY
-        elif job.configuration.weight_cache == FILE:
-            assert temporary is not None
-            cache = str(temporary / f"{jobs.index(job)}.xnnpack")
         try:
-            yield job, _ask(job.path, order(job, settings, cache))
+            yield job, _ask(job.path, order(job, settings, _cache(job, jobs, temporary)))
         except (UsageError, FailedError) as error:
             if failures is None:
                 raise
             failures[job] = str(error)
+
+
+def _cache(job: Job, jobs: Sequence[Job], temporary: Path | None) -> str:
+    """Path of a job's weight cache, as `CompiledFile` takes it."""
+    if job.configuration.weight_cache == MEMORY:
+        return IN_MEMORY
+    if job.configuration.weight_cache not in (FILE, NEW_FILE):
+        return ""
+    assert temporary is not None
+    path = temporary / f"{jobs.index(job)}.xnnpack"
+    if job.configuration.weight_cache == NEW_FILE:
+        path.unlink(missing_ok=True)
+    return str(path)
 
 
 def order(job: Job, settings: Settings, cache: str = "") -> dict[str, Any]:
@@ -363,7 +385,7 @@ def _mean(measured: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> di
         "median_ms_of_lengths": dict(zip(shares, medians, strict=True)),
         **{key: max(one[key] for one in measured) for key in worst},
         "finite": all(one["finite"] for one in measured),
-        "memory_mib": measured[0]["memory_mib"],
+        "memory_mib": measured[-1]["memory_mib"],
         "clock_mhz": [clock for one in measured for clock in one["clock_mhz"]],
         "queries": sum(len(one["samples"]) for one in measured),
     }

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf.benchmarks.files import inputs as inputs_module
+from mobilebert_tf.benchmarks.files import timing
 from mobilebert_tf.benchmarks.files.delegation import delegation
 from mobilebert_tf.benchmarks.files.load import Load, clock_mhz
 from mobilebert_tf.benchmarks.files.memory import held, peak_memory
@@ -54,8 +55,9 @@ def measure(
       inputs: .npz file with arrays SIGNATURE/INPUT, a row an inference; None: they are made up.
 
     Returns:
-      `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `memory_mib` (what loading and the first inference
-      added), `foreign_cores`, `clock_mhz` (at both ends), `finite`, `sequence_length` and `signature`.
+      `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `memory_mib` (what loading and the first inferences up
+      to this one added), `foreign_cores`, `clock_mhz` (at both ends), `finite`, `sequence_length` and `signature`;
+      with a weight cache `cache_written`, and `cache_bytes` of its file.
     """
     check_is_tflite(path)
     known = inputs_module.signatures(path)
@@ -76,11 +78,11 @@ def measure(
     for run, _ in calls:
         first = time.perf_counter()
         outputs = run(0)
-        firsts.append((round((time.perf_counter() - first) * 1e3, 2), outputs))
-    after = held()
-    memory = {key: round(after[key] - before[key], 1) for key in after} if before and after else None
+        first_ms, after = round((time.perf_counter() - first) * 1e3, 2), held()
+        memory = {key: round(after[key] - before[key], 1) for key in after} if before and after else None
+        firsts.append((first_ms, memory, outputs))
     found = []
-    for one, (run, count), (first_ms, outputs) in zip(chosen, calls, firsts, strict=True):
+    for one, (run, count), (first_ms, memory, outputs) in zip(chosen, calls, firsts, strict=True):
         found.append({
             "load_ms": load_ms,
             "first_ms": first_ms,
@@ -92,21 +94,15 @@ def measure(
             "signature": one.name,
             "delegation": delegation(interpreter),
             **({"cache_written": written} if cache else {}),
+            **({"cache_bytes": Path(cache).stat().st_size} if cache not in ("", IN_MEMORY) else {}),
         })  # fmt: skip
     return found
 
 
 def _time(run: Run, count: int, runs: int, seconds: float, warm_up: int) -> dict[str, Any]:
-    for number in range(1, warm_up):
-        run(number % count)
+    timing.warm(run, count, warm_up)
     clocks = [clock_mhz()]
-    wall = time.perf_counter()
-    samples: list[float] = []
-    while len(samples) < runs or time.perf_counter() - wall < seconds:
-        number = len(samples) % count
-        before = time.perf_counter()
-        run(number)
-        samples.append(round((time.perf_counter() - before) * 1e3, 4))
+    samples = timing.samples(run, count, runs, seconds)
     clocks.append(clock_mhz())
     return {
         "samples": samples,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_tf import quiet
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
@@ -56,6 +57,26 @@ def static_table(embeddings: np.ndarray) -> np.ndarray:
     reduced = centred @ axes[: min(COMPONENTS, len(axes))].T
     table: np.ndarray = reduced * np.log(1 + np.arange(1, len(reduced) + 1))[:, None]
     return table
+
+
+def static_of(teacher: str) -> tuple[Tokenizer, np.ndarray]:
+    """Tokenizer and static vectors [V, C] of the model in a directory.
+
+    Raises:
+      UsageError: there is no model.
+    """
+    quiet.start_tensorflow()
+    from mobilebert_tf.model_directory import load_model_for
+    from mobilebert_tf.tasks.inference import keras_outputs
+
+    loaded = load_model_for(teacher, "embedding")
+    assert loaded.task
+    ids = np.arange(loaded.tokenizer.size, dtype=np.int32)
+    cls, sep = (np.full_like(ids, loaded.tokenizer.id(one)) for one in ("[CLS]", "[SEP]"))
+    inputs = np.stack([cls, ids, sep], axis=1)
+    features = {"input_ids": inputs, "input_mask": np.ones_like(inputs), "segment_ids": np.zeros_like(inputs)}
+    vectors = keras_outputs(loaded.model, loaded.task, features, 256, show_progress=True)["embedding"]
+    return loaded.tokenizer, static_table(vectors)
 
 
 def _sides(example: Example) -> list[str]:

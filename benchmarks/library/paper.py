@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf import atomic, provenance
+from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.results import Subject
+from mobilebert_tf.benchmarks.verdict import INVALID
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError
@@ -57,10 +59,20 @@ def load(path: Path) -> Paper:
     return paper
 
 
-def measure(paper: Paper, only: Sequence[str], recipes: Sequence[str], directory: Path) -> list[Subject]:
+def measure(
+    paper: Paper,
+    only: Sequence[str],
+    recipes: Sequence[str],
+    directory: Path,
+    measured: Mapping[str, Mapping[str, float]] | None = None,
+) -> list[Subject]:
     """A subject for each network and recipe: its file is written, or taken as it is there.
 
     The sample is the estimate of instructions, in millions. Weights are random: they change neither size nor work.
+    A network that stands in several tables has one file.
+
+    Args:
+      measured: of `figures`.
 
     Raises:
       UsageError: there is no such table.
@@ -68,32 +80,56 @@ def measure(paper: Paper, only: Sequence[str], recipes: Sequence[str], directory
     if unknown := set(only) - set(paper.tables):
         raise UsageError(f"--tables={','.join(sorted(unknown))}: there are {', '.join(paper.tables)}")
     asked = [(table, row) for table in only or paper.tables for row in paper.tables[table]]
+    names: dict[MobileBertConfig, str] = {}
+    for table, rows in paper.tables.items():
+        for row in rows:
+            names.setdefault(_config(row), f"{slug(table)}-{slug(row.name)}")
     subjects = []
     for table, row in track(asked, "converting", "networks", len(asked)):
-        config = MobileBertConfig.preset(row.preset, **row.changes)
-        paths = {recipe: directory / f"{slug(table)}-{slug(row.name)}-{recipe}.tflite" for recipe in recipes}
-        known = directory / f"{slug(table)}-{slug(row.name)}.json"
+        config = _config(row)
+        paths = {recipe: directory / f"{names[config]}-{recipe}.tflite" for recipe in recipes}
+        known = directory / f"{names[config]}.json"
         if not known.is_file() or not all(path.is_file() for path in paths.values()):
             _make(config, paper.sequence_length, paths, known)
         parameters = json.loads(known.read_text())["parameters"]
         for recipe, path in paths.items():
-            content = path.read_bytes()
+            content, digest = path.read_bytes(), provenance.sha256(path)
             million = estimate(content)
             details = {
                 "table": table,
                 **dataclasses.asdict(row),
                 "recipe": recipe,
                 "file": path.name,
-                "sha256": provenance.sha256(path),
+                "sha256": digest,
                 "bytes": len(content),
                 "sequence_length": paper.sequence_length,
                 "parameters": parameters,
                 "multiply_adds": multiply_adds(content),
                 "estimated": million is not None,
+                **(measured or {}).get(digest, {}),
             }
             details.pop("name")
             subjects.append(Subject(name=row.name, details=details, rounds=[{"samples": [million or 0.0]}]))
     return subjects
+
+
+def figures(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Host milliseconds and counted instructions by the hash of a file, of results of `benchmark host` and
+    `instructions`; what is invalid, or of several threads, is left out."""
+    found: dict[str, dict[str, float]] = {}
+    for document in documents:
+        key = {"host latency": "host_ms", "instructions": "counted_million"}.get(document["kind"])
+        if key is None or schema.where(document) == "estimated":
+            continue
+        for one in document["subjects"]:
+            threads = one.get("configuration", {}).get("threads", 1)
+            if "summary" in one and schema.verdict(one) != INVALID and threads == 1:
+                found.setdefault(one["sha256"], {})[key] = one["summary"]["median"]
+    return found
+
+
+def _config(row: Row) -> MobileBertConfig:
+    return MobileBertConfig.preset(row.preset, **row.changes)
 
 
 def _make(config: MobileBertConfig, length: int, paths: Mapping[str, Path], known: Path) -> None:
@@ -122,21 +158,34 @@ def slug(name: str) -> str:
 def table(document: Mapping[str, Any]) -> str:
     """All tables in Markdown, each figure labelled by where it comes from."""
     parts = []
+    host = any("host_ms" in one for one in document["subjects"])
+    head = [*HEAD[:-1], *([HOST] if host else []), HEAD[-1]]
     for name in dict.fromkeys(one["table"] for one in document["subjects"]):
-        lines = ["| " + " | ".join(HEAD) + " |", "| --- " + "| ---: " * (len(HEAD) - 1) + "|"]
+        lines = ["| " + " | ".join(head) + " |", "| --- " + "| ---: " * (len(head) - 1) + "|"]
         for one in (subject for subject in document["subjects"] if subject["table"] == name):
             mark = "\\*" if one["remembered"] else ""
             paper_ms = f"{one['pixel_4_ms']:g} ms{mark}" if one["pixel_4_ms"] else ""
             published = f"{one['published_parameters']}{mark}" if one["published_parameters"] else ""
             million = f"≈ {one['summary']['median']:,.0f} million" if one["estimated"] else ""
+            if "counted_million" in one:
+                million = f"{one['counted_million']:,.0f} million"
             products = sum(one["multiply_adds"].values())
             cells = [one["name"], one["recipe"], f"{one['parameters'] / 1e6:.1f}M", published]
-            cells += [f"{products / 1e9:.2f}", f"{one['bytes'] / 1e6:.1f} MB", million, paper_ms]
+            cells += [f"{products / 1e9:.2f}", f"{one['bytes'] / 1e6:.1f} MB", million]
+            cells += [f"{one['host_ms']:.1f} ms" if "host_ms" in one else ""] if host else []
+            cells.append(paper_ms)
             lines.append("| " + " | ".join(cells) + " |")
         parts.append(f"{name[0].upper()}{name[1:]}:\n\n" + "\n".join(lines))
     note = "Random weights, 128 word pieces. \\* quoted from memory. The paper's times are of other files and runtimes."
+    if any(one["estimated"] and "counted_million" not in one for one in document["subjects"]):
+        note += " ≈: estimated from the file; other instructions are counted on an emulated core."
+    if host:
+        machine = document["made_by"].get("machine", {})
+        note += f" Host: {machine.get('model') or machine.get('processor', 'a machine')}, one thread, not a phone."
     return "\n\n".join([*parts, note])
 
 
 HEAD = ("", "file", "parameters, here", "in the paper", "billion multiply-adds", "size",
-        "instructions of a Cortex-A76, estimated", "Pixel 4 in the paper")  # fmt: skip
+        "instructions of a Cortex-A76", "Pixel 4 in the paper")  # fmt: skip
+HOST = "host"
+"""Column before the last, where a result of `benchmark host` was given."""

@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 from mobilebert_tf import quiet
 
 
@@ -17,9 +19,9 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     """Seconds to build, to the first finished step, and of each step after the warm-up."""
     quiet.start_tensorflow()
     import keras
-    import numpy as np
     import tensorflow as tf
 
+    from mobilebert_tf.benchmarks.files.load import Load
     from mobilebert_tf.config import MobileBertConfig
     from mobilebert_tf.models import ClassificationModel
     from mobilebert_tf.training import loop, objectives
@@ -31,17 +33,11 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     tf.config.threading.set_inter_op_parallelism_threads(settings["threads"])
     loop.set_up(0)
     keras.config.set_dtype_policy("mixed_bfloat16" if settings["dtype"] == "bfloat16" else "float32")
-    began = time.perf_counter()
+    began, load = time.perf_counter(), Load()
     model = ClassificationModel(MobileBertConfig.preset(settings["preset"]), num_labels=2)
     built = time.perf_counter()
-    random = np.random.default_rng(0)
-    shape = (settings["batch_size"], settings["sequence_length"])
-    batch = {
-        "input_ids": random.integers(1, model.config.vocab_size, shape).astype(np.int32),
-        "input_mask": np.ones(shape, np.int32),
-        "segment_ids": np.zeros(shape, np.int32),
-        "label": random.integers(0, 2, shape[0]).astype(np.int32),
-    }
+    batch = batch_of(settings["batch_size"], settings["sequence_length"], model.config.vocab_size)
+    shape = batch["input_ids"].shape
     iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
     stage = Stage(
         name="finetune", index=0, steps=10_000, batch_size=shape[0], schedule=Schedule(peak=3e-5, steps=10_000)
@@ -61,7 +57,25 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
         run_steps(iterator, 2 + step, 1)["loss"].numpy()
         samples.append(time.perf_counter() - start)
-    return {"build_seconds": built - began, "first_step_seconds": first - built, "first_loss": loss, "samples": samples}
+    return {
+        "build_seconds": built - began,
+        "first_step_seconds": first - built,
+        "first_loss": loss,
+        "samples": samples,
+        "foreign_cores": load.foreign_cores(),
+    }
+
+
+def batch_of(batch_size: int, length: int, words: int) -> dict[str, np.ndarray]:
+    """Words without meaning, none of them padding, with labels: the same for every implementation."""
+    random = np.random.default_rng(0)
+    shape = batch_size, length
+    return {
+        "input_ids": random.integers(1, words, shape).astype(np.int32),
+        "input_mask": np.ones(shape, np.int32),
+        "segment_ids": np.zeros(shape, np.int32),
+        "label": random.integers(0, 2, batch_size).astype(np.int32),
+    }
 
 
 def _quantized(model: Any, batch: dict[str, Any]) -> Any:

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.benchmarks import study_table
+from mobilebert_tf.benchmarks.report import memory, peers
 from mobilebert_tf.benchmarks.report.figures import Figure, Place, column
 from mobilebert_tf.benchmarks.table import DIFFERENCES
 from mobilebert_tf.text_table import aligned
+
+OWN = {"peers": peers.markdown, "memory": memory.markdown}
+"""Tables of results that have one of their own."""
 
 MARK = "\\*"
 """Behind figures with a warning."""
@@ -99,6 +103,9 @@ def others(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[str]:
     tables = []
     for path, document in results:
         if "subjects" not in document:
+            continue
+        if document["kind"] in OWN:
+            tables.append(f"{document['kind']} ({path.name})\n\n" + OWN[document["kind"]](document))
             continue
         if document["kind"] == "study":
             tables.append(f"study ({path.name})\n\n" + markdown(study_table.head(document), study_table.rows(document)))

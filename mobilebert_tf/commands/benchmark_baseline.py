@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
-from mobilebert_tf import atomic, quiet, run_directory
+from mobilebert_tf import atomic, run_directory
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
@@ -79,7 +77,7 @@ class BenchmarkBaseline:
                 training = few_of_each(training, self.rows, self.seed)
             metrics: dict[str, Any]
             if self.teacher:
-                tokenizer, table = _static(self.teacher)
+                tokenizer, table = baselines.static_of(self.teacher)
                 metrics = baselines.static(task, training, held_out, tokenizer, table)
             else:
                 metrics = baselines.tfidf(task, training, held_out)
@@ -88,20 +86,3 @@ class BenchmarkBaseline:
             atomic.write_json(run.directory / "metrics.json", written)
             run.finish(accuracy=metrics["accuracy"])
         print(f"benchmark baseline: {self.kind} {metrics['accuracy']:.1%} on {metrics['examples']:,} rows")
-
-
-def _static(teacher: str) -> tuple[Any, np.ndarray]:
-    """Tokenizer and static vectors of a teacher."""
-    quiet.start_tensorflow()
-    from mobilebert_tf.benchmarks.library import baselines
-    from mobilebert_tf.model_directory import load_model_for
-    from mobilebert_tf.tasks.inference import keras_outputs
-
-    loaded = load_model_for(teacher, "embedding")
-    assert loaded.task
-    ids = np.arange(loaded.tokenizer.size, dtype=np.int32)
-    cls, sep = (np.full_like(ids, loaded.tokenizer.id(one)) for one in ("[CLS]", "[SEP]"))
-    inputs = np.stack([cls, ids, sep], axis=1)
-    features = {"input_ids": inputs, "input_mask": np.ones_like(inputs), "segment_ids": np.zeros_like(inputs)}
-    vectors = keras_outputs(loaded.model, loaded.task, features, 256, show_progress=True)["embedding"]
-    return loaded.tokenizer, baselines.static_table(vectors)

@@ -44,8 +44,8 @@ class BenchmarkHost(Timed):
         "threads of the runtime; several numbers with commas between are measured beside each other", "1"
     )
     weight_cache: str = option(
-        "XNNPACK's cache of packed weights: off, memory (one copy for all signatures) or file (mapped, and shared with "
-        "later starts); several with commas between",
+        "XNNPACK's cache of packed weights: off, memory (one copy for all signatures), file (mapped, and shared with "
+        "later starts) or new_file (the same, written again in every process); several with commas between",
         "off",
     )
     float16: str = option("compute float parts in float16, emulated here: off, on, or both with a comma between", "off")
@@ -120,9 +120,9 @@ class BenchmarkHost(Timed):
         print(f"\nbenchmark host: {self.output} has all samples" + (" until it was stopped" if stopped else ""))
 
     def _configurations(self) -> tuple[Configuration, ...]:
-        from mobilebert_tf.benchmarks.files.configuration import FILE, MEMORY, OFF, Configuration
+        from mobilebert_tf.benchmarks.files.configuration import FILE, MEMORY, NEW_FILE, OFF, Configuration
 
-        caches = _choices(self.weight_cache, "weight_cache", (OFF, MEMORY, FILE))
+        caches = _choices(self.weight_cache, "weight_cache", (OFF, MEMORY, FILE, NEW_FILE))
         halves = _choices(self.float16, "float16", ("off", "on"))
         threads = whole_numbers(self.threads, "threads", 1, 1024)
         # Side by side all are run by the same class, or its own cost would count as the option's.

@@ -74,6 +74,8 @@ class BenchmarkInstructions(Comparison):
                 return
         if not self.models or not self.output:
             raise UsageError("--models, --output must be given; --help explains each")
+        if self.most_increase is not None and not self.earlier:
+            raise UsageError("--most_increase: is above the counts of an earlier result; give that as --earlier")
         if sum((self.estimate, self.counter is not None, self.environment is not None)) > 1:
             raise UsageError("--estimate, --counter and --environment: give one")
         results.check_output(self.output)

@@ -16,12 +16,15 @@ class BenchmarkPaper:
     Converts each network with random weights for 128 word pieces, and writes parameters, multiply-adds, size and an
     estimate of instructions, beside the milliseconds that the paper gives for a Pixel 4. Files stay in --files, so
     that `benchmark host`, `instructions` and `android` can measure them; those that are there are not made again.
-    All of them take 20 minutes on 2 cores, and 5 GB.
+    Results of the first two, given as --measured, stand in the same table.
+    All of them, 16 networks in 20 rows, take 20 minutes on 2 cores at most, and 5 GB.
 
     Examples:
       mobilebert-tf benchmark paper --files=paper --output=paper.json
       mobilebert-tf benchmark paper --files=paper --tables='operational optimisation' --output=opt.json
-      mobilebert-tf benchmark host --models='paper/*.tflite' --output=paper-host.json
+      mobilebert-tf benchmark host --models='paper/*.tflite' --rounds=6 --runs=5 --warm_up=2 --output=host.json
+      mobilebert-tf benchmark instructions --models='paper/*.tflite' --output=arm.json
+      mobilebert-tf benchmark paper --files=paper --measured=host.json,arm.json --output=all.json
     """
 
     files: str = option("directory for the .tflite files", identity=False)
@@ -29,6 +32,11 @@ class BenchmarkPaper:
     tables: str | None = option("names of tables, with commas between; left out: all", None)
     recipes: str = option(
         "recipes of files, with commas between: float32, float16, dynamic_int8", "float32,dynamic_int8"
+    )
+    measured: str | None = option(
+        "results of `benchmark host` and `benchmark instructions` of these files, with commas between",
+        None,
+        is_input=True,
     )
     networks: str | None = option("JSON file of tables in place of the paper's", None, is_input=True)
 
@@ -39,17 +47,19 @@ class BenchmarkPaper:
           UsageError: there is no such table or recipe, or the output exists.
           FailedError: a network cannot be converted.
         """
-        from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks import results, schema
         from mobilebert_tf.benchmarks.library import paper
+        from mobilebert_tf.run_directory import expand
 
         results.check_output(self.output)
         known, recipes = ("float32", "float16", "dynamic_int8"), self.recipes.split(",")
         if not set(recipes) <= set(known):
             raise UsageError(f"--recipes={self.recipes}: there are {', '.join(known)}, several with commas between")
         asked = paper.load(Path(self.networks) if self.networks else paper.TABLES)
+        measured = paper.figures([schema.read(path) for path in expand(self.measured)]) if self.measured else {}
         Path(self.files).mkdir(parents=True, exist_ok=True)
         tables = self.tables.split(",") if self.tables else []
-        subjects = paper.measure(asked, tables, recipes, Path(self.files))
+        subjects = paper.measure(asked, tables, recipes, Path(self.files), measured)
         settings = {
             "tables": tables or list(asked.tables),
             "recipes": recipes,

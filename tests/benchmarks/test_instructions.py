@@ -148,6 +148,34 @@ def test_an_estimate_is_a_result_of_its_own_kind(export_directory: Path, tmp_pat
     assert f"as in {output}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("share", "most", "status"), [(0.98, 0.01, 1), (0.98, 0.03, 0), (0.997, 0.0, 0), (1.02, 0.0, 0)]
+)
+def test_a_count_that_rose_too_far_fails_and_is_kept(
+    export_directory: Path, tmp_path: Path, capsys, share: float, most: float, status: int
+):
+    """Against an earlier result with counts of that share of today's; what is below half a per cent is no change."""
+    import json
+
+    words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--estimate"]
+    earlier, output = tmp_path / "earlier.json", tmp_path / "now.json"
+    assert cli.run([*words, f"--output={earlier}"]) == 0
+    document = json.loads(earlier.read_text())
+    document["subjects"][0]["summary"]["median"] *= share
+    earlier.write_text(json.dumps(document))
+    capsys.readouterr()
+    assert cli.run([*words, f"--earlier={earlier}", f"--most_increase={most}", f"--output={output}"]) == status
+    error = capsys.readouterr().err
+    assert (f"float32.tflite at 48: more than {most:.1%} above {earlier}" in error) == bool(status)
+    assert output.is_file(), "what was counted is kept"
+
+
+def test_an_increase_needs_something_that_it_is_above(tmp_path: Path, export_directory: Path, capsys):
+    words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--most_increase=0.01"]
+    assert cli.run([*words, "--estimate", f"--output={tmp_path / 'a.json'}"]) == 2
+    assert "give that as --earlier" in capsys.readouterr().err and not (tmp_path / "a.json").exists()
+
+
 def test_a_core_that_is_not_known_is_refused(tmp_path: Path):
     with pytest.raises(UsageError, match="there are cortex-a76, cortex-a72"):
         environment.Environment(tmp_path).use("cortex-x4")

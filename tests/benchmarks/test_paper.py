@@ -55,6 +55,41 @@ def test_files_are_made_once_and_figures_have_their_origin(tmp_path: Path, capsy
     assert [path.stat().st_mtime_ns for path in files] == times
 
 
+def test_a_network_of_two_tables_has_one_file_and_measured_figures_stand_beside_it(tmp_path: Path, capsys):
+    networks, host, arm = (tmp_path / f"{name}.json" for name in ("networks", "host", "arm"))
+    networks.write_text(json.dumps(SMALL))
+    words = ["benchmark", "paper", f"--networks={networks}", f"--files={tmp_path / 'files'}", "--recipes=float32"]
+    assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
+    first, wide, second = json.loads((tmp_path / "a.json").read_text())["subjects"]
+    assert first["sha256"] == second["sha256"] and first["file"] == second["file"]
+    assert len(list((tmp_path / "files").glob("*.tflite"))) == 2
+
+    def measured(kind: str, sha256: str, median: float, verdict: str, threads: int, **about: object) -> dict:
+        reasons = [] if verdict == "ok" else ["busy"]
+        subject = {
+            "name": "a", "sha256": sha256, "bytes": 1, "configuration": {"threads": threads, "accelerator": "cpu"},
+            "validity": {"verdict": verdict, "reasons": reasons}, "rounds": [{"samples": [median]}],
+            "summary": {"median": median, "runs": 1},
+        }  # fmt: skip
+        made_by = {"command": "a", "date": "2026-11-29T06:00:00+00:00"}
+        return {"schema_version": 2, "kind": kind, "unit": "ms", "where": "host", "made_by": made_by, "settings": {},
+                "runtime": {"name": "LiteRT"}, "subjects": [subject], **about}  # fmt: skip
+
+    timed = measured("host latency", first["sha256"], 12.345, "ok", 1)
+    timed["subjects"] += measured("host latency", wide["sha256"], 99.0, "invalid", 1)["subjects"]
+    timed["subjects"] += measured("host latency", wide["sha256"], 77.0, "ok", 2)["subjects"]
+    host.write_text(json.dumps(timed))
+    emulator = {"where": "emulated", "emulator": {"core": "cortex-a76"}}
+    arm.write_text(json.dumps(measured("instructions", wide["sha256"], 4321.0, "ok", 1, **emulator)))
+    capsys.readouterr()
+    assert cli.run([*words, f"--measured={host},{arm}", f"--output={tmp_path / 'b.json'}"]) == 0
+    printed = capsys.readouterr().out
+    rows = {line.split(" | ")[0].strip("| "): line for line in printed.splitlines() if line.startswith("| ")}
+    assert "| 12.3 ms | 62 ms |" in rows["one, of 2 layers"] and "≈" in rows["one, of 2 layers"]
+    assert "| 4,321 million |  | 7 ms\\* |" in rows["wide"], "invalid, and of two threads, is no figure"
+    assert "one thread, not a phone" in printed and "counted on an emulated core" in printed
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

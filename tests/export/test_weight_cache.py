@@ -1,5 +1,6 @@
 """CompiledModel and Interpreter, with and without XNNPACK's weight cache: the same answers, in less memory."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -77,3 +78,39 @@ def test_a_cache_saves_private_memory(tmp_path: Path):
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         private[cache] = json.loads(done.stdout)[0]["memory_mib"]["private"]
     assert private[""] - private[IN_MEMORY] > saved_by_cache(content) / 2**20 / 2
+
+
+@pytest.mark.slow
+def test_both_apis_give_the_same_bits_at_full_width(tmp_path: Path):
+    """All 24 layers at their published widths and a short word table, three signatures, all kinds of products.
+
+    Answers of the Interpreter, and of CompiledModel without a cache, with one in memory, written, and there already.
+    """
+    from mobilebert_tf.benchmarks.peers import own
+    from mobilebert_tf.config import MobileBertConfig
+    from mobilebert_tf.litert.compiled import CompiledFile
+    from mobilebert_tf.litert.runtime import load_interpreter
+
+    config = dataclasses.asdict(MobileBertConfig.preset("mobilebert", vocab_size=1000))
+    own.student(config, [8, 16, 32], own.RECIPES, ["A text.", "Another one, and a little longer than that."], tmp_path)
+    generator = np.random.default_rng(0)
+    for recipe in own.RECIPES:
+        path = tmp_path / f"{recipe}.tflite"
+        cache = str(tmp_path / f"{recipe}.xnnpack")
+        plain = load_interpreter(str(path), 1)
+        caches = ("", IN_MEMORY, cache, cache)
+        compiled = [CompiledFile(path, 1, one) for one in caches]
+        names = sorted(plain.get_signature_list())
+        assert len(names) == 3 and Path(cache).stat().st_size > 0
+        for name in names:
+            runner = plain.get_signature_runner(name)
+            (shape,) = {tuple(about["shape"]) for about in runner.get_input_details().values()}
+            mask = (np.arange(shape[1]) < shape[1] - 2).astype(np.int32)[None]
+            ids = generator.integers(5, 1000, shape).astype(np.int32) * mask
+            feeds = {"input_ids": ids, "input_mask": mask, "segment_ids": np.zeros_like(ids)}
+            expected = runner(**feeds)
+            assert all(np.isfinite(values).all() and values.std() > 0 for values in expected.values())
+            for where, one in zip(caches, compiled, strict=True):
+                found = one.get_signature_runner(name)(**feeds)
+                for output, values in expected.items():
+                    np.testing.assert_array_equal(found[output], values, err_msg=f"{recipe}, {name}, {where or 'none'}")

@@ -1,0 +1,25 @@
+"""The timed loop: the same for a file of ours and for one that runs where this package is not installed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def warm(run: Callable[[int], Any], count: int, runs: int) -> None:
+    """Inferences before those that count, on `count` inputs in turn; the first of `runs` has been done."""
+    for number in range(1, runs):
+        run(number % count)
+
+
+def samples(run: Callable[[int], Any], count: int, runs: int, seconds: float) -> list[float]:
+    """Milliseconds of each inference, on `count` inputs in turn; `runs` and `seconds` are both the least."""
+    wall = time.perf_counter()
+    found: list[float] = []
+    while len(found) < runs or time.perf_counter() - wall < seconds:
+        number = len(found) % count
+        before = time.perf_counter()
+        run(number)
+        found.append(round((time.perf_counter() - before) * 1e3, 4))
+    return found

@@ -1,0 +1,118 @@
+"""Environments of rivals: a virtual environment each, made once, with the versions that are pinned."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mobilebert_tf import atomic, child_process, directory_lock
+from mobilebert_tf.errors import FailedError, UsageError
+
+DEFAULT = "~/.cache/mobilebert_tf/peers"
+
+MARK = "installed.json"
+"""File in an environment, written last: what was asked for, and what pip made of it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """What a rival needs to be made and run, and where that lies."""
+
+    name: str
+    directory: Path
+    packages: tuple[str, ...]
+    python: tuple[tuple[int, int], tuple[int, int]]
+    """The oldest and the newest Python that its packages are there for."""
+    alone: bool = False
+    """Install the packages without those that they ask for: only files in them are wanted."""
+
+    @property
+    def program(self) -> Path:
+        """Its Python."""
+        return self.directory / "bin/python"
+
+    def is_there(self) -> bool:
+        """Whether exactly this was installed to the end."""
+        try:
+            mark = json.loads((self.directory / MARK).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(mark.get("packages") == list(self.packages)) and self.program.exists()
+
+    def run(self, words: Sequence[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run its Python. Files beside a program are found: that is where the rivals lie."""
+        values = {"PYTHONSAFEPATH": "", "PYTHONNOUSERSITE": "1", **variables}
+        return child_process.run([self.program, *words], variables=values, safe_path=False)
+
+
+def prepare(environment: Environment, say: Callable[[str], None]) -> None:
+    """Make what is missing; what a stopped installation left is used.
+
+    Raises:
+      UsageError: there is no Python that the packages are there for.
+      FailedError: pip could not install them; its last lines are in the message, all of them in install.log.
+    """
+    if environment.is_there():
+        return
+    python = interpreter(environment)
+    directory = environment.directory
+    directory.mkdir(parents=True, exist_ok=True)
+    with directory_lock.held(directory, directory.with_name(f".{directory.name}.lock")):
+        if environment.is_there():
+            return
+        log = directory / "install.log"
+        say(f"{environment.name}: installing {', '.join(environment.packages)} in {directory} (log: {log.name})")
+        if not (directory / "bin/pip").exists():
+            _logged(environment, [python, "-m", "venv", str(directory)], log, "wb")
+        options = ["--no-deps"] if environment.alone else []
+        pip = [str(environment.program), "-m", "pip", "install", "--no-input", "--progress-bar=off", *options]
+        _logged(environment, [*pip, *environment.packages], log, "ab")
+        frozen = environment.run(["-m", "pip", "freeze"], {}).stdout.split()
+        atomic.write_json(directory / MARK, {"packages": list(environment.packages), "installed": frozen})
+
+
+def interpreter(environment: Environment) -> str:
+    """This Python, or the newest on the PATH that the packages are there for. Raises UsageError: there is none."""
+    oldest, newest = environment.python
+    if oldest <= sys.version_info[:2] <= newest:
+        return sys.executable
+    for minor in range(newest[1], oldest[1] - 1, -1):
+        if found := shutil.which(f"python3.{minor}"):
+            return found
+    low, high = (".".join(map(str, one)) for one in (oldest, newest))
+    here = ".".join(map(str, sys.version_info[:2]))
+    raise UsageError(
+        f"{environment.name}: its packages are for Python {low} to {high}, this is {here}; put python{high} on the PATH"
+    )
+
+
+def _logged(environment: Environment, words: Sequence[str], log: Path, mode: str) -> None:
+    values = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONNOUSERSITE": "1"}
+    values.pop("PYTHONPATH", None)
+    with atomic.naming(log), log.open(mode) as file:
+        done = subprocess.run(child_process.tied(words), stdout=file, stderr=subprocess.STDOUT, env=values, check=False)
+    if done.returncode:
+        raise FailedError(f"{environment.name}: {why(log.read_text(errors='replace'))} ({log})")
+
+
+def why(printed: str) -> str:
+    """Reason of a failed installation, from what pip printed, in a line."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    if full := next((line for line in lines if "No space left on device" in line), None):
+        return f"the disk is full ({full[:120]}); free some and give the same command"
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    for words, meaning in (
+        ("No matching distribution", "cannot be had from the package index for this Python"),
+        ("Could not find a version", "cannot be had from the package index for this Python"),
+        ("ResolutionImpossible", "its packages contradict each other"),
+        ("Connection", "the package index cannot be reached"),
+    ):
+        if told := next((line for line in errors or lines if words in line), None):
+            return f"{meaning}: {told.removeprefix('ERROR:').strip()[:200]}"
+    return f"pip failed: {((errors or lines or ['no message'])[-1]).removeprefix('ERROR:').strip()[:200]}"

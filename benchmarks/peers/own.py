@@ -1,0 +1,132 @@
+"""What this project makes for the comparison, in a process of its own: `python -m ...peers.own ORDER.json`.
+
+An order has `do` and `directory`, where the files go:
+
+    student   the network of `config` with random weights, in float32 and int8, calibrated on `texts`
+    vectors   static vectors of the word pieces of `teacher`: the table, and a file that takes their mean over a text
+    score     Spearman's correlation of static vectors with what people said of `pairs`
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import quiet
+
+INPUTS = ("input_ids", "input_mask", "segment_ids")
+RECIPES = ("float32", "dynamic_int8", "static_int8")
+VECTORS = "static_vectors"
+
+
+def student(
+    config: Mapping[str, Any], lengths: Sequence[int], recipes: Sequence[str], texts: Sequence[str], directory: Path
+) -> None:
+    """Write RECIPE.tflite with a signature for each of the lengths."""
+    quiet.start_tensorflow()
+    import keras
+
+    from mobilebert_tf.config import MobileBertConfig
+    from mobilebert_tf.export.make.sources import Sources
+    from mobilebert_tf.export.quantize.build import build
+    from mobilebert_tf.export.recipes import RECIPES as KNOWN
+    from mobilebert_tf.export.rewrite.rules import REWRITES
+    from mobilebert_tf.models import ClassificationModel
+
+    keras.utils.set_random_seed(0)
+    model = ClassificationModel(MobileBertConfig(**config), 2)
+    features = _features(texts, max(lengths), config["vocab_size"])
+    model({name: values[:1] for name, values in features.items()})
+    # A norm that is the identity would be folded away, which no trained one is.
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        if len(variable.shape) < 2:
+            variable.assign_add(0.05 * generator.standard_normal(variable.shape).astype(np.float32))
+    sources = Sources(model, lengths, tuple(REWRITES), features)
+    for name in recipes:
+        source = sources.of(KNOWN[name])
+        ranges = source.ranges if KNOWN[name].is_static else None
+        (directory / f"{name}.tflite").write_bytes(build(source.files, KNOWN[name], ranges))
+
+
+def vectors(teacher: str, length: int, directory: Path) -> None:
+    """Write the table, and a file with the inputs of all others that gives the mean over a text at unit length."""
+    quiet.start_tensorflow()
+    import tensorflow as tf
+
+    from mobilebert_tf.benchmarks.library.baselines import static_of
+
+    _, table = static_of(teacher)
+    words = tf.constant(table.astype(np.float32))
+    kinds = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS]
+
+    @tf.function(input_signature=kinds)
+    def embed(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
+        # Segments mean nothing here; a file with other inputs could not be timed on the same ones.
+        counts = tf.cast(input_mask + 0 * segment_ids, tf.float32)[:, :, None]
+        mean = tf.reduce_sum(tf.gather(words, input_ids) * counts, axis=1) / tf.reduce_sum(counts, axis=1)
+        return {"embedding": tf.math.l2_normalize(mean, axis=1)}
+
+    module = tf.Module()
+    module.embed, module.words = embed, words
+    with tempfile.TemporaryDirectory() as saved, quiet.native_stderr_hidden():
+        tf.saved_model.save(module, saved, signatures={"serving_default": embed})
+        content = tf.lite.TFLiteConverter.from_saved_model(saved).convert()
+    (directory / f"{VECTORS}.tflite").write_bytes(content)
+    np.save(directory / f"{VECTORS}.npy", table.astype(np.float32))
+
+
+def score(directory: Path, teacher: str, pairs: str, columns: Sequence[str]) -> dict[str, float]:
+    """Spearman's correlation of the cosines of static vectors with the labels of a table of pairs."""
+    from mobilebert_tf.tasks.embedding import EmbeddingTask
+    from mobilebert_tf.tokenizer_files import read_tokenizer
+
+    text, other, label = columns
+    task = EmbeddingTask(text_column=text, text_pair_column=other, label_column=label)
+    tokenizer = read_tokenizer(Path(teacher))
+    assert tokenizer is not None
+    features = task.features(task.read(pairs), tokenizer)
+    table, unknown = np.load(directory / f"{VECTORS}.npy"), tokenizer.id("[UNK]")
+    special = {tokenizer.id(one) for one in ("[CLS]", "[SEP]", "[PAD]")} | {unknown}
+    rows = []
+    for ids in features["input_ids"]:
+        known = [number for number in ids.tolist() if number not in special]
+        mean = table[known].mean(axis=0) if known else np.zeros(table.shape[1], np.float32)
+        rows.append(mean / max(float(np.linalg.norm(mean)), 1e-9))
+    return dict(task.score({"embedding": np.stack(rows)}, features).all)
+
+
+def _features(texts: Sequence[str], length: int, words: int) -> dict[str, np.ndarray]:
+    """Inputs [N, T] of texts, with ids that a smaller word table has rows for."""
+    from mobilebert_tf.checkpoints import shipped
+    from mobilebert_tf.tasks import examples
+    from mobilebert_tf.tasks.examples import Example
+    from mobilebert_tf.tokenizer_files import read_tokenizer
+
+    tokenizer = read_tokenizer(shipped.PLACE / "mobilebert_mini")
+    assert tokenizer is not None
+    features = examples.encode([Example(text) for text in texts], tokenizer, length)
+    return {**features, "input_ids": (features["input_ids"] % words).astype(np.int32)}
+
+
+def main(path: str) -> dict[str, Any]:
+    """Carry an order out."""
+    order = json.loads(Path(path).read_text(encoding="utf-8"))
+    do, directory = order.pop("do"), Path(order.pop("directory"))
+    if do == "score":
+        return score(directory, **order)
+    if do == "vectors":
+        vectors(directory=directory, **order)
+    else:
+        student(directory=directory, **order)
+    return {}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1])))

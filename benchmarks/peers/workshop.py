@@ -1,0 +1,153 @@
+"""Makes what is compared: environments, and in each the files of its peers; what is there is not made again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic, child_process
+from mobilebert_tf.benchmarks.peers import catalogue
+from mobilebert_tf.benchmarks.peers.catalogue import Peer, Variant
+from mobilebert_tf.benchmarks.peers.environments import Environment, prepare
+from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.errors import FailedError, UsageError
+
+SIDE = Path(__file__).with_name("side.py")
+
+OWN = "mobilebert_tf.benchmarks.peers.own"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """A directory with environments, and below `files` those of one shape of network."""
+
+    directory: Path
+    preset: str
+    length: int
+    """T of rivals' files, and the longest of our own."""
+    lengths: tuple[int, ...]
+    """T of our own files' signatures."""
+    texts: tuple[str, ...]
+    """To calibrate static files on."""
+    say: Callable[[str], None]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Shape of the network, by the names of published configurations."""
+        return dataclasses.asdict(MobileBertConfig.preset(self.preset))
+
+    def place(self, peer: Peer) -> Path:
+        """Directory of a peer's files; it is there once all of them are."""
+        own = peer.name in (catalogue.STUDENT, catalogue.MINI, catalogue.MINILM)
+        parts = [peer.name, *([] if peer.embeds else [self.preset])]
+        parts += map(str, self.lengths if own else (self.length,))
+        if own:
+            parts.append(hashlib.sha256("\n".join(self.texts).encode()).hexdigest()[:8])
+        return self.directory / "files" / "_".join(parts)
+
+    def make(self, wanted: Sequence[Peer]) -> tuple[list[Variant], dict[str, str]]:
+        """Files of all peers that could be made, and why others could not, by name."""
+        environments = {one.name: one for one in catalogue.environments(wanted, self.directory)}
+        failures: dict[str, str] = {}
+        for environment in environments.values():
+            try:
+                prepare(environment, self.say)
+            except (FailedError, UsageError) as error:
+                self.say(str(error))
+                failures |= {one.name: str(error) for one in wanted if one.environment == environment.name}
+        variants = []
+        for peer in wanted:
+            if peer.name in failures:
+                continue
+            try:
+                variants += self._files(peer, environments)
+            except (FailedError, UsageError) as error:
+                self.say(str(error))
+                failures[peer.name] = str(error)
+        return variants, failures
+
+    def _files(self, peer: Peer, environments: Mapping[str, Environment]) -> list[Variant]:
+        place = self.place(peer)
+        if not place.is_dir():
+            self.say(f"{peer.name}: making {', '.join(peer.files)} in {place}")
+            with atomic.directory_aside(place) as aside:
+                self._make(peer, environments, aside)
+                if lacking := [name for name in peer.files if not (aside / name).is_file()]:
+                    raise FailedError(f"{peer.name}: made no {', '.join(lacking)}")
+        return [Variant(peer=peer, path=place / name, precision=one) for name, one in peer.files.items()]
+
+    def _make(self, peer: Peer, environments: Mapping[str, Environment], directory: Path) -> None:
+        if peer.name in catalogue.RIVALS:
+            order = {"do": "make", "directory": str(directory), "config": self.config, "length": self.length}
+            ask(peer, environments[str(peer.environment)], order)
+        elif peer.name == catalogue.STUDENT:
+            own = {"config": self.config, "lengths": self.lengths, "texts": self.texts, "recipes": _recipes(peer)}
+            ask_own(peer.name, {"do": "student", "directory": str(directory), **own})
+        elif peer.name == catalogue.VECTORS:
+            teacher = str(catalogue.minilm(environments[catalogue.MINILM]))
+            ask_own(
+                peer.name, {"do": "vectors", "directory": str(directory), "teacher": teacher, "length": self.length}
+            )
+        else:
+            model = peer.name
+            if peer.name == catalogue.MINILM:
+                model = str(catalogue.minilm(environments[catalogue.MINILM]))
+            self._export(peer, model, directory)
+
+    def _export(self, peer: Peer, model: str, directory: Path) -> None:
+        """Export a model as sentence embeddings. It is timed elsewhere, so `export` times it once."""
+        with tempfile.TemporaryDirectory() as temporary:
+            table, output = Path(temporary) / "texts.tsv", Path(temporary) / peer.name
+            rows = (" ".join(text.replace('"', "'").split()) for text in self.texts)
+            table.write_text("text\n" + "\n".join(rows) + "\n", encoding="utf-8")
+            flags = {
+                "model": model, "task": "embedding", "recipes": ",".join(_recipes(peer)), "output": str(output),
+                "sequence_lengths": ",".join(map(str, self.lengths)), "calibration": str(table),
+                "text_column": "text", "parity_examples": "32", "rounds": "1", "runs": "1",
+            }  # fmt: skip
+            words = [sys.executable, "-m", "mobilebert_tf", "export", *(f"--{key}={one}" for key, one in flags.items())]
+            done = child_process.run(words)
+            if done.returncode:
+                last = (done.stderr.strip().splitlines() or [child_process.ending(done.returncode)])[-1]
+                raise FailedError(f"{peer.name}: {last}")
+            for path in output.iterdir():
+                if path.is_file():
+                    (directory / path.name).write_bytes(path.read_bytes())
+
+
+def ask(peer: Peer, environment: Environment, order: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of a peer's program in its environment. Raises FailedError: it died."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "order.json"
+        path.write_text(json.dumps({"peer": peer.name, **order}), encoding="utf-8")
+        done = environment.run([str(SIDE), str(path)], dict(peer.variables))
+    return _answer(peer.name, done)
+
+
+def ask_own(name: str, order: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of this project's own program. Raises FailedError: it died."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "order.json"
+        path.write_text(json.dumps(order), encoding="utf-8")
+        return _answer(name, child_process.run([sys.executable, "-m", OWN, str(path)]))
+
+
+def _answer(name: str, done: Any) -> dict[str, Any]:
+    if done.returncode:
+        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+        last = (lines or [child_process.ending(done.returncode)])[-1].strip()
+        if any("No space left on device" in line for line in lines):
+            last = "the disk is full; free some and give the same command"
+        raise FailedError(f"{name}: {last[:300]}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def _recipes(peer: Peer) -> list[str]:
+    return [name.removesuffix(".tflite") for name in peer.files]

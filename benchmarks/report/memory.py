@@ -1,0 +1,97 @@
+"""The table of `benchmark memory`: a row a file and weight cache, grouped by recipe and number of lengths."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mobilebert_tf.benchmarks import schema
+from mobilebert_tf.benchmarks.verdict import INVALID
+from mobilebert_tf.text_table import aligned
+
+CACHES = {"off": "none", "memory": "in memory", "new_file": "file, written", "file": "file, there already"}
+
+HEAD = ("", "lengths", "weight cache", "private", "all lengths used", "to one length", "shared", "load",
+        "load, to one length", "first inference", "bytes of the cache")  # fmt: skip
+
+
+def table(document: Mapping[str, Any]) -> str:
+    """The same for the terminal."""
+    return "\n".join([aligned([list(HEAD), *map(list, rows(document))]), "", *notes(document)])
+
+
+def markdown(document: Mapping[str, Any]) -> str:
+    """The same for a page."""
+    lines = [HEAD, ("---", *("---:" for _ in HEAD[1:])), *rows(document)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + " ".join(notes(document))
+
+
+def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Medians over rounds. A ratio is to the same file of one length with the same cache, paired by round."""
+    subjects = document["subjects"]
+    found: list[tuple[str, ...]] = []
+    for one in subjects:
+        seen, cache = _rounds(one), one["configuration"]["weight_cache"]
+        if not seen:
+            continue
+        single = next(
+            (
+                other
+                for other in subjects
+                if other["title"] == one["title"]
+                and len(other["sequence_lengths"]) == 1
+                and other["configuration"]["weight_cache"] == cache
+            ),
+            None,
+        )
+        ratios = ["", ""]
+        if single is not None and len(one["sequence_lengths"]) > 1:
+            pairs = list(zip(seen, _rounds(single), strict=False))
+            ratios = [
+                f"{statistics.median(_used(a) / max(_used(b), 0.1) for a, b in pairs):.2f}",
+                f"{statistics.median(a['load_ms'] / b['load_ms'] for a, b in pairs):.2f}",
+            ]
+        bytes_of = [round_["cache_bytes"] for round_ in seen if round_.get("cache_bytes")]
+        found.append((
+            one["title"],
+            str(len(one["sequence_lengths"])),
+            CACHES[cache],
+            f"{statistics.median(round_['memory_mib']['private'] for round_ in seen):.0f} MiB",
+            f"{statistics.median(map(_used, seen)):.0f} MiB",
+            ratios[0],
+            f"{statistics.median(round_['memory_mib']['shared'] for round_ in seen):.0f} MiB",
+            f"{statistics.median(round_['load_ms'] for round_ in seen):.0f} ms",
+            ratios[1],
+            f"{statistics.median(round_['first_ms'] for round_ in seen):.1f} ms",
+            f"{statistics.median(bytes_of) / 1e6:.1f} MB" if bytes_of else "",
+        ))  # fmt: skip
+    return found
+
+
+def notes(document: Mapping[str, Any]) -> list[str]:
+    """What must be known to read the table."""
+    machine = document["made_by"].get("machine", {})
+    counts = max((len(one["rounds"]) for one in document["subjects"]), default=0)
+    said = [
+        f"{machine.get('model') or machine.get('processor', 'A machine')}, LiteRT's CompiledModel, one thread, "
+        f"medians of {counts} fresh processes. Private: pages that loading and an inference of the longest length add, "
+        "then of every length once; shared: mapped files, which the system can drop."
+    ]
+    invalid = [one for one in document["subjects"] if schema.verdict(one) == INVALID]
+    if invalid:
+        reasons = "; ".join(f"{one['name']}: {', '.join(one['validity']['reasons'])}" for one in invalid)
+        said.append(f"Not shown, since invalid: {reasons}.")
+    return said
+
+
+def _rounds(subject: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Of an invalid subject none. A file that a cache writes is there from the second process on."""
+    if schema.verdict(subject) == INVALID:
+        return []
+    warm = subject["configuration"]["weight_cache"] == "file"
+    return [one for one in subject["rounds"] if one.get("memory_mib") and not (warm and one.get("cache_written"))]
+
+
+def _used(round_: Mapping[str, Any]) -> float:
+    return float(round_["memory_used_mib"]["private"])

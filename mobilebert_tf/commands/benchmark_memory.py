@@ -1,0 +1,155 @@
+"""`benchmark memory`: what lengths and weight caches cost when a file is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_tf import quiet
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option, whole_numbers
+
+if TYPE_CHECKING:
+    from mobilebert_tf.benchmarks.files.host import Job
+    from mobilebert_tf.benchmarks.results import Subject
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkMemory:
+    """Measure memory, load and first inference of files with one, three and six lengths, by weight cache.
+
+    XNNPACK packs the weights of a file again for each of its signatures, unless it has a cache of packed weights. Makes
+    files of a network with random weights, loads each in fresh processes in random order, without a cache, with one
+    in memory, with one whose file is written, and with one whose file is there, and runs every length once. Files stay
+    in --files and are not made again. --models adds files of your own or of a rival.
+
+    Examples:
+      mobilebert-tf benchmark memory --files=lengths --output=memory.json
+      mobilebert-tf benchmark memory --files=lengths --models=peer.tflite --rounds=9 --output=memory.json
+    """
+
+    output: str = option("JSON file for the results")
+    files: str = option("directory for the .tflite files", identity=False)
+    model: str = option("preset of the network", "mobilebert")
+    lengths: str = option(
+        "lengths T of the signatures of each file, in word pieces: commas within a file, semicolons between files",
+        "128;32,64,128;16,24,32,48,64,128",
+    )
+    recipes: str = option("recipes of files, with commas between", "dynamic_int8,static_int8")
+    models: str | None = option("more .tflite files or patterns, comma-separated", None, is_input=True)
+    weight_cache: str = option("caches to measure with, with commas between", "off,memory,new_file,file")
+    rounds: int = option("rounds over all, each in a fresh process", 9, least=1, most=10**4)
+    runs: int = option("timed inferences of each length and round", 5, least=1, most=10**6)
+
+    def run(self) -> None:
+        """Make, measure, write, print.
+
+        Raises:
+          UsageError: a flag is wrong, or the output exists.
+          FailedError: a network cannot be converted.
+        """
+        from mobilebert_tf.benchmarks import results, runtime
+        from mobilebert_tf.benchmarks.files import host
+        from mobilebert_tf.benchmarks.report import memory as report
+        from mobilebert_tf.data.progress import track
+
+        results.check_output(self.output)
+        jobs = self._jobs()
+        settings = host.Settings(rounds=self.rounds, runs=self.runs, warm_up=2)
+        seen: dict[Job, list[list[dict[str, Any]]]] = {job: [] for _, job in jobs}
+        failures: dict[Job, str] = {}
+        with tempfile.TemporaryDirectory() as temporary:
+            turns = host.turns([job for _, job in jobs], settings, Path(temporary), False, failures)
+            try:
+                for job, found in track(turns, "measuring", "processes", len(jobs) * self.rounds):
+                    seen[job].append(found)
+            except KeyboardInterrupt:
+                if not all(seen.values()):
+                    raise
+        subjects = [self._subject(title, job, seen[job], failures.get(job)) for title, job in jobs]
+        asked = {"rounds": self.rounds, "runs": self.runs, "model": self.model, "lengths": self.lengths, "threads": 1}
+        written = results.document("memory", "ms", asked, subjects, runtime=runtime.describe("python"))
+        results.write(self.output, written)
+        print(report.table(written))
+        print(f"\nbenchmark memory: {self.output} has all samples, {self.files} the files")
+
+    def _jobs(self) -> list[tuple[str, Job]]:
+        """Processes to run, each with what its file is called in the table."""
+        from mobilebert_tf.benchmarks.files import host
+        from mobilebert_tf.benchmarks.files.configuration import FILE, MEMORY, NEW_FILE, OFF, Configuration
+        from mobilebert_tf.run_directory import expand
+
+        caches = self.weight_cache.split(",")
+        if not set(caches) <= {OFF, MEMORY, NEW_FILE, FILE}:
+            raise UsageError(f"--weight_cache={self.weight_cache}: there are {OFF}, {MEMORY}, {NEW_FILE}, {FILE}")
+        files = self._made()
+        for path in expand(self.models) if self.models else []:
+            files.append((path.name, path, list(host.signatures_of(path))))
+        jobs = []
+        for title, path, lengths in files:
+            for cache in caches:
+                configuration = Configuration(threads=1, weight_cache=cache, compiled=True)
+                # The longest first: what it adds is known before the others are used.
+                jobs.append((title, host.Job(path=path, configuration=configuration, lengths=tuple(lengths[::-1]))))
+        return jobs
+
+    def _made(self) -> list[tuple[str, Path, list[int]]]:
+        """Files of the network, made where they are not there."""
+        quiet.start_tensorflow()
+        from mobilebert_tf import atomic
+        from mobilebert_tf.benchmarks.peers import inputs, own, workshop
+        from mobilebert_tf.config import MobileBertConfig
+        from mobilebert_tf.export.convert.signatures import parse_lengths
+
+        config, recipes = MobileBertConfig.preset(self.model), self.recipes.split(",")
+        if not set(recipes) <= set(own.RECIPES):
+            raise UsageError(f"--recipes={self.recipes}: there are {', '.join(own.RECIPES)}")
+        sets = [parse_lengths(words, 0, config) for words in self.lengths.split(";")]
+        for words in self.lengths.split(";"):
+            whole_numbers(words, "lengths", 1, config.max_position_embeddings)
+        found = []
+        for lengths in sets:
+            place = Path(self.files) / f"{self.model}_{'_'.join(map(str, lengths))}"
+            if not all((place / f"{recipe}.tflite").is_file() for recipe in recipes):
+                print(f"benchmark memory: making {', '.join(recipes)} of {self.model} with {lengths}", flush=True)
+                with atomic.directory_aside(place) as aside:
+                    order = {"do": "student", "directory": str(aside), "config": dataclasses.asdict(config)}
+                    texts = inputs.texts_of(None, "text")
+                    workshop.ask_own(self.model, {**order, "lengths": lengths, "texts": texts, "recipes": recipes})
+            found += [(f"{self.model}, {recipe}", place / f"{recipe}.tflite", lengths) for recipe in recipes]
+        return found
+
+    def _subject(self, title: str, job: Job, found: Sequence[list[dict[str, Any]]], failure: str | None) -> Subject:
+        """Rounds of one file with one cache: times of the longest length, memory after it and after all."""
+        from mobilebert_tf import provenance
+        from mobilebert_tf.benchmarks import verdict
+        from mobilebert_tf.benchmarks.results import Subject
+
+        rounds = [
+            {
+                **{key: value for key, value in each[0].items() if key not in ("signature", "delegation")},
+                "memory_used_mib": each[-1]["memory_mib"],
+                "first_ms_of_lengths": {one["sequence_length"]: one["first_ms"] for one in each},
+            }
+            for each in found
+        ]
+        judged = (
+            verdict.of([failure], [])
+            if failure
+            else verdict.of_host(rounds, 1, provenance.machine()["cores"] or 1, False)
+        )
+        cache = job.configuration.weight_cache
+        details = {
+            "title": title,
+            "sha256": provenance.sha256(job.path),
+            "bytes": job.path.stat().st_size,
+            "configuration": job.configuration.describe(),
+            "sequence_length": job.lengths[0],
+            "sequence_lengths": sorted(length for length in job.lengths if length),
+            "validity": judged.describe(),
+        }
+        name = f"{title}, {len(job.lengths)} length{'s' if len(job.lengths) > 1 else ''}, weight cache {cache}"
+        return Subject(name=name, details=details, rounds=[] if failure else rounds)

@@ -1,0 +1,90 @@
+"""`benchmark memory`: files made once, each loaded with every cache, and what the table takes of it."""
+
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.benchmarks import schema
+from mobilebert_tf.benchmarks.report import memory as report
+
+
+def result() -> dict:
+    """One recipe with one length and with two, without a cache and with one in a file."""
+
+    def subject(lengths: list, cache: str, private: float, used: float, loads: list) -> dict:
+        rounds = [
+            {
+                "samples": [1.0], "load_ms": load, "first_ms": 2.0, "memory_mib": {"private": private, "shared": 3.0},
+                "memory_used_mib": {"private": used, "shared": 3.0}, "foreign_cores": 0.0,
+                **({"cache_written": number == 0, "cache_bytes": 21_000_000} if cache == "file" else {}),
+            }
+            for number, load in enumerate(loads)
+        ]  # fmt: skip
+        return {
+            "name": f"m, {len(lengths)}, {cache}", "title": "m", "sequence_lengths": lengths, "sha256": "0" * 64,
+            "bytes": 1, "sequence_length": lengths[-1], "rounds": rounds, "summary": {"median": 1.0, "runs": 3},
+            "configuration": {"threads": 1, "accelerator": "cpu", "api": "CompiledModel", "weight_cache": cache},
+            "validity": {"verdict": "ok", "reasons": []},
+        }  # fmt: skip
+
+    made_by = {"command": "a", "date": "2026-11-29T06:00:00+00:00", "machine": {"model": "some processor"}}
+    return {
+        "schema_version": 2, "kind": "memory", "unit": "ms", "where": "host", "made_by": made_by, "settings": {},
+        "runtime": {"name": "LiteRT"},
+        "subjects": [
+            subject([128], "off", 20, 20, [100, 110, 90]), subject([64, 128], "off", 40, 44, [150, 220, 180]),
+            subject([128], "file", 5, 5, [300, 50, 50]), subject([64, 128], "file", 5, 5.5, [300, 60, 55]),
+        ],
+    }  # fmt: skip
+
+
+def test_lengths_are_compared_with_one_length_of_the_same_cache():
+    written = result()
+    assert schema.fault(written) is None
+    rows = [dict(zip(report.HEAD, row, strict=True)) for row in report.rows(written)]
+    assert [row["to one length"] for row in rows] == ["", "2.20", "", "1.10"]
+    assert rows[1]["load, to one length"] == "2.00", "the median of 1.5, 2 and 2: paired by round"
+    assert rows[2]["load"] == "50 ms", "the process that wrote the cache's file is no warm one"
+    assert rows[3]["load, to one length"] == "1.15" and rows[3]["bytes of the cache"] == "21.0 MB"
+    assert rows[0]["bytes of the cache"] == "" and "some processor" in report.markdown(written)
+
+
+def test_what_is_invalid_is_named_and_has_no_row():
+    written = result()
+    written["subjects"][1]["validity"] = {"verdict": "invalid", "reasons": ["a busy machine"]}
+    assert len(report.rows(written)) == 3 and "m, 2, off: a busy machine" in report.markdown(written)
+
+
+@pytest.mark.slow
+def test_files_are_made_once_and_loaded_with_each_cache(tmp_path: Path, capsys):
+    words = ["benchmark", "memory", "--model=debug_student", "--lengths=16;16,24", "--recipes=dynamic_int8"]
+    words += ["--rounds=2", "--runs=2", f"--files={tmp_path / 'files'}"]
+    assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
+    written = schema.read(tmp_path / "a.json")
+    assert len(written["subjects"]) == 8
+    kinds = [(len(one["sequence_lengths"]), one["configuration"]["weight_cache"]) for one in written["subjects"]]
+    assert set(kinds) == {(count, cache) for count in (1, 2) for cache in report.CACHES}
+    for one in written["subjects"]:
+        caches = [seen.get("cache_written") for seen in one["rounds"]]
+        expected = {"file": [True, False], "new_file": [True, True]}
+        assert caches == expected.get(one["configuration"]["weight_cache"], caches)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("files/*/*.tflite")}
+    assert len(times) == 2
+    assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 0
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--weight_cache=disk"], "--weight_cache=disk: there are off, memory, new_file, file"),
+        (["--recipes=int3"], "--recipes=int3: there are float32, dynamic_int8, static_int8"),
+        (["--lengths=16;a"], "must be"),
+    ],
+)
+def test_wrong_use_is_a_line(tmp_path: Path, capsys, words: list, message: str):
+    flags = [f"--files={tmp_path / 'files'}", f"--output={tmp_path / 'a.json'}", "--model=debug_student"]
+    assert cli.run(["benchmark", "memory", *flags, *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1 and not (tmp_path / "files").exists()

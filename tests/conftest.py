@@ -1,8 +1,8 @@
 """What every test may use."""
 
+import contextlib
 import fcntl
 import functools
-import gc
 import hashlib
 import os
 import pickle
@@ -14,17 +14,20 @@ from typing import Any
 
 import pytest
 
+from mobilebert_tf import quiet
+
 # Before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# Files of tests import TensorFlow while they are collected (see `quiet.nothing_collected`).
-gc.disable()
+# Files of tests import TensorFlow while they are collected; what makes that faster in commands does so here.
+_importing = contextlib.ExitStack()
+_importing.enter_context(quiet.nothing_collected())
+_importing.enter_context(quiet.unused_hidden())
 
 
 def pytest_collection_finish() -> None:
     """From here on garbage is looked for, among what the tests make."""
-    gc.freeze()
-    gc.enable()
+    _importing.close()
 
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -29,6 +29,7 @@ from mobilebert_tf.checkpoints import beside
 from mobilebert_tf.checkpoints.conversion import open_checkpoint
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.layers.dense import initial_weights_left_out
 from mobilebert_tf.models import EmbeddingModel, Model, TaskModel, build_model
 from mobilebert_tf.tasks.embedding import EmbeddingTask
 from mobilebert_tf.tasks.files import save_task_files
@@ -111,7 +112,8 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
       UsageError: a file is missing, broken, or belongs to another architecture; or a weight is no number.
     """
     checkpoint = open_checkpoint(Path(directory))
-    model = _model_for(checkpoint.architecture.task, checkpoint.config, checkpoint.heads, seed)
+    with initial_weights_left_out():
+        model = _model_for(checkpoint.architecture.task, checkpoint.config, checkpoint.heads, seed)
     variables = {variable.path: variable for variable in model.trainable_weights}
     broken: list[str] = []
     for weight in checkpoint.weights:
@@ -153,7 +155,8 @@ def _model_for(task: Task | None, config: MobileBertConfig, heads: Heads, seed: 
 
 def as_embedding(loaded: LoadedModel, task: EmbeddingTask, seed: int = 0) -> LoadedModel:
     """The encoder of any model as one that gives sentence embeddings."""
-    model = EmbeddingModel(loaded.config, seed)
+    with initial_weights_left_out():
+        model = EmbeddingModel(loaded.config, seed)
     copy_encoder(loaded.model, model)
     return dataclasses.replace(loaded, model=model, task=task)
 
@@ -161,7 +164,8 @@ def as_embedding(loaded: LoadedModel, task: EmbeddingTask, seed: int = 0) -> Loa
 def with_config(loaded: LoadedModel, seed: int = 0, **changes: Any) -> LoadedModel:
     """The same weights in a model with these changes to its configuration, none of which is of a shape."""
     config = dataclasses.replace(loaded.config, **changes)
-    model = _model_for(loaded.task, config, loaded.model.heads, seed)
+    with initial_weights_left_out():
+        model = _model_for(loaded.task, config, loaded.model.heads, seed)
     for theirs, ours in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
         ours.assign(theirs)
     return dataclasses.replace(loaded, model=model)

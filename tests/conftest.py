@@ -1,9 +1,11 @@
 """What every test may use."""
 
+import contextlib
 import fcntl
 import functools
-import gc
 import hashlib
+import io
+import json
 import os
 import pickle
 import shutil
@@ -14,17 +16,20 @@ from typing import Any
 
 import pytest
 
+from mobilebert_tf import quiet
+
 # Before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# Files of tests import TensorFlow while they are collected (see `quiet.nothing_collected`).
-gc.disable()
+# Files of tests import TensorFlow while they are collected; what makes that faster in commands does so here.
+_importing = contextlib.ExitStack()
+_importing.enter_context(quiet.nothing_collected())
+_importing.enter_context(quiet.unused_hidden())
 
 
 def pytest_collection_finish() -> None:
     """From here on garbage is looked for, among what the tests make."""
-    gc.freeze()
-    gc.enable()
+    _importing.close()
 
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,30 +59,95 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+KEPT = {
+    "mobilebert_tf.export.quantize.build": ("convert_length", "quantize"),
+    "mobilebert_tf.export.make.sources": ("measure_peaks", "measure_ranges"),
+    "mobilebert_tf.export.make.variants": ("build",),
+    "mobilebert_tf.export.choose.explain": ("quantize",),
+    "mobilebert_tf.export.choose.search": ("build",),
+}
+"""Functions of an export that take from a tenth of a second to one, by the module that calls them. What they return
+depends on their arguments alone; tests of them call them where they are defined."""
+
+
 @pytest.fixture(autouse=True)
-def conversions_kept(common: Path) -> None:
-    """A network is converted once a session for the same length in the same way; TensorFlow takes half a second."""
-    build = sys.modules.get("mobilebert_tf.export.quantize.build")
-    if build and not hasattr(build.convert_length, "__wrapped__"):
-        build.convert_length = kept(build.convert_length, common)
+def exports_kept(common: Path) -> None:
+    """The same network is converted, measured and quantised in the same way once a session."""
+    for module, names in KEPT.items():
+        for name in names if module in sys.modules else ():
+            function = getattr(sys.modules[module], name)
+            if not hasattr(function, "__wrapped__"):
+                setattr(sys.modules[module], name, kept(function, common))
 
 
-def kept(convert_length: Callable[..., bytes], common: Path) -> Callable[..., bytes]:
-    """`convert_length` that looks for a file by the content of all that it is given."""
+def kept(function: Callable[..., Any], common: Path) -> Callable[..., Any]:
+    """`function` that looks for a file by its name and the content of all that it is given."""
 
-    @functools.wraps(convert_length)
-    def found(model: Any, *rest: Any) -> bytes:
-        weights = [(weight.path, weight.numpy()) for weight in model.weights]
-        given = pickle.dumps((model.config, weights, rest))
-        path = common / f"{hashlib.sha256(given).hexdigest()}.converted"
+    @functools.wraps(function)
+    def found(*given: Any) -> Any:
+        content = io.BytesIO()
+        _Content(content).dump(given)
+        path = common / f"{function.__name__}-{hashlib.sha256(content.getvalue()).hexdigest()}"
         if not path.exists():
-            content = convert_length(model, *rest)
             written = path.with_suffix(f".{os.getpid()}")
-            written.write_bytes(content)
+            written.write_bytes(pickle.dumps(function(*given)))
             written.replace(path)
-        return path.read_bytes()
+        return pickle.loads(path.read_bytes())
 
     return found
+
+
+class _Content(pickle.Pickler):
+    """Of a model its configuration and weights."""
+
+    def persistent_id(self, value: Any) -> Any:
+        keras = sys.modules.get("keras")
+        if keras and isinstance(value, keras.Model):
+            return value.config, [(weight.path, weight.numpy()) for weight in value.weights]
+        return None
+
+
+@pytest.fixture
+def timed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that an export has made are timed in this process: for tests that are not about times."""
+    from mobilebert_tf.benchmarks.files import host, one_file
+
+    def ask(path: Path, order: dict[str, Any]) -> Any:
+        found = one_file.measure(**order) if "runs" in order else one_file.describe(order["path"])
+        return json.loads(json.dumps(found))
+
+    monkeypatch.setattr(host, "_ask", ask)
+
+
+FEW_STEPS = 8
+"""Steps that take less time one by one than the graph of a step takes to be traced."""
+
+
+@pytest.fixture
+def few_steps_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training of a few steps runs as Python: for tests that are about what stands around the steps.
+
+    `tests/training` is about the steps, and runs them as commands do; so do longer trainings anywhere.
+    """
+    import tensorflow as tf
+
+    from mobilebert_tf.training import loop
+
+    real = loop.compile_stage
+
+    def compile_stage(stage: Any, *rest: Any) -> Callable[..., Any]:
+        traced = real(stage, *rest)
+
+        def untraced(*given: Any) -> Any:
+            tf.config.run_functions_eagerly(True)
+            try:
+                return traced(*given)
+            finally:
+                tf.config.run_functions_eagerly(False)
+
+        return untraced if stage.steps <= FEW_STEPS else traced
+
+    monkeypatch.setattr(loop, "compile_stage", compile_stage)
 
 
 @pytest.fixture(scope="session")
@@ -114,31 +184,40 @@ def shared_data() -> Path:
 def classifier_directory(once: Once) -> Path:
     """A classifier with random weights and two labels, in the form that `finetune` leaves."""
 
-    def fill(directory: Path) -> None:
-        import keras
-        import numpy as np
+    return once("classifier", write_classifier)
 
-        from mobilebert_tf.config import MobileBertConfig
-        from mobilebert_tf.model_directory import save_model_directory
-        from mobilebert_tf.models import ClassificationModel
-        from mobilebert_tf.tasks.classification import ClassificationTask
-        from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
-        letters = "abcdefghijklmnopqrstuvwxyz"
-        vocab = [*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters)]
-        vocab += [f"word{i}" for i in range(2000 - len(vocab))]
-        keras.utils.set_random_seed(1)
-        model = ClassificationModel(MobileBertConfig.preset("debug_student", vocab_size=len(vocab)), num_labels=2)
-        random = np.random.default_rng(1)
-        for weight in model.trainable_weights:
-            # At their initial size the weights hardly let a text through to the logits, and a
-            # norm at its initial value vanishes from the converted graph.
-            noise = random.normal(0.0, 0.15, weight.shape)
-            weight.assign(weight + noise if weight.path.endswith(("gamma", "beta", "bias")) else noise)
-        task = ClassificationTask(("bad", "good"), max_seq_length=48)
-        save_model_directory(directory, model, Tokenizer(tuple(vocab)), task)
+@pytest.fixture(scope="session")
+def small_classifier(once: Once) -> Path:
+    """`classifier_directory` with a single block of a single feed-forward network."""
+    return once("small", lambda place: write_classifier(place, num_hidden_layers=1, num_feedforward_networks=1))
 
-    return once("classifier", fill)
+
+def write_classifier(directory: Path, **changes: Any) -> None:
+    """`changes` are of the configuration."""
+    import keras
+    import numpy as np
+
+    from mobilebert_tf.config import MobileBertConfig
+    from mobilebert_tf.model_directory import save_model_directory
+    from mobilebert_tf.models import ClassificationModel
+    from mobilebert_tf.tasks.classification import ClassificationTask
+    from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
+
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    vocab = [*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters)]
+    vocab += [f"word{i}" for i in range(2000 - len(vocab))]
+    keras.utils.set_random_seed(1)
+    config = MobileBertConfig.preset("debug_student", vocab_size=len(vocab), **changes)
+    model = ClassificationModel(config, num_labels=2)
+    random = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        # At their initial size the weights hardly let a text through to the logits, and a
+        # norm at its initial value vanishes from the converted graph.
+        noise = random.normal(0.0, 0.15, weight.shape)
+        weight.assign(weight + noise if weight.path.endswith(("gamma", "beta", "bias")) else noise)
+    task = ClassificationTask(("bad", "good"), max_seq_length=48)
+    save_model_directory(directory, model, Tokenizer(tuple(vocab)), task)
 
 
 @pytest.fixture(scope="session")

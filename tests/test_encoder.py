@@ -1,5 +1,7 @@
 """Sizes of every preset, and what the encoder promises about its outputs."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,21 @@ def test_plain_bert_may_stack_feedforwards():
         "debug_student", vocab_size=50, use_bottleneck=False, intra_bottleneck_size=32, trigram_input=False
     )
     assert MobileBertEncoder(config)(inputs())["sequence_output"].shape == (2, 12, 32)
+
+
+def test_weights_that_are_read_later_are_not_drawn_but_what_follows_is_the_same():
+    import keras
+
+    from mobilebert_tf.layers.dense import initial_weights_left_out
+
+    config = MobileBertConfig.preset("debug_student", vocab_size=50)
+    following = []
+    for left_out in (False, True):
+        keras.utils.set_random_seed(5)
+        with initial_weights_left_out() if left_out else contextlib.nullcontext():
+            encoder = MobileBertEncoder(config)
+        kernels = [np.asarray(weight) for weight in encoder.weights if weight.path.endswith("kernel")]
+        assert kernels and all(kernel.any() != left_out for kernel in kernels)
+        following.append(np.asarray(MobileBertEncoder(config).weights[0]))
+    np.testing.assert_array_equal(*following)
+    assert following[0].any()

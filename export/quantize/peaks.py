@@ -27,17 +27,13 @@ def measure_peaks(network: Network, features: Mapping[str, np.ndarray]) -> dict[
       network: of arrays; joint layers have names of their own, so `equalize` wants one without.
       features: of real text.
     """
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)] * len(INPUTS), autograph=False)
-    def look(ids: Any, mask: Any, segments: Any) -> dict[str, _Seen]:
-        looking = _Looking()
-        graph.answer(network, ids, mask, segments, Batch(mask, network.mask), looking)
-        return looking.seen
-
     parts: list[dict[str, _Seen]] = []
     for start in range(0, len(features["input_ids"]), BATCH):
-        batch = (tf.constant(features[name][start : start + BATCH], tf.int32) for name in INPUTS)
-        parts.append(tf.nest.map_structure(lambda tensor: tensor.numpy().astype(np.float64), look(*batch)))
+        ids, mask, segments = (tf.constant(features[name][start : start + BATCH], tf.int32) for name in INPUTS)
+        looking = _Looking()
+        # Without a graph: blocks whose weights are constants in it take longer to trace than a few batches to compute.
+        graph.answer(network, ids, mask, segments, Batch(mask, network.mask), looking)
+        parts.append(tf.nest.map_structure(lambda tensor: tensor.numpy().astype(np.float64), looking.seen))
     return {
         name: Peaks(
             reads=np.max([part[name].reads for part in parts], axis=0),

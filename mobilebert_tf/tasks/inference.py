@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -20,6 +20,9 @@ GLANCE = 512
 
 MANY = 4
 """Batches from which on it is worth to trace a graph for each of several lengths."""
+
+FEW = 8
+"""Batches up to which the model is run as it is: a graph takes longer to trace than it saves."""
 
 MANY_ROWS = 2000
 """Rows from which on it is worth to show how far a pass over them is."""
@@ -71,11 +74,7 @@ def short_figures(task: Task, outputs: Outputs, features: Features) -> dict[str,
     return {name: scores.all[name] for name in (scores.name, *_FIGURES) if name in scores.all}
 
 
-Traced = Callable[[Mapping[str, Any]], Mapping[str, tf.Tensor]]
-"""Batch -> float32 by the task's names of outputs."""
-
-
-def _traced(model: keras.Model, task: Task) -> Traced:
+def _traced(model: keras.Model, task: Task) -> tf.types.experimental.PolymorphicFunction:
     @tf.function(autograph=False)
     def run(batch: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
         answer = model(batch, training=False)
@@ -86,28 +85,30 @@ def _traced(model: keras.Model, task: Task) -> Traced:
 
 
 def outputs_in_batches(
-    traced: Traced,
+    traced: tf.types.experimental.PolymorphicFunction,
     features: Features,
     batch_size: int = 32,
     show_progress: bool = False,
 ) -> dict[str, np.ndarray]:
-    """float32 [R, ...] by output, of what `traced` makes of a batch; batches are those of `keras_outputs`."""
+    """float32 [R, ...] by output, of what `traced` makes of a batch; batches are those of `keras_outputs`.
+
+    A graph of it is made where there are more than FEW batches.
+    """
     inputs = {name: features[name] for name in INPUTS}
     count = len(inputs["input_ids"])
     size = min(batch_size, count)
-    starts: Iterable[int] = range(0, count, size)
-    if show_progress:
-        starts = track(starts, "running Keras", "batches", len(range(0, count, size)))
+    starts = range(0, count, size)
     lengths = inputs["input_mask"].sum(axis=1)
     sorts = count >= MANY * size
+    run = traced if len(starts) > FEW else traced.python_function
     order = np.argsort(lengths, kind="stable") if sorts else np.arange(count)
     parts = []
-    for start in starts:
+    for start in track(starts, "running Keras", "batches", len(starts)) if show_progress else starts:
         chosen = order[start : start + size]
         full = np.concatenate([chosen, np.repeat(chosen[:1], size - len(chosen))])
         # One padding token stays: through the trigram the last real one sees it.
         longest = -(-(int(lengths[chosen].max()) + 1) // LENGTH_STEP) * LENGTH_STEP if sorts else None
-        batch = {name: values[full, :longest] for name, values in inputs.items()}
-        outputs = {name: values.numpy()[: len(chosen)] for name, values in traced(batch).items()}
+        batch = {name: tf.constant(values[full, :longest]) for name, values in inputs.items()}
+        outputs = {name: values.numpy()[: len(chosen)] for name, values in run(batch).items()}
         parts.append(real_only(outputs, inputs["input_mask"][chosen]))
     return take(concatenated(parts), np.argsort(order))

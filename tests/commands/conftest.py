@@ -10,6 +10,13 @@ from mobilebert_tf import cli
 TRAINING = ["--batch_size=4", "--steps_per_call=2", "--checkpoint_every=2"]
 
 
+@pytest.fixture(autouse=True)
+def untraced(request: pytest.FixtureRequest) -> None:
+    """Commands are what is tested here."""
+    if "traced" not in request.keywords:
+        request.getfixturevalue("few_steps_untraced")
+
+
 @pytest.fixture(scope="session")
 def made(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A directory with records, a pre-trained debug student and labelled tables."""

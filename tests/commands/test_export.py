@@ -15,6 +15,8 @@ from mobilebert_tf.export import recipes
 from mobilebert_tf.export.ship import publish
 from mobilebert_tf.litert import flatbuffer
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 
 def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_table: Path):
     from ai_edge_litert.interpreter import Interpreter
@@ -317,7 +319,7 @@ def _interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
-def test_search_within_a_loss(classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys):
+def test_search_within_a_loss(small_classifier: Path, labelled_table: Path, tmp_path: Path, capsys):
     """A counter that prints the size of a file: what is cheap is small."""
     counter = tmp_path / "counter"
     counter.write_text('#!/bin/sh\nwc -c < "$1"\n')
@@ -325,7 +327,7 @@ def test_search_within_a_loss(classifier_directory: Path, labelled_table: Path, 
     texts = tmp_path / "train.tsv"
     texts.write_text("text\n" + "".join(f"{'abcdefghijklmnop'[i]} b c d\n" for i in range(16)))
     words = [
-        "export", f"--model={classifier_directory}", f"--output={tmp_path / 'out'}", f"--evaluation={labelled_table}",
+        "export", f"--model={small_classifier}", f"--output={tmp_path / 'out'}", f"--evaluation={labelled_table}",
         f"--calibration={texts}", "--sequence_lengths=16", "--recipes=float32", "--rounds=1", "--runs=2",
         "--parity_examples=8", "--min_agreement=0", "--max_score_drop=1",
     ]  # fmt: skip

@@ -12,6 +12,8 @@ from mobilebert_tf import cli
 
 from .conftest import Complain
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 FLAGS = ["--rounds=1", "--runs=1", "--parity_examples=2", "--recipes=float32"]
 
 

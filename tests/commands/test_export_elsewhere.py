@@ -10,6 +10,8 @@ from mobilebert_tf import cli
 
 from .conftest import Complain
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 FLAGS = ["--recipes=float32", "--rounds=1", "--runs=1", "--parity_examples=4"]
 
 

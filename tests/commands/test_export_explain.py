@@ -4,16 +4,20 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from mobilebert_tf import cli
 
+pytestmark = pytest.mark.usefixtures("timed_here")
 
-def test_explains_and_proposes_a_recipe_that_exports(classifier_directory, labelled_table, tmp_path: Path, capsys):
+
+def test_explains_and_proposes_a_recipe_that_exports(small_classifier, labelled_table, tmp_path: Path, capsys):
     output = tmp_path / "why"
-    words = ["export", f"--model={classifier_directory}", f"--evaluation={labelled_table}", "--sequence_lengths=16,32"]
+    words = ["export", f"--model={small_classifier}", f"--evaluation={labelled_table}", "--sequence_lengths=16,32"]
     words += ["--rounds=1", "--runs=1", "--parity_examples=20"]
     # Four bits in one layer, eight in the others.
     mine = tmp_path / "mine.json"
-    rough = {"layers": "block_2/output_bottleneck", "weights": "int4"}
+    rough = {"layers": "block_1/output_bottleneck", "weights": "int4"}
     mine.write_text(json.dumps({"name": "mine", "rules": [{"operators": ["EMBEDDING_LOOKUP"]}, {}, rough]}))
     recipes = f"--recipes=float32,{mine}"
     assert cli.run([*words, recipes, f"--output={output}", "--explain", "--explain_examples=10"]) == 0
@@ -26,7 +30,7 @@ def test_explains_and_proposes_a_recipe_that_exports(classifier_directory, label
     errors = [row["added_error"] for row in one["layers"]]
     assert errors == sorted(errors, reverse=True)
     # Seven steps to either side in place of 127.
-    assert one["layers"][0]["name"] == "block_2/output_bottleneck/MatMul" and errors[0] > 3 * errors[1]
+    assert one["layers"][0]["name"] == "block_1/output_bottleneck/MatMul" and errors[0] > 3 * errors[1]
     assert one["layers"][0]["name"] in told
     # The line on the terminal, the file and the report are the same recipe.
     mended = output / "mine_mended.json"
@@ -34,7 +38,7 @@ def test_explains_and_proposes_a_recipe_that_exports(classifier_directory, label
     assert line in told and f"--recipes={mended}" in told
     assert json.loads(line) == one["mended"]
     assert re.search(
-        one["mended"]["rules"][-1]["layers"], "block_2/output_bottleneck/MatMul;block_2/output_bottleneck/add;"
+        one["mended"]["rules"][-1]["layers"], "block_1/output_bottleneck/MatMul;block_1/output_bottleneck/add;"
     )
 
     again = tmp_path / "mended"

@@ -15,6 +15,8 @@ import pytest
 from mobilebert_tf import cli
 from mobilebert_tf.export.ship import publish
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 Files = dict[str, bytes]
 
 

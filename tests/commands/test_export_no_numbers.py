@@ -9,6 +9,8 @@ import pytest
 
 from mobilebert_tf import cli
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 
 @pytest.fixture(scope="module")
 def large(classifier_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,6 +14,8 @@ from mobilebert_tf.models import ClassificationModel
 
 from .conftest import TRAINING, Complain
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 Words = list[str]
 FEW = ["--rounds=1", "--runs=1", "--sequence_lengths=16,48", "--recipes=float32,static_int8"]
 

@@ -11,6 +11,8 @@ from mobilebert_tf.tasks.task import NONE
 
 from .conftest import Complain
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 
 @pytest.fixture(scope="module")
 def table(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -36,6 +36,7 @@ cli.run(sys.argv[1:])
 """
 
 
+@pytest.mark.traced
 def test_killed_after_a_checkpoint_and_resumed_equals_undisturbed(made: Path, tmp_path: Path) -> None:
     """Bit for bit, and the log has every step once; the slow tests kill every kind of training at random moments."""
     there = tmp_path / "student"

@@ -8,6 +8,8 @@ import pytest
 
 from mobilebert_tf import cli
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 QUICK = ["--sequence_lengths=16,32", "--recipes=float32,dynamic_int8,static_int8", "--rounds=1", "--runs=1"]
 PAIRS = ["--text_column=one", "--text_pair_column=two", "--label_column=score"]
 

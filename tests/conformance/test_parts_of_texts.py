@@ -8,6 +8,8 @@ import pytest
 
 from mobilebert_tf import cli
 
+pytestmark = pytest.mark.usefixtures("timed_here")
+
 QUICK = ["--sequence_lengths=16,32", "--recipes=float32,dynamic_int8,static_int8", "--rounds=1", "--runs=1"]
 # Weights at random: nothing that a gate asks for is to be had.
 LENIENT = ["--min_agreement=0.1", "--max_score_drop=1", "--max_error=10"]

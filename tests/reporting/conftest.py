@@ -1,7 +1,8 @@
 """Directories as the commands leave them, with figures that a page can be checked against."""
 
-import contextlib
+import hashlib
 import json
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,28 +17,44 @@ TOKENS = "[CLS] return the pseudo ##inv ##erse of a matrix using its singular va
 
 
 @pytest.fixture(scope="session", autouse=True)
-def pictures_kept() -> Iterator[None]:
+def pictures_kept(common: Path) -> Iterator[None]:
     """A picture of the same numbers is drawn once: most pages here differ in one of their ten, at 0.2 s each."""
     from mobilebert_tf.reporting import drawing, page  # noqa: F401  (what draws is imported by the page)
 
-    real, kept = drawing.draw, {}
+    real = drawing.draw
 
     def draw(name: str, label: str, picture: Callable[[int], Any]) -> str:
         cells = [cell.cell_contents for cell in picture.__closure__ or ()]
-        key = None
-        with contextlib.suppress(pickle.PicklingError, AttributeError, TypeError):
+        try:
             key = pickle.dumps((name, label, picture.__module__, picture.__qualname__, cells, picture.__defaults__))
-        if key is None:
+        except (pickle.PicklingError, AttributeError, TypeError):
             return real(name, label, picture)
-        if key not in kept:
-            kept[key] = real(name, label, picture)
-        return kept[key]
+        path = common / f"{hashlib.sha256(key).hexdigest()}.svg"
+        if not path.exists():
+            written = path.with_suffix(f".{os.getpid()}")
+            written.write_text(real(name, label, picture), encoding="utf-8")
+            written.replace(path)
+        return path.read_text(encoding="utf-8")
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in list(sys.modules.values()):
-            if getattr(module, "draw", None) is real and module is not drawing:
-                patch.setattr(module, "draw", draw)
+        _draw_with(patch, draw)
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages have empty pictures with their labels: for tests of what stands around them."""
+    from mobilebert_tf.reporting.drawing import _attribute
+
+    _draw_with(monkeypatch, lambda name, label, picture: f'<svg role="img" aria-label="{_attribute(label)}"></svg>')
+
+
+def _draw_with(patch: pytest.MonkeyPatch, draw: Callable[..., str]) -> None:
+    from mobilebert_tf.reporting import drawing
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("mobilebert_tf.reporting.") and hasattr(module, "draw") and module is not drawing:
+            patch.setattr(module, "draw", draw)
 
 
 @pytest.fixture

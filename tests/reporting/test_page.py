@@ -187,6 +187,7 @@ def test_sections_appear_with_their_data(pipeline: Path, kept: tuple[str, ...], 
     assert Page(render(*(pipeline / name for name in kept))).headings() == headings
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_unfinished_runs_are_marked(pipeline: Path, write_run: Callable[..., None]) -> None:
     """Each has got as far as its log; the classifier is finished, and not marked."""
     commands = {"teacher": "pretrain", "student": "distill", "classifier_from_scratch": "finetune", "export": "export"}
@@ -318,6 +319,7 @@ def test_divergence_of_attention() -> None:
     assert attention.structure(AttentionLayer(layer=1, teacher=same, student=same)) == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_directories_of_the_same_names_stand_apart(pipeline: Path, tmp_path: Path) -> None:
     """Two pipelines in one report: every figure has the name of the directory that it is from."""
     other = tmp_path / "other"

@@ -1,5 +1,7 @@
 """A new head's first weights, beside scikit-learn's on the same vectors."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -12,9 +14,12 @@ from mobilebert_tf.tasks.multilabel import MultilabelTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.task import INPUTS, Task
 
-linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
-
 ROWS = 50
+
+
+@pytest.fixture(scope="module")
+def linear() -> Any:
+    return pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +49,7 @@ def started(task: Task, labels: np.ndarray, features: dict[str, np.ndarray]) -> 
 CLOSE = dict(atol=5e-3)
 
 
-def test_classes(features: dict[str, np.ndarray]) -> None:
+def test_classes(features: dict[str, np.ndarray], linear: Any) -> None:
     labels = np.random.default_rng(4).integers(0, 3, ROWS)
     vectors, found = started(ClassificationTask(("a", "b", "c")), labels, features)
     theirs = linear.LogisticRegression(tol=1e-8, max_iter=1000).fit(vectors, labels).predict_log_proba(vectors)
@@ -54,7 +59,7 @@ def test_classes(features: dict[str, np.ndarray]) -> None:
     assert np.ptp(theirs) > 0.5
 
 
-def test_several_labels(features: dict[str, np.ndarray]) -> None:
+def test_several_labels(features: dict[str, np.ndarray], linear: Any) -> None:
     labels = np.random.default_rng(5).integers(0, 2, (ROWS, 2))
     vectors, found = started(MultilabelTask(("a", "b")), labels, features)
     for column in range(2):
@@ -63,7 +68,7 @@ def test_several_labels(features: dict[str, np.ndarray]) -> None:
         np.testing.assert_allclose(found[:, column], theirs.decision_function(vectors), **CLOSE)
 
 
-def test_values(features: dict[str, np.ndarray]) -> None:
+def test_values(features: dict[str, np.ndarray], linear: Any) -> None:
     labels = np.random.default_rng(6).normal(3.0, 2.0, ROWS).astype(np.float32)
     vectors, found = started(RegressionTask(offset=3.0, scale=2.0), labels, features)
     theirs = linear.Ridge(alpha=0.5).fit(vectors, (labels - 3.0) / 2.0).predict(vectors)

@@ -155,6 +155,8 @@ def _discovered(options: DataOptions, given: dict[str, Any]) -> Task:
         kind = kind or guess.kind
         if kind == "multilabel":
             given = {**given, "separator": guess.separator}
+            if not guess.reason and guess.separator != MultilabelTask.separator:
+                notes.say(f"finetune: labels are separated by {guess.separator!r}", sys.stdout)
     if kind in GLUE_NAMES:
         if options.merge_labels:
             raise UsageError(f"--merge_labels: the labels of --task={kind} are known; leave it out")
@@ -171,6 +173,6 @@ def _split(options: DataOptions, task: Task, training: Sequence[Example]) -> Lab
         list(map(task.side_key, training)), task.strata(training), options.eval_share, options.split_seed
     )
     if not held.any():
-        notes.say(f"{options.train}: is too small to hold rows out; nothing is scored")
+        notes.say(f"{options.train}: has too few rows with different texts to hold some out; nothing is scored")
     trained, scored = ([training[int(row)] for row in np.flatnonzero(held == side)] for side in (False, True))
     return LabelledData(task, trained, scored, is_split=bool(scored))

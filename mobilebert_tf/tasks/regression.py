@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from mobilebert_tf import notes
 from mobilebert_tf.config import Heads
 from mobilebert_tf.data.splitting import value_strata
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Finite
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
+from mobilebert_tf.tasks.cell_values import LARGEST, has_decimal_comma, is_ambiguous, value_of
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
@@ -125,11 +126,17 @@ class RegressionTask(Task):
 
 def number(path: str, line: int, cell: str) -> float:
     """The number in a cell of a table. Raises UsageError."""
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = value_of(cell)
+    if value is not None and is_ambiguous(cell):
+        raise UsageError(
+            f"{path}, line {line}: the comma in {cell!r} may stand before decimals or between thousands; write numbers "
+            "with a decimal point"
+        )
+    if value is not None and abs(value) > LARGEST:
+        raise UsageError(f"{path}, line {line}: {cell} is larger than {LARGEST:g}; write it in another unit")
+    if value is not None and has_decimal_comma(cell):
+        notes.say(f"{path}: commas in its numbers are taken for decimal points")
+    if value is None:
         raise UsageError(
             f"{path}, line {line}: {cell!r} is no number, which --task=regression or embedding needs as the label; "
             "for classes leave --task out"

@@ -78,7 +78,7 @@ class Predict:
         from mobilebert_tf.tasks.examples import Example
 
         if (self.text is None) == (self.input is None):
-            raise UsageError('give either the text with --text="..." or a file of texts with --input')
+            raise UsageError('give the text with --text="...", or a file of texts with --input, not both')
         table = self.input is not None and is_table(self.input)
         columns = [name for name in ("text_column", "text_pair_column") if getattr(self, name)]
         if columns and not table:

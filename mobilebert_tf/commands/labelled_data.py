@@ -22,6 +22,7 @@ from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 from mobilebert_tf.tasks.kinds import KINDS
 from mobilebert_tf.tasks.multilabel import MultilabelTask
+from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import Tokenizer
 
@@ -89,14 +90,23 @@ def with_fitting_length(options: DataOptions, data: LabelledData, model: str) ->
     """
     from mobilebert_tf.checkpoints.conversion import open_checkpoint
 
-    reads_windows = "label" not in data.task.targets
-    if options.max_seq_length is not None or reads_windows or options.task in GLUE_NAMES:
+    if options.max_seq_length is not None:
         return data
+    reads_windows = "label" not in data.task.targets
     checkpoint = open_checkpoint(model)
+    longest_there = checkpoint.config.max_position_embeddings
+    if (reads_windows or options.task in GLUE_NAMES) and data.task.max_seq_length > longest_there:
+        notes.say(f"finetune: --max_seq_length={longest_there}, since the positions of {model} end there", sys.stdout)
+        fields = {"max_seq_length": longest_there}
+        if isinstance(data.task, QuestionsTask) and options.doc_stride is None:
+            fields["doc_stride"] = min(data.task.doc_stride, longest_there // 3)  # else windows would not overlap
+        return dataclasses.replace(data, task=dataclasses.replace(data.task, **fields))
+    if reads_windows or options.task in GLUE_NAMES:
+        return data
     tokenizer = checkpoint.architecture.tokenizer
     if tokenizer is None:
         return data  # which is refused when the model is loaded
-    most = min(data.task.max_seq_length, checkpoint.config.max_position_embeddings)
+    most = min(data.task.max_seq_length, longest_there)
     length, longest = table_report.fitting_length(data.training, tokenizer, most)
     if length == data.task.max_seq_length:
         return data

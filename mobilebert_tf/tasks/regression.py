@@ -29,6 +29,10 @@ CLOSE = 0.05
 """Part of the range of the reference's values within which another value agrees with it."""
 
 
+SAME = 1e-4
+"""Part of the training values' deviation within which values are the same, also where all of the reference's are."""
+
+
 @dataclasses.dataclass(frozen=True)
 class RegressionTask(Task):
     """A table whose labels are numbers."""
@@ -112,9 +116,9 @@ class RegressionTask(Task):
         return review(examples, shown, said, values - wanted, np.ones(len(values), bool), "error")
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """One where the values differ by at most a twentieth of the range of the reference's."""
+        """One where the values differ by at most a twentieth of the range of the reference's, or hardly at all."""
         wanted, given = self._values(reference), self._values(candidate)
-        allowed = CLOSE * max(float(np.ptp(wanted)), float(np.finfo(np.float32).tiny))
+        allowed = max(CLOSE * float(np.ptp(wanted)), SAME * abs(self.scale), float(np.finfo(np.float32).tiny))
         with np.errstate(invalid="ignore"):
             close = np.abs(wanted - given) <= allowed
         return (close & ~without_numbers(candidate)).astype(np.float64)

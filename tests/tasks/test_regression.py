@@ -95,6 +95,13 @@ def test_values_agree_within_a_twentieth_of_their_range():
     assert RegressionTask(offset=3.0, scale=7.0).agreement(reference, candidate, {}).tolist() == [1.0, 0.0, 0.0]
 
 
+def test_a_model_that_says_the_same_of_every_text_has_a_file_too():
+    """A range of nothing: rounding in float32 is no other answer, a hundredth of the deviation is."""
+    reference = {"score": np.full((2, 1), 0.3, np.float32)}
+    candidate = {"score": np.array([[0.3 + 1e-7], [0.31]], np.float32)}
+    assert RegressionTask(scale=7.0).agreement(reference, candidate, {}).tolist() == [1.0, 0.0]
+
+
 def test_pairs_are_read_as_one_input():
     task = RegressionTask(max_seq_length=8, text_pair_column="second")
     features = task.features([Example("a b", "b", 2.5)], TOKENIZER)

@@ -144,6 +144,10 @@ class ClassificationTask(Task):
         return plain(label) if self.merge_labels else label
 
     def _unknown(self, label: str) -> str:
+        if self.named_numbers:
+            own = ", ".join(self.named_numbers)
+            also = "; test sets have -1 where others have a label" if label == "-1" else ""
+            return f"label {label!r} is none of this task's ({own}, or their numbers from 0){also}"
         like = [own for own in self.labels if plain(own) == plain(label)]
         if like:
             return f"label {label!r} differs only in how it is written from {like[0]!r}; --merge_labels makes them one"

@@ -40,6 +40,8 @@ class RegressionTask(Task):
     offset: Finite = 0.0
     scale: Finite = 1.0
     """The value is offset + scale * output: networks learn values around zero with a deviation of one."""
+    value_range: tuple[Finite, ...] = ()
+    """The least and the most that tables may have, ends included; (): any."""
 
     name: ClassVar[str] = "regression"
     outputs: ClassVar[tuple[str, ...]] = ("score",)
@@ -69,8 +71,18 @@ class RegressionTask(Task):
 
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
         columns = [self.text_column, *filter(None, [self.text_pair_column])]
+
+        def in_range(file: str, line: int, cell: str) -> float:
+            value = number(file, line, cell)
+            if self.value_range and not self.value_range[0] <= value <= self.value_range[1]:
+                raise UsageError(
+                    f"{file}, line {line}: {cell} is none of this task's values, which are {self.value_range[0]:g} to "
+                    f"{self.value_range[1]:g}"
+                )
+            return value
+
         return texts.read_examples(
-            path, columns, self.label_column if labelled else None, number, every_row, header=self.header
+            path, columns, self.label_column if labelled else None, in_range, every_row, header=self.header
         )
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:

@@ -157,6 +157,8 @@ def _discovered(options: DataOptions, given: dict[str, Any]) -> Task:
         if kind not in (None, MultilabelTask.name) or options.label_column:
             raise UsageError("--label_columns: is for --task=multilabel, without --label_column")
         columns = tuple(filter(None, options.label_columns.split(",")))
+        if not columns:
+            raise UsageError(f"--label_columns={options.label_columns}: names no column")
         return MultilabelTask.discover(options.train, label_columns=columns, **given)
     if kind in (None, "multilabel"):
         guess = table_kind.guess_kind(options.train, column)

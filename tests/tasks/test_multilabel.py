@@ -140,6 +140,12 @@ def test_wrong_columns(tmp_path, content, columns, message):
     assert message in str(refused.value)
 
 
+def test_a_flag_that_names_no_column(tmp_path):
+    path = table(tmp_path, [("a", "x")])
+    with pytest.raises(UsageError, match="--label_columns=,: names no column"):
+        read(DataOptions(train=str(path), eval="none", label_columns=","))
+
+
 def test_columns_as_flags(tmp_path):
     (tmp_path / "t.csv").write_text(
         "text,a,b\n" + "".join(f"x{i},{i % 2},{i % 3}\n".replace(",2", ",1") for i in range(40))

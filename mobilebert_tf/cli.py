@@ -128,6 +128,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit with its status."""
     if not streams.prepare():
         sys.exit(_complain("standard output is closed; give it a file, or /dev/null", 1))
+    # Keras reads settings of the user there, of which some end its import, and writes a file where there is none.
+    os.environ["KERAS_HOME"] = os.devnull
     status = 0
     try:
         status = run(list(sys.argv[1:] if argv is None else argv))

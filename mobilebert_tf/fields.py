@@ -77,6 +77,8 @@ def build(kind: Any, value: Any, where: str, fix: str = "", refuses_unknown: boo
         built = msgspec.convert(value, kind, str_keys=True)
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {_explain(kind, value, error)}{_and(fix)}") from None
+    except UnicodeEncodeError:
+        raise UsageError(f"{where}: holds half of a character, as \\ud800{_and(fix)}") from None
     if refuses_unknown and (unknown := _unknown(value, built)):
         raise UsageError(f"{where}: {unknown}{_and(fix)}")
     return built

@@ -13,6 +13,7 @@ import re
 import types
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -29,6 +30,7 @@ def option(
     least: float | None = None,
     most: float | None = None,
     several: bool = False,
+    may_be_empty: bool = False,
 ) -> Any:
     """A field of a command.
 
@@ -43,6 +45,7 @@ def option(
       least: the smallest allowed number, itself included.
       most: the largest; every number has both ends.
       several: a list of numbers with commas between is taken as well, and stays text: `float | str`.
+      may_be_empty: a text without a character says something; else it is a variable of a shell that was never set.
     """
     metadata = {
         "help": help,
@@ -52,6 +55,7 @@ def option(
         "least": least,
         "most": most,
         "several": several,
+        "may_be_empty": may_be_empty,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -101,8 +105,24 @@ def check(command: Any) -> None:
         elif field.metadata["several"] and isinstance(value, str):
             for number in numbers(value, field.name):
                 _check_range(field.name, number, field.metadata["least"], field.metadata["most"])
+        elif value == "" and field.default != "" and not field.metadata["may_be_empty"]:
+            raise UsageError(f"--{field.name}=: is empty; give a value, or leave the flag out")
         elif choices and value is not None and value not in choices:
             raise UsageError(f"--{field.name}={value}: there are {', '.join(choices)}")
+
+
+def refuse_inputs(command: Any, flag: str) -> None:
+    """Raise UsageError if the file that a command is to write is one that it reads."""
+    path = Path(getattr(command, flag))
+    if not path.exists():
+        return
+    for field in dataclasses.fields(command):
+        value = getattr(command, field.name)
+        if not field.metadata["is_input"] or not isinstance(value, str):
+            continue
+        there = [Path(part) for part in {value, *value.split(",")} if os.path.exists(part)]
+        if any(path.samefile(one) or one.is_dir() and path.resolve().is_relative_to(one.resolve()) for one in there):
+            raise UsageError(f"--{flag}={path}: is read as --{field.name}, or lies in it; give another name")
 
 
 def whole_numbers(text: str, flag: str, least: int, most: int) -> list[int]:

@@ -43,6 +43,7 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
     elif inside:
         pieces = inside
     else:
+        _refuse_foreign_files(directory)
         return None
     if not described and not settings:
         rules = _guessed(pieces, unsaid)
@@ -178,7 +179,28 @@ def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str
     if model.get("continuing_subword_prefix", "##") != "##" or model.get("unk_token", "[UNK]") != "[UNK]":
         raise UsageError(f"{path}: its pieces continue with another sign than ##, or [UNK] has another name")
 
+    said = described.get("post_processor")
+    template = said.get("single") if isinstance(said, Mapping) else None
+    if isinstance(said, Mapping) and said.get("type") != "BertProcessing" and not _is_bert_template(template):
+        raise UsageError(f"{path}: its post_processor does not put [CLS] before a text and [SEP] behind it, as BERT's")
 
+
+def _is_bert_template(template: Any) -> bool:
+    """Whether the template of a single text is [CLS], the text, [SEP]."""
+    if not isinstance(template, list) or not all(isinstance(part, Mapping) for part in template):
+        return False
+    names = [(part.get("SpecialToken") or part.get("Sequence") or {}).get("id") for part in template]
+    return names == ["[CLS]", "A", "[SEP]"]
+
+
+def _refuse_foreign_files(directory: Path) -> None:
+    """Raise UsageError if a directory has the tokenizer of another kind of model in place of a vocabulary."""
+    there = next((name for name in _FOREIGN if (directory / name).exists()), None)
+    if there:
+        raise UsageError(f"{directory / there}: is of another tokenizer than WordPiece, which MobileBERT and BERT have")
+
+
+_FOREIGN = ("merges.txt", "vocab.json", "spiece.model", "spm.model", "sentencepiece.bpe.model", "tokenizer.model")
 _CLASSES = (
     "BertTokenizer",
     "MobileBertTokenizer",

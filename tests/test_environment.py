@@ -22,6 +22,27 @@ print(json.dumps(np.asarray(outputs["sequence_output"], np.float64).tolist()))
 """
 
 
+def test_a_command_neither_reads_nor_writes_settings_of_keras(tmp_path: Path) -> None:
+    """Keras itself refuses to be imported with a precision that it does not know."""
+    (tmp_path / "keras.json").write_text('{"floatx": "bfloat16", "image_data_format": "upside_down"}')
+    words = [
+        sys.executable,
+        "-m",
+        "mobilebert_tf",
+        "predict",
+        "--model=mobilebert_mini",
+        "--task=embedding",
+        "--text=a",
+    ]
+    home = tmp_path / "home"
+    home.mkdir()
+    for place in ({"KERAS_HOME": str(tmp_path)}, {"HOME": str(home)}):
+        environment = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"} | place
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert not (home / ".keras").exists()
+
+
 def test_backend_and_precision(tmp_path: Path) -> None:
     """An environment variable for a backend that is not installed, and a file that asks for half precision."""
     (tmp_path / ".keras").mkdir()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.options import check, option
+from mobilebert_tf.options import check, option, refuse_inputs
 
 
 def numbers() -> list[tuple[str, type, dataclasses.Field[Any]]]:
@@ -93,3 +94,27 @@ def test_on_the_command_line(words: list[str], said: str, capsys: pytest.Capture
     }
     assert cli.run([*words, *required[words[0]], "--output=unused"]) == 2
     assert capsys.readouterr().err.strip() == f"mobilebert-tf {words[0]}: {said}"
+
+
+def test_an_empty_value_is_a_variable_that_was_never_set(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["report", "--input="], ["finetune", "--model=m", "--train=t.tsv", "--eval=", "--output=o"]):
+        assert cli.run(words) == 2
+        assert "=: is empty; give a value, or leave the flag out" in capsys.readouterr().err
+
+
+def test_what_is_read_is_not_written(tmp_path: Path) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Command:
+        input: str = option("read", is_input=True)
+        output: str = option("written")
+
+    table, directory = tmp_path / "a.tsv", tmp_path / "model"
+    directory.mkdir()
+    inside = directory / "config.json"
+    for file in (table, inside):
+        file.write_text("x")
+    (tmp_path / "link").symlink_to(table)
+    for output in (table, tmp_path / "link", inside):
+        with pytest.raises(UsageError, match="--output=.*: is read as --input, or lies in it"):
+            refuse_inputs(Command(f"{table},{directory}", str(output)), "output")
+    refuse_inputs(Command(f"{table},{directory}", str(directory / "new.json")), "output")

@@ -18,6 +18,10 @@ WORLDS: dict[str, Callable[..., list[str]]] = {
 }
 
 
+_OTHERS = ("*.onnx", "*.gguf", "*.keras", "*.h5", "flax_model.msgpack", "saved_model.pb", "*.pt", "*.pth", "*.ckpt")
+"""Files of models in other forms."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Reading:
     """What a checkpoint does not say itself, and what may be wrong with it."""
@@ -55,11 +59,15 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
             f"{path}: no such model directory, Hugging Face directory or TensorFlow checkpoint; models that come with "
             f"the package: {known}"
         )
+    huggingface.refuse_adapter(path)
     huggingface.refuse_pickle(path)
     if path.suffix == ".tflite" or any(path.glob("*.tflite")):
         raise UsageError(
             f"{path}: an exported file has no weights to go on with; give the model directory that it was made of"
         )
+    others = [name for pattern in _OTHERS for name in sorted(path.glob(pattern))] if path.is_dir() else [path]
+    if others and (path.is_dir() or any(path.match(pattern) for pattern in _OTHERS)):
+        raise UsageError(f"{others[0]}: is of a kind that is not read; save the model as {huggingface.FILE}")
     raise UsageError(
         f"{path}: holds no model: neither {WEIGHTS}, nor {huggingface.FILE}, nor a TensorFlow checkpoint; "
         "the run that writes it may not have finished"

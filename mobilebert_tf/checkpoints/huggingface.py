@@ -41,6 +41,7 @@ from mobilebert_tf.tokenizer_files import HUGGINGFACE, read_tokenizer, write_hug
 FILE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
+ADAPTER = "adapter_config.json"
 
 # Tied to the word table and to the bias of the masked words: checked, then left out.
 _DECODER = "cls.predictions.decoder.weight"
@@ -57,6 +58,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     Raises:
       UsageError: a file is missing, damaged or a pickle, or the model is none of those known here.
     """
+    refuse_adapter(path)
     source = path / "config.json"
     values = read_json(source)
     arrays = _Arrays(path)
@@ -198,6 +200,15 @@ def refuse_pickle(path: Path) -> None:
         )
 
 
+def refuse_adapter(path: Path) -> None:
+    """Raise UsageError if a directory holds an adapter, such as LoRA's: the weights beside it are not the model."""
+    if (path / ADAPTER).exists():
+        raise UsageError(
+            f"{path / ADAPTER}: is that of an adapter, without which the model is another one; where PEFT is, load "
+            "both, call merge_and_unload() and save the result"
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class _Index:
     weight_map: dict[str, str]
@@ -273,9 +284,17 @@ def _labels(values: Mapping[str, Any], heads: Heads, source: Path) -> tuple[str,
     if not heads.labels or names is None:
         return None
     try:
-        return tuple(str(names[str(i)]) for i in range(len(names)))
+        labels = tuple(str(names[str(i)]) for i in range(len(names)))
     except (KeyError, TypeError, IndexError):
         raise UsageError(f"{source}: id2label does not number its labels from 0 on") from None
+    numbers = values.get("label2id")
+    numbers = numbers if isinstance(numbers, dict) else {}
+    other = [label for number, label in enumerate(labels) if numbers.get(label, number) != number]
+    if other:
+        raise UsageError(
+            f"{source}: id2label and label2id give {other[0]!r} different numbers, so its labels are a guess"
+        )
+    return labels
 
 
 def _check_ties(

@@ -14,7 +14,7 @@ from mobilebert_tf.commands import next_step, what_is_wrong
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.options import option
+from mobilebert_tf.options import option, refuse_inputs
 from mobilebert_tf.tasks import NAMES
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 from mobilebert_tf.text_table import aligned
@@ -81,6 +81,8 @@ class Evaluate(MistakeOptions):
         if done and done.finished:
             print(done.finished_line)
             return
+        if self.predictions:
+            refuse_inputs(self, "predictions")
         model = load_fine_tuned(self.model, self.threads, self.batch_size, self.task)
         task = model.reads(self.text_column, self.text_pair_column, self.label_column)
         if self.merge_labels:

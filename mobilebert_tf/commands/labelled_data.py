@@ -22,6 +22,7 @@ from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 from mobilebert_tf.tasks.kinds import KINDS
 from mobilebert_tf.tasks.multilabel import MultilabelTask
+from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import Tokenizer
 
@@ -89,14 +90,23 @@ def with_fitting_length(options: DataOptions, data: LabelledData, model: str) ->
     """
     from mobilebert_tf.checkpoints.conversion import open_checkpoint
 
-    reads_windows = "label" not in data.task.targets
-    if options.max_seq_length is not None or reads_windows or options.task in GLUE_NAMES:
+    if options.max_seq_length is not None:
         return data
+    reads_windows = "label" not in data.task.targets
     checkpoint = open_checkpoint(model)
+    longest_there = checkpoint.config.max_position_embeddings
+    if (reads_windows or options.task in GLUE_NAMES) and data.task.max_seq_length > longest_there:
+        notes.say(f"finetune: --max_seq_length={longest_there}, since the positions of {model} end there", sys.stdout)
+        fields = {"max_seq_length": longest_there}
+        if isinstance(data.task, QuestionsTask) and options.doc_stride is None:
+            fields["doc_stride"] = min(data.task.doc_stride, longest_there // 3)  # else windows would not overlap
+        return dataclasses.replace(data, task=dataclasses.replace(data.task, **fields))
+    if reads_windows or options.task in GLUE_NAMES:
+        return data
     tokenizer = checkpoint.architecture.tokenizer
     if tokenizer is None:
         return data  # which is refused when the model is loaded
-    most = min(data.task.max_seq_length, checkpoint.config.max_position_embeddings)
+    most = min(data.task.max_seq_length, longest_there)
     length, longest = table_report.fitting_length(data.training, tokenizer, most)
     if length == data.task.max_seq_length:
         return data
@@ -147,6 +157,8 @@ def _discovered(options: DataOptions, given: dict[str, Any]) -> Task:
         if kind not in (None, MultilabelTask.name) or options.label_column:
             raise UsageError("--label_columns: is for --task=multilabel, without --label_column")
         columns = tuple(filter(None, options.label_columns.split(",")))
+        if not columns:
+            raise UsageError(f"--label_columns={options.label_columns}: names no column")
         return MultilabelTask.discover(options.train, label_columns=columns, **given)
     if kind in (None, "multilabel"):
         guess = table_kind.guess_kind(options.train, column)
@@ -155,6 +167,8 @@ def _discovered(options: DataOptions, given: dict[str, Any]) -> Task:
         kind = kind or guess.kind
         if kind == "multilabel":
             given = {**given, "separator": guess.separator}
+            if not guess.reason and guess.separator != MultilabelTask.separator:
+                notes.say(f"finetune: labels are separated by {guess.separator!r}", sys.stdout)
     if kind in GLUE_NAMES:
         if options.merge_labels:
             raise UsageError(f"--merge_labels: the labels of --task={kind} are known; leave it out")
@@ -171,6 +185,6 @@ def _split(options: DataOptions, task: Task, training: Sequence[Example]) -> Lab
         list(map(task.side_key, training)), task.strata(training), options.eval_share, options.split_seed
     )
     if not held.any():
-        notes.say(f"{options.train}: is too small to hold rows out; nothing is scored")
+        notes.say(f"{options.train}: has too few rows with different texts to hold some out; nothing is scored")
     trained, scored = ([training[int(row)] for row in np.flatnonzero(held == side)] for side in (False, True))
     return LabelledData(task, trained, scored, is_split=bool(scored))

@@ -47,8 +47,10 @@ class Predict:
         None,
         choices=(*NAMES, *GLUE_NAMES),
     )
-    text: str | None = option("the text", None)
-    context: str | None = option("the second text, for a model of pairs; the passage that questions are about", None)
+    text: str | None = option("the text", None, may_be_empty=True)
+    context: str | None = option(
+        "the second text, for a model of pairs; the passage that questions are about", None, may_be_empty=True
+    )
     input: str | None = option(
         "instead of --text: a file with a text a line, - for standard input, or a table (.tsv, .csv, .jsonl)",
         None,
@@ -76,7 +78,7 @@ class Predict:
         from mobilebert_tf.tasks.examples import Example
 
         if (self.text is None) == (self.input is None):
-            raise UsageError('give the text with --text="..." or a file of texts with --input')
+            raise UsageError('give the text with --text="...", or a file of texts with --input, not both')
         table = self.input is not None and is_table(self.input)
         columns = [name for name in ("text_column", "text_pair_column") if getattr(self, name)]
         if columns and not table:

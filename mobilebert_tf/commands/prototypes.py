@@ -38,7 +38,12 @@ class Prototypes:
     output: str = option("directory for the classifier", identity=False)
     text_column: str | None = option("column of the text; left out: text", None)
     label_column: str | None = option("column of the class; left out: label", None)
-    max_seq_length: int = option("longest text in word pieces; longer ones are cut", 128, least=3, most=100_000)
+    max_seq_length: int | None = option(
+        "longest text in word pieces; longer ones are cut; left out: 128, or where the model's positions end",
+        None,
+        least=3,
+        most=100_000,
+    )
     threshold: float | None = option(
         "least cosine with the nearest class; left out: chosen by leaving out", None, least=-1, most=1
     )
@@ -56,7 +61,7 @@ class Prototypes:
 
         columns = {name: getattr(self, name) for name in ("text_column", "label_column") if getattr(self, name)}
         # Tables are read before TensorFlow starts: a wrong column should show at once.
-        table = ClassificationTask.discover(self.examples, **columns, max_seq_length=self.max_seq_length)
+        table = ClassificationTask.discover(self.examples, **columns)
         examples = table.read(self.examples)
         filled = {example.label for example in examples}
         empty = [label for number, label in enumerate(table.labels) if number not in filled]
@@ -80,14 +85,13 @@ class Prototypes:
         from mobilebert_tf.tasks.prototypes import PrototypesTask, centroids_of, choose_bounds
 
         loaded = load_model_for(self.model, "embedding")
-        if self.max_seq_length > loaded.config.max_position_embeddings:
-            raise UsageError(
-                f"--max_seq_length {self.max_seq_length} is beyond the position table of {self.model}, "
-                f"{loaded.config.max_position_embeddings}"
-            )
+        positions = loaded.config.max_position_embeddings
+        length = self.max_seq_length or min(PrototypesTask.max_seq_length, positions)
+        if length > positions:
+            raise UsageError(f"--max_seq_length {length} is beyond the position table of {self.model}, {positions}")
         task = PrototypesTask(
             labels=table.labels,
-            max_seq_length=self.max_seq_length,
+            max_seq_length=length,
             text_column=table.text_column,
             label_column=table.label_column,
         )

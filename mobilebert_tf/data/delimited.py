@@ -118,7 +118,8 @@ def parse_without_header(text: str, header: Sequence[str], name: str) -> Delimit
         if len(cells) >= len(header):
             rows.append((number, cells[: len(header)]))
         elif line.strip():
-            bad_rows.refuse(name, number, _uneven(cells, header, "\t"))
+            needed = f"where {len(header)} are needed ({', '.join(header)})"
+            bad_rows.refuse(name, number, f"has {len(cells)} columns {needed}")
     return Delimited(list(header), rows, "\t", quotes="")
 
 

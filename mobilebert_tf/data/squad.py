@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import os
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import notes
-from mobilebert_tf.data.tables import is_table, read_table
+from mobilebert_tf.data import bad_rows
+from mobilebert_tf.data.tables import has_half_characters, is_table, read_table
 from mobilebert_tf.data.text_files import read_text
 from mobilebert_tf.errors import UsageError
 
@@ -60,9 +62,13 @@ def read_questions(path: str | os.PathLike[str], columns: Mapping[str, str], lab
         if not is_table(path):
             raise UsageError(f"{path}: holds no questions; SQuAD's .json is read, .jsonl, .tsv or .csv")
         questions = list(_of_table(path, columns, labelled))
+    questions = _placed(path, questions)
     if not questions:
-        raise UsageError(f"{path}: has no question")
-    return _placed(path, questions)
+        raise UsageError(f"{path}: has no question{' that can be used' if bad_rows.are_skipped() else ''}")
+    twice = next(((id, times) for id, times in collections.Counter(q.id for q in questions).items() if times > 1), None)
+    if twice:
+        notes.say(f"{path}: {twice[1]:,} questions have the id {twice[0]!r}; --predictions has one answer for each id")
+    return questions
 
 
 def _whole_json(path: Path) -> Mapping[str, Any] | None:
@@ -73,6 +79,8 @@ def _whole_json(path: Path) -> Mapping[str, Any] | None:
     text = read_text(path)[0]
     try:
         value = json.loads(text)
+    except RecursionError:
+        raise UsageError(f"{path}: is not JSON as SQuAD's files have it: too many brackets within brackets") from None
     except ValueError as error:
         if "data" in text[:200] or not text.lstrip().startswith(("{", "[")):
             raise UsageError(f"{path}: is not JSON ({error}); the file may be cut short") from None
@@ -95,11 +103,16 @@ def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[
                 for q, entry in enumerate(paragraph["qas"]):
                     place = f"data[{a}].paragraphs[{p}].qas[{q}]"
                     id = str(entry.get("id", place))
-                    answers = () if entry.get("is_impossible") else _answers(entry.get("answers"))
+                    impossible = entry.get("is_impossible", False)
+                    if not isinstance(impossible, bool):
+                        raise UsageError(f"{path}, question {id}: is_impossible must be true or false")
+                    answers = () if impossible else _answers(entry.get("answers"))
                     if labelled and answers is None:
                         raise UsageError(f"{path}, question {id}: has no answers")
+                    if has_half_characters([id, entry["question"], context]):
+                        raise UsageError(f"{path}, question {id!r}: holds half of a character, as \\ud800")
                     yield Question(f"{path}, question {id}", id, _text(entry["question"]), context, answers)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "a value of another kind than SQuAD's files have"
         raise UsageError(f"{path}, {place}: has {what}") from None
 
@@ -112,7 +125,7 @@ def _of_table(path: Path, columns: Mapping[str, str], labelled: bool) -> Iterato
         if labelled:
             try:
                 answers = _answers(row[columns["answers"]])
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
                 raise UsageError(
                     f'{where}: column {columns["answers"]!r} must be a text, a list of objects with "text" and '
                     '"answer_start", or an object with lists of both'
@@ -145,8 +158,13 @@ def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
     """
     moved: list[str] = []
     placed = []
-    for question in questions:
-        answers = tuple(_at_its_place(question, answer, moved) for answer in question.answers or ())
+    for number, question in enumerate(questions, start=1):
+        try:
+            _check_texts(question)
+            answers = tuple(_at_its_place(question, answer, moved) for answer in question.answers or ())
+        except UsageError as problem:
+            bad_rows.refuse(str(path), number, problem)
+            continue
         placed.append(question if question.answers is None else dataclasses.replace(question, answers=answers))
     if moved:
         notes.say(
@@ -154,6 +172,13 @@ def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
             f"{'were' if len(moved) > 1 else 'was'} taken at the nearest place; the first is that of {moved[0]}"
         )
     return placed
+
+
+def _check_texts(question: Question) -> None:
+    """Raise UsageError if there is nothing to read in the question or in its passage."""
+    for what, text in (("question", question.question), ("passage", question.context)):
+        if question.answers is not None and not text.strip():
+            raise UsageError(f"{question.where}: the {what} is empty")
 
 
 def _at_its_place(question: Question, answer: Answer, moved: list[str]) -> Answer:

@@ -66,7 +66,7 @@ def read_table(
     if is_set:
         rows = tfds_table.read_split(str(path))
     elif ending in _JSON:
-        rows = _json_rows(path)
+        rows = json_rows(path)
     elif ending in _SEPARATORS:
         rows = _delimited_rows(path, ending, columns, header)
     else:
@@ -177,19 +177,36 @@ def _taken_for(written: Format, table: delimited.Delimited, usual: str) -> list[
     return taken
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and object of each line of a JSONL file; of one list, number and object of each item.
+
+    Raises:
+      UsageError: one is no object (unless bad rows are left out).
+    """
     for number, line in _json_values(path):
         try:
             row = json.loads(line, parse_constant=lambda _: None) if isinstance(line, str) else line
             problem = "" if isinstance(row, dict) else "is not a JSON object"
         except (ValueError, RecursionError) as error:
-            problem = f"is not JSON ({error})"
-        if not problem and any("\ud800" <= c <= "\udfff" for v in row.values() if isinstance(v, str) for c in v):
+            problem = f"is not JSON ({error}); a line holds a whole object"
+        if not problem and has_half_characters(row):
             problem = "holds half of a character, a \\ud8.. without its \\udc.."
         if problem:
             bad_rows.refuse(str(path), number, problem)
         else:
             yield number, row
+
+
+def has_half_characters(value: Any) -> bool:
+    """Whether a text in a value of JSON cannot be written as UTF-8."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return True
+    if isinstance(value, dict):
+        return any(map(has_half_characters, (*value, *value.values())))
+    return isinstance(value, list) and any(map(has_half_characters, value))
 
 
 def _json_values(path: Path) -> Iterator[tuple[int, Any]]:

@@ -82,6 +82,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
 def read_text(path: str | os.PathLike[str]) -> tuple[str, Format]:
     """A whole text file, its lines ended by \\n or \\r\\n, and how it was written.
 
+    Lines ended by \\r\\r\\n are what Python on Windows makes of \\r\\n in text files.
+
     Raises:
       UsageError: as `read_lines`.
     """
@@ -93,6 +95,8 @@ def read_text(path: str | os.PathLike[str]) -> tuple[str, Format]:
     if not lines:
         raise UsageError(f"{place.name}: is empty")
     text = "".join(lines)
+    if lines[0].endswith("\r\r\n"):
+        text = text.replace("\r\r\n", "\r\n")
     return (text.replace("\r", "\n") if place.format.newline == "\r" else text), place.format
 
 

@@ -20,7 +20,7 @@ from mobilebert_tf.fields import Share, within
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.examples import Example
-from mobilebert_tf.tasks.label_spelling import plain, say_alike, spellings
+from mobilebert_tf.tasks.label_spelling import plain, say_alike, say_missing, spellings
 from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import NONE, Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
@@ -88,15 +88,17 @@ class ClassificationTask(Task):
                 bad_rows.refuse(str(path), line, problem)
             else:
                 counts[label] += 1
+        texts.check_rows(path, counts.total())
         labels = spellings(counts) if draft.merge_labels else sorted(counts)
         if not draft.merge_labels:
-            say_alike(path, counts)
+            say_alike(path, counts, "; --merge_labels makes them one")
+        say_missing(path, counts)
         if len(labels) < 2:
             raise UsageError(
                 f"{path}: column {draft.label_column!r} has {len(labels)} distinct label(s); "
                 "classification needs at least two"
             )
-        if len(labels) > max(50, counts.total() // 2):
+        if len(labels) > max(10, counts.total() // 2):
             notes.say(
                 f"{path}: column {draft.label_column!r} has {len(labels):,} distinct labels in {counts.total():,} "
                 "rows; --label_column names another column"
@@ -142,9 +144,13 @@ class ClassificationTask(Task):
         return plain(label) if self.merge_labels else label
 
     def _unknown(self, label: str) -> str:
+        if self.named_numbers:
+            own = ", ".join(self.named_numbers)
+            also = "; test sets have -1 where others have a label" if label == "-1" else ""
+            return f"label {label!r} is none of this task's ({own}, or their numbers from 0){also}"
         like = [own for own in self.labels if plain(own) == plain(label)]
         if like:
-            return f"label {label!r} differs only in capitals or blanks from {like[0]!r}; --merge_labels makes them one"
+            return f"label {label!r} differs only in how it is written from {like[0]!r}; --merge_labels makes them one"
         return f"label {label!r} is not one that training saw ({', '.join(self.labels)})"
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:

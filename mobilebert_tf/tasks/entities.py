@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mobilebert_tf.config import Heads
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.conll import Sentence, read_sentences
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import metrics, tagging
@@ -66,8 +67,8 @@ class EntitiesTask(Task):
         """
         tags: set[str] = set()
         for sentence in read_sentences(path):
-            _check(path, sentence)
-            tags.update(sentence.tags or ())
+            if _is_good(path, sentence):
+                tags.update(sentence.tags or ())
         prefixes = sorted({tagging.parts(tag)[0] for tag in tags} - {OUTSIDE}, key="BIESLU".index)
         kinds = tagging.kinds(sorted(tags))
         if not kinds:
@@ -92,15 +93,19 @@ class EntitiesTask(Task):
         examples: list[Example] = []
         for sentence in read_sentences(path, labelled):
             if sentence.tags is not None:
-                _check(path, sentence)
+                if not _is_good(path, sentence):
+                    continue
                 strange = next((tag for tag in sentence.tags if tag not in self.labels), None)
                 if strange is not None:
-                    line = sentence.line + sentence.tags.index(strange)
-                    raise UsageError(
-                        f"{path}, line {line}: label {strange!r} is not one that training saw "
-                        f"({', '.join(self.labels)})"
+                    bad_rows.refuse(
+                        str(path),
+                        sentence.line_of(sentence.tags.index(strange)),
+                        f"label {strange!r} is not one that training saw ({', '.join(self.labels)})",
                     )
+                    continue
             examples.append(in_one_text(sentence))
+        if not examples:
+            raise UsageError(f"{path}: has no sentence that can be used")
         return examples
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
@@ -311,15 +316,18 @@ def _words_that_begin(offsets: np.ndarray, words: Sequence[tuple[int, int]]) -> 
     return np.where(inside & new, owner, -1).astype(np.int32)
 
 
-def _check(path: str | os.PathLike[str], sentence: Sentence) -> None:
-    """Raise UsageError unless all labels are labels of words."""
+def _is_good(path: str | os.PathLike[str], sentence: Sentence) -> bool:
+    """Whether all labels are labels of words. Raises UsageError: one is not, and bad rows are refused."""
     for place, tag in enumerate(sentence.tags or ()):
+        problem = "" if is_one_line(tag) else f"the label {tag!r} has a line break; replace it"
         try:
             tagging.parts(tag)
         except UsageError as error:
-            raise UsageError(f"{path}, line {sentence.line + place}: {error}") from None
-        if not is_one_line(tag):
-            raise UsageError(f"{path}, line {sentence.line + place}: the label {tag!r} has a line break; replace it")
+            problem = str(error)
+        if problem:
+            bad_rows.refuse(str(path), sentence.line_of(place), problem)
+            return False
+    return True
 
 
 def _shares(right: int, given: int, wanted: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -37,6 +38,7 @@ def read_examples(
     every_row: bool = False,
     may_be_empty: bool = False,
     header: Sequence[str] = (),
+    label_may_be_list: bool = False,
 ) -> list[Example]:
     """The rows of a table; those without a text are left out, unless `every_row` is to be answered.
 
@@ -46,17 +48,20 @@ def read_examples(
       label: of a cell.
       may_be_empty: whether a row may have no label at all.
       header: names of the columns of a table without a header.
+      label_may_be_list: whether JSON may hold a list in place of a label; it comes as JSON.
 
     Raises:
       UsageError: the table is broken or empty, a label is missing, or `label` refuses it.
     """
     examples = []
     without_text: list[int] = []
-    for line, row in read_table(path, [*text_columns, *filter(None, [label_column])], header):
+    columns = [*text_columns, *filter(None, [label_column])]
+    for line, row in read_table(path, columns, header, columns[len(text_columns) :] if label_may_be_list else ()):
         number = None
         if label_column:
             try:
                 cell = (row[label_column] or "") if may_be_empty else label_cell(path, line, row, label_column)
+                cell = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
                 number = label(str(path), line, cell)
             except UsageError as problem:
                 bad_rows.refuse(str(path), line, problem)
@@ -72,10 +77,15 @@ def read_examples(
         what = "answered as empty texts" if every_row else "left out"
         rows = f"{len(without_text):,} row{'s' if len(without_text) > 1 else ''} without text"
         notes.say(f"{path}: {rows} in column {text_columns[0]!r} {what}, the first in line {without_text[0]}")
-    if not examples:
-        usable = " that can be used" if bad_rows.are_skipped() else ""
-        raise UsageError(f"{path}: has a header and no rows{' with text' if without_text else ''}{usable}")
+    check_rows(path, len(examples), " with text" if without_text else "")
     return examples
+
+
+def check_rows(path: str | os.PathLike[str], count: int, which: str = "") -> None:
+    """Raise UsageError if a table has no rows."""
+    if not count:
+        usable = " that can be used" if bad_rows.are_skipped() else ""
+        raise UsageError(f"{path}: has a header and no rows{which}{usable}")
 
 
 def label_cell(path: str | os.PathLike[str], line: int, row: Mapping[str, str | None], column: str) -> str:

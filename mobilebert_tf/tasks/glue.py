@@ -114,7 +114,7 @@ def discover(name: str, path: str | os.PathLike[str], **fields: Any) -> Task:
         return ClassificationTask(
             **{"labels": glue.labels, "named_numbers": glue.labels, "compared_by": glue.score} | fields
         )
-    return RegressionTask.discover(path, **fields)
+    return RegressionTask.discover(path, **{"value_range": VALUES} | fields)
 
 
 def of_model(name: str, task: Task) -> Task:
@@ -132,7 +132,7 @@ def of_model(name: str, task: Task) -> Task:
             return dataclasses.replace(task, **columns)
         raise UsageError(f"--task={name}: has the label {missing[0]!r}, the model has {', '.join(task.labels)}")
     if isinstance(task, RegressionTask) and not glue.labels:
-        return dataclasses.replace(task, **columns)
+        return dataclasses.replace(task, value_range=VALUES, **columns)
     raise UsageError(f"--task={name}: is a {kind(name)}, the model is for --task={task.name}")
 
 

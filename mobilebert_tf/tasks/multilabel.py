@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,9 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Share
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
+from mobilebert_tf.tasks.cell_values import list_in
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.label_spelling import say_alike, say_missing
 from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
@@ -59,8 +62,14 @@ class MultilabelTask(Task):
         if draft.label_columns:
             return draft._of_columns(path)
         counts: collections.Counter[str] = collections.Counter()
-        for _, row in read_table(path, [draft.label_column], draft.header):
-            counts.update(draft._split(row[draft.label_column] or ""))
+        rows = 0
+        for _, row in read_table(path, [draft.label_column], draft.header, structured=[draft.label_column]):
+            cell = row[draft.label_column] or ""
+            counts.update(draft._split(cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)))
+            rows += 1
+        texts.check_rows(path, rows)
+        say_alike(path, counts)
+        say_missing(path, counts)
         if not counts:
             raise UsageError(f"{path}: column {draft.label_column!r} has no label in any row")
         broken = next((label for label in counts if not is_one_line(label)), None)
@@ -105,7 +114,9 @@ class MultilabelTask(Task):
         if self.label_columns and labelled:
             cells = dict(read_table(path, self.label_columns, self.header))
             label, marks = self.label_columns[0], of_columns
-        return texts.read_examples(path, columns, label, marks, every_row, may_be_empty=True, header=self.header)
+        return texts.read_examples(
+            path, columns, label, marks, every_row, may_be_empty=True, header=self.header, label_may_be_list=True
+        )
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
         """The labels of each example; those without any are of one stratum."""
@@ -116,7 +127,8 @@ class MultilabelTask(Task):
             given = example.label or ()
             return {column: int(number in given) for number, column in enumerate(self.label_columns)}  # type: ignore[operator]
         labels = [self.labels[number] for number in example.label]  # type: ignore[union-attr]
-        return {self.label_column: self.separator.join(labels)}
+        cell = self.separator.join(labels)
+        return {self.label_column: cell if self._split(cell) == labels else labels}
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         """As of every task; `label` is int32 [n, C], one for each label that an example has."""
@@ -216,7 +228,10 @@ class MultilabelTask(Task):
         return decided
 
     def _split(self, cell: str) -> list[str]:
-        return [label.strip() for label in cell.split(self.separator) if label.strip()]
+        """The labels in a cell, which may also be a list as JSON or Python writes it."""
+        listed = list_in(cell)
+        labels = cell.split(self.separator) if listed is None else listed
+        return [label.strip() for label in labels if label.strip()]
 
 
 _SET, _UNSET = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")

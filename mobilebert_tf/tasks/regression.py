@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from mobilebert_tf import notes
 from mobilebert_tf.config import Heads
 from mobilebert_tf.data.splitting import value_strata
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Finite
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
+from mobilebert_tf.tasks.cell_values import LARGEST, has_decimal_comma, is_ambiguous, value_of
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
@@ -28,6 +29,10 @@ CLOSE = 0.05
 """Part of the range of the reference's values within which another value agrees with it."""
 
 
+SAME = 1e-4
+"""Part of the training values' deviation within which values are the same, also where all of the reference's are."""
+
+
 @dataclasses.dataclass(frozen=True)
 class RegressionTask(Task):
     """A table whose labels are numbers."""
@@ -35,6 +40,8 @@ class RegressionTask(Task):
     offset: Finite = 0.0
     scale: Finite = 1.0
     """The value is offset + scale * output: networks learn values around zero with a deviation of one."""
+    value_range: tuple[Finite, ...] = ()
+    """The least and the most that tables may have, ends included; (): any."""
 
     name: ClassVar[str] = "regression"
     outputs: ClassVar[tuple[str, ...]] = ("score",)
@@ -64,8 +71,18 @@ class RegressionTask(Task):
 
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
         columns = [self.text_column, *filter(None, [self.text_pair_column])]
+
+        def in_range(file: str, line: int, cell: str) -> float:
+            value = number(file, line, cell)
+            if self.value_range and not self.value_range[0] <= value <= self.value_range[1]:
+                raise UsageError(
+                    f"{file}, line {line}: {cell} is none of this task's values, which are {self.value_range[0]:g} to "
+                    f"{self.value_range[1]:g}"
+                )
+            return value
+
         return texts.read_examples(
-            path, columns, self.label_column if labelled else None, number, every_row, header=self.header
+            path, columns, self.label_column if labelled else None, in_range, every_row, header=self.header
         )
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
@@ -111,9 +128,9 @@ class RegressionTask(Task):
         return review(examples, shown, said, values - wanted, np.ones(len(values), bool), "error")
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """One where the values differ by at most a twentieth of the range of the reference's."""
+        """One where the values differ by at most a twentieth of the range of the reference's, or hardly at all."""
         wanted, given = self._values(reference), self._values(candidate)
-        allowed = CLOSE * max(float(np.ptp(wanted)), float(np.finfo(np.float32).tiny))
+        allowed = max(CLOSE * float(np.ptp(wanted)), SAME * abs(self.scale), float(np.finfo(np.float32).tiny))
         with np.errstate(invalid="ignore"):
             close = np.abs(wanted - given) <= allowed
         return (close & ~without_numbers(candidate)).astype(np.float64)
@@ -125,11 +142,17 @@ class RegressionTask(Task):
 
 def number(path: str, line: int, cell: str) -> float:
     """The number in a cell of a table. Raises UsageError."""
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = value_of(cell)
+    if value is not None and is_ambiguous(cell):
+        raise UsageError(
+            f"{path}, line {line}: the comma in {cell!r} may stand before decimals or between thousands; write numbers "
+            "with a decimal point"
+        )
+    if value is not None and abs(value) > LARGEST:
+        raise UsageError(f"{path}, line {line}: {cell} is larger than {LARGEST:g}; write it in another unit")
+    if value is not None and has_decimal_comma(cell):
+        notes.say(f"{path}: commas in its numbers are taken for decimal points")
+    if value is None:
         raise UsageError(
             f"{path}, line {line}: {cell!r} is no number, which --task=regression or embedding needs as the label; "
             "for classes leave --task out"

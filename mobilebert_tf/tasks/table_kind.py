@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import itertools
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ from typing import NamedTuple
 from mobilebert_tf.data import tfds_table
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.data.text_files import read_lines
+from mobilebert_tf.tasks.cell_values import are_numbers_of_labels, has_decimal_comma, list_in, value_of
+from mobilebert_tf.tasks.label_spelling import is_missing
 
 SEPARATORS = (",", ";", "|")
 """Between several labels in a cell."""
@@ -53,7 +54,10 @@ def guess_kind(path: str | os.PathLike[str], label_column: str) -> Guess:
     """
     if guess := _of_file(path):
         return guess
-    guess = guess_of_labels([row[label_column] or "" for _, row in read_table(path, [label_column])])
+    cells = [row[label_column] or "" for _, row in read_table(path, [label_column], structured=[label_column])]
+    if any(not isinstance(cell, str) for cell in cells):
+        return Guess("multilabel", f"column {label_column!r} has lists")
+    guess = guess_of_labels(cells)
     return guess._replace(reason=guess.reason and f"column {label_column!r} has {guess.reason}")
 
 
@@ -74,15 +78,22 @@ def _of_file(path: str | os.PathLike[str]) -> Guess | None:
 def guess_of_labels(cells: Sequence[str]) -> Guess:
     """The kind of task for these labels, a cell a row.
 
-    Numbers of which many are different and some have decimals are values. Cells with a separator inside hold several
+    Numbers of which many are different and some have decimals are values; cells that say that there is no value do not
+    count. Cells with a separator inside hold several
     labels if there are fewer different labels between the separators than different cells, and nearly every one of
     them occurs in several cells: "Paris, France" beside "Lyon, France" remains the name of a class.
     """
     filled = collections.Counter(cell.strip() for cell in cells if cell.strip())
-    values = _values(list(filled))
+    numbers = [cell for cell in filled if not is_missing(cell) and cell.lower().lstrip("+-") not in ("inf", "infinity")]
+    values = _values(numbers)
     if len(values) > MANY_VALUES and any(value != int(value) for value in values):
         return Guess("regression", f"{len(values):,} different numbers, some with decimals")
+    lists = [cell for cell in filled if list_in(cell) is not None]
+    if lists and len(lists) > len(filled) // 2:
+        return Guess("multilabel", f"lists, as {lists[0]!r}")
     for separator in SEPARATORS:
+        if values and separator == ",":
+            continue
         of_several = [cell for cell in filled if separator in cell]
         if not of_several:
             continue
@@ -92,13 +103,18 @@ def guess_of_labels(cells: Sequence[str]) -> Guess:
         if len(cells_of) < len(filled) and rare <= len(cells_of) // 5:
             reason = f"{len(cells_of):,} labels that recur between {separator!r}, as in {of_several[0]!r}"
             return Guess("multilabel", reason, separator)
-    return Guess("classification")
+    return Guess("classification", separator=_separator_of(list(filled)))
+
+
+def _separator_of(cells: Sequence[str]) -> str:
+    """The separator that stands in most cells, where nothing else tells one from the others."""
+    return max(SEPARATORS, key=lambda separator: sum(separator in cell for cell in cells))
 
 
 def _values(cells: Sequence[str]) -> set[float]:
-    """The different numbers in cells; none if one of them is no number."""
-    try:
-        values = {float(cell) for cell in cells}
-    except ValueError:
+    """The different numbers in cells; none if one of them is no number, or if they are numbers of labels."""
+    values = {value_of(cell) for cell in cells}
+    with_commas = [cell for cell in cells if has_decimal_comma(cell)]
+    if None in values or with_commas and are_numbers_of_labels(with_commas):
         return set()
-    return values if all(map(math.isfinite, values)) else set()
+    return {value for value in values if value is not None}

@@ -96,6 +96,11 @@ def test_a_word_table_kept_under_the_decoders_name(write):
         ("classifier", {"problem_type": "multi_label_classification"}, "problem_type is 'multi_label_classification'"),
         ("classifier", {"id2label": {"0": "a", "1": "a", "2": "b"}}, "two are the same"),
         ("classifier", {"id2label": {"0": "a", "1": "b\nc", "2": "d"}}, "is no line of text"),
+        (
+            "classifier",
+            {"id2label": {"0": "a", "1": "b", "2": "c"}, "label2id": {"a": 1, "b": 0, "c": 2}},
+            "give 'a' different numbers",
+        ),
         ("bare", {"hidden_act": ["relu"]}, "hidden_act is"),
         ("bare", {"model_type": {}}, "model_type is"),
         (
@@ -124,6 +129,12 @@ def test_configurations_that_promise_something_else(heads, change, message, writ
         ("tokenizer.json", {"normalizer": None}, "its normalizer is not BertNormalizer"),
         ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, "its pre_tokenizer is not BertPreTokenizer"),
         ("tokenizer.json", {"model": {"type": "BPE", "vocab": {}}}, "is no WordPiece tokenizer"),
+        ("tokenizer.json", {"post_processor": {"type": "RobertaProcessing"}}, "does not put .CLS. before"),
+        (
+            "tokenizer.json",
+            {"post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}]}},
+            "does not put .CLS. before",
+        ),
         ("tokenizer.json", {"model": None}, "is no WordPiece tokenizer"),
         ("tokenizer.json", {"model": {"vocab": {"[PAD]": 1}}}, "does not number the pieces"),
     ],
@@ -133,6 +144,34 @@ def test_tokenizers_of_another_kind(file, change, message, write):
     edit(directory / file, **change)
     with pytest.raises(UsageError, match=message):
         open_checkpoint(directory)
+
+
+@pytest.mark.parametrize("name", ["merges.txt", "spiece.model"])
+def test_tokenizers_in_other_files(name, write):
+    directory = write("huggingface")
+    for own in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
+        (directory / own).unlink()
+    assert open_checkpoint(directory).architecture.tokenizer is None
+    (directory / name).write_text("x")
+    with pytest.raises(UsageError, match=f"{name}: is of another tokenizer than WordPiece"):
+        open_checkpoint(directory)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_adapters_are_not_left_out(beside, write):
+    directory = write("huggingface")
+    (directory / "adapter_config.json").write_text("{}")
+    if not beside:
+        (directory / "model.safetensors").rename(directory / "adapter_model.safetensors")
+    with pytest.raises(UsageError, match="adapter_config.json: is that of an adapter"):
+        open_checkpoint(directory)
+
+
+@pytest.mark.parametrize("name", ["flax_model.msgpack", "model.onnx", "tf_model.h5", "saved_model.pb", "m.gguf"])
+def test_models_in_other_forms_are_named(name, tmp_path):
+    (tmp_path / name).write_text("x")
+    with pytest.raises(UsageError, match=f"{name}: is of a kind that is not read"):
+        open_checkpoint(tmp_path)
 
 
 def test_rules_that_no_file_states(write):

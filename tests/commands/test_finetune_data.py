@@ -141,6 +141,18 @@ def test_the_length_follows_the_texts(made: Path, tmp_path: Path, capsys: pytest
     assert labelled_data.with_fitting_length(long, read(long), model).task.max_seq_length == 64
 
 
+def test_lengths_of_kinds_end_where_the_positions_do(made: Path, tmp_path: Path) -> None:
+    """Of 64 positions: tasks of GLUE have 128 pieces, questions 384 with windows that then overlap by two thirds."""
+    rows = tmp_path / "qa.jsonl"
+    rows.write_text('{"question": "ban", "context": "ban ban", "answers": "ban"}\n')
+    table = tmp_path / "rte.tsv"
+    table.write_text("sentence1\tsentence2\tlabel\nban\tban\tentailment\n")
+    for kind, path, stride in (("qa", rows, 21), ("glue/rte", table, None)):
+        options = DataOptions(train=str(path), eval="none", task=kind)
+        task = labelled_data.with_fitting_length(options, read(options), str(made / "student")).task
+        assert task.max_seq_length == 64 and getattr(task, "doc_stride", None) == stride
+
+
 def test_what_is_left_out_hinders_no_other_command(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

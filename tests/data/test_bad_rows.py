@@ -36,7 +36,7 @@ WHOLE = [
     ("t.csv", "text;wrong\na;x\n", "line 2: no column 'label'; it has text, wrong; --text_column and --label_column"),
     ("t.tsv", "a\tx\nb\ty\n", "line 2: no column 'label'; it has a, x; --text_column and --label_column name others"),
     ("t.csv", b"text,label\na,x\nsch\xf6n,y\n", "line 3: is not UTF-8 text; convert it first"),
-    ("t.tsv", "text\tlabel\n", "t.tsv: column 'label' has 0 distinct label(s)"),
+    ("t.tsv", "text\tlabel\n", "t.tsv: has a header and no rows"),
     ("t.csv", "", "t.csv: is empty"),
     ("t.csv", "text,label\n,x\n ,y\n", "has a header and no rows with text"),
     ("t.csv", "text,label,label\na,x,y\n", "line 1: two columns are called 'label'; rename one"),

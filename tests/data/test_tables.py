@@ -91,6 +91,7 @@ def csv_text(separator: str, doubled: bool = True) -> str:
         ("unicode.txt", csv_text("\t").encode("utf-16"), "UTF-16 text"),
         ("quoted.tsv", csv_text("\t").encode(), "cells in quotes"),
         ("CAPITAL.CSV", csv_text(",").encode(), ""),
+        ("windows.csv", csv_text(",").replace("\r\n", "\r\r\n").encode(), ""),
         ("mac.csv", csv_text(",").replace("\r\n", "\r").encode(), "ended by carriage returns"),
         ("backslash.csv", csv_text(",", doubled=False).encode(), "with a backslash"),
         ("empty.csv", csv_text(",").encode() + b",,\r\n,,\r\n", "2 rows without any value left out"),

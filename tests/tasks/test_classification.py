@@ -10,6 +10,7 @@ from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import read_task, write_labels, write_task
+from mobilebert_tf.tasks.label_spelling import plain
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "b", "c", "##c"))  # [CLS] 2, [SEP] 3, a 5, b 6, c 7, ##c 8
@@ -34,7 +35,7 @@ def test_a_label_that_training_never_saw_is_named_with_its_line(tmp_path):
         task.read(table(tmp_path, "label\ttext\nno\ta\nmaybe\tb\n", "dev.tsv"))
 
 
-@pytest.mark.parametrize("text, word", [("label\ttext\nno\ta\n", "at least two"), ("label\ttext\n", "has 0 distinct")])
+@pytest.mark.parametrize("text, word", [("label\ttext\nno\ta\n", "at least two"), ("label\ttext\n", "and no rows")])
 def test_too_few_labels_are_refused(tmp_path, text, word):
     with pytest.raises(UsageError, match=word):
         ClassificationTask.discover(table(tmp_path, text))
@@ -153,8 +154,23 @@ def test_labels_that_differ_in_capitals_and_blanks_are_said_and_merged_by_a_flag
     other = table(tmp_path, "label\ttext\nGOOD \ta\n", "dev.tsv")
     write_task(tmp_path, merged)
     assert read_task(tmp_path).read(other)[0].label == 0
-    with pytest.raises(UsageError, match="'GOOD ' differs only in capitals or blanks from 'Good'; --merge_labels"):
+    with pytest.raises(UsageError, match="'GOOD ' differs only in how it is written from 'Good'; --merge_labels"):
         ClassificationTask(("Good", "bad")).read(other)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [("caf\u00e9", "cafe\u0301"), ("pos", "\u200bpos"), ("pos", "pos\u00a0"), ("1", "1.0")],
+)
+def test_labels_that_look_alike(one, other):
+    assert plain(one) == plain(other)
+
+
+def test_what_may_mean_that_there_is_no_label_is_said(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na,NaN\nb,pos\nc,NaN\n")
+    assert ClassificationTask.discover(path).labels == ("NaN", "pos")
+    assert "'NaN' (2 rows): taken as a label like any other" in capsys.readouterr().err
 
 
 def test_numbers_for_labels_are_said(tmp_path, capsys):

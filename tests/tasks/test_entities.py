@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.entities import EntitiesTask, Tagged, in_one_text
 from mobilebert_tf.tasks.examples import Example
@@ -112,6 +113,11 @@ BAD = {
     "empty.conll": ("\n\n", "has no sentence"),
     "lengths.jsonl": ('{"tokens": ["a"], "tags": []}\n', "line 1: has 1 tokens and 0 tags"),
     "numbers.jsonl": ('{"tokens": ["a"], "tags": [3]}\n', "line 1: tokens and tags must be texts"),
+    "deep.jsonl": ('{"tokens": ' + "[" * 100_000, "line 1: is not JSON"),
+    "text.jsonl": ('{"tokens": "ab", "tags": ["O", "B-x"]}\n', "line 1: must be a JSON object"),
+    "half.jsonl": ('{"tokens": ["\\ud800"], "tags": ["B-x"]}\n', "line 1: holds half of a character"),
+    "blank.jsonl": ('{"tokens": ["a", ""], "tags": ["B-x", "O"]}\n', "line 1: token 2 is empty"),
+    "kind.jsonl": ('{"tokens": ["a", "b"], "tags": ["O", "x"]}\n', "line 1: 'x' is no label of a word"),
     "fields.jsonl": ('{"words": ["a"]}\n', 'line 1: must be a JSON object with "tokens" and "tags"'),
 }
 
@@ -124,6 +130,31 @@ def test_bad_files_are_named(name, tmp_path):
     with pytest.raises(UsageError, match=said) as raised:
         EntitiesTask.discover(path)
     assert str(raised.value).startswith(str(path)) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.conll", "a\tB-x\nb\n\nc\tx\n\nd\tB-x\n\ne\tB-y\n"),
+        ("a.jsonl", '{"tokens": ["a"]}\n{"tokens": ["c"], "tags": ["x"]}\n{"tokens": ["d"], "tags": ["B-x"]}\n'),
+    ],
+)
+def test_bad_sentences_are_left_out_where_that_is_asked_for(name, content, tmp_path):
+    path = tmp_path / name
+    path.write_text(content)
+    task = EntitiesTask(labels=("O", "B-x"))
+    with bad_rows.counting(skips=True) as left_out:
+        assert [example.text for example in task.read(path)] == ["d"]
+    assert len(left_out.bad) == 3 - name.endswith("jsonl")
+
+
+def test_comments_of_conll_u_and_files_without_blank_lines(tmp_path, capsys):
+    path = tmp_path / "a.conll"
+    path.write_text("# sent_id = 1\n# text = a b\na\tB-x\n#\tO\n\n# b = c\nd\tO\n")
+    assert [one.text for one in EntitiesTask(labels=("O", "B-x")).read(path)] == ["a #", "d"]
+    path.write_text("a\tB-x\n" * 301)
+    EntitiesTask.discover(path)
+    assert "is one sentence of 301 words" in capsys.readouterr().err
 
 
 def test_a_label_that_training_did_not_see(tmp_path):

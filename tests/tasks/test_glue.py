@@ -10,6 +10,7 @@ import pytest
 from mobilebert_tf import cli
 from mobilebert_tf.commands.data_options import DataOptions
 from mobilebert_tf.commands.labelled_data import read
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import glue, glue_submission
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.files import read_task, write_task
@@ -80,6 +81,21 @@ def test_numbers_mean_what_the_task_says(tmp_path):
     assert [row.label for row in mnli.read(tmp_path / "m.jsonl")] == [1]
     with pytest.raises(Exception, match="has the label 'not_entailment', the model has contradiction"):
         glue.of_model("glue/rte", other)
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("rte", "sentence1\tsentence2\tlabel\na\tb\tEntailment\n", "line 2: label 'Entailment' is none of this task's"),
+        ("rte", "sentence1\tsentence2\tlabel\na\tb\t-1\n", "line 2: .* test sets have -1"),
+        ("rte", "sentence1\tsentence2\tlabel\na\tb\t2\n", "line 2: label '2' is none"),
+        ("stsb", "sentence1\tsentence2\tscore\na\tb\t1.5\nc\td\t9.5\n", "line 3: 9.5 is none of .* 0 to 5"),
+        ("cola", "gj04\t1\t\tA ship.\ngj04\t0\tship\n", "line 2: has 3 columns where 4 are needed"),
+    ],
+)
+def test_what_is_none_of_a_task_s_is_named(tmp_path, name, content, said):
+    with pytest.raises(UsageError, match=said):
+        examples(tmp_path, name, content, "tsv")
 
 
 REAL = {

@@ -41,6 +41,25 @@ def test_labels_are_found_in_the_cells(tmp_path):
         MultilabelTask.discover(table(tmp_path, [("a", " "), ("b", ",")]))
 
 
+def test_cells_may_hold_lists(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a", "label": ["x, or so", "y"]}\n{"text": "b", "label": "[2]"}\n{"text": "a"}\n')
+    path.write_text(path.read_text().replace('{"text": "a"}', '{"text": "a", "label": null}'))
+    task = MultilabelTask.discover(path)
+    assert task.labels == ("2", "x, or so", "y")
+    examples = task.read(path)
+    assert [example.label for example in examples] == [(1, 2), (0,), ()]
+    # What was held out is read back, also where a label has the separator in it.
+    path.write_text("".join(json.dumps(task.row(example)) + "\n" for example in examples))
+    assert task.read(path) == examples
+
+
+def test_labels_that_differ_in_how_they_are_written_are_said(tmp_path, capsys):
+    MultilabelTask.discover(table(tmp_path, [("a", "x, y"), ("b", "X"), ("c", "nan")]))
+    said = capsys.readouterr().err
+    assert "'X' (1 rows), 'x' (1 rows) differ only" in said and "'nan' (1 rows): taken as a label" in said
+
+
 def test_another_separator(tmp_path):
     task = MultilabelTask.discover(table(tmp_path, [("a", "x, or so|y")]), separator="|")
     assert task.labels == ("x, or so", "y")
@@ -119,6 +138,12 @@ def test_wrong_columns(tmp_path, content, columns, message):
     with pytest.raises(UsageError) as refused:
         MultilabelTask.discover(tmp_path / "t.csv", label_columns=columns)
     assert message in str(refused.value)
+
+
+def test_a_flag_that_names_no_column(tmp_path):
+    path = table(tmp_path, [("a", "x")])
+    with pytest.raises(UsageError, match="--label_columns=,: names no column"):
+        read(DataOptions(train=str(path), eval="none", label_columns=","))
 
 
 def test_columns_as_flags(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.squad import Answer, read_questions
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.questions import Asked, QuestionsTask
@@ -241,6 +242,22 @@ BAD = {
         "line 1: has an answer without a letter",
     ),
     "column.csv": ("question,answers\nq,x\n", "line 2: no column 'context'"),
+    "deep.json": ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", "too many brackets"),
+    "infinite.json": (
+        '{"data": [{"paragraphs": [{"context": "x", "qas": [{"question": "q", "answers": [{"text": "x", '
+        '"answer_start": Infinity}]}]}]}]}',
+        "a value of another kind",
+    ),
+    "impossible.json": (
+        '{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": "7", "question": "q", "is_impossible": 1}]}]}]}',
+        "question 7: is_impossible must be true or false",
+    ),
+    "half.json": (
+        '{"data": [{"paragraphs": [{"context": "x\\udc00", "qas": [{"id": "7", "question": "q", "answers": []}]}]}]}',
+        "question '7': holds half of a character",
+    ),
+    "unasked.jsonl": ('{"question": " ", "context": "x", "answers": "x"}\n', "line 1: the question is empty"),
+    "unread.jsonl": ('{"question": "q", "context": null, "answers": []}\n', "line 1: the passage is empty"),
     "form.jsonl": ('{"question": "q", "context": "x", "answers": [7]}\n', "line 1: column 'answers' must be a text"),
     "text.md": ("q\n", "holds no questions"),
 }
@@ -254,6 +271,23 @@ def test_bad_files_are_named(name, tmp_path):
     with pytest.raises(UsageError, match=said) as raised:
         QuestionsTask().read(path)
     assert str(raised.value).startswith(str(path)) and "\n" not in str(raised.value)
+
+
+def test_bad_questions_are_left_out_where_that_is_asked_for(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    rows = [{"question": "q", "context": "x y", "answers": answer} for answer in ("x", "z", [])]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with bad_rows.counting(skips=True) as left_out:
+        assert [one.id for one in QuestionsTask().read(path)] == ["1", "3"]
+    assert list(left_out.bad) == [(str(path), 2)]
+
+
+def test_an_id_that_is_there_twice_is_said(tmp_path, capsys):
+    path = tmp_path / "a.json"
+    qas = [{"id": "7", "question": "q", "answers": []}] * 2
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": "x", "qas": qas}]}]}))
+    assert len(QuestionsTask().read(path)) == 2
+    assert "2 questions have the id '7'" in capsys.readouterr().err
 
 
 def test_answers_that_are_most_wrong():

@@ -7,7 +7,7 @@ from scipy import stats
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import read_task, write_task
-from mobilebert_tf.tasks.regression import RegressionTask
+from mobilebert_tf.tasks.regression import RegressionTask, number
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "b"))
@@ -27,10 +27,33 @@ def test_mean_and_deviation_are_the_tables(tmp_path):
     assert read_task(tmp_path) == task and not (tmp_path / "labels.txt").exists()
 
 
-@pytest.mark.parametrize("value", ["good", "nan", "inf", "1,5"])
+@pytest.mark.parametrize("value", ["good", "nan", "inf", "1,5,2"])
 def test_a_label_that_is_no_number_is_named_with_its_line(tmp_path, value):
     with pytest.raises(UsageError, match=f"train.tsv, line 3: '{value}' is no number"):
         RegressionTask.discover(table(tmp_path, f"label\ttext\n1\ta\n{value}\tb\n"))
+
+
+@pytest.mark.parametrize(
+    "cell, value",
+    [("0,5", 0.5), ("-12,25", -12.25), ("1e-3", 0.001), ("0,143", 0.143), ("12345,5", 12345.5)],
+)
+def test_numbers_as_programs_write_them(cell, value):
+    assert number("a.csv", 2, cell) == value
+
+
+@pytest.mark.parametrize(
+    "cell, said",
+    [
+        ("1,234", "thousands"),
+        ("1_000", "no number"),
+        ("1e31", "larger than"),
+        ("1,2,3", "no number"),
+        ("nan", "no number"),
+    ],
+)
+def test_numbers_that_may_mean_something_else(cell, said):
+    with pytest.raises(UsageError, match=f"a.csv, line 2: .*{said}"):
+        number("a.csv", 2, cell)
 
 
 def test_a_table_of_one_value_teaches_nothing(tmp_path):
@@ -70,6 +93,13 @@ def test_values_agree_within_a_twentieth_of_their_range():
     reference = {"score": np.array([[0.0], [1.0], [0.5]], np.float32)}
     candidate = {"score": np.array([[0.04], [1.06], [np.nan]], np.float32)}
     assert RegressionTask(offset=3.0, scale=7.0).agreement(reference, candidate, {}).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_model_that_says_the_same_of_every_text_has_a_file_too():
+    """A range of nothing: rounding in float32 is no other answer, a hundredth of the deviation is."""
+    reference = {"score": np.full((2, 1), 0.3, np.float32)}
+    candidate = {"score": np.array([[0.3 + 1e-7], [0.31]], np.float32)}
+    assert RegressionTask(scale=7.0).agreement(reference, candidate, {}).tolist() == [1.0, 0.0]
 
 
 def test_pairs_are_read_as_one_input():

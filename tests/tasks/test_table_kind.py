@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from mobilebert_tf.tasks.table_kind import guess_of_labels
+from mobilebert_tf.tasks.table_kind import guess_kind, guess_of_labels
 
 GRADES = [f"{i / 4:g}" for i in range(21)]
 TAGS = ["red", "red, blue", "blue", "green, red", "green", "", "blue, green"] * 3
@@ -20,7 +20,11 @@ TAGS = ["red", "red, blue", "blue", "green, red", "green", "", "blue, green"] * 
         ([str(i) for i in range(50)], "classification"),  # numbers of classes, or of rows: no decimals
         (GRADES, "regression"),
         ([*GRADES, "unknown"], "classification"),
-        ([*GRADES, "nan"], "classification"),
+        ([*GRADES, "nan", "NA", "inf"], "regression"),  # whose lines are then named
+        ([grade.replace(".", ",") for grade in GRADES], "regression"),
+        ([f"{i / 2:.1f}".replace(".", ",") for i in range(9)] * 5, "classification"),
+        (["1,4", "2,3", "1,2", "3", "1", "2,4", "4", "2", "3,4", "1,3", "5", "1,5"] * 3, "multilabel"),
+        (["['a', 'b']", "['b']", "[]"] * 9, "multilabel"),
         ([f"{i / 7:.3e}" for i in range(40)], "regression"),
         (TAGS, "multilabel"),
         ([cell.replace(", ", "|") for cell in TAGS], "multilabel"),
@@ -35,6 +39,16 @@ TAGS = ["red", "red, blue", "blue", "green, red", "green", "", "blue, green"] * 
 def test_kinds(cells, kind):
     shuffled = random.Random(0).sample(cells, len(cells))
     assert guess_of_labels(shuffled).kind == kind
+
+
+def test_lists_in_json(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a", "label": ["x", "y, z"]}\n{"text": "b", "label": []}\n')
+    assert guess_kind(path, "label").kind == "multilabel"
+
+
+def test_the_separator_of_cells_that_tell_nothing_else():
+    assert guess_of_labels(["a;b", "a", "c;b"]).separator == ";"
 
 
 def test_the_reason_is_said():

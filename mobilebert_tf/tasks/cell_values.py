@@ -1,0 +1,58 @@
+"""Numbers and lists in the cells of tables, as programs and spreadsheets write them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+
+LARGEST = 1e30
+"""Size from which on float32, in which losses are computed, has no square of a number."""
+
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
+_RISING = re.compile(r"([1-9]\d*),([1-9]\d*)")
+
+
+def has_decimal_comma(cell: str) -> bool:
+    """Whether a cell may hold a number such as 0,5."""
+    return bool(_DECIMAL_COMMA.fullmatch(cell.strip()))
+
+
+def is_ambiguous(cell: str) -> bool:
+    """Whether the comma in a number may stand between thousands as well as before decimals."""
+    return bool(_THOUSANDS.fullmatch(cell.strip()))
+
+
+def value_of(cell: str) -> float | None:
+    """The number in a cell, with a point or a comma before its decimals; None if there is none."""
+    word = cell.strip()
+    if has_decimal_comma(word):
+        word = word.replace(",", ".")
+    try:
+        value = math.nan if "_" in word else float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def are_numbers_of_labels(cells: list[str]) -> bool:
+    """Whether pairs of whole numbers, as 1,4, are two labels rather than a number: the second is always the larger."""
+    pairs = [_RISING.fullmatch(cell.strip()) for cell in cells if "," in cell]
+    return all(pair is not None and int(pair[1]) < int(pair[2]) for pair in pairs)
+
+
+def list_in(cell: str) -> list[str] | None:
+    """The texts and numbers of a list in a cell, as JSON or Python writes it; None if it holds none."""
+    word = cell.strip()
+    if not (word.startswith("[") and word.endswith("]")):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            values = read(word)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(values, list) and all(isinstance(value, (str, int, float)) for value in values):
+            return [value if isinstance(value, str) else json.dumps(value) for value in values]
+    return None

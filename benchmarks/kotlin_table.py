@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-TOKENIZER_HEAD = ("", "speed", "allocated a character", "start")
+TOKENIZER_HEAD = ("", "speed", "allocated a character")
 ANSWERS_HEAD = ("", "word pieces", "network", "all else", "share of the network")
 
 
@@ -18,9 +18,7 @@ def tokenizer_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
         speed = settings["bytes_of_a_part"] / 1e6 / subject["summary"]["median"]
         allocated = [one for seen in subject["rounds"] for one in seen.get("allocated_bytes", ())]
         each = f"{statistics.median(allocated) / settings['characters_of_a_part']:.1f} bytes" if allocated else ""
-        starts = subject.get("start_seconds", ())
-        start = f"{statistics.median(starts):.2f} s" if starts else ""
-        rows.append((subject["name"], f"{speed:.1f} MB/s", each, start))
+        rows.append((subject["name"], f"{speed:.1f} MB/s", each))
     return rows
 
 
@@ -31,8 +29,8 @@ def note(document: Mapping[str, Any]) -> str:
     result = 3 * 4 * settings["pieces_of_a_part"] / settings["characters_of_a_part"]
     return (
         f"{text:.0f} MB of Wikipedia, in parts of {settings['bytes_of_a_part'] / 1e3:.0f} kB; medians of "
-        f"{settings['rounds']} JVMs. Ids and places themselves, which are what is returned, take {result:.1f} bytes a "
-        "character."
+        f"{settings['rounds']} JVMs, of the library in processor time. Ids and places themselves, which are what is "
+        f"returned, take {result:.1f} bytes a character."
     )
 
 

@@ -71,18 +71,3 @@ open class TokenizerBenchmark {
         }
     }
 }
-
-/** From a vocabulary on disk to the pieces of the first text, in a JVM that did nothing before. */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.SingleShotTime)
-@OutputTimeUnit(TimeUnit.SECONDS)
-@Warmup(iterations = 0)
-@Measurement(iterations = 1)
-@Fork(value = 5, jvmArgs = ["-XX:+UseSerialGC"])
-open class StartBenchmark {
-    @Param("")
-    lateinit var vocabulary: String
-
-    @Benchmark
-    fun start(): Int = Tokenizer(Vocabulary.lines(File(vocabulary).readText())).encode("é").size
-}

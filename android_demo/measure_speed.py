@@ -43,7 +43,8 @@ def java(main: str, *arguments: str) -> str:
     """Run a class of bench; returns what it prints."""
     target = DEMO / "bench" / "target"
     places = f"{target / 'classes'}:{target / 'lib'}/*"
-    options = [f"-Dorg.bytedeco.javacpp.cachedir={target / 'javacpp'}", "-XX:+UseSerialGC"]
+    # -Xbatch: what is compiled is compiled at once, so that a warm-up is a number of calls and not of seconds.
+    options = [f"-Dorg.bytedeco.javacpp.cachedir={target / 'javacpp'}", "-XX:+UseSerialGC", "-Xbatch"]
     command = ["java", *options, "-cp", places, main, *arguments]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
 
@@ -177,7 +178,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=Path, help="vocab.txt, for the tokenizer")
     parser.add_argument("--exports", type=Path, help="directory of exports, for answers")
     parser.add_argument("--variant", default="static_int8", help="of every export that has it (default: static_int8)")
-    parser.add_argument("--warm_up", type=int, default=400, help="answers before the timed ones (default: 400)")
+    parser.add_argument("--warm_up", type=int, default=1000, help="answers before the timed ones (default: 1000)")
     parser.add_argument("--calls", type=int, default=80, help="timed answers of a signature and round (default: 80)")
     asked = parser.parse_args()
     needed = "vocabulary" if asked.what == "tokenizer" else "exports"

@@ -13,7 +13,7 @@ ANSWERS_HEAD = ("", "word pieces", "network", "all else", "share of the network"
 def tokenizer_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """A row an implementation; what is not measured of the library is empty."""
     settings = document["settings"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for subject in document["subjects"]:
         speed = settings["bytes_of_a_part"] / 1e6 / subject["summary"]["median"]
         allocated = [one for seen in subject["rounds"] for one in seen.get("allocated_bytes", ())]

@@ -29,9 +29,10 @@ import org.bytedeco.tensorflowlite.global.tensorflowlite.TfLiteTensorNumDims
  * TensorFlow Lite's C++ library on a desktop's JVM, for tests. Says "GPU" too, and computes that on the processor: the silent
  * fall-back.
  *
- * @param invoked told of every call of the interpreter how many nanoseconds it took, without the copying around it
+ * @param clock nanoseconds
+ * @param invoked told of every call of the interpreter how many of them it took, without the copying around it
  */
-class JvmRuntime(private val invoked: (Long) -> Unit = {}) : Runtime {
+class JvmRuntime(private val clock: () -> Long = System::nanoTime, private val invoked: (Long) -> Unit = {}) : Runtime {
     override val name = "TensorFlow Lite on the JVM"
 
     override val version: Version? = Version.parse("2.20.0")
@@ -45,7 +46,7 @@ class JvmRuntime(private val invoked: (Long) -> Unit = {}) : Runtime {
         builder.SetNumThreads(request.settings.threads)
         val interpreter = Interpreter(null as Pointer?)
         if (builder.apply(interpreter) != 0) throw ModelException("${file.name} cannot be opened")
-        return JvmModel(model, interpreter, request.signatures, invoked)
+        return JvmModel(model, interpreter, request.signatures, clock, invoked)
     }
 }
 
@@ -53,6 +54,7 @@ private class JvmModel(
     private val model: FlatBufferModel,
     private val interpreter: Interpreter,
     signatures: List<Signature>,
+    private val clock: () -> Long,
     private val invoked: (Long) -> Unit,
 ) : OpenModel {
     private val runners: Map<String, SignatureRunner> = signatures.associate { signature ->
@@ -61,11 +63,17 @@ private class JvmModel(
         signature.name to runner
     }
 
-    /** Memory of each signature's inputs and outputs by name, made once. */
-    private val inputs: Map<String, Map<String, IntPointer>> =
-        signatures.associate { it.name to it.inputs.associate { tensor -> tensor.name to IntPointer(tensor.count) } }
-    private val outputs: Map<String, Map<String, FloatPointer>> =
-        signatures.associate { it.name to it.outputs.associate { tensor -> tensor.name to FloatPointer(tensor.count) } }
+    private class Port<M : Pointer>(val name: String, val tensor: TfLiteTensor, val memory: M)
+
+    /** Of each signature, made once: where its inputs and outputs lie, and memory to copy them from and to. */
+    private val inputs: Map<String, List<Port<IntPointer>>> = signatures.associate { signature ->
+        val runner = runners.getValue(signature.name)
+        signature.name to signature.inputs.map { Port(it.name, runner.input_tensor(it.name), IntPointer(it.count)) }
+    }
+    private val outputs: Map<String, List<Port<FloatPointer>>> = signatures.associate { signature ->
+        val runner = runners.getValue(signature.name)
+        signature.name to signature.outputs.map { Port(it.name, runner.output_tensor(it.name), FloatPointer(it.count)) }
+    }
 
     private val Tensor.count: Long get() = shape.fold(1L, Long::times)
 
@@ -82,27 +90,26 @@ private class JvmModel(
 
     override fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray> {
         val runner = runners.getValue(signature.name)
-        for ((name, memory) in this.inputs.getValue(signature.name)) {
-            val values = inputs[name]
-            memory.put(values, 0, values.size)
-            check(TfLiteTensorCopyFromBuffer(runner.input_tensor(name), memory, Int.SIZE_BYTES * values.size.toLong()) == 0)
+        for (port in this.inputs.getValue(signature.name)) {
+            val values = inputs[port.name]
+            port.memory.put(values, 0, values.size)
+            check(TfLiteTensorCopyFromBuffer(port.tensor, port.memory, Int.SIZE_BYTES * values.size.toLong()) == 0)
         }
-        val began = System.nanoTime()
+        val began = clock()
         check(runner.Invoke() == 0)
-        invoked(System.nanoTime() - began)
-        return outputs.getValue(signature.name).mapValues { (name, memory) -> read(runner.output_tensor(name), memory) }
+        invoked(clock() - began)
+        return outputs.getValue(signature.name).associate { it.name to read(it) }
     }
 
-    private fun read(tensor: TfLiteTensor, memory: FloatPointer): FloatArray {
-        val values = FloatArray((TfLiteTensorByteSize(tensor) / Float.SIZE_BYTES).toInt())
-        check(TfLiteTensorCopyToBuffer(tensor, memory, Float.SIZE_BYTES * values.size.toLong()) == 0)
-        memory.get(values)
+    private fun read(port: Port<FloatPointer>): FloatArray {
+        val values = FloatArray((TfLiteTensorByteSize(port.tensor) / Float.SIZE_BYTES).toInt())
+        check(TfLiteTensorCopyToBuffer(port.tensor, port.memory, Float.SIZE_BYTES * values.size.toLong()) == 0)
+        port.memory.get(values)
         return values
     }
 
     override fun close() {
-        inputs.values.flatMap { it.values }.forEach(IntPointer::close)
-        outputs.values.flatMap { it.values }.forEach(FloatPointer::close)
+        (inputs.values + outputs.values).flatten().forEach { it.memory.close() }
         interpreter.close()
         model.close()
     }

@@ -142,7 +142,7 @@ class AppTest {
             phone.controller.configurationChange(wide())
             assertEquals("Working …", phone.text(R.id.answer))
             slow.goOn.countDown()
-            phone.waitUntil("the answer is on the new screen") { phone.isSeen(R.id.costs_card) }
+            phone.waitUntil("the answer is on the new screen") { phone.view<View>(R.id.costs_card).visibility == View.VISIBLE }
         }
     }
 

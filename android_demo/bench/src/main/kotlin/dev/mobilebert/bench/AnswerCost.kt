@@ -9,13 +9,15 @@ import dev.mobilebert.core.model.Kind
 import dev.mobilebert.core.model.LoadedModel
 import dev.mobilebert.core.model.Settings
 import java.io.File
+import java.lang.management.ManagementFactory
 
 /**
  * Times whole answers, from text to label, beside the network's own part of them: `AnswerCost EXPORT VARIANT TEXTS WARM_UP CALLS`.
  *
  * For every signature the texts are beginnings of TEXTS' lines that fill it as far as whole words do, so that there is as
  * much text as there can be. Both times are of the same call. The network's is that of the interpreter's `Invoke` alone; copying of
- * inputs and outputs counts as the rest. Prints JSON: of every signature the milliseconds of all calls.
+ * inputs and outputs counts as the rest. The clock is the processor time of this thread, on which the network runs too, so that
+ * other work of the machine is not measured. Prints JSON: of every signature the milliseconds of all calls.
  */
 object AnswerCost {
     private const val QUESTION = "What is this text about?"
@@ -26,8 +28,10 @@ object AnswerCost {
     fun main(arguments: Array<String>) {
         val (directory, variant, file) = arguments
         val (warmUp, calls) = arguments.drop(3).map(String::toInt)
+        val threads = ManagementFactory.getThreadMXBean()
+        val clock = threads::getCurrentThreadCpuTime
         var invokeNs = 0L
-        val runtime = JvmRuntime(invoked = { invokeNs += it })
+        val runtime = JvmRuntime(clock, invoked = { invokeNs += it })
         LoadedModel.open(FolderExport(File(directory)), variant, runtime, Settings()).use { model ->
             val lines = File(file).readLines().filter { it.isNotBlank() }
             val rows = model.contract.signatures.map { signature ->
@@ -39,9 +43,9 @@ object AnswerCost {
                     val text = texts[Math.floorMod(call, TEXTS)]
                     val (first, second) = if (model.facts.kind == Kind.QUESTION) QUESTION to text else text to if (isPair) text else ""
                     invokeNs = 0
-                    val began = System.nanoTime()
+                    val began = clock()
                     val reply = model.answerer.ask(first, second)
-                    val ns = System.nanoTime() - began
+                    val ns = clock() - began
                     check(reply.cost.signature == signature.name) { "a text for ${signature.name} went to ${reply.cost.signature}" }
                     if (call < 0) continue
                     all[call] = ns / NS_PER_MS

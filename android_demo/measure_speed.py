@@ -177,7 +177,11 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="the result, a new .json")
     parser.add_argument("--vocabulary", type=Path, help="vocab.txt, for the tokenizer")
     parser.add_argument("--exports", type=Path, help="directory of exports, for answers")
-    parser.add_argument("--variant", default="static_int8", help="of every export that has it (default: static_int8)")
+    parser.add_argument(
+        "--variants",
+        default="static_int8,dynamic_int8",
+        help="the first of these that an export has (default: static_int8,dynamic_int8)",
+    )
     parser.add_argument("--warm_up", type=int, default=1000, help="answers before the timed ones (default: 1000)")
     parser.add_argument("--calls", type=int, default=80, help="timed answers of a signature and round (default: 80)")
     asked = parser.parse_args()
@@ -189,12 +193,13 @@ def main() -> None:
     if asked.what == "tokenizer":
         document = tokenizer_speed(asked.text, asked.vocabulary)
     else:
-        having = sorted(path.parent for path in asked.exports.glob(f"*/{asked.variant}.contract.json"))
-        if not having:
-            parser.error(f"--exports={asked.exports}: no export in it has {asked.variant}.contract.json")
         subjects = []
-        for path in having:
-            subjects += answer_subjects(path, asked.variant, asked.text, asked.warm_up, asked.calls)
+        for path in sorted(asked.exports.iterdir()):
+            has = [one for one in asked.variants.split(",") if (path / f"{one}.contract.json").exists()]
+            if has:
+                subjects += answer_subjects(path, has[0], asked.text, asked.warm_up, asked.calls)
+        if not subjects:
+            parser.error(f"--exports={asked.exports}: no export in it has one of {asked.variants}")
         settings = {"warm_up": asked.warm_up, "calls": asked.calls, "rounds": ROUNDS, "threads": 1, **versions()}
         document = results.document("kotlin answers", "ms", settings, subjects)
     results.write(asked.output, document)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
-from mobilebert_tf.benchmarks import defaults_table, study_table
+from mobilebert_tf.benchmarks import defaults_table, kotlin_table, study_table
 from mobilebert_tf.benchmarks.files import kernels
 from mobilebert_tf.benchmarks.library import paper, strategies, transfer
 from mobilebert_tf.benchmarks.library.records import rates
@@ -228,6 +228,16 @@ def _defaults(found: Mapping[str, Any]) -> str:
     return _table(defaults_table.HEAD, defaults_table.rows(found)) + "\n\n" + note
 
 
+def _kotlin_tokenizer(found: Mapping[str, Any]) -> str:
+    """Speed of Kotlin's tokenizer beside the library's."""
+    return _table(kotlin_table.TOKENIZER_HEAD, kotlin_table.tokenizer_rows(found)) + "\n\n" + kotlin_table.note(found)
+
+
+def _kotlin_answers(found: Mapping[str, Any]) -> str:
+    """What an answer takes beyond the network."""
+    return _table(kotlin_table.ANSWERS_HEAD, kotlin_table.answers_rows(found))
+
+
 TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "demo": _pipeline,
     "sst2": _pipeline,
@@ -252,6 +262,8 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "peers": peers.markdown,
     "memory": memory.markdown,
     "paper": paper.table,
+    "kotlin-tokenizer": _kotlin_tokenizer,
+    "kotlin-answers": _kotlin_answers,
 }
 
 

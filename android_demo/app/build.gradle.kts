@@ -34,7 +34,7 @@ android {
         getByName("bundled").kotlin.srcDirs("src/compiled/kotlin", "src/bundled/kotlin")
         getByName("play").kotlin.srcDirs("src/compiled/kotlin", "src/play/kotlin")
         getByName("interpreter").kotlin.srcDir("src/interpreter/kotlin")
-        getByName("test").kotlin.srcDir("src/test/kotlin")
+        getByName("test").kotlin.srcDirs("src/test/kotlin", "src/jvm/kotlin")
     }
 
     buildTypes {

@@ -57,8 +57,10 @@ def source_folders(pom: Path) -> dict[str, set[str]]:
     assert build is not None
     folders = {"main": {str(build.findtext("m:sourceDirectory", namespaces=SPACE))}}
     folders["test"] = {str(build.findtext("m:testSourceDirectory", namespaces=SPACE))}
-    further = [str(one.text) for one in build.iterfind(".//m:sourceDirs/m:sourceDir", SPACE)]
-    folders["main"] |= {name.removeprefix("${project.basedir}/") for name in further if name != "${generated}"}
+    for kind, step in (("main", "compile"), ("test", "test-compile")):
+        steps = [one for one in build.iterfind(".//m:execution", SPACE) if one.findtext("m:id", "", SPACE) == step]
+        further = [str(name.text) for one in steps for name in one.iterfind(".//m:sourceDirs/m:sourceDir", SPACE)]
+        folders[kind] |= {name.removeprefix("${project.basedir}/") for name in further if name != "${generated}"}
     return folders
 
 

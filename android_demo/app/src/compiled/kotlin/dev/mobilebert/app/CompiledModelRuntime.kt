@@ -47,7 +47,7 @@ internal class CompiledModelRuntime(
             val compiled = CompiledModel.create(model, options(request), environment).also(opened::add)
             val buffers = request.signatures.associate { it.name to Buffers(compiled, it).also(opened::add) }
             LiteRtModel(request.file.name, model, compiled, buffers, opened)
-        } catch (error: LiteRtException) {
+        } catch (error: Exception) {
             opened.closeAll()
             throw error
         }

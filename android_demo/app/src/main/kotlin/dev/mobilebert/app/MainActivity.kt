@@ -78,11 +78,12 @@ class MainActivity : Activity() {
         private const val FIRST = "first"
         private const val SECOND = "second"
         private const val MOST_KEPT = 50_000
+        private const val MOST_THREADS = 64
 
         private fun Bundle.choice(): Choice? {
             val wanted = getString(ACCELERATOR).orEmpty().uppercase(Locale.ROOT)
             val settings = Settings(
-                threads = getInt(THREADS, 1).coerceAtLeast(1),
+                threads = getInt(THREADS, 1).coerceIn(1, MOST_THREADS),
                 accelerator = Accelerator.entries.firstOrNull { it.name == wanted } ?: Accelerator.CPU,
             )
             return Choice(getString(EXPORT) ?: return null, getString(VARIANT).orEmpty(), settings)

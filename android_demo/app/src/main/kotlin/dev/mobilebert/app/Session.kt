@@ -33,7 +33,7 @@ class Session(private val app: DemoApplication) : AutoCloseable {
         try {
             Event.Listed(app.exports.shelves(), wanted, texts, protocol)
         } catch (error: IOException) {
-            Event.NotListed("The exports in the app cannot be listed ($error).")
+            Event.NotListed(app.getString(R.string.not_listed, "$error"))
         },
     )
 

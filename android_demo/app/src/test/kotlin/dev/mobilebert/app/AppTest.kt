@@ -3,6 +3,9 @@ package dev.mobilebert.app
 import android.content.Intent
 import android.content.res.Configuration
 import android.view.View
+import dev.mobilebert.core.Inputs
+import dev.mobilebert.core.contract.Signature
+import dev.mobilebert.core.model.OpenModel
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -15,6 +18,7 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import java.io.File
 import java.nio.file.Files
+import java.util.concurrent.CountDownLatch
 
 /** What the app does when it is turned, fed with bad files, or told to compute where it cannot. */
 @RunWith(RobolectricTestRunner::class)
@@ -25,6 +29,7 @@ class AppTest {
     @After
     fun restore() {
         TestApplication.directory = directory
+        TestApplication.wrap = { it }
         copy.deleteRecursively()
     }
 
@@ -72,6 +77,38 @@ class AppTest {
     }
 
     @Test
+    fun contractsOfAnotherTimeAreSentences() {
+        fun said(old: String, new: String) = saidOf { place ->
+            File(place, "SHA256SUMS").delete()
+            for (file in place.listFiles().orEmpty().filter { it.name.endsWith(".contract.json") }) {
+                assertTrue(old in file.readText())
+                file.writeText(file.readText().replaceFirst(old, new))
+            }
+        }
+        val newer = said("\"schema\": 2", "\"schema\": 3")
+        assertTrue(newer, newer.endsWith("has schema 3, this app reads 2; export the model again or update the app"))
+        val without = said("\"max_ids\"", "\"max_idz\"")
+        assertTrue(without, without.endsWith(".text.max_ids is not a number; export the model again"))
+    }
+
+    @Test
+    fun anotherVocabularyIsASentence() {
+        val said = saidOf { place ->
+            File(place, "SHA256SUMS").delete()
+            file(place, "vocab.txt").writeText("[PAD]\n[UNK]\n")
+        }
+        assertEquals("vocab.txt is not the one the model was exported with; copy it again from the export", said)
+    }
+
+    @Test
+    fun aBenchmarkOfWhatIsNotThereIsASentence() {
+        spoiled { }.use { phone ->
+            phone.controller.newIntent(Intent(MainActivity.BENCHMARK).putExtra("export", "export").putExtra("variant", "int1"))
+            assertTrue(phone.text(R.id.message), phone.text(R.id.message).startsWith("The benchmark was asked for export, int1, which is not here. Here: "))
+        }
+    }
+
+    @Test
     fun withoutAnExportTheAppSaysHowToGetOne() {
         TestApplication.directory = copy
         Phone().use { phone ->
@@ -87,13 +124,107 @@ class AppTest {
             phone.ask()
             val said = phone.text(R.id.answer)
             val before = phone.activity
-            RuntimeEnvironment.setQualifiers("w760dp-h360dp-land")
-            phone.controller.configurationChange(Configuration(RuntimeEnvironment.getApplication().resources.configuration))
+            phone.controller.configurationChange(wide())
             assertFalse("there is a new activity", before === phone.activity)
             assertEquals(said, phone.text(R.id.answer))
             assertEquals("A text to keep.", phone.text(R.id.first))
             assertEquals("nothing was opened again", View.VISIBLE, phone.view<View>(R.id.costs_card).visibility)
         }
+    }
+
+    @Test
+    fun turningWhileTheNetworkRunsLosesNothing() {
+        slowed().use { phone ->
+            phone.type("A text to keep.", "And another.")
+            phone.view<View>(R.id.ask).performClick()
+            slow.begun.await()
+            phone.waitUntil("it is said that it works") { phone.text(R.id.answer) == "Working …" }
+            phone.controller.configurationChange(wide())
+            assertEquals("Working …", phone.text(R.id.answer))
+            slow.goOn.countDown()
+            phone.waitUntil("the answer is on the new screen") { phone.view<View>(R.id.costs_card).visibility == View.VISIBLE }
+        }
+    }
+
+    @Test
+    fun typingWhileTheNetworkRunsDropsItsAnswer() {
+        slowed().use { phone ->
+            phone.type("A text.", "And another.")
+            phone.view<View>(R.id.ask).performClick()
+            slow.begun.await()
+            phone.type("Quite another text.", "And another.")
+            slow.goOn.countDown()
+            phone.ask()
+            assertEquals("Quite another text.", phone.text(R.id.first))
+            assertEquals(1f, phone.view<View>(R.id.answer).alpha)
+            assertTrue(phone.rows(R.id.cost_rows).toMap().keys.contains("Last 1: p50 · p90"))
+        }
+    }
+
+    @Test
+    fun anOutputThatIsNoNumberIsASentence() {
+        slowed(spoil = { it.fill(Float.NaN) }).use { phone ->
+            phone.type("A text.", "Another.")
+            slow.goOn.countDown()
+            phone.ask()
+            assertTrue(phone.text(R.id.message), phone.text(R.id.message).endsWith("that is not a number; choose another variant"))
+            assertFalse(phone.isSeen(R.id.costs_card))
+        }
+    }
+
+    @Test
+    fun anyTextIsTaken() {
+        spoiled { }.use { phone ->
+            for (text in listOf("half a pair: \uD83D, and the other \uDE00", "\u0000\u202E", "\u0301".repeat(500), "I İ ı i", "長".repeat(3_000))) {
+                phone.type(text, text)
+                phone.ask()
+                assertTrue(phone.text(R.id.message), phone.isSeen(R.id.costs_card))
+            }
+        }
+    }
+
+    @Test
+    fun aMegabyteOfTextIsCutAsTheContractSays() {
+        spoiled { }.use { phone ->
+            val long = "many words ".repeat(100_000)
+            phone.type(long, "Another text.")
+            assertEquals(long.length, phone.text(R.id.first).length)
+            phone.view<View>(R.id.ask).performClick()
+            phone.waitUntil("it runs or is done") { phone.text(R.id.answer) != "Type a text, or take an example." }
+            // Typing ends it, however many windows it has.
+            phone.type("Few words.", "Another text.")
+            phone.ask()
+            assertTrue(phone.text(R.id.message), phone.isSeen(R.id.costs_card))
+        }
+    }
+
+    /** A phone whose network waits for [Slow.goOn] once the model is open. */
+    private fun slowed(spoil: (FloatArray) -> Unit = {}): Phone {
+        TestApplication.wrap = { model -> slow.wrap(model, spoil) }
+        return spoiled { }.also { slow.isOn = true }
+    }
+
+    private val slow = Slow()
+
+    private class Slow {
+        val begun = CountDownLatch(1)
+        val goOn = CountDownLatch(1)
+
+        @Volatile var isOn = false
+
+        fun wrap(model: OpenModel, spoil: (FloatArray) -> Unit): OpenModel = object : OpenModel by model {
+            override fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray> {
+                if (!isOn) return model.run(signature, inputs)
+                begun.countDown()
+                goOn.await()
+                return model.run(signature, inputs).onEach { spoil(it.value) }
+            }
+        }
+    }
+
+    private fun wide(): Configuration {
+        RuntimeEnvironment.setQualifiers("w760dp-h360dp-land")
+        return Configuration(RuntimeEnvironment.getApplication().resources.configuration)
     }
 
     @Test

@@ -35,6 +35,11 @@ class Inputs(val ids: IntArray, val mask: IntArray, val segmentIds: IntArray) {
         "segment_ids" -> segmentIds
         else -> throw ContractException("the model has an input $name, which this app does not know; update the app")
     }
+
+    companion object {
+        /** What a contract may ask for. */
+        val NAMES = setOf("input_ids", "input_mask", "segment_ids")
+    }
 }
 
 /** Texts to the inputs of a network, as `text` of a contract says. */

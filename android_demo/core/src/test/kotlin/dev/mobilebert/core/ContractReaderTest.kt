@@ -15,7 +15,7 @@ class ContractReaderTest {
 
     private val contract = """
         {"schema": 2, "file": {"name": "m.tflite", "bytes": 9, "sha256": "ab"}, "recipe": "m", "task": "classification",
-         "signatures": [{"name": "t16", "length": 16, "inputs": [], "outputs": []}],
+         "signatures": [{"name": "t16", "length": 16, "inputs": [], "outputs": [{"name": "logits", "dtype": "float32", "shape": [1, 2]}]}],
          "text": {"tokenizer": {"kind": "wordpiece", "lower_case": true, "strip_accents": true, "split_cjk": true,
            "max_characters_per_word": 200},
            "vocabulary": {"name": "vocab.txt", "bytes": 36, "sha256": "${Vocabulary.sha256(vocabulary.toByteArray())}", "size": 6},

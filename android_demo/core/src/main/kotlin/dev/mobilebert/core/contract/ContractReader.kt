@@ -12,7 +12,8 @@ object ContractReader {
      * The contract in [json].
      *
      * @param name of the file, for messages
-     * @throws ContractException it is no contract, or one of a schema, kind or rule that this code does not know
+     * @throws ContractException it is no contract, its parts do not fit each other, or it is one of a schema, kind or rule that this
+     *   code does not know
      */
     fun read(json: String, name: String): Contract {
         val value = try {
@@ -39,11 +40,15 @@ object ContractReader {
             runtime = runtime(root.fields("runtime"), name),
             tolerance = root.fields("tolerance").number("output"),
             examples = root.all("examples").map { it.asMap() },
-        )
+        ).also { it.check(name) }
     }
 
-    private fun file(fields: Fields) =
-        FileFacts(fields.text("name"), fields.number("bytes").toLong(), fields.text("sha256"))
+    private fun file(fields: Fields): FileFacts {
+        val name = fields.text("name")
+        // It lies beside the contract, and nowhere else.
+        if (name.isBlank() || '/' in name || '\\' in name) fields.wrong("name", "the name of a file")
+        return FileFacts(name, fields.number("bytes").toLong(), fields.text("sha256"))
+    }
 
     internal fun signature(fields: Fields) = Signature(
         fields.text("name"), fields.whole("length"), fields.all("inputs").map(::tensor), fields.all("outputs").map(::tensor),

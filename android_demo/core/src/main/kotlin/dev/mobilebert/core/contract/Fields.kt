@@ -52,7 +52,7 @@ internal class Fields(private val values: Map<String, Any?>, private val place: 
     private fun whole(value: Any?, name: String): Int =
         number(value, name).let { if (it == it.toInt().toDouble()) it.toInt() else wrong(name, "a whole number") }
 
-    private fun wrong(name: String, wanted: String): Nothing =
+    fun wrong(name: String, wanted: String): Nothing =
         throw ContractException("$place.$name is not $wanted; export the model again")
 
     private fun fields(value: Any?, place: String): Fields? {

@@ -4,6 +4,9 @@ import java.security.MessageDigest
 
 /** Reads `vocab.txt` of an export. */
 object Vocabulary {
+    /** The piece of words that cannot be made of others. */
+    const val UNKNOWN = "[UNK]"
+
     /**
      * The pieces in [content], which a contract describes; the number of each is its id.
      *
@@ -18,6 +21,7 @@ object Vocabulary {
         if (pieces.size != text.vocabularySize) {
             throw ContractException("$name has ${pieces.size} pieces, not ${text.vocabularySize}; export the model again")
         }
+        if (UNKNOWN !in pieces) throw ContractException("$name has no $UNKNOWN; export the model again")
         for ((token, id) in text.specialTokens) {
             if (pieces.getOrNull(id) != token) throw ContractException("$name does not have $token at $id; export the model again")
         }

@@ -1,6 +1,5 @@
 package dev.mobilebert.core.model
 
-import dev.mobilebert.core.contract.Answer
 import dev.mobilebert.core.contract.Contract
 import dev.mobilebert.core.contract.ContractException
 import dev.mobilebert.core.contract.ContractReader
@@ -52,7 +51,6 @@ class LoadedModel private constructor(
         fun open(files: ExportFiles, variant: String, runtime: Runtime, settings: Settings): LoadedModel {
             val name = contractName(variant)
             val contract = ContractReader.read(files.readChecked(name).decodeToString(), name)
-            checkShapes(contract)
             val pieces = Vocabulary.read(files.readChecked(contract.text.vocabulary.name), contract.text)
             val tokenizer = Tokenizer(pieces, contract.text.rules)
             val needs = contract.runtime.oldest
@@ -111,25 +109,6 @@ class LoadedModel private constructor(
             if (described == null) return
             val isSame = stated.inputs.toSet() == described.inputs.toSet() && stated.outputs.toSet() == described.outputs.toSet()
             if (!isSame) throw ModelException("$file has other inputs or outputs in ${stated.name} than its contract says; export the model again")
-        }
-
-        /** Labels fit the outputs. */
-        private fun checkShapes(contract: Contract) {
-            val (output, labels) = when (val answer = contract.answer) {
-                is Answer.Classes -> answer.output to answer.labels
-                is Answer.Labels -> answer.output to answer.labels
-                is Answer.Entities -> answer.output to answer.labels
-                else -> return
-            }
-            for (signature in contract.signatures) {
-                val values = signature.outputs.firstOrNull { it.name == output }?.shape?.lastOrNull()
-                if (values != labels.size) {
-                    throw ContractException(
-                        "the contract of ${contract.file.name} has ${labels.size} labels, but $output has ${values ?: "no"} values in " +
-                            "${signature.name}; export the model again",
-                    )
-                }
-            }
         }
     }
 }

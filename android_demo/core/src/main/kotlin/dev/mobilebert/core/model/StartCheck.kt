@@ -72,9 +72,10 @@ internal class StartCheck(private val contract: Contract) {
         val ids = wholes(row["ids"]) ?: return null
         val segmentIds = wholes(row["segment_ids"]) ?: return null
         val signature = contract.signatures.firstOrNull { it.name == row["signature"] && it.length >= ids.size } ?: return null
+        if (segmentIds.size != ids.size || ids.any { it !in 0..<contract.text.vocabularySize + contract.text.rules.addedTokens.size }) return null
         val outputs = (row["outputs"] as? Map<*, *>)?.entries?.associate { (name, values) -> "$name" to flat(values) }
-            ?: mapOf(signature.outputs.first().name to flat(row["output"]))
-        return if (outputs.values.all { it.isNotEmpty() }) Known(signature, ids, segmentIds, outputs) else null
+            ?: mapOf((signature.outputs.firstOrNull() ?: return null).name to flat(row["output"]))
+        return if (outputs.isNotEmpty() && outputs.values.all { it.isNotEmpty() }) Known(signature, ids, segmentIds, outputs) else null
     }
 
     private fun wholes(value: Any?): IntArray? = (value as? List<*>)?.map { (it as? Double ?: return null).toInt() }?.toIntArray()

@@ -6,6 +6,7 @@ import dev.mobilebert.core.model.ExportFiles
 import dev.mobilebert.core.model.LoadedModel
 import dev.mobilebert.core.model.ModelException
 import dev.mobilebert.core.model.Runtime
+import java.io.IOException
 import java.util.concurrent.CancellationException
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executors
@@ -72,6 +73,8 @@ class Engine(
             Event.Failed(ticket, error.message.orEmpty())
         } catch (error: ModelException) {
             Event.Failed(ticket, error.message.orEmpty())
+        } catch (error: IOException) {
+            Event.Failed(ticket, error.message ?: "a file cannot be read ($error)")
         } catch (_: OutOfMemoryError) {
             Event.Failed(ticket, "there is not enough memory for this model; choose a smaller variant")
         } catch (error: LinkageError) {

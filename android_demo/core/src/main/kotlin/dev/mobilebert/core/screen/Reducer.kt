@@ -22,11 +22,24 @@ fun reduce(state: ScreenState, event: Event): Next = when (event) {
 
 private fun listed(event: Event.Listed): Next {
     val shelves = event.shelves.filter { it.variants.isNotEmpty() }
+    if (event.bench != null && event.wanted != null) return benchmarked(shelves, event.wanted, event.bench) ?: Next(notThere(shelves, event.wanted))
     val shelf = shelves.firstOrNull { it.export == event.wanted?.export && event.wanted.variant in it.variants } ?: shelves.firstOrNull()
         ?: return Next(Empty(null))
     val choice = event.wanted?.takeIf { it.export == shelf.export } ?: Choice(shelf.export, shelf.preferred)
     val page = if (event.bench == null) Page.ANSWER else Page.BENCHMARK
     return opening(shelves, choice, event.texts, page, 0, event.bench)
+}
+
+/** A benchmark of just what was asked for, and of nothing in its place; null: it is not there. */
+private fun benchmarked(shelves: List<Shelf>, wanted: Choice, protocol: Protocol): Next? {
+    val shelf = shelves.firstOrNull { it.export == wanted.export } ?: return null
+    val variant = wanted.variant.ifEmpty { shelf.preferred }
+    return if (variant in shelf.variants) opening(shelves, wanted.copy(variant = variant), Texts(), Page.BENCHMARK, 0, protocol) else null
+}
+
+private fun notThere(shelves: List<Shelf>, wanted: Choice): ScreenState {
+    val there = shelves.joinToString { shelf -> "${shelf.export} (${shelf.variants.joinToString()})" }.ifEmpty { "none" }
+    return Empty("The benchmark was asked for ${wanted.export}, ${wanted.variant.ifEmpty { "any variant" }}, which is not here. Here: $there.")
 }
 
 /** The smallest that every runtime reads, where there is one. */

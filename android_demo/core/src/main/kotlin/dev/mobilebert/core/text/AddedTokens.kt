@@ -6,15 +6,24 @@ package dev.mobilebert.core.text
  * @param contents code points of each token, as they are looked for
  */
 internal class AddedTokens(tokens: List<AddedToken>, contents: List<IntArray>) {
-    private class Pattern(val token: AddedToken, val codes: IntArray)
+    private class Pattern(val token: AddedToken, val codes: IntArray) {
+        fun isAt(place: Int, codes: IntArray, size: Int): Boolean {
+            if (place + this.codes.size > size) return false
+            for (number in this.codes.indices) if (codes[place + number] != this.codes[number]) return false
+            return true
+        }
+    }
 
-    /** Longest first, by their first code point. */
-    private val byFirst: Map<Int, List<Pattern>> = tokens.zip(contents)
-        .filter { (_, codes) -> codes.isNotEmpty() }
-        .map { (token, codes) -> Pattern(token, codes) }
-        .sortedByDescending { it.codes.size }
-        .groupBy { it.codes[0] }
-    val isEmpty: Boolean = byFirst.isEmpty()
+    private val patterns = tokens.zip(contents).filter { (_, codes) -> codes.isNotEmpty() }.map { (token, codes) -> Pattern(token, codes) }
+
+    /** First code points of all, in order: sought in for every character, so an array of numbers and no map. */
+    private val firsts: IntArray = patterns.map { it.codes[0] }.distinct().sorted().toIntArray()
+
+    /** Those that begin with each of [firsts], longest first. */
+    private val byFirst: Array<Array<Pattern>> = Array(firsts.size) { number ->
+        patterns.filter { it.codes[0] == firsts[number] }.sortedByDescending { it.codes.size }.toTypedArray()
+    }
+    val isEmpty: Boolean = patterns.isEmpty()
 
     /**
      * Call [plain] with what lies between tokens and [found] with each token, in order; both by places in [codes].
@@ -49,10 +58,11 @@ internal class AddedTokens(tokens: List<AddedToken>, contents: List<IntArray>) {
         if (done < size) plain(done, size)
     }
 
-    private fun at(codes: IntArray, size: Int, place: Int): Pattern? =
-        byFirst[codes[place]]?.firstOrNull { pattern ->
-            place + pattern.codes.size <= size && pattern.codes.indices.all { codes[place + it] == pattern.codes[it] }
-        }
+    private fun at(codes: IntArray, size: Int, place: Int): Pattern? {
+        val number = firsts.binarySearch(codes[place])
+        if (number < 0) return null
+        return byFirst[number].firstOrNull { it.isAt(place, codes, size) }
+    }
 
     private fun isWord(codes: IntArray, size: Int, place: Int) =
         place in 0..<size && Characters.has(codes[place], Characters.WORD)

@@ -29,13 +29,21 @@ internal object Characters {
     private const val PAGE = 256
     private const val HANGUL_FIRST = 0xAC00
     private const val HANGUL_LAST = 0xD7A3
+    private const val HANGUL_VOWELS = 21
+    private const val HANGUL_TRAILING = 28
 
     /** Bits of the classes of [PAGE] successive characters; pages without a class are one. */
     private val pages: Array<ShortArray>
     private val empty = ShortArray(PAGE)
-    private val decompositions = HashMap<Int, IntArray>()
-    private val lower = HashMap<Int, IntArray>()
-    private val orders = HashMap<Int, Int>()
+
+    /** Canonical decompositions of characters that are [DECOMPOSED]. */
+    val decompositions = CharacterRuns()
+
+    /** Lower case of characters that are [UPPER]: one character, or two. */
+    val lower = CharacterRuns()
+
+    /** A number each. */
+    private val orders = CharacterRuns()
 
     init {
         pages = Array(0x110000 / PAGE) { empty }
@@ -43,10 +51,7 @@ internal object Characters {
             "characters.txt is not beside the classes; the jar was put together without its resources"
         }
         stream.bufferedReader(Charsets.US_ASCII).use(::read)
-        for (code in HANGUL_FIRST..HANGUL_LAST) mark(code, DECOMPOSED)
-        decompositions.keys.forEach { mark(it, DECOMPOSED) }
-        lower.keys.forEach { mark(it, UPPER) }
-        orders.keys.forEach { mark(it, ORDERED) }
+        for (code in HANGUL_FIRST..HANGUL_LAST) addRun(decompositions, DECOMPOSED, code, hangul(code - HANGUL_FIRST))
     }
 
     private fun read(lines: BufferedReader) {
@@ -55,14 +60,14 @@ internal object Characters {
             val parts = line.split(' ')
             val first = parts[1].toInt(16)
             when (parts[0]) {
-                "decompose" -> decompositions[first] = hexadecimals(parts, 2)
+                "decompose" -> addRun(decompositions, DECOMPOSED, first, hexadecimals(parts, 2))
                 "lower" -> if (parts[2] == "=") {
-                    lower[first] = hexadecimals(parts, 3)
+                    addRun(lower, UPPER, first, hexadecimals(parts, 3))
                 } else {
                     val difference = parts[4].toInt()
-                    for (code in first..parts[2].toInt(16) step parts[3].toInt()) lower[code] = intArrayOf(code + difference)
+                    for (code in first..parts[2].toInt(16) step parts[3].toInt()) addRun(lower, UPPER, code, intArrayOf(code + difference))
                 }
-                "order" -> for (code in first..parts[2].toInt(16)) orders[code] = parts[3].toInt()
+                "order" -> for (code in first..parts[2].toInt(16)) addRun(orders, ORDERED, code, intArrayOf(parts[3].toInt()))
                 else -> {
                     val bit = checkNotNull(BITS[parts[0]]) { "characters.txt has a class ${parts[0]}" }
                     for (code in first..parts[2].toInt(16)) mark(code, bit)
@@ -73,6 +78,11 @@ internal object Characters {
 
     private fun hexadecimals(parts: List<String>, from: Int) =
         IntArray(parts.size - from) { parts[from + it].toInt(16) }
+
+    private fun addRun(runs: CharacterRuns, bit: Int, code: Int, run: IntArray) {
+        runs.put(code, run)
+        mark(code, bit)
+    }
 
     private fun mark(code: Int, bit: Int) {
         val number = code / PAGE
@@ -87,20 +97,13 @@ internal object Characters {
     /** Whether [code] is in one of the classes in [bits]. */
     fun has(code: Int, bits: Int): Boolean = classes(code) and bits != 0
 
-    /** Canonical decomposition of a character that is [DECOMPOSED]. */
-    fun decomposition(code: Int): IntArray =
-        if (code in HANGUL_FIRST..HANGUL_LAST) hangul(code - HANGUL_FIRST) else decompositions.getValue(code)
-
-    /** Lower case of a character that is [UPPER]: one character, or two. */
-    fun lower(code: Int): IntArray = lower.getValue(code)
-
     /** Place among the marks behind a character, 0 for what is no mark. */
-    fun order(code: Int): Int = if (has(code, ORDERED)) orders.getValue(code) else 0
+    fun order(code: Int): Int = if (has(code, ORDERED)) orders[orders.begin(code)] else 0
 
     private fun hangul(number: Int): IntArray {
-        val leading = 0x1100 + number / 588
-        val vowel = 0x1161 + number % 588 / 28
-        val trailing = number % 28
+        val leading = 0x1100 + number / (HANGUL_VOWELS * HANGUL_TRAILING)
+        val vowel = 0x1161 + number / HANGUL_TRAILING % HANGUL_VOWELS
+        val trailing = number % HANGUL_TRAILING
         return if (trailing == 0) intArrayOf(leading, vowel) else intArrayOf(leading, vowel, 0x11A7 + trailing)
     }
 }

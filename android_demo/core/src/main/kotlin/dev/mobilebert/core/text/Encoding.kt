@@ -26,7 +26,7 @@ class Encoding(val ids: IntArray, val starts: IntArray, val ends: IntArray) {
     }
 }
 
-/** [Encoding] while it is made. */
+/** [Encoding] while it is made; the arrays serve one text after another. */
 internal class Pieces {
     private var size = 0
     private var ids = IntArray(64)
@@ -50,6 +50,9 @@ internal class Pieces {
     fun cutTo(count: Int) {
         size = count
     }
+
+    /** How many there is room for. */
+    val capacity: Int get() = ids.size
 
     fun toEncoding() = Encoding(ids.copyOf(size), starts.copyOf(size), ends.copyOf(size))
 }

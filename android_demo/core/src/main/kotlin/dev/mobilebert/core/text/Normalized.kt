@@ -3,9 +3,9 @@ package dev.mobilebert.core.text
 /**
  * A part of a text after the rules, before it is cut into words: each character with its place in the text.
  *
- * White space is one kind of blank. Nothing is allocated for a character.
+ * White space is one kind of blank. Nothing is allocated for a character; the arrays serve one text after another.
  */
-internal class Normalized(private val text: CharSequence, private val rules: Rules) {
+internal class Normalized(private val rules: Rules) {
     var size = 0
         private set
     var codes = IntArray(64)
@@ -17,8 +17,8 @@ internal class Normalized(private val text: CharSequence, private val rules: Rul
     var ends = IntArray(64)
         private set
 
-    /** Hold [from, until) of the text instead of what was held. */
-    fun read(from: Int, until: Int) {
+    /** Hold [from, until) of [text] instead of what was held. */
+    fun read(text: CharSequence, from: Int, until: Int) {
         size = 0
         if (codes.size < until - from) grow(until - from + ROOM)
         var place = from
@@ -59,7 +59,9 @@ internal class Normalized(private val text: CharSequence, private val rules: Rul
         val alone = rules.splitCjk && classes and Characters.CJK != 0
         if (alone) append(BLANK, start, end)
         if (rules.stripAccents && classes and Characters.DECOMPOSED != 0) {
-            for (part in Characters.decomposition(code)) addPart(part, start, end)
+            val parts = Characters.decompositions
+            val begin = parts.begin(code)
+            for (place in begin..<parts.end(begin)) addPart(parts[place], start, end)
         } else {
             addPart(code, start, end)
         }
@@ -71,7 +73,9 @@ internal class Normalized(private val text: CharSequence, private val rules: Rul
         val classes = Characters.classes(code)
         if (rules.stripAccents && classes and Characters.ACCENT != 0) return
         if (!rules.lowerCase || classes and Characters.UPPER == 0) return append(code, start, end)
-        for (part in Characters.lower(code)) append(part, start, end)
+        val parts = Characters.lower
+        val begin = parts.begin(code)
+        for (place in begin..<parts.end(begin)) append(parts[place], start, end)
     }
 
     private fun append(code: Int, start: Int, end: Int) {

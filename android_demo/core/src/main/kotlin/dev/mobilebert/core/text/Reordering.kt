@@ -30,8 +30,13 @@ internal class Reordering(private val text: CharSequence, private val rules: Rul
         if (classes and Characters.SPACE != 0) return take(Normalized.BLANK, where, true)
         val alone = rules.splitCjk && classes and Characters.CJK != 0
         if (alone) take(Normalized.BLANK, where, true)
-        val parts = if (classes and Characters.DECOMPOSED != 0) Characters.decomposition(code) else intArrayOf(code)
-        parts.forEachIndexed { number, part -> take(part, where, number == 0) }
+        if (classes and Characters.DECOMPOSED != 0) {
+            val parts = Characters.decompositions
+            val begin = parts.begin(code)
+            for (place in begin..<parts.end(begin)) take(parts[place], where, place == begin)
+        } else {
+            take(code, where, true)
+        }
         if (alone) take(Normalized.BLANK, where, true)
     }
 

@@ -1,9 +1,12 @@
 package dev.mobilebert.core.text
 
+import java.util.concurrent.atomic.AtomicReference
+
 /**
  * BERT's word pieces, with their places in the text as it was given. Adds no special tokens by itself.
  *
- * Safe to use from several threads. Makes what the `tokenizers` library makes of every text.
+ * Safe to use from several threads. Makes what the `tokenizers` library makes of every text, and allocates what it returns:
+ * the arrays that it works in are kept for the next text, unless this one was very long.
  *
  * @param pieces the vocabulary in the order of ids
  * @throws IllegalArgumentException there is no `[UNK]`
@@ -18,35 +21,30 @@ class Tokenizer(pieces: List<String>, private val rules: Rules = Rules()) {
         require(unknown >= 0) { "the vocabulary has no [UNK]" }
     }
 
+    /** Room that nobody works in. */
+    private val spare = AtomicReference<Room>()
+
     /** Word pieces of [text]; those of no character are none. */
     fun encode(text: CharSequence): Encoding {
-        val pieces = Pieces()
-        val normalized = Normalized(text, rules)
+        val room = spare.getAndSet(null) ?: Room(rules)
         if (raw.isEmpty) {
-            cut(normalized, 0, text.length, pieces)
-            return pieces.toEncoding()
+            cut(text, 0, text.length, room)
+        } else {
+            room.read(text)
+            val places = room.places
+            raw.split(
+                room.codes, room.size,
+                plain = { from, until -> cut(text, places[from], places[until], room) },
+                found = { token, from, until -> room.pieces.add(token.id, places[from], places[until]) },
+            )
         }
-        val codes = IntArray(text.length)
-        val places = IntArray(text.length + 1)
-        var size = 0
-        var place = 0
-        while (place < text.length) {
-            val code = Normalized.codePointAt(text, place, text.length)
-            codes[size] = code
-            places[size++] = place
-            place += Character.charCount(code)
-        }
-        places[size] = text.length
-        raw.split(
-            codes, size,
-            plain = { from, until -> cut(normalized, places[from], places[until], pieces) },
-            found = { token, from, until -> pieces.add(token.id, places[from], places[until]) },
-        )
-        return pieces.toEncoding()
+        return room.pieces.toEncoding().also { if (room.isSmall) spare.set(room.apply { pieces.cutTo(0) }) }
     }
 
-    private fun cut(normalized: Normalized, from: Int, until: Int, pieces: Pieces) {
-        normalized.read(from, until)
+    private fun cut(text: CharSequence, from: Int, until: Int, room: Room) {
+        val normalized = room.normalized
+        val pieces = room.pieces
+        normalized.read(text, from, until)
         if (cleaned.isEmpty) return words(normalized, 0, normalized.size, pieces)
         cleaned.split(
             normalized.codes, normalized.size,
@@ -101,7 +99,44 @@ class Tokenizer(pieces: List<String>, private val rules: Rules = Rules()) {
     }
 
     private fun cleanedCodes(token: AddedToken): IntArray =
-        Normalized(token.content, rules).apply { read(0, token.content.length) }.let { it.codes.copyOf(it.size) }
+        Normalized(rules).apply { read(token.content, 0, token.content.length) }.let { it.codes.copyOf(it.size) }
 
     private fun codes(content: String): IntArray = content.codePoints().toArray()
+}
+
+/** What one text needs while it is cut. */
+private class Room(rules: Rules) {
+    val normalized = Normalized(rules)
+    val pieces = Pieces()
+
+    /** Code points of the text as it is, and the place of each and of the end. */
+    var codes = IntArray(0)
+        private set
+    var places = IntArray(1)
+        private set
+    var size = 0
+        private set
+
+    val isSmall: Boolean get() = maxOf(normalized.codes.size, codes.size, pieces.capacity) <= MOST_KEPT
+
+    fun read(text: CharSequence) {
+        if (codes.size < text.length) {
+            codes = IntArray(text.length)
+            places = IntArray(text.length + 1)
+        }
+        size = 0
+        var place = 0
+        while (place < text.length) {
+            val code = Normalized.codePointAt(text, place, text.length)
+            codes[size] = code
+            places[size++] = place
+            place += Character.charCount(code)
+        }
+        places[size] = text.length
+    }
+
+    private companion object {
+        /** Characters: two megabytes of arrays. */
+        const val MOST_KEPT = 1 shl 16
+    }
 }

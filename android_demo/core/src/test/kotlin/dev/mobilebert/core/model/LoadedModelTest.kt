@@ -68,7 +68,7 @@ class LoadedModelTest {
     @Test
     fun `labels that do not fit the output are refused`() {
         val error = assertThrows(Exception::class.java) { open(withContract("[\"no\", \"yes\"]", "[\"no\", \"yes\", \"so\"]")) }
-        assertEquals("the contract of m.tflite has 3 labels, but logits has 2 values in tokens_8; export the model again", error.message)
+        assertEquals("m.contract.json: there are 3 labels, but logits has 2 values in tokens_8; export the model again", error.message)
     }
 
     @Test

@@ -9,6 +9,7 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertInstanceOf
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.io.IOException
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
@@ -77,6 +78,10 @@ class EngineTest {
             assertEquals(Event.Failed(1, "m.tflite cannot be read (it is not there); put the export into the app again"), next())
             engine.carryOut(Effect.Ask(2, Texts("a")))
             assertEquals(Event.Failed(2, "no model is open; choose a variant"), next())
+        }
+        Engine({ throw IOException("export gone is not there any more") }, FakeRuntime(), Bench(FakeDevice(), { "" }), events::add).use { engine ->
+            engine.carryOut(Effect.Open(1, choice))
+            assertEquals(Event.Failed(1, "export gone is not there any more"), next())
         }
         fun said(thrown: Throwable): String {
             engine(FakeRuntime { _, _ -> throw thrown }).use { engine ->

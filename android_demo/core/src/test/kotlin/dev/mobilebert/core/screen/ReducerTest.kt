@@ -144,6 +144,17 @@ class ReducerTest {
     }
 
     @Test
+    fun `a benchmark of what is not there measures nothing else in its place`() {
+        fun asked(export: String, variant: String) = after(Event.Listed(shelves, Choice(export, variant), bench = Protocol(rounds = 1)))
+        assertEquals(
+            ScreenState.Empty("The benchmark was asked for films, int4, which is not here. Here: films (float32, static_int8), names (float32)."),
+            asked("films", "int4").state,
+        )
+        assertEquals(emptyList<Effect>(), asked("gone", "float32").effects)
+        assertEquals(listOf(Effect.Open(1, Choice("films", "static_int8"))), asked("films", "").effects)
+    }
+
+    @Test
     fun `pages turn in every state`() {
         assertEquals(Page.BENCHMARK, (reduce(ready(), Event.Turned(Page.BENCHMARK)).state as ScreenState.Chosen).page)
         assertEquals(Page.BENCHMARK, (after(Event.Listed(shelves), Event.Turned(Page.BENCHMARK)).state as ScreenState.Chosen).page)

@@ -25,8 +25,14 @@ import org.bytedeco.tensorflowlite.global.tensorflowlite.TfLiteTensorCopyToBuffe
 import org.bytedeco.tensorflowlite.global.tensorflowlite.TfLiteTensorDim
 import org.bytedeco.tensorflowlite.global.tensorflowlite.TfLiteTensorNumDims
 
-/** TensorFlow Lite's C++ library on a desktop's JVM. Says "GPU" too, and computes that on the processor: the silent fall-back. */
-class JvmRuntime : Runtime {
+/**
+ * TensorFlow Lite's C++ library on a desktop's JVM, for tests. Says "GPU" too, and computes that on the processor: the silent
+ * fall-back.
+ *
+ * @param clock nanoseconds
+ * @param invoked told of every call of the interpreter how many of them it took, without the copying around it
+ */
+class JvmRuntime(private val clock: () -> Long = System::nanoTime, private val invoked: (Long) -> Unit = {}) : Runtime {
     override val name = "TensorFlow Lite on the JVM"
 
     override val version: Version? = Version.parse("2.20.0")
@@ -40,16 +46,36 @@ class JvmRuntime : Runtime {
         builder.SetNumThreads(request.settings.threads)
         val interpreter = Interpreter(null as Pointer?)
         if (builder.apply(interpreter) != 0) throw ModelException("${file.name} cannot be opened")
-        return JvmModel(model, interpreter, request.signatures)
+        return JvmModel(model, interpreter, request.signatures, clock, invoked)
     }
 }
 
-private class JvmModel(private val model: FlatBufferModel, private val interpreter: Interpreter, signatures: List<Signature>) : OpenModel {
+private class JvmModel(
+    private val model: FlatBufferModel,
+    private val interpreter: Interpreter,
+    signatures: List<Signature>,
+    private val clock: () -> Long,
+    private val invoked: (Long) -> Unit,
+) : OpenModel {
     private val runners: Map<String, SignatureRunner> = signatures.associate { signature ->
         val runner = interpreter.GetSignatureRunner(signature.name) ?: throw ModelException("there is no signature ${signature.name}")
         check(runner.AllocateTensors() == 0)
         signature.name to runner
     }
+
+    private class Port<M : Pointer>(val name: String, val tensor: TfLiteTensor, val memory: M)
+
+    /** Of each signature, made once: where its inputs and outputs lie, and memory to copy them from and to. */
+    private val inputs: Map<String, List<Port<IntPointer>>> = signatures.associate { signature ->
+        val runner = runners.getValue(signature.name)
+        signature.name to signature.inputs.map { Port(it.name, runner.input_tensor(it.name), IntPointer(it.count)) }
+    }
+    private val outputs: Map<String, List<Port<FloatPointer>>> = signatures.associate { signature ->
+        val runner = runners.getValue(signature.name)
+        signature.name to signature.outputs.map { Port(it.name, runner.output_tensor(it.name), FloatPointer(it.count)) }
+    }
+
+    private val Tensor.count: Long get() = shape.fold(1L, Long::times)
 
     override fun described(signature: Signature): Signature {
         val runner = runners.getValue(signature.name)
@@ -64,24 +90,26 @@ private class JvmModel(private val model: FlatBufferModel, private val interpret
 
     override fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray> {
         val runner = runners.getValue(signature.name)
-        for ((name) in signature.inputs) {
-            val values = inputs[name]
-            IntPointer(*values).use { check(TfLiteTensorCopyFromBuffer(runner.input_tensor(name), it, Int.SIZE_BYTES * values.size.toLong()) == 0) }
+        for (port in this.inputs.getValue(signature.name)) {
+            val values = inputs[port.name]
+            port.memory.put(values, 0, values.size)
+            check(TfLiteTensorCopyFromBuffer(port.tensor, port.memory, Int.SIZE_BYTES * values.size.toLong()) == 0)
         }
+        val began = clock()
         check(runner.Invoke() == 0)
-        return signature.outputs.associate { (name) -> name to read(runner.output_tensor(name)) }
+        invoked(clock() - began)
+        return outputs.getValue(signature.name).associate { it.name to read(it) }
     }
 
-    private fun read(tensor: TfLiteTensor): FloatArray {
-        val values = FloatArray((TfLiteTensorByteSize(tensor) / Float.SIZE_BYTES).toInt())
-        FloatPointer(values.size.toLong()).use {
-            check(TfLiteTensorCopyToBuffer(tensor, it, Float.SIZE_BYTES * values.size.toLong()) == 0)
-            it.get(values)
-        }
+    private fun read(port: Port<FloatPointer>): FloatArray {
+        val values = FloatArray((TfLiteTensorByteSize(port.tensor) / Float.SIZE_BYTES).toInt())
+        check(TfLiteTensorCopyToBuffer(port.tensor, port.memory, Float.SIZE_BYTES * values.size.toLong()) == 0)
+        port.memory.get(values)
         return values
     }
 
     override fun close() {
+        (inputs.values + outputs.values).flatten().forEach { it.memory.close() }
         interpreter.close()
         model.close()
     }

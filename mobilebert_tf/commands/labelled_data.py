@@ -97,7 +97,7 @@ def with_fitting_length(options: DataOptions, data: LabelledData, model: str) ->
     longest_there = checkpoint.config.max_position_embeddings
     if (reads_windows or options.task in GLUE_NAMES) and data.task.max_seq_length > longest_there:
         notes.say(f"finetune: --max_seq_length={longest_there}, since the positions of {model} end there", sys.stdout)
-        fields = {"max_seq_length": longest_there}
+        fields: dict[str, Any] = {"max_seq_length": longest_there}
         if isinstance(data.task, QuestionsTask) and options.doc_stride is None:
             fields["doc_stride"] = min(data.task.doc_stride, longest_there // 3)  # else windows would not overlap
         return dataclasses.replace(data, task=dataclasses.replace(data.task, **fields))

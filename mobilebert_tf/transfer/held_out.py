@@ -68,7 +68,6 @@ def measurement(
     pairs = tuple(enumerate(taught_by))
     compares = {"masked_words", "next_sentence"} <= set(model.heads.present)
 
-    @tf.function(autograph=False)
     def terms(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         given = model(batch, training=False)
         wanted = teacher(batch, training=False) if teacher else {}
@@ -78,10 +77,16 @@ def measurement(
             result["teacher_agreement"] = _agreement(wanted, given, batch["masked_lm_weights"])
         return result | by_name(compared.terms(wanted, given, batch["input_mask"], pairs))
 
+    traced: Any = None
+
     def measure() -> dict[str, float]:
+        nonlocal traced
         rows, counts = [], []
-        for batch in one_pass(records, _BATCH, examples, compared.whole_text):
-            rows.append({name: float(value) for name, value in terms(batch).items()})
+        batches = one_pass(records, _BATCH, examples, compared.whole_text)
+        # By its specification, since the last batch is smaller and would be traced for itself.
+        traced = traced or tf.function(terms, input_signature=[batches.element_spec], autograph=False)
+        for batch in batches:
+            rows.append({name: float(value) for name, value in traced(batch).items()})
             counts.append(_counts(batch))
         return {
             name: float(np.average([row[name] for row in rows], weights=[count[_unit(name)] for count in counts]))

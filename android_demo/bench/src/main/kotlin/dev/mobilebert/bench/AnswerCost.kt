@@ -26,14 +26,14 @@ object AnswerCost {
 
     @JvmStatic
     fun main(arguments: Array<String>) {
-        val (directory, variant, file) = arguments
+        val (directory, variant, source) = arguments
         val (warmUp, calls) = arguments.drop(3).map(String::toInt)
         val threads = ManagementFactory.getThreadMXBean()
         val clock = threads::getCurrentThreadCpuTime
         var invokeNs = 0L
         val runtime = JvmRuntime(clock, invoked = { invokeNs += it })
         LoadedModel.open(FolderExport(File(directory)), variant, runtime, Settings()).use { model ->
-            val lines = File(file).readLines().filter { it.isNotBlank() }
+            val lines = File(source).readLines().filter { it.isNotBlank() }
             val rows = model.contract.signatures.map { signature ->
                 val texts = textsFor(model, signature, lines)
                 val isPair = model.facts.kind == Kind.LIKENESS
@@ -60,7 +60,8 @@ object AnswerCost {
                 )
             }
             val facts = model.facts
-            println(Json.write(mapOf("kind" to facts.kind.name, "bytes" to facts.bytes, "sha256" to model.contract.file.sha256, "signatures" to rows)))
+            val file = model.contract.file
+            println(Json.write(mapOf("kind" to facts.kind.name, "bytes" to file.bytes, "sha256" to file.sha256, "signatures" to rows)))
         }
     }
 

@@ -23,7 +23,9 @@ internal fun Contract.check(file: String) {
             }
         }
         for (tensor in signature.outputs) {
-            ensure(tensor.dtype == "float32" && tensor.values in 1..MOST_VALUES) { "${tensor.name} of ${signature.name} has no shape that can be read" }
+            ensure(tensor.dtype == "float32" && tensor.values in 1..MOST_VALUES) {
+                "${tensor.name} of ${signature.name} has no shape that can be read"
+            }
         }
     }
     checkText(::ensure)
@@ -45,7 +47,8 @@ private fun Contract.checkText(ensure: Ensure) = with(text) {
     ensure(parts == listOf(TEXT) || parts == listOf(TEXT, TEXT_B)) { "the layout has ${parts.joinToString().ifEmpty { "no text" }}" }
     ensure(segmentIds.size == layout.size) { "the layout has ${layout.size} parts and ${segmentIds.size} segment ids" }
     ensure(specialTokens.values.all { it in 0..<vocabularySize }) { "a special token is not in the vocabulary" }
-    ensure(rules.addedTokens.all { it.id >= 0 } && rules.addedTokens.count { !it.wordPiece } < vocabularySize) { "an added token is not in the vocabulary" }
+    val added = rules.addedTokens
+    ensure(added.all { it.id >= 0 } && added.count { !it.wordPiece } < vocabularySize) { "an added token is not in the vocabulary" }
     val longest = signatures.maxOf { it.length }
     ensure(maxIds in layout.size + 1..longest) { "max_ids is $maxIds, the longest signature $longest" }
     ensure(padding.least >= 0) { "the least padding is ${padding.least}" }

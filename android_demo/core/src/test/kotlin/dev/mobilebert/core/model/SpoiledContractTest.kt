@@ -48,7 +48,8 @@ class SpoiledContractTest {
 
     private fun checkSentence(error: Exception, what: String) {
         val message = error.message.orEmpty()
-        val saysWhatToDo = listOf("export the model again", "update the app", "copy it again", "put the export", "choose another").any { it in message }
+        val whatToDo = listOf("export the model again", "update the app", "copy it again", "put the export", "choose another")
+        val saysWhatToDo = whatToDo.any { it in message }
         if (!saysWhatToDo) faults += "$what: $message"
     }
 
@@ -83,12 +84,14 @@ class SpoiledContractTest {
     private fun small(contract: Any?) = SmallExport(mapOf("m.contract.json" to Json.write(contract).toByteArray(), "SHA256SUMS" to null))
 
     companion object {
-        private val OTHERS = listOf(null, "", "x", -1.0, 0.0, 0.5, 1e18, -1e308, true, false, emptyList<Any>(), listOf(null), emptyMap<String, Any>(), mapOf("a" to 1.0))
+        private val OTHERS = listOf(null, "", "x", -1.0, 0.0, 0.5, 1e18, -1e308, true, false) +
+            listOf(emptyList<Any>(), listOf(null), emptyMap<String, Any>(), mapOf("a" to 1.0))
 
         private const val BOTH = """"layout": ["[CLS]", "text", "[SEP]", "text_b", "[SEP]"], "segment_ids": [0, 0, 0, 1, 1]"""
         private const val CUT = """"truncation": "windows", "windows": {"stride": 2, "most_before": 4}"""
         private val ANSWERS = mapOf(
-            "labels" to """{"kind": "labels", "output": "logits", "labels": ["no", "yes"], "decision": "thresholds", "thresholds": {"no": 0.5, "yes": 0.5}}""",
+            "labels" to """{"kind": "labels", "output": "logits", "labels": ["no", "yes"], "decision": "thresholds",
+                "thresholds": {"no": 0.5, "yes": 0.5}}""",
             "value" to """{"kind": "value", "output": "logits", "offset": 0, "scale": 2}""",
             "vector" to """{"kind": "vector", "output": "logits"}""",
             "prototypes" to """{"kind": "prototypes", "output": "logits", "labels": ["no", "yes"], "decision": "nearest",

@@ -19,7 +19,7 @@ from mobilebert_tf.benchmarks import defaults_table, kotlin_table, study_table
 from mobilebert_tf.benchmarks.files import kernels
 from mobilebert_tf.benchmarks.library import paper, strategies, transfer
 from mobilebert_tf.benchmarks.library.records import rates
-from mobilebert_tf.benchmarks.report import memory, peers, study_pictures
+from mobilebert_tf.benchmarks.report import deployment, memory, peers, study_pictures
 
 
 def fill(text: str, results: Path) -> str:
@@ -221,6 +221,14 @@ def _study(found: Mapping[str, Any]) -> str:
     return "\n\n".join([table, " ".join(notes)]) if notes else table
 
 
+def _deployment(found: Mapping[str, Any]) -> str:
+    """Files of several exports; columns without a figure are left out."""
+    cells = deployment.rows(found)
+    kept = [column for column in range(len(deployment.HEAD)) if not column or any(row[column] for row in cells)]
+    head, *rows = [tuple(row[column] for column in kept) for row in (deployment.HEAD, *cells)]
+    return _table(head, rows) + "\n\n" + deployment.note(found)
+
+
 def _defaults(found: Mapping[str, Any]) -> str:
     """Fine-tuning with the rate and the length that it chooses itself."""
     seeds = found["settings"]["seeds"]
@@ -243,6 +251,8 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "sst2": _pipeline,
     "defaults": _defaults,
     "few": _study,
+    "full": _study,
+    "deployment": _deployment,
     "similarity": _study,
     "strategies": _strategies,
     "records": _records,

@@ -45,6 +45,15 @@ def _figures(variant: Variant, longest: int, cores: int) -> dict[str, Any]:
     }
 
 
+def note(document: Mapping[str, Any]) -> str:
+    """What must be known to read the rows."""
+    first = document["subjects"][0]
+    return (
+        f"{first['score'].capitalize()}; less Keras's: 95 % interval of the difference on the same examples. Instructions "
+        f"of one inference of {first['sequence_length']} word pieces on a Cortex-A76, estimated from the file."
+    )
+
+
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Cells under HEAD; what was not found, or does not apply, is empty."""
     return [_row(subject["name"], subject["rounds"][0]) for subject in document["subjects"]]

@@ -49,8 +49,8 @@ def note(document: Mapping[str, Any]) -> str:
     """What must be known to read the rows."""
     first = document["subjects"][0]
     return (
-        f"{first['score'].capitalize()}; less Keras's: 95 % interval of the difference on the same examples. Instructions "
-        f"of one inference of {first['sequence_length']} word pieces on a Cortex-A76, estimated from the file."
+        f"{first['score'].capitalize()}; less Keras's: 95 % interval of the difference on the same examples. "
+        f"Instructions of one inference of {first['sequence_length']} word pieces on a Cortex-A76, estimated from the file."
     )
 
 

@@ -50,7 +50,8 @@ def note(document: Mapping[str, Any]) -> str:
     first = document["subjects"][0]
     return (
         f"{first['score'].capitalize()}; less Keras's: 95 % interval of the difference on the same examples. "
-        f"Instructions of one inference of {first['sequence_length']} word pieces on a Cortex-A76, estimated from the file."
+        f"Instructions of one inference of {first['sequence_length']} word pieces on a Cortex-A76, estimated from the "
+        "file."
     )
 
 

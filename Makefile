@@ -13,8 +13,8 @@ CODE := mobilebert_tf export benchmarks android_demo tests setup.py
 help: ## show this list
 	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (5 to 9 minutes)"
 	@echo "make test        the fast tests"
-	@echo "make test-all    all tests: the slow ones, the report in a browser, the wheel"
-	@echo "make test-slow   only those that make test leaves out"
+	@echo "make test-all    also the slow ones, the report in a browser, the wheel"
+	@echo "make test-slow   of these only what make test leaves out"
 	@echo "make compat      the .tflite files on tflite-runtime 2.14: each right or refused (EXPORT=DIRECTORY of export)"
 	@echo "make mediapipe   whether MediaPipe gives the same scores as LiteRT for the demo's classifier (installs 1.6 GB)"
 	@echo "make android     build and test the Android app, without an Android SDK (JDK 17, Maven; fetches 700 MB once;"
@@ -40,14 +40,14 @@ WORKERS := -n auto --maxprocesses=4 --dist=worksteal
 test: $(STAMP)
 	@$(BIN)/python -m pytest -q $(WORKERS)
 
-# MARKED="not android" leaves out those of the app, which take 6 minutes where make android has run.
-MARKED :=
+# All but what needs an environment of its own: those tests are skipped without it and are run by their marks.
+ELSEWHERE := transformers or minilm or compat or beam or android or adb or peers or mediapipe
 
 test-all: $(STAMP)
-	@$(BIN)/python -m pytest -q $(WORKERS) -m "$(MARKED)"
+	@$(BIN)/python -m pytest -q $(WORKERS) -m "not ($(ELSEWHERE))"
 
 test-slow: $(STAMP)
-	@$(BIN)/python -m pytest -q $(WORKERS) -m "slow or browser or wheel"
+	@$(BIN)/python -m pytest -q $(WORKERS) -m "(slow or browser or wheel) and not ($(ELSEWHERE))"
 
 # Without EXPORT: the demo's classifier by the recipes that an old runtime must take, and two that it must refuse.
 OLD := float32,float16,dynamic_int8_per_tensor,static_int8_per_tensor

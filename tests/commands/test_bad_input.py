@@ -305,7 +305,8 @@ def test_full_disk(made: Path, tmp_path: Path, complain: Complain, monkeypatch: 
 
 
 def test_report_of_nothing(complain: Complain) -> None:
-    assert "names no file or directory" in complain("report", "--input=")
+    assert "--input=: is empty; give a value" in complain("report", "--input=")
+    assert "names no file or directory" in complain("report", "--input=,")
 
 
 def test_records_of_other_rules_than_the_teacher_s(made: Path, tmp_path: Path, complain: Complain) -> None:

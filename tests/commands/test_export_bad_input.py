@@ -180,7 +180,7 @@ def test_lengths(lengths: str, message: str, refuse) -> None:
     [
         ("--recipes=float32,int3", "there is no recipe 'int3'; there are float32, float16"),
         ("--recipes=float32,float32", "name each wanted recipe once"),
-        ("--recipes=", "name each wanted recipe once"),
+        ("--recipes=", "is empty; give a value, or leave the flag out"),
         ("--recipes=static_int8", "static_int8 needs texts to calibrate on; give --calibration"),
         ("--recipes=none.json", "none.json: no such file"),
         ("--without_rewrites=fold", "there is no rewrite 'fold'; there are fold_norms, fold_attention_scale"),

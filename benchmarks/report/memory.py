@@ -46,8 +46,10 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
             None,
         )
         ratios = ["", ""]
-        if single is not None and len(one["sequence_lengths"]) > 1:
-            pairs = list(zip(seen, _rounds(single), strict=False))
+        several = len(one["sequence_lengths"]) > 1
+        # The file of one length may be the invalid one.
+        pairs = list(zip(seen, _rounds(single), strict=False)) if single is not None and several else []
+        if pairs:
             ratios = [
                 f"{statistics.median(_used(a) / max(_used(b), 0.1) for a, b in pairs):.2f}",
                 f"{statistics.median(a['load_ms'] / b['load_ms'] for a, b in pairs):.2f}",

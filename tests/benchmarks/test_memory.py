@@ -54,6 +54,9 @@ def test_what_is_invalid_is_named_and_has_no_row():
     written = result()
     written["subjects"][1]["validity"] = {"verdict": "invalid", "reasons": ["a busy machine"]}
     assert len(report.rows(written)) == 3 and "m, 2, off: a busy machine" in report.markdown(written)
+    written = result()
+    written["subjects"][0]["validity"] = {"verdict": "invalid", "reasons": ["a busy machine"]}
+    assert report.rows(written)[0][report.HEAD.index("to one length")] == "", "there is nothing to compare with"
 
 
 @pytest.mark.slow

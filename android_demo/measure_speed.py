@@ -60,7 +60,7 @@ def jmh(benchmark: str, *options: str, **parameters: str) -> Mapping[str, Any]:
 
 
 def versions() -> dict[str, str | None]:
-    """Of the JVM and of what is compiled for it."""
+    """Versions of the JVM and of what is compiled for it."""
     told = subprocess.run(["java", "-version"], check=True, capture_output=True, encoding="utf-8").stderr
     poms = {name: ET.parse(DEMO / name / "pom.xml").getroot() for name in (".", "bench")}
     return {
@@ -107,7 +107,7 @@ def python_round(tokenizer: Tokenizer, parts: Sequence[Sequence[str]]) -> dict[s
 
 
 def median_of(histogram: Sequence[tuple[float, int]]) -> float:
-    """Of an iteration of JMH's: values and how many there were of each."""
+    """Samples of one JMH iteration: values, and how many there were of each."""
     values, counts = zip(*sorted(histogram), strict=True)
     return float(values[int(np.searchsorted(np.cumsum(counts), sum(counts) / 2))])
 

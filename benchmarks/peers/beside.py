@@ -1,4 +1,4 @@
-"""What stands beside the times: instructions, scores and steps of fine-tuning."""
+"""Figures beside the times: instructions, scores and steps of fine-tuning."""
 
 from __future__ import annotations
 

@@ -36,9 +36,9 @@ class Peer:
     """Name of the one that it is made in; None: this one."""
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
     trains: bool = False
-    """Whether it has a step of fine-tuning of its own."""
+    """Has a step of fine-tuning of its own."""
     embeds: bool = False
-    """Whether it gives sentence embeddings, which have a score."""
+    """Gives sentence embeddings, which have a score."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Variant:
 
 
 def peers(names: Sequence[str]) -> list[Peer]:
-    """Those of these names, in the order of tables. Raises UsageError: there is none of a name."""
+    """Peers of these names, in the order of tables. Raises UsageError: there is none of a name."""
     for name in names:
         if name not in NAMES:
             raise UsageError(f"--peers={name}: there are {', '.join(NAMES)}")

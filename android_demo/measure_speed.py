@@ -107,7 +107,7 @@ def python_round(tokenizer: Tokenizer, parts: Sequence[Sequence[str]]) -> dict[s
 
 
 def median_of(histogram: Sequence[tuple[float, int]]) -> float:
-    """Samples of one JMH iteration: values, and how many there were of each."""
+    """Median of one JMH iteration, given as values and how many there were of each."""
     values, counts = zip(*sorted(histogram), strict=True)
     return float(values[int(np.searchsorted(np.cumsum(counts), sum(counts) / 2))])
 

@@ -11,14 +11,16 @@ def peak_memory() -> float | None:
 
 
 def held() -> dict[str, float] | None:
-    """MiB of this process: `private` pages, and those `shared` with others or with a file; None: not told."""
-    private = [_mib("smaps_rollup", name) for name in ("Private_Clean", "Private_Dirty")]
-    shared = [_mib("smaps_rollup", name) for name in ("Shared_Clean", "Shared_Dirty")]
-    if None in private or None in shared:
+    """MiB of this process: its own `private` pages, and those `shared` with a file; None: not told (before Linux 5.4).
+
+    Pages of a mapped file can be dropped at any time, and so are not private: neither those that this process alone
+    has read, nor those of a file that was just made and still waits to be written to the disk, which count as dirty.
+    """
+    whole, own, in_memory = (_mib("smaps_rollup", name) for name in ("Rss", "Pss_Anon", "Pss_Shmem"))
+    if whole is None or own is None or in_memory is None:
         return None
-    # A mapped file that one process alone has read counts as private and clean: it can be dropped at any time.
-    clean, dirty = (value or 0.0 for value in private)
-    return {"private": round(dirty, 1), "shared": round(clean + sum(value or 0.0 for value in shared), 1)}
+    private = own + in_memory  # a file in memory has no disk that its pages could go to
+    return {"private": round(private, 1), "shared": round(whole - private, 1)}
 
 
 def _mib(file: str, name: str) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mobilebert_tf.benchmarks import schema
@@ -28,30 +28,25 @@ def markdown(document: Mapping[str, Any]) -> str:
 
 
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Medians over rounds. A ratio is to the same file of one length with the same cache, paired by round."""
+    """Medians over rounds. A ratio is to the same network's file of one length without a cache, paired by round."""
     subjects = document["subjects"]
+    plain = {
+        one["title"]: one
+        for one in subjects
+        if len(one["sequence_lengths"]) == 1 and one["configuration"]["weight_cache"] == "off"
+    }
     found: list[tuple[str, ...]] = []
     for one in subjects:
-        seen, cache = _rounds(one), one["configuration"]["weight_cache"]
+        by_round, cache = _rounds(one), one["configuration"]["weight_cache"]
+        seen = list(by_round.values())
         if not seen:
             continue
-        single = next(
-            (
-                other
-                for other in subjects
-                if other["title"] == one["title"]
-                and len(other["sequence_lengths"]) == 1
-                and other["configuration"]["weight_cache"] == cache
-            ),
-            None,
-        )
+        # The file of one length may be the invalid one, or of another network.
+        other = _rounds(plain[one["title"]]) if plain.get(one["title"], one) is not one else {}
         ratios = ["", ""]
-        several = len(one["sequence_lengths"]) > 1
-        # The file of one length may be the invalid one.
-        pairs = list(zip(seen, _rounds(single), strict=False)) if single is not None and several else []
-        if pairs:
+        if pairs := [(by_round[number], other[number]) for number in by_round if number in other]:
             ratios = [
-                f"{statistics.median(_used(a) / max(_used(b), 0.1) for a, b in pairs):.2f}",
+                f"{statistics.median(_used(a) / _used(b) for a, b in pairs):.2f}",
                 f"{statistics.median(a['load_ms'] / b['load_ms'] for a, b in pairs):.2f}",
             ]
         bytes_of = [round_["cache_bytes"] for round_ in seen if round_.get("cache_bytes")]
@@ -78,7 +73,8 @@ def notes(document: Mapping[str, Any]) -> list[str]:
     said = [
         f"{machine.get('model') or machine.get('processor', 'A machine')}, LiteRT's CompiledModel, one thread, "
         f"medians of {counts} fresh processes. Private: pages that loading and an inference of the longest length add, "
-        "then of every length once; shared: mapped files, which the system can drop."
+        "then of every length once; shared: mapped files, which the system can drop. Ratios are to the same network's "
+        "file of one length without a cache."
     ]
     invalid = [one for one in document["subjects"] if schema.verdict(one) == INVALID]
     if invalid:
@@ -87,12 +83,16 @@ def notes(document: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _rounds(subject: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Of an invalid subject none. A file that a cache writes is there from the second process on."""
+def _rounds(subject: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """By their number; of an invalid subject none. A file that a cache writes is there from the second process on."""
     if schema.verdict(subject) == INVALID:
-        return []
+        return {}
     warm = subject["configuration"]["weight_cache"] == "file"
-    return [one for one in subject["rounds"] if one.get("memory_mib") and not (warm and one.get("cache_written"))]
+    return {
+        number: one
+        for number, one in enumerate(subject["rounds"])
+        if one.get("memory_mib") and not (warm and one.get("cache_written"))
+    }
 
 
 def _used(round_: Mapping[str, Any]) -> float:

@@ -15,7 +15,7 @@ from mobilebert_tf.export.recipes import TARGETS
 from mobilebert_tf.export.rewrite.equalize import Peaks
 from mobilebert_tf.export.rewrite.graph import Products, answer, constant
 from mobilebert_tf.export.rewrite.layouts import Images, Rows
-from mobilebert_tf.export.rewrite.network import Array
+from mobilebert_tf.export.rewrite.network import Array, Network
 from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
@@ -92,6 +92,15 @@ def write_saved_model(
       peaks: as in `rewrite`.
     """
     network = rewrite(read_network(model), longest, rewrites, breaks, peaks)
+    signatures = {signature_name(length): _traced(network, length, target)}
+    del network  # saving takes eight times the float32 weights
+    # The converter has no use for gradients, and those of such functions cannot be saved.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures, options=options)
+
+
+def _traced(network: Network, length: int, target: str) -> Any:
+    """The network as a function of its inputs [1, T]."""
     specs = [tf.TensorSpec((1, length), tf.int32, name=name) for name in INPUTS]
 
     @tf.function(input_signature=specs, autograph=False)
@@ -102,10 +111,7 @@ def write_saved_model(
             return {PROBABILITIES: tf.nn.softmax(result[LOGITS])}
         return result
 
-    # The converter has no use for gradients, and those of such functions cannot be saved.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    signatures = {signature_name(length): function.get_concrete_function()}
-    tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures, options=options)
+    return function.get_concrete_function()
 
 
 class _FileProducts(Products):

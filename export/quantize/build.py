@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Mapping, Sequence
 
@@ -54,6 +55,7 @@ def convert_length(
     with tempfile.TemporaryDirectory() as saved_model:
         with quiet.native_stderr_hidden():
             write_saved_model(model, length, longest, saved_model, rewrites, target, breaks, peaks)
+        gc.collect()  # what was traced and saved: the converter takes as much memory again
         return convert(saved_model)
 
 

@@ -17,7 +17,7 @@ class BenchmarkPaper:
     estimate of instructions, beside the milliseconds that the paper gives for a Pixel 4. Files stay in --files, so
     that `benchmark host`, `instructions` and `android` can measure them; those that are there are not made again.
     Results of the first two, given as --measured, stand in the same table.
-    All of them, 16 networks in 20 rows, take 20 minutes on 2 cores at most, and 5 GB.
+    All of them, 16 networks in 20 rows, take 20 minutes on 2 cores at most, 5 GB of disk and 20 GB of memory.
 
     Examples:
       mobilebert-tf benchmark paper --files=paper --output=paper.json

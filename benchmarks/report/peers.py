@@ -60,7 +60,7 @@ def cells(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
         ms, ratio = (f"{length} pieces, {unit}", f"ratio, {unit}") if at else (of_texts, "ratio, texts")
         columns[ms][name] = _ms(one["summary"]["median"])
         if one.get("ratio") and _valid(_baseline(one, subjects)):
-            columns[ratio][name] = f"{one['ratio']['median']:.2f}"
+            columns[ratio][name] = _ratio(one["ratio"]["median"])
         if at and number == threads[0]:
             columns["load"][name] = f"{_median(one, 'load_ms'):.0f} ms"
             columns["first inference"][name] = _ms(_median(one, "first_ms"))
@@ -68,9 +68,9 @@ def cells(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
             columns["memory"][name] = f"{statistics.median(private):.0f} MiB" if private else ""
     for one in (counted or {}).get("subjects", ()):
         about = "≈ " if counted and counted["where"] == "estimated" else ""
-        columns["ARM instructions"][one["name"]] = f"{about}{one['million']:.0f} M"
+        columns["ARM instructions"][one["name"]] = f"{about}{_million(one['million'])}"
         if "million_over_texts" in one:
-            columns["of the texts"][one["name"]] = f"{about}{one['million_over_texts']:.0f} M"
+            columns["of the texts"][one["name"]] = f"{about}{_million(one['million_over_texts'])}"
     for one in document.get("fine_tuning", {}).get("subjects", ()):
         if not _valid(one):
             continue
@@ -149,3 +149,11 @@ def _median(subject: Subject, key: str) -> float:
 
 def _ms(value: float) -> str:
     return f"{value:.1f} ms" if value >= 1 else f"{value:.2f} ms"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def _million(value: float) -> str:
+    return f"{value:.0f} M" if value >= 10 else f"{value:.2g} M"

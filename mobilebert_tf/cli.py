@@ -220,7 +220,9 @@ def _status_of(name: str, error: BaseException) -> int:
     if isinstance(error, FailedError):
         return _complain(f"{name}: {error}", 1)
     if isinstance(error, KeyboardInterrupt):
-        return _complain(f"{name}: interrupted; the same command goes on from what was finished", 1)
+        # Measurements begin anew; what they keep they have said.
+        rest = "" if name.startswith("benchmark ") else "; the same command goes on from what was finished"
+        return _complain(f"{name}: interrupted{rest}", 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = error.filename or "the disk"
         return _complain(f"{name}: {place}: no space left; free some and give the same command", 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -126,44 +126,44 @@ class Estimated:
 
 def measure(
     files: Sequence[Path], counter: Counter, lengths: Sequence[int] | None = (), texts: Texts | None = None
-) -> list[Subject]:
+) -> Iterator[list[Subject]]:
     """Millions of instructions of one inference of each file at some T; none: its longest; None: all that it has.
 
-    With `texts`, the mean over them: each takes the shortest signature that it fits in.
+    With `texts`, the mean over them: each takes the shortest signature that it fits in. A count takes seconds to
+    minutes, so each file's is given as soon as it is there; what is wrong with any file is said before the first.
 
     Raises:
       UsageError: a file is none, has other inputs than ids, mask and segments, or lacks a T.
       FailedError: the counter failed, or printed no number.
     """
     chosen = {file: _signatures(file, lengths, texts) for file in files}
-    found = {}
     for file in track(files, "counting", "files", len(files)):
         names = chosen[file].names
         counts, more = counter(file, list(names.values()))
-        found[file] = dict(zip(names, counts, strict=True)), more
-    subjects = []
-    for file in files:
-        counts_of, more = found[file]
-        details = {
-            "sha256": provenance.sha256(file),
-            "bytes": file.stat().st_size,
-            **origin(file),
-            "configuration": Configuration().describe() | {"api": None, "weight_cache": None},
-            **more,
-            "validity": _judged(more).describe(),
-        }
-        if texts:
-            shares = chosen[file].shares
-            mean = sum(share * counts_of[length] for length, share in shares.items())
-            of_lengths = {"shares_of_lengths": shares, "million_of_lengths": counts_of}
-            rounds = [{"samples": [round(mean, 6)]}]
-            subjects.append(Subject(name=file.name, details=details | of_lengths, rounds=rounds))
-            continue
-        for length, million in counts_of.items():
-            own = {"sequence_length": length, "signature": chosen[file].names[length]}
-            rounds = [{"samples": [round(million, 6)]}]
-            subjects.append(Subject(name=file.name, details=details | own, rounds=rounds))
-    return subjects
+        yield _subjects(file, chosen[file], dict(zip(names, counts, strict=True)), more)
+
+
+def _subjects(file: Path, chosen: _Chosen, counts_of: Mapping[int, float], more: Mapping[str, Any]) -> list[Subject]:
+    details = {
+        "sha256": provenance.sha256(file),
+        "bytes": file.stat().st_size,
+        **origin(file),
+        "configuration": Configuration().describe() | {"api": None, "weight_cache": None},
+        **more,
+        "validity": _judged(more).describe(),
+    }
+    if chosen.shares:
+        mean = sum(share * counts_of[length] for length, share in chosen.shares.items())
+        of_lengths = {"shares_of_lengths": chosen.shares, "million_of_lengths": counts_of}
+        return [Subject(name=file.name, details=details | of_lengths, rounds=[{"samples": [round(mean, 6)]}])]
+    return [
+        Subject(
+            name=file.name,
+            details=details | {"sequence_length": length, "signature": chosen.names[length]},
+            rounds=[{"samples": [round(million, 6)]}],
+        )
+        for length, million in counts_of.items()
+    ]
 
 
 def baselines(subjects: Sequence[Subject], name: str) -> list[Subject | None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mobilebert_tf import atomic, provenance
 from mobilebert_tf.benchmarks import schema
+from mobilebert_tf.benchmarks.library import networks
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.benchmarks.verdict import INVALID
 from mobilebert_tf.config import MobileBertConfig
@@ -132,14 +133,9 @@ def _config(row: Row) -> MobileBertConfig:
 
 
 def _make(name: str, config: MobileBertConfig, length: int, paths: Mapping[str, Path], known: Path) -> None:
-    """Write the files of a network and how many parameters it has, in a process of its own: TensorFlow keeps what a
-    conversion took, and BERT-large's takes 20 GB."""
-    from mobilebert_tf.benchmarks.peers import workshop
-
+    """Write the files of a network and how many parameters it has."""
     with tempfile.TemporaryDirectory(prefix=".", dir=known.parent) as aside:
-        order = {"do": "student", "directory": aside, "config": dataclasses.asdict(config)}
-        order |= {"lengths": [length], "texts": ["A text."], "recipes": list(paths)}
-        found = workshop.ask_own(name, order)
+        found = networks.write(name, dataclasses.asdict(config), [length], list(paths), ["A text."], Path(aside))
         for recipe, path in paths.items():
             (Path(aside) / f"{recipe}.tflite").replace(path)
         atomic.write_json(str(known), found)

@@ -2,7 +2,6 @@
 
 An order has `do` and `directory`, where the files go:
 
-    student   the network of `config` with random weights, in float32 and int8, calibrated on `texts`
     vectors   static vectors of the word pieces of `teacher`: the table, and a file that takes their mean over a text
     score     Spearman's correlation of static vectors with what people said of `pairs`
 """
@@ -12,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,40 +20,7 @@ import numpy as np
 from mobilebert_tf import quiet
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")
-RECIPES = ("float32", "float16", "dynamic_int8", "static_int8")
 VECTORS = "static_vectors"
-
-
-def student(
-    config: Mapping[str, Any], lengths: Sequence[int], recipes: Sequence[str], texts: Sequence[str], directory: Path
-) -> dict[str, int]:
-    """Write RECIPE.tflite with a signature for each of the lengths; the answer is how many parameters there are."""
-    quiet.start_tensorflow()
-    import keras
-
-    from mobilebert_tf.config import MobileBertConfig
-    from mobilebert_tf.export.make.sources import Sources
-    from mobilebert_tf.export.quantize.build import build
-    from mobilebert_tf.export.recipes import RECIPES as KNOWN
-    from mobilebert_tf.export.rewrite.rules import REWRITES
-    from mobilebert_tf.models import ClassificationModel
-
-    keras.utils.set_random_seed(0)
-    model = ClassificationModel(MobileBertConfig(**config), 2)
-    features = _features(texts, max(lengths), config["vocab_size"])
-    model({name: values[:1] for name, values in features.items()})
-    # A norm that is the identity would be folded away, which no trained one is.
-    generator = np.random.default_rng(0)
-    for variable in model.trainable_variables:
-        if len(variable.shape) < 2:
-            variable.assign_add(0.05 * generator.standard_normal(variable.shape).astype(np.float32))
-    sources = Sources(model, lengths, tuple(REWRITES), features)
-    for name in recipes:
-        source = sources.of(KNOWN[name])
-        ranges = source.ranges if KNOWN[name].is_static else None
-        # Without ranges nothing says that float16 is wide enough, so nothing is computed in it.
-        (directory / f"{name}.tflite").write_bytes(build(source.files, KNOWN[name], ranges))
-    return {"parameters": sum(int(np.prod(one.shape)) for one in model.trainable_variables)}
 
 
 def vectors(teacher: str, length: int, directory: Path) -> None:
@@ -104,27 +70,12 @@ def score(directory: Path, teacher: str, pairs: str, columns: Sequence[str]) -> 
     return dict(task.score({"embedding": np.stack(rows)}, features).all)
 
 
-def _features(texts: Sequence[str], length: int, words: int) -> dict[str, np.ndarray]:
-    """Inputs [N, T] of texts, with ids that a smaller word table has rows for."""
-    from mobilebert_tf.checkpoints import shipped
-    from mobilebert_tf.tasks import examples
-    from mobilebert_tf.tasks.examples import Example
-    from mobilebert_tf.tokenizer_files import read_tokenizer
-
-    tokenizer = read_tokenizer(shipped.PLACE / "mobilebert_mini")
-    assert tokenizer is not None
-    features = examples.encode([Example(text) for text in texts], tokenizer, length)
-    return {**features, "input_ids": (features["input_ids"] % words).astype(np.int32)}
-
-
 def main(path: str) -> dict[str, Any]:
     """Carry an order out."""
     order = json.loads(Path(path).read_text(encoding="utf-8"))
     do, directory = order.pop("do"), Path(order.pop("directory"))
     if do == "score":
         return score(directory, **order)
-    if do == "student":
-        return student(directory=directory, **order)
     vectors(directory=directory, **order)
     return {}
 

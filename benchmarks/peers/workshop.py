@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic, child_process
+from mobilebert_tf.benchmarks.library import networks
 from mobilebert_tf.benchmarks.peers import catalogue
 from mobilebert_tf.benchmarks.peers.catalogue import Peer, Variant
 from mobilebert_tf.benchmarks.peers.environments import Environment, prepare
@@ -87,8 +88,7 @@ class Workshop:
             order = {"do": "make", "directory": str(directory), "config": self.config, "length": self.length}
             ask(peer, environments[str(peer.environment)], order)
         elif peer.name == catalogue.STUDENT:
-            own = {"config": self.config, "lengths": self.lengths, "texts": self.texts, "recipes": _recipes(peer)}
-            ask_own(peer.name, {"do": "student", "directory": str(directory), **own})
+            networks.write(peer.name, self.config, self.lengths, _recipes(peer), self.texts, directory)
         elif peer.name == catalogue.VECTORS:
             teacher = str(catalogue.minilm(environments[catalogue.MINILM]))
             ask_own(
@@ -127,26 +127,12 @@ def ask(peer: Peer, environment: Environment, order: Mapping[str, Any]) -> dict[
         path = Path(temporary) / "order.json"
         path.write_text(json.dumps({"peer": peer.name, **order}), encoding="utf-8")
         done = environment.run([str(SIDE), str(path)], dict(peer.variables))
-    return _answer(peer.name, done)
+    return networks.answer(peer.name, done)
 
 
 def ask_own(name: str, order: Mapping[str, Any]) -> dict[str, Any]:
     """The answer of this project's own program. Raises FailedError: it died."""
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "order.json"
-        path.write_text(json.dumps(order), encoding="utf-8")
-        return _answer(name, child_process.run([sys.executable, "-m", OWN, str(path)]))
-
-
-def _answer(name: str, done: Any) -> dict[str, Any]:
-    if done.returncode:
-        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-        last = (lines or [child_process.ending(done.returncode)])[-1].strip()
-        if any("No space left on device" in line for line in lines):
-            last = "the disk is full; free some and give the same command"
-        raise FailedError(f"{name}: {last[:300]}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    return networks.ask(OWN, name, order)
 
 
 def _recipes(peer: Peer) -> list[str]:

@@ -39,8 +39,8 @@ class Instructions:
 
     def __call__(self, contents: Mapping[str, bytes]) -> Costs:
         with _files(contents) as files:
-            found = instructions.measure(list(files.values()), instructions.Program(self.counter))
-        return Costs(values={name: one.samples[0][0] for name, one in zip(files, found, strict=True)})
+            found = list(instructions.measure(list(files.values()), instructions.Program(self.counter)))
+        return Costs(values={name: one.samples[0][0] for name, (one,) in zip(files, found, strict=True)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from mobilebert_tf.options import option, whole_numbers
 
 if TYPE_CHECKING:
     from mobilebert_tf.benchmarks.files.instructions import Counter
+    from mobilebert_tf.benchmarks.results import Subject
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,13 +86,27 @@ class BenchmarkInstructions(Comparison):
         if texts and self.sequence_lengths:
             raise UsageError("--texts and --sequence_lengths: give one; texts choose the length")
         counter, about = self._counter()
-        subjects = instructions.measure(files, counter, self._lengths(), texts)
-        baselines = None if same is None else instructions.baselines(subjects, files[same].name)
         settings: dict[str, Any] = {"sequence_lengths": self.sequence_lengths, "threads": 1}
         settings |= {"texts": texts.name} if texts else {}
-        written = results.document("instructions", "million", settings, subjects, baselines, **about)
-        results.write(self.output, written)
-        print(instructions.table(written))
+        subjects: list[Subject] = []
+
+        def write() -> dict[str, Any]:
+            baselines = None if same is None else instructions.baselines(subjects, files[same].name)
+            written = results.document("instructions", "million", settings, subjects, baselines, **about)
+            results.write(self.output, written)
+            print(instructions.table(written))
+            return written
+
+        try:
+            for counted in instructions.measure(files, counter, self._lengths(), texts):
+                subjects += counted
+        except (KeyboardInterrupt, FailedError, UsageError):
+            if subjects:
+                write()
+                counts = f"{len({one.name for one in subjects})} of {len(files)} files"
+                print(f"\nbenchmark instructions: {self.output} has {counts}; the rest were not counted")
+            raise
+        written = write()
         print(f"\nbenchmark instructions: {self.output} has all numbers")
         if earlier is not None:
             self._compare(instructions.changes(written, earlier))

@@ -100,13 +100,14 @@ class BenchmarkMemory:
         """Files of the network, made where they are not there."""
         quiet.start_tensorflow()
         from mobilebert_tf import atomic
-        from mobilebert_tf.benchmarks.peers import inputs, own, workshop
+        from mobilebert_tf.benchmarks.library import networks, one_network
+        from mobilebert_tf.benchmarks.peers import inputs
         from mobilebert_tf.config import MobileBertConfig
         from mobilebert_tf.export.convert.signatures import parse_lengths
 
         config, recipes = MobileBertConfig.preset(self.model), self.recipes.split(",")
-        if not set(recipes) <= set(own.RECIPES):
-            raise UsageError(f"--recipes={self.recipes}: there are {', '.join(own.RECIPES)}")
+        if not set(recipes) <= set(one_network.RECIPES):
+            raise UsageError(f"--recipes={self.recipes}: there are {', '.join(one_network.RECIPES)}")
         sets = [parse_lengths(words, 0, config) for words in self.lengths.split(";")]
         for words in self.lengths.split(";"):
             whole_numbers(words, "lengths", 1, config.max_position_embeddings)
@@ -116,9 +117,8 @@ class BenchmarkMemory:
             if not all((place / f"{recipe}.tflite").is_file() for recipe in recipes):
                 print(f"benchmark memory: making {', '.join(recipes)} of {self.model} with {lengths}", flush=True)
                 with atomic.directory_aside(place) as aside:
-                    order = {"do": "student", "directory": str(aside), "config": dataclasses.asdict(config)}
                     texts = inputs.texts_of(None, "text")
-                    workshop.ask_own(self.model, {**order, "lengths": lengths, "texts": texts, "recipes": recipes})
+                    networks.write(self.model, dataclasses.asdict(config), lengths, recipes, texts, aside)
             found += [(f"{self.model}, {recipe}", place / f"{recipe}.tflite", lengths) for recipe in recipes]
         return found
 

@@ -9,7 +9,7 @@ import pytest
 from mobilebert_tf import cli
 from mobilebert_tf.benchmarks.arm import count, environment, fit
 from mobilebert_tf.benchmarks.files import instructions
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.litert.instructions import estimate, known, work
 
@@ -168,6 +168,31 @@ def test_a_count_that_rose_too_far_fails_and_is_kept(
     error = capsys.readouterr().err
     assert (f"float32.tflite at 48: more than {most:.1%} above {earlier}" in error) == bool(status)
     assert output.is_file(), "what was counted is kept"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), FailedError("b.tflite: qemu died")])
+def test_what_was_counted_before_a_stop_is_kept(
+    export_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, error: BaseException
+):
+    import json
+
+    count = instructions.Estimated.__call__
+
+    def stopped(self, file: Path, signatures: list) -> tuple:
+        if file.name == "b.tflite":
+            raise error
+        return count(self, file, signatures)
+
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.tflite").write_bytes((export_directory / "float32.tflite").read_bytes())
+    monkeypatch.setattr(instructions.Estimated, "__call__", stopped)
+    output, baseline = tmp_path / "so_far.json", tmp_path / "c.tflite"
+    words = ["benchmark", "instructions", f"--models={tmp_path / '*.tflite'}", f"--baseline={baseline}", "--estimate"]
+    assert cli.run([*words, f"--output={output}"]) == 1
+    said = capsys.readouterr()
+    assert [one["name"] for one in json.loads(output.read_text())["subjects"]] == ["a.tflite"]
+    assert f"{output} has 1 of 3 files; the rest were not counted" in said.out
+    assert said.err.strip().splitlines()[-1].endswith("interrupted" if str(error) == "" else "b.tflite: qemu died")
 
 
 def test_an_increase_needs_something_that_it_is_above(tmp_path: Path, export_directory: Path, capsys):

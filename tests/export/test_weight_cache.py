@@ -86,15 +86,16 @@ def test_both_apis_give_the_same_bits_at_full_width(tmp_path: Path):
 
     Answers of the Interpreter, and of CompiledModel without a cache, with one in memory, written, and there already.
     """
-    from mobilebert_tf.benchmarks.peers import own
+    from mobilebert_tf.benchmarks.library import one_network
     from mobilebert_tf.config import MobileBertConfig
     from mobilebert_tf.litert.compiled import CompiledFile
     from mobilebert_tf.litert.runtime import load_interpreter
 
     config = dataclasses.asdict(MobileBertConfig.preset("mobilebert", vocab_size=1000))
-    own.student(config, [8, 16, 32], own.RECIPES, ["A text.", "Another one, and a little longer than that."], tmp_path)
+    texts = ["A text.", "Another one, and a little longer than that."]
+    one_network.write(config, [8, 16, 32], one_network.RECIPES, texts, tmp_path)
     generator = np.random.default_rng(0)
-    for recipe in own.RECIPES:
+    for recipe in one_network.RECIPES:
         path = tmp_path / f"{recipe}.tflite"
         cache = str(tmp_path / f"{recipe}.xnnpack")
         plain = load_interpreter(str(path), 1)

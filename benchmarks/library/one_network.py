@@ -1,0 +1,68 @@
+"""Files of a network with random weights: `python -m mobilebert_tf.benchmarks.library.one_network ORDER.json`.
+
+In a process of its own: TensorFlow keeps what a conversion took, and BERT-large's takes 20 GB.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_tf import quiet
+
+RECIPES = ("float32", "float16", "dynamic_int8", "static_int8")
+
+
+def write(
+    config: Mapping[str, Any], lengths: Sequence[int], recipes: Sequence[str], texts: Sequence[str], directory: Path
+) -> dict[str, int]:
+    """Write RECIPE.tflite with a signature for each of the lengths; the answer is how many parameters there are."""
+    quiet.start_tensorflow()
+    import keras
+
+    from mobilebert_tf.config import MobileBertConfig
+    from mobilebert_tf.export.make.sources import Sources
+    from mobilebert_tf.export.quantize.build import build
+    from mobilebert_tf.export.recipes import RECIPES as KNOWN
+    from mobilebert_tf.export.rewrite.rules import REWRITES
+    from mobilebert_tf.models import ClassificationModel
+
+    keras.utils.set_random_seed(0)
+    model = ClassificationModel(MobileBertConfig(**config), 2)
+    features = _features(texts, max(lengths), config["vocab_size"])
+    model({name: values[:1] for name, values in features.items()})
+    # A norm that is the identity would be folded away, which no trained one is.
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        if len(variable.shape) < 2:
+            variable.assign_add(0.05 * generator.standard_normal(variable.shape).astype(np.float32))
+    sources = Sources(model, lengths, tuple(REWRITES), features)
+    for name in recipes:
+        source = sources.of(KNOWN[name])
+        ranges = source.ranges if KNOWN[name].is_static else None
+        # Without ranges nothing says that float16 is wide enough, so nothing is computed in it.
+        (directory / f"{name}.tflite").write_bytes(build(source.files, KNOWN[name], ranges))
+    return {"parameters": sum(int(np.prod(one.shape)) for one in model.trainable_variables)}
+
+
+def _features(texts: Sequence[str], length: int, words: int) -> dict[str, np.ndarray]:
+    """Inputs [N, T] of texts, with ids that a smaller word table has rows for."""
+    from mobilebert_tf.checkpoints import shipped
+    from mobilebert_tf.tasks import examples
+    from mobilebert_tf.tasks.examples import Example
+    from mobilebert_tf.tokenizer_files import read_tokenizer
+
+    tokenizer = read_tokenizer(shipped.PLACE / "mobilebert_mini")
+    assert tokenizer is not None
+    features = examples.encode([Example(text) for text in texts], tokenizer, length)
+    return {**features, "input_ids": (features["input_ids"] % words).astype(np.int32)}
+
+
+if __name__ == "__main__":
+    order = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    print(json.dumps(write(directory=Path(order.pop("directory")), **order)))

@@ -1,11 +1,12 @@
 """The order in which files are timed, and which sample belongs to which of them."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from mobilebert_tf.benchmarks import schema
-from mobilebert_tf.benchmarks.files import host
+from mobilebert_tf.benchmarks.files import host, timing
 from mobilebert_tf.benchmarks.results import document
 from mobilebert_tf.benchmarks.table import host_table
 
@@ -63,3 +64,23 @@ def test_ratios_are_shown_with_what_is_known_of_them(
 
 def _steady(answer: object) -> object:
     return [{**one, "samples": [2.0]} for one in answer] if isinstance(answer, list) else answer
+
+
+def test_the_least_that_is_timed_is_of_the_inferences_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that an inference moves by 8 ms, and all that lies between two of them by 2 ms."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.001
+        return now[0]
+
+    def run(number: int) -> None:
+        asked.append(number)
+        now[0] += 0.007
+
+    asked: list[int] = []
+    monkeypatch.setattr(time, "perf_counter", clock)
+    found = timing.samples(run, 3, 2, 0.06)
+    assert found == pytest.approx([8.0] * 8), "60 ms take eight of 8 ms, not six of 10"
+    assert asked == [0, 1, 2, 0, 1, 2, 0, 1], "the inputs in turn"
+    assert len(timing.samples(run, 3, 5, 0.0)) == 5

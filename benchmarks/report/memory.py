@@ -46,7 +46,7 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
         ratios = ["", ""]
         if pairs := [(by_round[number], other[number]) for number in by_round if number in other]:
             ratios = [
-                f"{statistics.median(_used(a) / _used(b) for a, b in pairs):.2f}",
+                f"{statistics.median(_used(a) / max(_used(b), 0.1) for a, b in pairs):.2f}",
                 f"{statistics.median(a['load_ms'] / b['load_ms'] for a, b in pairs):.2f}",
             ]
         bytes_of = [round_["cache_bytes"] for round_ in seen if round_.get("cache_bytes")]
@@ -84,7 +84,7 @@ def notes(document: Mapping[str, Any]) -> list[str]:
 
 
 def _rounds(subject: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """By their number; of an invalid subject none. A file that a cache writes is there from the second process on."""
+    """Rounds by their number; an invalid subject has none. A file that a cache writes is there from the second process on."""
     if schema.verdict(subject) == INVALID:
         return {}
     warm = subject["configuration"]["weight_cache"] == "file"

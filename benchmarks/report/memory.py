@@ -84,7 +84,7 @@ def notes(document: Mapping[str, Any]) -> list[str]:
 
 
 def _rounds(subject: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """Rounds by their number; an invalid subject has none. A file that a cache writes is there from the second process on."""
+    """Rounds by number; an invalid subject has none. A cache's file is there from the second process on."""
     if schema.verdict(subject) == INVALID:
         return {}
     warm = subject["configuration"]["weight_cache"] == "file"

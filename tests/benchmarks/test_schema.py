@@ -50,8 +50,9 @@ def test_the_schema_is_one():
 
 @pytest.mark.parametrize("path", sorted((HERE / "results").glob("*.json")), ids=lambda path: path.stem)
 def test_results_that_are_there_are_read(path: Path):
+    """None is of a device, since there was none. The paper's networks have an estimate, beside what was measured."""
     found = schema.read(path)
-    assert schema.where(found) in ("host", "emulated")
+    assert schema.where(found) in (("estimated",) if found["kind"] == "paper" else ("host", "emulated"))
 
 
 def test_a_device_s_result_is_valid():

@@ -18,6 +18,8 @@ from typing import IO
 
 import absl.logging
 
+from mobilebert_tf import freed_memory
+
 DEBUG_VARIABLE = "MOBILEBERT_TF_DEBUG"
 """Set by `--debug`: nothing is held back then."""
 
@@ -113,7 +115,8 @@ def unused_hidden() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and let it find its devices, silently."""
+    """Import TensorFlow and let it find its devices, silently; what it frees stays with the process."""
+    freed_memory.keep()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     with native_stderr_hidden(), nothing_collected(), unused_hidden():

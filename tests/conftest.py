@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
-from mobilebert_tf import quiet
+from mobilebert_tf import freed_memory, quiet
 
 # Before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+freed_memory.keep()
 # Files of tests import TensorFlow while they are collected; what makes that faster in commands does so here.
 _importing = contextlib.ExitStack()
 _importing.enter_context(quiet.nothing_collected())

@@ -192,7 +192,8 @@ def test_best_weights_come_with_their_ranges(words: Words, tmp_path: Path) -> No
     assert cli.run([*words, f"--output={tmp_path / 'out'}", *flags]) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     kept = metrics["kept"]
-    assert kept["weights"] == "best" and kept["step"] < kept["trained_steps"] and kept["score"] > kept["last_score"]
+    # On some processors the last weights have the same score, at a higher loss.
+    assert kept["weights"] == "best" and kept["step"] < kept["trained_steps"] and kept["score"] >= kept["last_score"]
     # Scored again on the grid with what was brought back; ranges of another step would decide some texts otherwise.
     assert metrics["quantized_evaluation"]["accuracy"] == kept["score"]
     logged = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]

@@ -33,6 +33,11 @@ def pytest_collection_finish() -> None:
     _importing.close()
 
 
+def pytest_unconfigure() -> None:
+    """The process that hands tests to workers collects none."""
+    _importing.close()
+
+
 ROOT = Path(__file__).resolve().parent.parent
 
 Once = Callable[[str, Callable[[Path], object]], Path]

@@ -252,6 +252,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "defaults": _defaults,
     "few": _study,
     "full": _study,
+    "downstream": _study,
     "deployment": _deployment,
     "similarity": _study,
     "strategies": _strategies,

@@ -34,7 +34,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """The process that hands tests to workers collects none."""
+    """End it also in the process that hands tests to workers, which collects none."""
     _importing.close()
 
 

@@ -49,12 +49,12 @@ measure()
 
 
 def test_freed_memory_stays() -> None:
-    """All pages of both arrays and as many again: for what else the thread does. One step of 100 asks for 1,024."""
+    """Page faults of 100 steps are fewer than 2,048: the 1,024 pages of both arrays, and as many for all else."""
     assert _faults(TRAINED) < 2 * 2 * SIZE // PAGE
 
 
 def test_it_would_not_stay_otherwise() -> None:
-    """What the first test would count: nearly all pages of every step."""
+    """Page faults where memory is given back: nine tenths of all pages of every step, or more."""
     assert _faults(GIVEN_BACK) > 0.9 * STEPS * 2 * SIZE // PAGE
 
 

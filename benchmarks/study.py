@@ -5,7 +5,7 @@ A study is a JSON file (`studies/` has ours):
     about     what it asks
     chain     steps by name, in order: `command`, its `flags`, and `seeds` if the step is repeated for each of
               the study's seeds; {NAME} in a flag is what was given for NAME, or the output of the step NAME
-    variants  by name, for each step the flags that are other; null takes a flag away
+    variants  by name, for each step the flags that are other; null takes a flag away, in place of flags the step
     baseline  the variant that others are compared with; where names are like "8 rows: tf-idf", the part behind the
               colon names one in each group
     seeds     how often everything is repeated
@@ -81,7 +81,7 @@ class Study:
 
     about: str
     chain: Mapping[str, Step]
-    variants: Mapping[str, Mapping[str, Flags]]
+    variants: Mapping[str, Mapping[str, Flags | None]]
     figures: Mapping[str, Figure]
     baseline: str
     seeds: int = 1
@@ -109,6 +109,11 @@ def read(path: str) -> Study:
     for name, figure in study.figures.items():
         if figure.step not in study.chain:
             raise UsageError(f"{path}: figure {name!r}: there is no step {figure.step!r}")
+        for variant, changes in study.variants.items():
+            if changes.get(figure.step, {}) is None:
+                raise UsageError(
+                    f"{path}: variant {variant!r}: has no step {figure.step!r}, and figure {name!r} is its"
+                )
     for published in study.published:
         if unknown := [name for name in published.figures if name not in study.figures]:
             raise UsageError(f"{path}: published {published.name!r}: there is no figure {unknown[0]!r}")
@@ -192,9 +197,11 @@ def _chains(study: Study, variant: str, seed: int, given: Mapping[str, str], wor
         runs: list[_Run] = []
         known = dict(given)
         for name, step in study.chain.items():
+            if (changes := study.variants[variant].get(name, {})) is None:
+                continue
             own = min(repeat, step.seeds - 1)
             directory = work / _slug(variant) / f"{name}-{seed}" / (f"{own}" if step.seeds > 1 else "only")
-            flags = {**step.flags, **study.variants[variant].get(name, {})}
+            flags = {**step.flags, **changes}
             command = flags.pop("command", step.command)
             if command in SEEDED:
                 flags.setdefault("seed", seed * step.seeds + own)

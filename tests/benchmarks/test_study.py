@@ -58,6 +58,7 @@ def content() -> dict:
         ({"chain": {"../../x": {"command": "vocab", "flags": {}}}}, "'../../x' is no plain name"),
         ({"variants": {"slow": {}, "a b": {}, "A-B": {}}}, "two are called 'a-b'"),
         ({"variants": {"slow": {}, "+": {}}}, "variant '\\+': has no letter or digit"),
+        ({"variants": {"slow": {"tuned": None}}}, "variant 'slow': has no step 'tuned', and figure 'accuracy' is its"),
         ({"repetitions": 3}, "unknown field 'repetitions'"),
         (
             {"published": [{"name": "a", "source": "b", "figures": {"f1": "90 %"}}]},
@@ -122,6 +123,22 @@ def test_a_table_of_defaults_has_the_best_of_the_other_rates() -> None:
     assert defaults_table.rows({"subjects": subjects}) == [
         ("a table", "2,490", "50.0%", "76.0%", "72.0% (8e-5)", "51.0%")
     ]
+
+
+def test_a_variant_may_do_without_a_step(tmp_path: Path) -> None:
+    """Its flag goes with it; in other variants the flag names the step's directory."""
+    taught = {"tuned": {"teacher": "{tutor}"}}
+    changed = content() | {
+        "chain": {"tutor": {"command": "finetune", "flags": {"model": "{model}"}}, **content()["chain"]},
+        "variants": {"slow": {"tutor": None}, "taught": taught},
+    }
+    (tmp_path / "study.json").write_text(json.dumps(changed))
+    asked = study.read(str(tmp_path / "study.json"))
+    given = {"model": "m", "table": "t"}
+    alone, shown = (next(study._chains(asked, name, 0, given, Path("work"))) for name in ("slow", "taught"))
+    assert [run.step for run in alone] == ["tuned"]
+    assert [run.step for run in shown] == ["tutor", "tuned"]
+    assert "--teacher=work/taught/tutor-0/only" in shown[1].words
 
 
 def finished(work: Path, runs: list[study._Run]) -> None:

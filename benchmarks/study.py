@@ -125,8 +125,14 @@ def read(path: str) -> Study:
 
 def baseline_of(variant: str, baseline: str, variants: Collection[str]) -> str:
     """Name of the variant that another is compared with: the baseline, or the one of its own group."""
-    group, colon, _ = variant.partition(": ")
-    return baseline if baseline in variants or not colon else f"{group}: {baseline}"
+    group = group_of(variant)
+    return baseline if baseline in variants or not group else f"{group}: {baseline}"
+
+
+def group_of(name: str) -> str:
+    """What stands before the colon of "8 rows: tf-idf"; empty: the name has none."""
+    group, colon, _ = name.partition(": ")
+    return group if colon else ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from mobilebert_tf.benchmarks.study import baseline_of
+from mobilebert_tf.benchmarks.study import baseline_of, group_of
 
 
 def head(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -33,11 +33,16 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def published_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Figures of others under the same head, in italics, with their source in place of a number of runs."""
+    """Figures of others under the same head, in italics, with their source in place of a number of runs.
+
+    A group that has not been measured yet ("RTE: ...") has none to stand beside.
+    """
     settings = document["settings"]
+    measured = {group_of(subject["name"]) for subject in document["subjects"]}
     return [
         tuple(f"*{cell}*" if cell else "" for cell in (one["name"], *_published(settings, one), one["source"]))
         for one in settings.get("published", ())
+        if not group_of(one["name"]) or group_of(one["name"]) in measured
     ]
 
 

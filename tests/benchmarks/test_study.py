@@ -101,6 +101,10 @@ def test_a_table_has_medians_intervals_and_p_values() -> None:
     assert study_table.published_rows(document) == []
     document["settings"]["published"] = [{"name": "c", "source": "its authors", "figures": {"score": "90 %"}}]
     assert study_table.published_rows(document) == [("*c*", "*90 %*", "*its authors*")]
+    document["settings"]["published"].append({**document["settings"]["published"][0], "name": "RTE: d"})
+    assert len(study_table.published_rows(document)) == 1  # none of RTE was measured
+    document["subjects"][0]["name"] = "RTE: a"
+    assert study_table.published_rows(document)[1][0] == "*RTE: d*"
 
 
 def test_a_table_of_defaults_has_the_best_of_the_other_rates() -> None:

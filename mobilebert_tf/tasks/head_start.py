@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from mobilebert_tf.models import ClassificationModel
-from mobilebert_tf.tasks.inference import outputs_in_batches
+from mobilebert_tf.tasks.inference import ANY_LENGTH, outputs_in_batches
 from mobilebert_tf.tasks.task import INPUTS, Features, Task, of_examples
 
 MOST_ROWS = 2000
@@ -66,7 +66,7 @@ def begin_head(model: ClassificationModel, task: Task, features: Features, seed:
 
 
 def _pooled(model: ClassificationModel) -> Any:
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, input_signature=[ANY_LENGTH])
     def pooled(batch: Mapping[str, Any]) -> dict[str, Any]:
         return {"pooled": tf.cast(model.pooled(batch), tf.float32)}
 

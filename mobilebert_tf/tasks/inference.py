@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 GLANCE = 512
 """Largest number of examples that are scored while training goes on."""
 
-MANY = 4
-"""Batches from which on it is worth to trace a graph for each of several lengths."""
-
 FEW = 8
 """Batches up to which the model is run as it is: a graph takes longer to trace than it saves."""
 
@@ -28,7 +25,10 @@ MANY_ROWS = 2000
 """Rows from which on it is worth to show how far a pass over them is."""
 
 LENGTH_STEP = 32
-"""Word pieces between these lengths."""
+"""Batches are as long as their longest text, rounded up to this many word pieces: few shapes of buffers."""
+
+ANY_LENGTH = {name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS}
+"""One graph for all lengths: to trace one of 24 layers takes seconds, and its outputs are the same to the bit."""
 
 _FIGURES = ("loss", "root_mean_square_error")
 """Figures that a curve is drawn of, beside the score."""
@@ -39,8 +39,7 @@ def keras_outputs(
 ) -> dict[str, np.ndarray]:
     """float32 [R, ...] by the task's names of outputs, of `input_ids`, `input_mask`, `segment_ids` [R, T].
 
-    Texts of like length are run together, with no more padding than they need, where there are many. The last batch
-    is filled up with copies of its first row, so that one traced graph serves all batches of a length.
+    Texts of like length are run together, with no more padding than they need.
     """
     return outputs_in_batches(_traced(model, task), features, batch_size, show_progress)
 
@@ -75,7 +74,7 @@ def short_figures(task: Task, outputs: Outputs, features: Features) -> dict[str,
 
 
 def _traced(model: keras.Model, task: Task) -> tf.types.experimental.PolymorphicFunction:
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, input_signature=[ANY_LENGTH])
     def run(batch: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
         answer = model(batch, training=False)
         named = answer if isinstance(answer, Mapping) else {task.outputs[0]: answer}
@@ -95,20 +94,17 @@ def outputs_in_batches(
     A graph of it is made where there are more than FEW batches.
     """
     inputs = {name: features[name] for name in INPUTS}
-    count = len(inputs["input_ids"])
-    size = min(batch_size, count)
-    starts = range(0, count, size)
     lengths = inputs["input_mask"].sum(axis=1)
-    sorts = count >= MANY * size
+    order = np.argsort(lengths, kind="stable")
+    starts = range(0, len(order), batch_size)
     run = traced if len(starts) > FEW else traced.python_function
-    order = np.argsort(lengths, kind="stable") if sorts else np.arange(count)
     parts = []
     for start in track(starts, "running Keras", "batches", len(starts)) if show_progress else starts:
-        chosen = order[start : start + size]
-        full = np.concatenate([chosen, np.repeat(chosen[:1], size - len(chosen))])
+        chosen = order[start : start + batch_size]
         # One padding token stays: through the trigram the last real one sees it.
-        longest = -(-(int(lengths[chosen].max()) + 1) // LENGTH_STEP) * LENGTH_STEP if sorts else None
-        batch = {name: tf.constant(values[full, :longest]) for name, values in inputs.items()}
-        outputs = {name: values.numpy()[: len(chosen)] for name, values in run(batch).items()}
-        parts.append(real_only(outputs, inputs["input_mask"][chosen]))
+        longest = -(-(int(lengths[chosen].max()) + 1) // LENGTH_STEP) * LENGTH_STEP
+        outputs = run({name: tf.constant(values[chosen, :longest]) for name, values in inputs.items()})
+        parts.append(
+            real_only({name: values.numpy() for name, values in outputs.items()}, inputs["input_mask"][chosen])
+        )
     return take(concatenated(parts), np.argsort(order))

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import atomic, provenance
+from mobilebert_tf import atomic, provenance, run_directory
 from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.stats import Ratio, ratio, summarize
 from mobilebert_tf.errors import FailedError, UsageError
@@ -87,6 +87,7 @@ def check_output(path: str) -> None:
         raise UsageError(f"--output={path}: results are JSON; the name must end in .json")
     if Path(path).exists():
         raise UsageError(f"--output={path}: exists; give another name, or delete it first")
+    run_directory.refuse_sealed(Path(path), "output")
 
 
 def write(path: str, value: Mapping[str, Any]) -> None:

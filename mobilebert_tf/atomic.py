@@ -81,17 +81,24 @@ def _is_alive(process: int) -> bool:
     return True
 
 
+PART = ".part"
+"""Directory inside one that is there already, for what is to be moved up into it."""
+
+
 @contextlib.contextmanager
 def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a new directory beside `path`, which is absent or empty; rename it into place if the block succeeds.
+    """Yield a new directory; it becomes `path` if the block succeeds.
 
-    One process at a time: what a killed one left there goes.
+    Where `path` is a directory it stays the one that it is, a mounted one, a link, or where a shell stands: files move
+    up into it, in place of those with their names, `run.json` last. One process at a time: what a killed one left there
+    goes.
 
     Raises:
       FailedError: another process makes `path`.
     """
     final = Path(os.path.abspath(path))
-    aside = final.with_name(f".{final.name}.part")
+    is_there = final.is_dir()
+    aside = final / PART if is_there else final.with_name(f".{final.name}.part")
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         with directory_lock.held(Path(path), final.with_name(f".{final.name}.lock")):
@@ -99,9 +106,11 @@ def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
             try:
                 aside.mkdir()
                 yield aside
-                if final.exists():
-                    final.rmdir()
-                os.replace(aside, final)
+                if is_there:
+                    for file in sorted(aside.iterdir(), key=lambda file: file.name == "run.json"):
+                        os.replace(file, final / file.name)
+                else:
+                    os.replace(aside, final)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:

@@ -28,6 +28,10 @@ class Difference:
     low: Finite
     high: Finite
 
+    def loses_more_than(self, allowed: float) -> bool:
+        """Whether more of the score is lost; 0.88 against 0.90 is just the 0.02 that are allowed, also in floats."""
+        return -self.score > allowed + 1e-9
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gpu:

@@ -27,6 +27,9 @@ from mobilebert_tf.fields import Count, Finite, build, read_object
 
 RECORD = "run.json"
 
+SEAL = "SHA256SUMS"
+"""File that closes a directory: what is added or changed later shows as damage (`export verify`)."""
+
 RUNS = "runs"
 """Directory of the runs of a fine-tuning with several rates and seeds, below its output."""
 
@@ -214,6 +217,7 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
         or inputs (unless changes are accepted), or files that no command wrote.
     """
     directory = Path(output)
+    refuse_sealed(directory, "output")
     record_path = directory / RECORD
     if record_path.exists():
         record = read_record(record_path)
@@ -228,6 +232,16 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
     if directory.exists() and (not directory.is_dir() or any(map(_is_of_something_else, directory.iterdir()))):
         raise UsageError(f"{directory}: holds files of something else; give an empty or new --output")
     return None
+
+
+def refuse_sealed(path: Path, flag: str) -> None:
+    """Raise UsageError if `path`, which is to be written, is inside an export that is closed."""
+    for directory in Path(os.path.abspath(path)).parents:
+        if (directory / SEAL).exists():
+            raise UsageError(
+                f"--{flag}={path}: {directory} is closed by its {SEAL}, and would no longer be verified; give a place "
+                "outside of it"
+            )
 
 
 def _new_record(command: Any, name: str) -> dict[str, Any]:
@@ -366,7 +380,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def _is_of_something_else(path: Path) -> bool:
     """Whether a file in a directory without a record was made by others: commands killed early leave two."""
-    return path.name != directory_lock.NAME and not atomic.is_aside(path, RECORD)
+    return path.name not in (directory_lock.NAME, atomic.PART) and not atomic.is_aside(path, RECORD)
 
 
 def _is_working_file(relative: Path) -> bool:

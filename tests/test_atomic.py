@@ -67,3 +67,28 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path)
     with pytest.raises(OSError) as caught, atomic.directory_aside(path):
         pass
     assert caught.value.filename == str(path)
+
+
+@pytest.mark.parametrize("kind", ["empty", "link", "standing there", "filled"])
+def test_a_directory_that_is_there_stays_the_one_that_it_is(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mounted one cannot be replaced, and a shell would stand in one that is gone."""
+    place = tmp_path / "place"
+    place.mkdir()
+    (tmp_path / "link").symlink_to(place)
+    if kind == "filled":
+        (place / "old").write_text("kept")
+        (place / "file").write_text("replaced")
+    if kind == "standing there":
+        monkeypatch.chdir(place)
+    before = place.stat().st_ino
+    path = {"link": tmp_path / "link", "standing there": Path()}.get(kind, place)
+    with atomic.directory_aside(path) as aside:
+        (aside / "file").write_text("new")
+        (aside / "inner").mkdir()
+        (aside / "inner" / "one").write_text("new")
+    assert place.stat().st_ino == before
+    expected = {"file", "inner"} | ({"old"} if kind == "filled" else set())
+    assert {file.name for file in place.iterdir()} == expected and (place / "file").read_text() == "new"
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]

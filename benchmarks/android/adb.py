@@ -53,10 +53,12 @@ def find(serial: str | None) -> Adb:
     """
     if shutil.which("adb") is None:
         raise UsageError("`adb` is not on the PATH; it is in Android's platform tools and in Debian's package adb")
-    listed = _run(["adb", "devices", "-l"], SECONDS)
+    listed = _run(["adb", "devices"], SECONDS)
     if listed.returncode:
         raise FailedError(f"adb devices: {_last(listed)}")
-    devices = dict(re.findall(r"^(\S+)\s+(no permissions|\S+)", listed.stdout.partition("\n")[2], re.MULTILINE))
+    # A tab is between them, and a serial of wireless debugging may have blanks.
+    found = re.findall(r"^([^\t\n]+)\t(no permissions|\S+)", listed.stdout.partition("\n")[2], re.MULTILINE)
+    devices = dict(found)
     devices.pop("*", None)
     if serial is None:
         if not devices:

@@ -24,6 +24,7 @@ from mobilebert_tf.benchmarks.files import outputs as reference
 from mobilebert_tf.benchmarks.files.feeds import Feeds
 from mobilebert_tf.benchmarks.files.inputs import Signature
 from mobilebert_tf.benchmarks.files.origin import origin
+from mobilebert_tf.benchmarks.files.titles import titles
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError
@@ -186,6 +187,7 @@ class Measurement:
             (len(state["rounds"][job.key]) for job in self._jobs if job.key not in state["failures"]), default=0
         )
         subjects = []
+        names = titles(list(dict.fromkeys(job.path for job in self._jobs)))
         for job in self._jobs:
             rounds = state["rounds"][job.key]
             rounds = rounds if self._settings.sustained_minutes else rounds[:complete]
@@ -217,7 +219,7 @@ class Measurement:
             if self._settings.sustained_minutes and rounds:
                 details["sustained"] = [[one["after"]["at_s"] - rounds[0]["before"]["at_s"], one["samples"][0]]
                                         for one in rounds]  # fmt: skip
-            subjects.append(Subject(name=job.path.name, details=details, rounds=rounds))
+            subjects.append(Subject(name=names[job.path], details=details, rounds=rounds))
         return subjects
 
     def _inputs_in_words(self, job: Job) -> str:

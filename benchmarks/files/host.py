@@ -24,6 +24,7 @@ from mobilebert_tf.benchmarks.files.feeds import Feeds
 from mobilebert_tf.benchmarks.files.inputs import Signature, Signatures, from_description
 from mobilebert_tf.benchmarks.files.origin import origin
 from mobilebert_tf.benchmarks.files.texts import Texts
+from mobilebert_tf.benchmarks.files.titles import titles
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
@@ -100,7 +101,7 @@ class Measurement:
     def __init__(self, files: Sequence[str | os.PathLike[str]], sweep: Sweep, settings: Settings):
         self._sweep, self._settings = sweep, settings.enough
         self._paths = [Path(file) for file in files]
-        self._names = _names(self._paths)
+        self._names = titles(self._paths)
         self._known = {path: known_signatures(path) for path in self._paths}
         self._shares: dict[Path, dict[int, float]] = {}
         self._described: dict[Job, str] = {}
@@ -389,12 +390,6 @@ def _mean(measured: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> di
         "clock_mhz": [clock for one in measured for clock in one["clock_mhz"]],
         "queries": sum(len(one["samples"]) for one in measured),
     }
-
-
-def _names(paths: Sequence[Path]) -> dict[Path, str]:
-    """File names; where two are equal, with the directory before them."""
-    plain = [path.name for path in paths]
-    return {path: path.name if plain.count(path.name) == 1 else f"{path.parent.name}/{path.name}" for path in paths}
 
 
 def _ask(path: Path, order: Mapping[str, Any]) -> Any:

@@ -26,6 +26,7 @@ from mobilebert_tf.benchmarks.files.host import known_signatures, signatures_of
 from mobilebert_tf.benchmarks.files.inputs import Signatures
 from mobilebert_tf.benchmarks.files.origin import origin
 from mobilebert_tf.benchmarks.files.texts import Texts
+from mobilebert_tf.benchmarks.files.titles import titles
 from mobilebert_tf.benchmarks.programs import output_of
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
@@ -137,13 +138,16 @@ def measure(
       FailedError: the counter failed, or printed no number.
     """
     chosen = {file: _signatures(file, lengths, texts) for file in files}
+    names_of = titles(files)
     for file in track(files, "counting", "files", len(files)):
         names = chosen[file].names
         counts, more = counter(file, list(names.values()))
-        yield _subjects(file, chosen[file], dict(zip(names, counts, strict=True)), more)
+        yield _subjects(names_of[file], file, chosen[file], dict(zip(names, counts, strict=True)), more)
 
 
-def _subjects(file: Path, chosen: _Chosen, counts_of: Mapping[int, float], more: Mapping[str, Any]) -> list[Subject]:
+def _subjects(
+    name: str, file: Path, chosen: _Chosen, counts_of: Mapping[int, float], more: Mapping[str, Any]
+) -> list[Subject]:
     details = {
         "sha256": provenance.sha256(file),
         "bytes": file.stat().st_size,
@@ -155,10 +159,10 @@ def _subjects(file: Path, chosen: _Chosen, counts_of: Mapping[int, float], more:
     if chosen.shares:
         mean = sum(share * counts_of[length] for length, share in chosen.shares.items())
         of_lengths = {"shares_of_lengths": chosen.shares, "million_of_lengths": counts_of}
-        return [Subject(name=file.name, details=details | of_lengths, rounds=[{"samples": [round(mean, 6)]}])]
+        return [Subject(name=name, details=details | of_lengths, rounds=[{"samples": [round(mean, 6)]}])]
     return [
         Subject(
-            name=file.name,
+            name=name,
             details=details | {"sequence_length": length, "signature": chosen.names[length]},
             rounds=[{"samples": [round(million, 6)]}],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,10 @@ class Figure:
     """T; None: the mean over texts."""
     configuration: Mapping[str, Any]
     subject: Mapping[str, Any]
+    ratio: Mapping[str, Any] | None = None
+    """To the baseline of its own measurement, where that is valid."""
+    has_namesakes: bool = False
+    """Whether other files have its name."""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -55,8 +60,9 @@ class Figure:
 
     @property
     def label(self) -> str:
-        """File, and what of its configuration is not the usual."""
-        own, words = self.configuration, [self.name.split(",")[0]]
+        """File, with the beginning of its SHA-256 where others have its name; what of its settings is not usual."""
+        named = self.name.split(",")[0] + (f" ({self.sha256[:8]})" if self.has_namesakes else "")
+        own, words = self.configuration, [named]
         if own.get("accelerator", "cpu") != "cpu":
             words.append(str(own["accelerator"]).upper())
         if own.get("affinity"):
@@ -90,7 +96,11 @@ def read(paths: Iterable[Path]) -> tuple[list[Figure], list[tuple[Path, dict[str
             figures += of(document)
         else:
             others.append((path, document))
-    return figures, others
+    hashes = collections.defaultdict(set)
+    for figure in figures:
+        hashes[figure.name].add(figure.sha256)
+    named = [dataclasses.replace(figure, has_namesakes=len(hashes[figure.name]) > 1) for figure in figures]
+    return named, others
 
 
 def of(document: Mapping[str, Any]) -> list[Figure]:
@@ -109,8 +119,19 @@ def of(document: Mapping[str, Any]) -> list[Figure]:
             length=subject.get("sequence_length"),
             configuration=configuration,
             subject=subject,
+            ratio=_ratio(subject, document["subjects"]),
         ))  # fmt: skip
     return figures
+
+
+def _ratio(subject: Mapping[str, Any], subjects: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    ratio: Mapping[str, Any] | None = subject.get("ratio")
+    if not ratio:
+        return None
+    length = subject.get("sequence_length")
+    baselines = [one for one in subjects if one["name"] == ratio["baseline"]]
+    same = [one for one in baselines if one.get("sequence_length") == length] or baselines
+    return None if any(schema.verdict(one) == INVALID for one in same) else ratio
 
 
 def column(figures: Sequence[Figure]) -> Place:

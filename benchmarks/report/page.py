@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobilebert_tf import atomic
+from mobilebert_tf import atomic, run_directory
 from mobilebert_tf.benchmarks.report import figures, pictures, study_pictures, tables
 from mobilebert_tf.errors import UsageError
 
@@ -13,11 +13,15 @@ BEGIN, END = "<!-- benchmark report -->", "<!-- /benchmark report -->"
 
 
 def check(output: Path) -> None:
-    """Raise UsageError: a page is there that has no place for the report."""
+    """Raise UsageError: a page is there that has no place for the report, or it would be added to an export."""
     if output.suffix != ".md":
         raise UsageError(f"--output={output}: the report is Markdown; the name must end in .md")
+    run_directory.refuse_sealed(output, "output")
     if output.exists():
-        text = output.read_text(encoding="utf-8")
+        try:
+            text = output.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise UsageError(f"--output={output}: exists and is not UTF-8; save it as UTF-8, or give another") from None
         if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
             raise UsageError(f"--output={output}: exists and has no lines {BEGIN} and {END}; put them where it goes")
 

@@ -76,10 +76,9 @@ def terminal(figures: Sequence[Figure]) -> str:
 def ratios(figures: Sequence[Figure]) -> str | None:
     """Ratios to the baselines of their own results; None: there are none."""
     rows = []
-    invalid = {figure.name for figure in figures if not figure.valid}
     for figure in figures:
-        ratio = figure.subject.get("ratio")
-        if not ratio or not figure.valid or figure.name == ratio["baseline"] or ratio["baseline"] in invalid:
+        ratio = figure.ratio
+        if not ratio or not figure.valid or figure.name == ratio["baseline"]:
             continue
         interval = ""
         if ratio.get("low") is not None:

@@ -130,8 +130,8 @@ class Examples:
         return len(self.features["label"])
 
     def half(self, which: int) -> Examples:
-        """Every other example from `which`, 0 or 1."""
-        chosen = np.arange(which, self.count, 2)
+        """Half of the examples, `which` 0 or 1, at random: labels of every other row may all be one."""
+        chosen = np.sort(np.random.default_rng(0).permutation(self.count)[which::2])
         features, rows = of_examples(self.features, chosen)
         return Examples(task=self.task, features=features, keras=take(self.keras, rows))
 
@@ -164,7 +164,7 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
         if key not in contents:
             contents[key] = build(files, recipe_of(key), ranges)
             differences[key] = _difference(contents[key], searched)
-        return -differences[key].score <= max_drop
+        return not differences[key].loses_more_than(max_drop)
 
     grid = sorted({round(point) for point in np.linspace(0, len(steps), GRID)})
     for key in track([*UNIFORM, *grid], "searching: scores", "files", len(UNIFORM) + len(grid)):

@@ -187,7 +187,7 @@ def fault(
             return f"{_CAUSES[what]} the answers of {changed} examples"
     if found := parity_fault(gate, task, parity):
         return found
-    if gate.max_score_drop is not None and difference and -difference.score > gate.max_score_drop:
+    if gate.max_score_drop is not None and difference and difference.loses_more_than(gate.max_score_drop):
         lost, allowed = -100 * difference.score, 100 * gate.max_score_drop
         falls = f"{task.score_name} falls by {lost:.1f} points"
         return f"{falls}, {allowed:.3g} are allowed (max_score_drop={gate.max_score_drop:g})"

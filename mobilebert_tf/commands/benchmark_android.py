@@ -181,12 +181,13 @@ class BenchmarkAndroid(Timed):
         same: int | None,
     ) -> None:
         from mobilebert_tf.benchmarks import results
+        from mobilebert_tf.benchmarks.files.titles import titles
         from mobilebert_tf.benchmarks.report import figures, tables
 
         subjects = measurement.subjects()
         baselines = None
         if same is not None:
-            name = files[same].name
+            name = titles(files)[files[same]]
             baselines = [
                 next((other for other in subjects if other.name == name and _alike(one, other)), None)
                 for one in subjects

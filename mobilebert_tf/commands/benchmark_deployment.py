@@ -28,7 +28,7 @@ class BenchmarkDeployment:
         """Read, write, print.
 
         Raises:
-          UsageError: a directory is no export, two have one name, or the output exists.
+          UsageError: a directory is no export or has no scores, two have one name, or the output exists.
         """
         from mobilebert_tf.benchmarks import results
         from mobilebert_tf.benchmarks.report import deployment
@@ -44,7 +44,9 @@ class BenchmarkDeployment:
                 raise UsageError(f"--exports={directory}: has no report.json; give directories that `export` wrote")
             if directory.name in found:
                 raise UsageError(f"--exports={self.exports}: two are called {directory.name}; rename one")
-            found[directory.name] = read_export.of_report(read_object(report), report)
+            export = found[directory.name] = read_export.of_report(read_object(report), report)
+            if not any(variant.file and variant.metrics for variant in export.variants):
+                raise UsageError(f"--exports={directory}: has no scores; export it with --evaluation")
         written = results.document("deployment", "share", {}, deployment.subjects(found))
         results.write(self.output, written)
         print(aligned([list(deployment.HEAD), *map(list, deployment.rows(written))]))

@@ -63,6 +63,7 @@ class BenchmarkInstructions(Comparison):
         from mobilebert_tf.benchmarks import results, schema
         from mobilebert_tf.benchmarks.arm import environment
         from mobilebert_tf.benchmarks.files import instructions
+        from mobilebert_tf.benchmarks.files.titles import titles
 
         if self.setup:
             made = environment.prepare(
@@ -91,7 +92,7 @@ class BenchmarkInstructions(Comparison):
         subjects: list[Subject] = []
 
         def write() -> dict[str, Any]:
-            baselines = None if same is None else instructions.baselines(subjects, files[same].name)
+            baselines = None if same is None else instructions.baselines(subjects, titles(files)[files[same]])
             written = results.document("instructions", "million", settings, subjects, baselines, **about)
             results.write(self.output, written)
             print(instructions.table(written))
@@ -146,6 +147,8 @@ class BenchmarkInstructions(Comparison):
         return counter, {"where": "emulated", "runtime": runtime, "emulator": emulator}
 
     def _compare(self, changes: list[tuple[str, float]]) -> None:
+        if not changes and self.most_increase is not None:
+            raise FailedError(f"{self.earlier}: has none of these files, so nothing is known of an increase")
         if not changes:
             print(f"{self.earlier}: has none of these files")
         for name, change in changes:

@@ -114,11 +114,11 @@ class BenchmarkMemory:
         found = []
         for lengths in sets:
             place = Path(self.files) / f"{self.model}_{'_'.join(map(str, lengths))}"
-            if not all((place / f"{recipe}.tflite").is_file() for recipe in recipes):
-                print(f"benchmark memory: making {', '.join(recipes)} of {self.model} with {lengths}", flush=True)
+            if missing := [recipe for recipe in recipes if not (place / f"{recipe}.tflite").is_file()]:
+                print(f"benchmark memory: making {', '.join(missing)} of {self.model} with {lengths}", flush=True)
                 with atomic.directory_aside(place) as aside:
                     texts = inputs.texts_of(None, "text")
-                    networks.write(self.model, dataclasses.asdict(config), lengths, recipes, texts, aside)
+                    networks.write(self.model, dataclasses.asdict(config), lengths, missing, texts, aside)
             found += [(f"{self.model}, {recipe}", place / f"{recipe}.tflite", lengths) for recipe in recipes]
         return found
 

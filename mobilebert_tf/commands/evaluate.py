@@ -83,6 +83,7 @@ class Evaluate(MistakeOptions):
             return
         if self.predictions:
             refuse_inputs(self, "predictions")
+            run_directory.refuse_sealed(Path(self.predictions), "predictions")
         model = load_fine_tuned(self.model, self.threads, self.batch_size, self.task)
         task = model.reads(self.text_column, self.text_pair_column, self.label_column)
         if self.merge_labels:

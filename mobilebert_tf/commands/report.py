@@ -23,7 +23,9 @@ class Report:
     """
 
     input: str = option("directories of results, comma-separated", is_input=True)
-    output: str | None = option("the HTML file (default: report.html in the first directory)", None, identity=False)
+    output: str | None = option(
+        "the HTML file (default: report.html in the first directory, or beside an export)", None, identity=False
+    )
 
     def run(self) -> None:
         """Write the page.
@@ -37,6 +39,15 @@ class Report:
 
         directories = run_directory.expand(self.input)
         results = read.read(directories)
-        path = Path(self.output) if self.output else directories[0] / "report.html"
+        path = Path(self.output) if self.output else _place(directories[0])
+        run_directory.refuse_sealed(path, "output")
         page.write(results, path)
         print(f"report: {path} ({len(results.runs)} runs); open it in a browser")
+
+
+def _place(directory: Path) -> Path:
+    """Of the page: in the directory; beside it where it is an export, which has a page of its own and is closed."""
+    from mobilebert_tf import run_directory
+
+    whole = directory.resolve()
+    return whole.with_name(f"{whole.name}.html") if (whole / run_directory.SEAL).exists() else directory / "report.html"

@@ -74,7 +74,9 @@ def _files(export: Exported) -> Table:
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     if export.keras_score:
-        interval = scores.wilson(export.keras_score)
+        # Of a share; other scores have none.
+        is_share = export.keras_score.primary == export.keras_score.accuracy
+        interval = scores.wilson(export.keras_score) if is_share else None
         notes = [f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"] if interval else []
         notes += _further(export.keras_score)
         empty = (Cell(ABSENT),) * 6

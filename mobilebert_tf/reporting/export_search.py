@@ -35,8 +35,9 @@ def part(searched: Searched, number: int) -> SearchPart:
         f"{searched.scored_examples} texts that had no part in the choice it stands at {points(scored.score)} "
         f"points ({points(scored.low)} to {points(scored.high)})."
     )
+    capital = searched.score_name[:1].upper() + searched.score_name[1:]
     caption = (
-        f"Accuracy against Keras, on {searched.searched_examples} texts, and what an inference costs. The line is "
+        f"{capital} against Keras, on {searched.searched_examples} texts, and what an inference costs. The line is "
         "the path: every part of the network at its cheapest, and then, step by step, what takes away most error for "
         "its cost. Hollow points, below the dashes, lose more than is allowed."
     )
@@ -84,7 +85,7 @@ def _chart(name: str, searched: Searched, chosen: Candidate) -> str:
         f"{one.name} {significant(one.cost)} {searched.unit}, {points(one.difference.score)} points"
         for one in candidates
     )
-    return draw(name, f"Accuracy against cost along the search: {told}.", picture)
+    return draw(name, f"{searched.score_name} against cost along the search: {told}.", picture)
 
 
 def _table(searched: Searched, chosen: Candidate) -> Table:
@@ -102,7 +103,7 @@ def _table(searched: Searched, chosen: Candidate) -> Table:
         ))  # fmt: skip
     caption = (
         "Every file that was scored, the cheapest first, with the number of parts of the network at each precision; "
-        "the difference of accuracies in points, with the interval that holds it with 95 % confidence."
+        f"the difference of {searched.score_name} in points, with the interval that holds it with 95 % confidence."
     )
     head = ("File", searched.unit, "Size", "To Keras", "Loss")
     return Table("Searched files", head, tuple(rows), caption)

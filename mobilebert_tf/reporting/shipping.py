@@ -85,7 +85,7 @@ _SINGLE_USES = (
 
 def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
     """Every recipe without a file to ship: why, and what is lost with it."""
-    pick, smallest = general(export), _smallest(export.passed)
+    smallest = _smallest(export.passed)
     found = []
     for variant in export.variants:
         if variant in export.passed:
@@ -93,8 +93,8 @@ def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
         why = variant.reason or "the report gives no reason"
         better = []
         length = export.timed_lengths[-1] if export.timed_lengths else 0
-        beside = compare(variant, pick, length) if pick else None
-        if beside and beside.is_faster:
+        beside = [compare(variant, other, length) for other in export.passed if other.median(length) is not None]
+        if beside and all(ratio and ratio.is_faster for ratio in beside):
             better.append(f"faster ({milliseconds(variant.median(length))} for {length} word pieces)")
         if variant.bytes is not None and smallest and smallest.bytes is not None and variant.bytes < smallest.bytes:
             better.append(f"smaller ({megabytes(variant.bytes)})")

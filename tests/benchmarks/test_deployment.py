@@ -54,4 +54,10 @@ def test_what_is_no_export_is_refused(
     assert "has no report.json; give directories that `export` wrote" in capsys.readouterr().err
     assert cli.run([*words, f"--exports={export_directory},{export_directory}"]) == 2
     assert "two are called" in capsys.readouterr().err
+    shutil.copytree(export_directory, tmp_path / "unscored")
+    report = json.loads((tmp_path / "unscored" / "report.json").read_text())
+    report |= {"variants": [{**variant, "metrics": {}, "difference": None} for variant in report["variants"]]}
+    (tmp_path / "unscored" / "report.json").write_text(json.dumps(report))
+    assert cli.run([*words, f"--exports={export_directory},{tmp_path / 'unscored'}"]) == 2
+    assert "unscored: has no scores; export it with --evaluation" in capsys.readouterr().err
     assert not (tmp_path / "d.json").exists()

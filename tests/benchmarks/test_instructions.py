@@ -148,6 +148,28 @@ def test_an_estimate_is_a_result_of_its_own_kind(export_directory: Path, tmp_pat
     assert f"as in {output}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_baseline_is_a_file_not_a_name(export_directory: Path, tmp_path: Path, order: tuple[int, int]):
+    """Two files of one name: the one that was given is what both are compared with."""
+    import json
+    import shutil
+
+    files = []
+    for version, name in (("v1", "float32"), ("v2", "dynamic_int8")):
+        files.append(tmp_path / version / "tflite" / "m.tflite")
+        files[-1].parent.mkdir(parents=True)
+        shutil.copy(export_directory / f"{name}.tflite", files[-1])
+    given = ",".join(str(files[i]) for i in order)
+    output = tmp_path / "now.json"
+    words = ["benchmark", "instructions", f"--models={given}", f"--baseline={files[1]}", "--estimate"]
+    assert cli.run([*words, f"--output={output}"]) == 0
+    found = {one["name"]: one for one in json.loads(output.read_text())["subjects"]}
+    assert set(found) == {"v1/tflite/m.tflite", "v2/tflite/m.tflite"}
+    assert found["v2/tflite/m.tflite"]["ratio"]["median"] == 1
+    own = [found[f"{version}/tflite/m.tflite"]["summary"]["median"] for version in ("v1", "v2")]
+    assert found["v1/tflite/m.tflite"]["ratio"]["median"] == pytest.approx(own[0] / own[1], rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("share", "most", "status"), [(0.98, 0.01, 1), (0.98, 0.03, 0), (0.997, 0.0, 0), (1.02, 0.0, 0)]
 )

@@ -10,6 +10,7 @@ import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.benchmarks.report import figures as report_figures
+from mobilebert_tf.benchmarks.report import pictures, tables
 from mobilebert_tf.errors import UsageError
 
 from .test_schema import document
@@ -58,6 +59,38 @@ def test_host_and_device_have_columns_of_their_own(tmp_path: Path):
     assert body[0][4:] == ["40.00 (41.50, 43.25)", ""] and body[2][4:] == ["", "2.00 (3.00)\\*"]
     assert body[2][0] == "`a.tflite, GPU, big cores`"
     assert "it is a test" in page, "what speaks against a figure is said"
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path):
+    """Two versions in two results: rows and lines of their own."""
+    old, new = host(), host()
+    for one in new["subjects"]:
+        one["sha256"] = "b" * 64
+    for one in old["subjects"]:
+        one["sha256"] = "a" * 64
+    figures_of, _ = report_figures.read([result(tmp_path, "old", old), result(tmp_path, "new", new)])
+    lines = pictures._by_length([figure for figure in figures_of if figure.valid])
+    assert lines == {f"a.tflite ({letter * 8})": {32: 40.0, 128: 90.0} for letter in "ab"}
+    alone, _ = report_figures.read([tmp_path / "old.json"])
+    assert {figure.label for figure in alone} == {"a.tflite"}
+
+
+def test_an_invalid_baseline_hides_its_own_ratios_alone(tmp_path: Path):
+    """Not those of another machine, nor those of another length."""
+    results = []
+    for machine, verdict in (("A", "ok"), ("B", "invalid")):
+        made = host()
+        made["made_by"]["machine"]["model"] = machine
+        base = made["subjects"][0] | {"validity": {"verdict": verdict, "reasons": ["busy"] * (machine == "B")}}
+        new = copy.deepcopy(made["subjects"][0]) | {"name": "new.tflite"}
+        new["ratio"] = {"baseline": "a.tflite", "median": 0.5, "low": 0.4, "high": 0.6, "difference": "faster"}
+        longer = copy.deepcopy(new) | {"sequence_length": 128}
+        made["subjects"] = [base, made["subjects"][2], new, longer]
+        results.append(result(tmp_path, machine, made))
+    shown = tables.ratios(report_figures.read(results)[0])
+    assert [(row[1], row[2]) for row in rows(shown)[2:]] == [
+        ("32", "host: A, ms"), ("128", "host: A, ms"), ("128", "host: B, ms"),
+    ]  # fmt: skip
 
 
 def test_what_is_invalid_is_named_without_its_figure(tmp_path: Path):

@@ -155,15 +155,16 @@ def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, 
     for one in found.candidates:
         assert one.within == (-one.difference.score <= max_drop) and one.cost == one.bytes
 
-    # The chosen recipe, run by hand: even rows chose it, odd rows score it.
+    # The chosen recipe, run by hand: one half of the rows chose it, the other scores it.
+    order = np.random.default_rng(0).permutation(80)
     path = tmp_path / "chosen.tflite"
     path.write_bytes(build.build(files, found.recipe, measured))
     assert path.stat().st_size == chosen.bytes
     labels = examples.features["label"]
     right = TfliteModel(path).answer(examples.features)["logits"].argmax(axis=1) == labels
     drop = right.astype(float) - (examples.keras["logits"].argmax(axis=1) == labels)
-    assert drop[::2].mean() == pytest.approx(chosen.difference.score)
-    assert drop[1::2].mean() == pytest.approx(found.scored.score)
+    assert drop[order[::2]].mean() == pytest.approx(chosen.difference.score)
+    assert drop[order[1::2]].mean() == pytest.approx(found.scored.score)
     assert found.recipe.name == search.SEARCHED and found.recipe.gate.max_score_drop == max(max_drop, 0.02)
 
 
@@ -192,3 +193,21 @@ def test_no_file_within(files, measured, examples, monkeypatch):
     monkeypatch.setattr(search, "_difference", lambda content, half: worse)
     with pytest.raises(FailedError, match="--max_drop=0.005: not even float32 loses as little"):
         search.search(files, measured, dataclasses.replace(examples), 0.005, Bytes())
+
+
+def test_labels_that_take_turns_are_in_both_halves(examples):
+    turns = dataclasses.replace(examples, features={**examples.features, "label": np.arange(80, dtype=np.int32) % 2})
+    halves = [turns.half(which) for which in (0, 1)]
+    assert [half.count for half in halves] == [40, 40]
+    for half in halves:
+        assert 10 < half.features["label"].sum() < 30  # binomial: 20 +- 3.2
+        np.testing.assert_array_equal(half.keras["logits"].shape, (40, 3))
+    rows = np.concatenate([half.features["input_ids"] for half in halves])
+    assert sorted(map(bytes, rows)) == sorted(map(bytes, examples.features["input_ids"]))
+
+
+def test_just_what_is_allowed_is_allowed():
+    """0.9 - 0.88 is 0.020000000000000018 in floats."""
+    at, above = (search.Difference(score=score - 0.9, low=-1, high=1) for score in (0.88, 0.879))
+    assert not at.loses_more_than(0.02) and above.loses_more_than(0.02)
+    assert not search.Difference(score=-0.0, low=0, high=0).loses_more_than(0.0)

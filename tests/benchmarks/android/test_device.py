@@ -365,17 +365,20 @@ def test_bad_input_is_a_line(export_directory: Path, phones, tool: Path, tmp_pat
 def test_words_for_devices_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """As `adb devices` lists them."""
     for state, words in (
-        ("unauthorized usb:1-1", "allow USB debugging in the dialog"),
-        ("offline usb:1-1", "is offline; pull the cable"),
+        ("unauthorized", "allow USB debugging in the dialog"),
+        ("offline", "is offline; pull the cable"),
         ("no permissions (user in plugdev group; are your udev rules wrong?)", "udev rules"),
         ("recovery", "in the state 'recovery'"),
     ):
         played = tmp_path / "adb"
-        played.write_text(f'#!/bin/sh\nprintf "List of devices attached\\nR5CT {state}\\n\\n"\n')
+        played.write_text(f'#!/bin/sh\nprintf "List of devices attached\\nR5CT\\t{state}\\n\\n"\n')
         played.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         with pytest.raises(UsageError, match=words):
             product_adb.find(None)
+    serial = "adb-R5CT-x (2)._adb-tls-connect._tcp"  # as wireless debugging calls a second one
+    played.write_text(f'#!/bin/sh\nprintf "List of devices attached\\n{serial}\\tdevice\\n\\n"\n')
+    assert product_adb.find(None).serial == product_adb.find(serial).serial == serial
     played.write_text('#!/bin/sh\nprintf "List of devices attached\\n\\n"\n')
     with pytest.raises(UsageError, match="no device is connected"):
         product_adb.find(None)

@@ -180,6 +180,32 @@ def test_rejections_say_what_is_lost(variant: Make, export_of: Make) -> None:
     assert found["neither"] == "decides wrongly"
 
 
+def test_faster_is_faster_than_each(variant: Make, export_of: Make) -> None:
+    """Than the fastest of those that passed, not than the one with the fewest instructions."""
+    passed = [
+        variant("fast", times={64: 1.0}) | {"instructions": {64: 100.0}},
+        variant("lean", times={64: 2.0}) | {"instructions": {64: 50.0}},
+    ]
+    for own, is_said in ((1.5, False), (0.5, True)):
+        mine = variant("mine", 3_000_000, times={64: own}, reason="r") | {"instructions": {64: 70.0}}
+        export = exported(export_of([*passed, mine]))
+        (said,) = (why for _, why in shipping.rejections(export))
+        assert ("it would be faster" in said) == is_said
+        pick = shipping.general(export)
+        assert pick is not None and pick.name == "lean"
+
+
+def test_an_interval_is_of_the_score_that_it_stands_beside(variant: Make, export_of: Make) -> None:
+    """A share has one by Wilson's rule; Matthews' correlation, also of right and wrong answers, is no share."""
+    report = export_of([variant("a", times={64: 1.0})])
+    for score, has_interval in (("accuracy", True), ("matthews", False)):
+        report["task"] = {"score": score, "title": score}
+        report["keras"] |= {"accuracy": 37 / 60, "matthews": 0.25, "examples": 60}
+        report["keras"] |= {} if has_interval else {"compared_by": score}
+        (keras, *_), *_ = markdown_tables(export_report.render(report)[1])
+        assert ("49.0 to 72.9" in keras[2]) == has_interval
+
+
 @pytest.mark.parametrize(("processor", "said"), [("x86_64", "in float32."), ("aarch64", "(this one is aarch64).")])
 def test_float16_on_phones_is_not_what_the_host_shows(
     variant: Make, export_of: Make, processor: str, said: str

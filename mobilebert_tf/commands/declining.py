@@ -50,6 +50,12 @@ def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: F
 
     found = task.declining(outputs, held_out, command.min_precision)
     figures = found.score(outputs, held_out).all
+    if "answered" not in figures and figures["accuracy"] >= command.min_precision:
+        print(
+            f"finetune: every text gets a class: {figures['accuracy']:.1%} of --eval are right, without a least "
+            "probability"
+        )
+        return found
     if "answered" not in figures:
         print(f"finetune: no class is sure enough for {command.min_precision:.1%} right answers; every text gets one")
         return found

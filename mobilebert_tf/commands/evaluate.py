@@ -14,6 +14,7 @@ from mobilebert_tf.commands import next_step, what_is_wrong
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import read_object
 from mobilebert_tf.options import option, refuse_inputs
 from mobilebert_tf.tasks import NAMES
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
@@ -78,9 +79,13 @@ class Evaluate(MistakeOptions):
         from mobilebert_tf.tasks.review import write_review
 
         done = run_directory.find_run(self, "evaluate", self.output) if self.output else None
-        if done and done.finished:
-            print(done.finished_line)
-            return
+        is_done = done is not None and done.finished
+        if done and is_done:
+            print(done.finished_line, file=sys.stderr if self.json else sys.stdout)
+            if not (self.predictions or self.show_mistakes):
+                metrics = read_object(done.directory / "metrics.json")["evaluation"]
+                print(json.dumps(metrics) if self.json else _table(metrics))
+                return
         if self.predictions:
             refuse_inputs(self, "predictions")
             run_directory.refuse_sealed(Path(self.predictions), "predictions")
@@ -108,7 +113,7 @@ class Evaluate(MistakeOptions):
         scores = task.score(outputs, features)
         review = task.review(outputs, features, examples) if self.output or self.show_mistakes else None
         metrics = scores.all
-        if self.output:
+        if self.output and not is_done:
             with run_directory.open_run(self, "evaluate", self.output) as run:
                 atomic.write_json(run.directory / "metrics.json", {"evaluation": metrics})
                 if review:

@@ -282,7 +282,7 @@ class Finetune(
         features = self.features(task, data, source.tokenizer)
         stage = self.stage(model, len(features["input_ids"]))
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
-        labelled_data.show(self, data, source.tokenizer, run)
+        labelled_data.show(self, data, source, run)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
         if self.begins_head(model):
             # Also where a run goes on: what it has learned then takes the place of all this.

@@ -14,6 +14,7 @@ import numpy as np
 
 from mobilebert_tf import atomic
 from mobilebert_tf.commands import finetune_quantized
+from mobilebert_tf.commands.data_options import NO_EVALUATION
 from mobilebert_tf.errors import DivergedError, FailedError, UsageError
 from mobilebert_tf.options import numbers, option
 from mobilebert_tf.run_directory import RUNS, require_finished
@@ -90,7 +91,8 @@ def run(command: Finetune) -> bool:
             return False
         data = command.read()
         if not data.evaluation:
-            raise UsageError(f"{asked}: which training is best is seen on labelled rows; leave --eval=none out")
+            fix = "leave --eval=none out" if command.eval == NO_EVALUATION else "give --eval a table"
+            raise UsageError(f"{asked}: which training is best is seen on labelled rows; {fix}")
         cells = _cells(command)
         outcomes = []
         for number, cell in enumerate(cells, 1):

@@ -89,7 +89,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     features = command.features(task, data, source.tokenizer)
     stage = command.stage(model, len(features["input_ids"]))
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
-    labelled_data.show(command, data, source.tokenizer, run)
+    labelled_data.show(command, data, source, run)
     # Also where a run goes on: what it has learned then takes the place of all this.
     count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
     grid.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)

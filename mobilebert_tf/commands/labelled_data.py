@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,13 +18,16 @@ from mobilebert_tf.data.bad_rows import LeftOut
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.run_directory import Run
 from mobilebert_tf.tasks import glue, table_kind, table_report
+from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 from mobilebert_tf.tasks.kinds import KINDS
 from mobilebert_tf.tasks.multilabel import MultilabelTask
 from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.task import Task
-from mobilebert_tf.tokenization import Tokenizer
+
+if TYPE_CHECKING:
+    from mobilebert_tf.model_directory import LoadedModel
 
 HELD_OUT = "held_out.jsonl"
 """The rows that were held out of the training table, in the output directory."""
@@ -32,6 +35,9 @@ HELD_OUT = "held_out.jsonl"
 TRAINED = "trained.jsonl"
 """The rows that were trained on, in the output directory where others were left out."""
 
+
+LEAST_OF_QUESTIONS = 8
+"""Word pieces of a window, the least that `QuestionsTask` takes."""
 
 REPORT = "data.json"
 """What the tables hold and what is wrong with them, in the output directory."""
@@ -69,17 +75,36 @@ def _read(options: DataOptions, own_task: Task | None) -> LabelledData:
     names = ("text_column", "text_pair_column", "label_column", "max_seq_length")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if own_task:
+        _refuse_another(options, own_task)
         task = dataclasses.replace(own_task, **given, **options.question_fields(own_task.name))
+        if isinstance(task, ClassificationTask) and options.merge_labels:
+            task = dataclasses.replace(task, merge_labels=True)
     else:
         task = _discovered(options, given)
     if options.class_weights and not (task.has_labels and "label" in task.targets):
         raise UsageError(f"--class_weights: is for classes and labels, not for --task={task.name}; leave it out")
+    if isinstance(task, QuestionsTask) and task.max_seq_length < LEAST_OF_QUESTIONS:
+        raise UsageError(
+            f"--max_seq_length={task.max_seq_length}: a question and a part of its passage need at least "
+            f"{LEAST_OF_QUESTIONS}"
+        )
     training = task.read(options.train)
     if options.eval == NO_EVALUATION:
         return LabelledData(task, training, [])
     if options.eval:
         return LabelledData(task, training, task.read(options.eval))
     return _split(options, task, training)
+
+
+def _refuse_another(options: DataOptions, own: Task) -> None:
+    """Raise UsageError if flags ask for another task than the model has learned and goes on with."""
+    kind = "classification" if options.task in GLUE_NAMES else options.task
+    if kind not in (None, own.name) and not (options.task in GLUE_NAMES and own.name == "regression"):
+        raise UsageError(f"--task={options.task}: the model was fine-tuned for {own.name}; leave it out")
+    if options.label_columns:
+        raise UsageError("--label_columns: the model's own labels are gone on with; leave it out")
+    if options.merge_labels and not isinstance(own, ClassificationTask):
+        raise UsageError(f"--merge_labels: is for classes, not for --task={own.name}")
 
 
 def with_fitting_length(options: DataOptions, data: LabelledData, model: str) -> LabelledData:
@@ -110,7 +135,12 @@ def with_fitting_length(options: DataOptions, data: LabelledData, model: str) ->
     length, longest = table_report.fitting_length(data.training, tokenizer, most)
     if length == data.task.max_seq_length:
         return data
-    notes.say(f"finetune: --max_seq_length={length}, since 99 % of the texts have at most {longest} pieces", sys.stdout)
+    why = (
+        f"99 % of the texts have at most {longest} pieces"
+        if longest <= length
+        else f"the positions of {model} end there"
+    )
+    notes.say(f"finetune: --max_seq_length={length}, since {why}", sys.stdout)
     return dataclasses.replace(data, task=dataclasses.replace(data.task, max_seq_length=length))
 
 
@@ -126,12 +156,15 @@ def training_table(options: DataOptions, output: Path) -> str:
     return str(output / TRAINED) if (output / TRAINED).exists() else options.train
 
 
-def show(options: DataOptions, data: LabelledData, tokenizer: Tokenizer, run: Run) -> None:
+def show(options: DataOptions, data: LabelledData, source: LoadedModel, run: Run) -> None:
     """Say and write what the tables hold; write what is held out as a table that `evaluate` and `export` read, and
     where rows were left out those that were not: other commands refuse the tables as they are."""
     if not run.writes:
         return
-    report = table_report.describe(data.task, data.training, data.evaluation, tokenizer, data.left_out)
+    positions = source.config.max_position_embeddings
+    report = table_report.describe(
+        data.task, data.training, data.evaluation, source.tokenizer, data.left_out, positions
+    )
     atomic.write_json(run.directory / REPORT, report.to_json())
     for line in report.lines():
         notes.say(f"finetune: data: {line}", sys.stdout)
@@ -156,7 +189,7 @@ def _discovered(options: DataOptions, given: dict[str, Any]) -> Task:
     if options.label_columns:
         if kind not in (None, MultilabelTask.name) or options.label_column:
             raise UsageError("--label_columns: is for --task=multilabel, without --label_column")
-        columns = tuple(filter(None, options.label_columns.split(",")))
+        columns = tuple(filter(None, map(str.strip, options.label_columns.split(","))))
         if not columns:
             raise UsageError(f"--label_columns={options.label_columns}: names no column")
         return MultilabelTask.discover(options.train, label_columns=columns, **given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobilebert_tf.commands.answer_lines import bars, line
@@ -76,10 +77,12 @@ class Predict:
         from mobilebert_tf.data.tables import is_table
         from mobilebert_tf.data.text_files import read_lines
         from mobilebert_tf.tasks.examples import Example
+        from mobilebert_tf.tasks.table_kind import CONLL
 
         if (self.text is None) == (self.input is None):
             raise UsageError('give the text with --text="...", or a file of texts with --input, not both')
         table = self.input is not None and is_table(self.input)
+        is_tagged = self.input is not None and bool({*map(str.lower, Path(self.input).suffixes)} & {*CONLL})
         columns = [name for name in ("text_column", "text_pair_column") if getattr(self, name)]
         if columns and not table:
             raise UsageError(f"--{columns[0]}: is for a table, an --input that ends in .tsv, .csv or .jsonl")
@@ -90,8 +93,12 @@ class Predict:
             raise UsageError(
                 "--submission: is for a test set of GLUE; give the table with --input, and --task=glue/..."
             )
+        if self.submission and self.task:
+            from mobilebert_tf.tasks import glue_submission
+
+            glue_submission.check(self.submission, self.task)
         model = load_fine_tuned(self.model, self.threads, kind=self.task)
-        if table:
+        if table or is_tagged and model.task.name == "entities":
             task = model.reads(self.text_column, self.text_pair_column)
             examples = task.read(str(self.input), labelled=False, every_row=True)
         else:
@@ -110,6 +117,10 @@ class Predict:
         return model.task
 
     def _answer(self, model: FineTuned, task: Task, examples: list[Example]) -> None:
+        from mobilebert_tf.tasks.classification import ClassificationTask
+
+        if self.submission and isinstance(task, ClassificationTask):
+            task = dataclasses.replace(task, threshold=0.0)  # the server knows no "none of these"
         features = task.features(examples, model.tokenizer)
         answers = task.decode(model.answer(features), features)
         if self.submission and self.task:

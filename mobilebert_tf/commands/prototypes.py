@@ -58,10 +58,16 @@ class Prototypes:
           UsageError: the table is broken, has one class, or a class without text; or the model is none.
         """
         from mobilebert_tf.tasks.classification import ClassificationTask
+        from mobilebert_tf.tasks.task import NONE
 
         columns = {name: getattr(self, name) for name in ("text_column", "label_column") if getattr(self, name)}
         # Tables are read before TensorFlow starts: a wrong column should show at once.
         table = ClassificationTask.discover(self.examples, **columns)
+        if NONE in table.labels:
+            raise UsageError(
+                f"{self.examples}: {NONE!r} is what texts of no class are told as, and no class; leave these rows out "
+                "here, `evaluate` takes them"
+            )
         examples = table.read(self.examples)
         filled = {example.label for example in examples}
         empty = [label for number, label in enumerate(table.labels) if number not in filled]

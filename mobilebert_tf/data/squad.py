@@ -93,7 +93,7 @@ def _whole_json(path: Path) -> Mapping[str, Any] | None:
 
 
 def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[Question]:
-    place = "data"
+    place, number = "data", 0
     try:
         for a, article in enumerate(whole["data"]):
             place = f"data[{a}]"
@@ -101,14 +101,16 @@ def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[
                 place = f"data[{a}].paragraphs[{p}]"
                 context = _text(paragraph["context"])
                 for q, entry in enumerate(paragraph["qas"]):
+                    number += 1
                     place = f"data[{a}].paragraphs[{p}].qas[{q}]"
                     id = str(entry.get("id", place))
                     impossible = entry.get("is_impossible", False)
                     if not isinstance(impossible, bool):
                         raise UsageError(f"{path}, question {id}: is_impossible must be true or false")
-                    answers = () if impossible else _answers(entry.get("answers"))
+                    answers = () if impossible else _answers(entry.get("answers")) if labelled else None
                     if labelled and answers is None:
-                        raise UsageError(f"{path}, question {id}: has no answers")
+                        bad_rows.refuse(str(path), number, UsageError(f"{path}, question {id}: has no answers"))
+                        continue
                     if has_half_characters([id, entry["question"], context]):
                         raise UsageError(f"{path}, question {id!r}: holds half of a character, as \\ud800")
                     yield Question(f"{path}, question {id}", id, _text(entry["question"]), context, answers)
@@ -119,19 +121,22 @@ def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[
 
 def _of_table(path: Path, columns: Mapping[str, str], labelled: bool) -> Iterator[Question]:
     wanted = [columns["question"], columns["context"], *([columns["answers"]] if labelled else [])]
-    for line, row in read_table(path, wanted, structured=wanted[2:]):
+    for line, row in read_table(path, wanted, structured=wanted[2:], optional=["id"]):
         where = f"{path}, line {line}"
         answers = None
         if labelled:
             try:
                 answers = _answers(row[columns["answers"]])
             except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
-                raise UsageError(
+                problem = UsageError(
                     f'{where}: column {columns["answers"]!r} must be a text, a list of objects with "text" and '
                     '"answer_start", or an object with lists of both'
-                ) from None
+                )
+                bad_rows.refuse(str(path), line, problem)
+                continue
         question, context = row[columns["question"]] or "", row[columns["context"]] or ""
-        yield Question(where, f"{line}", question, context, answers or (() if labelled else None))
+        id = row["id"] if isinstance(row["id"], str) and row["id"].strip() else f"{line}"
+        yield Question(where, id, question, context, answers or (() if labelled else None))
 
 
 def _answers(value: Any) -> tuple[Answer, ...] | None:

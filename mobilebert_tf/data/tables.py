@@ -38,6 +38,8 @@ def read_table(
     columns: Sequence[str],
     header: Sequence[str] = (),
     structured: Collection[str] = (),
+    optional: Collection[str] = (),
+    every_row: bool = False,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and the named columns of each row, in file order: texts, or None where there is no value.
 
@@ -57,6 +59,8 @@ def read_table(
       header: names of the columns of a TSV whose first line has none of them; further cells of such a table are left
         out, and no cell is in quotes.
       structured: those of the columns that may also hold lists and objects, in JSON.
+      optional: further columns; None where a table has none of that name.
+      every_row: keep rows without any value, which are answered too.
 
     Raises:
       UsageError: unknown ending, a column is missing, or a row is broken; the message names the line.
@@ -76,16 +80,20 @@ def read_table(
     empty = 0
     for number, row in rows:
         if all(value is None or isinstance(value, str) and not value.strip() for value in row.values()):
-            empty += 1
+            if every_row:
+                yield number, dict.fromkeys([*columns, *optional])
+            else:
+                empty += 1
             continue
         try:
             cells = {column: _cell(path, number, row, column, column in structured) for column in columns}
+            more = {column: _cell(path, number, row, column, True) for column in optional if _column(row, column)}
         except UsageError as problem:
             if ending in _SEPARATORS:
                 raise  # a column is missing in all rows
             bad_rows.refuse(str(path), number, problem)
             continue
-        yield number, cells
+        yield number, cells | {column: more.get(column) for column in optional}
     if empty:
         notes.say(f"{path}: {empty} row{'s' if empty > 1 else ''} without any value left out")
 

@@ -43,9 +43,32 @@ def are_numbers_of_labels(cells: list[str]) -> bool:
     return all(pair is not None and int(pair[1]) < int(pair[2]) for pair in pairs)
 
 
+_ITEM = r"""(?:'[^']*'|"[^"]*"|-?\d+\.?\d*)"""
+_ARRAY = re.compile(rf"\[\s*{_ITEM}(?:\s+{_ITEM})+\s*\]")
+"""An array as NumPy prints it: nothing but blanks between its items."""
+
+_NAMED_ARRAY = re.compile(r"array\((\[.*\])(?:, dtype=[^()]+)?\)", re.DOTALL)
+"""An array as NumPy shows it in Python."""
+
+
 def list_in(cell: str) -> list[str] | None:
-    """The texts and numbers of a list in a cell, as JSON or Python writes it; None if it holds none."""
+    """The texts and numbers of a list in a cell, as JSON, Python or NumPy writes it; None if it holds none.
+
+    An object of one list, `{"choices": [...]}` as annotation tools write it, is that list.
+    """
     word = cell.strip()
+    if word.startswith("{"):
+        try:
+            value = json.loads(word)
+        except (ValueError, RecursionError):
+            return None
+        lists = list(value.values())
+        return list_in(json.dumps(lists[0], ensure_ascii=False)) if len(lists) == 1 else None
+    # Before Python reads it: to Python two texts side by side are one.
+    if _ARRAY.fullmatch(word):
+        return [item.strip("'\"") for item in re.findall(_ITEM, word)]
+    if named := _NAMED_ARRAY.fullmatch(word):
+        word = named[1]
     if not (word.startswith("[") and word.endswith("]")):
         return None
     for read in (json.loads, ast.literal_eval):

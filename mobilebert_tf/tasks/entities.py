@@ -14,7 +14,9 @@ import numpy as np
 from mobilebert_tf.config import Heads
 from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.conll import Sentence, read_sentences
+from mobilebert_tf.data.tables import is_table, read_table
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks import examples as texts_of_tables
 from mobilebert_tf.tasks import metrics, tagging
 from mobilebert_tf.tasks.classification import softmax
 from mobilebert_tf.tasks.examples import Example
@@ -90,6 +92,8 @@ class EntitiesTask(Task):
         return max(1, (self.max_seq_length - 2) // 2)
 
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
+        if not labelled and self._is_table_of_texts(path):
+            return texts_of_tables.read_examples(path, [self.text_column], None, lambda *_: 0, every_row)
         examples: list[Example] = []
         for sentence in read_sentences(path, labelled):
             if sentence.tags is not None:
@@ -107,6 +111,16 @@ class EntitiesTask(Task):
         if not examples:
             raise UsageError(f"{path}: has no sentence that can be used")
         return examples
+
+    def _is_table_of_texts(self, path: str | os.PathLike[str]) -> bool:
+        """Whether a file has texts as any task's table has, in place of sentences that are words already."""
+        if not is_table(path):
+            return False
+        try:
+            _, first = next(read_table(path, [self.text_column], optional=["tokens"]), (0, {}))
+        except UsageError:
+            return False
+        return bool(first) and first["tokens"] is None
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
         """The kinds of entities in each sentence; those without any are of one stratum."""

@@ -56,7 +56,8 @@ def read_examples(
     examples = []
     without_text: list[int] = []
     columns = [*text_columns, *filter(None, [label_column])]
-    for line, row in read_table(path, columns, header, columns[len(text_columns) :] if label_may_be_list else ()):
+    structured = columns[len(text_columns) :] if label_may_be_list else ()
+    for line, row in read_table(path, columns, header, structured, every_row=every_row):
         number = None
         if label_column:
             try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import atomic
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import glue
 
 
@@ -17,9 +18,20 @@ def write(directory: str | os.PathLike[str], name: str, answers: Sequence[Mappin
     Rows are numbered from 0 in the order of the table, as the index of every test set of GLUE does.
     """
     task = glue.find(name)
+    path = check(directory, name)
     rows = (f"{index}\t{_prediction(task, answer)}\n" for index, answer in enumerate(answers))
-    path = Path(directory) / task.submission
-    atomic.write_text(path, "index\tprediction\n" + "".join(rows))
+    atomic.write_text(path, _HEAD + "".join(rows))
+    return path
+
+
+_HEAD = "index\tprediction\n"
+
+
+def check(directory: str | os.PathLike[str], name: str) -> Path:
+    """The file that answers are written to. Raises UsageError: a file of something else has its name."""
+    path = Path(directory) / glue.find(name).submission
+    if path.exists() and not path.read_bytes().startswith(_HEAD.encode()):
+        raise UsageError(f"--submission={directory}: {path} is there and holds no predictions; give another directory")
     return path
 
 

@@ -6,12 +6,14 @@ import collections
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mobilebert_tf.config import Heads
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Share
@@ -63,9 +65,14 @@ class MultilabelTask(Task):
             return draft._of_columns(path)
         counts: collections.Counter[str] = collections.Counter()
         rows = 0
-        for _, row in read_table(path, [draft.label_column], draft.header, structured=[draft.label_column]):
+        for line, row in read_table(path, [draft.label_column], draft.header, structured=[draft.label_column]):
             cell = row[draft.label_column] or ""
-            counts.update(draft._split(cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)))
+            try:
+                given = draft._split(cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False))
+            except UsageError as problem:
+                bad_rows.refuse(str(path), line, f"column {draft.label_column!r} {problem}")
+                continue
+            counts.update(given)
             rows += 1
         texts.check_rows(path, rows)
         say_alike(path, counts)
@@ -96,7 +103,10 @@ class MultilabelTask(Task):
         numbers = {label: number for number, label in enumerate(self.labels)}
 
         def marks(file: str, line: int, cell: str) -> tuple[int, ...]:
-            found = self._split(cell)
+            try:
+                found = self._split(cell)
+            except UsageError as problem:
+                raise UsageError(f"{file}, line {line}: column {self.label_column!r} {problem}") from None
             strange = next((label for label in found if label not in numbers), None)
             if strange is not None:
                 raise UsageError(
@@ -105,7 +115,9 @@ class MultilabelTask(Task):
             return tuple(sorted({numbers[label] for label in found}))
 
         def of_columns(file: str, line: int, cell: str) -> tuple[int, ...]:
-            row = cells[line]
+            row = cells.get(line)
+            if row is None:  # a column is missing, and the row was left out
+                raise UsageError(f"{file}, line {line}: has not all of the columns {', '.join(self.label_columns)}")
             set_ = [_is_set(file, line, column, row[column]) for column in self.label_columns]
             return tuple(number for number, is_set in enumerate(set_) if is_set)
 
@@ -228,11 +240,24 @@ class MultilabelTask(Task):
         return decided
 
     def _split(self, cell: str) -> list[str]:
-        """The labels in a cell, which may also be a list as JSON or Python writes it."""
+        """The labels in a cell, which may also be a list as JSON, Python or NumPy writes it.
+
+        Raises:
+          UsageError: it is something else in brackets.
+        """
         listed = list_in(cell)
+        word = cell.strip()
+        if listed is None and word[:1] in ("[", "{") and word[-1:] in ("]", "}") and re.search(_STRUCTURE, word):
+            raise UsageError(
+                f"holds {word[:60]!r}, which is no list of labels; spans of a text are --task=entities, with "
+                "columns of tokens and tags"
+            )
         labels = cell.split(self.separator) if listed is None else listed
         return [label.strip() for label in labels if label.strip()]
 
+
+_STRUCTURE = r"""["'{},]"""
+"""Signs of a list or an object in brackets; [OTHER] may be a label."""
 
 _SET, _UNSET = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
 """What the cells of label columns hold, in small letters."""

@@ -96,8 +96,13 @@ def describe(
     evaluation: Sequence[Example],
     tokenizer: Tokenizer,
     left_out: LeftOut,
+    positions: int,
 ) -> TableReport:
-    """Look at the examples of a fine-tuning; takes seconds, whatever their number."""
+    """Look at the examples of a fine-tuning; takes seconds, whatever their number.
+
+    Args:
+      positions: word pieces that the network could read at most.
+    """
     sides = {"training": training, "evaluation": evaluation}
     in_windows, has_values = "label" not in task.targets, task.answer_kind == "value"
     counted = {} if has_values else _label_counts(task, sides)
@@ -106,7 +111,7 @@ def describe(
     values = _values([float(e.label) for e in training]) if has_values else {}  # type: ignore[arg-type]
     sample = _evenly([*training, *evaluation])
     encoded = _encoded(sample, tokenizer)
-    lengths = _lengths(_measured(sample, encoded), task.max_seq_length)
+    lengths = _lengths(_measured(sample, encoded), task.max_seq_length) | {"positions": float(positions)}
     pieces = [piece for side in encoded for text in side for piece in text]
     unknown = sum(piece == tokenizer.id("[UNK]") for piece in pieces) / max(1, len(pieces))
     duplicates, example = _duplicates(task, training, evaluation)
@@ -169,11 +174,20 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
     if report.lengths["cut"] > CUT and not report.in_windows:
         lines.append(
             f"{report.lengths['cut']:.1%} of the texts are longer than {report.lengths['limit']:.0f} word pieces and "
-            f"lose their ends; --max_seq_length={_rounded(report.lengths['quantile_99'])} keeps 99 % whole"
+            f"lose their ends; {_mend_of_length(report.lengths)}"
         )
     if duplicates["repeated"] > REPEATED * sum(report.rows.values()):
         lines.append(f"{_counted(duplicates['repeated'], 'row')} with a text that an earlier row has: it counts twice")
     return lines
+
+
+def _mend_of_length(lengths: Mapping[str, float]) -> str:
+    needed, most = _rounded(lengths["quantile_99"]), int(lengths["positions"])
+    if needed <= most:
+        return f"--max_seq_length={needed} keeps 99 % whole"
+    if lengths["limit"] < most:
+        return f"--max_seq_length={most}, as many as the model has positions, keeps more"
+    return "the model has no more positions, so only shorter texts are read whole"
 
 
 def fitting_length(examples: Sequence[Example], tokenizer: Tokenizer, most: int) -> tuple[int, int]:

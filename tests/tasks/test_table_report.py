@@ -30,8 +30,8 @@ def examples(count, seed=0, labels=2):
     return [Example(text, None, number % labels) for number, text in enumerate(list(texts)[:count])]
 
 
-def describe(training, evaluation=(), task=TASK, left_out=None):
-    return table_report.describe(task, training, list(evaluation), TOKENIZER, left_out or LeftOut())
+def describe(training, evaluation=(), task=TASK, left_out=None, positions=512):
+    return table_report.describe(task, training, list(evaluation), TOKENIZER, left_out or LeftOut(), positions)
 
 
 def test_counts_by_hand():

@@ -233,7 +233,8 @@ def _execute(run: _Run) -> None:
 
 
 def _round(study: Study, seed: int, runs: Sequence[_Run]) -> dict[str, Any]:
-    by_step = {run.step: _json(run.directory / "metrics.json") for run in runs}
+    wanted = {figure.step for figure in study.figures.values()}
+    by_step = {run.step: _json(run.directory / "metrics.json") for run in runs if run.step in wanted}
     figures = {name: value_at(by_step[figure.step], figure.at) for name, figure in study.figures.items()}
     return {
         "samples": [next(iter(figures.values()))],

@@ -90,6 +90,11 @@ class MobileBertConfig:
                 f"config: without a bottleneck intra_bottleneck_size ({self.intra_bottleneck_size}) "
                 f"must equal hidden_size ({self.hidden_size})"
             )
+        if self.embedding_size > self.hidden_size:
+            raise UsageError(
+                f"config: embedding_size ({self.embedding_size}) must not be above hidden_size ({self.hidden_size}), "
+                "which words are predicted from"
+            )
         if self.intra_bottleneck_size % self.num_attention_heads:
             raise UsageError(
                 f"config: {self.num_attention_heads} heads do not divide the width "

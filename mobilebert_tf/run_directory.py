@@ -269,8 +269,10 @@ def require_finished(directory: Path) -> dict[str, Any]:
     return record
 
 
-def fingerprint(paths: str) -> str:
+def fingerprint(paths: str, output: str | None = None) -> str:
     """A short hash of what these files, directories or patterns (comma-separated) hold.
+
+    What a command writes into its own input, its `output` or that of another command, is no part of that.
 
     Of each file: its name, size and first and last 64 KiB. A finished run stands for
     itself by the hashes in its record. Text of any size is so compared in an instant.
@@ -282,7 +284,7 @@ def fingerprint(paths: str) -> str:
         if outputs is not None:
             digest.update(json.dumps(outputs, sort_keys=True).encode())
             continue
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files = sorted(_files_below(path, output)) if path.is_dir() else [path]
         for file in files:
             size = file.stat().st_size
             with open(file, "rb") as content:
@@ -290,6 +292,15 @@ def fingerprint(paths: str) -> str:
                 content.seek(max(0, size - (1 << 16)))
                 digest.update(f"{file.name} {size} ".encode(errors="surrogateescape") + head + content.read())
     return digest.hexdigest()[:16]
+
+
+def _files_below(directory: Path, output: str | None) -> Iterator[Path]:
+    for path in directory.iterdir():
+        is_output = (path / RECORD).exists() or (output and path.resolve() == Path(output).resolve())
+        if path.is_file():
+            yield path
+        elif path.is_dir() and not is_output and not path.is_symlink():  # which may lead back here
+            yield from _files_below(path, output)
 
 
 def _outputs_of(record: Path) -> dict[str, str] | None:
@@ -341,7 +352,7 @@ def _identity(command: Any, name: str) -> dict[str, Any]:
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
         if field.metadata["is_input"] and value and _is_there(next(iter(names(value)), "")):
-            identity[field.name] = fingerprint(value)
+            identity[field.name] = fingerprint(value, getattr(command, "output", None))
         elif field.metadata["identity"] and field.name != "output":
             identity[field.name] = value
     return identity

@@ -60,6 +60,7 @@ class Distill(TrainingOptions):
         "whose schedule: default; paper (lower layers frozen, LAMB); google (lower layers at a tenth of the rate, "
         "sawtooth); tf_models (everything up to the layer); or a JSON file of stages, as every run writes its own",
         default="default",
+        is_input=True,
     )
     transfer_steps: int | None = option("steps per layer" + _PLANS_OWN + " (10,000)", default=None, least=1, most=10**9)
     distillation_steps: int | None = option(
@@ -180,8 +181,7 @@ class Distill(TrainingOptions):
         predicts = {"masked_words", "next_sentence"} <= set(heads.present)
         student = student_config(self.student)
         layers = student.num_hidden_layers
-        taught_by = strategies.map_layers(self.layer_map, layers, checkpoint.config.num_hidden_layers)
-        plan = plan_of(self, checkpoint.config, student, predicts, taught_by)
+        plan, taught_by = plan_of(self, checkpoint.config, student, predicts)
         strategies.check(plan, layers, checkpoint.config.num_hidden_layers)
         check_terms(plan, checkpoint.config, student)
         if any(stage.predicts for stage in plan) and not predicts:
@@ -195,7 +195,7 @@ class Distill(TrainingOptions):
         if self.stop_after_stage not in (None, *(stage.name for stage in plan)):
             names = ", ".join(stage.name for stage in plan)
             raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
-        snapshots = self._snapshots()
+        snapshots = self._snapshots(sum(stage.steps for stage in plan))
         goes_on = dataclasses.replace(self, accept_changes=self.accept_changes or self.redo_stage is not None)
         with goes_on.open_run("distill", reopens=self.redo_stage is not None) as run:
             plan = self._resumed(run, plan)
@@ -205,8 +205,12 @@ class Distill(TrainingOptions):
             with self.start() as strategy:
                 self._train(run, strategy, plan, taught_by, inputs, snapshots)
 
-    def _snapshots(self) -> frozenset[int]:
-        return frozenset(whole_numbers(self.snapshots, "snapshots", 1, 10**12) if self.snapshots else ())
+    def _snapshots(self, steps: int) -> frozenset[int]:
+        """Steps after which the student is written. Raises UsageError: the plan has fewer than the last of them."""
+        wanted = whole_numbers(self.snapshots, "snapshots", 1, 10**12) if self.snapshots else []
+        if wanted and max(wanted) > steps:
+            raise UsageError(f"--snapshots={self.snapshots}: the plan has {steps:,} steps")
+        return frozenset(wanted)
 
     def _resumed(self, run: Run, plan: tuple[StagePlan, ...]) -> tuple[StagePlan, ...]:
         """The stages of the run: those that stay as they were, then those of `plan`."""

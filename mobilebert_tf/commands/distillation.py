@@ -58,15 +58,20 @@ def goes_on(student: str) -> bool:
 
 
 def plan_of(
-    command: Distill, teacher: MobileBertConfig, student: MobileBertConfig, predicts: bool, taught_by: tuple[int, ...]
-) -> tuple[StagePlan, ...]:
-    """The stages that the flags ask for, or those of the file in --plan.
+    command: Distill, teacher: MobileBertConfig, student: MobileBertConfig, predicts: bool
+) -> tuple[tuple[StagePlan, ...], tuple[int, ...]]:
+    """The stages that the flags ask for, or those of the file in --plan; and which layer teaches each of the student's.
 
     Attention cannot be compared where teacher and student have other numbers of heads; relations take its place there.
 
     Raises:
       UsageError: flags contradict each other, or the file is no plan.
     """
+    if goes_on(command.student):
+        if command.initialization:
+            raise UsageError(f"--initialization: {command.student} begins with its own weights; leave it out")
+        if "opt" in command.without.split(","):
+            raise UsageError(f"--without=opt: {command.student} has its norms and activation already; leave it out")
     other_heads = teacher.num_attention_heads != student.num_attention_heads
     weights = {"attention": 0.0, "relations": 1.0} if other_heads else {}
     given = {"attention": command.attention_weight, "relations": command.relation_weight}
@@ -96,15 +101,22 @@ def plan_of(
         for field in dataclasses.fields(command):
             if field.name in _SAID_BY_A_FILE and getattr(command, field.name) != field.default:
                 raise UsageError(f"--{field.name}: the plan in {command.plan} says it for every stage; change it there")
+        for name in filter(None, command.without.split(",")):
+            if name != "opt":
+                raise UsageError(
+                    f"--without={name}: the plan in {command.plan} says it for every stage; change it there"
+                )
         stages = plan_file.read(command.plan)
+        taught_by = strategies.compared_layers(stages, student.num_hidden_layers, teacher.num_hidden_layers)
         if goes_on(command.student):
-            return strategies.placed(stages, "student")
+            return strategies.placed(stages, "student"), taught_by
         if stages[0].initialization == "student":
             raise UsageError(
                 f"{command.plan}: its student begins with its own weights, and --student={command.student} has none; "
                 "give a model directory"
             )
-        return stages
+        return stages, taught_by
+    taught_by = strategies.map_layers(command.layer_map, student.num_hidden_layers, teacher.num_hidden_layers)
     options = strategies.TransferOptions.named(
         command.plan,
         strategy=command.strategy,
@@ -114,7 +126,7 @@ def plan_of(
         optimizer=optimizer,
         **changes,
     ).without(command.without)
-    return strategies.plan(options, student.num_hidden_layers, predicts, taught_by)
+    return strategies.plan(options, student.num_hidden_layers, predicts, taught_by), taught_by
 
 
 def inputs_of(command: Distill, checkpoint: Checkpoint, plan: tuple[StagePlan, ...]) -> Inputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shlex
 from pathlib import Path
 
@@ -19,9 +20,11 @@ def line(command: str, *words: str) -> str:
 
 def beside(output: str, name: str) -> str:
     """A path called `name` beside an output, with a number behind it if something is there already."""
-    first = Path(output).with_name(name)
+    whole = Path(os.path.abspath(output))  # "." has no name
+    first = whole.with_name(name)
     names = itertools.chain([first], (first.with_name(f"{name}-{number}") for number in itertools.count(2)))
-    return str(next(path for path in names if path != Path(output) and not path.exists()))
+    found = next(path for path in names if path != whole and not path.exists())
+    return str(found) if os.path.isabs(output) else os.path.relpath(found)
 
 
 def after_pretraining(output: str, records: str, config: MobileBertConfig, steps: int) -> str:

@@ -33,7 +33,9 @@ class Pretrain(TrainingOptions):
     held_out: str | None = option(
         "records that are only scored, now and then and at the end", default=None, is_input=True
     )
-    model: str = option("preset (ib_bert_large, mobilebert, ...) or a config.json", default="ib_bert_large")
+    model: str = option(
+        "preset (ib_bert_large, mobilebert, ...) or a config.json", default="ib_bert_large", is_input=True
+    )
     steps: int = option("updates", default=500_000, least=1, most=10**9)
     learning_rate: float = option(
         "peak of the schedule: linear warm-up, linear decay", default=1.5e-3, least=0, most=10

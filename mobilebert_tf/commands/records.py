@@ -27,6 +27,9 @@ LEAST_RANDOM, MOST_RANDOM = 0.3, 0.75
 """Shares of pairs with a random second segment between which the next-sentence head learns more than a constant."""
 
 
+_FULL = "ib_bert_large"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Records:
     """Make pretraining examples (masked words and next sentence) by BERT's rules.
@@ -154,9 +157,15 @@ class Records:
 
     def _next(self, examples: int) -> str:
         """A teacher that has positions for the examples, trained for some twenty passes over them."""
-        fits = MobileBertConfig.preset("demo_teacher").max_position_embeddings >= self.max_seq_length
+        positions = {name: MobileBertConfig.preset(name).max_position_embeddings for name in ("demo_teacher", _FULL)}
+        if self.max_seq_length > positions[_FULL]:
+            return (
+                f"next: pretrain with --model=config.json, a network of at least {self.max_seq_length} positions "
+                f"(the presets have {positions[_FULL]})"
+            )
+        fits = positions["demo_teacher"] >= self.max_seq_length
         steps = min(500_000, max(1000, examples * 20 // 32))
-        flags = [f"--records={self.output}", f"--model={'demo_teacher' if fits else 'ib_bert_large'}"]
+        flags = [f"--records={self.output}", f"--model={'demo_teacher' if fits else _FULL}"]
         return next_step.line(
             "pretrain", *flags, f"--steps={steps}", f"--output={next_step.beside(self.output, 'teacher')}"
         )

@@ -13,6 +13,7 @@ import io
 import lzma
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -134,7 +135,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
         raise UsageError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise UsageError(f"{path}: is a directory, a text file is needed") from None
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
         where = f"{place.name}, after line {place.lines}"
         raise UsageError(f"{where}: the compressed file is damaged or cut short ({error})") from None
     except OSError as error:

@@ -108,6 +108,7 @@ def train(
     moments: Moments | None = None,
     snapshots: Snapshots | None = None,
     best: Best | None = None,
+    is_followed: bool = False,
 ) -> Optimizer:
     """Run `stage` to its end, from its last checkpoint if there is one.
 
@@ -124,6 +125,7 @@ def train(
       moments: of earlier stages, to begin with; zeros if left out.
       snapshots: written by the one process that writes.
       best: sees every measurement of the stage and may end it early. What it kept is not brought back here.
+      is_followed: whether another stage is to come, which a signal keeps from beginning.
 
     Returns:
       The optimizer as the stage left it.
@@ -149,9 +151,14 @@ def train(
     done = checkpoints.restore()
     if best:
         best.resume()
+    if done > stage.steps:
+        raise UsageError(
+            f"{directory}: {stage.name} has done {done:,} steps, more than the {stage.steps:,} that are asked for; ask "
+            "for as many, or give another --output"
+        )
     if done < stage.steps and not (best and best.is_exhausted):
         run_steps = compile_stage(stage, objective, trainable, optimizer, strategy, options.slices)
-        run = _Run(stage, directory, options, checkpoints, measure, snapshots, best)
+        run = _Run(stage, directory, options, checkpoints, measure, snapshots, best, is_followed)
         run.from_step(done, lambda: iter(_shares(strategy, batches(done))), run_steps)
     return optimizer
 
@@ -167,6 +174,7 @@ class _Run:
     measure: Measurement | None
     snapshots: Snapshots | None
     best: Best | None
+    is_followed: bool
 
     def from_step(self, done: int, iterator: Callable[[], Any], run_steps: Callable[..., Any]) -> None:
         stage, options = self.stage, self.options
@@ -209,7 +217,10 @@ class _Run:
                     if options.writes:
                         self.checkpoints.save(done)
                     journal.note("done" if is_last else "stopped" if stopped_by else "saved", stage, done)
-                if stopped_by and not is_last:
+                if is_last and self.is_followed and not stopped_by:  # what came while it was measured and saved
+                    asked_to_stop = count_workers(options.strategy, stop.signal is not None)
+                    stopped_by = (stop.signal or "another worker") if asked_to_stop else None
+                if stopped_by and (self.is_followed or not is_last):
                     progress.close()
                     raise FailedError(
                         f"stopped by {stopped_by} at step {done} of {stage.steps} ({stage.name}); saved, "

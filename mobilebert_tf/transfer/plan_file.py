@@ -23,8 +23,8 @@ def text_of(stages: tuple[StagePlan, ...]) -> list[dict[str, Any]]:
 def read(path: str | Path) -> tuple[StagePlan, ...]:
     """The stages in a JSON file: a list of objects with the fields of `StagePlan`.
 
-    Fields with a default can be left out; so can `index`, `first_example` and the schedule's `steps`, which
-    follow from the order.
+    Fields with a default can be left out (the first stage then begins with the teacher's embeddings); so can `index`,
+    `first_example` and the schedule's `steps`, which follow from the order.
 
     Raises:
       UsageError: the file is missing or no JSON, or a stage has an unknown field, a value of another
@@ -55,4 +55,5 @@ def read(path: str | Path) -> tuple[StagePlan, ...]:
             )
         stages.append(stage)
     distinct_names([stage.name for stage in stages], f"{path}: stages")
-    return placed(stages, stages[0].initialization)
+    begins = stages[0].initialization
+    return placed(stages, "teacher" if begins == "stage before" else begins)

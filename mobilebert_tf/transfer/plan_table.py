@@ -51,7 +51,7 @@ def _compared(stage: StagePlan) -> str:
     if any(ours != theirs for ours, theirs in stage.pairs):
         pairs = (f"{ours + 1}:{theirs + 1}" for ours, theirs in stage.pairs if ours != EMBEDDINGS)
         return " + ".join([*shown, f"layers {', '.join(pairs)}"])
-    return " + ".join([*shown, _blocks(stage.layers)])
+    return " + ".join([*shown, *([_blocks(stage.layers)] if stage.layers else [])])
 
 
 def _by_factor(stage: StagePlan) -> dict[float, list[str]]:
@@ -69,4 +69,8 @@ def _parts(parts: list[str]) -> str:
 
 
 def _blocks(layers: tuple[int, ...]) -> str:
-    return f"layer {layers[0] + 1}" if len(layers) == 1 else f"layers {layers[0] + 1}-{layers[-1] + 1}"
+    if len(layers) == 1:
+        return f"layer {layers[0] + 1}"
+    if list(layers) != list(range(layers[0], layers[0] + len(layers))):
+        return f"layers {', '.join(f'{layer + 1}' for layer in layers)}"
+    return f"layers {layers[0] + 1}-{layers[-1] + 1}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from mobilebert_tf.transfer.strategies import StagePlan, placed
 
 PLAN = "stages.json"
 """The plan of a run, in its directory."""
+
+_OF_THE_END = ("metrics.json", "layers.json", "attention.json")
+"""Files that speak of the student as the last stage left it."""
 
 Plan = tuple[StagePlan, ...]
 
@@ -23,9 +27,19 @@ def check_goes_on(directory: Path, plan: Plan) -> None:
       UsageError: one was made with other settings; it is named, and what they were.
     """
     was, last = _plan_of(directory), _last_begun(directory)
-    for before, after in zip(was[:last], plan, strict=False):
+    for before, after in zip(was[: last + 1], plan, strict=False):
+        done = before.steps if before.index < last else _steps_done(directory, before)
+        if done < before.steps:
+            if done > after.steps:
+                raise UsageError(
+                    f"{directory}: stage {before.name} has done {done:,} steps, now it has {after.steps:,}"
+                )
+            continue
+        # The last stage may be made longer; what has ended stays what it was.
+        is_longer = before.index == last and after.steps > before.steps
+        wanted = _as_long(after, before) if is_longer else after
         for field in dataclasses.fields(StagePlan):
-            values = getattr(before, field.name), getattr(after, field.name)
+            values = getattr(before, field.name), getattr(wanted, field.name)
             if values[0] != values[1]:
                 raise UsageError(
                     f"{directory}: stage {before.name} ended with {_said(field.name, values[0], values[1])}; "
@@ -64,6 +78,12 @@ def forget_from(directory: Path, name: str) -> None:
     for stage in reversed(was[first:]):
         shutil.rmtree(directory / "checkpoints" / stage.directory, ignore_errors=True)
         shutil.rmtree(directory / "tensorboard" / stage.name, ignore_errors=True)
+    kept = sum(stage.steps for stage in was[:first])
+    for snapshot in (directory / "snapshots").glob("*"):
+        if snapshot.name.isdigit() and int(snapshot.name) > kept:
+            shutil.rmtree(snapshot)
+    for name in _OF_THE_END:
+        (directory / name).unlink(missing_ok=True)
 
 
 def _plan_of(directory: Path) -> Plan:
@@ -73,6 +93,18 @@ def _plan_of(directory: Path) -> Plan:
 
 def _last_begun(directory: Path) -> int:
     return max((stage.index for stage in _plan_of(directory) if stage.has_begun(directory)), default=-1)
+
+
+def _steps_done(directory: Path, stage: StagePlan) -> int:
+    """Of its newest checkpoint; 0: it has none."""
+    names = (directory / "checkpoints" / stage.directory).glob("ckpt-*.index")
+    numbers = (re.fullmatch(r"ckpt-(\d+)\.index", name.name) for name in names)
+    return max((int(number[1]) for number in numbers if number), default=0)
+
+
+def _as_long(stage: StagePlan, other: StagePlan) -> StagePlan:
+    schedule = dataclasses.replace(stage.schedule, steps=other.schedule.steps)
+    return dataclasses.replace(stage, steps=other.steps, schedule=schedule)
 
 
 def _said(name: str, was: object, now: object) -> str:

@@ -49,6 +49,7 @@ def run(
             measure,
             moments if stage.moments == "kept" else None,
             _within(snapshots, first, stage.steps),
+            is_followed=next_stage is not None,
         )
         if next_stage and next_stage.moments == "kept":
             moments = moments.after(optimizer, stage.steps)

@@ -298,7 +298,20 @@ def check(stages: tuple[StagePlan, ...], num_layers: int, teacher_layers: int) -
         for part, _ in stage.trains:
             if part not in parts:
                 raise UsageError(f"{where}: the student has no part {part!r}; there are {', '.join(sorted(parts))}")
+        for what, names in (
+            ("the student's layer", [ours + 1 for ours, _ in stage.pairs]),
+            ("loss", [name for name, _ in stage.losses]),
+            ("part", [part for part, _ in stage.trains]),
+        ):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise UsageError(f"{where}: {what} {twice[0]} is there twice; a stage has one of each")
+        weighted = [name for name, weight in stage.losses if weight]
+        if not stage.pairs and (of_layers := [name for name in weighted if name in LAYER_TERMS]):
+            raise UsageError(f"{where}: {of_layers[0]} compares layers, and the stage has no pairs of them")
+        of_blocks = [name for name in weighted if name in LAYER_TERMS and LAYER_TERMS[name].of_blocks]
         for ours, theirs in stage.pairs:
+            if ours != EMBEDDINGS == theirs and of_blocks:
+                raise UsageError(f"{where}: {of_blocks[0]} is of blocks, and the teacher's embeddings have none of it")
             if not (EMBEDDINGS <= ours < num_layers and EMBEDDINGS <= theirs < teacher_layers):
                 raise UsageError(
                     f"{where}: compares layer {ours + 1} of {num_layers} with the teacher's {theirs + 1} of "
@@ -350,6 +363,13 @@ def map_layers(text: str, student: int, teacher: int) -> tuple[int, ...]:
             f"--layer_map={text}: must be even, last, or {student} numbers from 1 to {teacher} with commas between"
         )
     return tuple(int(word) - 1 for word in words)
+
+
+def compared_layers(stages: Sequence[StagePlan], student: int, teacher: int) -> tuple[int, ...]:
+    """The teacher's block (from 0) that each of the student's is compared with last; every n-th where it never is."""
+    found = {ours: (ours + 1) * teacher // student - 1 for ours in range(student)}
+    found |= {ours: theirs for stage in stages for ours, theirs in stage.pairs if ours != EMBEDDINGS}
+    return tuple(max(0, found[ours]) for ours in range(student))
 
 
 def _transfer(name: str, pairs: Pairs, options: TransferOptions) -> StagePlan:

@@ -97,3 +97,14 @@ def test_the_student_fits_the_teacher(teacher: str, student: str) -> None:
 
 def test_a_teacher_without_a_student_is_fine_tuned() -> None:
     assert "finetune" in next_step.after_pretraining("t", "records", MobileBertConfig.preset("bert_base"), 100)
+
+
+@pytest.mark.parametrize("output", [".", "here", "deep/er"])
+def test_a_place_beside_the_output_is_one(output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a command writes into the directory that the shell stands in."""
+    stands = tmp_path / "stands"
+    (stands / output).mkdir(parents=True)
+    monkeypatch.chdir(stands)
+    shown = next_step.beside(output, "next")
+    assert (stands / shown).resolve() == (stands / output).resolve().parent / "next"
+    assert next_step.beside(str(stands / output), "next") == str((stands / output).resolve().parent / "next")

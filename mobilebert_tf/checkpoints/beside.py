@@ -13,7 +13,8 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import tagging
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.entities import EntitiesTask
-from mobilebert_tf.tasks.files import read_task, write_labels, write_task
+from mobilebert_tf.tasks.files import read_json, read_task, write_labels, write_task
+from mobilebert_tf.tasks.multilabel import MultilabelTask
 from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.task import Task
@@ -72,6 +73,12 @@ def task_of(directory: Path, labels: tuple[str, ...], config: MobileBertConfig, 
             return EntitiesTask(labels=labels, max_seq_length=longest) if tagging.is_scheme(labels) else None
         if "classifier" not in heads.present:
             return None
+        config_json = directory / "config.json"
+        problem = read_json(config_json).get("problem_type") if config_json.exists() else None
+        if problem == "multi_label_classification":
+            return MultilabelTask(labels=labels, max_seq_length=longest)
+        if problem == "regression" and heads.labels > 1:
+            raise UsageError(f"{config_json}: is a regression of {heads.labels} values; this project's has one")
         if heads.labels == 1:
             return RegressionTask(max_seq_length=longest)
         return ClassificationTask(labels, max_seq_length=longest, labels_by_number=True)

@@ -42,8 +42,9 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
       UsageError: it is none of these, or is damaged or contradicts itself.
     """
     path = shipped.located(Path(path))
-    if path.name in (huggingface.FILE, huggingface.INDEX) and path.exists():
-        path = path.parent
+    is_part = path.match("model-*-of-*.safetensors")
+    if path.is_file() and (is_part or path.name in (WEIGHTS, "config.json", huggingface.FILE, huggingface.INDEX)):
+        path = path.parent  # a file of a directory that is read as a whole
     files = [name for name in (WEIGHTS, huggingface.FILE, huggingface.INDEX) if (path / name).exists()]
     if files and reading.config:
         raise UsageError(f"--config={reading.config}: is for TensorFlow checkpoints; {path} has its own config.json")

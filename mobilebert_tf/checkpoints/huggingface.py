@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,8 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path, dtype: str = "floa
       UsageError: Hugging Face's models cannot be this one, or a weight is beyond the range of `dtype`.
     """
     warnings: list[str] = []
-    values = to_huggingface(checkpoint.config, checkpoint.heads, checkpoint.architecture.labels)
+    architecture = checkpoint.architecture
+    values = to_huggingface(checkpoint.config, checkpoint.heads, architecture.labels, architecture.task)
     prefix = f"{values['model_type']}." if checkpoint.heads.present else ""
     arrays = {}
     for weight in checkpoint.weights:
@@ -192,11 +194,12 @@ def refuse_pickle(path: Path) -> None:
     folder = path if path.is_dir() else path.parent
     pickled = (PICKLE, f"{PICKLE}.index.json")
     if path.name in pickled or (path.is_dir() and any((path / name).exists() for name in pickled)):
+        names = sorted(file.name for file in folder.glob("pytorch_model*.bin")) or [PICKLE]
         raise UsageError(
             f"{path}: a pickle can run code and is not read; where PyTorch is, make {FILE} of it: "
-            f"cd '{folder}' && python -c \"import torch, safetensors.torch as s; "
-            f"s.save_file({{k: v.contiguous().clone() for k, v in torch.load('{PICKLE}', weights_only=True).items()}}, "
-            f"'{FILE}')\""
+            f'cd {shlex.quote(str(folder))} && python -c "import torch, safetensors.torch as s; '
+            f"s.save_file({{k: v.contiguous().clone() for f in {names} for k, v in torch.load(f, weights_only=True)"
+            f".items()}}, '{FILE}')\""
         )
 
 

@@ -13,6 +13,10 @@ from typing import Any
 
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.multilabel import MultilabelTask
+from mobilebert_tf.tasks.regression import RegressionTask
+from mobilebert_tf.tasks.task import Task
 
 OURS = "mobilebert_tf"
 """The field in which this project keeps what the other side cannot say, to read it back."""
@@ -86,6 +90,9 @@ _HARMLESS = frozenset(
     "pooler_type "
     f"{OURS}".split()
 )
+PROBLEMS = {"regression": RegressionTask.name, "multi_label_classification": MultilabelTask.name}
+"""Tasks by `problem_type`, where that is not one label of several."""
+
 # Fields that must have the value that makes no difference.
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "position_embedding_type": ("absolute",),
@@ -93,8 +100,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "is_encoder_decoder": (False,),
     "add_cross_attention": (False,),
     "pruned_heads": ({}, None),
-    # Others want another decision than the likeliest label.
-    "problem_type": (None, "single_label_classification"),
+    "problem_type": (None, "single_label_classification", *PROBLEMS),
 }
 
 
@@ -121,7 +127,8 @@ def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfi
         )
     for name, neutral in _NEUTRAL.items():
         if name in values and values[name] not in neutral:
-            raise UsageError(f"{source}: {name} is {values[name]!r}; this project has only {neutral[0]!r}")
+            known_values = ", ".join(repr(value) for value in neutral)
+            raise UsageError(f"{source}: {name} is {values[name]!r}; this project has only {known_values}")
     fields = {name: values.get(name, default) for name, default in _SHARED[kind].items()}
     activation = values.get("hidden_act", _ACTIVATION[kind])
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
@@ -157,8 +164,10 @@ def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfi
     return MobileBertConfig.from_dict({**fields, **_kept(values, source)}, source=str(source))
 
 
-def to_huggingface(config: MobileBertConfig, heads: Heads, labels: tuple[str, ...]) -> dict[str, Any]:
-    """The `config.json` of this architecture with these heads.
+def to_huggingface(
+    config: MobileBertConfig, heads: Heads, labels: tuple[str, ...], task: Task | None = None
+) -> dict[str, Any]:
+    """The `config.json` of this architecture with these heads, and of what the model was fine-tuned for.
 
     Raises:
       UsageError: Hugging Face's models cannot be this one.
@@ -180,6 +189,8 @@ def to_huggingface(config: MobileBertConfig, heads: Heads, labels: tuple[str, ..
     if labels:
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}
         values["label2id"] = {label: i for i, label in enumerate(labels)}
+    if task and (problem := {ours: theirs for theirs, ours in PROBLEMS.items()}.get(task.name)):
+        values["problem_type"] = problem
     read_back = from_huggingface(values, Path("config.json"))
     lost = {
         field.name: getattr(config, field.name)
@@ -189,9 +200,15 @@ def to_huggingface(config: MobileBertConfig, heads: Heads, labels: tuple[str, ..
     return {**values, OURS: lost} if lost else values
 
 
-def deviations(config: MobileBertConfig, heads: Heads) -> list[str]:
-    """Where `transformers` computes something else than this configuration: a sentence each."""
+def deviations(config: MobileBertConfig, heads: Heads, task: Task | None = None) -> list[str]:
+    """Where `transformers` computes or answers something else than this model: a sentence each."""
     found = []
+    if isinstance(task, RegressionTask) and (task.offset, task.scale) != (0.0, 1.0):
+        found.append(f"values are {task.offset:g} + {task.scale:g} x output here, and the output itself there")
+    if isinstance(task, MultilabelTask) and task.thresholds:
+        found.append(f"labels have thresholds of their own here ({task.tuning}), and 0.5 there")
+    if isinstance(task, ClassificationTask) and task.tuning:
+        found.append(f"probabilities have a {task.tuning} here, and there none")
     if kind_of(config, heads) == "bert" and not heads.present and not config.classifier_activation:
         found.append("this model has no pooler; load it with add_pooling_layer=False, or a random one is added")
     if config.normalization_type == "layer_norm" and kind_of(config, heads) == "mobilebert":

@@ -85,7 +85,7 @@ class Convert:
         if checkpoint.architecture.tokenizer is None:
             warnings.append(f"no vocabulary lies beside {self.input}; put its vocab.txt into {self.output}")
         if self.to == "huggingface":
-            warnings += huggingface_config.deviations(checkpoint.config, checkpoint.heads)
+            warnings += huggingface_config.deviations(checkpoint.config, checkpoint.heads, checkpoint.architecture.task)
         if self.to == "tf1":
             warnings += google_config.deviations(checkpoint.config)
         for warning in warnings:

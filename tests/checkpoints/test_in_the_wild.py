@@ -1,5 +1,6 @@
 """What other people's files are like: quirks that must be read, and those that must be refused."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import safetensors.numpy
 
 from mobilebert_tf import cli
 from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
+from mobilebert_tf.checkpoints.huggingface_config import deviations, to_huggingface
 from mobilebert_tf.config import Heads
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tokenization import Rules
 
 from .conftest import ARCHITECTURES, HEAD_SETS, assert_same, random_checkpoint
@@ -93,7 +97,7 @@ def test_a_word_table_kept_under_the_decoders_name(write):
         ("masked_words", {"architectures": ["MobileBertForPreTraining"]}, "has the heads masked_words, next_sentence"),
         ("bare", {"architectures": ["RobertaModel"]}, "is of class RobertaModel"),
         ("bare", {"architectures": "BertModel"}, "must be a list"),
-        ("classifier", {"problem_type": "multi_label_classification"}, "problem_type is 'multi_label_classification'"),
+        ("classifier", {"problem_type": "ranking"}, "problem_type is 'ranking'; this project has only None, 'single"),
         ("classifier", {"id2label": {"0": "a", "1": "a", "2": "b"}}, "two are the same"),
         ("classifier", {"id2label": {"0": "a", "1": "b\nc", "2": "d"}}, "is no line of text"),
         (
@@ -117,6 +121,47 @@ def test_configurations_that_promise_something_else(heads, change, message, writ
     edit(directory / "config.json", **change)
     with pytest.raises(UsageError, match=message):
         open_checkpoint(directory)
+
+
+def test_what_a_head_is_for_is_read_and_written(write):
+    """transformers writes `problem_type` itself while it trains."""
+    directory = write("huggingface", heads="classifier")
+    (directory / "task.json").unlink()
+    edit(directory / "config.json", problem_type="regression")
+    with pytest.raises(UsageError, match="is a regression of 3 values; this project's has one"):
+        open_checkpoint(directory)
+    edit(directory / "config.json", problem_type="multi_label_classification")
+    found = open_checkpoint(directory)
+    task = found.architecture.task
+    assert task.name == "multilabel" and len(task.labels) == 3
+    plain = ClassificationTask(("a", "b", "c"))
+    for own, problem, said in (
+        (
+            dataclasses.replace(task, thresholds=(0.2, 0.7, 0.5)),
+            "multi_label_classification",
+            "labels have thresholds of their own here (thresholds from 0.20 to 0.70), and 0.5 there",
+        ),
+        (
+            RegressionTask(offset=2.7, scale=1.5),
+            "regression",
+            "values are 2.7 + 1.5 x output here, and the output itself there",
+        ),
+        (
+            dataclasses.replace(plain, temperature=1.5, threshold=0.9),
+            None,
+            "probabilities have a temperature 1.5, least probability 0.9 here, and there none",
+        ),
+        (plain, None, None),
+    ):
+        written = to_huggingface(found.config, found.heads, ("a", "b", "c"), own)
+        assert written.get("problem_type") == problem
+        assert deviations(found.config, found.heads, own) == ([said] if said else [])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_file_of_a_directory_stands_for_it(name, write):
+    directory = write("huggingface", heads="classifier")
+    assert_same(open_checkpoint(directory), open_checkpoint(directory / name))
 
 
 @pytest.mark.parametrize(

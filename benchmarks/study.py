@@ -130,7 +130,7 @@ def baseline_of(variant: str, baseline: str, variants: Collection[str]) -> str:
 
 
 def group_of(name: str) -> str:
-    """What stands before the colon of "8 rows: tf-idf"; empty: the name has none."""
+    """The part before the colon of "8 rows: tf-idf"; empty: the name has none."""
     group, colon, _ = name.partition(": ")
     return group if colon else ""
 

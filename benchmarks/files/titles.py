@@ -1,4 +1,4 @@
-"""What files are called in results."""
+"""Names of files in results."""
 
 from __future__ import annotations
 

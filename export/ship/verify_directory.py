@@ -139,6 +139,8 @@ def _compare_sums(directory: Path) -> list[Finding]:
             findings.append(Finding(name, "added", f"{SUMS} does not have it"))
         elif name not in there:
             findings.append(Finding(name, "missing", f"{SUMS} has it"))
+        elif not (directory / name).is_file():
+            findings.append(Finding(name, "missing", "its link leads nowhere"))
         elif hashlib.sha256((directory / name).read_bytes()).hexdigest() != hashes[name]:
             findings.append(Finding(name, "damaged", f"its SHA-256 is not that in {SUMS}"))
         else:

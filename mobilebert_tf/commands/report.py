@@ -46,7 +46,7 @@ class Report:
 
 
 def _place(directory: Path) -> Path:
-    """Of the page: in the directory; beside it where it is an export, which has a page of its own and is closed."""
+    """The path of the page: in the directory, but beside an export, which has a page of its own and is closed."""
     from mobilebert_tf import run_directory
 
     whole = directory.resolve()

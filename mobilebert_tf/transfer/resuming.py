@@ -96,7 +96,7 @@ def _last_begun(directory: Path) -> int:
 
 
 def _steps_done(directory: Path, stage: StagePlan) -> int:
-    """Of its newest checkpoint; 0: it has none."""
+    """The steps in its newest checkpoint; 0: it has none."""
     names = (directory / "checkpoints" / stage.directory).glob("ckpt-*.index")
     numbers = (re.fullmatch(r"ckpt-(\d+)\.index", name.name) for name in names)
     return max((int(number[1]) for number in numbers if number), default=0)

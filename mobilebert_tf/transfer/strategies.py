@@ -299,7 +299,7 @@ def check(stages: tuple[StagePlan, ...], num_layers: int, teacher_layers: int) -
             if part not in parts:
                 raise UsageError(f"{where}: the student has no part {part!r}; there are {', '.join(sorted(parts))}")
         for what, names in (
-            ("the student's layer", [ours + 1 for ours, _ in stage.pairs]),
+            ("the student's layer", [f"{ours + 1}" for ours, _ in stage.pairs]),
             ("loss", [name for name, _ in stage.losses]),
             ("part", [part for part, _ in stage.trains]),
         ):

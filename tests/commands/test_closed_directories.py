@@ -1,4 +1,4 @@
-"""What SHA256SUMS closes stays as it is, whatever is asked to be written there."""
+"""Directories with SHA256SUMS stay as they are, whatever is asked to be written there."""
 
 import shutil
 from pathlib import Path

@@ -84,6 +84,14 @@ def test_one_flipped_byte_in_any_file_is_found_and_named(copy: Path, capsys):
     assert verify(capsys, str(copy))[0] == 0
 
 
+def test_a_link_that_leads_nowhere_is_a_missing_file(copy: Path, capsys):
+    (copy / "labels.txt").unlink()
+    (copy / "labels.txt").symlink_to(copy / "gone.txt")
+    assert cli.run(["export", "verify", str(copy)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:2] == ["labels.txt", "missing"] and "its link leads nowhere" in line for line in lines)
+
+
 def test_cut_missing_and_added_files_are_named(copy: Path, capsys):
     (copy / "float32.tflite").write_bytes((copy / "float32.tflite").read_bytes()[:20_000])
     (copy / "labels.txt").unlink()

@@ -8,6 +8,7 @@ import pytest
 from mobilebert_tf.commands.data_options import DataOptions
 from mobilebert_tf.commands.labelled_data import read
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks import multilabel
 from mobilebert_tf.tasks.files import read_task, write_task
 from mobilebert_tf.tasks.multilabel import MultilabelTask, sigmoid
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
@@ -155,3 +156,16 @@ def test_columns_as_flags(tmp_path):
     for wrong in ({"task": "regression"}, {"label_column": "a"}):
         with pytest.raises(UsageError, match="--label_columns: is for --task=multilabel"):
             read(DataOptions(train=str(tmp_path / "t.csv"), label_columns="a,b", **wrong))
+
+
+def test_thresholds_are_those_of_every_border_tried():
+    """The share of ties and the size are a classifier's on rounded probabilities; each border is scored by itself."""
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        likely = random.random(60).round(2)
+        wanted = random.random(60) < likely
+        values = np.unique(likely)
+        borders = [0.5, *((values[1:] + values[:-1]) / 2)]
+        worth = [multilabel.f1(wanted, likely >= border) for border in borders]
+        best = [border for border, own in zip(borders, worth, strict=True) if own >= max(worth) - 1e-12]
+        assert multilabel._best(likely, wanted) == min(best, key=lambda border: abs(border - 0.5))

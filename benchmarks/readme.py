@@ -255,6 +255,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "downstream": _study,
     "deployment": _deployment,
     "similarity": _study,
+    "real_teacher": _study,
     "strategies": _strategies,
     "records": _records,
     "tasks": _tasks,

@@ -43,7 +43,7 @@ class KeepingOptions:
         """Whether the best weights are kept. Raises UsageError: a flag needs an evaluation table, or the best."""
         asked = "--keep=best" if self.keep == "best" else f"--patience={self.patience}" if self.patience else None
         if asked and not has_evaluation:
-            raise UsageError(f"{asked}: needs scores on the way; give --eval a table that is scored")
+            raise UsageError(f"{asked}: needs scores on the way; leave --eval=none out, or give --eval a table")
         if self.patience and self.keep == "last":
             raise UsageError(f"--patience={self.patience}: keeps the best weights; leave --keep=last out")
         return has_evaluation and self.keep != "last"

@@ -160,8 +160,8 @@ class Records:
         positions = {name: MobileBertConfig.preset(name).max_position_embeddings for name in ("demo_teacher", _FULL)}
         if self.max_seq_length > positions[_FULL]:
             return (
-                f"next: pretrain with --model=config.json, a network of at least {self.max_seq_length} positions "
-                f"(the presets have {positions[_FULL]})"
+                f"records: the presets have {positions[_FULL]} positions; pretrain a --model=config.json that has "
+                f"{self.max_seq_length} of them"
             )
         fits = positions["demo_teacher"] >= self.max_seq_length
         steps = min(500_000, max(1000, examples * 20 // 32))

@@ -48,14 +48,18 @@ def test_the_last_stage_is_not_said_to_be_what_it_was_not(
     assert hashes(place)["model.weights.h5"] != weights["model.weights.h5"]
 
 
-def test_fewer_steps_than_are_done_are_refused(made: Path, tmp_path: Path, complain: Complain) -> None:
+def test_changes_that_would_train_nothing_are_refused(made: Path, tmp_path: Path, complain: Complain) -> None:
     words = ["pretrain", f"--records={made / 'records'}", "--model=debug_student", f"--output={tmp_path / 'teacher'}"]
     words += ["--batch_size=4", "--steps_per_call=1"]
     assert cli.run([*words, "--steps=2"]) == 0
-    weights = hashes(tmp_path / "teacher")
-    said = complain(*words, "--steps=1", "--accept_changes=true")
-    assert "pretrain has done 2 steps, more than the 1 that are asked for" in said
-    assert hashes(tmp_path / "teacher") == weights
+    weights, record = hashes(tmp_path / "teacher"), (tmp_path / "teacher" / "run.json").read_bytes()
+    for changed in (["--steps=1"], ["--steps=2", "--learning_rate=0.5"]):
+        said = complain(*words, *changed, "--accept_changes=true")
+        assert "has all of its 2 steps, so another --" in said and "ask for more --steps" in said
+    assert hashes(tmp_path / "teacher") == weights and (tmp_path / "teacher" / "run.json").read_bytes() == record
+    assert cli.run([*words, "--steps=2", "--accept_changes=true", f"--held_out={made / 'records'}"]) == 0
+    assert hashes(tmp_path / "teacher")["model.weights.h5"]
+    assert "held_out" in json.loads((tmp_path / "teacher" / "metrics.json").read_text())
 
 
 def test_a_redone_stage_leaves_nothing_of_what_it_was(ended: Path, made: Path, tmp_path: Path) -> None:

@@ -67,8 +67,9 @@ class Pretrain(TrainingOptions):
         if not run.finished or not run.changed:
             return
         was, now = run.changed.get("steps", (self.steps, self.steps))
-        if now < was or not {"steps", "held_out"} & set(run.changed):
-            flag = next(iter(run.changed))
+        others = [name for name in run.changed if name != "held_out"]
+        if now <= was and others:
+            flag = others[0]
             raise UsageError(
                 f"{self.output}: has all of its {was:,} steps, so another --{flag} would change nothing; ask for more "
                 "--steps, or give another --output"

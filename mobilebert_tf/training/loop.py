@@ -133,7 +133,7 @@ def train(
     Raises:
       DivergedError: the loss is not finite; nothing after the last checkpoint is kept.
       FailedError: a signal asked to stop; everything is kept.
-      UsageError: a checkpoint is damaged.
+      UsageError: a checkpoint is damaged, or of more steps than the stage has.
     """
     strategy = options.strategy
     with strategy.scope():

@@ -1,10 +1,20 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
 plugins {
     alias(libs.plugins.kotlin.jvm)
 }
 
+// No toolchain: Android Studio has one JDK, a newer one.
+java {
+    sourceCompatibility = JavaVersion.toVersion(libs.versions.jvm.get())
+    targetCompatibility = JavaVersion.toVersion(libs.versions.jvm.get())
+}
+
 kotlin {
-    jvmToolchain(libs.versions.jvm.get().toInt())
     compilerOptions {
+        jvmTarget.set(JvmTarget.fromTarget(libs.versions.jvm.get()))
+        // Of Java only what that version has.
+        freeCompilerArgs.add("-Xjdk-release=${libs.versions.jvm.get()}")
         allWarningsAsErrors.set(true)
     }
     sourceSets["main"].kotlin.setSrcDirs(listOf("src/main/kotlin"))

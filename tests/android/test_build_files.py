@@ -94,6 +94,35 @@ def test_the_manifest_is_gradle_s_and_asks_for_nothing(root: Path) -> None:
     assert [child.tag for child in manifest] == ["application"], "no permission, no feature"
 
 
+LEAST_AGP = {"2.4": (9, 1)}
+"""By Kotlin: the first Android Gradle plugin whose R8 reads its classes (developer.android.com/build/kotlin-support)."""
+
+LEAST_GRADLE = {(9, 2): (9, 4, 1)}
+"""By Android Gradle plugin, as its release notes have it."""
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def test_kotlin_the_plugin_and_gradle_fit_each_other(root: Path) -> None:
+    demo = root / "android_demo"
+    versions = dict(re.findall(r'^(kotlin|agp) = "([^"]+)"$', (demo / "gradle" / "libs.versions.toml").read_text(), re.M))
+    plugin = numbers(versions["agp"])
+    assert plugin >= LEAST_AGP[versions["kotlin"].rpartition(".")[0]]
+    wrapper = (demo / "gradle" / "wrapper" / "gradle-wrapper.properties").read_text()
+    gradle = re.search(r"/gradle-([0-9.]+)-bin\.zip$", wrapper, re.MULTILINE)
+    assert gradle and numbers(gradle[1]) >= LEAST_GRADLE[plugin[:2]]
+    assert f"Gradle {gradle[1]}" in (demo / "README.md").read_text()
+
+
+def test_any_newer_jdk_builds_core(root: Path) -> None:
+    """Android Studio brings one JDK, newer than the target, and nothing that fetches another."""
+    core = (root / "android_demo" / "core" / "build.gradle.kts").read_text()
+    assert "jvmToolchain" not in core
+    assert core.count("libs.versions.jvm.get()") == 4, "source, target, Kotlin's target and Java's classes"
+
+
 def test_tests_run_with_the_same_options(root: Path) -> None:
     demo = root / "android_demo"
     line = ET.parse(demo / "pom.xml").getroot().find(".//m:argLine", SPACE)

@@ -38,6 +38,8 @@ internal class CompiledModelRuntime(
 ) : Runtime {
     /** LiteRT 2 is later than what every contract asks for. */
     override val version: Version? = null
+    override val api = "CompiledModel"
+    override val keepsWeights = true
 
     override fun open(request: OpenRequest): OpenModel = guarded(request.file.name) {
         val opened = ArrayList<AutoCloseable>()
@@ -45,9 +47,10 @@ internal class CompiledModelRuntime(
             val environment = environment().also(opened::add)
             val model = load(request.file).also(opened::add)
             val compiled = CompiledModel.create(model, options(request), environment).also(opened::add)
-            val buffers = request.signatures.associate { it.name to Buffers(compiled, it).also(opened::add) }
+            val buffers = request.signatures.associate { it.name to Buffers(compiled, it, opened::add) }
             LiteRtModel(request.file.name, model, compiled, buffers, opened)
-        } catch (error: Exception) {
+        } catch (error: Throwable) {
+            // Errors too, such as a library that is not there: what is native stays until it is closed.
             opened.closeAll()
             throw error
         }
@@ -109,10 +112,10 @@ private class LiteRtModel(
     override fun close() = opened.closeAll()
 }
 
-/** One signature's, by name, made once. */
-private class Buffers(compiled: CompiledModel, signature: Signature) : AutoCloseable {
-    val inputs: Map<String, TensorBuffer> = signature.inputs.associate { it.name to compiled.createInputBuffer(it.name, signature.name) }
-    val outputs: Map<String, TensorBuffer> = signature.outputs.associate { it.name to compiled.createOutputBuffer(it.name, signature.name) }
-
-    override fun close() = (inputs.values + outputs.values).forEach(TensorBuffer::close)
+/** One signature's, by name, made once; [opened] is told of each, and closes it. */
+private class Buffers(compiled: CompiledModel, signature: Signature, opened: (AutoCloseable) -> Unit) {
+    val inputs: Map<String, TensorBuffer> =
+        signature.inputs.associate { it.name to compiled.createInputBuffer(it.name, signature.name).also(opened) }
+    val outputs: Map<String, TensorBuffer> =
+        signature.outputs.associate { it.name to compiled.createOutputBuffer(it.name, signature.name).also(opened) }
 }

@@ -23,11 +23,17 @@ internal class InterpreterRuntime : Runtime {
 
     override val version: Version? by lazy { Version.parse(TensorFlowLite.runtimeVersion()) }
 
+    override val api = "Interpreter"
+
+    override val keepsWeights = false
+
     override val accelerators = listOf(Accelerator.CPU)
 
     override fun open(request: OpenRequest): OpenModel = guarded(request.file.name) {
         val options = Interpreter.Options().setNumThreads(request.settings.threads).setUseXNNPACK(true)
-        InterpreterModel(request.file.name, Interpreter(request.file.map(), options), request.signatures)
+        // Buffers first: too little memory for them leaves no interpreter behind.
+        val buffers = request.signatures.associate { it.name to Buffers(it) }
+        InterpreterModel(request.file.name, Interpreter(request.file.map(), options), buffers)
     }
 }
 
@@ -40,9 +46,8 @@ private inline fun <T> guarded(file: String, work: () -> T): T = try {
     throw ModelException("TensorFlow Lite fails on $file (${error.message}); choose another variant", error)
 }
 
-private class InterpreterModel(private val file: String, private val interpreter: Interpreter, signatures: List<Signature>) : OpenModel {
-    private val buffers: Map<String, Buffers> = signatures.associate { it.name to Buffers(it) }
-
+private class InterpreterModel(private val file: String, private val interpreter: Interpreter, private val buffers: Map<String, Buffers>) :
+    OpenModel {
     override fun described(signature: Signature): Signature = guarded(file) {
         val key = signature.name
         signature.copy(

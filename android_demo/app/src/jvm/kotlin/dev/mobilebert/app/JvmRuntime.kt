@@ -37,6 +37,10 @@ class JvmRuntime(private val clock: () -> Long = System::nanoTime, private val i
 
     override val version: Version? = Version.parse("2.20.0")
 
+    override val api = "Interpreter"
+
+    override val keepsWeights = false
+
     override val accelerators = listOf(Accelerator.CPU, Accelerator.GPU)
 
     override fun open(request: OpenRequest): OpenModel {

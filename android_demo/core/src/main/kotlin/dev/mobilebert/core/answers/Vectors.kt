@@ -1,6 +1,7 @@
 package dev.mobilebert.core.answers
 
 import dev.mobilebert.core.contract.Answer
+import kotlin.math.sqrt
 
 /** Cosine of two vectors [H] of unit length: how alike their texts are, from -1 to 1. */
 fun cosine(one: FloatArray, other: FloatArray): Double {
@@ -9,6 +10,9 @@ fun cosine(one: FloatArray, other: FloatArray): Double {
     for (place in one.indices) sum += one[place].toDouble() * other[place]
     return sum
 }
+
+/** Length of a vector [H]. */
+fun lengthOf(vector: FloatArray): Double = sqrt(vector.sumOf { it.toDouble() * it })
 
 /** Cosine of [vector] [H] and each centroid, [C]. */
 fun Answer.Prototypes.cosines(vector: FloatArray): DoubleArray = DoubleArray(centroids.size) { label ->

@@ -14,6 +14,8 @@ data class Contract(
     val runtime: RuntimeNeeds,
     /** How far the outputs of another runtime may lie from those of the examples. */
     val tolerance: Double,
+    /** Largest value of any output of the examples; null: the contract does not say. */
+    val scale: Double?,
     /** As they stand in the file; offsets in them are code points. */
     val examples: List<Map<String, Any?>>,
 )

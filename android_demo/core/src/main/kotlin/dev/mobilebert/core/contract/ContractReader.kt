@@ -39,6 +39,7 @@ object ContractReader {
             answer = answer(root.fields("answer"), name),
             runtime = runtime(root.fields("runtime"), name),
             tolerance = root.fields("tolerance").number("output"),
+            scale = root.fields("tolerance").numberOrNull("scale")?.takeIf { it.isFinite() && it > 0 },
             examples = root.all("examples").map { it.asMap() },
         ).also { it.check(name) }
     }

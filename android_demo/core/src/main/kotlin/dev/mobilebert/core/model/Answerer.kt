@@ -5,11 +5,14 @@ import dev.mobilebert.core.Window
 import dev.mobilebert.core.answers.cosine
 import dev.mobilebert.core.answers.cosines
 import dev.mobilebert.core.answers.decode
+import dev.mobilebert.core.answers.lengthOf
 import dev.mobilebert.core.contract.Answer
 import dev.mobilebert.core.contract.Contract
 import dev.mobilebert.core.contract.Signature
 import dev.mobilebert.core.text.Tokenizer
+import java.util.Locale
 import java.util.concurrent.CancellationException
+import kotlin.math.abs
 
 /** Which fields a task has. */
 enum class Kind(val hasSecond: Boolean) {
@@ -55,13 +58,13 @@ class Answerer(
                 .let { decision -> Result.OneLabel(decision.label, answer.labels.shares(decision.probabilities) { it == decision.label }) }
             is Answer.Labels -> answer.decode(ask.output(listed(text, second), answer.output))
                 .let { decisions -> Result.ManyLabels(decisions.labels, answer.labels.shares(decisions.probabilities) { it in decisions.labels }) }
-            is Answer.Prototypes -> ask.output(listed(text, second), answer.output).let { vector ->
+            is Answer.Prototypes -> ask.vector(listed(text, second), answer.output).let { vector ->
                 val label = answer.decode(vector)
                 Result.Nearest(label, answer.labels.shares(answer.cosines(vector)) { it == label })
             }
             is Answer.Value -> Result.Number(answer.decode(ask.output(listed(text, second), answer.output)))
             is Answer.Vector ->
-                Result.Likeness(cosine(ask.output(listOf(text), answer.output), ask.output(listOf(second), answer.output)))
+                Result.Likeness(cosine(ask.vector(listOf(text), answer.output), ask.vector(listOf(second), answer.output)))
             is Answer.Span -> {
                 val windows = ask.windows(text, second)
                 val outputs = windows.map(ask::outputs)
@@ -90,6 +93,15 @@ class Answerer(
         fun output(texts: List<String>, name: String): FloatArray {
             val laid = maker.layOut(texts.map { tokenizer.encode(it).ids })
             return run(laid.ids, laid.segmentIds).getValue(name)
+        }
+
+        /** An output whose cosines are asked for: its length has to be one. */
+        fun vector(texts: List<String>, name: String): FloatArray = output(texts, name).also { vector ->
+            val length = lengthOf(vector)
+            if (abs(length - 1) > MOST_OFF) {
+                val said = "%.3g".format(Locale.ROOT, length)
+                throw ModelException("${contract.file.name} gave a vector whose length is $said, not one; choose another variant")
+            }
         }
 
         fun windows(before: String?, whole: String): List<Window> =
@@ -123,6 +135,9 @@ class Answerer(
 }
 
 private const val NS_PER_MS = 1e6
+
+/** Of the length of a vector, as Python allows. */
+private const val MOST_OFF = 1e-2
 
 private fun List<Map<String, FloatArray>>.of(name: String): List<FloatArray> = map { it.getValue(name) }
 

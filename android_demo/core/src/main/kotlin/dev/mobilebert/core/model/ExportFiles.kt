@@ -43,19 +43,24 @@ fun ExportFiles.readChecked(file: String): ByteArray {
     } catch (error: IOException) {
         throw ContractException("$file of $name cannot be read (${error.reason}); put the export into the app again")
     }
-    val stated = sums()[file]
-    if (stated != null && stated != Vocabulary.sha256(content)) {
+    if (!isAsStated(file, content)) {
         throw ContractException("$file of $name is damaged: it is not as it was exported; put the export into the app again")
     }
     return content
 }
 
-private fun ExportFiles.sums(): Map<String, String> = try {
-    read(SUMS).decodeToString().lines().filter { !it.startsWith("#") && "  " in it }
-        .associate { it.substringAfter("  ") to it.substringBefore("  ") }
-} catch (_: IOException) {
-    // Files of one's own, put together by hand, have none.
-    emptyMap()
+/** Whether the [content] of [file] has its sum; an export that has no sums at all was put together by hand. */
+private fun ExportFiles.isAsStated(file: String, content: ByteArray): Boolean {
+    val again = "put the export into the app again"
+    val lines = try {
+        if (SUMS !in list()) return true
+        read(SUMS).decodeToString().lines()
+    } catch (error: IOException) {
+        throw ContractException("$SUMS of $name cannot be read (${error.reason}); $again")
+    }
+    val stated = lines.firstOrNull { it.substringAfter("  ", "") == file }
+        ?: throw ContractException("$SUMS of $name has no sum of $file: it is cut off, or of another export; $again")
+    return stated.substringBefore("  ") == Vocabulary.sha256(content)
 }
 
 internal val IOException.reason: String get() = if (this is FileNotFoundException) "it is not there" else message ?: "no reason given"

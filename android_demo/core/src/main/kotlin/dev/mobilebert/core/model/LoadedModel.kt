@@ -60,6 +60,10 @@ class LoadedModel private constructor(
                         "choose another variant, or the app with LiteRT",
                 )
             }
+            // One that takes no notice of the wish would compute on the processor.
+            if (settings.accelerator !in runtime.accelerators) {
+                throw ModelException("${runtime.name} has no ${settings.accelerator} here; choose ${runtime.accelerators.joinToString(" or ")}")
+            }
             val request = OpenRequest(checkedFile(files, contract.file), contract.file.sha256, contract.signatures, settings)
             val model = runtime.open(request)
             try {
@@ -80,7 +84,8 @@ class LoadedModel private constructor(
                 return LoadedModel(contract, tokenizer, Answerer(contract, tokenizer, model), facts, settings, runtime, model) {
                     runtime.open(request)
                 }
-            } catch (error: Exception) {
+            } catch (error: Throwable) {
+                // Errors too, such as too little memory: what is native stays until it is closed.
                 model.close()
                 throw error
             }

@@ -36,6 +36,12 @@ interface Runtime {
     /** null: it is newer than every contract asks for. */
     val version: Version?
 
+    /** LiteRT's class that runs models, as `benchmarks/schema.json` calls it: "CompiledModel" or "Interpreter". */
+    val api: String
+
+    /** Whether it keeps what XNNPACK packs in a file, for the next time. */
+    val keepsWeights: Boolean
+
     /** What it can be asked to compute on. */
     val accelerators: List<Accelerator>
 

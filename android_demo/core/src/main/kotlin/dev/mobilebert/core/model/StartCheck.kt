@@ -5,8 +5,8 @@ import dev.mobilebert.core.contract.Contract
 import dev.mobilebert.core.contract.Signature
 import kotlin.math.abs
 
-/** What computes, as far as that can be told. */
-enum class AcceleratorUse(val asked: Accelerator) {
+/** What computes, as far as that can be told. [isUsed]: whether it is what was [asked] for; null: that is not known. */
+enum class AcceleratorUse(val asked: Accelerator, val isUsed: Boolean? = true) {
     /** The processor was asked for. */
     CPU(Accelerator.CPU),
 
@@ -15,16 +15,21 @@ enum class AcceleratorUse(val asked: Accelerator) {
     NPU(Accelerator.NPU),
 
     /** Its outputs are those of the processor, bit for bit: the runtime fell back silently. */
-    NOT_GPU(Accelerator.GPU),
-    NOT_NPU(Accelerator.NPU),
-    ;
+    NOT_GPU(Accelerator.GPU, false),
+    NOT_NPU(Accelerator.NPU, false),
 
-    val isUsed: Boolean get() = this != NOT_GPU && this != NOT_NPU
+    /** There was no example to compare outputs of. */
+    GPU_NOT_KNOWN(Accelerator.GPU, null),
+    NPU_NOT_KNOWN(Accelerator.NPU, null),
 }
 
-/** How far this device is off the outputs that the export wrote down. */
-data class Agreement(val difference: Double, val tolerance: Double) {
+/** How far this device is off the outputs that the export wrote down; [scale] is the largest of them. */
+data class Agreement(val difference: Double, val tolerance: Double, val scale: Double) {
     val isWithin: Boolean get() = difference <= tolerance
+
+    /** Both as shares of the largest, as benchmarks write them. */
+    val relativeDifference: Double get() = difference / scale
+    val relativeTolerance: Double get() = tolerance / scale
 }
 
 /** Holds a model that was just opened to the first example of its [contract]. */
@@ -45,7 +50,8 @@ internal class StartCheck(private val contract: Contract) {
         if (difference.isInfinite()) {
             throw ModelException("${contract.file.name} gives values that are not numbers on this device; choose another variant")
         }
-        return Agreement(difference, contract.tolerance)
+        val largest = known.outputs.values.maxOf { stated -> stated.maxOf(::abs) }
+        return Agreement(difference, contract.tolerance, contract.scale ?: largest.takeIf { it > 0 } ?: 1.0)
     }
 
     /**
@@ -54,10 +60,9 @@ internal class StartCheck(private val contract: Contract) {
      * @param onProcessor opens the same model on the processor
      */
     fun use(settings: Settings, model: OpenModel, onProcessor: () -> OpenModel): AcceleratorUse {
-        val known = known
         if (settings.accelerator == Accelerator.CPU) return AcceleratorUse.CPU
-        val isSame = known != null && onProcessor().use { same(run(it, known), run(model, known)) }
-        return AcceleratorUse.entries.first { it.asked == settings.accelerator && it.isUsed != isSame }
+        val isUsed = known?.let { example -> onProcessor().use { !same(run(it, example), run(model, example)) } }
+        return AcceleratorUse.entries.first { it.asked == settings.accelerator && it.isUsed == isUsed }
     }
 
     private fun run(model: OpenModel, known: Known) =

@@ -1,7 +1,6 @@
 package dev.mobilebert.core.model
 
 import dev.mobilebert.core.contract.Version
-import dev.mobilebert.core.contract.Vocabulary
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -23,7 +22,7 @@ class LoadedModelTest {
     private fun withContract(old: String, new: String): SmallExport {
         assertTrue(old in SmallExport.contract)
         val content = SmallExport.contract.replace(old, new).toByteArray()
-        return SmallExport(mapOf("m.contract.json" to content, "SHA256SUMS" to "${Vocabulary.sha256(content)}  m.contract.json\n".toByteArray()))
+        return SmallExport(mapOf("m.contract.json" to content, "SHA256SUMS" to SmallExport.sums(content)))
     }
 
     @Test
@@ -50,8 +49,20 @@ class LoadedModelTest {
             "m.tflite is damaged, or another file than its contract means; put the export into the app again",
             refusal("m.tflite" to ByteArray(64)),
         )
-        assertEquals("vocab.txt is not the one the model was exported with; copy it again from the export", refusal("vocab.txt" to ByteArray(3)))
+        assertEquals(
+            "vocab.txt of small is damaged: it is not as it was exported; put the export into the app again",
+            refusal("vocab.txt" to ByteArray(3)),
+        )
         assertEquals("vocab.txt of small cannot be read (it is not there); put the export into the app again", refusal("vocab.txt" to null))
+        assertEquals(
+            "SHA256SUMS of small has no sum of vocab.txt: it is cut off, or of another export; put the export into the app again",
+            refusal("SHA256SUMS" to SmallExport.sums(SmallExport.contract.toByteArray()).copyOf(90)),
+        )
+        assertEquals(
+            "SHA256SUMS of small has no sum of m.contract.json: it is cut off, or of another export; put the export into the app again",
+            refusal("SHA256SUMS" to ByteArray(0)),
+        )
+        open(SmallExport(mapOf("SHA256SUMS" to null))).close()
         assertEquals(
             "m.contract.json of small is damaged: it is not as it was exported; put the export into the app again",
             refusal("m.contract.json" to SmallExport.contract.replace("\"yes\"", "\"no!\"").toByteArray()),
@@ -87,7 +98,9 @@ class LoadedModelTest {
     @Test
     fun `the example of the contract is held to its tolerance`() {
         fun agreement(first: Float) = open(runtime = FakeRuntime { _, _ -> floatArrayOf(first, 16f) }).use { it.facts.agreement }
-        assertEquals(Agreement(0.25, 0.5), agreement(4.25f))
+        assertEquals(Agreement(0.25, 0.5, 16.0), agreement(4.25f))
+        assertEquals(listOf(1 / 64.0, 1 / 32.0), agreement(4.25f)?.let { listOf(it.relativeDifference, it.relativeTolerance) })
+        assertEquals(Agreement(0.0, 0.5, 16.0), open(withContract(", \"scale\": 16", "")).use { it.facts.agreement }, "the largest of the example")
         assertEquals(true, agreement(4.25f)?.isWithin)
         assertEquals(false, agreement(5f)?.isWithin)
     }
@@ -105,6 +118,42 @@ class LoadedModelTest {
         assertEquals(AcceleratorUse.GPU, use(Accelerator.GPU, Math.nextUp(16f)))
         assertEquals(AcceleratorUse.CPU, use(Accelerator.CPU, 0f))
         assertEquals(AcceleratorUse.NOT_NPU, use(Accelerator.NPU, 16f))
+    }
+
+    @Test
+    fun `without an example nobody knows what computed`() {
+        val files = withContract("\"tokens_8\",\n               \"output\"", "\"tokens_9\",\n               \"output\"")
+        val use = open(files, settings = Settings(accelerator = Accelerator.GPU)).use { it.facts.use }
+        assertEquals(AcceleratorUse.GPU_NOT_KNOWN, use)
+        assertEquals(null, use.isUsed)
+        assertEquals(AcceleratorUse.CPU, open(files).use { it.facts.use })
+    }
+
+    @Test
+    fun `what the runtime cannot compute on is not asked for`() {
+        val onProcessor = object : Runtime by FakeRuntime() {
+            override val accelerators = listOf(Accelerator.CPU)
+        }
+        val error = assertThrows(ModelException::class.java) { open(runtime = onProcessor, settings = Settings(accelerator = Accelerator.GPU)) }
+        assertEquals("Fake has no GPU here; choose CPU", error.message)
+    }
+
+    @Test
+    fun `an error at the first run closes what was opened`() {
+        val runtime = FakeRuntime { _, _ -> throw OutOfMemoryError() }
+        assertThrows(OutOfMemoryError::class.java) { open(runtime = runtime) }
+        assertEquals(0, runtime.open)
+    }
+
+    @Test
+    fun `a vector that has not the length one is no vector of a text`() {
+        val answer = "\"kind\": \"classes\", \"output\": \"logits\", \"softmax\": true, \"labels\": [\"no\", \"yes\"], \"temperature\": 1,"
+        val files = withContract(answer, "\"kind\": \"vector\", \"output\": \"logits\",")
+        fun cosine(length: Float) = open(files, FakeRuntime { _, _ -> floatArrayOf(0.6f * length, 0.8f * length) })
+            .use { (it.answerer.ask("a", "b").result as Result.Likeness).cosine }
+        assertEquals(1.0, cosine(1.005f), 0.02)
+        val error = assertThrows(ModelException::class.java) { cosine(0.3f) }
+        assertEquals("m.tflite gave a vector whose length is 0.300, not one; choose another variant", error.message)
     }
 
     @Test

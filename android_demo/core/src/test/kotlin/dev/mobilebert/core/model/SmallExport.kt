@@ -43,15 +43,24 @@ class SmallExport(changes: Map<String, ByteArray?> = emptyMap()) : ExportFiles {
                "padding": {"least": 1, "input_ids": 0, "input_mask": 0, "segment_ids": 0}},
              "answer": {"kind": "classes", "output": "logits", "softmax": true, "labels": ["no", "yes"], "temperature": 1,
                "decision": "argmax", "threshold": null},
-             "runtime": {"oldest": "2.16", "float16_arithmetic": false}, "tolerance": {"output": 0.5},
+             "runtime": {"oldest": "2.16", "float16_arithmetic": false}, "tolerance": {"output": 0.5, "scale": 16},
              "examples": [{"text": "a b", "text_b": null, "ids": [2, 5, 6, 3], "segment_ids": [0, 0, 0, 0], "signature": "tokens_8",
                "output": [4, 16]}]}
         """
+
+        /** What stands in SHA256SUMS beside this content of the contract. */
+        fun sums(contract: ByteArray): ByteArray {
+            val lines = listOf(contract to "m.contract.json", VOCABULARY.toByteArray() to "vocab.txt").map { (content, name) ->
+                "${Vocabulary.sha256(content)}  $name\n"
+            }
+            return "${lines.joinToString("")}# sha256 of the lines above: ab\n".toByteArray()
+        }
+
         private val originals = mapOf(
             "m.contract.json" to contract.toByteArray(),
             "vocab.txt" to VOCABULARY.toByteArray(),
             "m.tflite" to model,
-            "SHA256SUMS" to "${Vocabulary.sha256(contract.toByteArray())}  m.contract.json\n# sha256 of the lines above: ab\n".toByteArray(),
+            "SHA256SUMS" to sums(contract.toByteArray()),
         )
     }
 }
@@ -62,7 +71,9 @@ class FakeRuntime(
     private val outputs: (Settings, Inputs) -> FloatArray = { _, inputs -> floatArrayOf(inputs.mask.sum().toFloat(), inputs.ids.sum().toFloat()) },
 ) : Runtime {
     override val name = "Fake"
-    override val accelerators = listOf(Accelerator.CPU, Accelerator.GPU)
+    override val api = "CompiledModel"
+    override val keepsWeights = true
+    override val accelerators = Accelerator.entries
     val callers: MutableSet<String> = java.util.Collections.synchronizedSet(HashSet())
 
     @Volatile var open = 0

@@ -15,6 +15,8 @@ class SpoiledContractTest {
     private class StatedRuntime : Runtime {
         override val name = "Stated"
         override val version = Version.parse("2.20")
+        override val api = "Interpreter"
+        override val keepsWeights = false
         override val accelerators = listOf(Accelerator.CPU)
 
         override fun open(request: OpenRequest): OpenModel = object : OpenModel {

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf.added_tokens import AddedToken
+from mobilebert_tf.benchmarks import stats
 from mobilebert_tf.export.ship import check_answers
 from mobilebert_tf.tasks.windows import locate
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Rules, Tokenizer
@@ -318,8 +319,18 @@ def _latency() -> list[dict[str, Any]]:
     rows = []
     for count in (1, 2, 5, 50, 101):
         times = [drawn.randrange(1, 4000) / 64 for _ in range(count)]
-        p50, p90 = np.percentile(times, [50, 90]).tolist()
-        rows.append({"times": times, "mean": float(np.mean(times)), "p50": p50, "p90": p90})
+        p50, p90, p99 = np.percentile(times, [50, 90, 99]).tolist()
+        rows.append({"times": times, "mean": float(np.mean(times)), "p50": p50, "p90": p90, "p99": p99})
+    return rows
+
+
+def _intervals() -> list[dict[str, Any]]:
+    drawn = random.Random(5)
+    rows = []
+    for count in (1, 5, 6, 8, 9, 25, 101):
+        medians = [drawn.randrange(1, 4000) / 64 for _ in range(count)]
+        summary = stats.summarize([[median] for median in medians])
+        rows.append({"medians": medians, "low": summary.low, "high": summary.high})
     return rows
 
 
@@ -335,6 +346,7 @@ def vectors() -> dict[str, Any]:
         "signatures": _signatures(made["uncased"]),
         "answers": _answers(),
         "latency": _latency(),
+        "intervals": _intervals(),
     }
 
 

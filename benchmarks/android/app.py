@@ -16,9 +16,19 @@ from mobilebert_tf.errors import FailedError, UsageError
 
 PACKAGE, ACTIVITY, ACTION = "dev.mobilebert.app", ".MainActivity", "dev.mobilebert.app.BENCHMARK"
 
+MOST_TIMES = 100_000
+"""Inferences of all rounds together that the app takes: it keeps the time of each."""
+
 
 def start(adb: Adb, package: str, extras: Mapping[str, str | int]) -> None:
-    """Start the benchmark screen. Raises UsageError: the app is not there; FailedError: it does not start."""
+    """Start the benchmark screen.
+
+    Raises:
+      UsageError: the app is not there, or does not measure so much.
+      FailedError: it does not start.
+    """
+    if int(extras["rounds"]) * int(extras["runs"]) > MOST_TIMES:
+        raise UsageError(f"--app: rounds times runs may be {MOST_TIMES:,} at most, since the app keeps every time")
     if not adb.text(f"pm path {shlex.quote(package)}"):
         raise UsageError(f"{package}: is not installed on {adb.serial}; build android_demo and `adb install` it")
     words = [

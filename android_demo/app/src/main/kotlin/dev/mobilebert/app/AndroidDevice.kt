@@ -1,6 +1,7 @@
 package dev.mobilebert.app
 
 import android.app.ActivityManager
+import android.app.ActivityManager.RunningAppProcessInfo.IMPORTANCE_VISIBLE
 import android.content.Context
 import android.content.Intent
 import android.content.IntentFilter
@@ -52,12 +53,16 @@ internal class AndroidDevice(private val context: Context) : Device {
         val battery = context.registerReceiver(null, IntentFilter(Intent.ACTION_BATTERY_CHANGED))
         return mapOf(
             "thermal_status" to thermalStatus(),
-            "battery_percent" to battery?.getIntExtra(BatteryManager.EXTRA_LEVEL, 0),
+            "battery_percent" to battery?.getIntExtra(BatteryManager.EXTRA_LEVEL, -1)?.takeIf { it >= 0 },
             "battery_celsius" to battery?.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, 0)?.let { it / TENTHS },
             "charging" to battery?.let { it.getIntExtra(BatteryManager.EXTRA_PLUGGED, 0) != 0 },
             "screen_on" to power?.isInteractive,
+            "in_front" to isInFront(),
         )
     }
+
+    private fun isInFront(): Boolean =
+        ActivityManager.RunningAppProcessInfo().apply(ActivityManager::getMyMemoryState).importance <= IMPORTANCE_VISIBLE
 
     override fun problems(): List<String> = listOfNotNull("an emulator's times say nothing about a phone".takeIf { isEmulator })
 

@@ -15,6 +15,7 @@ class LatencyTest {
             assertEquals(row["mean"] as Double, figures.mean, 1e-9)
             assertEquals(row["p50"] as Double, figures.p50, 1e-9)
             assertEquals(row["p90"] as Double, figures.p90, 1e-9)
+            assertEquals(row["p99"] as Double, figures.p99, 1e-9)
         }
     }
 

@@ -64,26 +64,23 @@ class Bench(private val device: Device, private val save: (String) -> String, pr
         return BenchSummary(rows, result.verdict.name, result.verdict.reasons, save(result.json()))
     }
 
-    /** Inputs of each signature, of those examples whose signature it is; of none, the longest that fits, filled up. */
+    /** Inputs of each signature: of every example of the contract, over and over until three quarters are filled. */
     private fun inputs(model: LoadedModel): Map<Signature, List<Inputs>> {
         val contract = model.contract
         val maker = InputMaker(contract.text)
-        val texts = model.facts.samples.filter { it.text.isNotBlank() }
+        val texts = model.facts.samples.map { sample ->
+            listOf(sample.text, sample.second).take(if (contract.text.isPaired) 2 else 1).map { model.tokenizer.encode(it).ids }
+        }.filter { parts -> parts.any { it.isNotEmpty() } }
         if (texts.isEmpty()) throw ModelException("the contract has no examples to measure with")
         return contract.signatures.associateWith { signature ->
-            val laid = texts.map { sample ->
-                val parts = listOf(sample.text, sample.second).take(if (contract.text.isPaired) 2 else 1)
-                // Long enough for every signature: an example may be one word.
-                val longest = parts.indices.maxBy { parts[it].length }
-                val whole = parts.mapIndexed { number, part ->
-                    val times = if (number == longest) 1 + 2 * signature.length / part.length.coerceAtLeast(1) else 1
-                    model.tokenizer.encode(List(times) { part }.joinToString(" ")).ids
-                }
-                maker.layOut(whole)
-            }
-            laid.map {
-                val count = minOf(it.ids.size, filled(signature.length))
-                maker.pad(it.ids.copyOf(count), it.segmentIds.copyOf(count), signature)
+            val count = filled(signature.length)
+            texts.map { parts ->
+                val longest = parts.maxBy { it.size }
+                // An example may be one word, and each has fewer pieces than the longest signature.
+                val long = parts.map { if (it === longest) IntArray(maxOf(it.size, count)) { place -> it[place % it.size] } else it }
+                val laid = maker.layOut(long)
+                val kept = minOf(laid.ids.size, count)
+                maker.pad(laid.ids.copyOf(kept), laid.segmentIds.copyOf(kept), signature)
             }
         }
     }

@@ -3,7 +3,7 @@ package dev.mobilebert.core.bench
 import dev.mobilebert.core.Latency
 import dev.mobilebert.core.contract.Json
 import dev.mobilebert.core.contract.Signature
-import dev.mobilebert.core.model.AcceleratorUse
+import dev.mobilebert.core.model.Accelerator
 import dev.mobilebert.core.model.LoadedModel
 import java.text.SimpleDateFormat
 import java.util.Date
@@ -18,10 +18,10 @@ class BenchResult(
     private val device: Device,
     private val rounds: Map<Signature, List<Round>>,
 ) {
-    private val verdicts: Map<Signature, Verdict> = rounds.mapValues { (_, all) -> Verdict.of(all, model.facts.use, device) }
+    private val verdicts: Map<Signature, Verdict> = rounds.mapValues { (_, all) -> Verdict.of(all, model.facts, device) }
 
     /** Of all signatures, each reason once. */
-    val verdict: Verdict = Verdict(verdicts.values.flatMap { it.invalid }.distinct(), verdicts.values.flatMap { it.warnings }.distinct())
+    val verdict: Verdict = verdicts.values.fold(Verdict.GOOD, Verdict::plus)
 
     fun json(date: Date = Date()): String = Json.write(
         mapOf(
@@ -49,6 +49,7 @@ class BenchResult(
     private fun subject(signature: Signature, all: List<Round>): Map<String, Any?> {
         val samples = all.flatMap { it.samples.asList() }
         val latency = Latency.of(samples.toDoubleArray())
+        val interval = medianInterval(all.map { Latency.of(it.samples).p50 })
         val contract = model.contract
         return mapOf(
             "name" to contract.file.name,
@@ -58,19 +59,18 @@ class BenchResult(
             "sequence_length" to signature.length,
             "signature" to signature.name,
             "samples_are" to "inferences",
-            "configuration" to mapOf(
-                "threads" to model.settings.threads,
-                "accelerator" to model.settings.accelerator.name.lowercase(Locale.ROOT),
-                "tool" to "app",
-            ),
+            "configuration" to configuration(),
             "outputs" to outputs(),
             "validity" to verdicts.getValue(signature).describe(),
             "summary" to mapOf(
                 "median" to rounded(latency.p50),
                 "p90" to rounded(latency.p90),
+                "p99" to rounded(latency.p99),
                 "mean" to rounded(latency.mean),
                 "min" to rounded(samples.min()),
                 "max" to rounded(samples.max()),
+                "low" to interval?.first?.let(::rounded),
+                "high" to interval?.second?.let(::rounded),
                 "runs" to latency.count,
             ),
             "rounds" to all.map { round ->
@@ -86,12 +86,22 @@ class BenchResult(
         )
     }
 
+    private fun configuration(): Map<String, Any?> = mapOf(
+        "threads" to model.settings.threads,
+        "accelerator" to model.settings.accelerator.name.lowercase(Locale.ROOT),
+        "api" to model.runtime.api,
+        "tool" to "app",
+        // It holds what XNNPACK packs, which computes on the processor alone; it was there before the first round.
+        "weight_cache" to if (model.runtime.keepsWeights && model.settings.accelerator == Accelerator.CPU) "file" else "off",
+    )
+
     /** What was seen when the model was opened. */
     private fun outputs(): Map<String, Any?> = mapOf(
         "checked" to (model.facts.agreement != null),
-        "max_error" to model.facts.agreement?.difference,
-        "tolerance" to model.facts.agreement?.tolerance,
-        "same_as_cpu" to if (model.facts.use == AcceleratorUse.CPU) null else !model.facts.use.isUsed,
+        "max_relative_error" to model.facts.agreement?.relativeDifference,
+        "tolerance" to model.facts.agreement?.relativeTolerance,
+        "same_as_cpu" to if (model.settings.accelerator == Accelerator.CPU) null else model.facts.use.isUsed?.not(),
+        "why_not" to if (model.facts.agreement == null) "the contract has no example to compare" else null,
     )
 
     private companion object {

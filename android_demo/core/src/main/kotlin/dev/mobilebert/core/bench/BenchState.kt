@@ -14,9 +14,20 @@ data class Protocol(
     val coolDownSeconds: Int = 60,
 ) {
     init {
+        // Every time is kept until the result is written.
+        require(rounds.toLong() * runs <= MOST_TIMES) { "rounds times runs must be at most $MOST_TIMES" }
         require(rounds in 1..1_000 && runs in 1..1_000_000 && warmUp in 1..1_000_000 && coolDownSeconds in 0..3_600) {
             "rounds, runs and warm_up must be at least 1, cool_down_seconds 0 to 3600"
         }
+    }
+
+    companion object {
+        /** Timed answers of a signature in all rounds together. */
+        const val MOST_TIMES = 100_000
+
+        /** For a look; too few rounds to say how sure its figures are. */
+        val QUICK = Protocol(rounds = 2, runs = 20, warmUp = 5, coolDownSeconds = 10)
+        val FULL = Protocol()
     }
 }
 

@@ -55,8 +55,14 @@ class BenchTest {
         assertEquals(1 + 6 * 2 * (3 + 4), runtime.runs)
         assertEquals(listOf(2.0, "device latency", "ms", "device"), listOf("schema_version", "kind", "unit", "where").map { result[it] })
         val subject = (result["subjects"] as List<*>).first() as Map<*, *>
-        assertEquals(mapOf("threads" to 2.0, "accelerator" to "cpu", "tool" to "app"), subject["configuration"])
-        assertEquals(mapOf("median" to 1.0, "p90" to 1.0, "mean" to 1.0, "min" to 1.0, "max" to 1.0, "runs" to 24.0), subject["summary"])
+        assertEquals(
+            mapOf("threads" to 2.0, "accelerator" to "cpu", "api" to "CompiledModel", "tool" to "app", "weight_cache" to "file"),
+            subject["configuration"],
+        )
+        val ones = listOf("median", "p90", "p99", "mean", "min", "max", "low", "high").associateWith { 1.0 }
+        assertEquals(ones + ("runs" to 24.0), subject["summary"])
+        val outputs = mapOf("checked" to true, "max_relative_error" to 0.0, "tolerance" to 1 / 32.0, "same_as_cpu" to null, "why_not" to null)
+        assertEquals(outputs, subject["outputs"])
         val rounds = (subject["rounds"] as List<*>).map { it as Map<*, *> }
         assertEquals(List(6) { List(4) { 1.0 } }, rounds.map { it["samples"] })
         assertEquals(setOf("load_ms", "first_ms", "waited_s", "samples", "before", "after"), rounds[0].keys)
@@ -80,6 +86,26 @@ class BenchTest {
         assertEquals(listOf("the GPU did not run: the outputs are those of the processor, bit for bit"), summary.reasons)
         val subject = (result["subjects"] as List<*>).first() as Map<*, *>
         assertEquals(true, (subject["outputs"] as Map<*, *>)["same_as_cpu"])
+        assertEquals("off", (subject["configuration"] as Map<*, *>)["weight_cache"], "the processor's alone")
+    }
+
+    @Test
+    fun `three quarters of every input are text, however short the example`() {
+        val filled = java.util.Collections.synchronizedSet(HashSet<Pair<Int, Int>>())
+        val runtime = FakeRuntime { _, inputs ->
+            floatArrayOf(4f, 16f).also { filled += inputs.ids.size to inputs.mask.sum() }
+        }
+        LoadedModel.open(SmallExport(), "m", runtime, Settings()).use { model ->
+            filled.clear()
+            Bench(FakeDevice(), { "" }, steadyClock()).run(model, protocol, {}) { false }
+        }
+        assertEquals(setOf(8 to 6, 16 to 12), filled)
+    }
+
+    @Test
+    fun `no more is measured than memory holds`() {
+        assertThrows(IllegalArgumentException::class.java) { Protocol(rounds = 1_000, runs = 101) }
+        Protocol(rounds = 1_000, runs = 100)
     }
 
     @Test

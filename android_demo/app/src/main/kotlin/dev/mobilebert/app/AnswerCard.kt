@@ -53,15 +53,15 @@ internal class AnswerCard(private val activity: Activity) {
     private fun show(result: Result) {
         text.isVisible = result is Result.Passage || result is Result.Names
         when (result) {
-            is Result.OneLabel -> labels(result.label ?: activity.getString(R.string.answer_no_label), result.shares, ::probability)
+            is Result.OneLabel -> labels(result.label ?: activity.getString(R.string.answer_no_label), result.shares)
             is Result.ManyLabels -> labels(
-                result.labels.joinToString().ifEmpty { activity.getString(R.string.answer_no_labels) }, result.shares, ::probability,
+                result.labels.joinToString().ifEmpty { activity.getString(R.string.answer_no_labels) }, result.shares,
             )
-            is Result.Nearest -> labels(result.label ?: activity.getString(R.string.answer_no_label), result.shares, ::cosine)
-            is Result.Number -> labels(activity.getString(R.string.answer_value, result.value), emptyList(), ::probability)
+            is Result.Nearest -> labels(result.label ?: activity.getString(R.string.answer_no_label), result.shares, areCosines = true)
+            is Result.Number -> labels(activity.getString(R.string.answer_value, result.value), emptyList())
             is Result.Likeness -> {
                 answer.text = activity.getString(R.string.answer_likeness, result.cosine)
-                shares(listOf(Share(activity.getString(R.string.cosine), result.cosine, isChosen = true)), ::cosine)
+                shares(listOf(Share(activity.getString(R.string.cosine), result.cosine, isChosen = true)), areCosines = true)
             }
             is Result.Passage -> {
                 answer.text = result.span?.text ?: activity.getString(R.string.answer_no_span)
@@ -72,18 +72,17 @@ internal class AnswerCard(private val activity: Activity) {
         }
     }
 
-    private fun labels(headline: String, shares: List<Share>, written: (Double) -> String) {
-        answer.text = headline.asName()
-        shares(shares.sortedByDescending { it.value }, written)
+    private fun labels(headline: String, shares: List<Share>, areCosines: Boolean = false) {
+        answer.text = headline
+        shares(shares.sortedByDescending { it.value }, areCosines)
     }
 
     /** The first, and in words how many there are beside them. */
-    private fun shares(shares: List<Share>, written: (Double) -> String) {
+    private fun shares(shares: List<Share>, areCosines: Boolean) {
         val shown = shares.take(MOST_ROWS)
-        val areCosines = shares.any { it.value < 0 } || written == ::cosine
         rows.rows(R.layout.row_share, shown.size).zip(shown).forEach { (row, share) ->
-            val value = written(share.value)
-            row.findViewById<TextView>(R.id.name).text = share.label.asName()
+            val value = if (areCosines) cosine(share.value) else probability(share.value)
+            row.findViewById<TextView>(R.id.name).text = share.label
             row.findViewById<TextView>(R.id.value).text = value
             val bar = row.findViewById<BarView>(R.id.bar)
             if (areCosines) {
@@ -92,7 +91,7 @@ internal class AnswerCard(private val activity: Activity) {
                 bar.show(0.0, share.value, share.isChosen)
             }
             val spoken = if (share.isChosen) R.string.share_spoken_chosen else R.string.share_spoken
-            row.contentDescription = activity.getString(spoken, share.label.asName(), value)
+            row.contentDescription = activity.getString(spoken, share.label, value)
         }
         val left = shares.size - shown.size
         text.isVisible = left > 0
@@ -110,9 +109,9 @@ internal class AnswerCard(private val activity: Activity) {
     private fun name(row: View, entity: Entity) {
         row.findViewById<TextView>(R.id.name).text = entity.text
         val kind = row.findViewById<TextView>(R.id.kind)
-        kind.text = entity.label.asName()
+        kind.text = entity.label
         kind.background.mutate().setTint(marks.colour(entity.label))
-        row.contentDescription = activity.getString(R.string.name_spoken, entity.label.asName(), entity.text)
+        row.contentDescription = activity.getString(R.string.name_spoken, entity.label, entity.text)
     }
 
     private fun probability(value: Double) = activity.getString(R.string.percent, PERCENT * value)

@@ -21,16 +21,16 @@ internal class BenchmarkPage(private val activity: Activity, private val dispatc
     private val said = activity.findViewById<TextView>(R.id.bench_state)
     private val rows = activity.findViewById<ViewGroup>(R.id.bench_rows)
     private val note = activity.findViewById<TextView>(R.id.bench_note)
-    private var protocol = QUICK
-    private val length = Chooser<Protocol>(activity, R.id.bench_length, ::written) { protocol = it }
+    private val length = Chooser<Protocol>(activity, R.id.bench_length, { one, _ -> written(one) }) { dispatch(Event.Planned(it)) }
 
-    fun show(state: ScreenState.Ready?) {
-        length.show(listOf(QUICK, FULL), protocol)
+    fun show(chosen: ScreenState.Chosen) {
+        length.show(listOf(Protocol.QUICK, Protocol.FULL), chosen.protocol)
+        val state = chosen as? ScreenState.Ready
         val bench = state?.bench ?: BenchState.NotRun
         val isRunning = bench is BenchState.Running
         button.setText(if (isRunning) R.string.bench_stop else R.string.bench_start)
         button.isEnabled = state != null && (isRunning || state.work != Work.Running)
-        button.setOnClickListener { dispatch(if (isRunning) Event.BenchStopped else Event.BenchAsked(protocol)) }
+        button.setOnClickListener { dispatch(if (isRunning) Event.BenchStopped else Event.BenchAsked(chosen.protocol)) }
         card.isVisible = bench != BenchState.NotRun
         progress.isVisible = isRunning
         val summary = (bench as? BenchState.Done)?.summary
@@ -43,7 +43,7 @@ internal class BenchmarkPage(private val activity: Activity, private val dispatc
     }
 
     private fun written(protocol: Protocol) =
-        activity.getString(if (protocol == QUICK) R.string.bench_length_quick else R.string.bench_length_full)
+        activity.getString(if (protocol == Protocol.QUICK) R.string.bench_length_quick else R.string.bench_length_full)
 
     private fun sentence(bench: BenchState): String? = when (bench) {
         is BenchState.Running -> bench.progress?.let {
@@ -71,9 +71,6 @@ internal class BenchmarkPage(private val activity: Activity, private val dispatc
             ).joinToString("\n")
 
     private companion object {
-        val QUICK = Protocol(rounds = 2, runs = 20, warmUp = 5, coolDownSeconds = 10)
-        val FULL = Protocol()
-
         fun verdict(name: String) = when (name) {
             "ok" -> R.string.bench_ok
             "warn" -> R.string.bench_warn

@@ -8,7 +8,13 @@ import android.widget.Spinner
 import android.R as AndroidR
 
 /** One of several values, in a spinner. */
-internal class Chooser<T : Any>(private val activity: Activity, id: Int, private val written: (T) -> String, private val chose: (T) -> Unit) {
+internal class Chooser<T : Any>(
+    private val activity: Activity,
+    id: Int,
+    /** A value for people, and all that can be chosen. */
+    private val written: (T, List<T>) -> String,
+    private val chose: (T) -> Unit,
+) {
     private val spinner = activity.findViewById<Spinner>(id)
     private var values: List<T> = emptyList()
 
@@ -27,7 +33,7 @@ internal class Chooser<T : Any>(private val activity: Activity, id: Int, private
     fun show(values: List<T>, chosen: T) {
         if (values != this.values) {
             this.values = values
-            spinner.adapter = ArrayAdapter(activity, AndroidR.layout.simple_spinner_item, values.map(written)).apply {
+            spinner.adapter = ArrayAdapter(activity, AndroidR.layout.simple_spinner_item, values.map { written(it, values) }).apply {
                 setDropDownViewResource(AndroidR.layout.simple_spinner_dropdown_item)
             }
         }

@@ -3,13 +3,13 @@ package dev.mobilebert.app
 import android.app.Activity
 import android.content.Intent
 import android.os.Bundle
-import dev.mobilebert.core.bench.Protocol
 import dev.mobilebert.core.model.Accelerator
 import dev.mobilebert.core.model.Settings
+import dev.mobilebert.core.screen.BenchRequest
 import dev.mobilebert.core.screen.Choice
+import dev.mobilebert.core.screen.Event
 import dev.mobilebert.core.screen.ScreenState
 import dev.mobilebert.core.screen.Texts
-import java.util.Locale
 
 /** The app's only screen. */
 class MainActivity : Activity() {
@@ -21,28 +21,52 @@ class MainActivity : Activity() {
         val kept = lastNonConfigurationInstance as? Session
         session = kept ?: Session(application as DemoApplication)
         if (kept == null) start(savedInstanceState)
-        val screen = Screen(this, session::dispatch)
-        session.listener = screen::show
+        session.listener = Screen(this, session::dispatch)::show
     }
 
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
-        if (intent.action != BENCHMARK) return
+        // Whoever only comes back finds what was there; where nothing was, there may be an export by now.
+        if (intent.action != BENCHMARK && session.state !is ScreenState.Empty) return
         setIntent(intent)
-        session.listener = null
         session.close()
         session = Session(application as DemoApplication)
         start(null)
+        // New views, since those before tell the old session what is typed.
+        setContentView(R.layout.main)
         session.listener = Screen(this, session::dispatch)::show
     }
 
     private fun start(saved: Bundle?) {
-        val asked = intent.takeIf { it.action == BENCHMARK && saved == null }
-        session.start(
-            wanted = saved?.choice() ?: asked?.extras?.choice(),
-            texts = Texts(saved?.getString(FIRST).orEmpty(), saved?.getString(SECOND).orEmpty()),
-            protocol = asked?.protocol(),
-        )
+        val isAsked = intent.action == BENCHMARK && saved == null
+        // The list of recent apps starts the app by the intent of long ago.
+        val isOld = intent.flags and Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY != 0
+        if (isAsked && !isOld) {
+            measure()
+        } else {
+            session.start(saved?.choice(), Texts(saved?.getString(FIRST).orEmpty(), saved?.getString(SECOND).orEmpty()))
+        }
+    }
+
+    private fun measure() = try {
+        val request = BenchRequest.read(::extra)
+        session.start(request.choice, protocol = request.protocol)
+    } catch (error: IllegalArgumentException) {
+        session.dispatch(Event.NotListed(error.message.orEmpty()))
+    }
+
+    /** An extra as a text: adb gives numbers as such or as texts, and other apps may give anything. */
+    @Suppress("DEPRECATION") // Without a type, which is whoever's it was.
+    private fun extra(name: String): String? = try {
+        intent.extras?.get(name)?.toString()
+    } catch (error: RuntimeException) {
+        throw IllegalArgumentException("The benchmark was asked for with extras that cannot be read ($error).", error)
+    }
+
+    override fun onStop() {
+        super.onStop()
+        // Whoever asks by an intent waits for a result: it goes on, and its verdict says that nobody was there.
+        if (!isChangingConfigurations && intent.action != BENCHMARK) session.dispatch(Event.Left)
     }
 
     /** Turning a device keeps the model open. */
@@ -71,32 +95,19 @@ class MainActivity : Activity() {
     companion object {
         /** Runs a benchmark with the extras export, variant, threads, accelerator, rounds, runs, warm_up and cool_down_seconds. */
         const val BENCHMARK = "dev.mobilebert.app.BENCHMARK"
-        const val EXPORT = "export"
-        const val VARIANT = "variant"
-        const val THREADS = "threads"
-        const val ACCELERATOR = "accelerator"
+
+        // What is kept while the app is away.
+        private const val EXPORT = "export"
+        private const val VARIANT = "variant"
+        private const val THREADS = "threads"
+        private const val ACCELERATOR = "accelerator"
         private const val FIRST = "first"
         private const val SECOND = "second"
         private const val MOST_KEPT = 50_000
-        private const val MOST_THREADS = 64
 
         private fun Bundle.choice(): Choice? {
-            val wanted = getString(ACCELERATOR).orEmpty().uppercase(Locale.ROOT)
-            val settings = Settings(
-                threads = getInt(THREADS, 1).coerceIn(1, MOST_THREADS),
-                accelerator = Accelerator.entries.firstOrNull { it.name == wanted } ?: Accelerator.CPU,
-            )
-            return Choice(getString(EXPORT) ?: return null, getString(VARIANT).orEmpty(), settings)
-        }
-
-        private fun Intent.protocol(): Protocol {
-            val usual = Protocol()
-            return Protocol(
-                rounds = getIntExtra("rounds", usual.rounds).coerceIn(1, 1_000),
-                runs = getIntExtra("runs", usual.runs).coerceIn(1, 1_000_000),
-                warmUp = getIntExtra("warm_up", usual.warmUp).coerceIn(1, 1_000_000),
-                coolDownSeconds = getIntExtra("cool_down_seconds", usual.coolDownSeconds).coerceIn(0, 3_600),
-            )
+            val settings = Settings(getInt(THREADS), Accelerator.valueOf(getString(ACCELERATOR) ?: return null))
+            return Choice(getString(EXPORT).orEmpty(), getString(VARIANT).orEmpty(), settings)
         }
     }
 }

@@ -12,10 +12,12 @@ import dev.mobilebert.core.screen.ScreenState
 /** What can be chosen, and what is known of the model. */
 internal class ModelCard(private val activity: Activity, private val dispatch: (Event) -> Unit) {
     private val accelerators = (activity.application as DemoApplication).runtime.accelerators
-    private val export = Chooser<String>(activity, R.id.export, { it.asName() }) { value -> choose { copy(export = value) } }
-    private val variant = Chooser<String>(activity, R.id.variant, { it.asName() }) { value -> choose { copy(variant = value) } }
-    private val threads = Chooser<Int>(activity, R.id.threads, Int::toString) { value -> choose { copy(settings = settings.copy(threads = value)) } }
-    private val accelerator = Chooser<Accelerator>(activity, R.id.accelerator, { it.name }) { value ->
+    private val export = Chooser(activity, R.id.export, String::asName) { value -> choose { copy(export = value) } }
+    private val variant = Chooser(activity, R.id.variant, String::asName) { value -> choose { copy(variant = value) } }
+    private val threads = Chooser<Int>(activity, R.id.threads, { count, _ -> "$count" }) { value ->
+        choose { copy(settings = settings.copy(threads = value)) }
+    }
+    private val accelerator = Chooser<Accelerator>(activity, R.id.accelerator, { one, _ -> one.name }) { value ->
         choose { copy(settings = settings.copy(accelerator = value)) }
     }
     private val facts = activity.findViewById<ViewGroup>(R.id.fact_rows)
@@ -55,6 +57,8 @@ internal class ModelCard(private val activity: Activity, private val dispatch: (
             AcceleratorUse.NPU -> R.string.used_npu
             AcceleratorUse.NOT_GPU -> R.string.used_not_gpu
             AcceleratorUse.NOT_NPU -> R.string.used_not_npu
+            AcceleratorUse.GPU_NOT_KNOWN -> R.string.used_gpu_not_known
+            AcceleratorUse.NPU_NOT_KNOWN -> R.string.used_npu_not_known
         }
     }
 }

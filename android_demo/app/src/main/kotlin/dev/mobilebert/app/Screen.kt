@@ -19,7 +19,8 @@ class Screen(private val activity: Activity, private val dispatch: (Event) -> Un
         Page.ANSWER to activity.findViewById(R.id.answer_page),
         Page.BENCHMARK to activity.findViewById(R.id.benchmark_page),
     )
-    private val message = MessageCard(activity)
+    private val scroll = activity.findViewById<View>(R.id.scroll)
+    private val message = MessageCard(activity, dispatch)
     private val question = QuestionCard(activity, dispatch)
     private val answer = AnswerCard(activity)
     private val costs = CostsCard(activity)
@@ -39,22 +40,34 @@ class Screen(private val activity: Activity, private val dispatch: (Event) -> Un
             tab.isVisible = chosen != null
         }
         pages.forEach { (each, view) -> view.isVisible = chosen != null && each == page }
-        subtitle.text = chosen?.let { activity.getString(R.string.subtitle, it.choice.export.asName(), it.choice.variant.asName()) }
+        subtitle.text = chosen?.let(::chosenNames)
+        // With the screen off, a benchmark would measure slow cores.
+        scroll.keepScreenOn = state.isMeasuring
         message.show(state)
         if (chosen == null) return
         question.show(chosen)
         answer.show(ready, isOpening = state is ScreenState.Opening)
         costs.show(ready)
         model.show(chosen)
-        benchmark.show(ready)
+        benchmark.show(chosen)
+    }
+
+    private fun chosenNames(state: ScreenState.Chosen): String = with(state.choice) {
+        val variants = state.shelves.first { it.export == export }.variants
+        activity.getString(R.string.subtitle, export.asName(state.shelves.map { it.export }), variant.asName(variants))
     }
 }
 
 /** Why something does not work, in a sentence. */
-private class MessageCard(private val activity: Activity) {
+private class MessageCard(private val activity: Activity, dispatch: (Event) -> Unit) {
     private val card = activity.findViewById<View>(R.id.message_card)
     private val title = activity.findViewById<TextView>(R.id.message_title)
     private val text = activity.findViewById<TextView>(R.id.message)
+    private val again = activity.findViewById<View>(R.id.try_again)
+
+    init {
+        again.setOnClickListener { dispatch(Event.TryAgain) }
+    }
 
     fun show(state: ScreenState) {
         val (heading, reason) = when (state) {
@@ -66,6 +79,7 @@ private class MessageCard(private val activity: Activity) {
         card.isVisible = reason != null
         title.setText(heading)
         text.text = reason
+        again.isVisible = state is ScreenState.Refused
     }
 
     private fun nothingHere() =

@@ -28,8 +28,8 @@ class Session(private val app: DemoApplication) : AutoCloseable {
             value?.invoke(state)
         }
 
-    /** Find the exports and open one. */
-    fun start(wanted: Choice?, texts: Texts, protocol: Protocol?) = dispatch(
+    /** Find the exports and open one; [wanted] is what was chosen before, or what a benchmark by [protocol] is to measure. */
+    fun start(wanted: Choice?, texts: Texts = Texts(), protocol: Protocol? = null) = dispatch(
         try {
             Event.Listed(app.exports.shelves(), wanted, texts, protocol)
         } catch (error: IOException) {

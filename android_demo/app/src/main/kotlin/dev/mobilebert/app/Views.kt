@@ -11,8 +11,11 @@ var View.isVisible: Boolean
         visibility = if (value) View.VISIBLE else View.GONE
     }
 
-/** A name of a file as people write it. */
-fun String.asName(): String = replace('_', ' ').replace('-', ' ')
+/** The name of an export or a recipe as people write it; as it is, where another of [all] would look the same. */
+fun String.asName(all: List<String>): String {
+    fun written(name: String) = name.replace('_', ' ').replace('-', ' ')
+    return if (all.count { written(it) == written(this) } > 1) this else written(this)
+}
 
 /** Make the children [count] rows of [layout], keeping those that are there, so that TalkBack's focus stays. */
 fun ViewGroup.rows(layout: Int, count: Int): List<View> {

@@ -2,7 +2,10 @@ package dev.mobilebert.app
 
 import android.content.Intent
 import android.content.res.Configuration
+import android.os.PowerManager
 import android.view.View
+import android.widget.Spinner
+import android.widget.TextView
 import dev.mobilebert.core.Inputs
 import dev.mobilebert.core.contract.Signature
 import dev.mobilebert.core.model.OpenModel
@@ -16,6 +19,7 @@ import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
 import java.io.File
 import java.nio.file.Files
 import java.util.concurrent.CountDownLatch
@@ -106,6 +110,105 @@ class AppTest {
             phone.controller.newIntent(Intent(MainActivity.BENCHMARK).putExtra("export", "export").putExtra("variant", "int1"))
             val said = phone.text(R.id.message)
             assertTrue(said, said.startsWith("The benchmark was asked for export, int1, which is not here. Here: "))
+        }
+    }
+
+    @Test
+    fun aBenchmarkThatCannotBeDoneIsASentenceAndTheAppGoesOn() {
+        spoiled { }.use { phone ->
+            fun said(extras: Intent.() -> Intent): String {
+                phone.controller.newIntent(Intent(MainActivity.BENCHMARK).extras())
+                return phone.text(R.id.message)
+            }
+            assertEquals("The benchmark was asked for with accelerator tpu; it is CPU or GPU or NPU.", said { putExtra("accelerator", "tpu") })
+            assertEquals(
+                "The benchmark was asked for with rounds [1]; it is a whole number from 1 to 1000.",
+                said { putExtra("rounds", arrayListOf("1")) },
+            )
+            phone.controller.newIntent(Intent(Intent.ACTION_MAIN))
+            phone.waitUntilOpen()
+            assertTrue(phone.isSeen(R.id.question_card))
+        }
+    }
+
+    @Test
+    fun aBenchmarkWithoutAnExportIsOfTheFirstWithAllElseAsAsked() {
+        spoiled { }.use { phone ->
+            phone.controller.newIntent(
+                Intent(MainActivity.BENCHMARK).putExtra("threads", "3").putExtra("rounds", 1).putExtra("runs", 1).putExtra("cool_down_seconds", 0),
+            )
+            phone.waitUntil("the benchmark is done") { phone.isSeen(R.id.bench_note) }
+            assertTrue(File(phone.text(R.id.bench_note).substringAfter("Written to ")).readText().contains("\"threads\": 3"))
+        }
+    }
+
+    @Test
+    fun theListOfRecentAppsRunsNoBenchmarkAgain() {
+        TestApplication.directory = copy
+        val old = Intent(MainActivity.BENCHMARK).addFlags(Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY)
+        Phone(old).use { phone -> assertTrue(phone.text(R.id.message).startsWith("There is no export in this app.")) }
+        Phone(Intent(MainActivity.BENCHMARK)).use { phone ->
+            assertTrue(phone.text(R.id.message).startsWith("The benchmark was asked for any export"))
+        }
+    }
+
+    @Test
+    fun aNewIntentLeavesOneListenerToEachField() {
+        spoiled { }.use { phone ->
+            fun watchers() = shadowOf(phone.view<TextView>(R.id.first)).watchers.size
+            val before = watchers()
+            phone.controller.newIntent(Intent(MainActivity.BENCHMARK).putExtra("rounds", 0))
+            assertEquals(before, watchers())
+        }
+    }
+
+    @Test
+    fun leavingTheAppStopsABenchmarkAndSaysSo() {
+        slowed().use { phone ->
+            phone.view<View>(R.id.tab_benchmark).performClick()
+            phone.choose(R.id.bench_length, "Full: 6 rounds of 50")
+            phone.view<View>(R.id.bench_button).performClick()
+            slow.begun.await()
+            assertTrue(phone.view<View>(R.id.scroll).keepScreenOn)
+            phone.controller.configurationChange(wide())
+            assertEquals("Stop", phone.text(R.id.bench_button))
+            phone.controller.pause().stop()
+            slow.goOn.countDown()
+            phone.controller.start().resume()
+            assertEquals("The benchmark was stopped, because the app left the screen; start it again.", phone.text(R.id.bench_state))
+            assertFalse(phone.view<View>(R.id.scroll).keepScreenOn)
+            assertEquals("Full: 6 rounds of 50", "${phone.view<Spinner>(R.id.bench_length).selectedItem}")
+        }
+    }
+
+    @Test
+    fun whatAnIntentAsksForIsMeasuredToTheEnd() {
+        slowed().use { phone ->
+            phone.controller.newIntent(
+                Intent(MainActivity.BENCHMARK).putExtra("rounds", 1).putExtra("runs", 1).putExtra("cool_down_seconds", 0),
+            )
+            slow.begun.await()
+            shadowOf(phone.activity.getSystemService(PowerManager::class.java)).turnScreenOn(false)
+            phone.controller.pause().stop()
+            slow.goOn.countDown()
+            phone.waitUntil("the benchmark is done") { phone.view<View>(R.id.bench_note).visibility == View.VISIBLE }
+            assertTrue(phone.text(R.id.bench_note), phone.text(R.id.bench_note).contains("the screen was off"))
+        }
+    }
+
+    @Test
+    fun whatWasRefusedCanBeTriedAgain() {
+        var broken = File("")
+        val content = ArrayList<ByteArray>()
+        spoiled { place -> broken = file(place, "vocab.txt").also { content += it.readBytes() }.apply { appendText("more\n") } }.use { phone ->
+            assertTrue(phone.isSeen(R.id.try_again))
+            phone.view<View>(R.id.try_again).performClick()
+            phone.waitUntilOpen()
+            assertTrue(phone.text(R.id.message), phone.text(R.id.message).startsWith("vocab.txt of export is damaged"))
+            broken.writeBytes(content.first())
+            phone.view<View>(R.id.try_again).performClick()
+            phone.waitUntil("it is open") { phone.isSeen(R.id.question_card) && phone.view<View>(R.id.fact_rows).isShown }
+            assertFalse(phone.isSeen(R.id.message_card))
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.mobilebert.app
 
+import android.content.Intent
 import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.os.Looper
@@ -14,8 +15,8 @@ import org.robolectric.android.controller.ActivityController
 import java.io.File
 
 /** The app as a person has it before them. */
-class Phone : AutoCloseable {
-    val controller: ActivityController<MainActivity> = Robolectric.buildActivity(MainActivity::class.java).setup()
+class Phone(intent: Intent = Intent(Intent.ACTION_MAIN)) : AutoCloseable {
+    val controller: ActivityController<MainActivity> = Robolectric.buildActivity(MainActivity::class.java, intent).setup()
     val activity: MainActivity get() = controller.get()
 
     fun <V : View> view(id: Int): V = activity.findViewById(id)

@@ -21,7 +21,7 @@ class ScreenshotTest(private val look: String, private val qualifiers: String, p
         Phone().use { phone ->
             phone.waitUntilOpen()
             for (name in names) {
-                phone.choose(R.id.export, name.asName())
+                phone.choose(R.id.export, name.asName(names))
                 phone.waitUntilOpen()
                 val (first, second) = TEXTS[name] ?: (phone.text(R.id.first) to phone.text(R.id.second).ifEmpty { "Another text." })
                 phone.type(first, second)

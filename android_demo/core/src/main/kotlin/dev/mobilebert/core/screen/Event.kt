@@ -8,7 +8,7 @@ import dev.mobilebert.core.model.Reply
 
 /** What happened. */
 sealed interface Event {
-    /** The app was started; [wanted] is what was chosen before, and [bench] is to be run at once. */
+    /** The app was started; [wanted] is what was chosen before, or what [bench] is to measure at once. */
     data class Listed(val shelves: List<Shelf>, val wanted: Choice? = null, val texts: Texts = Texts(), val bench: Protocol? = null) : Event
 
     data class NotListed(val reason: String) : Event
@@ -21,9 +21,18 @@ sealed interface Event {
 
     data class Turned(val page: Page) : Event
 
+    /** What was refused is to be opened once more. */
+    data object TryAgain : Event
+
+    /** A benchmark that is asked for is to be like this. */
+    data class Planned(val protocol: Protocol) : Event
+
     data class BenchAsked(val protocol: Protocol) : Event
 
     data object BenchStopped : Event
+
+    /** The app is no longer on the screen. */
+    data object Left : Event
 
     /** From the engine, about what it was asked with [ticket]. */
     sealed interface Told : Event {

@@ -22,56 +22,66 @@ fun reduce(state: ScreenState, event: Event): Next = when (event) {
 
 private fun listed(event: Event.Listed): Next {
     val shelves = event.shelves.filter { it.variants.isNotEmpty() }
-    if (event.bench != null && event.wanted != null) return benchmarked(shelves, event.wanted, event.bench) ?: Next(notThere(shelves, event.wanted))
-    val shelf = shelves.firstOrNull { it.export == event.wanted?.export && event.wanted.variant in it.variants } ?: shelves.firstOrNull()
-        ?: return Next(Empty(null))
-    val choice = event.wanted?.takeIf { it.export == shelf.export } ?: Choice(shelf.export, shelf.preferred)
-    val page = if (event.bench == null) Page.ANSWER else Page.BENCHMARK
-    return opening(shelves, choice, event.texts, page, 0, event.bench)
+    val wanted = event.wanted ?: Choice("", "")
+    if (event.bench != null) return benchmarked(shelves, wanted, event.bench) ?: Next(notThere(shelves, wanted))
+    val shelf = shelves.firstOrNull { it.export == wanted.export }
+    if (shelf != null) return started(shelves, shelf.held(wanted), event.texts)
+    // What was typed was about what is gone.
+    return shelves.firstOrNull()?.let { started(shelves, it.held(Choice(it.export, "")), Texts()) } ?: Next(Empty(null))
 }
+
+private fun started(shelves: List<Shelf>, choice: Choice, texts: Texts, page: Page = Page.ANSWER, bench: Protocol? = null) =
+    Next(Opening(shelves, choice, texts, page, 1, bench), listOf(Effect.Open(1, choice)))
 
 /** A benchmark of just what was asked for, and of nothing in its place; null: it is not there. */
 private fun benchmarked(shelves: List<Shelf>, wanted: Choice, protocol: Protocol): Next? {
-    val shelf = shelves.firstOrNull { it.export == wanted.export } ?: return null
-    val variant = wanted.variant.ifEmpty { shelf.preferred }
-    return if (variant in shelf.variants) opening(shelves, wanted.copy(variant = variant), Texts(), Page.BENCHMARK, 0, protocol) else null
+    val shelf = shelves.firstOrNull { wanted.export.isEmpty() || it.export == wanted.export } ?: return null
+    val choice = wanted.copy(export = shelf.export, variant = wanted.variant.ifEmpty { shelf.preferred })
+    return if (choice.variant in shelf.variants) started(shelves, choice, Texts(), Page.BENCHMARK, protocol) else null
 }
 
 private fun notThere(shelves: List<Shelf>, wanted: Choice): ScreenState {
     val there = shelves.joinToString { shelf -> "${shelf.export} (${shelf.variants.joinToString()})" }.ifEmpty { "none" }
-    return Empty("The benchmark was asked for ${wanted.export}, ${wanted.variant.ifEmpty { "any variant" }}, which is not here. Here: $there.")
+    val asked = "${wanted.export.ifEmpty { "any export" }}, ${wanted.variant.ifEmpty { "any variant" }}"
+    return Empty("The benchmark was asked for $asked, which is not here. Here: $there.")
 }
 
 /** The smallest that every runtime reads, where there is one. */
 private val Shelf.preferred: String get() = variants.firstOrNull { it == "static_int8" } ?: variants.first()
 
-private fun opening(shelves: List<Shelf>, choice: Choice, texts: Texts, page: Page, ticket: Int, bench: Protocol? = null) =
-    Next(Opening(shelves, choice, texts, page, ticket + 1, bench), listOf(Effect.Open(ticket + 1, choice)))
+/** [choice], with a variant that is here. */
+private fun Shelf.held(choice: Choice) = if (choice.variant in variants) choice else choice.copy(variant = preferred)
 
 private fun chosen(state: Chosen, event: Event): Next = when {
     event is Event.Told && event.ticket != state.ticket -> Next(state)
     event is Event.Chose -> chose(state, event.choice)
+    event is Event.TryAgain && state is Refused -> opening(state, state.choice)
     event is Event.Turned -> Next(state.turned(event.page))
+    event is Event.Planned -> Next(state.planned(event.protocol))
     event is Event.Typed -> typed(state, event.texts)
     event is Event.Opened && state is Opening -> opened(state, event)
     event is Event.Failed && state is Opening ->
-        Next(Refused(state.shelves, state.choice, state.texts, state.page, state.ticket, event.reason))
+        Next(Refused(state.shelves, state.choice, state.texts, state.page, state.ticket, event.reason, state.protocol))
     state is Ready -> ready(state, event)
     else -> Next(state)
 }
 
 private fun chose(state: Chosen, choice: Choice): Next {
     val shelf = state.shelves.firstOrNull { it.export == choice.export } ?: return Next(state)
-    if (choice == state.choice) return Next(state)
-    val held = if (choice.variant in shelf.variants) choice else choice.copy(variant = shelf.preferred)
-    val texts = if (held.export == state.choice.export) state.texts else Texts()
-    return opening(state.shelves, held, texts, state.page, state.ticket).let { it.copy(effects = listOf(Effect.Cancel) + it.effects) }
+    return if (choice == state.choice) Next(state) else opening(state, shelf.held(choice))
+}
+
+/** [choice] in place of what [state] has. */
+private fun opening(state: Chosen, choice: Choice): Next {
+    val texts = if (choice.export == state.choice.export) state.texts else Texts()
+    val opening = Opening(state.shelves, choice, texts, state.page, state.ticket + 1, protocol = state.protocol)
+    return Next(opening, listOf(Effect.Cancel, Effect.Open(opening.ticket, choice)))
 }
 
 private fun opened(state: Opening, event: Event.Opened): Next {
     val sample = event.facts.samples.firstOrNull { it.text.isNotBlank() }
     val texts = if (state.texts == Texts() && sample != null) Texts(sample.text, sample.second) else state.texts
-    val ready = Ready(state.shelves, state.choice, texts, state.page, state.ticket, event.facts)
+    val ready = Ready(state.shelves, state.choice, texts, state.page, state.ticket, event.facts, protocol = state.protocol)
     return if (state.bench == null) Next(ready) else reduce(ready, Event.BenchAsked(state.bench))
 }
 
@@ -79,7 +89,6 @@ private fun typed(state: Chosen, texts: Texts): Next = when {
     texts == state.texts -> Next(state)
     state is Opening -> Next(state.copy(texts = texts))
     state is Refused -> Next(state.copy(texts = texts))
-    state is Ready && state.bench is BenchState.Running -> Next(state.copy(texts = texts))
     state is Ready -> when (val work = state.work) {
         // The ticket changes, so that an answer that is on its way already is not shown.
         Work.Running -> Next(state.copy(texts = texts, work = Work.Waiting, ticket = state.ticket + 1), listOf(Effect.Cancel))
@@ -108,11 +117,8 @@ private fun ready(state: Ready, event: Event): Next {
         } else {
             Next(state.copy(bench = BenchState.Running(null), ticket = ticket), listOf(Effect.Bench(ticket, event.protocol)))
         }
-        is Event.BenchStopped -> if (state.bench is BenchState.Running) {
-            Next(state.copy(bench = BenchState.NotRun, ticket = ticket), listOf(Effect.Cancel))
-        } else {
-            Next(state)
-        }
+        is Event.BenchStopped -> stopped(state, BenchState.NotRun)
+        is Event.Left -> stopped(state, BenchState.Failed("The benchmark was stopped, because the app left the screen; start it again."))
         is Event.BenchWent -> Next(state.copy(bench = BenchState.Running(event.progress)))
         is Event.BenchDone -> Next(state.copy(bench = BenchState.Done(event.summary)))
         is Event.Failed -> if (state.bench is BenchState.Running) {
@@ -124,8 +130,17 @@ private fun ready(state: Ready, event: Event): Next {
     }
 }
 
+private fun stopped(state: Ready, bench: BenchState): Next =
+    if (state.bench is BenchState.Running) Next(state.copy(bench = bench, ticket = state.ticket + 1), listOf(Effect.Cancel)) else Next(state)
+
 private fun Chosen.turned(page: Page): ScreenState = when (this) {
     is Opening -> copy(page = page)
     is Refused -> copy(page = page)
     is Ready -> copy(page = page)
+}
+
+private fun Chosen.planned(protocol: Protocol): ScreenState = when (this) {
+    is Opening -> copy(protocol = protocol)
+    is Refused -> copy(protocol = protocol)
+    is Ready -> copy(protocol = protocol)
 }

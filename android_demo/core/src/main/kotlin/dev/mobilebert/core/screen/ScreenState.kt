@@ -10,7 +10,7 @@ import dev.mobilebert.core.model.Settings
 /** An export that the app holds. */
 data class Shelf(val export: String, val variants: List<String>)
 
-/** What is to be opened. */
+/** What is to be opened; an empty name is the usual one. */
 data class Choice(val export: String, val variant: String, val settings: Settings = Settings())
 
 /** What stands in the fields. */
@@ -21,6 +21,9 @@ enum class Page { ANSWER, BENCHMARK }
 
 /** What is on the screen. */
 sealed interface ScreenState {
+    /** Whether a benchmark runs, or will when the model is open. */
+    val isMeasuring: Boolean get() = (this as? Opening)?.bench != null || (this as? Ready)?.bench is BenchState.Running
+
     /** The app holds no export, or cannot list them. */
     data class Empty(val reason: String?) : ScreenState
 
@@ -33,6 +36,9 @@ sealed interface ScreenState {
 
         /** Number of the last thing that was asked of the engine; what answers another one is late. */
         val ticket: Int
+
+        /** Of a benchmark that the button starts. */
+        val protocol: Protocol
     }
 
     /** [bench] is to be run as soon as the model is open. */
@@ -43,6 +49,7 @@ sealed interface ScreenState {
         override val page: Page,
         override val ticket: Int,
         val bench: Protocol? = null,
+        override val protocol: Protocol = Protocol.QUICK,
     ) : Chosen
 
     /** The model cannot be used; [reason] is a sentence. */
@@ -53,6 +60,7 @@ sealed interface ScreenState {
         override val page: Page,
         override val ticket: Int,
         val reason: String,
+        override val protocol: Protocol = Protocol.QUICK,
     ) : Chosen
 
     data class Ready(
@@ -66,6 +74,7 @@ sealed interface ScreenState {
         /** Times of the last answers with these settings, newest last. */
         val recentMs: List<Double> = emptyList(),
         val bench: BenchState = BenchState.NotRun,
+        override val protocol: Protocol = Protocol.QUICK,
     ) : Chosen {
         /** null: nothing was asked yet. */
         val latency: Latency? get() = if (recentMs.isEmpty()) null else Latency.of(recentMs.toDoubleArray())

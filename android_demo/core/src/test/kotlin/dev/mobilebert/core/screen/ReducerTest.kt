@@ -50,7 +50,11 @@ class ReducerTest {
         val ready = next.state as ScreenState.Ready
         assertEquals(wanted, ready.choice)
         assertEquals(Texts("mine"), ready.texts)
-        assertEquals(Choice("films", "static_int8"), (after(Event.Listed(shelves, Choice("gone", "x"))).state as ScreenState.Chosen).choice)
+        fun listed(wanted: Choice) = after(Event.Listed(shelves, wanted, Texts("mine"))).state as ScreenState.Opening
+        val gone = listed(Choice("gone", "x"))
+        assertEquals(Choice("films", "static_int8") to Texts(), gone.choice to gone.texts, "no text of what is gone")
+        val other = listed(Choice("films", "x", Settings(threads = 3)))
+        assertEquals(Choice("films", "static_int8", Settings(threads = 3)) to Texts("mine"), other.choice to other.texts)
     }
 
     @Test
@@ -79,6 +83,14 @@ class ReducerTest {
         assertEquals(Next(typed.state), late)
         val answered = after(Event.Replied(2, reply(3.0)), Event.Typed(Texts("other")), from = running).state as ScreenState.Ready
         assertEquals(Work.Answered(reply(3.0), isCurrent = false), answered.work)
+    }
+
+    @Test
+    fun `what was answered is out of date while a benchmark runs, too`() {
+        val answered = after(Event.Asked, Event.Replied(2, reply(3.0)), Event.BenchAsked(Protocol()), from = ready())
+        val typed = reduce(answered.state, Event.Typed(Texts("other")))
+        assertEquals(Work.Answered(reply(3.0), isCurrent = false), (typed.state as ScreenState.Ready).work)
+        assertEquals(emptyList<Effect>(), typed.effects)
     }
 
     @Test
@@ -112,6 +124,25 @@ class ReducerTest {
     }
 
     @Test
+    fun `what was refused can be tried again, and only that`() {
+        val refused = after(Event.Listed(shelves), Event.Typed(Texts("mine")), Event.Failed(1, "no memory")).state
+        val again = reduce(refused, Event.TryAgain)
+        assertEquals(listOf(Effect.Cancel, Effect.Open(2, Choice("films", "static_int8"))), again.effects)
+        assertEquals(Texts("mine"), (again.state as ScreenState.Opening).texts)
+        assertEquals(emptyList<Effect>(), reduce(again.state, Event.TryAgain).effects)
+        assertEquals(Next(refused), reduce(refused, Event.Chose(Choice("films", "static_int8"))), "what the spinner says by itself")
+        assertEquals(Next(ready()), reduce(ready(), Event.TryAgain))
+    }
+
+    @Test
+    fun `the length of the benchmark stays chosen`() {
+        val planned = after(Event.Planned(Protocol.FULL), Event.Chose(Choice("names", "float32")), Event.Opened(2, facts), from = ready())
+        assertEquals(Protocol.FULL, (planned.state as ScreenState.Ready).protocol)
+        val refused = after(Event.Planned(Protocol.FULL), Event.Chose(Choice("names", "float32")), Event.Failed(2, "no"), from = ready())
+        assertEquals(Protocol.FULL, (reduce(refused.state, Event.TryAgain).state as ScreenState.Opening).protocol)
+    }
+
+    @Test
     fun `only the last times count`() {
         val last = (1..60).fold(ready()) { state, ms ->
             val asked = reduce(state, Event.Asked).state as ScreenState.Ready
@@ -137,6 +168,27 @@ class ReducerTest {
     }
 
     @Test
+    fun `a benchmark ends when the app leaves the screen`() {
+        val running = reduce(ready(), Event.BenchAsked(Protocol())).state
+        val left = reduce(running, Event.Left)
+        assertEquals(listOf(Effect.Cancel), left.effects)
+        assertEquals(
+            BenchState.Failed("The benchmark was stopped, because the app left the screen; start it again."),
+            (left.state as ScreenState.Ready).bench,
+        )
+        assertEquals(Next(ready()), reduce(ready(), Event.Left))
+    }
+
+    @Test
+    fun `the screen stays on while something is measured`() {
+        val opening = after(Event.Listed(shelves, bench = Protocol(rounds = 1))).state
+        val running = reduce(opening, Event.Opened(1, facts)).state
+        val done = reduce(running, Event.BenchDone(2, BenchSummary(emptyList(), "ok", emptyList(), "a.json"))).state
+        assertEquals(listOf(true, true, false), listOf(opening, running, done).map { it.isMeasuring })
+        assertEquals(listOf(false, false), listOf(after(Event.Listed(shelves)).state, ready()).map { it.isMeasuring })
+    }
+
+    @Test
     fun `a benchmark that was asked for at the start runs as soon as the model is open`() {
         val next = after(Event.Listed(shelves, bench = Protocol(rounds = 1)), Event.Opened(1, facts))
         assertEquals(Effect.Bench(2, Protocol(rounds = 1)), next.effects.last())
@@ -152,6 +204,11 @@ class ReducerTest {
         )
         assertEquals(emptyList<Effect>(), asked("gone", "float32").effects)
         assertEquals(listOf(Effect.Open(1, Choice("films", "static_int8"))), asked("films", "").effects)
+        assertEquals(listOf(Effect.Open(1, Choice("films", "float32"))), asked("", "float32").effects)
+        assertEquals(
+            "The benchmark was asked for any export, int4, which is not here. Here: films (float32, static_int8), names (float32).",
+            (asked("", "int4").state as ScreenState.Empty).reason,
+        )
     }
 
     @Test

@@ -179,6 +179,7 @@ class Finetune(
     def run_once(self, recipe: Recipe | None) -> bool:
         """Train with one rate and seed; returns whether this process has written something."""
         with self.open_run("finetune") as run:
+            self.refuse_idle_changes(run, lengthens=["epochs", "train"], scores=["eval", "min_precision"])
             if self.is_done(run):
                 return False
             data = self.read()

@@ -55,25 +55,12 @@ class Pretrain(TrainingOptions):
           FailedError: the loss is not a number, or the disk is full.
         """
         with self.open_run("pretrain") as run:
-            self._check_changes(run)
+            self.refuse_idle_changes(run, lengthens=["steps"], scores=["held_out"])
             if self.is_done(run):
                 return
             schedule, inputs = self._schedule(), self._read()
             with self.start() as strategy:
                 self._train(run, strategy, inputs, schedule)
-
-    def _check_changes(self, run: Run) -> None:
-        """Raise UsageError if nothing would be trained with what is changed of a finished run."""
-        if not run.finished or not run.changed:
-            return
-        was, now = run.changed.get("steps", (self.steps, self.steps))
-        others = [name for name in run.changed if name != "held_out"]
-        if now <= was and others:
-            flag = others[0]
-            raise UsageError(
-                f"{self.output}: has all of its {was:,} steps, so another --{flag} would change nothing; ask for more "
-                "--steps, or give another --output"
-            )
 
     def _schedule(self) -> Schedule:
         warmup = min(10_000, self.steps // 10) if self.warmup_steps is None else self.warmup_steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,20 @@ class TrainingOptions:
         run.accept_changes(self)
         return False
 
+    def refuse_idle_changes(self, run: Run, lengthens: Sequence[str], scores: Sequence[str]) -> None:
+        """Raise UsageError if nothing would be trained with what is changed of a finished run.
+
+        Args:
+          lengthens: options of which more makes the training longer, the one to ask for first.
+          scores: options that only the score depends on.
+        """
+        changed = {name: pair for name, pair in run.changed.items() if name not in scores}
+        if run.finished and changed and not any(_is_more(*changed[name]) for name in lengthens if name in changed):
+            raise UsageError(
+                f"{self.output}: is finished, so another --{[*changed][0]} would change nothing; ask for more "
+                f"--{lengthens[0]}, or give another --output"
+            )
+
     def optimizer_options(self) -> Any:
         from mobilebert_tf.training.stage import OptimizerOptions
 
@@ -143,6 +157,11 @@ _STRATEGIES: dict[str, Callable[[Any, str], Any]] = {
     "multi_worker": _multi_worker,
     "tpu": _tpu,
 }
+
+
+def _is_more(was: Any, now: Any) -> bool:
+    """Of numbers which is larger; what is chosen by the size of a table, or a table itself, may be."""
+    return now > was if isinstance(was, int | float) and isinstance(now, int | float) else True
 
 
 def parameters(model: Any) -> int:

@@ -20,16 +20,25 @@ class Checkpoints:
     A save is complete when TensorFlow has renamed its index into place and the
     directory's `checkpoint` file names it, so a kill at any moment leaves the
     previous one in force.
-
-    Raises:
-      UsageError: the list of checkpoints in `directory` is damaged, or names files elsewhere.
     """
 
-    def __init__(self, directory: Path, groups: Mapping[str, Sequence[tf.Variable]], keep: int):
+    def __init__(
+        self, directory: Path, groups: Mapping[str, Sequence[tf.Variable]], keep: int, added_later: Sequence[str] = ()
+    ):
+        """
+        Args:
+          groups: variables by name.
+          keep: how many checkpoints are kept.
+          added_later: groups that stay as they are where a checkpoint has none of them.
+
+        Raises:
+          UsageError: the list of checkpoints in `directory` is damaged, or names files elsewhere.
+        """
         self.directory = directory
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        state = tf.train.Checkpoint(step=self.step, **{name: list(group) for name, group in groups.items()})
-        self._state = state
+        self._groups = {name: list(group) for name, group in groups.items()}
+        self._added_later = frozenset(added_later)
+        state = tf.train.Checkpoint(step=self.step, **self._groups)
         try:
             self._check_names()
             self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=keep)
@@ -63,7 +72,7 @@ class Checkpoints:
         for path in kept:
             try:
                 with prefix_without_pattern(path) as prefix:
-                    self._state.restore(prefix).assert_existing_objects_matched()
+                    self._of(prefix).restore(prefix).assert_existing_objects_matched()
             except (tf.errors.OpError, ValueError, AssertionError, IndexError) as error:
                 # IndexError: how TensorFlow's reader reports a file that ends too early.
                 first = first or error
@@ -75,6 +84,12 @@ class Checkpoints:
         if first is not None:
             raise self._damaged(kept[0], first) from first
         return 0
+
+    def _of(self, prefix: str) -> tf.train.Checkpoint:
+        """What the checkpoint `prefix` can have."""
+        has = {name.split("/")[0] for name, _ in tf.train.list_variables(prefix)}
+        groups = {name: group for name, group in self._groups.items() if name in has or name not in self._added_later}
+        return tf.train.Checkpoint(step=self.step, **groups)
 
     def _kept(self) -> list[str]:
         """The checkpoints, newest first: those of TensorFlow's list, or without one those that are there."""

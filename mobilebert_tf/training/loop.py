@@ -147,6 +147,8 @@ def train(
             **({"best": best.variables} if best else {}),
         },
         options.keep_checkpoints,
+        # A run that is gone on with may look for the best weights from then on.
+        added_later=["best"],
     )
     done = checkpoints.restore()
     if best:

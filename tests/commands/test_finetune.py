@@ -164,3 +164,20 @@ def test_accumulated_batches_are_one_large_batch(
         # Six steps of Adam at 1e-3, which makes a rounding of a tiny gradient a visible part of a step.
         np.testing.assert_allclose(three[name], one[name], atol=2e-4)
     assert max(np.abs(one[name] - before[name]).max() for name in before if name in one) > 2e-3
+
+
+def test_a_finished_run_takes_no_change_that_trains_nothing(made: Path, tmp_path: Path, complain: Complain) -> None:
+    """Its record would name a rate that it never had."""
+    words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--eval=none"]
+    words += ["--max_seq_length=16", "--batch_size=8", f"--output={tmp_path / 'a'}", "--accept_changes"]
+    assert cli.run([*words, "--epochs=1"]) == 0
+    files = {path: path.read_bytes() for path in (tmp_path / "a").iterdir() if path.is_file()}
+    for changed in (["--epochs=0.5"], ["--epochs=1", "--learning_rate=0.5"], ["--epochs=1", "--pooling=mean"]):
+        said = complain(*words, *changed)
+        assert "is finished, so another --" in said and "ask for more --epochs" in said
+    assert {path: path.read_bytes() for path in files} == files
+    assert cli.run([*words, "--epochs=2", "--learning_rate=1e-3"]) == 0
+    assert (tmp_path / "a" / "model.weights.h5").read_bytes() != files[tmp_path / "a" / "model.weights.h5"]
+    scored = [*words[:3], f"--eval={made / 'train.tsv'}", *words[4:], "--epochs=2", "--learning_rate=1e-3"]
+    assert cli.run(scored) == 0
+    assert "evaluation" in json.loads((tmp_path / "a" / "metrics.json").read_text())

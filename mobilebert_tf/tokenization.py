@@ -126,11 +126,14 @@ class Tokenizer:
         return backend
 
     def reads_like(self, other: Tokenizer) -> bool:
-        """Whether both make the same ids of a text, words of a hundred characters and more aside."""
-        longest = other.rules.max_characters_per_word
-        return self.vocab == other.vocab and other.rules == dataclasses.replace(
-            self.rules, max_characters_per_word=longest
-        )
+        """Whether both make the same ids of running text, words of a hundred characters and more aside."""
+        rules = dataclasses.replace(self.rules, max_characters_per_word=other.rules.max_characters_per_word)
+        return dataclasses.replace(self, rules=rules).of_running_text == other.of_running_text
+
+    @property
+    def of_running_text(self) -> Tokenizer:
+        """The same, to which a "[SEP]" that stands in a text is a word like others, and ends no segment."""
+        return dataclasses.replace(self, added=tuple(one for one in self.added if one.content not in SPECIAL_TOKENS))
 
     @property
     def word_pieces(self) -> tuple[str, ...]:

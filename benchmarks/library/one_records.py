@@ -38,8 +38,7 @@ def make_records(files: Sequence[Path], vocab: str, dupe_factor: int, workers: i
     quiet.start_tensorflow()
     tokenizer = Tokenizer.from_vocab(vocab)
     settings = record_writer.Settings(
-        vocab=tokenizer.vocab,
-        rules=tokenizer.rules,
+        tokenizer=tokenizer,
         max_seq_length=128,
         max_predictions=20,
         dupe_factor=dupe_factor,

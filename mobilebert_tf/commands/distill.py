@@ -203,6 +203,7 @@ class Distill(TrainingOptions):
                 return
             inputs = inputs_of(self, checkpoint, plan)
             with self.start() as strategy:
+                self.begin(run, inputs.tokenizer, "records")
                 self._train(run, strategy, plan, taught_by, inputs, snapshots)
 
     def _snapshots(self, steps: int) -> frozenset[int]:

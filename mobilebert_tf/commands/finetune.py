@@ -277,6 +277,7 @@ class Finetune(
         task = data.task
         with strategy.scope():
             source = self.load(task)
+            self.begin(run, source.tokenizer, "model")
             model = build_model(source.config, task.heads, self.seed)
             if not self.from_scratch:
                 copy_encoder(source.model, model)

@@ -93,6 +93,7 @@ def run(command: Finetune) -> bool:
         if not data.evaluation:
             fix = "leave --eval=none out" if command.eval == NO_EVALUATION else "give --eval a table"
             raise UsageError(f"{asked}: which training is best is seen on labelled rows; {fix}")
+        grid.accept_changes(command)
         cells = _cells(command)
         outcomes = []
         for number, cell in enumerate(cells, 1):

@@ -86,6 +86,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
         grid = QuantizedNetwork(model, recipe, task.max_seq_length)
     except UsageError as error:
         raise UsageError(f"{command.model}: {error}") from None
+    command.begin(run, source.tokenizer, "model")
     features = command.features(task, data, source.tokenizer)
     stage = command.stage(model, len(features["input_ids"]))
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")

@@ -60,6 +60,7 @@ class Pretrain(TrainingOptions):
                 return
             schedule, inputs = self._schedule(), self._read()
             with self.start() as strategy:
+                self.begin(run, inputs.tokenizer, "records")
                 self._train(run, strategy, inputs, schedule)
 
     def _schedule(self) -> Schedule:

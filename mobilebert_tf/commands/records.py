@@ -115,9 +115,9 @@ class Records:
         from mobilebert_tf.data import record_writer, records
         from mobilebert_tf.tokenizer_files import write_tokenizer
 
-        same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"vocab", "rules"}
+        same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"tokenizer"}
         settings = record_writer.Settings(
-            vocab=tokenizer.vocab, rules=tokenizer.rules, **{name: getattr(self, name) for name in same}
+            tokenizer=tokenizer.of_running_text, **{name: getattr(self, name) for name in same}
         )
         start = time.monotonic()
         totals, shards = write_shards(text, settings, run.directory, self.shards)

@@ -6,12 +6,15 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, join_run, open_run
 from mobilebert_tf.training import cluster
+
+if TYPE_CHECKING:
+    from mobilebert_tf.tokenization import Tokenizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,12 +73,30 @@ class TrainingOptions:
         return open_run(self, name, self.output, self.accept_changes, reopens)
 
     def is_done(self, run: Run) -> bool:
-        """Whether nothing is left to do; says so."""
+        """Whether nothing is left to do; says so. Else `begin` has to follow, once the inputs are read."""
         if run.finished and not run.changed:
             print(run.finished_line)
             return True
-        run.accept_changes(self)
         return False
+
+    def begin(self, run: Run, tokenizer: Tokenizer, flag: str) -> None:
+        """Write the vocabulary of a run that begins, or accept what is changed of one that goes on.
+
+        Raises:
+          UsageError: a run that goes on was given another vocabulary, by `flag`.
+        """
+        from mobilebert_tf.tokenizer_files import read_vocabulary, write_tokenizer
+
+        its_own = run.directory / "vocab.txt"
+        if not its_own.exists():
+            if run.writes:
+                write_tokenizer(run.directory, tokenizer)
+        elif not read_vocabulary(its_own).reads_like(tokenizer):
+            raise UsageError(
+                f"--{flag}: has other word pieces than {its_own}, which the run in {run.directory} has learned; give "
+                f"--{flag} with those, or another --output"
+            )
+        run.accept_changes(self)
 
     def refuse_idle_changes(self, run: Run, lengthens: Sequence[str], scores: Sequence[str]) -> None:
         """Raise UsageError if nothing would be trained with what is changed of a finished run.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -65,8 +64,8 @@ def read_documents(files: Iterable[Path]) -> Iterator[list[str]]:
 
 
 def normalize(line: str) -> str:
-    """The line in Unicode's composed form (NFC), white space made single spaces."""
-    return " ".join(unicodedata.normalize("NFC", line.removeprefix("\ufeff")).split())
+    """The line with white space made single spaces, and else as it is: a vocabulary has to see what tokenizers will."""
+    return " ".join(line.removeprefix("\ufeff").split())
 
 
 def write_documents(documents: Iterable[list[str]], path: Path) -> tuple[int, int, int]:

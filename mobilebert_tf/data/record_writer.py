@@ -24,7 +24,7 @@ from mobilebert_tf.data.progress import track
 from mobilebert_tf.data.segment_pairs import Document, SegmentPair, segment_pairs
 from mobilebert_tf.data.sentences import split_sentences
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tokenization import UNCASED, Rules, Tokenizer
+from mobilebert_tf.tokenization import Tokenizer
 
 CHUNK_CHARACTERS = 1_000_000
 
@@ -39,10 +39,8 @@ Chunk = tuple[int, list[list[str]]]
 class Settings:
     """All that decides what a chunk becomes."""
 
-    vocab: tuple[str, ...]
-    """The pieces of the vocabulary. Not its path: a worker on another machine could not read that."""
-    rules: Rules = UNCASED
-    """How text becomes words."""
+    tokenizer: Tokenizer
+    """How text becomes word pieces. Not its path: a worker on another machine could not read that."""
     max_seq_length: int
     max_predictions: int
     dupe_factor: int
@@ -104,7 +102,7 @@ def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iter
 def make_records(settings: Settings, chunk: Chunk) -> Made:
     """The examples of one chunk in random order: the work of one worker, whoever runs it."""
     number, documents = chunk
-    tokenizer, pieces = _vocabulary(settings.vocab, settings.rules)
+    tokenizer, pieces = _with_pieces(settings.tokenizer)
     tokenized = _tokenize(tokenizer, documents)
     features = records.features_for(settings.masking)
     made, random_next = [], 0
@@ -206,8 +204,8 @@ def require_enough(examples: int, shards: int) -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _vocabulary(vocab: tuple[str, ...], rules: Rules) -> tuple[Tokenizer, Pieces]:
-    tokenizer = Tokenizer(vocab, rules)
+def _with_pieces(tokenizer: Tokenizer) -> tuple[Tokenizer, Pieces]:
+    """One object for all chunks of a worker, since each chunk comes with a copy of its own."""
     return tokenizer, Pieces.of(tokenizer)
 
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from mobilebert_tf import cli
+from mobilebert_tf.added_tokens import AddedToken
 from mobilebert_tf.data import record_writer
 from mobilebert_tf.data.documents import read_documents
 from mobilebert_tf.data.masking import Pieces
@@ -17,6 +18,7 @@ from mobilebert_tf.data.pool import map_in_order
 from mobilebert_tf.data.pretraining_input import load_records, one_pass
 from mobilebert_tf.data.sentences import split_sentences
 from mobilebert_tf.tokenization import Tokenizer, read_vocab
+from mobilebert_tf.tokenizer_files import write_tokenizer
 
 SETTINGS = dict(
     max_seq_length=48,
@@ -33,7 +35,7 @@ def test_records_round_trip(records_directory: Path, text_file: Path, vocab_file
     """What is read is what was made, feature by feature, in the order of the shards."""
     masking = records_directory.name
     tokenizer = Tokenizer.from_vocab(vocab_file)
-    settings = record_writer.Settings(vocab=tokenizer.vocab, masking=masking, **SETTINGS | {"dupe_factor": 5})
+    settings = record_writer.Settings(tokenizer=tokenizer, masking=masking, **SETTINGS | {"dupe_factor": 5})
     ((number, documents),) = record_writer.chunks(read_documents([text_file]))
     tokenized = [
         tokenizer.encode_batch([sentence for paragraph in document for sentence in split_sentences(paragraph)])
@@ -108,7 +110,7 @@ def test_examples_are_sequences_of_the_text(records_directory: Path, text_file: 
 def test_number_of_processes_changes_nothing(text_file: Path, vocab_file: Path, tmp_path: Path) -> None:
     """Several chunks, so that the processes have something to share."""
     documents = list(read_documents([text_file]))
-    settings = record_writer.Settings(vocab=read_vocab(vocab_file), masking="token", **SETTINGS)
+    settings = record_writer.Settings(tokenizer=Tokenizer.from_vocab(vocab_file), masking="token", **SETTINGS)
     original = record_writer.chunks
     try:
         record_writer.chunks = lambda d: original(d, size=3000)
@@ -126,7 +128,7 @@ def test_number_of_processes_changes_nothing(text_file: Path, vocab_file: Path, 
 
 def test_another_process_writes_the_same_bytes(text_file: Path, vocab_file: Path) -> None:
     """Protocol buffers write maps in the order of hashes, which differ from process to process unless one asks."""
-    settings = record_writer.Settings(vocab=read_vocab(vocab_file), masking="token", **SETTINGS)
+    settings = record_writer.Settings(tokenizer=Tokenizer.from_vocab(vocab_file), masking="token", **SETTINGS)
     chunk = next(record_writer.chunks(read_documents([text_file])))
     here = record_writer.make_records(settings, chunk)
     work = functools.partial(record_writer.make_records, settings)
@@ -138,7 +140,8 @@ def test_seed_and_copies_change_the_examples(text_file: Path, vocab_file: Path) 
     chunk = next(record_writer.chunks(read_documents([text_file])))
 
     def made(**changes: int) -> list[bytes]:
-        settings = record_writer.Settings(vocab=read_vocab(vocab_file), masking="token", **SETTINGS | changes)
+        tokenizer = Tokenizer.from_vocab(vocab_file)
+        settings = record_writer.Settings(tokenizer=tokenizer, masking="token", **SETTINGS | changes)
         return record_writer.make_records(settings, chunk).records
 
     assert made() == made() != made(seed=2)
@@ -263,3 +266,25 @@ def test_a_full_disk_is_named(tmp_path: Path, text_file: Path, vocab_file: Path,
     words = ["records", f"--input={text_file}", f"--vocab={vocab_file}", f"--output={tmp_path}/out", "--workers=1"]
     assert cli.run(words) == 1
     assert f"{tmp_path}/out: no space left" in capsys.readouterr().err
+
+
+def test_tokens_that_were_added_are_tokens_in_records(text_file: Path, vocab_file: Path, tmp_path: Path) -> None:
+    """And a "[SEP]" in the text is none: it would end a segment."""
+    pieces = (*read_vocab(vocab_file), "[EMAIL]")
+    added = [AddedToken("[SEP]", pieces.index("[SEP]")), AddedToken("[EMAIL]", len(pieces) - 1, word_piece=False)]
+    tokenizer = Tokenizer(pieces, added=tuple(added))
+    write_tokenizer(tmp_path, tokenizer)
+    (tmp_path / "text").mkdir()
+    lines = ["Write to [EMAIL] soon.", "Or [SEP] to [EMAIL] later."] * 4
+    (tmp_path / "text" / "a.txt").write_text("\n".join(lines) + "\n\n" + "\n".join(lines), encoding="utf-8")
+    words = ["records", f"--input={tmp_path / 'text'}", f"--vocab={tmp_path / 'vocab.txt'}", "--masking=dynamic"]
+    assert cli.run([*words, f"--output={tmp_path / 'r'}", "--shards=1", "--max_seq_length=32", "--dupe_factor=1"]) == 0
+    features = {name: tf.io.RaggedFeature(tf.int64) for name in ("first_segment", "second_segment")}
+    (file,) = (tmp_path / "r").glob("*.tfrecord")
+    rows = [tf.io.parse_single_example(row, features) for row in tf.data.TFRecordDataset(str(file))]
+    ids = [int(i) for row in rows for segment in row.values() for i in segment]
+    assert ids.count(len(pieces) - 1) == 16 and pieces.index("[SEP]") not in ids
+    assert Tokenizer.from_vocab(tmp_path / "r" / "vocab.txt").reads_like(tokenizer)
+    assert not Tokenizer(pieces[:-1]).reads_like(tokenizer)
+    without = Tokenizer(pieces, added=(added[1],))
+    assert without.reads_like(tokenizer) and not Tokenizer(pieces).reads_like(tokenizer)

@@ -102,3 +102,15 @@ def test_all_characters_that_fit_are_taken(tmp_path: Path, capsys: pytest.Captur
         assert (pieces.count(tokenizer.id("[UNK]")) > 0) == (unknown > 0)
         told = capsys.readouterr().err
         assert ("of the pieces are [UNK]" in told and "lacks 806 characters" in told) if unknown else not told
+
+
+def test_letters_that_unicode_takes_apart_are_seen_as_they_are_typed(tmp_path: Path) -> None:
+    """Its composed form has no single sign for them, and what is tokenized later is not brought into that form."""
+    lines = ["बड़ा बाज़ार पढ़ना फ़िल्म", "যায় বাড়ি", "Й и́ ñ ñ"]
+    lines = [line.replace("ड़", "\u095c").replace("ज़", "\u095b").replace("फ़", "\u095e") for line in lines]
+    (tmp_path / "text.txt").write_text("\n\n".join(lines * 5), encoding="utf-8")
+    words = ["vocab", f"--input={tmp_path / 'text.txt'}", "--size=200", "--nostrip_accents"]
+    assert cli.run([*words, f"--output={tmp_path / 'v'}"]) == 0
+    tokenizer = Tokenizer.from_vocab(tmp_path / "v" / "vocab.txt")
+    unknown = tokenizer.id("[UNK]")
+    assert [tokenizer.encode(line).ids.count(unknown) for line in lines] == [0, 0, 0]

@@ -1,0 +1,53 @@
+"""A run keeps the vocabulary that it began with, whatever changes are accepted."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf import cli, provenance
+
+from .conftest import Complain
+
+SHORT = ["--batch_size=4", "--steps_per_call=1", "--accept_changes"]
+
+
+@pytest.fixture(scope="module")
+def other_records(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of the same text, whose vocabulary has the same pieces in another order."""
+    place = tmp_path_factory.mktemp("other")
+    pieces = (made / "records" / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    (place / "vocab.txt").write_text("\n".join([*pieces[:5], *pieces[:4:-1]]) + "\n", encoding="utf-8")
+    options = json.loads((made / "records" / "run.json").read_text())["options"]
+    words = [f"--{name}={options[name]}" for name in ("input", "max_seq_length", "max_predictions", "shards")]
+    words += [f"--vocab={place / 'vocab.txt'}", f"--output={place / 'records'}"]
+    assert cli.run(["records", *words]) == 0
+    return place / "records"
+
+
+def files_of(directory: Path) -> dict[str, str]:
+    return {str(file): provenance.sha256(file) for file in directory.rglob("*") if file.is_file()}
+
+
+def test_pretraining(made: Path, other_records: Path, tmp_path: Path, complain: Complain) -> None:
+    words = ["pretrain", "--model=debug_student", f"--output={tmp_path / 'a'}", *SHORT]
+    assert cli.run([*words, f"--records={made / 'records'}", "--steps=2"]) == 0
+    before = files_of(tmp_path / "a")
+    said = complain(*words, f"--records={other_records}", "--steps=3")
+    assert f"--records: has other word pieces than {tmp_path / 'a' / 'vocab.txt'}" in said
+    assert files_of(tmp_path / "a") == before
+    assert cli.run([*words, f"--records={made / 'records'}", "--steps=3"]) == 0
+
+
+def test_distillation(made: Path, other_records: Path, tmp_path: Path, complain: Complain) -> None:
+    """Teacher and records both changed agree with each other, and not with what the student has learned."""
+    other = ["pretrain", "--model=debug_student", f"--records={other_records}", f"--output={tmp_path / 'teacher'}"]
+    assert cli.run([*other, *SHORT, "--steps=1"]) == 0
+    words = ["distill", "--student=debug_student", f"--output={tmp_path / 'a'}", *SHORT, "--strategy=joint"]
+    words += ["--transfer_steps=1", "--distillation_steps=1"]
+    first = [f"--teacher={made / 'student'}", f"--records={made / 'records'}"]
+    assert cli.run([*words, *first, "--stop_after_stage=transfer"]) == 0
+    before = files_of(tmp_path / "a")
+    said = complain(*words, f"--teacher={tmp_path / 'teacher'}", f"--records={other_records}")
+    assert "--records: has other word pieces than" in said
+    assert files_of(tmp_path / "a") == before

@@ -166,7 +166,11 @@ def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such vocabulary; make one with: mobilebert-tf vocab --input=CORPUS") from None
+        raise UsageError(
+            f"{path}: no such vocabulary; make one with: mobilebert-tf vocab --input=CORPUS --output=vocab"
+        ) from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: is a directory; give the vocab.txt in it") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not a vocabulary, it is not UTF-8 text") from None
     pieces = text.split("\n")

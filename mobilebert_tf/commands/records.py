@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobilebert_tf import atomic, notes, provenance, quiet
@@ -67,7 +68,7 @@ class Records:
 
     output: str = option("directory to write")
     input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
-    vocab: str = option("vocabulary file, one piece a line", is_input=True)
+    vocab: str = option("vocabulary file, one piece a line; or a model, whose it is", is_input=True)
     max_seq_length: int = option("T, word pieces of an example, special tokens included", 128, least=5, most=100_000)
     max_predictions: int = option("most pieces to predict in an example", 20, least=1, most=100_000)
     dupe_factor: int = option("times that each document is used, with other cuts and masks", 5, least=1, most=1000)
@@ -98,18 +99,29 @@ class Records:
           FailedError: a worker failed.
         """
         from mobilebert_tf.data import documents
-        from mobilebert_tf.tokenization import Tokenizer
 
         if not 0.0 < self.masked_lm_prob < 1.0:
             raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1, both excluded")
         write_shards = self._writer()
         files = documents.input_files(self.input)
-        tokenizer = Tokenizer.from_vocab(self.vocab)
+        tokenizer = self._tokenizer()
         with open_run(self, "records", self.output) as run:
             if run.finished:
                 print(run.finished_line)
             else:
                 self._write(run, write_shards, documents.read_documents(files), tokenizer)
+
+    def _tokenizer(self) -> Tokenizer:
+        from mobilebert_tf.checkpoints import shipped
+        from mobilebert_tf.tokenization import Tokenizer
+        from mobilebert_tf.tokenizer_files import read_tokenizer
+
+        path = shipped.located(Path(self.vocab))
+        if not path.is_dir():
+            return Tokenizer.from_vocab(path)
+        if found := read_tokenizer(path):
+            return found
+        raise UsageError(f"--vocab={self.vocab}: is a directory without a vocabulary; give a vocab.txt or a model's")
 
     def _write(self, run: Run, write_shards: ShardWriter, text: Iterable[list[str]], tokenizer: Tokenizer) -> None:
         from mobilebert_tf.data import record_writer, records

@@ -288,3 +288,12 @@ def test_tokens_that_were_added_are_tokens_in_records(text_file: Path, vocab_fil
     assert not Tokenizer(pieces[:-1]).reads_like(tokenizer)
     without = Tokenizer(pieces, added=(added[1],))
     assert without.reads_like(tokenizer) and not Tokenizer(pieces).reads_like(tokenizer)
+
+
+def test_the_vocabulary_may_be_a_models(text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["records", f"--input={text_file}", f"--output={tmp_path / 'r'}", "--shards=1", "--dupe_factor=1"]
+    assert cli.run([*words, "--vocab=mobilebert_mini"]) == 0
+    assert Tokenizer.from_vocab(tmp_path / "r" / "vocab.txt").size == 30522
+    (tmp_path / "empty").mkdir()
+    assert cli.run([*words, f"--vocab={tmp_path / 'empty'}"]) == 2
+    assert "is a directory without a vocabulary" in capsys.readouterr().err

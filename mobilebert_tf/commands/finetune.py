@@ -319,8 +319,7 @@ class Finetune(
         from mobilebert_tf.tasks.task import INPUTS
 
         features = task.features(data.training, tokenizer)
-        unknown = int((features["input_ids"] == tokenizer.id("[UNK]")).sum())
-        notes.say_unknown(self.train, unknown, int(features["input_mask"].sum()), f"the vocabulary of {self.model}")
+        notes.say_unknown_in(self.train, features, tokenizer.id("[UNK]"), self.model)
         weights = {"weight": balanced_weights(features["label"])} if self.class_weights else {}
         return {name: features[name] for name in (*INPUTS, *task.targets)} | weights
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobilebert_tf import notes
 from mobilebert_tf.commands.answer_lines import bars, line
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
@@ -122,6 +123,8 @@ class Predict:
         if self.submission and isinstance(task, ClassificationTask):
             task = dataclasses.replace(task, threshold=0.0)  # the server knows no "none of these"
         features = task.features(examples, model.tokenizer)
+        unknown = model.tokenizer.id("[UNK]")
+        notes.say_unknown_in(self.input or "--text", features, unknown, self.model, notes.MOST_UNKNOWN)
         answers = task.decode(model.answer(features), features)
         if self.submission and self.task:
             from mobilebert_tf.tasks import glue_submission

@@ -95,3 +95,15 @@ def test_several_labels_in_one_column_though_trained_on_a_column_each(tmp_path: 
     model = FineTuned(path="m", task=task, tokenizer=None, run=dict)  # type: ignore[arg-type]
     examples = model.reads(label_column="tags").read(tmp_path / "dev.tsv")
     assert [example.label for example in examples] == [(0, 1), ()]
+
+
+def test_text_that_the_vocabulary_lacks_is_said_to_be_lost(export_directory, tmp_path: Path, capsys) -> None:
+    table, model = tmp_path / "dev.csv", f"--model={export_directory / 'float32.tflite'}"
+    table.write_text("text,label\nхорошо это,good\nплохо,bad\n", encoding="utf-8")
+    assert cli.run(["evaluate", model, f"--input={table}"]) == 0
+    said = capsys.readouterr().err
+    assert f"{table}: " in said and "of the pieces are [UNK], whose text is lost" in said
+    assert cli.run(["predict", model, "--text=хорошо это"]) == 0
+    assert "--text: " in (said := capsys.readouterr().err) and "whose text is lost" in said
+    assert cli.run(["predict", model, "--text=a good film that I liked very much \U0001f600"]) == 0
+    assert "[UNK]" not in capsys.readouterr().err

@@ -91,7 +91,7 @@ class ClassificationTask(Task):
         texts.check_rows(path, counts.total())
         labels = spellings(counts) if draft.merge_labels else sorted(counts)
         if not draft.merge_labels:
-            say_alike(path, counts, "; --merge_labels makes them one")
+            say_alike(path, counts, "; `finetune --merge_labels` makes them one")
         say_missing(path, counts)
         if len(labels) < 2:
             raise UsageError(
@@ -150,7 +150,10 @@ class ClassificationTask(Task):
             return f"label {label!r} is none of this task's ({own}, or their numbers from 0){also}"
         like = [own for own in self.labels if plain(own) == plain(label)]
         if like:
-            return f"label {label!r} differs only in how it is written from {like[0]!r}; --merge_labels makes them one"
+            return (
+                f"label {label!r} differs only in how it is written from {like[0]!r}; write it so, or give finetune "
+                "and evaluate --merge_labels"
+            )
         return f"label {label!r} is not one that training saw ({', '.join(self.labels)})"
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:

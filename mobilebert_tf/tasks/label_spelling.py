@@ -51,7 +51,7 @@ def say_missing(path: str | os.PathLike[str], counts: Mapping[str, int]) -> None
         each = ", ".join(f"{label!r} ({counts[label]:,} rows)" for label in words)
         notes.say(
             f"{path}: {each}: taken as a label like any other; if it means that there is none, leave the cell empty, "
-            "and --skip_bad_rows leaves out the row"
+            "and `finetune --skip_bad_rows` leaves out the row"
         )
 
 

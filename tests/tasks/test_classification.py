@@ -154,7 +154,7 @@ def test_labels_that_differ_in_capitals_and_blanks_are_said_and_merged_by_a_flag
     other = table(tmp_path, "label\ttext\nGOOD \ta\n", "dev.tsv")
     write_task(tmp_path, merged)
     assert read_task(tmp_path).read(other)[0].label == 0
-    with pytest.raises(UsageError, match="'GOOD ' differs only in how it is written from 'Good'; --merge_labels"):
+    with pytest.raises(UsageError, match="'GOOD ' differs only in how it is written from 'Good'; write it so, or give"):
         ClassificationTask(("Good", "bad")).read(other)
 
 

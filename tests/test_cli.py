@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,7 @@ def test_a_directory_is_given_back_if_nothing_was_made(tmp_path):
         ("--student=mobilebert_tiny", "teacher and student do not fit"),
         ("--max_sentences_per_class=0", "--max_sentences_per_class=0: must be at least 1"),
         ("--attention_weight=-5", "--attention_weight=-5.0: must be at least 0"),
+        (f"--teacher={Path(__file__).parent}", "both networks begin from random weights here"),
         ("--vocab_size=2000000000", "--vocab_size=2000000000: must be at most 1,000,000"),
     ],
 )

@@ -59,8 +59,8 @@ class Pipeline:
     )
     max_predictions: int = option("masked words per record at most", default=10, least=1, most=100_000)
     dupe_factor: int = option("times each document becomes records, with other masks", default=2, least=1, most=1000)
-    teacher: str = option("preset of the teacher", default="demo_teacher")
-    student: str = option("preset of the student", default="demo_student")
+    teacher: str = option("preset, or config.json, of the teacher", default="demo_teacher")
+    student: str = option("preset, or config.json, of the student", default="demo_student")
     batch_size: int = option("examples per step of pre-training and transfer", default=32, least=1, most=65_536)
     teacher_steps: int = option("steps of teacher pre-training", default=1000, least=1, most=10**9)
     teacher_learning_rate: float = option("peak rate of teacher pre-training", default=1e-3, least=0, most=10)
@@ -139,9 +139,15 @@ class Pipeline:
 
     def _check_networks(self) -> None:
         """Raise UsageError unless both networks are there, go together and take such long inputs."""
-        from mobilebert_tf.commands.distillation import student_config
+        from mobilebert_tf.commands.distillation import goes_on, student_config
         from mobilebert_tf.transfer.pairing import check_pair
 
+        for flag, model in (("teacher", self.teacher), ("student", self.student)):
+            if goes_on(model):
+                raise UsageError(
+                    f"--{flag}={model}: both networks begin from random weights here, with a vocabulary of their own; "
+                    "give a preset or a config.json; distill and finetune take trained models"
+                )
         configs = []
         for flag, model in (("teacher", self.teacher), ("student", self.student)):
             configs.append(dataclasses.replace(student_config(model), vocab_size=self.vocab_size))

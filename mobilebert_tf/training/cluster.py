@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from typing import Annotated
 
 import msgspec
@@ -15,12 +16,16 @@ from mobilebert_tf.fields import build
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """How many workers there are, and which one this process is."""
+    """The workers there are, and which one this process is."""
 
-    workers: int
+    places: tuple[tuple[str, str], ...]
+    """Their names and addresses, in the order of TensorFlow's replicas."""
     index: int
-    others: tuple[tuple[str, str], ...] = ()
-    """Names and addresses of the other processes."""
+
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+        return len(self.places)
 
     @property
     def is_chief(self) -> bool:
@@ -48,6 +53,9 @@ class _Config:
     task: _Task
 
 
+_ADDRESS = re.compile(r"(?:[^][\s/:]+|\[[^][\s/]+\]):([0-9]{1,5})")
+"""Host and port; brackets around an IPv6 address."""
+
 _FORM = '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}'
 
 
@@ -55,7 +63,7 @@ def from_environment() -> Cluster:
     """Read TF_CONFIG: {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}.
 
     Raises:
-      UsageError: it is not set, or does not have this form.
+      UsageError: it is not set, does not have this form, or gives two processes one address.
     """
     text = os.environ.get("TF_CONFIG")
     if not text:
@@ -66,12 +74,16 @@ def from_environment() -> Cluster:
         raise UsageError(f"TF_CONFIG: is not readable as JSON; it must have the form {_FORM}") from None
     chiefs, workers = len(config.cluster.chief), len(config.cluster.worker)
     kind, index = config.task.type, int(config.task.index)
-    places = {
-        (job, number): address
-        for job in ("chief", "worker")
-        for number, address in enumerate(getattr(config.cluster, job))
-    }
+    places: dict[str, str] = {}
+    for job in ("chief", "worker"):
+        for number, address in enumerate(getattr(config.cluster, job)):
+            said = f"TF_CONFIG: cluster.{job}[{number}] is {address!r}"
+            port = _ADDRESS.fullmatch(address)
+            if not port or not 1 <= int(port[1]) <= 65535:
+                raise UsageError(f"{said}; it must be host:port")
+            if address in places.values():
+                raise UsageError(f"{said}, which another process has too; each needs an address of its own")
+            places[f"{job} {number}"] = address
     if kind not in ("chief", "worker") or chiefs > 1 or not 0 <= index < {"chief": chiefs, "worker": workers}[kind]:
         raise UsageError(f"TF_CONFIG: task {kind} {index} is not one of {chiefs} chief and {workers} workers")
-    others = tuple((f"{job} {i}", address) for (job, i), address in places.items() if (job, i) != (kind, index))
-    return Cluster(chiefs + workers, index if kind == "chief" else chiefs + index, others)
+    return Cluster(tuple(places.items()), index if kind == "chief" else chiefs + index)

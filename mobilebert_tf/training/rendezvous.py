@@ -1,12 +1,14 @@
 """The start of a cluster: until all workers are there TensorFlow waits in native code, which lets no Python run.
 
-So a process of its own says for whom a worker waits: `python -m mobilebert_tf.training.rendezvous`, with the others'
-names and addresses as JSON.
+So a process of its own says for whom a worker waits: `python -m mobilebert_tf.training.rendezvous`, with the cluster
+as JSON.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -18,17 +20,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mobilebert_tf import child_process
+from mobilebert_tf.fields import build
 from mobilebert_tf.training import stopping
 from mobilebert_tf.training.cluster import Cluster
 
 _FIRST_LINE, _BETWEEN_LINES = 15.0, 60.0
-"""Seconds until it is said for whom a worker waits, and until it is said again."""
+"""Seconds until it is said for whom a worker waits, and between the later times at which it is."""
 
 
 @contextlib.contextmanager
 def announced(cluster: Cluster) -> Iterator[None]:
     """Around the call that waits for all workers: say which ones are not there, and let SIGINT and SIGTERM end it."""
-    words = [sys.executable, "-m", "mobilebert_tf.training.rendezvous", json.dumps(cluster.others)]
+    words = [sys.executable, "-m", "mobilebert_tf.training.rendezvous", json.dumps(dataclasses.asdict(cluster))]
     watcher = subprocess.Popen(child_process.tied(words), env=child_process.environment())
     # Python's own handler would run after the call. TensorFlow takes SIGTERM for itself and does nothing with it; held
     # back, as `cli` does it before any library has threads, it stays pending, which the other process sees.
@@ -43,21 +46,47 @@ def announced(cluster: Cluster) -> Iterator[None]:
         watcher.wait()
 
 
-def _watch(others: list[tuple[str, str]], worker: int) -> None:
-    speaks = time.monotonic() + _FIRST_LINE
+def _watch(cluster: Cluster, worker: int) -> None:
+    began, times = time.monotonic(), itertools.chain([_FIRST_LINE], itertools.count(_BETWEEN_LINES, _BETWEEN_LINES))
+    speaks = next(times)
     while not _is_asked_to_stop(worker):
         time.sleep(0.5)
-        if time.monotonic() < speaks:
+        if time.monotonic() - began < speaks:
             continue
-        speaks = time.monotonic() + _BETWEEN_LINES
-        if absent := [f"{name} ({address})" for name, address in others if not _answers(address)]:
-            print(
-                f"waiting for {', '.join(absent)}, as TF_CONFIG has them; give the same command there, with TF_CONFIG",
-                file=sys.stderr,
-                flush=True,
-            )
+        for line in why_it_waits(cluster, is_late=speaks >= _BETWEEN_LINES):
+            print(line, file=sys.stderr, flush=True)
+        speaks = next(times)
     print("stopped by SIGTERM while it waited for other workers", file=sys.stderr, flush=True)
     os.kill(worker, signal.SIGINT)
+
+
+def why_it_waits(cluster: Cluster, is_late: bool) -> list[str]:
+    """Lines for the user of a worker that waits.
+
+    Args:
+      is_late: whether something must be wrong by now, even if all addresses answer.
+    """
+    faults = [_fault_of(address) for _, address in cluster.places]
+    shown = [
+        f"{name} ({address}, which {fault})" if fault == _UNKNOWN else f"{name} ({address})"
+        for (name, address), fault in zip(cluster.places, faults, strict=True)
+    ]
+    others = [number for number in range(cluster.workers) if number != cluster.index]
+    lines = []
+    if fault := faults[cluster.index]:
+        name, address = cluster.places[cluster.index]
+        lines.append(f"{address}, the address of this {name}, {fault}; TF_CONFIG needs one that all workers reach")
+    if absent := [shown[number] for number in others if faults[number]]:
+        lines.append(
+            f"waiting for {', '.join(absent)}, as TF_CONFIG has them; give the same command there, with TF_CONFIG"
+        )
+    if is_late and not lines:
+        missing = ", ".join(shown[number] for number in others) or shown[0]
+        lines.append(
+            f"still waiting for {missing}, although something answers there; TF_CONFIG needs the same cluster and "
+            "another index in each process, and ports that no other program has"
+        )
+    return lines
 
 
 def _is_asked_to_stop(worker: int) -> bool:
@@ -69,15 +98,21 @@ def _is_asked_to_stop(worker: int) -> bool:
     return False
 
 
-def _answers(address: str) -> bool:
+_UNKNOWN = "cannot be resolved"
+
+
+def _fault_of(address: str) -> str:
+    """Why nobody answers at an address; empty if somebody does."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=1):
-            return True
-    except (OSError, ValueError):
-        return False
+            return ""
+    except (socket.gaierror, UnicodeError):  # UnicodeError: an empty or overlong part
+        return _UNKNOWN
+    except OSError:
+        return "does not answer"
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the worker
-    _watch(json.loads(sys.argv[1]), os.getppid())
+    _watch(build(Cluster, json.loads(sys.argv[1]), "the cluster"), os.getppid())

@@ -200,6 +200,30 @@ def test_a_wrong_tf_config_is_named(monkeypatch, text, said):
         configured(monkeypatch, text)
 
 
+def with_worker(address):
+    return json.dumps({"cluster": {"worker": ["a:1", address]}, "task": {"type": "worker", "index": 0}})
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "localhost:", ":2222", "localhost:x", "a:99999", "a:0", "::1:2222", "http://a:1", "a b:1"]
+)
+def test_an_address_that_is_none_is_named(monkeypatch, address):
+    """TensorFlow would say that it could not parse a port, without which, or wait for ever."""
+    with pytest.raises(UsageError) as refused:
+        configured(monkeypatch, with_worker(address))
+    assert str(refused.value) == f"TF_CONFIG: cluster.worker[1] is '{address}'; it must be host:port"
+
+
+@pytest.mark.parametrize("address", ["localhost:65535", "10.0.0.1:1", "job-1.svc.cluster.local:2222", "[::1]:2222"])
+def test_addresses_of_all_kinds_are_taken(monkeypatch, address):
+    assert configured(monkeypatch, with_worker(address)).places[1] == ("worker 1", address)
+
+
+def test_two_workers_cannot_have_one_address(monkeypatch):
+    with pytest.raises(UsageError, match=r"cluster.worker\[1\] is 'a:1', which another process has too; each needs"):
+        configured(monkeypatch, with_worker("a:1"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("index, number", [(0, signal.SIGTERM), (1, signal.SIGINT)])
 def test_a_worker_that_waits_alone_says_for_whom_and_can_be_stopped(index, number, made_alone):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import tagging
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.entities import EntitiesTask
-from mobilebert_tf.tasks.files import read_json, read_task, write_labels, write_task
+from mobilebert_tf.tasks.files import read_json, read_labels, read_task, write_labels, write_task
 from mobilebert_tf.tasks.multilabel import MultilabelTask
 from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.regression import RegressionTask
@@ -44,17 +45,41 @@ def choose_heads(found: list[str], labels: int, wanted: str | None, path: Path) 
     return Heads.of(found, labels if "classifier" in found else 0)
 
 
-def labels_or_numbers(labels: tuple[str, ...] | None, heads: Heads, directory: Path) -> tuple[str, ...]:
-    """The labels of a classifier, `LABEL_0` and so on where nothing names them. Raises UsageError."""
+def labels_of(directory: Path, heads: Heads, configured: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """The labels of a classifier, `LABEL_0` and so on where nothing names them: such names give way to others.
+
+    Args:
+      configured: those of `config.json`, beside what `labels.txt` says.
+
+    Raises:
+      UsageError: labels are no lines, or not as many as the head has; or the two files name them differently.
+    """
+    one = _named(directory / "config.json", configured, heads)
+    other = _named(directory / "labels.txt", read_labels(directory), heads)
+    if one and other and one != other:
+        number = next(i for i, label in enumerate(one) if label != other[i])
+        raise UsageError(
+            f"{directory}: config.json calls label {number} {one[number]!r}, labels.txt {other[number]!r}; "
+            "make them equal"
+        )
+    return (one or other or _numbers(heads)) if heads.labels else ()
+
+
+def _named(path: Path, labels: tuple[str, ...] | None, heads: Heads) -> tuple[str, ...] | None:
+    """The labels in a file, if they are more than numbers. Raises UsageError as `labels_of`."""
     if labels is None:
-        return tuple(f"LABEL_{i}" for i in range(heads.labels))
+        return None
     broken = [label for label in labels if not is_one_line(label)]
     if broken or len(set(labels)) < len(labels):
         what = f"{broken[0]!r} is no line of text" if broken else "two are the same"
-        raise UsageError(f"{directory}: its labels cannot be written a line each: {what}")
+        raise UsageError(f"{path}: its labels cannot be written a line each: {what}")
     if heads.labels and len(labels) != heads.labels:
-        raise UsageError(f"{directory}: names {len(labels)} labels, its head has {heads.labels}")
-    return labels if heads.labels else ()
+        raise UsageError(f"{path}: names {len(labels)} labels, its head has {heads.labels}")
+    return None if labels == _numbers(heads) else labels
+
+
+def _numbers(heads: Heads) -> tuple[str, ...]:
+    return tuple(f"LABEL_{i}" for i in range(heads.labels))
 
 
 def task_of(directory: Path, labels: tuple[str, ...], config: MobileBertConfig, heads: Heads) -> Task | None:
@@ -88,6 +113,8 @@ def task_of(directory: Path, labels: tuple[str, ...], config: MobileBertConfig, 
         raise UsageError(f"{directory}: names {len(task.labels)} labels, its head has {heads.labels}")
     if task.has_labels and len(task.labels) < 2:
         raise UsageError(f'{directory}: its head has one output, a value and no class; task.json wants "regression"')
+    if labels and task.has_labels:
+        task = dataclasses.replace(task, labels=labels)  # in one of two files they may be mere numbers
     if task.max_seq_length > config.max_position_embeddings:
         raise UsageError(
             f"{directory}: task.json says max_seq_length={task.max_seq_length}, the position table of config.json "

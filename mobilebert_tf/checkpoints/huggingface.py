@@ -36,7 +36,7 @@ from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import read as read_fields
 from mobilebert_tf.names import plain_name
-from mobilebert_tf.tasks.files import read_json, read_labels
+from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.tokenizer_files import HUGGINGFACE, read_tokenizer, write_huggingface_tokenizer
 
 FILE = "model.safetensors"
@@ -98,7 +98,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
             config = dataclasses.replace(config, classifier_activation=False)
     tokenizer = read_tokenizer(path, vocab, HUGGINGFACE)
     check_vocabulary(path, config, tokenizer)
-    labels = beside.labels_or_numbers(_labels(values, heads, source) or read_labels(path), heads, path)
+    labels = beside.labels_of(path, heads, _labels(values, heads, source))
 
     wanted, missing, extra = match(
         path,

@@ -16,7 +16,7 @@ from mobilebert_tf.checkpoints.checkpoint import (
 )
 from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tasks.files import read_json, read_labels
+from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
 from mobilebert_tf.weights_file import WEIGHTS, WeightsFile, write_weights
 
@@ -40,7 +40,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         raise UsageError(f"{path / WEIGHTS}: has no head {head}; it has: {heads}")
     if len(found) > 1 and not set(found) <= {"masked_words", "next_sentence"}:
         raise UsageError(f"{path / WEIGHTS}: has several heads ({', '.join(found)}); a model directory has one")
-    named = beside.labels_or_numbers(read_labels(path), heads, path)
+    named = beside.labels_of(path, heads)
     task = beside.task_of(path, named, config, heads)
     wanted, missing, extra = match(
         path / WEIGHTS,

@@ -26,7 +26,7 @@ from mobilebert_tf.checkpoints.names import Weight
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.data import tensorflow_parts
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tasks.files import read_json, read_labels
+from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
 
 CONFIG = "bert_config.json"
@@ -76,7 +76,7 @@ def open_checkpoint(
     kept = heads_kept(values)
     said = kept.present[0] if kept and len(kept.present) == 1 else None
     heads = beside.choose_heads(found, count, head or said, prefix)
-    labels = beside.labels_or_numbers(read_labels(directory), heads, directory)
+    labels = beside.labels_of(directory, heads)
     wanted, missing, extra = match(
         prefix,
         described,

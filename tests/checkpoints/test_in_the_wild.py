@@ -123,6 +123,24 @@ def test_configurations_that_promise_something_else(heads, change, message, writ
         open_checkpoint(directory)
 
 
+@pytest.mark.parametrize("fine_tuned", [True, False])
+def test_labels_that_two_files_name_differently(fine_tuned, write):
+    """Either may have been edited, or brought from elsewhere; only numbers give way to names."""
+    directory = write("huggingface", heads="classifier")
+    if not fine_tuned:
+        (directory / "task.json").unlink()
+    (directory / "labels.txt").write_text("label 0\nlabel 2\nlabel 1\n")
+    with pytest.raises(UsageError, match="config.json calls label 1 'label 1', labels.txt 'label 2'; make them equal"):
+        open_checkpoint(directory)
+    edit(directory / "config.json", id2label={str(i): f"LABEL_{i}" for i in range(3)}, label2id={})
+    architecture = open_checkpoint(directory).architecture
+    assert architecture.labels == architecture.task.labels == ("label 0", "label 2", "label 1")
+    edit(directory / "config.json", id2label={str(i): f"other {i}" for i in range(3)})
+    (directory / "labels.txt").write_text("LABEL_0\nLABEL_1\nLABEL_2\n")
+    architecture = open_checkpoint(directory).architecture
+    assert architecture.labels == architecture.task.labels == ("other 0", "other 1", "other 2")
+
+
 def test_what_a_head_is_for_is_read_and_written(write):
     """transformers writes `problem_type` itself while it trains."""
     directory = write("huggingface", heads="classifier")

@@ -95,7 +95,7 @@ def test_the_manifest_is_gradle_s_and_asks_for_nothing(root: Path) -> None:
 
 
 LEAST_AGP = {"2.4": (9, 1)}
-"""By Kotlin: the first Android Gradle plugin whose R8 reads its classes (developer.android.com/build/kotlin-support)."""
+"""By Kotlin: the first Android Gradle plugin whose R8 reads its classes, as developer.android.com says."""
 
 LEAST_GRADLE = {(9, 2): (9, 4, 1)}
 """By Android Gradle plugin, as its release notes have it."""
@@ -107,7 +107,8 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def test_kotlin_the_plugin_and_gradle_fit_each_other(root: Path) -> None:
     demo = root / "android_demo"
-    versions = dict(re.findall(r'^(kotlin|agp) = "([^"]+)"$', (demo / "gradle" / "libs.versions.toml").read_text(), re.M))
+    catalog = (demo / "gradle" / "libs.versions.toml").read_text()
+    versions = dict(re.findall(r'^(kotlin|agp) = "([^"]+)"$', catalog, re.MULTILINE))
     plugin = numbers(versions["agp"])
     assert plugin >= LEAST_AGP[versions["kotlin"].rpartition(".")[0]]
     wrapper = (demo / "gradle" / "wrapper" / "gradle-wrapper.properties").read_text()

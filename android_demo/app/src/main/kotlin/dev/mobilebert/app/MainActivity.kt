@@ -48,25 +48,21 @@ class MainActivity : Activity() {
         }
     }
 
-    private fun measure() = try {
-        val request = BenchRequest.read(::extra)
+    private fun measure() {
+        val request = try {
+            BenchRequest.read(::extra)
+        } catch (error: IllegalArgumentException) {
+            return session.dispatch(Event.NotListed(error.message.orEmpty()))
+        }
         session.start(request.choice, protocol = request.protocol)
-    } catch (error: IllegalArgumentException) {
-        session.dispatch(Event.NotListed(error.message.orEmpty()))
     }
 
     /** An extra as a text: adb gives numbers as such or as texts, and other apps may give anything. */
-    @Suppress("DEPRECATION") // Without a type, which is whoever's it was.
+    @Suppress("DEPRECATION") // What `get` has in its place asks for a type.
     private fun extra(name: String): String? = try {
         intent.extras?.get(name)?.toString()
     } catch (error: RuntimeException) {
         throw IllegalArgumentException("The benchmark was asked for with extras that cannot be read ($error).", error)
-    }
-
-    override fun onStop() {
-        super.onStop()
-        // Whoever asks by an intent waits for a result: it goes on, and its verdict says that nobody was there.
-        if (!isChangingConfigurations && intent.action != BENCHMARK) session.dispatch(Event.Left)
     }
 
     /** Turning a device keeps the model open. */
@@ -84,6 +80,12 @@ class MainActivity : Activity() {
         // The system refuses a state of a megabyte or so.
         outState.putString(FIRST, state.texts.first.take(MOST_KEPT))
         outState.putString(SECOND, state.texts.second.take(MOST_KEPT))
+    }
+
+    override fun onStop() {
+        super.onStop()
+        // Whoever asks by an intent waits for a result: that one goes on, and its verdict says that the screen was off.
+        if (!isChangingConfigurations && intent.action != BENCHMARK) session.dispatch(Event.Left)
     }
 
     override fun onDestroy() {

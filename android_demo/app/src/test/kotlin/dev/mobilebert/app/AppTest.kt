@@ -125,6 +125,13 @@ class AppTest {
                 "The benchmark was asked for with rounds [1]; it is a whole number from 1 to 1000.",
                 said { putExtra("rounds", arrayListOf("1")) },
             )
+            val odd = object : java.io.Serializable {
+                override fun toString(): String = error("of another app")
+            }
+            assertEquals(
+                "The benchmark was asked for with extras that cannot be read (java.lang.IllegalStateException: of another app).",
+                said { putExtra("threads", odd) },
+            )
             phone.controller.newIntent(Intent(Intent.ACTION_MAIN))
             phone.waitUntilOpen()
             assertTrue(phone.isSeen(R.id.question_card))
@@ -183,14 +190,13 @@ class AppTest {
 
     @Test
     fun whatAnIntentAsksForIsMeasuredToTheEnd() {
-        slowed().use { phone ->
+        spoiled { }.use { phone ->
             phone.controller.newIntent(
-                Intent(MainActivity.BENCHMARK).putExtra("rounds", 1).putExtra("runs", 1).putExtra("cool_down_seconds", 0),
+                Intent(MainActivity.BENCHMARK).putExtra("rounds", 1).putExtra("runs", 5_000).putExtra("cool_down_seconds", 0),
             )
-            slow.begun.await()
+            phone.waitUntil("it measures") { phone.text(R.id.bench_button) == "Stop" }
             shadowOf(phone.activity.getSystemService(PowerManager::class.java)).turnScreenOn(false)
             phone.controller.pause().stop()
-            slow.goOn.countDown()
             phone.waitUntil("the benchmark is done") { phone.view<View>(R.id.bench_note).visibility == View.VISIBLE }
             assertTrue(phone.text(R.id.bench_note), phone.text(R.id.bench_note).contains("the screen was off"))
         }

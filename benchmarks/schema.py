@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +58,20 @@ def where(document: Mapping[str, Any]) -> str:
 def verdict(subject: Mapping[str, Any]) -> str:
     """ok, warn or invalid; what version 1 holds was never judged, which is worth a warning."""
     return str(subject.get("validity", {}).get("verdict", "warn"))
+
+
+def valid_ratio(subject: Mapping[str, Any], subjects: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What `subject` takes beside its baseline; None without one, and where the baseline's figures are invalid.
+
+    The baseline is the one of `subjects` with as many threads, and with the same length unless it has one alone.
+    """
+    ratio: Mapping[str, Any] | None = subject.get("ratio")
+    if not ratio:
+        return None
+
+    def threads(one: Mapping[str, Any]) -> Any:
+        return one.get("configuration", {}).get("threads")
+
+    named = [one for one in subjects if one["name"] == ratio["baseline"] and threads(one) == threads(subject)]
+    same = [one for one in named if one.get("sequence_length") == subject.get("sequence_length")] or named
+    return None if any(verdict(one) == "invalid" for one in same) else ratio

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.stats import FASTER, NONE, SLOWER
 from mobilebert_tf.benchmarks.verdict import BUSY, INVALID, OK
 from mobilebert_tf.text_table import aligned
@@ -25,16 +26,12 @@ def host_table(document: Mapping[str, Any]) -> str:
         for subject in document["subjects"]
         if subject["validity"]["verdict"] != OK
     ]
-    invalid = {one["name"] for one in document["subjects"]} - {one["name"] for one in shown}
-    shown = [
-        {key: value for key, value in one.items() if key != "ratio" or value["baseline"] not in invalid}
-        for one in shown
-    ]
+    shown = [{**one, "ratio": schema.valid_ratio(one, document["subjects"])} for one in shown]
     return (aligned(_rows(shown)) if shown else "no figures") + "\n".join(notes)
 
 
 def _rows(subjects: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    ratios = [one["ratio"] for one in subjects if "ratio" in one]
+    ratios = [one["ratio"] for one in subjects if one["ratio"]]
     low, high, spread = (
         ("low", "high", "95 % interval") if _has_interval(ratios) else ("min", "max", "min-max of rounds")
     )
@@ -47,7 +44,7 @@ def _rows(subjects: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         row += [f"{summary[key]:.2f}" for key in ("median", "p90", "p99")]
         private = [one["memory_mib"]["private"] for one in rounds if one.get("memory_mib")]
         row.append(f"{sorted(private)[len(private) // 2]:.1f}" if private else "-")
-        if ratios and (ratio := subject.get("ratio")):
+        if ratio := subject["ratio"]:
             row += [
                 f"{ratio['median']:.3f} ({ratio[low]:.3f}-{ratio[high]:.3f})",
                 DIFFERENCES.get(ratio["difference"], "too few rounds"),

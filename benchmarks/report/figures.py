@@ -119,19 +119,9 @@ def of(document: Mapping[str, Any]) -> list[Figure]:
             length=subject.get("sequence_length"),
             configuration=configuration,
             subject=subject,
-            ratio=_ratio(subject, document["subjects"]),
+            ratio=schema.valid_ratio(subject, document["subjects"]),
         ))  # fmt: skip
     return figures
-
-
-def _ratio(subject: Mapping[str, Any], subjects: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    ratio: Mapping[str, Any] | None = subject.get("ratio")
-    if not ratio:
-        return None
-    length = subject.get("sequence_length")
-    baselines = [one for one in subjects if one["name"] == ratio["baseline"]]
-    same = [one for one in baselines if one.get("sequence_length") == length] or baselines
-    return None if any(schema.verdict(one) == INVALID for one in same) else ratio
 
 
 def column(figures: Sequence[Figure]) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mobilebert_tf.benchmarks import schema
@@ -59,8 +59,8 @@ def cells(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
         unit = f"{number} thread{'' if number == 1 else 's'}"
         ms, ratio = (f"{length} pieces, {unit}", f"ratio, {unit}") if at else (of_texts, "ratio, texts")
         columns[ms][name] = _ms(one["summary"]["median"])
-        if one.get("ratio") and _valid(_baseline(one, subjects)):
-            columns[ratio][name] = _ratio(one["ratio"]["median"])
+        if against := schema.valid_ratio(one, subjects):
+            columns[ratio][name] = _ratio(against["median"])
         if at and number == threads[0]:
             columns["load"][name] = f"{_median(one, 'load_ms'):.0f} ms"
             columns["first inference"][name] = _ms(_median(one, "first_ms"))
@@ -126,16 +126,8 @@ def notes(document: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _valid(subject: Subject | None) -> bool:
-    return subject is not None and schema.verdict(subject) != INVALID
-
-
-def _baseline(subject: Subject, subjects: Sequence[Subject]) -> Subject | None:
-    def key(one: Subject) -> tuple[Any, ...]:
-        return one.get("sequence_length"), one["configuration"]["threads"]
-
-    name = subject["ratio"]["baseline"]
-    return next((one for one in subjects if one["name"] == name and key(one) == key(subject)), None)
+def _valid(subject: Subject) -> bool:
+    return schema.verdict(subject) != INVALID
 
 
 def _at(subject: Subject) -> str:

@@ -62,6 +62,22 @@ def test_ratios_are_shown_with_what_is_known_of_them(
     assert schema.fault(document_) is None
 
 
+def test_an_invalid_baseline_hides_the_ratios_to_itself_alone() -> None:
+    """It was invalid with two threads; with one its figures stand, and what is compared with them."""
+
+    def subject(name: str, threads: int, verdict: str = "ok") -> dict:
+        ratio = {"baseline": "b", "median": threads / 8, "low": 0.1, "high": 0.3, "difference": "faster"}
+        return {
+            "name": name, "bytes": 1, "sequence_length": 32, "configuration": {"threads": threads}, "ratio": ratio,
+            "rounds": [{"load_ms": 1.0, "first_ms": 1.0, "foreign_cores": 0.0}],
+            "summary": {"median": 1.0, "p90": 1.0, "p99": 1.0}, "validity": {"verdict": verdict, "reasons": ["noise"]},
+        }  # fmt: skip
+
+    subjects = [subject("a", 1), subject("b", 1), subject("a", 2), subject("b", 2, "invalid")]
+    printed = host_table({"subjects": subjects})
+    assert "0.125" in printed and "0.250" not in printed
+
+
 def _steady(answer: object) -> object:
     return [{**one, "samples": [2.0]} for one in answer] if isinstance(answer, list) else answer
 

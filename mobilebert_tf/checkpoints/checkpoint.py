@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +22,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
-    """What may differ between a checkpoint and its architecture."""
+    """What may differ between a checkpoint and its architecture, outside of its embeddings and blocks."""
 
     missing: bool = False
     extra: bool = False
@@ -74,6 +76,7 @@ class Checkpoint:
 
 def match(
     path: Path,
+    source: str,
     config: MobileBertConfig,
     heads: Heads,
     shapes: Shapes,
@@ -86,24 +89,26 @@ def match(
 
     Args:
       path: the file, for messages.
+      source: where the configuration stands, for messages.
       shapes: everything in the file, by its name there.
       name_of: the name of a weight there.
       turned: whether a matrix stands there the other way round.
       unneeded: whether a name is nothing to miss, such as an optimizer's slot.
 
     Raises:
-      UsageError: a weight is missing, extra or of another shape, unless allowed.
+      UsageError: a weight is missing, extra or of another shape, unless allowed; in embeddings and blocks nothing is.
     """
     wanted = weights(config, heads)
     names = {name_of(weight) for weight in wanted}
     missing = [weight for weight in wanted if name_of(weight) not in shapes]
+    extra = [name for name in shapes if name not in names]
+    strange = [name for name in extra if not unneeded(name)]
+    _check_network(path, source, config, shapes, name_of, missing, strange)
     if missing and not allowed.missing:
         lacking = _several([name_of(weight) for weight in missing])
         raise UsageError(
             f"{path}: lacks {lacking}, which its configuration has; `convert --allow_missing` starts them anew"
         )
-    extra = [name for name in shapes if name not in names]
-    strange = [name for name in extra if not unneeded(name)]
     if strange and not allowed.extra:
         raise UsageError(
             f"{path}: has {_several(strange)}, which its configuration has no use for; "
@@ -117,6 +122,38 @@ def match(
                 f"{path}: {name_of(weight)} has shape {list(there)}, its configuration makes it {list(shape)}"
             )
     return wanted, frozenset(weight.name for weight in missing), tuple(extra)
+
+
+def _check_network(
+    path: Path,
+    source: str,
+    config: MobileBertConfig,
+    shapes: Shapes,
+    name_of: Callable[[Weight], str],
+    missing: Sequence[Weight],
+    strange: Sequence[str],
+) -> None:
+    """Raise UsageError unless embeddings and blocks are those of the configuration: with others it is another model."""
+    table = weights(config, Heads())
+    begins = {
+        part: os.path.commonprefix([name_of(weight) for weight in table if weight.part == part])
+        for part in ("embeddings", "block_0")
+    }
+    block = re.compile(re.escape(begins["block_0"].rpartition("0")[0]) + r"(\d{1,9})\b")
+    there = {int(found[1]) for found in map(block.match, shapes) if found}
+    if there == set(range(len(there))) and len(there) != config.num_hidden_layers:
+        raise UsageError(
+            f"{path}: {source} says {config.num_hidden_layers} blocks (num_hidden_layers), the file has {len(there)}; "
+            "take both of one model"
+        )
+    lacking = [name_of(w) for w in missing if w.part == "embeddings" or w.part.startswith("block_")]
+    surplus = [name for name in strange if name.startswith(begins["embeddings"]) or block.match(name)]
+    if lacking:
+        raise UsageError(f"{path}: lacks {_several(lacking)}, which {source} describes; take both of one model")
+    if surplus:
+        raise UsageError(
+            f"{path}: has {_several(surplus)} in its network, which {source} does not describe; take both of one model"
+        )
 
 
 def require_network(path: Path, config: MobileBertConfig, shapes: Shapes, name_of: Callable[[Weight], str]) -> None:

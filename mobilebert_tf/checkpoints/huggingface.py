@@ -36,6 +36,7 @@ from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import read as read_fields
 from mobilebert_tf.names import plain_name
+from mobilebert_tf.tasks import tagging
 from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.tokenizer_files import HUGGINGFACE, read_tokenizer, write_huggingface_tokenizer
 
@@ -71,7 +72,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     prefix = f"{values['model_type']}."
     if not any(name.startswith(prefix) for name in arrays.names):
         prefix = ""
-    aliases = {_modern(name): name for name in arrays.names}
+    aliases = {_modern(name): name for name in sorted(arrays.names)}
     if len(aliases) < len(arrays.names):
         raise UsageError(f"{path}: has a norm by its old and its new name at once")
     # A file that keeps one of two tied tables may keep the other one.
@@ -88,20 +89,29 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     heads = beside.choose_heads(found, count, head or _single_head(classes), path)
     if head is None and classes and set(heads.present) < set(classes):
         raise UsageError(f"{path}: its class has the heads {', '.join(classes)}, its file only: {heads}")
+    pooler = [name_of(weight) for weight in weights(config, heads) if weight.part == "pooler"]
+    has_pooler = any(name in shapes for name in pooler)
     if not {"next_sentence", "classifier"} & set(heads.present):
         # The other classes build no pooler, whatever the configuration says.
-        pooler = [weight for weight in weights(config, heads) if weight.part == "pooler"]
         means = _embeddings_are_means(path)
         if means:
             config = dataclasses.replace(config, classifier_pooling="mean")
-        if means or not any(name_of(weight) in shapes for weight in pooler):
+        if means or not has_pooler:
             config = dataclasses.replace(config, classifier_activation=False)
     tokenizer = read_tokenizer(path, vocab, HUGGINGFACE)
     check_vocabulary(path, config, tokenizer)
     labels = beside.labels_of(path, heads, _labels(values, heads, source))
+    if heads.labels and head is None and not classes:
+        sign = "no pooler" if pooler and not has_pooler else "their labels" if tagging.is_scheme(labels) else None
+        if sign:
+            raise UsageError(
+                f"{source}: has no architectures, and its classifier looks like one that labels tokens: it has {sign}; "
+                "`convert --head=token_classifier` reads it as one"
+            )
 
     wanted, missing, extra = match(
         path,
+        source.name,
         config,
         heads,
         shapes,

@@ -44,6 +44,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     task = beside.task_of(path, named, config, heads)
     wanted, missing, extra = match(
         path / WEIGHTS,
+        source.name,
         config,
         heads,
         file.shapes,

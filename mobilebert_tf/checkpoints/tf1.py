@@ -68,7 +68,7 @@ def open_checkpoint(
             f"{prefix}: is a checkpoint of TensorFlow 2's tf.train.Checkpoint, with names of the program that wrote "
             "it, and this project reads those of TensorFlow 1; take the model's Hugging Face directory, if it has one"
         )
-    described, values = _config(directory, config)
+    described, values, source = _config(directory, config)
     tokenizer = read_tokenizer(directory, vocab)
     check_vocabulary(directory, described, tokenizer)
     require_network(prefix, described, shapes, _name)
@@ -79,6 +79,7 @@ def open_checkpoint(
     labels = beside.labels_of(directory, heads)
     wanted, missing, extra = match(
         prefix,
+        source,
         described,
         heads,
         shapes,
@@ -122,9 +123,10 @@ def _name(weight: Weight) -> str:
     return weight.google
 
 
-def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict[str, Any]]:
+def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict[str, Any], str]:
+    """The configuration, all that its file says, and where it stands, for messages."""
     if config and not config.endswith(".json"):
-        return MobileBertConfig.preset(config), {}
+        return MobileBertConfig.preset(config), {}, f"--config={config}"
     path = Path(config) if config else directory / CONFIG
     if not config and not path.exists():
         others = sorted(set(directory.glob("*config*.json")) - {directory / "tokenizer_config.json"})
@@ -132,7 +134,7 @@ def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict
             raise UsageError(f"{directory}: has no {CONFIG}; give --config=mobilebert, another preset, or a file")
         path = others[0]
     values = read_json(path)
-    return from_google(values, path), values
+    return from_google(values, path), values, f"--config={config}" if config else path.name
 
 
 def _index_file(path: Path) -> Path | None:

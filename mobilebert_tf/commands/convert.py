@@ -51,8 +51,12 @@ class Convert:
         choices=("float32", "float16", "bfloat16"),
     )
     vocab: str | None = option("vocabulary, if none lies beside the input", default=None, is_input=True)
-    allow_missing: bool = option("give missing weights the values of a new model", default=False)
-    allow_extra: bool = option("leave out weights that the architecture has no use for", default=False)
+    allow_missing: bool = option(
+        "give missing weights of a head or the pooler the values of a new model", default=False
+    )
+    allow_extra: bool = option(
+        "leave out weights, none of them of embeddings or blocks, that the architecture has no use for", default=False
+    )
     dry_run: bool = option("say what would be done, and do nothing", default=False, identity=False)
 
     def run(self) -> None:

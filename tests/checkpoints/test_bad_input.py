@@ -104,19 +104,64 @@ def test_index_with_a_file_missing(directories, refuse):
 
 def test_missing_extra_and_misshapen(directories, refuse, tmp_path, capsys):
     folder = directories["huggingface"]
-    name = "mobilebert.encoder.layer.1.attention.self.key.bias"
+    name = "mobilebert.pooler.dense.bias"
     rewrite(folder, lambda arrays: arrays.pop(name))
     assert f"lacks {name}," in refuse(folder)
     words = ["convert", f"--input={folder}", f"--output={tmp_path / 'allowed'}", "--allow_missing"]
     assert cli.run(words) == 0
-    assert "missing       taken as a new model has them: block_1/attention/key/bias" in capsys.readouterr().out
-    rewrite(folder, lambda arrays: arrays.update({name: np.zeros(8, np.float32), "lora.a": np.zeros(3, np.float32)}))
+    assert "missing       taken as a new model has them: pooler/bias" in capsys.readouterr().out
+    rewrite(folder, lambda arrays: arrays.update({name: np.zeros(16, np.float32), "lora.a": np.zeros(3, np.float32)}))
     assert "has lora.a, which its configuration has no use for" in refuse(folder)
     rewrite(folder, lambda arrays: (arrays.pop("lora.a"), arrays.update({name: np.zeros(9, np.float32)})))
-    assert f"{name} has shape [9], its configuration makes it [8]" in refuse(folder)
+    assert f"{name} has shape [9], its configuration makes it [16]" in refuse(folder)
 
 
 EVERYTHING = ("--allow_missing", "--allow_extra")
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_no_flag_makes_a_network_of_another_depth(blocks, world, directories, refuse):
+    file = "bert_config.json" if world == "tf1" else "config.json"
+    edit(directories[world] / file, num_hidden_layers=blocks)
+    line = refuse(directories[world], *EVERYTHING)
+    assert f": {file} says {blocks} blocks (num_hidden_layers), the file has 2;" in line
+
+
+def test_no_flag_mends_the_network(directories, refuse):
+    """In embeddings and blocks nothing can be missing or be left out: that would be another model."""
+    folder = directories["huggingface"]
+    key, norm = "mobilebert.encoder.layer.1.attention.self.key.bias", "mobilebert.embeddings.LayerNorm.weight"
+    kept = safetensors.numpy.load_file(folder / "model.safetensors")
+    for name in (key, norm):
+        rewrite(folder, lambda arrays, name=name: arrays.pop(name))
+        assert f"lacks {name}, which config.json describes" in refuse(folder, *EVERYTHING)
+        rewrite(folder, lambda arrays: arrays.update(kept))
+    for name in ("mobilebert.encoder.layer.1.attention.self.key.lora_A", "mobilebert.embeddings.task_type.weight"):
+        rewrite(folder, lambda arrays, name=name: arrays.update({name: np.zeros(3, np.float32)}))
+        assert f"has {name} in its network, which config.json does not" in refuse(folder, *EVERYTHING)
+        rewrite(folder, lambda arrays, name=name: arrays.pop(name))
+    edit(folder / "config.json", num_feedforward_networks=1)
+    assert "has mobilebert.encoder.layer.0.ffn.0." in refuse(folder, *EVERYTHING)
+
+
+def test_a_token_classifier_that_does_not_say_so(refuse, tmp_path):
+    folder = tmp_path / "labels_tokens"
+    folder.mkdir()
+    labels = random_checkpoint(ARCHITECTURES["bert"], HEAD_SETS["token_classifier"])
+    without = dataclasses.replace(labels, weights=tuple(w for w in labels.weights if w.part != "pooler"))
+    WORLDS["huggingface"](without, folder)
+    edit(folder / "config.json", architectures=None)
+    assert "has no architectures, and its classifier looks like" in refuse(folder, *EVERYTHING)
+    assert cli.run(["convert", f"--input={folder}", f"--output={tmp_path / 'out'}", "--head=token_classifier"]) == 0
+    assert open_checkpoint(tmp_path / "out").heads.present == ("token_classifier",)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    WORLDS["huggingface"](random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["token_classifier"]), folder)
+    labels = {"0": "O", "1": "B-A", "2": "I-A", "3": "B-B", "4": "I-B"}
+    (folder / "labels.txt").unlink()
+    edit(folder / "config.json", architectures=None, id2label=labels, label2id={})
+    assert "it has their labels; `convert --head=token_classifier` reads it as one" in refuse(folder)
 
 
 @pytest.mark.parametrize("world", ["huggingface", "tf1"])
@@ -171,7 +216,7 @@ def test_configuration_that_contradicts_the_shapes(directories, refuse):
     line = refuse(directories["huggingface"])
     assert "word_embeddings.weight has shape [57, 8], its configuration makes it [57, 10]" in line
     edit(directories["tf1"] / "bert_config.json", num_hidden_layers=3)
-    assert "lacks bert/encoder/layer_2/" in refuse(directories["tf1"])
+    assert "bert_config.json says 3 blocks (num_hidden_layers), the file has 2" in refuse(directories["tf1"])
 
 
 @pytest.mark.parametrize("world", WORLDS)

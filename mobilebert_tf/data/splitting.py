@@ -28,10 +28,10 @@ def plain_text(text: str) -> str:
 def held_out(keys: Sequence[str], strata: Sequence[Sequence[Hashable]], share: float, seed: int) -> np.ndarray:
     """Which rows to hold out: bool [n].
 
-    Rows of one key stay together, and every stratum keeps a row to train on. Strata are filled from the rarest to the
-    most frequent one (iterative stratification: Sechidis et al. 2011), so a row may be in several. The order in
-    which rows are considered depends on their keys and the seed alone: with rows added to a table, most of those that
-    were held out still are.
+    Rows of one key stay together, also where that is more than the share, and every stratum keeps a row to train on.
+    Strata are filled from the rarest to the most frequent one (iterative stratification: Sechidis et al. 2011), so a
+    row may be in several. The order in which rows are considered depends on their keys and the seed alone: with rows
+    added to a table, most of those that were held out still are.
 
     Args:
       keys: [n], the same for rows that belong together.
@@ -51,17 +51,25 @@ def held_out(keys: Sequence[str], strata: Sequence[Sequence[Hashable]], share: f
             groups_of[stratum].append(group)
     chosen: set[int] = set()
     taken: collections.Counter[Hashable] = collections.Counter()
+
+    def leaves_some(group: int) -> bool:
+        return all(taken[other] + count < total[other] for other, count in counts[group].items())
+
     for stratum in sorted(total, key=lambda stratum: (total[stratum], str(stratum))):
         quota = max(round(share * total[stratum]), min(FEW, total[stratum] // 2))
         for group in groups_of[stratum]:
             if taken[stratum] >= quota:
                 break
-            count = counts[group]
-            fits = taken[stratum] + count[stratum] <= quota + FEW
-            leaves_some = all(taken[other] + count[other] < total[other] for other in count)
-            if group not in chosen and fits and leaves_some:
+            fits = taken[stratum] + counts[group][stratum] <= quota + FEW
+            if group not in chosen and fits and leaves_some(group):
                 chosen.add(group)
-                taken += count
+                taken += counts[group]
+        if not taken[stratum]:
+            # Large groups alone, such as forty questions on each of five passages: the smallest is more than the share.
+            small = [one for one in groups_of[stratum] if 2 * counts[one][stratum] <= total[stratum]]
+            for group in sorted(filter(leaves_some, small), key=lambda one: len(groups[one]))[:1]:
+                chosen.add(group)
+                taken += counts[group]
     held = np.zeros(len(keys), bool)
     held[[row for group in chosen for row in groups[group]]] = True
     return held

@@ -77,3 +77,14 @@ def test_values_are_held_out_from_all_of_their_range():
 
 def test_what_an_uncased_tokenizer_takes_for_one_text():
     assert plain_text("  Crème\tBRÛLÉE\u00a0now ") == plain_text("creme brulee now") != plain_text("creme brulee, now")
+
+
+def test_of_large_groups_the_smallest_is_held_out():
+    """Five passages with some forty questions each: a tenth of the questions would be none of them."""
+    sizes = {"a": 40, "b": 39, "c": 45, "d": 38, "e": 41}
+    keys = [key for key, size in sizes.items() for _ in range(size)]
+    held = held_out(keys, [("answered",)] * len(keys), 0.1, 0)
+    assert {key for key, out in zip(keys, held, strict=True) if out} == {"d"} and held.sum() == 38
+    both = held_out(["a"] * 40 + ["b"] * 40, [("answered",)] * 80, 0.1, 0)
+    assert both.sum() == 40, "half is the most"
+    assert not held_out(["a"] * 60 + ["b"] * 20, [("answered",)] * 60 + [("unanswered",)] * 20, 0.1, 0).any()

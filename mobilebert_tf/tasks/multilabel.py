@@ -187,16 +187,16 @@ class MultilabelTask(Task):
         unlikely = np.clip(sigmoid(-outputs["logits"]), 1e-30, 1.0)
         with np.errstate(invalid="ignore"):
             loss = -np.where(wanted, np.log(likely), np.log(unlikely)).mean()
-        by_label = f1(wanted, decided, axis=0)
+        by_class = metrics.by_class(
+            self.labels, (wanted & decided).sum(axis=0), decided.sum(axis=0), wanted.sum(axis=0)
+        )
         figures = {
             "examples": int(len(wanted)),
-            "micro_f1": float(f1(wanted, decided)),
-            "macro_f1": float(by_label.mean()),
+            "micro_f1": f1(wanted, decided),
+            "macro_f1": float(np.mean([one["f1"] for one in by_class.values()])),
             "exact": float((wanted == decided).all(axis=1).mean()),
             "loss": float(loss),
-            "by_class": metrics.by_class(
-                self.labels, (wanted & decided).sum(axis=0), decided.sum(axis=0), wanted.sum(axis=0)
-            ),
+            "by_class": by_class,
         }
         counts = np.stack([(wanted & decided).sum(axis=1), wanted.sum(axis=1) + decided.sum(axis=1)], axis=1)
         return Scores(self.score_name, figures, counts.astype(np.float64), metrics.f1_of_counts)
@@ -277,10 +277,10 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
         return 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
 
 
-def f1(wanted: np.ndarray, decided: np.ndarray, axis: int | None = None) -> np.ndarray:
+def f1(wanted: np.ndarray, decided: np.ndarray) -> float:
     """2 right / (wanted + decided), bool arrays of one shape; 1 where nothing was wanted and nothing decided."""
-    right, all_of_both = (wanted & decided).sum(axis=axis), wanted.sum(axis=axis) + decided.sum(axis=axis)
-    return np.where(all_of_both == 0, 1.0, 2 * right / np.maximum(all_of_both, 1))
+    all_of_both = wanted.sum() + decided.sum()
+    return float(2 * (wanted & decided).sum() / all_of_both) if all_of_both else 1.0
 
 
 def _best(likely: np.ndarray, wanted: np.ndarray) -> float:

@@ -87,6 +87,9 @@ def test_figures_by_hand():
     assert by_class["x"] == {"f1": pytest.approx(2 / 3), "precision": 0.5, "recall": 1.0, "support": 1}
     assert scores.all["macro_f1"] == pytest.approx(5 / 9) and scores.all["exact"] == 0.0
     assert scores.all["loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.4, 0.5, 0.9]).mean())
+    # A label that no text has and no answer gives counts 0, as in its own line and in scikit-learn.
+    without = TASK.score(logits([0.9, 0.2, 0.1], [0.6, 0.5, 0.1]), {"label": label})
+    assert without.all["macro_f1"] == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert [answer["labels"] for answer in TASK.decode(outputs, {})] == [["x", "z"], ["x", "y"]]
     assert TASK.agreement(outputs, logits([0.9, 0.2, 0.4], [0.6, 0.5, 0.1]), {}).tolist() == pytest.approx([2 / 3, 1.0])
 

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 from mobilebert_tf import atomic
-from mobilebert_tf.checkpoints import beside
+from mobilebert_tf.checkpoints import beside, sentence_vectors
 from mobilebert_tf.checkpoints.conversion import open_checkpoint
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
@@ -48,6 +48,8 @@ class LoadedModel:
     """That hold the weights."""
     task: Task | None = None
     found_tokenizer: Tokenizer | None = None
+    modules: tuple[sentence_vectors.Module, ...] = ()
+    """What sentence-transformers makes of the encoder's outputs."""
 
     @property
     def config(self) -> MobileBertConfig:
@@ -122,7 +124,9 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
         raise UsageError(f"{directory}: {broken[0]}, so it computes nothing; train it again, or take an earlier model")
     assert not variables, f"not in the table of names: {sorted(variables)}"
     architecture = checkpoint.architecture
-    return LoadedModel(Path(directory), model, checkpoint.files, architecture.task, architecture.tokenizer)
+    return LoadedModel(
+        Path(directory), model, checkpoint.files, architecture.task, architecture.tokenizer, architecture.modules
+    )
 
 
 def load_model_for(directory: str | os.PathLike[str], kind: str | None = None, seed: int = 0) -> LoadedModel:
@@ -154,7 +158,9 @@ def _model_for(task: Task | None, config: MobileBertConfig, heads: Heads, seed: 
 
 
 def as_embedding(loaded: LoadedModel, task: EmbeddingTask, seed: int = 0) -> LoadedModel:
-    """The encoder of any model as one that gives sentence embeddings."""
+    """The encoder of a model as one that gives sentence embeddings. Raises UsageError: its own are other vectors."""
+    if difference := sentence_vectors.difference(loaded.modules):
+        raise UsageError(f"{loaded.directory}: {difference}; it can become a classifier: mobilebert-tf finetune")
     with initial_weights_left_out():
         model = EmbeddingModel(loaded.config, seed)
     copy_encoder(loaded.model, model)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mobilebert_tf.checkpoints.checkpoint import Checkpoint
 from mobilebert_tf.checkpoints.names import Weight
+from mobilebert_tf.checkpoints.sentence_vectors import write_modules
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import tagging
@@ -124,7 +125,8 @@ def task_of(directory: Path, labels: tuple[str, ...], config: MobileBertConfig, 
 
 
 def write_task_or_labels(checkpoint: Checkpoint, directory: Path) -> None:
-    """`task.json` and `labels.txt` of a classifier, `labels.txt` of a token classifier."""
+    """`task.json` and `labels.txt` of a classifier, `labels.txt` of a token classifier; and modules of others."""
+    write_modules(directory, checkpoint.architecture.modules)
     if checkpoint.architecture.task:
         write_task(directory, checkpoint.architecture.task)
     elif checkpoint.architecture.labels:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mobilebert_tf.checkpoints.names import Weight, weights
+from mobilebert_tf.checkpoints.sentence_vectors import Module
 from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.task import Task
@@ -37,6 +38,8 @@ class Architecture:
     """Of a classifier or token classifier, in the order of the logits."""
     tokenizer: Tokenizer | None = None
     task: Task | None = None
+    modules: tuple[Module, ...] = ()
+    """What sentence-transformers makes of the encoder's outputs, if it is a model of theirs."""
 
 
 @dataclasses.dataclass(frozen=True)

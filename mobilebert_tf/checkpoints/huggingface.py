@@ -20,7 +20,7 @@ import safetensors
 import safetensors.numpy
 
 from mobilebert_tf import atomic
-from mobilebert_tf.checkpoints import beside
+from mobilebert_tf.checkpoints import beside, sentence_vectors
 from mobilebert_tf.checkpoints.checkpoint import (
     Allowed,
     Architecture,
@@ -90,10 +90,11 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     if head is None and classes and set(heads.present) < set(classes):
         raise UsageError(f"{path}: its class has the heads {', '.join(classes)}, its file only: {heads}")
     pooler = [name_of(weight) for weight in weights(config, heads) if weight.part == "pooler"]
+    modules = sentence_vectors.read_modules(path)
     has_pooler = any(name in shapes for name in pooler)
     if not {"next_sentence", "classifier"} & set(heads.present):
         # The other classes build no pooler, whatever the configuration says.
-        means = _embeddings_are_means(path)
+        means = sentence_vectors.are_means(modules)
         if means:
             config = dataclasses.replace(config, classifier_pooling="mean")
         if means or not has_pooler:
@@ -126,7 +127,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         return array.T if weight.huggingface_transposed else array
 
     _check_ties(path, arrays, aliases, wanted, read)
-    architecture = Architecture(config, labels, tokenizer, beside.task_of(path, labels, config, heads))
+    architecture = Architecture(config, labels, tokenizer, beside.task_of(path, labels, config, heads), modules)
     return Checkpoint(path, "huggingface", architecture, heads, tuple(_files(path)), wanted, read, missing, extra)
 
 
@@ -249,12 +250,6 @@ def _modern(name: str) -> str:
         stem, last = name.rsplit(".", 1)
         return f"{stem}.{'weight' if last == 'gamma' else 'bias'}"
     return name
-
-
-def _embeddings_are_means(path: Path) -> bool:
-    """Whether this is the network of a directory of sentence-transformers that takes the mean of its tokens."""
-    said = path / "1_Pooling" / "config.json"
-    return said.exists() and read_json(said).get("pooling_mode_mean_tokens") is True
 
 
 def _is_unneeded(name: str, shape: tuple[int, ...], config: MobileBertConfig) -> bool:

@@ -14,6 +14,7 @@ from mobilebert_tf.checkpoints.checkpoint import (
     match,
     require_network,
 )
+from mobilebert_tf.checkpoints.sentence_vectors import read_modules
 from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.files import read_json
@@ -53,7 +54,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         unneeded=lambda name: False,
         allowed=allowed,
     )
-    architecture = Architecture(config, named, tokenizer, task)
+    architecture = Architecture(config, named, tokenizer, task, read_modules(path))
     files = (path / WEIGHTS,)
     return Checkpoint(path, "keras", architecture, heads, files, wanted, lambda w: file.read(w.name), missing, extra)
 

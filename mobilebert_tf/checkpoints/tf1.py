@@ -23,6 +23,7 @@ from mobilebert_tf.checkpoints.checkpoint import (
 )
 from mobilebert_tf.checkpoints.google_config import from_google, heads_kept, to_google
 from mobilebert_tf.checkpoints.names import Weight
+from mobilebert_tf.checkpoints.sentence_vectors import read_modules
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.data import tensorflow_parts
 from mobilebert_tf.errors import UsageError
@@ -93,7 +94,8 @@ def open_checkpoint(
         array = _tensor(reader, prefix, _name(weight))
         return array.T if weight.google_transposed else array
 
-    architecture = Architecture(described, labels, tokenizer, beside.task_of(directory, labels, described, heads))
+    task = beside.task_of(directory, labels, described, heads)
+    architecture = Architecture(described, labels, tokenizer, task, read_modules(directory))
     files = tuple(sorted(directory.glob(f"{glob.escape(prefix.name)}.data-*")))
     return Checkpoint(path, "tf1", architecture, heads, files, wanted, read, missing, extra)
 

@@ -66,7 +66,7 @@ class Convert:
           UsageError: the input is no checkpoint, is damaged or contradicts itself, the other
             side cannot hold it, or the output is taken.
         """
-        from mobilebert_tf.checkpoints import conversion, google_config, huggingface_config, summary
+        from mobilebert_tf.checkpoints import conversion, google_config, huggingface_config, sentence_vectors, summary
         from mobilebert_tf.checkpoints.checkpoint import Allowed
 
         if self.dtype != "float32" and self.to != "huggingface":
@@ -92,6 +92,8 @@ class Convert:
             warnings += huggingface_config.deviations(checkpoint.config, checkpoint.heads, checkpoint.architecture.task)
         if self.to == "tf1":
             warnings += google_config.deviations(checkpoint.config)
+        if difference := sentence_vectors.difference(checkpoint.architecture.modules):
+            warnings.append(f"{difference}; --task=embedding refuses this model, a classifier can begin with it")
         for warning in warnings:
             print(f"warning: {warning}")
         size = sum(weight.size for weight in checkpoint.weights)

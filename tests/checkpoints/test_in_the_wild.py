@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mobilebert_tf import cli
+from mobilebert_tf import cli, load_model_directory, load_model_for
 from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
 from mobilebert_tf.checkpoints.huggingface_config import deviations, to_huggingface
 from mobilebert_tf.config import Heads
@@ -333,3 +333,68 @@ def test_sentence_transformers_say_what_their_vectors_are(means: bool, pooling: 
     found = open_checkpoint(directory)
     assert (found.config.classifier_pooling, found.config.classifier_activation) == (pooling, not means)
     assert set(found.passed_over) == ({"pooler.dense.weight", "pooler.dense.bias"} if means else set())
+
+
+def sentence_transformer(directory: Path, pooling: dict[str, object], *more: str) -> None:
+    """Add the files of a model of sentence-transformers, with these modules behind its pooling."""
+    kinds = ("Transformer", "Pooling", *more)
+    paths = ("", *(f"{i}_{kind}" for i, kind in enumerate(kinds) if i))
+    types = (kind if "." in kind else f"sentence_transformers.models.{kind}" for kind in kinds)
+    listed = [
+        {"idx": i, "name": str(i), "path": p, "type": t} for i, (p, t) in enumerate(zip(paths, types, strict=True))
+    ]
+    (directory / "modules.json").write_text(json.dumps(listed))
+    (directory / "1_Pooling").mkdir()
+    (directory / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+
+
+CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": False}
+
+
+@pytest.mark.parametrize(
+    "pooling, more, said",
+    [
+        (
+            CLS,
+            ["Normalize"],
+            "1_Pooling/config.json makes its sentence vectors of cls, and here they are the mean of the",
+        ),
+        ({**CLS, "pooling_mode_mean_tokens": True}, [], "makes its sentence vectors of cls and mean"),
+        ({"pooling_mode": "lasttoken"}, [], "makes its sentence vectors of lasttoken"),
+        ({"pooling_mode_mean_tokens": True}, ["Dense"], "modules.json sends its sentence vectors through Dense, which"),
+        ({"pooling_mode_mean_tokens": True}, ["own.Normalize"], "through own.Normalize, which"),
+    ],
+)
+@pytest.mark.parametrize("world", WORLDS)
+def test_sentence_vectors_that_are_no_means(world, pooling, more, said, write, tmp_path, capsys):
+    """Means would pass for its vectors, wherever the model was taken before; a classifier can begin with it."""
+    sentence_transformer(write("huggingface", "bert"), pooling, *more)
+    taken = tmp_path / "taken"
+    assert cli.run(["convert", f"--input={tmp_path / 'model'}", f"--output={taken}", f"--to={world}"]) == 0
+    assert said in capsys.readouterr().out
+    assert load_model_directory(taken).modules == load_model_directory(tmp_path / "model").modules
+    with pytest.raises(UsageError, match=f"{taken}: .*{said}.*; it can become a classifier"):
+        load_model_for(taken, "embedding")
+
+
+@pytest.mark.parametrize("pooling", [{"pooling_mode_mean_tokens": True}, {"pooling_mode": "mean"}, {}])
+def test_sentence_vectors_that_are_means(pooling, write, tmp_path, capsys):
+    directory = write("huggingface", "bert")
+    sentence_transformer(directory, pooling, "Normalize")
+    assert cli.run(["convert", f"--input={directory}", f"--output={tmp_path / 'taken'}"]) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert load_model_for(tmp_path / "taken", "embedding").config.classifier_pooling == "mean"
+
+
+def test_a_transformer_beside_its_modules(write, tmp_path):
+    """As the first versions of sentence-transformers wrote it: the whole says what its part is for."""
+    directory = write("huggingface", "bert", place="0_Transformer")
+    sentence_transformer(tmp_path, CLS)
+    listed = json.loads((tmp_path / "modules.json").read_text())
+    (tmp_path / "modules.json").write_text(json.dumps([{**listed[0], "path": directory.name}, listed[1]]))
+    with pytest.raises(UsageError, match="sentence vectors of cls"):
+        load_model_for(directory, "embedding")
+    listed[1]["path"] = "../elsewhere"
+    (tmp_path / "modules.json").write_text(json.dumps([{**listed[0], "path": directory.name}, listed[1]]))
+    with pytest.raises(UsageError, match="modules.json: path: '../elsewhere' is no plain name"):
+        load_model_for(directory, "embedding")

@@ -1,0 +1,119 @@
+"""What sentence-transformers makes of an encoder's outputs: `modules.json`, and the settings of its pooling.
+
+These files travel with a model into every world, so that nobody takes means for the vectors of a model that has others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mobilebert_tf import atomic
+from mobilebert_tf.fields import read as read_fields
+from mobilebert_tf.fields import read_object
+from mobilebert_tf.names import plain_name
+
+MODULES = "modules.json"
+POOLING = "1_Pooling"
+"""The usual directory of the pooling."""
+
+_FAMILY = "sentence_transformers."
+_KNOWN = ("Transformer", "Pooling", "Normalize")
+"""What this project's embeddings consist of."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Module:
+    """One of those that a text goes through, in order."""
+
+    type: str
+    """Its class, such as sentence_transformers.models.Pooling."""
+    path: str = ""
+    """Its directory, below that of `modules.json`; empty for the transformer beside it."""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Those of a pooling."""
+
+    @property
+    def kind(self) -> str:
+        """Its class, in one word where it is of the library."""
+        return self.type.rpartition(".")[2] if self.type.startswith(_FAMILY) else self.type
+
+
+@dataclasses.dataclass(frozen=True)
+class _Listed:
+    type: str
+    path: str = ""
+
+
+def read_modules(directory: Path) -> tuple[Module, ...]:
+    """The modules of the model in a directory, or in a part such as `0_Transformer` of one; () where nothing says any.
+
+    Raises:
+      UsageError: a file is broken, or a pooling's directory is somewhere else.
+    """
+    home = directory.absolute()
+    if re.match(r"\d+_", home.name) and any(one.path == home.name for one in _listed(home.parent)):
+        home = home.parent
+    listed = _listed(home)
+    if not listed and (home / POOLING / "config.json").exists():
+        listed = (_Listed(f"{_FAMILY}models.Transformer"), _Listed(f"{_FAMILY}models.Pooling", POOLING))
+    modules = []
+    for module in (Module(one.type, one.path) for one in listed):
+        if module.kind == "Transformer":
+            module = dataclasses.replace(module, path="")
+        elif module.kind == "Pooling":
+            settings = home / plain_name(module.path, f"{home / MODULES}: path") / "config.json"
+            module = dataclasses.replace(module, settings=read_object(settings) if settings.exists() else {})
+        modules.append(module)
+    return tuple(modules)
+
+
+def write_modules(directory: Path, modules: tuple[Module, ...]) -> None:
+    """Write `modules.json` and the settings of the pooling, if there are modules."""
+    if not modules:
+        return
+    listed = [{"idx": i, "name": str(i), "path": one.path, "type": one.type} for i, one in enumerate(modules)]
+    atomic.write_json(directory / MODULES, listed)
+    for module in modules:
+        if module.kind == "Pooling":
+            (directory / module.path).mkdir(exist_ok=True)
+            atomic.write_json(directory / module.path / "config.json", dict(module.settings))
+
+
+def are_means(modules: tuple[Module, ...]) -> bool:
+    """Whether the pooling takes the mean of the tokens."""
+    return [_modes(module.settings) for module in modules if module.kind == "Pooling"] == [{"mean"}]
+
+
+def difference(modules: tuple[Module, ...]) -> str | None:
+    """What makes a model's vectors others than this project's embeddings, which are means; None: nothing."""
+    beyond = next((module.kind for module in modules if module.kind not in _KNOWN), None)
+    if beyond:
+        return f"{MODULES} sends its sentence vectors through {beyond}, which this project does not compute"
+    if not modules or are_means(modules):
+        return None
+    pooling = next((module for module in modules if module.kind == "Pooling"), None)
+    if pooling is None:
+        return f"{MODULES} has no Pooling, so it makes no sentence vectors"
+    modes = " and ".join(sorted(_modes(pooling.settings))) or "nothing"
+    return f"{pooling.path}/config.json makes its sentence vectors of {modes}, and here they are the mean of the tokens"
+
+
+def _modes(settings: Mapping[str, Any]) -> set[str]:
+    """What a pooling takes: mean, cls, max, ... Newer files have one field for it, older ones a flag for each."""
+    said = settings.get("pooling_mode")
+    if said is not None:
+        return {str(mode) for mode in (said if isinstance(said, list) else [said])}
+    flags = {"pooling_mode_mean_tokens": True, **settings}
+    taken = [
+        name.removeprefix("pooling_mode_") for name, on in flags.items() if name.startswith("pooling_mode_") and on
+    ]
+    return {name.removesuffix("_tokens").removesuffix("_token") for name in taken}
+
+
+def _listed(home: Path) -> tuple[_Listed, ...]:
+    path = home / MODULES
+    return read_fields(path, tuple[_Listed, ...]) if path.exists() else ()

@@ -18,7 +18,9 @@ def head(document: Mapping[str, Any]) -> tuple[str, ...]:
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """A row a variant: of each figure median, 95 % interval of the mean, and p against the baseline.
 
-    The p-value is of a paired t-test, pairs having the same seeds; with a single run there is none.
+    The p-value is of a paired t-test, pairs having the same seeds; with a single training there is none. Where a step
+    is repeated on one training, as fine-tuning on one distilled student, the mean of the repetitions counts once, and
+    the last column says "3 x 2".
     """
     settings = document["settings"]
     by_name = {subject["name"]: subject["rounds"] for subject in document["subjects"]}
@@ -26,9 +28,11 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     for name, seen in by_name.items():
         cells, baseline = [], baseline_of(name, settings["baseline"], by_name)
         for figure, form in settings["figures"].items():
-            ours, theirs = (_values(rounds, figure) for rounds in (seen, by_name.get(baseline, [])))
+            ours, theirs = (values(rounds, figure) for rounds in (seen, by_name.get(baseline, [])))
             cells.append(_cell(ours, None if name == baseline else theirs, form))
-        found.append((name, *cells, f"{len(seen)}"))
+        trainings = len(_trainings(seen))
+        repeated = f" x {len(seen) // trainings}" if trainings < len(seen) else ""
+        found.append((name, *cells, f"{trainings}{repeated}"))
     return found
 
 
@@ -50,8 +54,18 @@ def _published(settings: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]
     return [one["figures"].get(name, "") for name in settings["figures"]]
 
 
-def _values(rounds: Sequence[Mapping[str, Any]], figure: str) -> np.ndarray:
-    return np.array([one["figures"][figure] for one in rounds])
+def values(rounds: Sequence[Mapping[str, Any]], figure: str) -> np.ndarray:
+    """A value for each training, of the runs of one variant: runs that share one say nothing of others."""
+    return np.array([np.mean([one["figures"][figure] for one in runs]) for runs in _trainings(rounds)])
+
+
+def _trainings(rounds: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Runs with the same first command that has a seed."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for number, one in enumerate(rounds):
+        shared = next((each for each in one.get("commands", ()) if "--seed=" in each), f"{number}")
+        found.setdefault(shared, []).append(one)
+    return list(found.values())
 
 
 def _cell(ours: np.ndarray, theirs: np.ndarray | None, form: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 from scipy import stats
 
+from mobilebert_tf.benchmarks import study_table
 from mobilebert_tf.benchmarks.report.pictures import as_svg
 from mobilebert_tf.reporting import drawing
 
@@ -61,12 +62,11 @@ def picture(document: Mapping[str, Any]) -> str | None:
 def _panel(
     axes: Axes, subjects: Sequence[Mapping[str, Any]], amounts: Mapping[str, Amount | None], figure: str, percent: bool
 ) -> None:
-    """Medians over the amount, a line for each kind of variant; bars are the 95 % interval of the mean over runs."""
+    """Medians over the amount, a line for each kind of variant; bars are the 95 % interval of the mean of trainings."""
     lines: dict[str, list[tuple[float, np.ndarray]]] = {}
     for subject in subjects:
         if amount := amounts[subject["name"]]:
-            values = np.array([one["figures"][figure] for one in subject["rounds"]])
-            lines.setdefault(amount.line, []).append((amount.number, values))
+            lines.setdefault(amount.line, []).append((amount.number, study_table.values(subject["rounds"], figure)))
     for number, (line, points) in enumerate(lines.items()):
         points.sort(key=lambda point: point[0])
         places = [place for place, _ in points]

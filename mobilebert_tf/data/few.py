@@ -13,7 +13,8 @@ E = TypeVar("E")
 def few_of_each(examples: Sequence[E], rows: int, seed: int) -> list[E]:
     """So many examples at random, of every label as many, one more of some where that does not come out even.
 
-    Labels that have too few leave their places to the others. All examples, where there are no more.
+    Which labels these are, and which there are at all where there are more labels than rows, is random too. Labels
+    that have too few leave their places to the others. All examples, where there are no more.
 
     Args:
       examples: with a `label`.
@@ -26,10 +27,10 @@ def few_of_each(examples: Sequence[E], rows: int, seed: int) -> list[E]:
     by_label: dict[Any, list[int]] = {}
     for number in order:
         by_label.setdefault(examples[number].label, []).append(int(number))
-    # In turns, those of each label in the order of the draw.
+    # In turns, those of each label in the order of the draw; so come the labels, the one drawn first before the others.
     turns = sorted(
         (turn, place, number)
-        for place, label in enumerate(sorted(by_label, key=str))
-        for turn, number in enumerate(by_label[label])
+        for place, numbers in enumerate(by_label.values())
+        for turn, number in enumerate(numbers)
     )
     return [examples[number] for number in sorted(number for _, _, number in turns[:rows])]

@@ -55,6 +55,17 @@ def test_few_rows_are_balanced_and_nested():
     assert few_of_each(examples, 1000, 0) == examples
 
 
+def test_of_more_labels_than_rows_the_labels_are_drawn() -> None:
+    """Grades of texts: in the order of the labels 16 of a thousand would all be of the lowest."""
+    examples = [Example(f"text {number}", None, number / 200) for number in range(1000)]
+    draws = [[one.label for one in few_of_each(examples, 16, seed)] for seed in range(20)]
+    assert len({tuple(draw) for draw in draws}) == 20
+    means = [np.mean(draw) for draw in draws]
+    # 2.5 is the middle; the mean of sixteen has a deviation of 0.36, that of twenty such means of 0.08.
+    assert np.mean(means) == pytest.approx(2.5, abs=0.3) and min(means) > 1.0
+    assert set(few_of_each(examples, 16, 1)) <= set(few_of_each(examples, 40, 1))
+
+
 def test_the_command(tmp_path, capsys):
     table = tmp_path / "table.tsv"
     table.write_text("text\tlabel\n" + "".join(f"{one.text}\t{TASK.labels[one.label]}\n" for one in TRAINING))

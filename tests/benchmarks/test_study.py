@@ -107,6 +107,32 @@ def test_a_table_has_medians_intervals_and_p_values() -> None:
     assert study_table.published_rows(document)[1][0] == "*RTE: d*"
 
 
+def test_repetitions_on_one_training_count_once() -> None:
+    """Two students that were distilled, each fine-tuned twice: what the four have in common is no evidence."""
+
+    def rounds(name: str, losses: list[float], scores: list[list[float]]) -> dict:
+        return {
+            "name": name,
+            "rounds": [
+                {
+                    "figures": {"loss": loss, "score": score},
+                    "commands": [f"distill --seed={seed} --output={name}", f"finetune --seed={repeat} --output={name}"],
+                }
+                for seed, loss in enumerate(losses)
+                for repeat, score in enumerate(scores[seed])
+            ],
+        }
+
+    ours, theirs = rounds("a", [0.35, 0.346], [[0.8, 0.9], [0.7, 0.8]]), rounds("b", [0.352, 0.349], [[0.6], [0.5]])
+    form = {"percent": False, "digits": 4}
+    settings = {"baseline": "b", "figures": {"loss": form, "score": form}}
+    (first, second) = study_table.rows({"settings": settings, "subjects": [ours, theirs]})
+    p = stats.ttest_rel([0.35, 0.346], [0.352, 0.349]).pvalue
+    half = stats.t.ppf(0.975, 1) * np.std([0.35, 0.346], ddof=1) / np.sqrt(2)
+    assert first[1] == f"0.3480 ± {half:.4f} (p = {p:.2g})"
+    assert first[2].startswith("0.8000 ±") and (first[3], second[3]) == ("2 x 2", "2")
+
+
 def test_a_table_of_defaults_has_the_best_of_the_other_rates() -> None:
     """Means over two seeds; the best of the others is not the default, however good that is."""
     scores = {

@@ -12,6 +12,7 @@ from mobilebert_tf.export.rewrite.arrays import functions
 from mobilebert_tf.export.rewrite.layouts import Layout, Masking, Rows
 from mobilebert_tf.export.rewrite.network import (
     EVERY_TOKEN,
+    FIRST_TOKEN,
     MEAN,
     Array,
     Block,
@@ -77,18 +78,19 @@ class Graph:
         self.layout = layout
         self.products = products
         self.path: list[str] = []
+        self._mask: Any = None
 
     def answer(self, input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         """What the head makes of the last block's rows, by its outputs."""
         network, layout = self.network, self.layout
-        mask = layout.ids(input_mask)
+        self._mask = mask = layout.ids(input_mask)
         with self._scope("embeddings"):
             x = self._embed(network.embeddings, layout.ids(input_ids), layout.ids(segment_ids))
         shared = layout.masking(network.mask, mask) if network.mask.shared else None
         for number, block in enumerate(network.blocks, 1):
             with self._scope(f"block_{number}"):
                 x = self.block(block, x, shared or layout.masking(network.mask, mask))
-        return self._named(network.head, self._head(network.head, x, mask))
+        return self._named(network.head, self._head(network.head, x))
 
     def _named(self, head: Head, x: Any) -> dict[str, Any]:
         if head.reads != EVERY_TOKEN:
@@ -98,11 +100,15 @@ class Graph:
             return {head.outputs[0]: x}
         return {name: x[:, :, number] for number, name in enumerate(head.outputs)}
 
-    def _head(self, head: Head, x: Any, mask: Any) -> Any:
-        if head.reads == MEAN:
-            with self._scope("mean"):
-                x = self.layout.mean(x, mask)
-        elif head.reads != EVERY_TOKEN and not self.network.blocks[-1].first_token_only:
+    def _mean(self, x: Any) -> Any:
+        with self._scope("mean"):
+            return self.layout.mean(x, self._mask)
+
+    def _head(self, head: Head, x: Any) -> Any:
+        last = self.network.blocks[-1]
+        if head.reads == MEAN and not last.mean_only:
+            x = self._mean(x)
+        elif head.reads == FIRST_TOKEN and not last.first_token_only:
             x = self.layout.tokens(x, 0, 1)
         if head.unit is not None:
             x = x * constant(head.unit)
@@ -199,17 +205,21 @@ class Graph:
             inner = self._residual(block.attention_output, layout.merged(context), inner)
         # Feed forward.
         for number, feedforward in enumerate(block.feedforwards, 1):
+            ends = block.mean_only and number == len(block.feedforwards)
             with self._scope(f"feedforward_{number}"):
-                inner = self._feedforward(feedforward, inner)
+                inner = self._feedforward(feedforward, inner, self._mean if ends else None)
         # Widen.
         if not block.output_bottleneck:
             return inner
         with self._scope("output_bottleneck"):
-            return self._residual(block.output_bottleneck, inner, kept(x))
+            return self._residual(block.output_bottleneck, inner, self._mean(x) if block.mean_only else kept(x))
 
-    def _feedforward(self, feedforward: FeedForward, x: Any) -> Any:
+    def _feedforward(self, feedforward: FeedForward, x: Any, taken: Callable[[Any], Any] | None) -> Any:
+        """`taken`: what goes on of hidden layer and residual, in place of all rows."""
         with self._scope("intermediate"):
             hidden = self._dense(feedforward.intermediate, x, self.network.activation)
+        if taken:
+            hidden, x = taken(hidden), taken(x)
         with self._scope("output"):
             return self._residual(feedforward.output, hidden, x)
 

@@ -73,7 +73,7 @@ class Joint:
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """x [T, H] -> feature map [T, H], or [1, H] with `first_token_only`."""
+    """x [T, H] -> feature map [T, H], or [1, H] with `first_token_only` or `mean_only`."""
 
     input_bottleneck: Bottleneck | None
     query_key_bottleneck: Bottleneck | None
@@ -89,6 +89,8 @@ class Block:
     output_bottleneck: Residual | None
     first_token_only: bool = False
     """Only the row of [CLS] comes out. Keys and values are still those of all tokens."""
+    mean_only: bool = False
+    """Only the mean of the rows of real tokens comes out, taken where all that follows is linear."""
     joints: tuple[Joint, ...] = ()
     """In place of the dense layers that they name."""
 

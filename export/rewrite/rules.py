@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.rewrite.arrays import functions
 from mobilebert_tf.export.rewrite.equalize import Peaks, equalize
-from mobilebert_tf.export.rewrite.network import FIRST_TOKEN, Block, Dense, Joint, Network
+from mobilebert_tf.export.rewrite.network import FIRST_TOKEN, MEAN, Block, Dense, Joint, Network
 from mobilebert_tf.export.rewrite.norms import Breaks, Units, find_units, fold_block, fold_ends, fold_norms
 
 MASK_BOUND = 10_000.0
@@ -32,6 +32,19 @@ def first_token_only(network: Network) -> Network:
         return network
     last = dataclasses.replace(network.blocks[-1], first_token_only=True)
     return dataclasses.replace(network, blocks=(*network.blocks[:-1], last))
+
+
+def mean_early(network: Network) -> Network:
+    """In the last block, the mean of the rows before the last products, if the head reads nothing else.
+
+    The last layer with an activation has all rows; what follows it is linear without LayerNorm, so that the mean of
+    its results is its result of the mean. LayerNorm divides each row by something else.
+    """
+    last = network.blocks[-1]
+    norms = [last.feedforwards[-1].output.norm, last.output_bottleneck and last.output_bottleneck.norm]
+    if network.head.reads != MEAN or any(norm and norm.epsilon is not None for norm in norms):
+        return network
+    return dataclasses.replace(network, blocks=(*network.blocks[:-1], dataclasses.replace(last, mean_only=True)))
 
 
 def join_products(network: Network) -> Network:
@@ -114,6 +127,7 @@ REWRITES: dict[str, Callable[[Network, int], Network]] = {
     "fold_norms": lambda network, length: fold_norms(network),
     "fold_attention_scale": lambda network, length: fold_attention_scale(network),
     "first_token_only": lambda network, length: first_token_only(network),
+    "mean_early": lambda network, length: mean_early(network),
     JOIN: lambda network, length: join_products(network),
     "share_mask": lambda network, length: share_mask(network),
     "cut_positions": cut_positions,
@@ -166,7 +180,7 @@ def rewrite_around_blocks(network: Network, length: int, breaks: Breaks) -> tupl
     In training a block is rewritten where it runs, so that all blocks are traced as one.
     """
     units = find_units(network, breaks)
-    network = first_token_only(fold_ends(network, units))
+    network = mean_early(first_token_only(fold_ends(network, units)))
     return join_tables(cut_positions(share_mask(network), length), length), units
 
 

@@ -93,7 +93,8 @@ class Export:
     )
     without_rewrites: str = option(
         "comma-separated rewrites of the network to leave out, to see what each brings: "
-        "fold_norms, fold_attention_scale, first_token_only, join_products, share_mask, cut_positions, join_tables",
+        "fold_norms, fold_attention_scale, first_token_only, mean_early, join_products, share_mask, cut_positions, "
+        "join_tables",
         "",
     )
     equalize: bool = option(

@@ -12,6 +12,7 @@ import pytest
 
 from mobilebert_tf import cli, run_directory
 from mobilebert_tf.export import recipes
+from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.export.ship import publish
 from mobilebert_tf.litert import flatbuffer
 
@@ -144,8 +145,7 @@ def test_what_each_rewrite_brings(classifier_directory, tmp_path: Path):
     words += ["--rounds=1", "--runs=1", "--parity_examples=8", "--recipes=float32", "--without_rewrites=share_mask"]
     assert cli.run([*words, "--compare_rewrites"]) == 0
     rows = {row["rewrite"]: row for row in json.loads((output / "report.json").read_text())["brought"]}
-    names = ["fold_norms", "fold_attention_scale", "first_token_only", "join_products", "cut_positions", "join_tables"]
-    assert list(rows) == names
+    assert list(rows) == [name for name in REWRITES if name != "share_mask"]
     # A multiplication for each block, where the converter does not fold it into the last one's single row.
     assert rows["fold_attention_scale"]["operators"] in (1, 2)
     # Of 64 positions 16 are left, for each of two types; the join of both tables cuts them too.
@@ -305,7 +305,7 @@ def test_rewrites_can_be_left_out(classifier_directory, export_directory, tmp_pa
     output = tmp_path / "out"
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
     words += ["--rounds=1", "--runs=1", "--parity_examples=8", "--recipes=float32"]
-    names = "fold_norms,fold_attention_scale,first_token_only,join_products,share_mask,cut_positions,join_tables"
+    names = ",".join(REWRITES)
     assert cli.run([*words, f"--without_rewrites={names}"]) == 0
     report = json.loads((output / "report.json").read_text())
     whole = json.loads((export_directory / "report.json").read_text())

@@ -11,7 +11,7 @@ def logits(network, ids, mask, segments):
     for block in network.blocks:
         x = run_block(block, x, mask, network)
     head = network.head
-    read = x[0] if head.reads == "first_token" else x[np.asarray(mask) == 1].mean(axis=0)
+    read = x[0] if head.reads == "first_token" or len(x) == 1 else mean(x, mask)[0]
     read = read if head.unit is None else read * head.unit
     if head.pooler:
         read = np.tanh(dense(head.pooler, read))
@@ -61,10 +61,16 @@ def run_block(block, x, mask, network):
         shares = np.exp(scores - scores.max(axis=1, keepdims=True))
         context.append(shares / shares.sum(axis=1, keepdims=True) @ value[:, one])
     inner = residual(block.attention_output, np.concatenate(context, axis=1), inner[rows])
-    for feedforward in block.feedforwards:
+    for number, feedforward in enumerate(block.feedforwards, 1):
         hidden = activate(network.activation, dense(feedforward.intermediate, inner))
+        if block.mean_only and number == len(block.feedforwards):
+            hidden, inner, x = mean(hidden, mask), mean(inner, mask), mean(x, mask)
         inner = residual(feedforward.output, hidden, inner)
     return residual(block.output_bottleneck, inner, x[rows]) if block.output_bottleneck else inner
+
+
+def mean(x, mask):
+    return x[np.asarray(mask) == 1].mean(axis=0, keepdims=True)
 
 
 def residual(end, x, incoming):

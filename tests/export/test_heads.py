@@ -51,8 +51,9 @@ def test_rewrites_and_units_keep_the_vector(name):
     trained = read_network(embedder(name))
     peaks = measure_peaks(rules.rewrite(trained, LENGTH, APART), batch())
     for rewritten in (rules.rewrite(trained, LENGTH), rules.rewrite(trained, LENGTH, peaks=peaks)):
-        # Rows beyond the first are read, so the last block computes all of them.
+        # Rows beyond the first are read; their mean, where no LayerNorm stands behind it.
         assert not rewritten.blocks[-1].first_token_only
+        assert rewritten.blocks[-1].mean_only == (name != "layer_norm")
         found = numpy_network.logits(rewritten, *inputs())
         np.testing.assert_allclose(found, expected_of(name), rtol=0, atol=1e-9)  # float64
 

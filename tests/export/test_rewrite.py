@@ -171,6 +171,9 @@ def test_what_the_small_rewrites_do(network):
     first = rules.first_token_only(network)
     reads_one = network.head.reads == "first_token"
     assert [block.first_token_only for block in first.blocks] == [False] * (len(network.blocks) - 1) + [reads_one]
+    linear = network.blocks[-1].feedforwards[-1].output.norm.epsilon is None
+    early = [block.mean_only for block in rules.mean_early(network).blocks]
+    assert early == [False] * (len(network.blocks) - 1) + [network.head.reads == "mean" and linear]
     shared = rules.share_mask(network).mask
     assert shared.shared and shared.constant == max(network.mask.constant, -10_000.0)
     assert len(rules.cut_positions(network, LENGTH).embeddings.position_table) == LENGTH
@@ -196,7 +199,7 @@ def test_products_of_the_same_rows_are_joined(name, every_row, first_row):
 
 def test_names_of_rewrites():
     assert rules.parse_rewrites("") == tuple(rules.REWRITES)
-    left = rules.parse_rewrites("fold_norms, share_mask")
+    left = rules.parse_rewrites("fold_norms, share_mask, mean_early")
     assert left == ("fold_attention_scale", "first_token_only", "join_products", "cut_positions", "join_tables")
     with pytest.raises(UsageError, match="no rewrite 'norms'; there are fold_norms, fold_attention_scale"):
         rules.parse_rewrites("norms")

@@ -37,7 +37,7 @@ from mobilebert_tf.litert.multiply_adds import multiply_adds
 from mobilebert_tf.litert.operators import read_operators
 from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES, TfliteModel
 from mobilebert_tf.models import TaskModel
-from mobilebert_tf.tasks.classification import softmax
+from mobilebert_tf.tasks.classification import ClassificationTask, softmax
 from mobilebert_tf.tasks.embedding import EmbeddingTask, vector_fault
 from mobilebert_tf.tasks.inference import keras_outputs
 from mobilebert_tf.tasks.task import Features, Outputs, Task, concatenated, take, without_numbers
@@ -253,6 +253,7 @@ def _verified(
     name = path.name
     atomic.write_bytes(path, content)
     task, file = checks.task, TfliteModel(path, checks.latency.threads)
+    compared = task
     inputs = {n: compare.crop(checks.parity_features, n) for n in file.lengths}
     found = {n: file.run(inputs[n], n) for n in file.lengths}
     wanted = {n: expected.parity[n] for n in found}
@@ -260,8 +261,12 @@ def _verified(
         # Like with like: what the file gives.
         wanted = {n: {LOGITS: softmax(outputs[LOGITS])} for n, outputs in wanted.items()}
         found = {n: {LOGITS: outputs[PROBABILITIES]} for n, outputs in found.items()}
-    by_length = {n: compare.measure_parity(task, wanted[n], found[n], inputs[n]) for n in found}
-    parity = compare.measure_parity(task, *(concatenated(list(values.values())) for values in (wanted, found, inputs)))
+        if isinstance(task, ClassificationTask):
+            # Probabilities are compared as they are; a threshold of logits means nothing to them.
+            compared = dataclasses.replace(task, temperature=1.0, threshold=0.0)
+    by_length = {n: compare.measure_parity(compared, wanted[n], found[n], inputs[n]) for n in found}
+    whole = (concatenated(list(values.values())) for values in (wanted, found, inputs))
+    parity = compare.measure_parity(compared, *whole)
     few = {key: values[:FEW] for key, values in checks.parity_features.items()}
     changes = compare.Changes(
         padding=compare.padding_changes(file, few, model.config.vocab_size, model.config.trigram_input),

@@ -106,25 +106,24 @@ class Prototypes:
         vectors = keras_outputs(loaded.model, task, features, show_progress=len(examples) > 100)["embedding"]
         check_vectors(vectors, features["input_ids"], self.model)
         labels, count = features["label"], len(task.labels)
-        chosen = choose_bounds(vectors, labels, count)
+        chosen = choose_bounds(vectors, labels, count, self.threshold, self.margin)
         task = dataclasses.replace(
             task,
             centroids=tuple(
                 tuple(float(f"{value:.9g}") for value in row) for row in centroids_of(vectors, labels, count)
             ),
-            threshold=chosen.threshold if self.threshold is None else self.threshold,
-            margin=chosen.margin if self.margin is None else self.margin,
+            threshold=chosen.threshold,
+            margin=chosen.margin,
         )
         sizes = np.bincount(labels, minlength=count)
         print(
             f"prototypes: {count} classes of {sizes.min()} to {sizes.max()} sentences; the nearest with a cosine of at "
             f"least {task.threshold:.3f}, {task.margin:.3f} more than the next, else none of these"
         )
-        if self.threshold is None and self.margin is None:
-            print(
-                f"prototypes: {chosen.right:.1%} of the sentences, left out of their class, return to it; of a class "
-                f"that is left out {chosen.none_found:.1%} are told as none of these"
-            )
+        print(
+            f"prototypes: {chosen.right:.1%} of the sentences, left out of their class, return to it; of a class "
+            f"that is left out {chosen.none_found:.1%} are told as none of these"
+        )
         save_model_directory(run.directory, loaded.model, loaded.tokenizer, task)
         run.finish(right=chosen.right, none_found=chosen.none_found)
         print(f"prototypes: {run.directory}/prototypes.json")

@@ -145,7 +145,9 @@ def centroids_of(vectors: np.ndarray, labels: np.ndarray, count: int) -> np.ndar
     return _unit(sums)
 
 
-def choose_bounds(vectors: np.ndarray, labels: np.ndarray, count: int) -> Chosen:
+def choose_bounds(
+    vectors: np.ndarray, labels: np.ndarray, count: int, threshold: float | None = None, margin: float | None = None
+) -> Chosen:
     """Threshold and margin by leaving out: each example from its class, and each class from the others.
 
     An example whose class has no other one says nothing about the former. Of all bounds those are
@@ -155,6 +157,8 @@ def choose_bounds(vectors: np.ndarray, labels: np.ndarray, count: int) -> Chosen
       vectors: of the examples, [n, H] at unit length.
       labels: their classes, [n].
       count: C, of classes.
+      threshold: to be taken whatever it brings.
+      margin: the same.
     """
     sums = np.zeros((count, vectors.shape[1]))
     np.add.at(sums, labels, vectors.astype(np.float64))
@@ -168,13 +172,13 @@ def choose_bounds(vectors: np.ndarray, labels: np.ndarray, count: int) -> Chosen
     outside = np.array([np.delete(row, label) for row, label in zip(vectors @ _unit(sums).T, labels, strict=True)])
     thresholds, margins = _candidates(inside[known], outside)
     best: tuple[float, Chosen] | None = None
-    for threshold in thresholds:
-        for margin in margins:
-            right = float((decide(inside, threshold, margin) == labels)[known].mean()) if known.any() else 0.0
-            none_found = float((decide(outside, threshold, margin) == count - 1).mean())
+    for least in thresholds if threshold is None else [threshold]:
+        for lead in margins if margin is None else [margin]:
+            right = float((decide(inside, least, lead) == labels)[known].mean()) if known.any() else 0.0
+            none_found = float((decide(outside, least, lead) == count - 1).mean())
             worth = (right if known.any() else none_found) + none_found
             if best is None or worth > best[0] + 1e-12:
-                best = worth, Chosen(float(threshold), float(margin), right, none_found)
+                best = worth, Chosen(float(least), float(lead), right, none_found)
     assert best
     return best[1]
 

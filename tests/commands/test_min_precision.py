@@ -76,6 +76,8 @@ def test_file_and_contract(
     # Its softmax is in the file, and has no temperature to be compared by.
     assert json.loads((output / "mediapipe.contract.json").read_text())["answer"]["threshold"] is None
     report = json.loads((output / "report.json").read_text())
+    # What it gives are probabilities; a second softmax of them would fall below the threshold everywhere.
+    assert [row["parity"]["decision_agreement"] for row in report["variants"]] == [1.0, 1.0]
     rows = {row["name"]: row["metrics"] for row in report["variants"]}
     assert rows["float32"]["answered"] == report["keras"]["answered"] == pytest.approx(0.5)
     for metrics in (rows["float32"], rows["mediapipe"], report["keras"]):

@@ -77,3 +77,13 @@ def test_examples_far_apart_need_no_bound_but_one_that_keeps_strangers_out():
     vectors = unit([1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0, 1, 0.1], [0, 0, 1], [0.1, 0, 1])
     chosen = choose_bounds(vectors, np.array([0, 0, 1, 1, 2, 2]), 3)
     assert (chosen.right, chosen.none_found) == (1.0, 1.0)
+
+
+def test_shares_are_those_of_bounds_that_were_given():
+    """And the other bound is chosen beside the given one."""
+    vectors = unit([1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0, 1, 0.1], [0, 0, 1], [0.1, 0, 1])
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    strict = choose_bounds(vectors, labels, 3, threshold=0.9999)
+    assert (strict.threshold, strict.right, strict.none_found) == (0.9999, 0.0, 1.0)
+    loose = choose_bounds(vectors, labels, 3, threshold=-1.0, margin=0.0)
+    assert (loose.threshold, loose.margin, loose.right, loose.none_found) == (-1.0, 0.0, 1.0, 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +51,8 @@ class BenchmarkMemory:
           UsageError: a flag is wrong, or the output exists.
           FailedError: a network cannot be converted.
         """
-        from mobilebert_tf.benchmarks import results, runtime
+        from mobilebert_tf.benchmarks import results
         from mobilebert_tf.benchmarks.files import host
-        from mobilebert_tf.benchmarks.report import memory as report
         from mobilebert_tf.data.progress import track
 
         results.check_output(self.output)
@@ -67,14 +66,27 @@ class BenchmarkMemory:
                 for job, found in track(turns, "measuring", "processes", len(jobs) * self.rounds):
                     seen[job].append(found)
             except KeyboardInterrupt:
-                if not all(seen.values()):
-                    raise
+                if all(seen.values()):
+                    self._write(jobs, seen, failures, " until it was stopped")
+                raise
+        self._write(jobs, seen, failures)
+
+    def _write(
+        self,
+        jobs: Sequence[tuple[str, Job]],
+        seen: Mapping[Job, list[list[dict[str, Any]]]],
+        failures: Mapping[Job, str],
+        until: str = "",
+    ) -> None:
+        from mobilebert_tf.benchmarks import results, runtime
+        from mobilebert_tf.benchmarks.report import memory as report
+
         subjects = [self._subject(title, job, seen[job], failures.get(job)) for title, job in jobs]
         asked = {"rounds": self.rounds, "runs": self.runs, "model": self.model, "lengths": self.lengths, "threads": 1}
         written = results.document("memory", "ms", asked, subjects, runtime=runtime.describe("python"))
         results.write(self.output, written)
         print(report.table(written))
-        print(f"\nbenchmark memory: {self.output} has all samples, {self.files} the files")
+        print(f"\nbenchmark memory: {self.output} has all samples{until}, {self.files} the files")
 
     def _jobs(self) -> list[tuple[str, Job]]:
         """Processes to run, each with what its file is called in the table."""

@@ -153,7 +153,7 @@ class Export:
     )
     max_drop: float | None = option(
         "also search for the cheapest mixture of precisions, part by part of the network, that loses no more than "
-        "this much of the score, as a share: 0.005 is half a point. Every other row of --evaluation is "
+        "this much of the score, as a share: 0.005 is half a point. Half of the rows of --evaluation, at random, are "
         "searched on, the rest scores what was found; writes cheapest.tflite and cheapest.json, its recipe",
         None,
         least=0,

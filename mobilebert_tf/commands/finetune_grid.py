@@ -178,8 +178,10 @@ def summaries(outcomes: Sequence[Outcome]) -> list[Summary]:
     from scipy import stats
 
     rows = []
-    for rate in dict.fromkeys(o.learning_rate for o in outcomes if o.learning_rate is not None):
-        of_rate = [o for o in outcomes if o.learning_rate == rate]
+    rates = dict.fromkeys(o.learning_rate for o in outcomes if o.learning_rate is not None)
+    for rate in rates:
+        # A run that diverged does not know the rate that was chosen for it; then all have the same.
+        of_rate = [o for o in outcomes if o.learning_rate == rate or (o.learning_rate is None and len(rates) == 1)]
         scores = np.array([o.score for o in of_rate if o.score is not None])
         figures: dict[str, float] = {}
         if len(scores):

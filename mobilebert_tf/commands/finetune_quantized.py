@@ -51,6 +51,7 @@ def check(command: Finetune) -> Recipe | None:
 
 def own_task(command: Finetune) -> Task:
     """What the model was fine-tuned for. Raises UsageError: for nothing."""
+    from mobilebert_tf.tasks.classification import ClassificationTask
     from mobilebert_tf.tasks.files import read_task
 
     task = read_task(Path(command.model))
@@ -61,6 +62,11 @@ def own_task(command: Finetune) -> Task:
         )
     if task.name not in TRAINED:
         raise UsageError(f"{command.model}: is for --task={task.name}, which is not trained")
+    if isinstance(task, ClassificationTask) and task.threshold and command.min_precision is None:
+        raise UsageError(
+            f"{command.model}: answers only where a class is sure enough, and --quantization_aware makes other "
+            "probabilities; say again what share of its answers is to be right, such as --min_precision=0.95"
+        )
     return task
 
 
@@ -96,7 +102,11 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     grid.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)
     held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
     answers = QuantizedAnswers(model, grid.trained, task.max_seq_length)
-    before = _scores(model, answers(grid.trained, held_out), task, held_out) if held_out else None
+    before = None
+    if held_out:
+        calibrated = answers(grid.trained, held_out)
+        # With a temperature of its own, as the fine-tuned one will have, so that their losses can be compared.
+        before = _scores(model, calibrated, task.tuned(calibrated, held_out), held_out)
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
     network = Network(

@@ -65,6 +65,8 @@ def check(command: TeacherOptions, task: Task, model: str) -> None:
                 raise UsageError(f"--{field.name}: has no meaning without --teacher; add it, or leave this out")
         return
     place = f"--teacher={command.teacher}"
+    if task.name == "regression" and command.teacher_temperature != TeacherOptions.teacher_temperature:
+        raise UsageError("--teacher_temperature: divides logits, and --task=regression has none; leave it out")
     if not task.can_be_taught:
         raise UsageError(f"{place}: --task={task.name} learns from its labels alone; leave --teacher out")
     if not Path(command.teacher).is_dir():

@@ -96,6 +96,9 @@ def test_a_rate_that_diverges_is_a_row_of_the_table(
 def test_interval_is_students() -> None:
     scores = [0.90, 0.92, 0.91, 0.95, 0.89]
     outcomes = [Outcome(directory="x", seed=i, learning_rate=1e-4, score=s, loss=0.1) for i, s in enumerate(scores)]
+    # One that diverged does not know the rate that was chosen for it.
+    (row,) = summaries([*outcomes, Outcome(directory="z", seed=8, learning_rate=None)])
+    assert (row.runs, row.diverged) == (len(outcomes) + 1, 1)
     (row,) = summaries([*outcomes, Outcome(directory="y", seed=9, learning_rate=1e-4)])
     # 2.776 is Student's 97.5 % quantile at four degrees of freedom, as tables print it.
     half = 2.776 * statistics.stdev(scores) / np.sqrt(5)

@@ -117,6 +117,15 @@ def test_model_that_is_not_fine_tuned(made: Path, words: Words, complain: Compla
     assert f"mobilebert-tf finetune --model={made / 'student'}" in line
 
 
+def test_a_threshold_is_not_taken_over(words: Words, copy: Path, complain: Complain, tmp_path: Path) -> None:
+    """It is one of the float model's probabilities."""
+    task = json.loads((copy / "task.json").read_text())
+    (copy / "task.json").write_text(json.dumps({**task, "threshold": 0.8}))
+    others = [word for word in words if not word.startswith("--model=")]
+    said = complain(*others, f"--model={copy}", f"--output={tmp_path / 'out'}")
+    assert "say again what share of its answers is to be right, such as --min_precision=0.95" in said
+
+
 def test_model_of_another_form(classifier_directory: Path, words: Words, complain: Complain, tmp_path: Path) -> None:
     """LayerNorm cannot be folded; weights of gelu are no good with relu6."""
     loaded = load_model_directory(classifier_directory)

@@ -202,3 +202,5 @@ def test_teachers_that_do_not_fit(made: Path, teacher: Path, complain: Complain,
     numbers.write_text("text\tlabel\none\t1\ntwo\t2\n")
     line = said(f"--train={numbers}", "--task=regression", f"--teacher={teacher}")
     assert "is for --task=classification, not for regression" in line
+    line = said(f"--train={numbers}", "--task=regression", f"--teacher={teacher}", "--teacher_temperature=3")
+    assert "--teacher_temperature: divides logits, and --task=regression has none" in line

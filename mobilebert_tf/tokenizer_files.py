@@ -3,19 +3,108 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tokenizers
 
-from mobilebert_tf import added_tokens, atomic
+from mobilebert_tf import added_tokens, atomic, notes
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import read_object
+from mobilebert_tf.fields import build, read_object, within
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, check_pieces, read_vocab
 
 HUGGINGFACE = Rules(max_characters_per_word=100)
 """What Hugging Face's `BertTokenizer` does where no file says otherwise."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Files:
+    """What a directory says of its tokenizer, beside `vocab.txt`."""
+
+    directory: Path
+    described: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """`tokenizer.json`, empty without it."""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """`tokenizer_config.json`, empty without it."""
+
+    @classmethod
+    def of(cls, directory: Path) -> _Files:
+        """Those that are there. Raises UsageError: one is no JSON object."""
+        paths = (directory / name for name in ("tokenizer.json", "tokenizer_config.json"))
+        return cls(directory, *(read_object(path) if path.exists() else {} for path in paths))
+
+    @property
+    def state_rules(self) -> bool:
+        return bool(self.described or self.settings)
+
+    @property
+    def are_own(self) -> bool:
+        """Whether this project wrote them."""
+        return self.described.get("kind") == "wordpiece"
+
+    @property
+    def know_a_vocabulary(self) -> bool:
+        """Whether they can tell theirs from others."""
+        return "vocab_sha256" in self.described if self.are_own else "model" in self.described
+
+    @functools.cached_property
+    def pieces(self) -> tuple[str, ...] | None:
+        """The vocabulary in Hugging Face's `tokenizer.json`. Raises UsageError: it is that of another kind of model."""
+        if self.are_own or "model" not in self.described:
+            return None
+        return _pieces(self.described["model"], self.directory / "tokenizer.json")
+
+    def fault(self, pieces: tuple[str, ...]) -> str | None:
+        """What says that these pieces are not the vocabulary that the files speak of."""
+        if self.pieces is not None and self.pieces != pieces:
+            return "is another vocabulary than that in tokenizer.json beside it"
+        size, sha256 = (self.described.get(name) if self.are_own else None for name in ("vocab_size", "vocab_sha256"))
+        if size is not None and size != len(pieces):
+            size = f"{size:,}" if type(size) is int else repr(size)
+            return f"has {len(pieces):,} pieces, tokenizer.json beside it says vocab_size={size}"
+        if sha256 is not None and sha256 != Tokenizer(pieces).vocab_sha256:
+            return "is not the vocabulary that tokenizer.json beside it speaks of"
+        return None
+
+    def tokenizer(self, pieces: tuple[str, ...], unsaid: Rules) -> Tokenizer:
+        """The one of this vocabulary. Raises UsageError as `read_tokenizer`."""
+        path = self.directory / "tokenizer.json"
+        if self.are_own:
+            added = added_tokens.from_json(self.described.get(added_tokens.OWN_FIELD), pieces, path)
+            return Tokenizer(pieces, self._rules(unsaid), added)
+        rules = self._rules(unsaid) if self.state_rules else _guessed(pieces, unsaid)
+        if not self.state_rules and unsaid != HUGGINGFACE:
+            return Tokenizer(pieces, rules)
+        special = set(SPECIAL_TOKENS)
+        added = added_tokens.of_huggingface(self.directory, self.described, self.settings, pieces, special)
+        pieces = (*pieces, *(token.content for token in added if not token.word_piece))
+        return Tokenizer(check_pieces(pieces, self.directory), rules, added)
+
+    def _rules(self, unsaid: Rules) -> Rules:
+        path = self.directory / "tokenizer.json"
+        if self.are_own:
+            stated = {name: self.described[name] for name in _RULES if name in self.described}
+            own: Rules = build(Rules, stated, f"{path}")
+            return own
+        _refuse_other_tokenizers(self.described, self.settings, self.directory)
+        normalizer = self.described.get("normalizer") or {}
+
+        def said(setting: str, field: str, kind: Any, default: Any) -> Any:
+            # Transformers builds the normalizer anew where the settings say otherwise.
+            if setting in self.settings:
+                where = f"{self.directory / 'tokenizer_config.json'}: {setting}"
+                return build(kind, self.settings[setting], where)
+            return build(kind, normalizer.get(field, default), f"{path}: normalizer: {field}")
+
+        lower = said("do_lower_case", "lowercase", bool, True)
+        accents = said("strip_accents", "strip_accents", bool | None, None)
+        cjk = said("tokenize_chinese_chars", "handle_chinese_chars", bool, True)
+        model = {} if self.pieces is None else self.described["model"]
+        longest = model.get("max_input_chars_per_word", unsaid.max_characters_per_word)
+        longest = build(Annotated[int, within(1, 10**6)], longest, f"{path}: model: max_input_chars_per_word")
+        return Rules(lower, lower if accents is None else accents, cjk, longest)
 
 
 def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UNCASED) -> Tokenizer | None:
@@ -25,66 +114,71 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
     those that `tokenizer.json` and `tokenizer_config.json` state.
 
     Args:
-      vocab: a vocabulary to use in place of the directory's.
+      vocab: a vocabulary to use in place of the directory's, with the rules beside it where the directory states none.
       unsaid: the rules where no file states them. A vocabulary with capital letters is then
         taken as one of Google's cased models, which say it in their names only.
 
     Raises:
-      UsageError: a file is broken, or says what BERT's WordPiece does not do.
+      UsageError: a file is broken, says what BERT's WordPiece does not do, or contradicts another one.
     """
-    described = _read(directory / "tokenizer.json")
-    settings = _read(directory / "tokenizer_config.json")
-    path = Path(vocab) if vocab else directory / "vocab.txt"
-    inside = _pieces(described, directory / "tokenizer.json") if "model" in described else None
-    if vocab or path.exists():
+    files = _Files.of(directory)
+    if vocab:
+        return _with_vocabulary(files, Path(vocab), unsaid)
+    path = directory / "vocab.txt"
+    pieces = files.pieces
+    if path.exists():
         pieces = read_vocab(path)
-        if inside and not vocab and inside != pieces:
-            raise UsageError(f"{path}: is another vocabulary than that of tokenizer.json")
-    elif inside:
-        pieces = inside
-    else:
+        if fault := files.fault(pieces):
+            raise UsageError(f"{path}: {fault}; they belong to different models")
+    elif pieces is None:
         _refuse_foreign_files(directory)
         return None
-    if not described and not settings:
-        rules = _guessed(pieces, unsaid)
-    else:
-        rules = _rules(described, settings, directory, unsaid)
-    if described.get("kind") == "wordpiece":
-        added = added_tokens.from_json(described.get(added_tokens.OWN_FIELD), pieces, directory / "tokenizer.json")
-    elif described or settings or unsaid == HUGGINGFACE:
-        added = added_tokens.of_huggingface(directory, described, settings, pieces, set(SPECIAL_TOKENS))
-        pieces = check_pieces((*pieces, *(token.content for token in added if not token.word_piece)), directory)
-    else:
-        added = ()
-    tokenizer = Tokenizer(pieces, rules, added)
-    if vocab:
-        return tokenizer
-    size = described.get("vocab_size")
-    if type(size) is int and size != tokenizer.size:
-        raise UsageError(
-            f"{path}: has {tokenizer.size:,} pieces, tokenizer.json beside it says vocab_size={size:,}; they belong to "
-            "different models"
-        )
-    said = described.get("vocab_sha256")
-    if said and said != tokenizer.vocab_sha256:
-        raise UsageError(f"{path}: is not the vocabulary that the model was made with, says tokenizer.json beside it")
-    return tokenizer
+    return files.tokenizer(pieces, unsaid)
 
 
-def read_vocabulary(path: Path) -> Tokenizer:
+def read_vocabulary(path: Path, unsaid: Rules = UNCASED) -> Tokenizer:
     """The tokenizer of a vocabulary file: the rules are those beside it, if they are stated for this vocabulary.
 
+    Those beside a `vocab.txt` are for it. Another name is that of a copy, if `tokenizer.json` knows its content; else
+    the rules beside it are of the `vocab.txt` there and say nothing of it.
+
     Raises:
-      UsageError: as `read_tokenizer`, or there is no such file.
+      UsageError: as `read_tokenizer`; there is no such file, or the rules are for another one that is not there.
     """
     pieces = read_vocab(path)
-    described = _read(path.parent / "tokenizer.json")
-    others = described.get("kind") == "wordpiece" and described.get("vocab_sha256") != Tokenizer(pieces).vocab_sha256
-    if path.name == "vocab.txt" and not others:
-        found = read_tokenizer(path.parent)
-        assert found is not None
-        return found
-    return Tokenizer(pieces, _guessed(pieces, UNCASED))
+    return (_beside(path, pieces) or _Files(path.parent)).tokenizer(pieces, unsaid)
+
+
+def _beside(path: Path, pieces: tuple[str, ...]) -> _Files | None:
+    """The files beside a vocabulary that speak of it, if any do. Raises UsageError as `read_vocabulary`."""
+    files = _Files.of(path.parent)
+    fault = files.fault(pieces)
+    if path.name != "vocab.txt" and path.with_name("vocab.txt").exists() and (fault or not files.know_a_vocabulary):
+        if files.state_rules:
+            notes.say(f"{path}: the rules beside it are those of vocab.txt, so its own are guessed by its letters")
+        return None
+    if fault:
+        fix = "take vocab_size and vocab_sha256 out of that file" if files.are_own else "move this one away from there"
+        raise UsageError(f"{path}: {fault}; put that one back, or, if this one is meant, {fix}")
+    return files if files.state_rules else None
+
+
+def _with_vocabulary(files: _Files, path: Path, unsaid: Rules) -> Tokenizer:
+    """The tokenizer of a model's directory with another vocabulary. Raises UsageError: it has other rules."""
+    pieces = read_vocab(path)
+    beside = _beside(path, pieces)
+    if not files.state_rules:
+        return (beside or _Files(path.parent)).tokenizer(pieces, unsaid)
+    tokenizer = files.tokenizer(pieces, unsaid)
+    other = beside.tokenizer(pieces, unsaid).rules if beside else tokenizer.rules
+    for name in _RULES:
+        ours, theirs = getattr(tokenizer.rules, name), getattr(other, name)
+        if ours != theirs and name != "max_characters_per_word":  # the two worlds have different ones
+            raise UsageError(
+                f"{path}: {name} is {theirs} by the files beside it and {ours} by those in {files.directory}; "
+                "give the vocabulary that the model was made with"
+            )
+    return tokenizer
 
 
 def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> None:
@@ -131,26 +225,6 @@ def _guessed(pieces: tuple[str, ...], unsaid: Rules) -> Rules:
     return dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not cased)
 
 
-def _rules(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, unsaid: Rules) -> Rules:
-    try:
-        return _stated_rules(described, settings, directory, unsaid)
-    except UsageError as error:
-        raise UsageError(f"{directory}: {str(error)}" if str(error).startswith("tokenizer:") else str(error)) from None
-
-
-def _stated_rules(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, unsaid: Rules) -> Rules:
-    if described.get("kind") == "wordpiece":
-        return dataclasses.replace(UNCASED, **{name: described[name] for name in _RULES if name in described})
-    _refuse_other_tokenizers(described, settings, directory)
-    normalizer = described.get("normalizer") or {}
-    # Transformers builds the normalizer anew where the settings say otherwise.
-    lower = settings.get("do_lower_case", normalizer.get("lowercase", True))
-    accents = settings.get("strip_accents", normalizer.get("strip_accents"))
-    cjk = settings.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True))
-    longest = described.get("model", {}).get("max_input_chars_per_word", unsaid.max_characters_per_word)
-    return Rules(lower, lower if accents is None else accents, cjk, longest)
-
-
 def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path) -> None:
     """Raise UsageError for what is not BERT's cleaning, splitting and WordPiece."""
     path = directory / "tokenizer_config.json"
@@ -189,8 +263,8 @@ def _is_bert_template(template: Any) -> bool:
     """Whether the template of a single text is [CLS], the text, [SEP]."""
     if not isinstance(template, list) or not all(isinstance(part, Mapping) for part in template):
         return False
-    names = [(part.get("SpecialToken") or part.get("Sequence") or {}).get("id") for part in template]
-    return names == ["[CLS]", "A", "[SEP]"]
+    parts = [part.get("SpecialToken") or part.get("Sequence") for part in template]
+    return [isinstance(part, Mapping) and part.get("id") for part in parts] == ["[CLS]", "A", "[SEP]"]
 
 
 def _refuse_foreign_files(directory: Path) -> None:
@@ -212,15 +286,10 @@ _CLASSES = (
 _RULES = [field.name for field in dataclasses.fields(Rules)]
 
 
-def _pieces(described: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    model = described["model"]
+def _pieces(model: Any, path: Path) -> tuple[str, ...]:
     if not isinstance(model, Mapping) or model.get("type", "WordPiece") != "WordPiece":
         raise UsageError(f"{path}: is no WordPiece tokenizer, as MobileBERT and BERT have")
-    ids = model.get("vocab")
-    if not isinstance(ids, dict) or set(ids.values()) != set(range(len(ids))):
+    ids: dict[str, int] = build(dict[str, int], model.get("vocab"), f"{path}: model: vocab")
+    if set(ids.values()) != set(range(len(ids))):
         raise UsageError(f"{path}: its vocabulary does not number the pieces from 0 on")
     return check_pieces(sorted(ids, key=lambda piece: ids[piece]), path)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return read_object(path) if path.exists() else {}

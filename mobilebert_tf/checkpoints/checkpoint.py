@@ -190,18 +190,25 @@ def find_heads(config: MobileBertConfig, shapes: Shapes, name_of: Callable[[Weig
     return found, labels
 
 
-def check_vocabulary(source: Path, config: MobileBertConfig, tokenizer: Tokenizer | None) -> None:
+def check_vocabulary(
+    directory: Path, source: str, config: MobileBertConfig, tokenizer: Tokenizer | None, vocab: str | None
+) -> None:
     """Raise UsageError unless the word table has a row for every piece.
 
     It may have a few more, which no piece uses, where its length was rounded up for the sake of a processor.
+
+    Args:
+      source: where the configuration stands, for messages.
+      vocab: the vocabulary that is used in place of the directory's.
     """
     if tokenizer is None:
         return
     unused = config.vocab_size - tokenizer.size
     if unused and not (0 < unused < _MOST_UNUSED and config.vocab_size % 8 == 0):
+        whose = f"--vocab={vocab}:" if vocab else f"{directory}: its vocabulary"
         raise UsageError(
-            f"{source}: its vocabulary has {tokenizer.size:,} pieces, its configuration says "
-            f"vocab_size={config.vocab_size:,}; they belong to different models"
+            f"{whose} has {tokenizer.size:,} pieces, {source} says vocab_size={config.vocab_size:,}; they belong to "
+            "different models"
         )
 
 

@@ -100,7 +100,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         if means or not has_pooler:
             config = dataclasses.replace(config, classifier_activation=False)
     tokenizer = read_tokenizer(path, vocab, HUGGINGFACE)
-    check_vocabulary(path, config, tokenizer)
+    check_vocabulary(path, source.name, config, tokenizer, vocab)
     labels = beside.labels_of(path, heads, _labels(values, heads, source))
     if heads.labels and head is None and not classes:
         sign = "no pooler" if pooler and not has_pooler else "their labels" if tagging.is_scheme(labels) else None

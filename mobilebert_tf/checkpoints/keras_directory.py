@@ -31,7 +31,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     source = path / "config.json"
     config = MobileBertConfig.from_dict(read_json(source), source=str(source))
     tokenizer = read_tokenizer(path, vocab)
-    check_vocabulary(path, config, tokenizer)
+    check_vocabulary(path, source.name, config, tokenizer, vocab)
     file = WeightsFile(path / WEIGHTS)
     require_network(path / WEIGHTS, config, file.shapes, lambda weight: weight.name)
     found = [name for name in HEADS if any(path.startswith(f"{name}/") for path in file.shapes)]

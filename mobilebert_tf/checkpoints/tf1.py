@@ -71,7 +71,7 @@ def open_checkpoint(
         )
     described, values, source = _config(directory, config)
     tokenizer = read_tokenizer(directory, vocab)
-    check_vocabulary(directory, described, tokenizer)
+    check_vocabulary(directory, source, described, tokenizer, vocab)
     require_network(prefix, described, shapes, _name)
     found, count = find_heads(described, shapes, _name)
     kept = heads_kept(values)

@@ -92,7 +92,7 @@ def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> N
     vocab = tmp_path / "teacher" / "vocab.txt"
     pieces = vocab.read_text().split("\n")
     vocab.write_text("\n".join([*pieces[:-3], pieces[-2], pieces[-3], ""]))
-    assert "is not the vocabulary that the model was made with" in complain(
+    assert "is not the vocabulary that tokenizer.json beside it speaks of" in complain(
         *distill(made, tmp_path / "x", teacher=tmp_path / "teacher")
     )
     # Without the hash in it nothing tells the two apart but the student's.

@@ -202,7 +202,7 @@ class Distill(TrainingOptions):
             if self.is_done(run):
                 return
             inputs = inputs_of(self, checkpoint, plan)
-            with self.start() as strategy:
+            with self.start(run) as strategy:
                 self.begin(run, inputs.tokenizer, "records")
                 self._train(run, strategy, plan, taught_by, inputs, snapshots)
 

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.stage import Stage
 
 
+_STAYS = {field.name for field in dataclasses.fields(DataOptions)} | {"model", "from_scratch"}
+"""Options that a run keeps once it has trained."""
+
 _EACH_OTHERS = ("relu", "relu6")
 """Activations that weights of either one can go on with."""
 
@@ -179,16 +182,27 @@ class Finetune(
     def run_once(self, recipe: Recipe | None) -> bool:
         """Train with one rate and seed; returns whether this process has written something."""
         with self.open_run("finetune") as run:
-            self.refuse_idle_changes(run, lengthens=["epochs", "train"], scores=["eval", "min_precision"])
+            self.check_changes(run)
             if self.is_done(run):
                 return False
             data = self.read()
-            with self.start() as strategy:
+            with self.start(run) as strategy:
                 if recipe:
                     finetune_quantized.train(self, run, strategy, data, recipe)
                 else:
                     self._train(run, strategy, data)
             return run.writes
+
+    def check_changes(self, run: Run) -> None:
+        """Raise UsageError if what is changed of a run that has trained would train nothing, or is not to be changed.
+
+        Of other tables, rows that were learned may be scored, and the best score is one on other rows.
+        """
+        stays = next((name for name in run.changed if name in _STAYS), None)
+        if stays and (run.finished or any(run.directory.glob("checkpoints/*/checkpoint"))):
+            other = "; `evaluate` scores it on other tables" if stays == "eval" else ""
+            raise UsageError(f"{self.output}: has trained, so --{stays} stays as it was{other}; give another --output")
+        self.refuse_idle_changes(run, lengthens=["epochs"], scores=["min_precision"])
 
     def read(self) -> LabelledData:
         """Task and tables. Raises UsageError: one is wrong, or a flag needs a table that is not there."""

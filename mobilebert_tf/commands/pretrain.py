@@ -59,7 +59,7 @@ class Pretrain(TrainingOptions):
             if self.is_done(run):
                 return
             schedule, inputs = self._schedule(), self._read()
-            with self.start() as strategy:
+            with self.start(run) as strategy:
                 self.begin(run, inputs.tokenizer, "records")
                 self._train(run, strategy, inputs, schedule)
 

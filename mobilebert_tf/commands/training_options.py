@@ -130,10 +130,18 @@ class TrainingOptions:
             writes=self.is_chief,
         )
 
+    def _given_to_all(self, run: Run) -> dict[str, Any]:
+        """Flags that are the same for all workers: those that make the result, and those that say when they meet."""
+        changed = {name: now for name, (_, now) in run.changed.items()}  # which the record does not have yet
+        meet = {name: getattr(self, name) for name in ("measure_every", "stop_after_stage") if hasattr(self, name)}
+        given = {**run.record["identity"], **changed, **meet}
+        return {name if name == "command" else f"--{name}": value for name, value in given.items()}
+
     @contextlib.contextmanager
-    def start(self) -> Iterator[Any]:
+    def start(self, run: Run) -> Iterator[Any]:
         """Start TensorFlow as asked; yields the distribution strategy, whose scope models are built in.
 
+        Workers that were not given the same command are refused: they would train all the same, each in its own way.
         At the end workers wait for each other: one that left early would look lost to the chief, which still writes.
         """
         from mobilebert_tf import quiet
@@ -149,6 +157,7 @@ class TrainingOptions:
         keras.config.set_dtype_policy("mixed_bfloat16" if self.dtype == "bfloat16" else "float32")
         if not self.is_chief:
             print("another worker writes what this one helps to train")
+        replicas.require_same(strategy, self._given_to_all(run), "give the same command in each process")
         yield strategy
         replicas.count_workers(strategy, True)
 

@@ -29,7 +29,7 @@ from mobilebert_tf.training.journal import Journal
 from mobilebert_tf.training.log import TrainingLog
 from mobilebert_tf.training.optimizers import Moments, Optimizer
 from mobilebert_tf.training.progress import Progress
-from mobilebert_tf.training.replicas import count_workers
+from mobilebert_tf.training.replicas import count_workers, require_same
 from mobilebert_tf.training.slices import WEIGHT, in_slices
 from mobilebert_tf.training.stage import Stage
 from mobilebert_tf.training.stopping import StopRequest
@@ -133,7 +133,7 @@ def train(
     Raises:
       DivergedError: the loss is not finite; nothing after the last checkpoint is kept.
       FailedError: a signal asked to stop; everything is kept.
-      UsageError: a checkpoint is damaged, or of more steps than the stage has.
+      UsageError: a checkpoint is damaged, of more steps than the stage has, or another one than other workers found.
     """
     strategy = options.strategy
     with strategy.scope():
@@ -151,6 +151,9 @@ def train(
         added_later=["best"],
     )
     done = checkpoints.restore()
+    with _all_workers(stage, strategy):
+        fix = f"--output={directory} is not one directory for both; give one that all workers see"
+        require_same(strategy, {"stage": stage.name, "step": done}, fix)
     if best:
         best.resume()
     if done > stage.steps:

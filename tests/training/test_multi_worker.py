@@ -78,15 +78,16 @@ def free_ports(count):
     return ports
 
 
-def start_workers(words, place, logs=None):
-    """The same command in two processes, each with its place in one cluster."""
+def start_workers(words, place, second=None):
+    """The same command in two processes, or another in the second, each with its place in one cluster."""
     addresses = [f"localhost:{port}" for port in free_ports(2)]
     processes = []
     for index in range(2):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         out = open(place / f"worker-{index}.log", "w")
         environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
-        processes.append(subprocess.Popen(words, cwd=place, env=environment, stdout=out, stderr=out))
+        command = second if second and index else words
+        processes.append(subprocess.Popen(command, cwd=place, env=environment, stdout=out, stderr=out))
         out.close()
     return processes
 
@@ -166,6 +167,44 @@ def test_workers_end_early_together_with_the_best_weights(place):
         assert process.wait(300) == 0, log_of(place, index)
     kept = json.loads((place / "early" / "metrics.json").read_text())["kept"]
     assert (kept["weights"], kept["step"], kept["trained_steps"]) == ("best", 5, 20)
+
+
+def refused(processes, place):
+    """The line with which each worker ends."""
+    for index, process in enumerate(processes):
+        assert process.wait(300) == 2, log_of(place, index)
+    (one,), (other,) = (
+        [line for line in log_of(place, index).splitlines() if line.startswith("mobilebert-tf")] for index in (0, 1)
+    )
+    return one, other
+
+
+@pytest.mark.slow
+def test_workers_that_see_different_directories_are_refused(place):
+    """The chief would go on from its checkpoint and the other from new weights, averaged without a word."""
+    options = {**TRAINING["pretrain"], "distribution": "multi_worker", "accept_changes": "true"}
+
+    def start(steps):
+        one, other = (words("pretrain", {**options, "steps": steps, "output": name}) for name in ("seen", "unseen"))
+        return start_workers(one, place, second=other)
+
+    for index, process in enumerate(start(10)):
+        assert process.wait(300) == 0, log_of(place, index)
+    weights = (place / "seen" / "model.weights.h5").read_bytes()
+    for said, output in zip(refused(start(20), place), ("seen", "unseen"), strict=True):
+        assert f"worker 1 has step 0, but worker 0 has step 10: --output={output} is not one directory for both" in said
+    assert (place / "seen" / "model.weights.h5").read_bytes() == weights
+
+
+@pytest.mark.slow
+def test_workers_of_different_commands_are_refused(place):
+    """Without a run.json that each could look at. Networks of other sizes would not get as far as to a first step."""
+    options = {**TRAINING["pretrain"], "distribution": "multi_worker", "output": "one"}
+    other = {**options, "output": "other", "model": "debug_student", "learning_rate": 0.1, "measure_every": 7}
+    for said in refused(start_workers(words("pretrain", options), place, second=words("pretrain", other)), place):
+        assert "worker 1 has --model debug_student, --learning_rate 0.1, --measure_every 7, but worker 0 has" in said
+        assert "--learning_rate 0.0015, --measure_every 1000: give the same command in each process" in said
+    assert not (place / "one").exists()
 
 
 def configured(monkeypatch, text):

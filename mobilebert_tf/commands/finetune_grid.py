@@ -17,7 +17,7 @@ from mobilebert_tf.commands import finetune_quantized
 from mobilebert_tf.commands.data_options import NO_EVALUATION
 from mobilebert_tf.errors import DivergedError, FailedError, UsageError
 from mobilebert_tf.options import numbers, option
-from mobilebert_tf.run_directory import RUNS, require_finished
+from mobilebert_tf.run_directory import RUNS, find_run, require_finished
 from mobilebert_tf.text_table import aligned
 
 if TYPE_CHECKING:
@@ -93,8 +93,11 @@ def run(command: Finetune) -> bool:
         if not data.evaluation:
             fix = "leave --eval=none out" if command.eval == NO_EVALUATION else "give --eval a table"
             raise UsageError(f"{asked}: which training is best is seen on labelled rows; {fix}")
-        grid.accept_changes(command)
         cells = _cells(command)
+        for cell in cells:
+            if done := find_run(cell, "finetune", cell.output, cell.accept_changes):
+                cell.check_changes(done)
+        grid.accept_changes(command)
         outcomes = []
         for number, cell in enumerate(cells, 1):
             rate = "" if cell.learning_rate is None else f"learning rate {cell.learning_rate:g}, "

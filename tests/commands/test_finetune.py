@@ -167,7 +167,7 @@ def test_accumulated_batches_are_one_large_batch(
 
 
 def test_a_finished_run_takes_no_change_that_trains_nothing(made: Path, tmp_path: Path, complain: Complain) -> None:
-    """Its record would name a rate that it never had."""
+    """Its record would name a rate that it never had; and rows that it has learned are not scored later."""
     words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--eval=none"]
     words += ["--max_seq_length=16", "--batch_size=8", f"--output={tmp_path / 'a'}", "--accept_changes"]
     assert cli.run([*words, "--epochs=1"]) == 0
@@ -175,9 +175,15 @@ def test_a_finished_run_takes_no_change_that_trains_nothing(made: Path, tmp_path
     for changed in (["--epochs=0.5"], ["--epochs=1", "--learning_rate=0.5"], ["--epochs=1", "--pooling=mean"]):
         said = complain(*words, *changed)
         assert "is finished, so another --" in said and "ask for more --epochs" in said
+    scored = [word for word in words if not word.startswith("--eval=")]
+    said = complain(*scored, "--epochs=2", f"--eval={made / 'train.tsv'}")
+    assert "has trained, so --eval stays as it was; `evaluate` scores it on other tables" in said
+    said = complain(*scored, "--epochs=2")
+    assert "has trained, so --eval stays as it was" in said, "rows that it has learned would be held out"
+    (tmp_path / "other.tsv").write_text((made / "train.tsv").read_text().replace("\ta\n", "\tz\n"))
+    others = [word for word in words if not word.startswith("--train=")]
+    assert "--train stays as it was" in complain(*others, f"--train={tmp_path / 'other.tsv'}", "--epochs=2")
+    assert "--from_scratch stays as it was" in complain(*words, "--epochs=2", "--from_scratch")
     assert {path: path.read_bytes() for path in files} == files
     assert cli.run([*words, "--epochs=2", "--learning_rate=1e-3"]) == 0
     assert (tmp_path / "a" / "model.weights.h5").read_bytes() != files[tmp_path / "a" / "model.weights.h5"]
-    scored = [*words[:3], f"--eval={made / 'train.tsv'}", *words[4:], "--epochs=2", "--learning_rate=1e-3"]
-    assert cli.run(scored) == 0
-    assert "evaluation" in json.loads((tmp_path / "a" / "metrics.json").read_text())

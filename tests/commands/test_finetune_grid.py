@@ -77,6 +77,11 @@ def test_all_runs_and_the_best_one(
     capsys.readouterr()
     assert cli.run([*words(made, output), *RATES]) == 0
     assert "finished already" in capsys.readouterr().out
+    # What its runs refuse leaves it as it was.
+    record = (output / "run.json").read_bytes()
+    assert cli.run([*words(made, output), *RATES, "--weight_decay=0.5", "--accept_changes"]) == 2
+    assert "is finished, so another --weight_decay would change nothing" in capsys.readouterr().err
+    assert (output / "run.json").read_bytes() == record
 
 
 def test_a_rate_that_diverges_is_a_row_of_the_table(

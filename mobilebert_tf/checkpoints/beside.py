@@ -83,11 +83,19 @@ def _numbers(heads: Heads) -> tuple[str, ...]:
     return tuple(f"LABEL_{i}" for i in range(heads.labels))
 
 
-def task_of(directory: Path, labels: tuple[str, ...], config: MobileBertConfig, heads: Heads) -> Task | None:
+def task_of(
+    directory: Path, labels: tuple[str, ...], config: MobileBertConfig, heads: Heads, asked: str | None
+) -> Task | None:
     """What `task.json` says; of a model without it what its head is for, with columns and length of this project's
     defaults.
 
     A head with one output gives a value, such as how relevant a text is, and no class.
+
+    Args:
+      asked: the head that was asked for; None: what the files say.
+
+    Raises:
+      UsageError: `task.json` is for another head than `asked` or the weights' one, or contradicts other files.
     """
     task = read_task(directory)
     if task is None:
@@ -109,7 +117,12 @@ def task_of(directory: Path, labels: tuple[str, ...], config: MobileBertConfig, 
             return RegressionTask(max_seq_length=longest)
         return ClassificationTask(labels, max_seq_length=longest, labels_by_number=True)
     if task.heads.present != heads.present:
-        return None  # another head of the file was asked for
+        if asked:
+            return None
+        raise UsageError(
+            f"{directory / 'task.json'}: is for {task.name} (head: {task.heads}), the weights have the head: {heads}; "
+            "take both of one model, or take task.json away"
+        )
     if task.heads.labels != heads.labels:
         raise UsageError(f"{directory}: names {len(task.labels)} labels, its head has {heads.labels}")
     if task.has_labels and len(task.labels) < 2:

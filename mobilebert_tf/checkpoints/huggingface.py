@@ -127,7 +127,8 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         return array.T if weight.huggingface_transposed else array
 
     _check_ties(path, arrays, aliases, wanted, read)
-    architecture = Architecture(config, labels, tokenizer, beside.task_of(path, labels, config, heads), modules)
+    task = beside.task_of(path, labels, config, heads, head)
+    architecture = Architecture(config, labels, tokenizer, task, modules)
     return Checkpoint(path, "huggingface", architecture, heads, tuple(_files(path)), wanted, read, missing, extra)
 
 

@@ -42,7 +42,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     if len(found) > 1 and not set(found) <= {"masked_words", "next_sentence"}:
         raise UsageError(f"{path / WEIGHTS}: has several heads ({', '.join(found)}); a model directory has one")
     named = beside.labels_of(path, heads)
-    task = beside.task_of(path, named, config, heads)
+    task = beside.task_of(path, named, config, heads, head)
     wanted, missing, extra = match(
         path / WEIGHTS,
         source.name,

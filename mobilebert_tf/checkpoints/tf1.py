@@ -94,7 +94,7 @@ def open_checkpoint(
         array = _tensor(reader, prefix, _name(weight))
         return array.T if weight.google_transposed else array
 
-    task = beside.task_of(directory, labels, described, heads)
+    task = beside.task_of(directory, labels, described, heads, head)
     architecture = Architecture(described, labels, tokenizer, task, read_modules(directory))
     files = tuple(sorted(directory.glob(f"{glob.escape(prefix.name)}.data-*")))
     return Checkpoint(path, "tf1", architecture, heads, files, wanted, read, missing, extra)

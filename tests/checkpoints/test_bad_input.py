@@ -274,6 +274,15 @@ def test_two_heads_need_a_choice(directories, refuse, tmp_path):
     assert open_checkpoint(tmp_path / "answers").heads.present == ("answer_span",)
 
 
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_task_of_another_head_is_not_dropped(world, directories, refuse, tmp_path):
+    task = directories[world] / "task.json"
+    task.write_text('{"task": "embedding"}')
+    assert f"{task}: is for embedding (head: none), the weights have the head: classifier" in refuse(directories[world])
+    words = ["convert", f"--input={directories[world]}", "--head=classifier", f"--output={tmp_path / 'out'}"]
+    assert cli.run(words) == 0 and not (tmp_path / "out" / "task.json").exists()
+
+
 def test_untied_decoder(directories, refuse, tmp_path):
     folder = tmp_path / "lm"
     folder.mkdir()

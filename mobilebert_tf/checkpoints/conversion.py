@@ -69,6 +69,10 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
     others = [name for pattern in _OTHERS for name in sorted(path.glob(pattern))] if path.is_dir() else [path]
     if others and (path.is_dir() or any(path.match(pattern) for pattern in _OTHERS)):
         raise UsageError(f"{others[0]}: is of a kind that is not read; save the model as {huggingface.FILE}")
+    if not path.is_dir():
+        raise UsageError(
+            f"{path}: is no file of a model; give the directory of one, or the prefix of a TensorFlow checkpoint"
+        )
     raise UsageError(
         f"{path}: holds no model: neither {WEIGHTS}, nor {huggingface.FILE}, nor a TensorFlow checkpoint; "
         "the run that writes it may not have finished"

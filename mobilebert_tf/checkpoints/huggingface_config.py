@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf.config import Heads, MobileBertConfig
+from mobilebert_tf.config import Heads, MobileBertConfig, Rate
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import build
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.multilabel import MultilabelTask
 from mobilebert_tf.tasks.regression import RegressionTask
@@ -133,7 +134,7 @@ def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfi
     activation = values.get("hidden_act", _ACTIVATION[kind])
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise UsageError(f"{source}: hidden_act is {activation!r}; it can be {', '.join(ACTIVATIONS)}")
-    dropout = values.get("classifier_dropout")
+    dropout: float | None = build(Rate | None, values.get("classifier_dropout"), f"{source}: classifier_dropout")
     if kind == "bert":
         width = fields["hidden_size"]
         fields |= dict(

@@ -43,7 +43,7 @@ _OBJECT_BASED = (".ATTRIBUTES/VARIABLE_VALUE", "_CHECKPOINTABLE_OBJECT_GRAPH")
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether `path` is a prefix such as `dir/bert_model.ckpt`, or a directory that holds a checkpoint."""
+    """Whether `path` is a prefix such as `dir/bert_model.ckpt`, one of a checkpoint's files, or their directory."""
     return bool(_index_file(path))
 
 
@@ -135,13 +135,17 @@ def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict
         if not others:
             raise UsageError(f"{directory}: has no {CONFIG}; give --config=mobilebert, another preset, or a file")
         path = others[0]
-    values = read_json(path)
-    return from_google(values, path), values, f"--config={config}" if config else path.name
+    source, values = f"--config={config}" if config else path.name, read_json(path)
+    if {"mask_mode", "mask_constant"} <= set(values):  # config.json of a model directory
+        return MobileBertConfig.from_dict(values, source=str(path)), {}, source
+    return from_google(values, path), values, source
 
 
 def _index_file(path: Path) -> Path | None:
+    if path.is_file() and path.name in (CONFIG, "checkpoint"):
+        return _index_file(path.parent)
     if not path.is_dir():
-        index = path.with_name(path.name.removesuffix(".index") + ".index")
+        index = path.with_name(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name) + ".index")
         return index if index.exists() else None
     found = {index.name.removesuffix(".index"): index for index in path.glob("*.index")}
     listed = path / "checkpoint"

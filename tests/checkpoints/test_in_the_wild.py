@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 
 from mobilebert_tf import cli, load_model_directory, load_model_for
-from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
+from mobilebert_tf.checkpoints.conversion import WORLDS, Reading, open_checkpoint
 from mobilebert_tf.checkpoints.huggingface_config import deviations, to_huggingface
 from mobilebert_tf.config import Heads
 from mobilebert_tf.errors import UsageError
@@ -106,6 +106,7 @@ def test_a_word_table_kept_under_the_decoders_name(write):
             "give 'a' different numbers",
         ),
         ("bare", {"hidden_act": ["relu"]}, "hidden_act is"),
+        ("bare", {"classifier_dropout": "no"}, "config.json: classifier_dropout: is 'no'; it must be a number"),
         ("bare", {"model_type": {}}, "model_type is"),
         (
             "bare",
@@ -188,7 +189,8 @@ def test_a_file_of_a_directory_stands_for_it(name, write):
         ("tokenizer_config.json", {"tokenizer_class": "RobertaTokenizer"}, "is for RobertaTokenizer"),
         ("tokenizer_config.json", {"never_split": ["x"]}, "never_split"),
         ("tokenizer_config.json", {"unk_token": {"content": "<unk>"}}, "is called '<unk>'"),
-        ("tokenizer_config.json", {"do_lower_case": "yes"}, "lower_case: is 'yes'"),
+        ("tokenizer_config.json", {"do_lower_case": "yes"}, "tokenizer_config.json: do_lower_case: is 'yes'"),
+        ("tokenizer_config.json", {"do_lower_case": None}, "tokenizer_config.json: do_lower_case: is None; it must be"),
         ("tokenizer.json", {"normalizer": None}, "its normalizer is not BertNormalizer"),
         ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, "its pre_tokenizer is not BertPreTokenizer"),
         ("tokenizer.json", {"model": {"type": "BPE", "vocab": {}}}, "is no WordPiece tokenizer"),
@@ -271,6 +273,36 @@ def test_several_checkpoints_in_a_directory(write, tmp_path):
     with pytest.raises(UsageError, match="has several checkpoints .mobilebert_variables.ckpt, model.ckpt-900."):
         open_checkpoint(directory)
     assert open_checkpoint(directory / "model.ckpt-900").files[0].name.startswith("model.ckpt-900")
+
+
+@pytest.mark.parametrize(
+    "end", ["bert_config.json", "checkpoint", *(f"NAME.{e}" for e in ("index", "meta", "data-00000-of-00001"))]
+)
+def test_any_file_of_a_checkpoint_stands_for_it(end, write):
+    directory = write("tf1")
+    (directory / "mobilebert_variables.ckpt.meta").write_bytes(b"graph")
+    found = open_checkpoint(directory / end.replace("NAME", "mobilebert_variables.ckpt"))
+    assert_same(random_checkpoint(ARCHITECTURES["mobilebert"], Heads()), found)
+
+
+def test_a_file_that_stands_for_no_model(write):
+    directory = write("tf1")
+    with pytest.raises(UsageError, match="vocab.txt: is no file of a model; give the directory of one, or the prefix"):
+        open_checkpoint(directory / "vocab.txt")
+    for path in directory.glob("*.index"):
+        path.unlink()
+    with pytest.raises(UsageError, match="checkpoint: is no file of a model"):
+        open_checkpoint(directory / "checkpoint")
+
+
+def test_the_configuration_of_a_model_directory_describes_a_checkpoint_too(write):
+    directory, own = write("tf1", "mobilebert_without_opt"), write("keras", "mobilebert_without_opt", place="own")
+    (directory / "bert_config.json").unlink()
+    found = open_checkpoint(directory, Reading(config=str(own / "config.json")))
+    assert found.config == ARCHITECTURES["mobilebert_without_opt"]
+    edit(own / "config.json", num_hidden_layers=3)
+    with pytest.raises(UsageError, match=r"--config=.*own/config.json says 3 blocks \(num_hidden_layers\)"):
+        open_checkpoint(directory, Reading(config=str(own / "config.json")))
 
 
 def test_new_weights_behind_a_prefix_are_noticed(write, tmp_path, capsys):

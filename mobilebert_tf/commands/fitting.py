@@ -97,7 +97,7 @@ def fit(
         best=best,
     )
     facts["kept"] = keeping.last(stage)
-    if best and how and best.step:
+    if best and how and best.is_known:
         best.restore()
         facts["kept"] = keeping.best(best, stage, how)
         print(f"finetune: {keeping.line(facts['kept'], how)}")

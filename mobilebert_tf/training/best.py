@@ -12,6 +12,9 @@ import tensorflow as tf
 from mobilebert_tf.training.checkpoints import Checkpoints
 from mobilebert_tf.training.stage import Stage
 
+NONE = -1
+"""In place of a step."""
+
 MEASURING_SHARE = 0.2
 """Of the time of training that measurements may take."""
 
@@ -49,9 +52,8 @@ class Best:
           patience: measurements without a better score that end the stage; None: it goes to its end.
         """
         self.score_name, self.patience = score, patience
-        self._step, self._seen, self._count, self._since = (
-            tf.Variable(0, dtype=tf.int64, trainable=False) for _ in range(4)
-        )
+        self._step = tf.Variable(NONE, dtype=tf.int64, trainable=False)
+        self._seen, self._count, self._since = (tf.Variable(0, dtype=tf.int64, trainable=False) for _ in range(3))
         self._score, self._loss, self._latest = (tf.Variable(0.0, dtype=tf.float64, trainable=False) for _ in range(3))
         place = directory / "checkpoints" / f"{stage.directory}-best"
         self._weights = Checkpoints(place, {"state": [v.value for v in state]}, keep=2)
@@ -63,8 +65,13 @@ class Best:
 
     @property
     def step(self) -> int:
-        """Steps that the best weights have seen; 0: none were measured."""
+        """Steps that the best weights have seen, 0 for those that training began with; NONE: none were measured."""
         return int(self._step.numpy())
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any were measured."""
+        return self.step != NONE
 
     @property
     def score(self) -> float:
@@ -94,7 +101,7 @@ class Best:
             return False
         score, loss = values[self.score_name], values.get("loss", 0.0)
         # A comparison with NaN is false: such a measurement is no better.
-        is_better = (score, -loss) > (self.score, -float(self._loss.numpy())) if self.step else math.isfinite(score)
+        is_better = (score, -loss) > (self.score, -float(self._loss.numpy())) if self.is_known else math.isfinite(score)
         if is_better:
             self._weights.save(step)
             self._step.assign(step)
@@ -111,10 +118,10 @@ class Best:
 
         The weights that are there were then found after it, and are found again.
         """
-        if self.step and not self._weights.has(self.step):
-            self._step.assign(0)
+        if self.is_known and not self._weights.has(self.step):
+            self._step.assign(NONE)
 
     def restore(self) -> None:
         """Bring back the best weights. Raises UsageError: their file is damaged."""
-        if self.step:
+        if self.is_known:
             self._weights.restore(self.step)

@@ -190,7 +190,10 @@ class _Run:
             print(f"  {stage.name}: goes on at step {done} of {stage.steps}", file=sys.stderr)
         progress, batches = Progress(stage.name, stage.steps, done, options.writes), iterator()
         if done == 0 and stage.index == 0:
-            log.write(stage, 0, _prefixed(self._held_out(progress)))
+            measured = self._held_out(progress)
+            if self.best:
+                self.best.saw(0, measured)
+            log.write(stage, 0, _prefixed(measured))
         save_every, measure_every = (options.whole_calls(n) for n in (options.checkpoint_every, options.measure_every))
         is_last = is_better = False
         with StopRequest() as stop:

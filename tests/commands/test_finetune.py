@@ -65,7 +65,7 @@ def finetuned(made: Path, output: Path, *words: str) -> dict:
 def measured(output: Path) -> dict[int, tuple[float, float]]:
     """Accuracy and loss by step."""
     rows = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
-    return {r["step"]: (r["held_out/accuracy"], -r["held_out/loss"]) for r in rows if r["step"]}
+    return {r["step"]: (r["held_out/accuracy"], -r["held_out/loss"]) for r in rows}
 
 
 def test_the_best_weights_are_kept(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,14 +73,14 @@ def test_the_best_weights_are_kept(made: Path, tmp_path: Path, capsys: pytest.Ca
     metrics = finetuned(made, tmp_path / "best")
     course = measured(tmp_path / "best")
     kept = metrics["kept"]
-    assert list(course) == [2, 4, 6, 8, 10, 12] and kept["measurements"] == 6
+    assert list(course) == [0, 2, 4, 6, 8, 10, 12] and kept["measurements"] == 7
     step = max(course, key=lambda step: course[step])
     assert 1 < len(set(course.values())) and (kept["weights"], kept["step"]) == ("best", step)
     assert kept["score"] == metrics["evaluation"]["accuracy"] == pytest.approx(course[step][0], rel=1e-5)
     assert kept["last_score"] == pytest.approx(course[12][0], rel=1e-5)
     assert kept["measured_examples"] == kept["evaluation_examples"] == 24
     said = capsys.readouterr().out
-    assert "best of 6 measured: accuracy" in said and "on all 24 rows of --eval" in said
+    assert "best of 7 measured: accuracy" in said and "on all 24 rows of --eval" in said
     last = finetuned(made, tmp_path / "last", "--keep=last")
     assert measured(tmp_path / "last") == course
     assert last["kept"] == {"weights": "last", "step": 12, "trained_steps": 12, "planned_steps": 12}
@@ -90,10 +90,10 @@ def test_the_best_weights_are_kept(made: Path, tmp_path: Path, capsys: pytest.Ca
 
 
 def test_patience_ends_early(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """At a rate of zero the first measurement is the best there is."""
+    """At a rate of zero the first measurement, before any step, is the best there is."""
     kept = finetuned(made, tmp_path / "out", "--learning_rate=0", "--patience=2")["kept"]
-    assert (kept["step"], kept["trained_steps"], kept["planned_steps"]) == (2, 6, 12)
-    assert "ended early, at step 6 of 12; kept the weights of step 2 of 6" in capsys.readouterr().out
+    assert (kept["step"], kept["trained_steps"], kept["planned_steps"]) == (0, 4, 12)
+    assert "ended early, at step 4 of 12; kept the weights of step 0 of 4" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

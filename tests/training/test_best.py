@@ -74,17 +74,28 @@ SCORES = {2: 0.5, 4: 0.7, 6: 0.6, 8: 0.7, 10: 0.9, 12: 0.8, 14: 0.9, 16: 0.2}
 
 def test_highest_score_then_lowest_loss_then_earliest(tmp_path):
     best, trained, restored = run(tmp_path / "a", SCORES)
-    assert (best.step, best.score, best.latest_score, best.measurements) == (10, 0.9, 0.0, 10)
+    assert (best.step, best.score, best.latest_score, best.measurements) == (10, 0.9, 0.0, 11)
     assert (trained, restored) == (STEPS, 10)
     assert run(tmp_path / "b", SCORES, losses={10: 0.3, 14: 0.2})[0].step == 14
     assert run(tmp_path / "c", SCORES, losses={10: 0.2, 14: 0.3})[0].step == 10
 
 
 def test_nan_is_never_best(tmp_path):
-    best, _, restored = run(tmp_path / "a", {2: np.nan, 4: 0.1, 6: np.nan})
+    best, _, restored = run(tmp_path / "a", {0: np.nan, 2: np.nan, 4: 0.1, 6: np.nan})
     assert best.step == restored == 4
-    best, trained, restored = run(tmp_path / "b", dict.fromkeys(range(2, 21, 2), np.nan))
-    assert best.step == 0 and restored == trained == STEPS
+    best, trained, restored = run(tmp_path / "b", dict.fromkeys(range(0, 21, 2), np.nan))
+    assert not best.is_known and restored == trained == STEPS
+
+
+def test_what_training_began_with_may_be_the_best(tmp_path):
+    """A head that began well on few rows, which every step spoils."""
+    best, trained, restored = run(tmp_path / "a", {0: 0.95} | SCORES)
+    assert best.is_known and (best.step, best.score, trained, restored) == (0, 0.95, STEPS, 0)
+    place = tmp_path / "b"
+    with pytest.raises(Killed):
+        run(place, {0: 0.95} | SCORES, killed_at=10, checkpoint_every=4)
+    best, trained, restored = run(place, {0: 0.95} | SCORES)
+    assert (best.step, trained, restored) == (0, STEPS, 0)
 
 
 def test_patience_counts_measurements_without_a_better_one(tmp_path):
@@ -105,7 +116,7 @@ def test_killed_anywhere_ends_the_same(killed_at, killed_in, checkpoint_every, t
     with pytest.raises(Killed):
         run(place, SCORES, killed_at=killed_at, killed_in=killed_in, checkpoint_every=checkpoint_every)
     best, trained, restored = run(place, SCORES, checkpoint_every=checkpoint_every)
-    assert (best.step, trained, restored, best.measurements, best.latest_score) == (10, STEPS, 10, 10, 0.0)
+    assert (best.step, trained, restored, best.measurements, best.latest_score) == (10, STEPS, 10, 11, 0.0)
 
 
 def test_what_was_found_after_the_last_checkpoint_counts_for_nothing_if_the_rest_is_other(tmp_path):

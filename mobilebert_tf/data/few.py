@@ -29,8 +29,6 @@ def few_of_each(examples: Sequence[E], rows: int, seed: int) -> list[E]:
         by_label.setdefault(examples[number].label, []).append(int(number))
     # In turns, those of each label in the order of the draw; so come the labels, the one drawn first before the others.
     turns = sorted(
-        (turn, place, number)
-        for place, numbers in enumerate(by_label.values())
-        for turn, number in enumerate(numbers)
+        (turn, place, number) for place, numbers in enumerate(by_label.values()) for turn, number in enumerate(numbers)
     )
     return [examples[number] for number in sorted(number for _, _, number in turns[:rows])]

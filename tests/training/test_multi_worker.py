@@ -160,7 +160,7 @@ def test_a_job_that_lost_a_worker_goes_on(place):
 
 @pytest.mark.slow
 def test_workers_end_early_together_with_the_best_weights(place):
-    """The chief alone measures; at a rate of zero the measurement before the first step is the best, and all stop three later."""
+    """The chief alone measures; at a rate of zero what there was before the first step is the best."""
     options = {**TRAINING["finetune_best"], "learning_rate": 0, "patience": 3, "distribution": "multi_worker"}
     processes = start_workers(words("finetune", {**options, "output": "early"}), place)
     for index, process in enumerate(processes):

@@ -97,7 +97,9 @@ def open_checkpoint(
     task = beside.task_of(directory, labels, described, heads, head)
     architecture = Architecture(described, labels, tokenizer, task, read_modules(directory))
     files = tuple(sorted(directory.glob(f"{glob.escape(prefix.name)}.data-*")))
-    return Checkpoint(path, "tf1", architecture, heads, files, wanted, read, missing, extra)
+    return Checkpoint(
+        path if path.is_dir() else prefix, "tf1", architecture, heads, files, wanted, read, missing, extra
+    )
 
 
 def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:

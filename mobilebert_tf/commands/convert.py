@@ -78,6 +78,8 @@ class Convert:
         print(summary.describe(checkpoint, min(128, checkpoint.config.max_position_embeddings)))
         if self.dry_run:
             return
+        if Path(self.input).is_file():  # all files of the model make it, not the one that stands for them
+            self = dataclasses.replace(self, input=str(checkpoint.path))
         done = find_run(self, "convert", self.output)
         if done and done.finished:
             print(done.finished_line)

@@ -285,6 +285,16 @@ def test_any_file_of_a_checkpoint_stands_for_it(end, write):
     assert_same(random_checkpoint(ARCHITECTURES["mobilebert"], Heads()), found)
 
 
+@pytest.mark.parametrize("world, name", [("tf1", "checkpoint"), ("huggingface", "config.json")])
+def test_new_weights_behind_a_file_are_noticed(world, name, write, tmp_path, capsys):
+    directory = write(world)
+    words = ["convert", f"--input={directory / name}", f"--output={tmp_path / 'out'}"]
+    assert cli.run(words) == cli.run(words) == 0
+    WORLDS[world](random_checkpoint(ARCHITECTURES["mobilebert"], Heads(), seed=1), directory)
+    assert cli.run(words) == 2
+    assert "was begun with --input" in capsys.readouterr().err
+
+
 def test_a_file_that_stands_for_no_model(write):
     directory = write("tf1")
     with pytest.raises(UsageError, match="vocab.txt: is no file of a model; give the directory of one, or the prefix"):

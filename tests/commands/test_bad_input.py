@@ -73,8 +73,8 @@ def edited(source: Path, target: Path, file: str, **changes: object) -> Path:
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"num_hidden_layers": 3}, "lacks block_2/input_bottleneck/dense/kernel"),
-        ({"num_hidden_layers": 1}, "has block_1/attention/key/bias"),
+        ({"num_hidden_layers": 3}, "config.json says 3 blocks (num_hidden_layers), the file has 2"),
+        ({"num_hidden_layers": 1}, "config.json says 1 blocks (num_hidden_layers), the file has 2"),
         ({"intermediate_size": 40}, "feedforward_0/intermediate/kernel has shape [16, 32], its configuration makes it"),
         ({"hidden_size": "wide"}, "config.json: hidden_size: is 'wide'"),
         ({"layer_norm_eps": "small"}, "config.json: layer_norm_eps: is 'small'"),
@@ -113,7 +113,7 @@ def test_damaged_task(
 
 def test_a_file_where_a_directory_is_needed(made: Path, tmp_path: Path, complain: Complain) -> None:
     line = complain(*finetune(made, tmp_path / "output", model=made / "text.txt"))
-    assert "text.txt: holds no model" in line
+    assert "text.txt: is no file of a model" in line
 
 
 @pytest.mark.parametrize(

@@ -211,10 +211,11 @@ class Finetune(
             raise UsageError("--distribution=multi_worker: reads files alone; write the set to a table first")
         own_task = finetune_quantized.own_task(self) if self.quantization_aware else None
         data = labelled_data.read(self, own_task)
+        if own_task is None:
+            # Of the whole table: a few rows would say another length for each draw, and cut what is scored.
+            data = labelled_data.with_fitting_length(self, data, self.model)
         if self.train_rows:
             data = dataclasses.replace(data, training=few_of_each(data.training, self.train_rows, self.seed))
-        if own_task is None:
-            data = labelled_data.with_fitting_length(self, data, self.model)
         if self.pooling and "classifier" not in data.task.heads.present:
             raise UsageError(f"--pooling: is for one answer a text; --task={data.task.name} has answers within it")
         self.keeps_best(bool(data.evaluation))

@@ -187,3 +187,18 @@ def test_a_finished_run_takes_no_change_that_trains_nothing(made: Path, tmp_path
     assert {path: path.read_bytes() for path in files} == files
     assert cli.run([*words, "--epochs=2", "--learning_rate=1e-3"]) == 0
     assert (tmp_path / "a" / "model.weights.h5").read_bytes() != files[tmp_path / "a" / "model.weights.h5"]
+
+
+def test_the_length_is_that_of_the_whole_table(made: Path, tmp_path: Path) -> None:
+    """Whichever few rows are trained on: the others are scored."""
+    word = (made / "train.tsv").read_text().splitlines()[1].split()[0]
+    rows = [f"{' '.join([word] * (40 if i % 4 == 0 else 2))}\t{'ab'[i % 2]}\n" for i in range(40)]
+    (tmp_path / "table.tsv").write_text("text\tlabel\n" + "".join(rows))
+    lengths = []
+    for seed in range(3):
+        output = tmp_path / f"{seed}"
+        words = ["finetune", f"--model={made / 'student'}", f"--train={tmp_path / 'table.tsv'}", "--train_rows=2"]
+        assert cli.run([*words, "--eval=none", "--epochs=1", f"--seed={seed}", f"--output={output}"]) == 0
+        assert json.loads((output / "metrics.json").read_text())["training_examples"] == 2
+        lengths.append(json.loads((output / "task.json").read_text())["max_seq_length"])
+    assert lengths == [lengths[0]] * 3 and lengths[0] >= 40

@@ -111,9 +111,10 @@ def _no_table(path: Path) -> UsageError:
 def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structured: bool) -> Any:
     name = _column(row, column)
     if name is None:
+        about_headers = _ABOUT_HEADERS if _ending(path) in _SEPARATORS else ""
         raise UsageError(
             f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}; "
-            f"--text_column and --label_column name others{_ABOUT_HEADERS if _ending(path) in _SEPARATORS else ''}"
+            f"--text_column and --label_column name others, of two texts --text_pair_column{about_headers}"
         )
     value = row[name]
     if isinstance(value, str) or value is None or structured and isinstance(value, (list, dict)):

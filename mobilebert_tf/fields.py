@@ -30,6 +30,7 @@ def one_of(*names: str) -> msgspec.Meta:
     return msgspec.Meta(pattern=rf"^(?:{'|'.join(names)})\Z")
 
 
+_HALF = "holds half of a character, as \\ud800"
 _LINE = r"^[^\r\n]*\Z"
 Count = Annotated[int, within(0, 10**12)]
 Share = Annotated[float, within(0, 1)]
@@ -50,10 +51,25 @@ def read(path: Path, kind: Any, fix: str = "", refuses_unknown: bool = False) ->
       FileNotFoundError: there is no such file.
     """
     try:
-        content = json.loads(path.read_bytes())
+        text = path.read_bytes()
+        content = json.loads(text)
     except (ValueError, RecursionError):
         raise UsageError(f"{path}: is not readable as JSON{_and(fix)}") from None
+    if b"\\ud" in text.lower() and has_half_characters(content):
+        raise UsageError(f"{path}: {_HALF}{_and(fix)}")
     return build(kind, content, f"{path}", fix, refuses_unknown)
+
+
+def has_half_characters(value: Any) -> bool:
+    """Whether a text in a value of JSON cannot be written as UTF-8."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return True
+    if isinstance(value, dict):
+        return any(map(has_half_characters, (*value, *value.values())))
+    return isinstance(value, list) and any(map(has_half_characters, value))
 
 
 def read_object(path: Path, fix: str = "") -> dict[str, Any]:
@@ -78,7 +94,7 @@ def build(kind: Any, value: Any, where: str, fix: str = "", refuses_unknown: boo
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {_explain(kind, value, error)}{_and(fix)}") from None
     except UnicodeEncodeError:
-        raise UsageError(f"{where}: holds half of a character, as \\ud800{_and(fix)}") from None
+        raise UsageError(f"{where}: {_HALF}{_and(fix)}") from None
     if refuses_unknown and (unknown := _unknown(value, built)):
         raise UsageError(f"{where}: {unknown}{_and(fix)}")
     return built

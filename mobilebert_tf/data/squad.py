@@ -13,9 +13,10 @@ from typing import Any
 
 from mobilebert_tf import notes
 from mobilebert_tf.data import bad_rows
-from mobilebert_tf.data.tables import has_half_characters, is_table, read_table
+from mobilebert_tf.data.tables import is_table, read_table
 from mobilebert_tf.data.text_files import read_text
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import has_half_characters
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mobilebert_tf import notes
 from mobilebert_tf.data import bad_rows, delimited, tfds_table
 from mobilebert_tf.data.text_files import Format, read_lines, read_text
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import has_half_characters
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 """By ending; `.txt` is Excel's "Unicode text", which has a byte order mark."""
@@ -204,18 +205,6 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             bad_rows.refuse(str(path), number, problem)
         else:
             yield number, row
-
-
-def has_half_characters(value: Any) -> bool:
-    """Whether a text in a value of JSON cannot be written as UTF-8."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return True
-    if isinstance(value, dict):
-        return any(map(has_half_characters, (*value, *value.values())))
-    return isinstance(value, list) and any(map(has_half_characters, value))
 
 
 def _json_values(path: Path) -> Iterator[tuple[int, Any]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -64,8 +67,23 @@ def read_documents(files: Iterable[Path]) -> Iterator[list[str]]:
 
 
 def normalize(line: str) -> str:
-    """The line with white space made single spaces, and else as it is: a vocabulary has to see what tokenizers will."""
-    return " ".join(line.removeprefix("\ufeff").split())
+    """The line in Unicode's composed form (NFC), white space made single spaces.
+
+    Single characters that NFC takes apart, such as letters of Hindi and Bengali, stay as they are: tokenizers do not
+    take them apart, and a vocabulary has to know them.
+    """
+    text = " ".join(line.removeprefix("\ufeff").split())
+    if unicodedata.is_normalized("NFC", text):
+        return text
+    parts = _taken_apart().split(text)
+    return "".join(part if number % 2 else unicodedata.normalize("NFC", part) for number, part in enumerate(parts))
+
+
+@functools.cache
+def _taken_apart() -> re.Pattern[str]:
+    """Each character that is not composed by itself."""
+    characters = map(chr, (*range(0xD800), *range(0xE000, 0x110000)))
+    return re.compile(f"([{''.join(one for one in characters if not unicodedata.is_normalized('NFC', one))}])")
 
 
 def write_documents(documents: Iterable[list[str]], path: Path) -> tuple[int, int, int]:

@@ -94,19 +94,20 @@ def test_vocabulary_of_another_model(refuse, model: Path) -> None:
     vocab.write_text(vocab.read_text() + "another\n")
     assert f"{vocab}: has 2,001 pieces, tokenizer.json beside it says vocab_size=2,000" in refuse(model=model)
     (model / "tokenizer.json").unlink()
-    assert f"{model}: its vocabulary has 2,001 pieces, its configuration says vocab_size=2,000" in refuse(model=model)
+    assert f"{model}: its vocabulary has 2,001 pieces, config.json says vocab_size=2,000" in refuse(model=model)
     vocab.unlink()
     assert f"{model}: has no vocab.txt; put the vocabulary" in refuse(model=model)
 
 
 def test_model_of_another_architecture(refuse, model: Path) -> None:
     edit(model / "config.json", num_hidden_layers=3)
-    assert f"{model / 'model.weights.h5'}: lacks block_2/input_bottleneck" in refuse(model=model)
+    said = "config.json says 3 blocks (num_hidden_layers), the file has 2"
+    assert f"{model / 'model.weights.h5'}: {said}" in refuse(model=model)
 
 
 def test_no_model(refuse, export_directory: Path, labelled_table: Path, tmp_path: Path) -> None:
     assert "absent: no such model directory" in refuse(model=tmp_path / "absent")
-    assert f"{labelled_table}: holds no model" in refuse(model=labelled_table)
+    assert f"{labelled_table}: is no file of a model" in refuse(model=labelled_table)
     for exported in (export_directory / "float32.tflite", export_directory):
         line = refuse(model=exported)
         assert f"{exported}: an exported file has no weights to go on with; give the model directory" in line

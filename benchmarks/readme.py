@@ -256,6 +256,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "deployment": _deployment,
     "similarity": _study,
     "real_teacher": _study,
+    "teacher": _study,
     "strategies": _strategies,
     "records": _records,
     "tasks": _tasks,

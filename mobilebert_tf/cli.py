@@ -5,6 +5,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage or input.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import errno
@@ -198,7 +199,8 @@ def run(words: list[str]) -> int:
         made = from_flags(command, values)
         if getattr(made, "distribution", None) != "multi_worker":
             stopping.let_through()
-        made.run()
+        with stopping.terminated_as_interrupted() if name.startswith("benchmark ") else contextlib.nullcontext():
+            made.run()
     except BaseException as error:
         if values["debug"].value:
             traceback.print_exc()

@@ -3,8 +3,10 @@
 import importlib
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -181,17 +183,18 @@ def finished(work: Path, runs: list[study._Run]) -> None:
         (directory / "run.json").write_text(json.dumps({"seconds": 1.5}))
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_study_keeps_its_rounds_and_goes_on_from_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C in the third of four turns; then on a machine that has none of the runs, nor what they read."""
+    """A signal in the third of four turns; then on a machine that has none of the runs, nor what they read."""
     (tmp_path / "study.json").write_text(json.dumps({**content(), "seeds": 2}))
     monkeypatch.chdir(tmp_path)
     executed: list[study._Run] = []
 
     def execute(run: study._Run, most: int) -> None:
         if len(executed) == most:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), sent)
         executed.append(run)
         finished(tmp_path, [run])
 

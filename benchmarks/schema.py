@@ -61,7 +61,7 @@ def verdict(subject: Mapping[str, Any]) -> str:
 
 
 def valid_ratio(subject: Mapping[str, Any], subjects: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """What `subject` takes beside its baseline; None without one, and where the baseline's figures are invalid.
+    """The ratio of `subject` to its baseline; None without one, and where the baseline's figures are invalid.
 
     The baseline is the one of `subjects` with as many threads, and with the same length unless it has one alone.
     """

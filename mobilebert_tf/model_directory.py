@@ -49,7 +49,7 @@ class LoadedModel:
     task: Task | None = None
     found_tokenizer: Tokenizer | None = None
     modules: tuple[sentence_vectors.Module, ...] = ()
-    """What sentence-transformers makes of the encoder's outputs."""
+    """Modules of sentence-transformers that a text goes through."""
 
     @property
     def config(self) -> MobileBertConfig:

@@ -21,7 +21,7 @@ HUGGINGFACE = Rules(max_characters_per_word=100)
 
 @dataclasses.dataclass(frozen=True)
 class _Files:
-    """What a directory says of its tokenizer, beside `vocab.txt`."""
+    """Files of a directory that say something of its tokenizer, beside `vocab.txt`."""
 
     directory: Path
     described: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -31,7 +31,7 @@ class _Files:
 
     @classmethod
     def of(cls, directory: Path) -> _Files:
-        """Those that are there. Raises UsageError: one is no JSON object."""
+        """The files that are there. Raises UsageError: one is no JSON object."""
         paths = (directory / name for name in ("tokenizer.json", "tokenizer_config.json"))
         return cls(directory, *(read_object(path) if path.exists() else {} for path in paths))
 
@@ -57,7 +57,7 @@ class _Files:
         return _pieces(self.described["model"], self.directory / "tokenizer.json")
 
     def fault(self, pieces: tuple[str, ...]) -> str | None:
-        """What says that these pieces are not the vocabulary that the files speak of."""
+        """A reason why these pieces are not the vocabulary that the files speak of; None: there is none."""
         if self.pieces is not None and self.pieces != pieces:
             return "is another vocabulary than that in tokenizer.json beside it"
         size, sha256 = (self.described.get(name) if self.are_own else None for name in ("vocab_size", "vocab_sha256"))

@@ -23,7 +23,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
-    """What may differ between a checkpoint and its architecture, outside of its embeddings and blocks."""
+    """Differences between a checkpoint and its architecture that are accepted, outside of its embeddings and blocks."""
 
     missing: bool = False
     extra: bool = False
@@ -39,7 +39,7 @@ class Architecture:
     tokenizer: Tokenizer | None = None
     task: Task | None = None
     modules: tuple[Module, ...] = ()
-    """What sentence-transformers makes of the encoder's outputs, if it is a model of theirs."""
+    """Modules of sentence-transformers that a text goes through, if it is a model of theirs."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What sentence-transformers makes of an encoder's outputs: `modules.json`, and the settings of its pooling.
+"""Modules of sentence-transformers, which make vectors of outputs: `modules.json`, and the settings of a pooling.
 
 These files travel with a model into every world, so that nobody takes means for the vectors of a model that has others.
 """
@@ -22,7 +22,7 @@ POOLING = "1_Pooling"
 
 _FAMILY = "sentence_transformers."
 _KNOWN = ("Transformer", "Pooling", "Normalize")
-"""What this project's embeddings consist of."""
+"""Modules that this project's embeddings consist of."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Module:
     path: str = ""
     """Its directory, below that of `modules.json`; empty for the transformer beside it."""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Those of a pooling."""
+    """Fields of a pooling's config.json."""
 
     @property
     def kind(self) -> str:
@@ -89,7 +89,7 @@ def are_means(modules: tuple[Module, ...]) -> bool:
 
 
 def difference(modules: tuple[Module, ...]) -> str | None:
-    """What makes a model's vectors others than this project's embeddings, which are means; None: nothing."""
+    """A reason why a model's vectors are not this project's embeddings, which are means; None: they are."""
     beyond = next((module.kind for module in modules if module.kind not in _KNOWN), None)
     if beyond:
         return f"{MODULES} sends its sentence vectors through {beyond}, which this project does not compute"
@@ -103,7 +103,7 @@ def difference(modules: tuple[Module, ...]) -> str | None:
 
 
 def _modes(settings: Mapping[str, Any]) -> set[str]:
-    """What a pooling takes: mean, cls, max, ... Newer files have one field for it, older ones a flag for each."""
+    """Names of what a pooling takes: mean, cls, max, ... Newer files have one field, older ones a flag for each."""
     said = settings.get("pooling_mode")
     if said is not None:
         return {str(mode) for mode in (said if isinstance(said, list) else [said])}

@@ -190,7 +190,7 @@ _STRATEGIES: dict[str, Callable[[Any, str], Any]] = {
 
 
 def _is_more(was: Any, now: Any) -> bool:
-    """Of numbers which is larger; what is chosen by the size of a table, or a table itself, may be."""
+    """Whether a number became larger; what is chosen by the size of a table, or a table itself, may have."""
     return now > was if isinstance(was, int | float) and isinstance(now, int | float) else True
 
 

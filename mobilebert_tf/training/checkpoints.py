@@ -86,7 +86,7 @@ class Checkpoints:
         return 0
 
     def _of(self, prefix: str) -> tf.train.Checkpoint:
-        """What the checkpoint `prefix` can have."""
+        """The groups that the checkpoint `prefix` can have."""
         has = {name.split("/")[0] for name, _ in tf.train.list_variables(prefix)}
         groups = {name: group for name, group in self._groups.items() if name in has or name not in self._added_later}
         return tf.train.Checkpoint(step=self.step, **groups)

@@ -95,10 +95,10 @@ def test_the_manifest_is_gradle_s_and_asks_for_nothing(root: Path) -> None:
 
 
 LEAST_AGP = {"2.4": (9, 1)}
-"""By Kotlin: the first Android Gradle plugin whose R8 reads its classes, as developer.android.com says."""
+"""Android Gradle plugins by Kotlin: the first whose R8 reads its classes, as developer.android.com says."""
 
 LEAST_GRADLE = {(9, 2): (9, 4, 1)}
-"""By Android Gradle plugin, as its release notes have it."""
+"""Gradle by Android Gradle plugin, as its release notes have it."""
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -429,7 +429,7 @@ def test_sentence_vectors_that_are_means(pooling, write, tmp_path, capsys):
 
 
 def test_a_transformer_beside_its_modules(write, tmp_path):
-    """As the first versions of sentence-transformers wrote it: the whole says what its part is for."""
+    """A directory of the first versions of sentence-transformers: the whole says what its part is for."""
     directory = write("huggingface", "bert", place="0_Transformer")
     sentence_transformer(tmp_path, CLS)
     listed = json.loads((tmp_path / "modules.json").read_text())

@@ -21,7 +21,7 @@ from mobilebert_tf.tokenizer_files import write_huggingface_tokenizer as write_f
 from .conftest import ARCHITECTURES, VOCAB, random_checkpoint
 
 KEPT = Rules(strip_accents=False)
-"""That no guess would give these pieces, which have no capital letter."""
+"""Rules that no guess would give these pieces, which have no capital letter."""
 
 
 @pytest.fixture

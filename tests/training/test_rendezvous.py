@@ -1,4 +1,4 @@
-"""What a worker says while it waits for the others."""
+"""Lines that a worker says while it waits for the others."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""What is asked of all workers; how it reaches them is tested with real ones in test_multi_worker.py."""
+"""Facts that all workers have to share; how they reach each other is tested with real ones in test_multi_worker.py."""
 
 import json
 

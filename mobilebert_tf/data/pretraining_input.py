@@ -348,7 +348,9 @@ def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf
     mask = _masking(pieces, size, tuple(record_set.features.items()), record_set.masked_lm_prob, *lengths)
 
     def masked(number: Any, batch: Any) -> dict[str, Any]:
-        return mask(batch, tf.stack([seed, tf.cast(number, tf.int32)]))
+        made = mask(batch, tf.stack([seed, tf.cast(number, tf.int32)]))
+        # What was traced for batches of any size serves others too, and does not know theirs.
+        return {name: tf.ensure_shape(values, [batch.shape[0], *values.shape[1:]]) for name, values in made.items()}
 
     return numbered.map(_as_it_is(masked))
 

@@ -194,6 +194,8 @@ def test_a_stopped_study_keeps_its_rounds_and_goes_on_from_them(
 
     def execute(run: study._Run, most: int) -> None:
         if len(executed) == most:
+            if sent == signal.SIGINT:  # which is ignored in what runs in the background of a shell
+                raise KeyboardInterrupt
             os.kill(os.getpid(), sent)
         executed.append(run)
         finished(tmp_path, [run])

@@ -88,7 +88,7 @@ class TrainingOptions:
         from mobilebert_tf.tokenizer_files import read_vocabulary, write_tokenizer
 
         its_own = run.directory / "vocab.txt"
-        if not its_own.exists():
+        if not (run.directory / "tokenizer.json").exists():  # written last, so that a kill leaves no half of both
             if run.writes:
                 write_tokenizer(run.directory, tokenizer)
         elif not read_vocabulary(its_own).reads_like(tokenizer):

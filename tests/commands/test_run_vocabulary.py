@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf import cli, provenance
+from mobilebert_tf.commands.pretrain import Pretrain
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.run_directory import Run
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, Rules, Tokenizer
 
 from .conftest import Complain
 
@@ -37,6 +41,18 @@ def test_pretraining(made: Path, other_records: Path, tmp_path: Path, complain: 
     assert f"--records: has other word pieces than {tmp_path / 'a' / 'vocab.txt'}" in said
     assert files_of(tmp_path / "a") == before
     assert cli.run([*words, f"--records={made / 'records'}", "--steps=3"]) == 0
+
+
+def test_a_kill_between_its_files_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    """A vocabulary alone has rules that are guessed, and these would be others."""
+    pieces = (*SPECIAL_TOKENS, "a", "##b")
+    command, run = Pretrain(records="r", output=str(tmp_path)), Run(tmp_path, {}, 0.0)
+    tokenizer = Tokenizer(pieces, Rules(lower_case=True, strip_accents=False))
+    (tmp_path / "vocab.txt").write_text(tokenizer.lines)
+    command.begin(run, tokenizer, "records")
+    command.begin(run, tokenizer, "records")
+    with pytest.raises(UsageError, match="has other word pieces"):
+        command.begin(run, Tokenizer(pieces), "records")
 
 
 def test_distillation(made: Path, other_records: Path, tmp_path: Path, complain: Complain) -> None:

@@ -64,13 +64,15 @@ def variants(request, shared_data: Path, tmp_path_factory: pytest.TempPathFactor
         ("float32", 1.0, 1e-4),
         ("float16", 0.99, 1e-2),
         ("dynamic_int8", 0.987, 0.2),
-        # Of mobilebert_mini's, after one pass, 858 or 859 are kept (98.4 or 98.5 %, with the mean taken early and
-        # without, largest errors 0.041 and 0.049), and two standard deviations of that are 0.8 %.
-        ("static_int8", 0.976, 0.4),
+        ("static_int8", 0.984, 0.4),
     ],
 )
-def test_recipes_keep_the_decisions(variants, recipe, agreement, error):
+def test_recipes_keep_the_decisions(variants, recipe, agreement, error, request):
     row = variants[recipe]
+    if recipe == "static_int8" and "mobilebert_mini" in request.node.name:
+        # Of its decisions after one pass 858 or 859 are kept (98.4 or 98.5 %, with the mean taken early and without,
+        # largest errors 0.041 and 0.049), and two standard deviations of that are 0.8 %.
+        agreement, error = 0.976, 0.1
     assert row["passed"], row["reason"]
     assert row["parity"]["examples"] == 872
     assert row["parity"]["decision_agreement"] >= agreement

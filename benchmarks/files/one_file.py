@@ -56,7 +56,8 @@ def measure(
 
     Returns:
       `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `memory_mib` (what loading and the first inferences up
-      to this one added), `foreign_cores`, `clock_mhz` (at both ends), `finite`, `sequence_length` and `signature`;
+      to this one added), `foreign_cores`, `clock_mhz` (at both ends), `finite` (every output of every
+      inference), `sequence_length` and `signature`;
       with a weight cache `cache_written`, and `cache_bytes` of its file.
     """
     check_is_tflite(path)
@@ -86,9 +87,8 @@ def measure(
         found.append({
             "load_ms": load_ms,
             "first_ms": first_ms,
-            "finite": all(bool(np.isfinite(values).all()) for values in outputs.values()),
             "memory_mib": memory,
-            **_time(run, count, runs, seconds, warm_up),
+            **_time(run, count, runs, seconds, warm_up, outputs),
             "foreign_cores": load.foreign_cores(),
             "sequence_length": one.length,
             "signature": one.name,
@@ -99,12 +99,21 @@ def measure(
     return found
 
 
-def _time(run: Run, count: int, runs: int, seconds: float, warm_up: int) -> dict[str, Any]:
+def _time(
+    run: Run, count: int, runs: int, seconds: float, warm_up: int, first: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    finite: list[bool] = []
+
+    def look(outputs: Mapping[str, np.ndarray]) -> None:
+        finite.append(all(bool(np.isfinite(values).all()) for values in outputs.values()))
+
+    look(first)
     timing.warm(run, count, warm_up)
     clocks = [clock_mhz()]
-    samples = timing.samples(run, count, runs, seconds)
+    samples = timing.samples(run, count, runs, seconds, look)
     clocks.append(clock_mhz())
     return {
+        "finite": all(finite),
         "samples": samples,
         "peak_memory_mib": peak_memory(),
         "clock_mhz": clocks,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
+
+if TYPE_CHECKING:
+    from mobilebert_tf.exported import Report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,8 +19,8 @@ class BenchmarkDeployment:
     """Put the files of several exports side by side: what each scores, weighs and costs.
 
     Measures nothing: it reads the report.json of each export, so the figures are those that `export` found, and
-    says when and where it found them. The exports should be of one table and one longest length. Instructions are
-    those of an emulated or estimated ARM core, milliseconds those of the machine that exported.
+    says when and where it found them. The exports have one score, of one table, and one longest length. Instructions
+    are those of an emulated or estimated ARM core, milliseconds those of the machine that exported.
 
     Example:
       mobilebert-tf benchmark deployment --exports=mini-tflite,teacher-tflite --output=deployment.json
@@ -28,7 +33,8 @@ class BenchmarkDeployment:
         """Read, write, print.
 
         Raises:
-          UsageError: a directory is no export or has no scores, two have one name, or the output exists.
+          UsageError: a directory is no export or has no scores, two have one name or are not comparable, or the
+            output exists.
         """
         from mobilebert_tf.benchmarks import results
         from mobilebert_tf.benchmarks.report import deployment
@@ -47,7 +53,24 @@ class BenchmarkDeployment:
             export = found[directory.name] = read_export.of_report(read_object(report), report)
             if not any(variant.file and variant.metrics for variant in export.variants):
                 raise UsageError(f"--exports={directory}: has no scores; export it with --evaluation")
+        _refuse_unlike(found)
         written = results.document("deployment", "share", {}, deployment.subjects(found))
         results.write(self.output, written)
         print(aligned([list(deployment.HEAD), *map(list, deployment.rows(written))]))
         print(f"\nbenchmark deployment: {self.output} has these figures")
+
+
+def _refuse_unlike(exports: Mapping[str, Report]) -> None:
+    """Raise UsageError where figures of two exports cannot stand in one column."""
+    (first, reference), *others = exports.items()
+    for name, export in others:
+        for what, own, wanted in (
+            ("score", export.task.title, reference.task.title),
+            ("longest length", export.sequence_lengths[-1], reference.sequence_lengths[-1]),
+            ("number of examples", export.keras.get("examples"), reference.keras.get("examples")),
+        ):
+            if own != wanted:
+                raise UsageError(
+                    f"--exports: {first} has the {what} {wanted}, {name} {own}; export them with one table and "
+                    "the same --sequence_lengths, or make a table of each"
+                )

@@ -60,4 +60,10 @@ def test_what_is_no_export_is_refused(
     (tmp_path / "unscored" / "report.json").write_text(json.dumps(report))
     assert cli.run([*words, f"--exports={export_directory},{tmp_path / 'unscored'}"]) == 2
     assert "unscored: has no scores; export it with --evaluation" in capsys.readouterr().err
+    shutil.copytree(export_directory, tmp_path / "other")
+    report = json.loads((export_directory / "report.json").read_text())
+    report["keras"]["examples"] += 1
+    (tmp_path / "other" / "report.json").write_text(json.dumps(report))
+    assert cli.run([*words, f"--exports={export_directory},{tmp_path / 'other'}"]) == 2
+    assert "has the number of examples" in capsys.readouterr().err
     assert not (tmp_path / "d.json").exists()

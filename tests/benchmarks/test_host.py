@@ -3,10 +3,11 @@
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mobilebert_tf.benchmarks import schema
-from mobilebert_tf.benchmarks.files import host, timing
+from mobilebert_tf.benchmarks.files import host, one_file, timing
 from mobilebert_tf.benchmarks.results import document
 from mobilebert_tf.benchmarks.table import host_table
 
@@ -100,3 +101,9 @@ def test_the_least_that_is_timed_is_of_the_inferences_alone(monkeypatch: pytest.
     assert found == pytest.approx([8.0] * 8), "60 ms take eight of 8 ms, not six of 10"
     assert asked == [0, 1, 2, 0, 1, 2, 0, 1], "the inputs in turn"
     assert len(timing.samples(run, 3, 5, 0.0)) == 5
+
+
+def test_outputs_of_every_inference_are_looked_at() -> None:
+    outputs = [{"logits": np.float32([[0, 1]])}, {"logits": np.float32([[0, np.nan]])}]
+    assert not one_file._time(outputs.__getitem__, 2, 4, 0.0, 1, outputs[0])["finite"], "the second input's are NaN"
+    assert one_file._time(outputs.__getitem__, 1, 4, 0.0, 1, outputs[0])["finite"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from mobilebert_tf.config import Heads
+from mobilebert_tf.data.scripts import has_no_blanks
 from mobilebert_tf.data.splitting import plain_text
 from mobilebert_tf.data.squad import Answer, read_questions
 from mobilebert_tf.fields import Finite, within
@@ -19,7 +20,7 @@ from mobilebert_tf.tasks import answer_text
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, objects, without_numbers
-from mobilebert_tf.tasks.windows import Rows, lay_out, locate
+from mobilebert_tf.tasks.windows import Located, Rows, lay_out, locate
 from mobilebert_tf.tokenization import Tokenizer
 
 if TYPE_CHECKING:
@@ -165,25 +166,33 @@ class QuestionsTask(Task):
         if any(one is None for one in answers):
             return features
         features["label"] = objects([tuple(answer.text for answer in one or ()) for one in answers])
-        return features | {"span": self._spans(examples, [one or () for one in answers], rows, tokenizer)}
+        return features | {"span": self._spans(examples, [one or () for one in answers], passages, rows, tokenizer)}
 
     def _spans(
-        self, examples: Sequence[Example], answers: Sequence[tuple[Answer, ...]], rows: Rows, tokenizer: Tokenizer
+        self,
+        examples: Sequence[Example],
+        answers: Sequence[tuple[Answer, ...]],
+        passages: Sequence[Located],
+        rows: Rows,
+        tokenizer: Tokenizer,
     ) -> np.ndarray:
         """int32 [R, 2]."""
         firsts = [one[0].text if one else "" for one in answers]
-        pieces = dict(zip(firsts, tokenizer.encode_batch(firsts), strict=True))
+        wanted = dict(zip(firsts, tokenizer.encode_batch(firsts), strict=True))
         spans = np.zeros((len(rows.row_example), 2), np.int32)
+        places = [
+            _place(passage, example.text_pair or "", answer[0], wanted[answer[0].text]) if answer else None
+            for passage, example, answer in zip(passages, examples, answers, strict=True)
+        ]
         for row, number in enumerate(rows.row_example):
-            if not answers[number]:
+            place = places[number]
+            if place is None:
                 continue
-            first = answers[number][0]
-            begin, end = words_around(examples[number].text_pair or "", first.start, first.start + len(first.text))
-            offsets = rows.offsets[row]
-            inside = np.flatnonzero((offsets[:, 1] > begin) & (offsets[:, 0] < end))
-            if not len(inside) or offsets[inside[0], 0] > begin or offsets[inside[-1], 1] < end:
-                continue  # the window does not have all of it
-            spans[row] = _tightened(rows.inputs["input_ids"][row], inside[0], inside[-1], pieces[first.text])
+            shift = int(rows.first_piece[row] - rows.starts[row])
+            first, last = place[0] + shift, place[1] + shift
+            pieces = np.flatnonzero(rows.offsets[row, :, 1])  # those of the passage
+            if len(pieces) and pieces[0] <= first and last <= pieces[-1]:  # else the window does not have all of it
+                spans[row] = first, last
         return spans
 
     def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
@@ -355,17 +364,27 @@ SHOWN = 3
 
 
 def words_around(text: str, start: int, end: int) -> tuple[int, int]:
-    """Where the words begin and end that these characters are of, as white space separates them."""
-    while start > 0 and not is_white(text[start - 1]):
+    """Where the words begin and end that these characters are of, as white space separates them.
+
+    In scripts without blanks that would be a clause or the whole passage; a word ends there where such a script does.
+    """
+    while start > 0 and not _ends_word(text[start - 1]):
         start -= 1
-    while end < len(text) and not is_white(text[end]):
+    while end < len(text) and not _ends_word(text[end]):
         end += 1
     return start, end
 
 
-def is_white(character: str) -> bool:
-    """What separates words in `run_squad.py`."""
-    return character in " \t\r\n\u202f"
+def _ends_word(character: str) -> bool:
+    """What separates words in `run_squad.py`, and letters of scripts that have no blanks between words."""
+    return character in " \t\r\n\u202f" or has_no_blanks(character)
+
+
+def _place(passage: Located, text: str, answer: Answer, wanted: Sequence[int]) -> tuple[int, int] | None:
+    """The first and last of a passage's pieces that an answer is; None: the tokenizer drops all of it."""
+    begin, end = words_around(text, answer.start, answer.start + len(answer.text))
+    inside = np.flatnonzero((passage.offsets[:, 1] > begin) & (passage.offsets[:, 0] < end))
+    return _tightened(passage.ids, int(inside[0]), int(inside[-1]), wanted) if len(inside) else None
 
 
 def _tightened(ids: np.ndarray, first: int, last: int, wanted: Sequence[int]) -> tuple[int, int]:

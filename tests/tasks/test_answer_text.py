@@ -49,6 +49,32 @@ def test_words_count_as_in_the_official_script(gold, given):
     assert answer_text.exact(given, gold) == float(normalize(gold) == normalize(given))
 
 
+@pytest.mark.parametrize(
+    ("gold", "given", "shared"),
+    # Characters that both have, by hand; precision and recall are those of characters.
+    [
+        ("老师", "老师。", 2),
+        ("北京", "北京市海淀区", 2),
+        ("《红楼梦》", "红楼梦", 3),
+        ("1984年", "1984 年", 2),
+        ("โลก", "โลก ใบนี้", 3),
+    ],
+)
+def test_answers_in_scripts_without_blanks_are_compared_by_characters(gold, given, shared):
+    def characters(text):
+        plain = "".join(one for one in text if one not in "。《》 ")
+        return 2 if plain == "1984年" else len(plain)  # a number is one word
+
+    expected = 2 * shared / (characters(given) + characters(gold))
+    assert answer_text.f1(given, gold) == pytest.approx(expected)
+    assert answer_text.exact(given, gold) == float(expected == 1.0)
+
+
+def test_a_chinese_name_in_an_english_answer_changes_nothing():
+    gold, given = "Genghis Khan (成吉思汗)", "the Genghis Khan"
+    assert answer_text.f1(given, gold) == pytest.approx(f1(gold, given)) == pytest.approx(0.8)
+
+
 def test_the_best_of_several_answers_counts():
     assert answer_text.best(answer_text.f1, "two", ["one", "two three"]) == pytest.approx(2 / 3)
     assert answer_text.best(answer_text.f1, "", ["the"]) == 1.0, "nothing but an article is no answer"

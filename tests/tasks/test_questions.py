@@ -40,6 +40,25 @@ def test_a_long_passage_has_windows_with_the_answer_where_it_is():
     assert "label" not in TASK.features([Asked("a", "b")], LETTERS)
 
 
+@pytest.mark.parametrize(
+    "letters",
+    ["北京是中国的首都", "กขคงจฉชซ", "あいうえおかきく"],
+    ids=["Chinese", "Thai", "Japanese"],
+)
+def test_an_answer_without_blanks_around_it_is_where_it_stands_and_in_every_window_that_has_it(letters):
+    pieces = (*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters), "。")
+    tokenizer = Tokenizer(pieces)
+    a, b, c, d, *rest = letters
+    passage = f"{a}{b}{c}。{''.join(rest)}{a}{b}{d}"  # eleven pieces, its [a b] also at its beginning
+    answer = Answer(a + b, passage.rindex(a + b))
+    features = TASK.features([Asked(c, passage, answers=(answer,))], tokenizer)
+    found = [
+        [passage[slice(*offsets[[first, last], [0, 1]])], int(offsets[first, 0])] if first else None
+        for (first, last), offsets in zip(features["span"], features["offsets"], strict=True)
+    ]
+    assert found == [None, [a + b, answer.start]]
+
+
 def test_a_long_question_leaves_room_for_the_passage():
     features = QuestionsTask(max_seq_length=12).features([asked("a b c d e f g h", "a b c d e f g h", "h")], LETTERS)
     assert " ".join(LETTERS.decode(features["input_ids"][0].tolist())) == "[CLS] a b c d [SEP] a b c d e [SEP]"

@@ -171,3 +171,8 @@ def warmest(states: Sequence[Mapping[str, Any] | None]) -> int | None:
     """The highest thermal status of several; None: the device does not say."""
     known = [one["thermal_status"] for one in states if one and one["thermal_status"] is not None]
     return max(known, default=None)
+
+
+def span(rounds: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds from the state before the first of several processes to the one after the last; 0: there is none."""
+    return float(rounds[-1]["after"]["at_s"] - rounds[0]["before"]["at_s"]) if rounds else 0.0

@@ -150,6 +150,12 @@ class Measurement:
                 raise UsageError(f"--resume: {self._kept} was made {what}; delete it, or go on with the same")
         if set(same["rounds"]) != set(self._state["rounds"]):
             raise UsageError(f"--resume: {self._kept} is of other files or tools; delete it, or measure the same")
+        if self._settings.sustained_minutes:
+            # The device cools while nobody measures, so a curve that was cut off is begun again.
+            same["rounds"] = {
+                key: rounds if key in same["failures"] or self._is_whole(rounds) else []
+                for key, rounds in same["rounds"].items()
+            }
         self._state = same
         return sum(len(rounds) for rounds in same["rounds"].values())
 
@@ -189,14 +195,15 @@ class Measurement:
         subjects = []
         names = titles(list(dict.fromkeys(job.path for job in self._jobs)))
         for job in self._jobs:
-            rounds = state["rounds"][job.key]
-            rounds = rounds if self._settings.sustained_minutes else rounds[:complete]
+            rounds, failed = state["rounds"][job.key], job.key in state["failures"]
+            if not failed and not self._settings.sustained_minutes:
+                rounds = rounds[:complete]
             delegation, outputs = state["delegation"].get(job.key), state["outputs"].get(job.key)
             judgement = judged.of_device(
                 rounds, self._device, job.accelerator, delegation, outputs, self._settings.strict
             )
-            if job.key in state["failures"]:
-                judgement, rounds = verdict.of([state["failures"][job.key]], []), []
+            if failed:
+                judgement = verdict.of([state["failures"][job.key]], [])
             details: dict[str, Any] = {
                 "sha256": provenance.sha256(job.path),
                 "bytes": job.path.stat().st_size,
@@ -228,18 +235,8 @@ class Measurement:
         return "random, within the ranges of the file's tables"
 
     @property
-    def is_complete(self) -> bool:
-        """Whether nothing is left to do but what failed."""
-        state = self._state
-        return all(
-            len(state["rounds"][job.key]) >= (1 if self._settings.sustained_minutes else self._settings.rounds)
-            for job in self._jobs
-            if job.key not in state["failures"]
-        )
-
-    @property
     def failures(self) -> dict[str, str]:
-        """Why jobs have no figures."""
+        """Why jobs have no valid figures."""
         found: dict[str, str] = self._state["failures"]
         return found
 
@@ -264,16 +261,20 @@ class Measurement:
         for job in (
             track(self._jobs, "running without a pause", "variants", len(self._jobs)) if show_progress else self._jobs
         ):
-            if job.key in self._state["failures"]:
+            rounds = self._state["rounds"][job.key]
+            if job.key in self._state["failures"] or self._is_whole(rounds):
                 continue
-            self._state["rounds"][job.key] = []
-            (before, cool), begin = self._wait(), time.monotonic()
-            while time.monotonic() - begin < 60 * self._settings.sustained_minutes:
+            before, cool = self._wait()
+            while not self._is_whole(rounds):
                 found = self._process(job, before, cool, seconds=max(10.0, self._settings.seconds))
                 if not self._add(job, found):
                     break
                 assert isinstance(found, dict)
                 before = found["after"]
+
+    def _is_whole(self, rounds: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether processes one after the other took all the minutes of a sustained run."""
+        return devices.span(rounds) >= 60 * self._settings.sustained_minutes
 
     def _add(self, job: Job, found: dict[str, Any] | str) -> bool:
         if isinstance(found, str):
@@ -367,13 +368,14 @@ class Measurement:
         if (delegation := printed.delegation(said, job.accelerator)) is not None:
             self._state["delegation"][job.key] = delegation
         of = "median" if "median" in figures else "mean"
+        rounded = {key: round(value, 4) for key, value in figures.items()}
         return {
-            "samples": [round(figures[of], 4)],
+            "samples": [rounded[of]],
             "of": of,
             "queries": int(figures.get("runs", self._settings.runs)),
-            "figures": {key: round(value, 4) for key, value in figures.items()},
-            "load_ms": round(figures.get("init", 0.0), 3),
-            "first_ms": round(figures.get("first", 0.0), 3),
+            "figures": rounded,
+            "load_ms": rounded.get("init"),
+            "first_ms": rounded.get("first"),
             "before": before,
             "during": during,
             "after": after,

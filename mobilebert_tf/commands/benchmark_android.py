@@ -68,7 +68,10 @@ class BenchmarkAndroid(Timed):
         "temperature of the battery up to which the device is cool", 35.0, least=0.0, most=60.0
     )
     sustained: float = option(
-        "minutes to run each variant without a pause, for a curve; 0: rounds", 0.0, least=0.0, most=120.0
+        "minutes to run each variant without a pause, for a curve and without ratios; 0: rounds",
+        0.0,
+        least=0.0,
+        most=120.0,
     )
     strict: bool = option("at least 1,024 inferences and 60 seconds of each variant, as MLPerf Mobile asks for", False)
     resume: bool = option("go on with a measurement that was interrupted", False)
@@ -87,6 +90,11 @@ class BenchmarkAndroid(Timed):
 
         results.check_output(self.output)
         files, same = files_of(self.models, self.baseline)
+        if self.sustained and self.baseline:
+            raise UsageError(
+                "--sustained and --baseline: give one; variants run one after the other, so no two rounds are of the "
+                "same moment and their ratios would say nothing"
+            )
         if self.texts:
             raise UsageError("--texts: a mean over lengths is not measured on devices; give --sequence_lengths=all")
         connected = adb.find(self.serial)
@@ -102,19 +110,26 @@ class BenchmarkAndroid(Timed):
         try:
             measurement.run()
         except KeyboardInterrupt:
-            print(f"benchmark android: stopped, the device is as before; {self._kept} has what was measured (--resume)")
+            print(f"benchmark android: stopped, the device is as before; {self._what_is_left}")
             raise
         except adb.DeviceGoneError as error:
-            raise FailedError(f"{error}; {self._kept} has what was measured, --resume goes on") from None
+            raise FailedError(f"{error}; {self._what_is_left}") from None
         self._write(measurement, settings, described, found, files, same)
         measurement.forget()
         if measurement.failures:
             first, count = next(iter(measurement.failures.values())), len(measurement.failures)
-            raise FailedError(f"{first}; {count} of the variants failed, {self.output} has the others")
+            raise FailedError(f"{first}; {count} of the variants failed, {self.output} has what was measured")
 
     @property
     def _kept(self) -> Path:
         return Path(self.output).with_suffix(".part")
+
+    @property
+    def _what_is_left(self) -> str:
+        """What an interrupted measurement leaves: nothing while files are still being copied."""
+        if self._kept.exists():
+            return f"{self._kept} has what was measured, --resume goes on"
+        return "nothing was measured yet, start it again as before"
 
     def _measurement(
         self, connected: Adb, described: Device, files: list[Path]

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import atomic, notes, run_directory
+from mobilebert_tf import atomic, run_directory
 from mobilebert_tf.commands import next_step, what_is_wrong
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
-from mobilebert_tf.data import bad_rows
+from mobilebert_tf.data import bad_rows, lost_text
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import read_object
 from mobilebert_tf.options import option, refuse_inputs
@@ -101,7 +101,7 @@ class Evaluate(MistakeOptions):
             first = next(iter(left_out.bad.values()))
             print(f"evaluate: {len(left_out.bad):,} rows are left out; the first: {first}", file=sys.stderr)
         features = task.features(examples, model.tokenizer)
-        notes.say_unknown_in(self.input, features, model.tokenizer.id("[UNK]"), self.model)
+        lost_text.say_of(self.input, examples, model.tokenizer, self.model)
         if "label" not in features:
             raise UsageError(
                 f"{self.model}: sentence embeddings are scored on pairs; name their columns with --text_column, "

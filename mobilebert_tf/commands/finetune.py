@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from mobilebert_tf import notes
 from mobilebert_tf.commands import (
     finetune_grid,
     finetune_quantized,
@@ -26,7 +25,7 @@ from mobilebert_tf.commands.training_options import TrainingOptions, done_line, 
 from mobilebert_tf.commands.updates import UpdateOptions
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.config import POOLINGS
-from mobilebert_tf.data import tfds_table
+from mobilebert_tf.data import lost_text, tfds_table
 from mobilebert_tf.data.few import few_of_each
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
@@ -334,7 +333,7 @@ class Finetune(
         from mobilebert_tf.tasks.task import INPUTS
 
         features = task.features(data.training, tokenizer)
-        notes.say_unknown_in(self.train, features, tokenizer.id("[UNK]"), self.model)
+        lost_text.say_of(self.train, data.training, tokenizer, self.model)
         weights = {"weight": balanced_weights(features["label"])} if self.class_weights else {}
         return {name: features[name] for name in (*INPUTS, *task.targets)} | weights
 

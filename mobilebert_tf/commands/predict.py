@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobilebert_tf import notes
 from mobilebert_tf.commands.answer_lines import bars, line
+from mobilebert_tf.data import lost_text
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
@@ -123,8 +123,7 @@ class Predict:
         if self.submission and isinstance(task, ClassificationTask):
             task = dataclasses.replace(task, threshold=0.0)  # the server knows no "none of these"
         features = task.features(examples, model.tokenizer)
-        unknown = model.tokenizer.id("[UNK]")
-        notes.say_unknown_in(self.input or "--text", features, unknown, self.model, notes.MOST_UNKNOWN)
+        lost_text.say_of(self.input or "--text", examples, model.tokenizer, self.model, lost_text.MOST)
         answers = task.decode(model.answer(features), features)
         if self.submission and self.task:
             from mobilebert_tf.tasks import glue_submission

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mobilebert_tf import notes, quiet, run_directory
+from mobilebert_tf import quiet, run_directory
 from mobilebert_tf.commands import next_step
+from mobilebert_tf.data import lost_text
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 
@@ -102,7 +103,7 @@ class Prototypes:
             label_column=table.label_column,
         )
         features = task.features(examples, loaded.tokenizer)
-        notes.say_unknown_in(self.examples, features, loaded.tokenizer.id("[UNK]"), self.model)
+        lost_text.say_of(self.examples, examples, loaded.tokenizer, self.model)
         vectors = keras_outputs(loaded.model, task, features, show_progress=len(examples) > 100)["embedding"]
         check_vectors(vectors, features["input_ids"], self.model)
         labels, count = features["label"], len(task.labels)

@@ -124,7 +124,7 @@ class Records:
         raise UsageError(f"--vocab={self.vocab}: is a directory without a vocabulary; give a vocab.txt or a model's")
 
     def _write(self, run: Run, write_shards: ShardWriter, text: Iterable[list[str]], tokenizer: Tokenizer) -> None:
-        from mobilebert_tf.data import record_writer, records
+        from mobilebert_tf.data import lost_text, record_writer, records
         from mobilebert_tf.tokenizer_files import write_tokenizer
 
         same = {field.name for field in dataclasses.fields(record_writer.Settings)} - {"tokenizer"}
@@ -161,7 +161,7 @@ class Records:
             f"records: {self.output} ({totals.examples:,} examples from {totals.pieces:,} pieces in {seconds:.1f} s: "
             f"{totals.examples / seconds:,.0f} examples/s, {totals.pieces / seconds:,.0f} pieces/s)"
         )
-        notes.say_unknown(f"records: {self.input}", totals.unknown, totals.pieces, self.vocab)
+        lost_text.say(f"records: {self.input}", totals.lost, tokenizer, f"{self.vocab} lacks characters of the text")
         if self.single_segment_prob < 1 and (why := _one_sided(share / (1 - self.single_segment_prob))):
             notes.say(f"records: warning: {why}")
         if not self.single_segment_prob:  # no next sentences, so nothing to pre-train a teacher on

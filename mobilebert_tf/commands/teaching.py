@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_tf import notes
 from mobilebert_tf.commands.training_options import parameters
+from mobilebert_tf.data import lost_text
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import fingerprint
@@ -143,9 +143,7 @@ def learn(
         if not task.taught_by_token:
             asked = its.features([dataclasses.replace(one, label=None) for one in examples], teacher.tokenizer)
         if examples is data.training:
-            unknown = int((asked["input_ids"] == teacher.tokenizer.id("[UNK]")).sum())
-            words = int(asked["input_mask"].sum())
-            notes.say_unknown("--teacher", unknown, words, f"the vocabulary of {place}")
+            lost_text.say_of("--teacher", examples, teacher.tokenizer, place)
         key = _key(place, asked)
         if key not in _answered:
             _answered[key] = keras_outputs(teacher.model, its, asked, show_progress=True)

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from mobilebert_tf import notes
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, open_run
@@ -20,7 +19,7 @@ class Vocab:
 
     Reads a directory that `corpus` wrote, or text files (also .gz, .bz2, .xz). Writes
     vocab.txt, one piece a line, [PAD] [UNK] [CLS] [SEP] [MASK] first, and prints how
-    many pieces a word of that text takes and how many are [UNK]. Text is lower-cased, as in
+    many pieces a word of that text takes and how much of it is lost in [UNK]. Text is lower-cased, as in
     BERT's uncased models, and accents are stripped where few letters have any: in Russian, Thai
     or Hindi marks make other words. The rules stand beside the vocabulary, in tokenizer.json,
     and every command that reads it obeys them. The same text gives the same files.
@@ -57,7 +56,7 @@ class Vocab:
                 self._write(run, files)
 
     def _write(self, run: Run, files: list[Path]) -> None:
-        from mobilebert_tf.data import documents, vocabulary
+        from mobilebert_tf.data import documents, lost_text, vocabulary
 
         path = run.directory / "vocab.txt"
 
@@ -68,33 +67,27 @@ class Vocab:
         rules = vocabulary.choose_rules(counts, self.lower_case, self.strip_accents)
         vocab = vocabulary.learn(paragraphs, self.size, self.min_frequency, rules, counts)
         found = vocabulary.coverage(vocab, paragraphs(), rules)
-        write_tokenizer(run.directory, Tokenizer(vocab, rules))
+        tokenizer = Tokenizer(vocab, rules)
+        write_tokenizer(run.directory, tokenizer)
         marked = vocabulary.marked_share(counts)
         run.finish(
             size=len(vocab),
             words=found.words,
             pieces=found.pieces,
             pieces_per_word=round(found.pieces_per_word, 4),
-            unknown_share=found.unknown_share,
+            unknown_share=round(found.lost.share, 6),
             marked_share=round(marked, 6),
         )
         print(
             f"vocab: {path} ({len(vocab):,} pieces; {found.pieces_per_word:.2f} pieces a word, "
-            f"{found.unknown_share:.4%} [UNK] of {found.pieces:,} pieces)"
+            f"{found.lost.share:.4%} of {found.lost.characters:,} characters lost in [UNK])"
         )
         print(f"vocab: {_rules_in_words(rules, marked)}")
-        if found.unknown_share > notes.MUCH_UNKNOWN:
-            notes.say(
-                f"vocab: warning: {found.unknown_share:.1%} of the pieces are [UNK], whose text is lost; "
-                f"{self._way_out(vocabulary.left_out(vocab, counts, rules))}"
-            )
+        left_out = f"the {len(vocab):,} pieces lack {vocabulary.left_out(vocab, counts, rules):,} of its characters"
+        lacks = f"{left_out}; give more than --size={self.size}"
+        lost_text.say(f"vocab: warning: {self.input}", found.lost, tokenizer, lacks)
         records = f"--output={next_step.beside(self.output, 'records')}"
         print(next_step.line("records", f"--input={self.input}", f"--vocab={path}", records))
-
-    def _way_out(self, left_out: int) -> str:
-        if left_out:
-            return f"the vocabulary lacks {left_out:,} characters of the text; give more than --size={self.size}"
-        return "words of more than 200 characters are not split; put blanks between the words of the text"
 
 
 def _rules_in_words(rules: Rules, marked: float) -> str:

@@ -8,6 +8,7 @@ folder in the output directory.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import logging
@@ -27,6 +28,7 @@ from apache_beam.transforms.combiners import TupleCombineFn
 
 from mobilebert_tf import atomic, quiet
 from mobilebert_tf.data import record_writer
+from mobilebert_tf.data.lost_text import Lost
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.data.record_writer import Settings, Totals
 from mobilebert_tf.errors import FailedError, UsageError
@@ -128,7 +130,7 @@ def _run(paths: list[str], settings: Settings, place: str, shards: int, options:
     made.records | "Write" >> beam.io.WriteToTFRecord(files, file_name_suffix=".tfrecord", num_shards=shards)
     (
         made.totals
-        | "Add" >> beam.CombineGlobally(TupleCombineFn(sum, sum, sum, sum))
+        | "Add" >> beam.CombineGlobally(TupleCombineFn(*[sum] * len(_numbers(Totals()))))
         | "ToJson" >> beam.Map(json.dumps)
         | "WriteTotals" >> beam.io.WriteToText(FileSystems.join(place, "totals.json"), shard_name_template="")
     )
@@ -139,7 +141,8 @@ def _run(paths: list[str], settings: Settings, place: str, shards: int, options:
     if state != PipelineState.DONE:
         raise FailedError(f"the Beam pipeline ended as {state}; the runner's own log says why")
     with FileSystems.open(FileSystems.join(place, "totals.json")) as file:
-        return Totals(*json.load(file))
+        examples, random_next, pieces, *lost = json.load(file)
+        return Totals(examples, random_next, pieces, Lost(*lost))
 
 
 def _make_records(path: str, settings: Settings) -> Iterator[Any]:
@@ -147,8 +150,14 @@ def _make_records(path: str, settings: Settings) -> Iterator[Any]:
     with FileSystems.open(path) as file:
         chunk = json.load(file)
     made = record_writer.make_records(settings, chunk)
-    yield beam.pvalue.TaggedOutput("totals", (len(made.records), made.random_next, made.pieces, made.unknown))
+    totals = Totals(len(made.records), made.random_next, made.pieces, made.lost)
+    yield beam.pvalue.TaggedOutput("totals", _numbers(totals))
     yield from made.records
+
+
+def _numbers(totals: Totals) -> tuple[int, ...]:
+    """What can be added up without knowing what it is."""
+    return totals.examples, totals.random_next, totals.pieces, *dataclasses.astuple(totals.lost)
 
 
 def _fetch(place: str, directory: Path, shards: int) -> dict[str, dict[str, int]]:

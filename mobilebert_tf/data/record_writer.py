@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mobilebert_tf import atomic, quiet
-from mobilebert_tf.data import records
+from mobilebert_tf.data import lost_text, records
+from mobilebert_tf.data.lost_text import Lost
 from mobilebert_tf.data.masking import Pieces, mask_pieces
 from mobilebert_tf.data.pool import map_in_order
 from mobilebert_tf.data.progress import track
@@ -59,8 +60,7 @@ class Made(NamedTuple):
     """How many of them have a second segment from another document."""
     pieces: int
     """Word pieces of the chunk's text."""
-    unknown: int
-    """How many of these are [UNK]."""
+    lost: Lost
 
 
 @dataclasses.dataclass
@@ -71,8 +71,7 @@ class Totals:
     random_next: int = 0
     pieces: int = 0
     """Word pieces of the text, each counted once however often it is used."""
-    unknown: int = 0
-    """How many of these are [UNK]."""
+    lost: Lost = Lost()
 
 
 def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iterator[Chunk]:
@@ -103,7 +102,7 @@ def make_records(settings: Settings, chunk: Chunk) -> Made:
     """The examples of one chunk in random order: the work of one worker, whoever runs it."""
     number, documents = chunk
     tokenizer, pieces = _with_pieces(settings.tokenizer)
-    tokenized = _tokenize(tokenizer, documents)
+    tokenized, lost = _tokenize(tokenizer, documents)
     features = records.features_for(settings.masking)
     made, random_next = [], 0
     # Written at once: tens of thousands of lists kept alive would be looked through by Python's
@@ -112,9 +111,7 @@ def make_records(settings: Settings, chunk: Chunk) -> Made:
         made.append(records.serialize(example, features))
         random_next += example["next_sentence_labels"][0]
     random.Random(f"{settings.seed}/{number}").shuffle(made)
-    sentences = [ids for document in tokenized for ids in document]
-    unknown = tokenizer.id("[UNK]")
-    return Made(made, random_next, sum(map(len, sentences)), sum(ids.count(unknown) for ids in sentences))
+    return Made(made, random_next, sum(len(ids) for document in tokenized for ids in document), lost)
 
 
 def make_examples(
@@ -129,12 +126,13 @@ def make_examples(
             yield _unmasked(pair) if settings.masking == "dynamic" else _masked(pair, pieces, settings, rng)
 
 
-def _tokenize(tokenizer: Tokenizer, documents: list[list[str]]) -> list[list[list[int]]]:
-    """Ids of the sentences of each document; what has no word piece is left out."""
+def _tokenize(tokenizer: Tokenizer, documents: list[list[str]]) -> tuple[list[list[list[int]]], Lost]:
+    """Ids of the sentences of each document, and what is lost of them; what has no word piece is left out."""
     sentences = [[s for paragraph in document for s in split_sentences(paragraph)] for document in documents]
-    flat = iter(tokenizer.encode_batch([s for document in sentences for s in document]))
+    encoded, lost = lost_text.encode(tokenizer, [s for document in sentences for s in document])
+    flat = iter(encoded)
     tokenized = [[ids for _ in document if (ids := next(flat))] for document in sentences]
-    return [document for document in tokenized if document]
+    return [document for document in tokenized if document], lost
 
 
 def write_shards(
@@ -162,7 +160,7 @@ def write_shards(
         for made in track(done, "records", "chunk"):
             totals.pieces += made.pieces
             totals.random_next += made.random_next
-            totals.unknown += made.unknown
+            totals.lost += made.lost
             for record in made.records:
                 writers[totals.examples % shards].write(record)
                 totals.examples += 1

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Set
 
 import tokenizers
 
+from mobilebert_tf.data import lost_text
+from mobilebert_tf.data.lost_text import Lost
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, apply_rules
 
@@ -41,16 +43,11 @@ class Coverage:
 
     words: int
     pieces: int
-    unknown: int
+    lost: Lost
 
     @property
     def pieces_per_word(self) -> float:
         return self.pieces / max(1, self.words)
-
-    @property
-    def unknown_share(self) -> float:
-        """Share of pieces that are [UNK]."""
-        return self.unknown / max(1, self.pieces)
 
 
 def count_characters(paragraphs: Iterable[str]) -> Characters:
@@ -129,14 +126,17 @@ def left_out(vocab: tuple[str, ...], counts: Characters, rules: Rules) -> int:
 
 
 def coverage(vocab: tuple[str, ...], paragraphs: Iterable[str], rules: Rules = UNCASED) -> Coverage:
-    """How many pieces the text takes, and how many of its words are unknown."""
+    """How many pieces the text takes, and how much of it is lost."""
     tokenizer = Tokenizer(vocab, rules)
     counts: collections.Counter[int] = collections.Counter()
+    lost = Lost()
     for batch in _batches(paragraphs):
-        counts.update(itertools.chain.from_iterable(tokenizer.encode_batch(batch)))
+        encoded, of_batch = lost_text.encode(tokenizer, batch)
+        counts.update(itertools.chain.from_iterable(encoded))
+        lost += of_batch
     pieces = counts.total()
     inside = sum(count for i, count in counts.items() if vocab[i].startswith("##"))
-    return Coverage(pieces - inside, pieces, counts[tokenizer.id("[UNK]")])
+    return Coverage(pieces - inside, pieces, lost)
 
 
 def _can_continue_a_word(backend: tokenizers.Tokenizer, character: str) -> bool:

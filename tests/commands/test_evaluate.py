@@ -102,8 +102,8 @@ def test_text_that_the_vocabulary_lacks_is_said_to_be_lost(export_directory, tmp
     table.write_text("text,label\nхорошо это,good\nплохо,bad\n", encoding="utf-8")
     assert cli.run(["evaluate", model, f"--input={table}"]) == 0
     said = capsys.readouterr().err
-    assert f"{table}: " in said and "of the pieces are [UNK], whose text is lost" in said
+    assert f"{table}: " in said and "lost in [UNK]: the vocabulary of" in said
     assert cli.run(["predict", model, "--text=хорошо это"]) == 0
-    assert "--text: " in (said := capsys.readouterr().err) and "whose text is lost" in said
+    assert "--text: " in (said := capsys.readouterr().err) and "lost in [UNK]" in said
     assert cli.run(["predict", model, "--text=a good film that I liked very much \U0001f600"]) == 0
     assert "[UNK]" not in capsys.readouterr().err

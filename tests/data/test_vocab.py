@@ -9,6 +9,7 @@ import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.data import vocabulary
+from mobilebert_tf.data.lost_text import Lost
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 
@@ -25,7 +26,7 @@ def test_special_tokens_first_then_all_characters() -> None:
     assert vocab[:5] == SPECIAL_TOKENS
     assert set("abcdefghij.(世界x") <= set(vocab)
     assert "##a" in vocab and "##(" not in vocab and "##世" not in vocab
-    assert vocabulary.coverage(vocab, made_text()).unknown == 0
+    assert vocabulary.coverage(vocab, made_text()).lost.lost == 0
 
 
 def test_learned_pieces_are_better_than_characters() -> None:
@@ -38,7 +39,7 @@ def test_learned_pieces_are_better_than_characters() -> None:
 def test_coverage_counts_by_hand() -> None:
     found = vocabulary.coverage((*SPECIAL_TOKENS, "ab", "##c", "."), ["Abc ab.", "xyz abcc"])
     # ab ##c | ab | . | [UNK] | ab ##c ##c
-    assert (found.words, found.pieces, found.unknown) == (5, 8, 1)
+    assert (found.words, found.pieces, found.lost) == (5, 8, Lost(13, 3))
 
 
 def test_same_text_same_vocabulary_in_every_process(tmp_path: Path, root: Path) -> None:
@@ -101,7 +102,7 @@ def test_all_characters_that_fit_are_taken(tmp_path: Path, capsys: pytest.Captur
         pieces = [piece for ids in tokenizer.encode_batch(lines) for piece in ids]
         assert (pieces.count(tokenizer.id("[UNK]")) > 0) == (unknown > 0)
         told = capsys.readouterr().err
-        assert ("of the pieces are [UNK]" in told and "lacks 806 characters" in told) if unknown else not told
+        assert ("lost in [UNK]" in told and "lack 806 of its characters" in told) if unknown else not told
 
 
 def test_letters_that_unicode_takes_apart_are_seen_as_they_are_typed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,6 +47,11 @@ def apply_rules(backend: tokenizers.Tokenizer, rules: Rules = UNCASED) -> None:
         lowercase=rules.lower_case, strip_accents=rules.strip_accents, handle_chinese_chars=rules.split_cjk
     )
     backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+
+
+def without_marks(text: str) -> str:
+    """What is left of a text where accents are stripped."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,15 @@ import tokenizers
 from mobilebert_tf import added_tokens, atomic, notes
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import build, read_object, within
-from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, check_pieces, read_vocab
+from mobilebert_tf.tokenization import (
+    SPECIAL_TOKENS,
+    UNCASED,
+    Rules,
+    Tokenizer,
+    check_pieces,
+    read_vocab,
+    without_marks,
+)
 
 HUGGINGFACE = Rules(max_characters_per_word=100)
 """What Hugging Face's `BertTokenizer` does where no file says otherwise."""
@@ -74,7 +82,7 @@ class _Files:
         if self.are_own:
             added = added_tokens.from_json(self.described.get(added_tokens.OWN_FIELD), pieces, path)
             return Tokenizer(pieces, self._rules(unsaid), added)
-        rules = self._rules(unsaid) if self.state_rules else _guessed(pieces, unsaid)
+        rules = self._rules(unsaid) if self.state_rules else _guessed(pieces, unsaid, self.directory)
         if not self.state_rules and unsaid != HUGGINGFACE:
             return Tokenizer(pieces, rules)
         special = set(SPECIAL_TOKENS)
@@ -116,7 +124,7 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
     Args:
       vocab: a vocabulary to use in place of the directory's, with the rules beside it where the directory states none.
       unsaid: the rules where no file states them. A vocabulary with capital letters is then
-        taken as one of Google's cased models, which say it in their names only.
+        taken as one of Google's cased models, which say it in their names only; one with accents keeps these.
 
     Raises:
       UsageError: a file is broken, says what BERT's WordPiece does not do, or contradicts another one.
@@ -219,10 +227,18 @@ def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: 
     atomic.write_json(directory / "tokenizer_config.json", settings)
 
 
-def _guessed(pieces: tuple[str, ...], unsaid: Rules) -> Rules:
-    """The rules of a vocabulary that comes without any: with capital letters it is one of the cased models'."""
-    cased = any(piece != piece.lower() for piece in pieces if not piece.startswith("["))
-    return dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not cased)
+def _guessed(pieces: tuple[str, ...], unsaid: Rules, directory: Path) -> Rules:
+    """The rules of a vocabulary that comes without any: those by which text can become all its pieces.
+
+    Of Google's models the cased ones have capital letters and accents, the uncased ones neither.
+    """
+    words = [piece for piece in pieces if not piece.startswith("[")]
+    cased = any(piece != piece.lower() for piece in words)
+    accented = cased or any(piece != without_marks(piece) for piece in words)
+    if accented:
+        rules = f"{'capitals' if cased else 'small letters'}, accents kept"
+        notes.say(f"{directory}: no tokenizer.json states the vocabulary's rules; guessed by its pieces: {rules}")
+    return dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not accented)
 
 
 def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path) -> None:

@@ -13,7 +13,7 @@ import tokenizers
 from mobilebert_tf.data import lost_text
 from mobilebert_tf.data.lost_text import Lost
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, apply_rules
+from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, apply_rules, without_marks
 
 USUAL_CHARACTERS = 1000
 """So many single characters are taken without counting, in a small vocabulary a tenth of its size; more where the
@@ -61,7 +61,7 @@ def count_characters(paragraphs: Iterable[str]) -> Characters:
 def marked_share(counts: Characters) -> float:
     """Share of the letters and marks that become others where accents are stripped."""
     letters = {c: count for c, count in counts.items() if unicodedata.category(c)[0] in "LM"}
-    return sum(count for c, count in letters.items() if _without_marks(c) != c) / max(1, sum(letters.values()))
+    return sum(count for c, count in letters.items() if without_marks(c) != c) / max(1, sum(letters.values()))
 
 
 def choose_rules(counts: Characters, lower_case: bool, strip_accents: bool | None) -> Rules:
@@ -142,10 +142,6 @@ def coverage(vocab: tuple[str, ...], paragraphs: Iterable[str], rules: Rules = U
 def _can_continue_a_word(backend: tokenizers.Tokenizer, character: str) -> bool:
     """Punctuation and CJK ideographs cannot: they are words of their own."""
     return len(backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(f"a{character}"))) == 1
-
-
-def _without_marks(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
 
 
 def _normalized(backend: tokenizers.Tokenizer, counts: Characters) -> Characters:

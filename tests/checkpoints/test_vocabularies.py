@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mobilebert_tf import cli
+from mobilebert_tf import cli, notes
 from mobilebert_tf.checkpoints.conversion import WORLDS, open_checkpoint
 from mobilebert_tf.config import Heads
 from mobilebert_tf.errors import UsageError
@@ -149,3 +149,21 @@ def test_whatever_a_tokenizer_file_says_it_is_read_or_refused_by_name(foreign: b
                 assert str(tmp_path) in str(error) and "tokenizer: " not in str(error)
         path.write_text(content)
     assert refused > 100 if foreign else refused > 20
+
+
+@pytest.mark.parametrize(
+    "pieces, rules",
+    [
+        (("ab", "##c"), Rules()),
+        (("ab", "Ab"), Rules(lower_case=False, strip_accents=False)),
+        (("ёлка", "##й"), Rules(strip_accents=False)),
+        (("한", "##국"), Rules(strip_accents=False)),  # stripping takes syllables apart, and no text has them then
+        (("ก", "##\u0e34"), Rules(strip_accents=False)),
+    ],
+)
+def test_a_guess_gives_every_piece_a_text(pieces: tuple[str, ...], rules: Rules, tmp_path: Path, capsys) -> None:
+    notes.start()
+    (tmp_path / "vocab.txt").write_text(Tokenizer((*SPECIAL_TOKENS, *pieces)).lines, encoding="utf-8")
+    assert read_vocabulary(tmp_path / "vocab.txt").rules == rules
+    said = capsys.readouterr().err
+    assert ("accents kept" in said and "guessed" in said) if rules != Rules() else not said

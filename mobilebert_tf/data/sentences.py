@@ -8,12 +8,13 @@ import unicodedata
 
 from icu4py.breakers import SentenceBreaker
 
-_OPENING = "\"'“‘„«‹([（「『¿¡"
-_CLOSING = "\"'”’“»›)]）」』"
+_BRACKETS = "（「『《〈【〔〖［｛｢"
+_OPENING = f"\"'“‘„«‹([¿¡{_BRACKETS}"
+_CLOSING = "\"'”’“»›)]）」』》〉】〕〗］｝｣"
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|al|approx|resp|fig|figs|eq|eqs|sec|ch|vol|no|nos|pp?|ed|eds|dr|mr|mrs|ms|prof|st|jr|sr"
     r"|inc|ltd|co|corp|gen|col|lt|sgt|rev|hon|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|ca|viz|def|dept|est|u\.s|u\.k)"
-    r"|\b[^\W\d_])\.$",
+    r"|\b[^\W\d_\uac00-\ud7a3])\.$",
     re.IGNORECASE,
 )
 # With its point and what stands before it. Searching whole sentences took longer than all else here.
@@ -26,7 +27,7 @@ _BLANK_ENDS = re.compile(r"(?<=[\u0e00-\u0eff])\s+(?=[\u0e00-\u0eff])|(?<=[\u0f0
 """Thai and Lao have no sign for the end of a sentence or clause but a blank, and none between words; Tibetan has a
 stroke with a blank."""
 
-_OPENED = "“‘„‹«([（「『"
+_OPENED = f"“‘„‹«([{_BRACKETS}"
 """What opens the next sentence where no blank is between two, which ICU leaves at the end of the one before."""
 
 
@@ -44,7 +45,9 @@ def split_sentences(paragraph: str) -> list[str]:
         sentence = paragraph[start:end].strip()
         if not sentence or not _ends(paragraph, start, end):
             continue
-        if sentence[-1] in _OPENED and (closed := sentence.rstrip(_OPENED)):
+        # German writes »so«: with a blank behind it « closes.
+        opened = _OPENED.replace("«", "") if paragraph[end - 1].isspace() else _OPENED
+        if sentence[-1] in opened and (closed := sentence.rstrip(opened)):
             end = paragraph.index(closed, start) + len(closed)
             sentence = closed
         sentences.append(sentence)
@@ -67,9 +70,9 @@ def _possible_ends(paragraph: str) -> list[int]:
 def _ends(paragraph: str, start: int, end: int) -> bool:
     """Whether the sentence that begins at `start` may end there."""
     first = paragraph[end]
-    if first in _OPENING:
-        first = paragraph[end : end + 4].lstrip(_OPENING)[:1]
-    if not (first.isupper() or first.isdecimal() or unicodedata.category(first or " ") in ("Lo", "Lt")):
+    if first in _OPENING or first == "»" and _opens(paragraph, end):
+        first = paragraph[end : end + 4].lstrip(f"{_OPENING}»")[:1]
+    if not _begins(first):
         return False
     last = paragraph[end - 1]
     if last == " ":
@@ -77,3 +80,17 @@ def _ends(paragraph: str, start: int, end: int) -> bool:
     elif first.isascii() and paragraph[start:end].rstrip(_CLOSING)[-1:].isascii() and not last.isspace():
         return False
     return last != "." or not _ABBREVIATION.search(paragraph[max(start, end - LONGEST_ABBREVIATION) : end].rstrip())
+
+
+def _opens(paragraph: str, place: int) -> bool:
+    """Whether a quotation mark opens, as far as blanks tell."""
+    return paragraph[place - 1].isspace() and not paragraph[place + 1 : place + 2].isspace()
+
+
+def _begins(first: str) -> bool:
+    """Whether a sentence may begin with a character: letters but small ones, numbers and symbols do.
+
+    Letters of Georgian are small by their kind, and yet begin sentences: no capitals stand there.
+    """
+    kind = unicodedata.category(first or " ")
+    return kind in ("Lu", "Lt", "Lo", "Nd", "Nl", "So") or kind == "Ll" and first.title() == first

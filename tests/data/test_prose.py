@@ -90,6 +90,12 @@ def test_sentences(text: str, count: int) -> None:
         ["ปีนี้ปูมีน้อย", "น้ำทะเลอุ่นขึ้น"],
         ["هل أنت بخير؟", "نعم.", "شكرا"],
         ["Élan is a word.", "Ça va?", "“Oui,” he said 😀.", "Then 𝒳 went."],
+        ["ეს არის წინადადება.", "ეს მეორეა.", "კი!"],
+        ["他来了。", "《红楼梦》是一本书。", "【注】请看。", "〈我〉是谁？"],
+        ["Er kam.", "»Wie geht es?«", "Sie ging.", "»Ja«, sagte er."],
+        ["Он ушёл.", "«Да».", "«Нет»."],
+        ["Great!", "😀 Next one.", "🙂 Bad."],
+        ["그것은 내 것.", "저것은 네 것."],
         ["Look at array.Shape or a!=B2.", "It holds."],
     ],
 )

@@ -60,10 +60,25 @@ def verdict(subject: Mapping[str, Any]) -> str:
     return str(subject.get("validity", {}).get("verdict", "warn"))
 
 
+def has_inferences(subject: Mapping[str, Any]) -> bool:
+    """Whether samples are times of single inferences, and percentiles of them are those of an inference.
+
+    Some tools give a median or mean of each process alone; with texts a sample is the mean over them, whatever
+    version 1 says of it.
+    """
+    return subject.get("samples_are", "inferences") == "inferences" and not subject.get("shares_of_lengths")
+
+
+def length_label(subject: Mapping[str, Any]) -> str:
+    """T of a subject, or that it is a mean over texts; empty: the file takes no tokens."""
+    return str(subject.get("sequence_length") or ("texts" if subject.get("shares_of_lengths") else ""))
+
+
 def valid_ratio(subject: Mapping[str, Any], subjects: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The ratio of `subject` to its baseline; None without one, and where the baseline's figures are invalid.
 
-    The baseline is the one of `subjects` with as many threads, and with the same length unless it has one alone.
+    The baseline is the one of `subjects` with as many threads, and with the same length and other settings if there is
+    one.
     """
     ratio: Mapping[str, Any] | None = subject.get("ratio")
     if not ratio:
@@ -74,4 +89,5 @@ def valid_ratio(subject: Mapping[str, Any], subjects: Iterable[Mapping[str, Any]
 
     named = [one for one in subjects if one["name"] == ratio["baseline"] and threads(one) == threads(subject)]
     same = [one for one in named if one.get("sequence_length") == subject.get("sequence_length")] or named
+    same = [one for one in same if one.get("configuration") == subject.get("configuration")] or same
     return None if any(verdict(one) == "invalid" for one in same) else ratio

@@ -39,9 +39,10 @@ def _rows(subjects: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     rows = [[*head, *([f"ratio ({spread})", ""] if ratios else [])]]
     for subject in subjects:
         summary, rounds = subject["summary"], subject["rounds"]
-        row = [subject["name"], str(subject.get("sequence_length") or "texts"), f"{subject['bytes'] / 1e6:.1f}"]
+        row = [subject["name"], schema.length_label(subject), f"{subject['bytes'] / 1e6:.1f}"]
         row += [f"{_middle(rounds, 'load_ms'):.1f}", f"{_middle(rounds, 'first_ms'):.2f}"]
-        row += [f"{summary[key]:.2f}" for key in ("median", "p90", "p99")]
+        row += [f"{summary['median']:.2f}"]
+        row += [f"{summary[key]:.2f}" if schema.has_inferences(subject) else "" for key in ("p90", "p99")]
         private = [one["memory_mib"]["private"] for one in rounds if one.get("memory_mib")]
         row.append(f"{sorted(private)[len(private) // 2]:.1f}" if private else "-")
         if ratio := subject["ratio"]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mobilebert_tf import provenance
-from mobilebert_tf.benchmarks import verdict
+from mobilebert_tf.benchmarks import schema, verdict
 from mobilebert_tf.benchmarks.arm.count import count
 from mobilebert_tf.benchmarks.arm.environment import Environment
 from mobilebert_tf.benchmarks.files import outputs as reference
@@ -249,11 +249,12 @@ def table(written: Mapping[str, Any]) -> str:
     about = "estimate of million instructions" if written["where"] == "estimated" else "million instructions"
     rows = [["file", "T", "MB", about, "ratio"]]
     for one in written["subjects"]:
-        ratio = f"{one['ratio']['median']:.3f}" if "ratio" in one else ""
+        if schema.verdict(one) == verdict.INVALID:
+            continue
+        against = schema.valid_ratio(one, written["subjects"])
+        ratio = f"{against['median']:.3f}" if against else ""
         count_ = f"{one['summary']['median']:.1f}"
-        rows.append(
-            [one["name"], str(one.get("sequence_length") or "texts"), f"{one['bytes'] / 1e6:.1f}", count_, ratio]
-        )
+        rows.append([one["name"], schema.length_label(one), f"{one['bytes'] / 1e6:.1f}", count_, ratio])
     notes = [f"{one['name']}: {one['validity']['verdict']}: {'; '.join(one['validity']['reasons'])}"
              for one in written["subjects"] if one["validity"]["reasons"]]  # fmt: skip
     return "\n".join([aligned(rows), *notes])

@@ -15,6 +15,10 @@ from mobilebert_tf.errors import UsageError
 FILES = ("host latency", "device latency", "instructions")
 """Kinds of results that are of `.tflite` files."""
 
+SOMETIMES = ("tool", "api", "signature")
+"""Settings that make rows of their own only where one place has a file with several of them: a host has no tool, and
+its figure still stands beside a phone's."""
+
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Place:
@@ -49,6 +53,8 @@ class Figure:
     """To the baseline of its own measurement, where that is valid."""
     has_namesakes: bool = False
     """Whether other files have its name."""
+    told_apart_by: Sequence[str] = ()
+    """Those of SOMETIMES that differ among the figures of a place."""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -56,7 +62,13 @@ class Figure:
         own = self.configuration
         texts = tuple(sorted((self.subject.get("shares_of_lengths") or {}).items()))
         return (self.sha256, self.length, texts, own.get("threads", 1), own.get("accelerator", "cpu"),
-                own.get("weight_cache") or "off", bool(own.get("float16")))  # fmt: skip
+                own.get("affinity"), own.get("weight_cache") or "off", bool(own.get("float16")),
+                *map(self.setting, self.told_apart_by))  # fmt: skip
+
+    @property
+    def length_label(self) -> str:
+        """T, or that it is a mean over texts; empty: the file takes no tokens."""
+        return str(self.length) if self.length else schema.length_label(self.subject)
 
     @property
     def label(self) -> str:
@@ -71,7 +83,19 @@ class Figure:
             words.append(f"weight cache in {'memory' if own['weight_cache'] == 'memory' else 'a file'}")
         if own.get("float16"):
             words.append("float16")
+        words += [str(value) for name in self.told_apart_by if (value := self.setting(name))]
         return ", ".join(words)
+
+    @property
+    def full_label(self) -> str:
+        """Label with the threads, where there are several."""
+        threads = self.configuration.get("threads", 1)
+        return self.label + (f", {threads} threads" if threads > 1 else "")
+
+    def setting(self, name: str) -> str | None:
+        """Value of one of SOMETIMES; None: the result does not say."""
+        value: str | None = self.subject.get("signature") if name == "signature" else self.configuration.get(name)
+        return value
 
     @property
     def valid(self) -> bool:
@@ -93,18 +117,34 @@ def read(paths: Iterable[Path]) -> tuple[list[Figure], list[tuple[Path, dict[str
     for path in paths:
         document = schema.read(path)
         if document.get("kind") in FILES:
-            figures += of(document)
+            figures += _of(document)
         else:
             others.append((path, document))
-    hashes = collections.defaultdict(set)
-    for figure in figures:
-        hashes[figure.name].add(figure.sha256)
-    named = [dataclasses.replace(figure, has_namesakes=len(hashes[figure.name]) > 1) for figure in figures]
-    return named, others
+    return _told_apart(figures), others
 
 
 def of(document: Mapping[str, Any]) -> list[Figure]:
     """Figures of one result, those of invalid measurements too."""
+    return _told_apart(_of(document))
+
+
+def _told_apart(figures: Sequence[Figure]) -> list[Figure]:
+    hashes, alike = collections.defaultdict(set), collections.defaultdict(list)
+    for figure in figures:
+        hashes[figure.name].add(figure.sha256)
+        alike[figure.place, figure.key].append(figure)
+    differing = tuple(
+        name
+        for name in SOMETIMES
+        if any(len({one.setting(name) for one in same} - {None}) > 1 for same in alike.values())
+    )
+    return [
+        dataclasses.replace(figure, has_namesakes=len(hashes[figure.name]) > 1, told_apart_by=differing)
+        for figure in figures
+    ]
+
+
+def _of(document: Mapping[str, Any]) -> list[Figure]:
     place = Place(schema.where(document), _place_name(document), str(document["unit"]))
     figures = []
     for subject in document["subjects"]:

@@ -49,7 +49,7 @@ def write(output: Path, results: Sequence[Path], with_published: bool, with_pict
         of_studies = {
             path.stem: drawn
             for path, document in of_others
-            if document["kind"] == "study" and (drawn := study_pictures.picture(document))
+            if document.get("kind") == "study" and (drawn := study_pictures.picture(document))
         }
         for name, drawing in (pictures.all_of(of_files) | of_studies).items():
             path = output.with_name(f"{output.stem}-{name}.svg")

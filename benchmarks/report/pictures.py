@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure as Drawn
 
+from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.report.figures import Figure, column
 from mobilebert_tf.reporting import drawing
 
@@ -31,8 +32,9 @@ def all_of(figures: Sequence[Figure]) -> dict[str, str]:
     valid = [figure for figure in figures if figure.valid and figure.subject["rounds"]]
     for number, place in enumerate(dict.fromkeys(figure.place for figure in valid), 1):
         own = [figure for figure in valid if figure.place == place]
-        if place.where in ("host", "device"):
-            found[f"distribution-{number}"] = as_svg(distribution(own))
+        single = [figure for figure in own if schema.has_inferences(figure.subject)]
+        if place.where in ("host", "device") and single:
+            found[f"distribution-{number}"] = as_svg(distribution(single))
         if any(len(line) > 1 for line in _by_length(own).values()):
             found[f"length-{number}"] = as_svg(against_length(own))
         if any(figure.subject.get("sustained") for figure in own):
@@ -101,15 +103,12 @@ def _by_length(figures: Sequence[Figure]) -> dict[str, dict[int, float]]:
     lines: dict[str, dict[int, float]] = {}
     for figure in figures:
         if figure.length:
-            threads = figure.configuration.get("threads", 1)
-            label = figure.label + (f", {threads} threads" if threads > 1 else "")
-            lines.setdefault(label, {})[figure.length] = figure.subject["summary"]["median"]
+            lines.setdefault(figure.full_label, {})[figure.length] = figure.subject["summary"]["median"]
     return {label: dict(sorted(line.items())) for label, line in lines.items()}
 
 
 def _label(figure: Figure) -> str:
-    threads = figure.configuration.get("threads", 1)
-    return f"{figure.label}, {figure.length or 'texts'}" + (f", {threads} threads" if threads > 1 else "")
+    return ", ".join(filter(None, (figure.full_label, figure.length_label)))
 
 
 def as_svg(drawn: Drawn) -> str:

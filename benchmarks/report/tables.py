@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf.benchmarks import study_table
+from mobilebert_tf.benchmarks import schema, study_table
 from mobilebert_tf.benchmarks.report import memory, peers
 from mobilebert_tf.benchmarks.report.figures import Figure, Place, column
 from mobilebert_tf.benchmarks.table import DIFFERENCES
@@ -35,14 +35,13 @@ def latencies(figures: Sequence[Figure]) -> str:
         columns = {place: [figure for figure in shown if figure.place == place] for place in places}
         rows = []
         for key in dict.fromkeys(figure.key for figure in shown):
-            one = next(figure for figure in shown if figure.key == key)
+            one = [figure for figure in shown if figure.key == key][-1]
             cells = [_cell([figure for figure in columns[place] if figure.key == key]) for place in places]
-            length = str(one.length) if one.length else "texts"
             threads = str(one.configuration.get("threads", 1))
-            rows.append([f"`{one.label}`", length, threads, f"{one.bytes / 1e6:.1f} MB", *cells])
+            rows.append([f"`{one.label}`", one.length_label, threads, f"{one.bytes / 1e6:.1f} MB", *cells])
         heads = [column(columns[place]).title for place in places]
         lines.append(markdown(["", "T", "threads", "size", *heads], rows))
-        lines.append("\nMedian (90th, 99th percentile) of one inference, batch 1. T: word pieces.")
+        lines.append("\n" + _about_medians(shown))
     doubtful = [figure for figure in shown if figure.reasons]
     if doubtful:
         lines.append("\n" + "\n".join(f"{MARK} {_said(figure)}  " for figure in doubtful))
@@ -58,9 +57,10 @@ def terminal(figures: Sequence[Figure]) -> str:
     if shown:
         rows = [["file", "T", "threads", "MB", column(shown).unit, "p90", "ratio (95 % interval)", ""]]
         for figure in shown:
-            summary, ratio = figure.subject["summary"], figure.subject.get("ratio")
-            cells = [figure.label, str(figure.length or ""), str(figure.configuration["threads"])]
-            cells += [f"{figure.bytes / 1e6:.1f}", f"{summary['median']:.2f}", f"{summary['p90']:.2f}"]
+            summary, ratio = figure.subject["summary"], figure.ratio
+            p90 = f"{summary['p90']:.2f}" if schema.has_inferences(figure.subject) else ""
+            cells = [figure.label, figure.length_label, str(figure.configuration["threads"])]
+            cells += [f"{figure.bytes / 1e6:.1f}", f"{summary['median']:.2f}", p90]
             if ratio and ratio["low"] is not None:
                 interval = f"{ratio['median']:.3f} ({ratio['low']:.3f}-{ratio['high']:.3f})"
                 cells += [interval, DIFFERENCES.get(ratio["difference"], "too few rounds")]
@@ -68,8 +68,10 @@ def terminal(figures: Sequence[Figure]) -> str:
                 cells += [f"{ratio['median']:.3f}" if ratio else "", ""]
             rows.append(cells)
         lines += [aligned(rows), "", column(shown).title]
-    lines += [f"{figure.label} at {figure.length}: {figure.subject['validity']['verdict']}: {', '.join(figure.reasons)}"
-              for figure in figures if figure.reasons]  # fmt: skip
+    for figure in figures:
+        if figure.reasons:
+            judged = f"{schema.verdict(figure.subject)}: {', '.join(figure.reasons)}"
+            lines.append(f"{figure.full_label} at {figure.length_label}: {judged}")
     return "\n".join(lines)
 
 
@@ -86,11 +88,8 @@ def ratios(figures: Sequence[Figure]) -> str | None:
         elif figure.place.where in ("emulated", "estimated"):
             interval = "exact" if figure.place.where == "emulated" else "estimate"
         said = DIFFERENCES.get(ratio.get("difference", ""), "")
-        length = str(figure.length) if figure.length else "texts"
-        title = figure.place.title
-        rows.append(
-            [f"`{figure.label}`", length, title, f"`{ratio['baseline']}`", f"{ratio['median']:.3f}", interval, said]
-        )
+        label, to = f"`{figure.full_label}`", f"`{ratio['baseline']}`"
+        rows.append([label, figure.length_label, figure.place.title, to, f"{ratio['median']:.3f}", interval, said])
     if not rows:
         return None
     head = ["", "T", "at", "to", "ratio", "95 % interval, paired by round", ""]
@@ -141,6 +140,15 @@ def published(figures: Sequence[Figure]) -> str:
     return markdown(["source", "device", "path", "model", "T", "ms"], rows) + "\n\n" + note
 
 
+def _about_medians(shown: Sequence[Figure]) -> str:
+    timed = [figure for figure in shown if figure.place.where in ("host", "device")]
+    single = [figure for figure in timed if schema.has_inferences(figure.subject)]
+    text = f"Median{' (90th, 99th percentile)' if single else ''} of one inference, batch 1. T: word pieces."
+    if len(single) < len(timed):
+        text += " A time without percentiles is the median over processes, each of which gives one figure alone."
+    return text
+
+
 def _cell(same: Sequence[Figure]) -> str:
     """Of several results the last."""
     if not same:
@@ -151,13 +159,14 @@ def _cell(same: Sequence[Figure]) -> str:
     if figure.place.where in ("emulated", "estimated"):
         about = "≈ " if figure.place.where == "estimated" else ""
         return f"{about}{summary['median']:.1f}{mark}"
-    tail = ", ".join(f"{summary[key]:.2f}" for key in ("p90", "p99") if key in summary)
+    percentiles = ("p90", "p99") if schema.has_inferences(figure.subject) else ()
+    tail = ", ".join(f"{summary[key]:.2f}" for key in percentiles if key in summary)
     return f"{summary['median']:.2f}{f' ({tail})' if tail else ''}{mark}"
 
 
 def _said(figure: Figure) -> str:
     length = f" at {figure.length}" if figure.length else ""
-    return f"`{figure.label}`{length}, {_place(figure.place)}: {', '.join(figure.reasons) or 'no reason is given'}"
+    return f"`{figure.full_label}`{length}, {_place(figure.place)}: {', '.join(figure.reasons) or 'no reason is given'}"
 
 
 def _place(place: Place) -> str:

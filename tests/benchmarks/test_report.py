@@ -93,6 +93,84 @@ def test_an_invalid_baseline_hides_its_own_ratios_alone(tmp_path: Path):
     ]  # fmt: skip
 
 
+def device(*configurations: dict, **more: object) -> dict:
+    """The same file on a device in several configurations, each of which takes 10 ms more than the one before."""
+    made = document()
+    (one,) = made["subjects"]
+    made["subjects"] = []
+    for number, configuration in enumerate(configurations, 1):
+        subject = copy.deepcopy(one) | {"samples_are": "medians of processes", **more}
+        subject["configuration"] = {"threads": 4, "accelerator": "cpu", **configuration}
+        subject["summary"] = {"median": 10.0 * number, "p90": 999.0, "p99": 999.0, "runs": 9}
+        subject["validity"] = {"verdict": "ok", "reasons": []}
+        made["subjects"].append(subject)
+    return made
+
+
+TFLITE, LITERT = "benchmark_model (TFLite)", "benchmark_model (LiteRT)"
+
+
+@pytest.mark.parametrize(
+    ("configurations", "labels"),
+    [
+        ([{"affinity": "little"}, {"affinity": "big"}], ["`a.tflite, little cores`", "`a.tflite, big cores`"]),
+        ([{"tool": TFLITE}, {"tool": LITERT}], [f"`a.tflite, {TFLITE}`", f"`a.tflite, {LITERT}`"]),
+        ([{"api": "Interpreter"}, {"api": "CompiledModel"}], ["`a.tflite, Interpreter`", "`a.tflite, CompiledModel`"]),
+    ],
+)
+def test_each_configuration_has_a_row_of_its_own(tmp_path: Path, configurations: list, labels: list):
+    path = result(tmp_path, "device", device(*configurations))
+    body = rows(report(tmp_path, f"--results={path}", "--nopictures"))[2:]
+    assert [(row[0], row[4]) for row in body] == [(labels[0], "10.00"), (labels[1], "20.00")]
+    printed = tables.terminal(report_figures.of(device(*configurations)))
+    assert all(label.strip("`") in printed for label in labels)
+
+
+def test_two_signatures_of_one_length_are_two_rows(tmp_path: Path):
+    made = device({}, {})
+    made["subjects"][1]["signature"] = "other_32"
+    body = rows(report(tmp_path, f"--results={result(tmp_path, 'device', made)}", "--nopictures"))[2:]
+    assert [row[0] for row in body] == ["`a.tflite, tokens_32`", "`a.tflite, other_32`"]
+
+
+def test_a_file_on_a_host_and_with_one_tool_on_a_device_is_one_row(tmp_path: Path):
+    """Of a host nobody says a tool, and the phone's stands in the head of its column."""
+    here, there = host(), device({"threads": 1, "tool": TFLITE})
+    paths = [result(tmp_path, "here", here), result(tmp_path, "there", there)]
+    body = rows(report(tmp_path, f"--results={paths[0]},{paths[1]}", "--nopictures"))[2:]
+    assert body[0][0] == "`a.tflite`" and body[0][4:] == ["40.00 (41.50, 43.25)", "10.00"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"samples_are": "means of processes"}, {"samples_are": "inferences", "shares_of_lengths": {"32": 1.0}}]
+)
+def test_percentiles_are_of_inferences_alone(tmp_path: Path, more: dict):
+    """Not of processes' medians, nor of rounds' means over texts, whatever older results call their samples."""
+    made = device({}, **more)
+    page = report(tmp_path, f"--results={result(tmp_path, 'device', made)}")
+    assert "999" not in page and "percentile)" not in page and "![" not in page
+    assert "A time without percentiles is the median over processes" in page
+    assert "999" not in tables.terminal(report_figures.of(made))
+
+
+def test_the_terminal_hides_what_is_compared_with_an_invalid_baseline():
+    """By the same rule as the report; the baseline in other settings is another one."""
+    made = device({"affinity": "little"}, {"affinity": "big"}, {"affinity": "little"}, {"affinity": "big"})
+    ratio = {"baseline": "a.tflite", "median": 0.5, "low": 0.4, "high": 0.6, "difference": "faster"}
+    for subject in made["subjects"][2:]:
+        subject |= {"name": "new.tflite", "ratio": ratio}
+    made["subjects"][0]["validity"] = {"verdict": "invalid", "reasons": ["throttled"]}
+    lines = [line for line in tables.terminal(report_figures.of(made)).splitlines() if line.startswith("new.tflite")]
+    assert ["faster" in line for line in lines] == [False, True]
+
+
+def test_all_results_that_are_there_can_be_reported_together(tmp_path: Path):
+    """The pipeline's have no kind."""
+    results = Path(__file__).parents[2] / "benchmarks" / "results"
+    page = report(tmp_path, f"--results={results}/*.json", "--published")
+    assert "| source | device |" in page and "-few-2026-11-29.svg" in page
+
+
 def test_what_is_invalid_is_named_without_its_figure(tmp_path: Path):
     page = report(tmp_path, f"--results={result(tmp_path, 'host', host())}")
     assert "777" not in page and "Not shown, since invalid: `a.tflite` at 64" in page and "the machine was busy" in page

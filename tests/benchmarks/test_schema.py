@@ -7,7 +7,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from mobilebert_tf.benchmarks import schema
+from mobilebert_tf.benchmarks import results, schema
+from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.errors import UsageError
 
 HERE = Path(__file__).parents[2] / "benchmarks"
@@ -92,6 +93,12 @@ def change(*place, to):
 )
 def test_what_is_wrong_is_named_with_its_place(changed: dict, words: str):
     assert words in (schema.fault(changed) or "")
+
+
+@pytest.mark.parametrize(("unit", "is_wrong"), [("Matthews", False), ("s", True), ("ms", True), ("million", True)])
+def test_a_score_may_be_negative_and_a_time_or_count_may_not(unit: str, is_wrong: bool):
+    study = Subject(name="a", details={}, rounds=[{"samples": [-0.03]}])
+    assert bool(schema.fault(results.document("study", unit, {}, [study]))) == is_wrong
 
 
 def test_an_invalid_result_needs_no_figures():

@@ -35,6 +35,8 @@ class Subject:
     """What identifies it: sha256, bytes, sequence length and the like."""
     rounds: Sequence[Mapping[str, Any]]
     """Of each round `samples`, and whatever else was seen in it."""
+    failed: bool = False
+    """Whether a process of it ended without figures: the rounds before it are kept, and are fewer than others have."""
 
     @property
     def samples(self) -> list[list[float]]:

@@ -131,15 +131,16 @@ class Measurement:
         subjects = []
         cores = provenance.machine()["cores"] or 1
         for job in self._jobs:
-            rounds = [self._round(job, found) for found in self._seen[job][:complete]]
+            failed = job in self.failures
+            rounds = [self._round(job, found) for found in self._seen[job][: None if failed else complete]]
             judged = verdict.of_host(rounds, job.configuration.threads, cores, self._settings.strict)
-            if job in self.failures:
+            if failed:
                 judged = verdict.of([self.failures[job]], [])
-                rounds = []
             subjects.append(Subject(
                 name=self._name(job),
                 details={**self._details(job, rounds), "validity": judged.describe()},
                 rounds=rounds,
+                failed=failed,
             ))  # fmt: skip
         return subjects
 
@@ -222,7 +223,7 @@ class Measurement:
             **origin(job.path),
             "configuration": job.configuration.describe(),
             "inputs": self._described[job],
-            "samples_are": "inferences",
+            "samples_are": "means over texts" if job.path in self._shares else "inferences",
         }
         if rounds and rounds[0].get("delegation"):
             details["delegation"] = rounds[0]["delegation"]

@@ -82,8 +82,7 @@ class Foreign:
     def subject(self, strict: bool) -> Subject:
         """What was found, judged as a file of ours is."""
         cores = provenance.machine()["cores"] or 1
-        rounds = [] if self.failure else self.rounds
-        judged = verdict.of_host(rounds, self.configuration.threads, cores, strict)
+        judged = verdict.of_host(self.rounds, self.configuration.threads, cores, strict)
         if self.failure:
             judged = verdict.of([self.failure], [])
         path, versions = self.variant.path, self.rounds[0]["versions"] if self.rounds else {}
@@ -93,13 +92,13 @@ class Foreign:
             "recipe": None,
             "model": None,
             "configuration": {**self.configuration.describe(), "api": None, "weight_cache": None},
-            "samples_are": "inferences",
+            "samples_are": "inferences" if self.length else "means over texts",
             "sequence_length": self.length,
             "versions": versions,
             "validity": judged.describe(),
         }
-        seen = [{key: value for key, value in one.items() if key != "versions"} for one in rounds]
-        return Subject(name=self.variant.name, details=details, rounds=seen)
+        seen = [{key: value for key, value in one.items() if key != "versions"} for one in self.rounds]
+        return Subject(name=self.variant.name, details=details, rounds=seen, failed=bool(self.failure))
 
 
 class Comparison:
@@ -169,7 +168,9 @@ class Comparison:
                 variant = self._lite[number // each]
                 found.append((variant, dataclasses.replace(subject, name=variant.name)))
         found += [(one.variant, one.subject(self._settings.strict)) for one in self._foreign]
-        complete = min((len(subject.rounds) for _, subject in found if subject.rounds), default=0)
+        complete = min(
+            (len(subject.rounds) for _, subject in found if subject.rounds and not subject.failed), default=0
+        )
         return [
             dataclasses.replace(
                 subject,
@@ -181,7 +182,7 @@ class Comparison:
                     "runtime": variant.peer.runtime,
                     **subject.details,
                 },
-                rounds=subject.rounds[:complete],
+                rounds=subject.rounds if subject.failed else subject.rounds[:complete],
             )
             for variant, subject in found
         ]

@@ -66,7 +66,7 @@ class BenchmarkMemory:
                 for job, found in track(turns, "measuring", "processes", len(jobs) * self.rounds):
                     seen[job].append(found)
             except KeyboardInterrupt:
-                if all(seen.values()):
+                if any(seen.values()):
                     self._write(jobs, seen, failures, " until it was stopped")
                 raise
         self._write(jobs, seen, failures)
@@ -164,4 +164,4 @@ class BenchmarkMemory:
             "validity": judged.describe(),
         }
         name = f"{title}, {len(job.lengths)} length{'s' if len(job.lengths) > 1 else ''}, weight cache {cache}"
-        return Subject(name=name, details=details, rounds=[] if failure else rounds)
+        return Subject(name=name, details=details, rounds=rounds)

@@ -8,8 +8,10 @@ import pytest
 
 from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.files import host, one_file, timing
+from mobilebert_tf.benchmarks.files.texts import Texts
 from mobilebert_tf.benchmarks.results import document
 from mobilebert_tf.benchmarks.table import host_table
+from mobilebert_tf.errors import FailedError
 
 
 @pytest.fixture
@@ -77,6 +79,46 @@ def test_an_invalid_baseline_hides_the_ratios_to_itself_alone() -> None:
     subjects = [subject("a", 1), subject("b", 1), subject("a", 2), subject("b", 2, "invalid")]
     printed = host_table({"subjects": subjects})
     assert "0.125" in printed and "0.250" not in printed
+
+
+def test_a_late_failure_leaves_the_rounds_before_it(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are invalid, and kept; the other file has all of its own."""
+    answer = host._ask
+
+    def ask(path: Path, order: dict) -> object:
+        if path.name == "a" and asked.count("a") == 3:
+            raise FailedError("a: the runtime crashed on it")
+        return _steady(answer(path, order))
+
+    monkeypatch.setattr(host, "_ask", ask)
+    paths = [tmp_path / name for name in ("a", "b")]
+    for path in paths:
+        path.write_bytes(b"1")
+    measurement = host.Measurement(paths, host.Sweep(), host.Settings(rounds=8))
+    measurement.run(show_progress=False)
+    a, b = measurement.subjects()
+    assert (len(a.rounds), a.failed, len(b.rounds), b.failed) == (3, True, 8, False)
+    assert a.details["validity"] == {"verdict": "invalid", "reasons": ["a: the runtime crashed on it"]}
+    written = document("host latency", "ms", {}, [a, b], b, runtime={"name": "none"})
+    assert schema.fault(written) is None and "ratio" not in written["subjects"][0]
+
+
+def test_means_over_texts_have_no_percentiles_of_an_inference(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer = host._ask
+    monkeypatch.setattr(host, "_ask", lambda path, order: _steady(answer(path, order)))
+    path = tmp_path / "a"
+    path.write_bytes(b"1")
+    sweep = host.Sweep(texts=Texts(name="dev.tsv", of_length={8: 1, 20: 1}))
+    measurement = host.Measurement([path], sweep, host.Settings(rounds=2))
+    measurement.run(show_progress=False)
+    written = document("host latency", "ms", {}, measurement.subjects(), runtime={"name": "none"})
+    assert schema.fault(written) is None and written["subjects"][0]["samples_are"] == "means over texts"
+    (row,) = (line for line in host_table(written).splitlines() if line.startswith("a "))
+    assert row.split() == ["a", "texts", "0.0", "1.0", "1.00", "2.00", "-"]
 
 
 def _steady(answer: object) -> object:

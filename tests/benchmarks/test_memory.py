@@ -7,8 +7,11 @@ import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.benchmarks import schema
+from mobilebert_tf.benchmarks.files import host
+from mobilebert_tf.benchmarks.files.configuration import Configuration
 from mobilebert_tf.benchmarks.files.memory import held
 from mobilebert_tf.benchmarks.report import memory as report
+from mobilebert_tf.commands.benchmark_memory import BenchmarkMemory
 
 
 def result() -> dict:
@@ -77,6 +80,35 @@ def test_what_is_invalid_is_named_and_has_no_row():
     written = result()
     written["subjects"][0]["validity"] = {"verdict": "invalid", "reasons": ["a busy machine"]}
     assert report.rows(written)[0][report.HEAD.index("to one length")] == "", "there is nothing to compare with"
+
+
+def test_ctrl_c_keeps_what_was_measured_though_a_file_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Of three files one has failed, one has two rounds, one of which nothing was asked yet."""
+    jobs = []
+    for name in ("a", "b", "c"):
+        path = tmp_path / f"{name}.tflite"
+        path.write_text(name)
+        jobs.append((name, host.Job(path=path, configuration=Configuration(compiled=True), lengths=(16,))))
+    seen = {
+        "samples": [1.0], "load_ms": 1.0, "first_ms": 1.0, "foreign_cores": 0.0, "sequence_length": 16,
+        "memory_mib": {"private": 1.0, "shared": 1.0},
+    }  # fmt: skip
+
+    def turns(asked, settings, temporary, show_progress, failures):
+        failures[asked[1]] = "b: refused"
+        yield asked[0], [dict(seen)]
+        yield asked[0], [dict(seen)]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BenchmarkMemory, "_jobs", lambda self: jobs)
+    monkeypatch.setattr(host, "turns", turns)
+    with pytest.raises(KeyboardInterrupt):
+        BenchmarkMemory(output=str(tmp_path / "a.json"), files=str(tmp_path)).run()
+    written = schema.read(tmp_path / "a.json")
+    assert [len(one["rounds"]) for one in written["subjects"]] == [2, 0, 0]
+    assert "until it was stopped" in capsys.readouterr().out
 
 
 @pytest.mark.slow

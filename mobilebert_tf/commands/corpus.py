@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ SOURCES = ("docstrings", "text", "tfds")
 class Corpus:
     """Gather text to pre-train on: a paragraph a line, a blank line between documents.
 
-    --input=FILE reads the user's own text files, also .gz, .bz2 and .xz, in the same format,
-    and checks and normalises them; so --source=text, which is what --input is taken for
-    where it names files.
+    --input=FILE reads the user's own text files, also .gz, .bz2 and .xz, in the same format or
+    as WikiExtractor writes it, and checks and normalises them; so --source=text, which is what
+    --input is taken for where it names files.
 
     --source=docstrings reads the documentation inside Python's standard library and the
     installed packages. Their source files are parsed, never imported; a document is
@@ -69,6 +70,8 @@ class Corpus:
         Raises:
           UsageError: an option is out of range, or an input is missing, empty or not text.
         """
+        if self.input is not None and not run_directory.names(self.input):
+            raise UsageError(f"--input={self.input}: names nothing; leave it out for the docstrings of all libraries")
         if self.source is None:
             source = "text" if self.input and _names_files(self.input) else "docstrings"
             dataclasses.replace(self, source=source).run()
@@ -107,8 +110,8 @@ class Corpus:
 
         counts = {}
         for file in documents.input_files(self.input or ""):
-            name = file.name.removesuffix(file.suffix) if file.suffix in (".gz", ".bz2", ".xz") else file.name
-            name = name.removesuffix(".txt")
+            name = file.name.removesuffix(file.suffix) if file.suffix.lower() in (".gz", ".bz2", ".xz") else file.name
+            name = name.removesuffix(".txt").removesuffix(".TXT")
             if f"{name}.txt" in counts:
                 raise UsageError(f"{file}: another input is called {name} too; rename one")
             counts[f"{name}.txt"] = _write(documents.read_documents([file]), directory / f"{name}.txt")
@@ -138,14 +141,17 @@ def _write(source: Iterable[list[str]], path: Path) -> dict[str, int]:
 def _names_files(paths: str) -> bool:
     """Whether an --input is for files of text: some are there, or are called as such files are.
 
-    The directory of an installed package, whose docstrings are read as well, has none.
+    The directory of an installed package, whose docstrings are read as well, has Python files and no text.
     """
-    from mobilebert_tf.data.documents import ENDINGS
+    from mobilebert_tf.data.documents import ENDINGS, text_files_in
 
     def is_text(name: str) -> bool:
         path = Path(name)
         if path.is_dir():
-            return any(file.name.endswith(ENDINGS) for file in path.iterdir())
-        return path.is_file() or glob.has_magic(name) or name.endswith(ENDINGS)
+            texts = text_files_in(path)
+            if any(file.name.lower().endswith(ENDINGS) for file in texts):
+                return True
+            return bool(texts or os.sep in name) and next(path.rglob("*.py"), None) is None
+        return path.is_file() or glob.has_magic(name) or name.lower().endswith(ENDINGS)
 
     return any(map(is_text, run_directory.names(paths)))

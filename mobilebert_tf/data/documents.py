@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mobilebert_tf import run_directory
+from mobilebert_tf import notes, run_directory
 from mobilebert_tf.data.text_files import read_lines
 from mobilebert_tf.errors import UsageError
 
 ENDINGS = (".txt", ".txt.gz", ".txt.bz2", ".txt.xz")
 
+_DOCUMENT_TAG = re.compile(r"<doc( [a-z]+=\".*\")?>|</doc>")
+"""Lines that WikiExtractor writes around each article."""
+
+_MARKUP = re.compile(r"<(\?xml|!doctype|html|mediawiki)\b", re.IGNORECASE)
+
 
 def input_files(paths: str) -> list[Path]:
     """The text files that comma-separated files, patterns and directories name.
 
-    Of a directory, those at its top: what lies deeper in a corpus is held out.
+    Of a directory, those at its top: what lies deeper in a corpus is held out. What else is there is said, unless a
+    command of this project made the directory.
 
     Raises:
       UsageError: something does not exist, or a directory has no text file.
@@ -29,41 +37,102 @@ def input_files(paths: str) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        if (path / run_directory.RECORD).exists():
+        is_made = (path / run_directory.RECORD).exists()
+        if is_made:
             run_directory.require_finished(path)
-        inside = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS) and file.is_file())
+        inside = text_files_in(path)
         if not inside:
             raise UsageError(f"{path}: has no text file ({', '.join(ENDINGS)}); give a corpus or the files themselves")
         strange = next((file for file in inside if not run_directory.is_text(file.name)), None)
         if strange is not None:
             raise UsageError(f"{path}: the name of its file {os.fsencode(strange.name)!r} is not UTF-8 text; rename it")
+        if not is_made:
+            _say_skipped(path, inside)
         files += inside
     if not files:
         raise UsageError("--input: names no file")
     return files
 
 
+def text_files_in(directory: Path) -> list[Path]:
+    """The files at the top of a directory that are called as text is; without any, those whose names have no ending,
+    as WikiExtractor's wiki_00."""
+    files = sorted(path for path in directory.iterdir() if path.is_file() and not path.name.startswith("."))
+    texts = [path for path in files if path.name.lower().endswith(ENDINGS)]
+    return texts or [path for path in files if "." not in _without_compression(path.name)]
+
+
+def _without_compression(name: str) -> str:
+    base, ending = os.path.splitext(name)
+    return base if f".txt{ending.lower()}" in ENDINGS[1:] else name
+
+
+def _say_skipped(directory: Path, texts: list[Path]) -> None:
+    """Say what else is in a directory of texts."""
+    others = sorted(path for path in directory.iterdir() if path not in texts and not path.name.startswith("."))
+    # Results of commands lie there as well, and are not meant.
+    skipped = [f"{path.name}/" if path.is_dir() else path.name for path in others if not _is_run(path)]
+    if skipped:
+        more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
+        notes.say(
+            f"{directory}: skips {', '.join(skipped[:3])}{more}: of a directory the files {', '.join(ENDINGS)} at its "
+            "top are read; give others by name or pattern"
+        )
+
+
+def _is_run(path: Path) -> bool:
+    return (path / run_directory.RECORD).exists()
+
+
 def read_documents(files: Iterable[Path]) -> Iterator[list[str]]:
     """The documents of the files in order, each a list of paragraphs. Reads as it goes.
 
+    A blank line ends a document, and so do the lines <doc ...> and </doc> of WikiExtractor, between which blank lines
+    end none.
+
     Raises:
-      UsageError: a file is missing, empty, damaged or not text, or has nothing but blank lines.
+      UsageError: a file is missing, empty, damaged or not text, is XML, HTML or JSON, or has nothing but blank lines.
     """
     for file in files:
         document: list[str] = []
-        blank = True
+        blank, tagged = True, False
         for line in read_lines(file):
             paragraph = normalize(line)
-            if paragraph:
+            tag = _DOCUMENT_TAG.fullmatch(paragraph) if paragraph.startswith("<") else None
+            if paragraph and not tag:
+                if blank:
+                    _refuse_markup(paragraph, file)
                 document.append(paragraph)
                 blank = False
-            elif document:
+                continue
+            if tag:
+                tagged = not paragraph.startswith("</")
+            elif tagged:
+                continue
+            if document:
                 yield document
                 document = []
         if document:
             yield document
         if blank:
             raise UsageError(f"{file}: has only blank lines")
+
+
+def _refuse_markup(first: str, file: Path) -> None:
+    """Raise UsageError if the first paragraph of a file is the beginning of something else than text."""
+    fix = ""
+    if _MARKUP.match(first):
+        fix = "is XML or HTML and not text; take the text out first, of a dump of Wikipedia with WikiExtractor"
+    elif first.startswith("{") and first.endswith("}") and _is_json(first):
+        fix = "has JSON in its lines and not text; take the text out first, as with jq -r .text"
+    if fix:
+        raise UsageError(f"{file}: {fix}")
+
+
+def _is_json(line: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return isinstance(json.loads(line), dict)
+    return False
 
 
 def normalize(line: str) -> str:

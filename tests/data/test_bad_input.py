@@ -1,5 +1,6 @@
 """One clear line for each kind of bad input, status 2, and nothing left behind that looks done."""
 
+import bz2
 import lzma
 from pathlib import Path
 
@@ -20,6 +21,9 @@ def inputs(tmp_path: Path, text_file: Path) -> Path:
     (tmp_path / "cut.txt.xz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "no_specials.txt").write_text("a\nb\n##c\n")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "dump.xml.bz2").write_bytes(bz2.compress(b"<mediawiki>\n<page>\n"))
+    (tmp_path / "page.html").write_text("<!DOCTYPE html>\n<p>Text.</p>\n")
+    (tmp_path / "lines.jsonl").write_text('{"text": "A text."}\n')
     return tmp_path
 
 
@@ -33,6 +37,9 @@ TEXTS = [
     ("cut.txt.xz", "damaged or cut short"),
     ("folder", "has no text file"),
     ("*.nothing", "no such file"),
+    ("dump.xml.bz2", "is XML or HTML and not text"),
+    ("page.html", "is XML or HTML and not text"),
+    ("lines.jsonl", "has JSON in its lines and not text"),
 ]
 
 

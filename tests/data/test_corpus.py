@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_tf import cli
+from mobilebert_tf import cli, notes
 from mobilebert_tf.data import docstring_corpus, docstrings
 from mobilebert_tf.data.documents import input_files, read_documents
 from mobilebert_tf.data.library_task import Sentence, giveaway, make_split
@@ -184,6 +184,48 @@ def test_text_is_normalised_and_documents_are_kept(tmp_path: Path) -> None:
         ["Five."],
         ["Six."],
     ]
+
+
+WIKI = """<doc id="1" url="https://ru.wikipedia.org/wiki?curid=1" title="A &quot;b&quot;">
+Title
+
+One. <doc> is a tag.
+Two.
+
+Three.
+</doc>
+<doc id="2" url="u" title="B">
+Four.
+
+</doc>
+"""
+
+
+def test_articles_of_wikiextractor_are_documents(tmp_path: Path) -> None:
+    """Its files have no ending, and a blank line behind the title ends no document."""
+    (tmp_path / "AA").mkdir()
+    (tmp_path / "AA" / "wiki_00").write_text(WIKI)
+    (tmp_path / "AA" / "wiki_01.gz").write_bytes(gzip.compress(b"Five.\n\nSix.\n"))
+    first = [["Title", "One. <doc> is a tag.", "Two.", "Three."], ["Four."]]
+    assert list(read_documents([tmp_path / "AA" / "wiki_00"])) == first
+    assert cli.run(["corpus", f"--output={tmp_path}/corpus", f"--input={tmp_path}/AA"]) == 0
+    assert list(read_documents(input_files(f"{tmp_path}/corpus"))) == [*first, ["Five."], ["Six."]]
+
+
+def test_what_is_skipped_of_a_directory_is_said(tmp_path: Path, capsys) -> None:
+    for name in ("a.txt", "b.md", "c.TXT", "d.text", ".hidden"):
+        (tmp_path / name).write_text("A text.\n")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "earlier").mkdir()
+    (tmp_path / "earlier" / "run.json").write_text("{}")
+    notes.start()
+    assert input_files(str(tmp_path)) == [tmp_path / "a.txt", tmp_path / "c.TXT"]
+    assert f"{tmp_path}: skips b.md, d.text, deeper/: of a directory" in capsys.readouterr().err
+
+
+def test_a_list_without_a_name_is_not_all_libraries(tmp_path: Path, capsys) -> None:
+    assert cli.run(["corpus", f"--output={tmp_path}/corpus", "--input=,"]) == 2
+    assert "--input=,: names nothing" in capsys.readouterr().err
 
 
 @pytest.mark.slow

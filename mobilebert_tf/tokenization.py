@@ -191,11 +191,17 @@ def is_one_line(text: str) -> bool:
 
 
 def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """The pieces of the vocabulary in `path`. Raises UsageError: one is there twice, or a special token is not."""
+    """The pieces of the vocabulary in `path`.
+
+    Raises:
+      UsageError: one is there twice, a special token is not, or they are of another kind of tokenizer.
+    """
     first: dict[str, int] = {}
     for number, piece in enumerate(pieces, start=1):
         if not is_one_line(piece):
             raise UsageError(f"{path}, line {number}: {piece!r} is no line of text")
+        if piece in first and not piece:
+            raise UsageError(f"{path}, line {number}: is blank, as line {first[piece]} is; delete the blank lines")
         if piece in first:
             raise UsageError(f"{path}, line {number}: {piece!r} stands in line {first[piece]} already")
         first[piece] = number
@@ -205,4 +211,19 @@ def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[s
             f"{path}: the special token {missing[0]} is missing; "
             f"a BERT vocabulary has all of {', '.join(SPECIAL_TOKENS)}"
         )
+    for sign, kind in _BEGINNINGS.items():
+        marked = [piece for piece in pieces if piece.startswith(sign)]
+        continuing = sum(piece.startswith("##") for piece in pieces)
+        if len(marked) > max(continuing, _MANY * (len(pieces) - len(SPECIAL_TOKENS))):
+            raise UsageError(
+                f"{path}, line {first[marked[0]]}: {marked[0]!r} is a piece of {kind}; give a vocabulary of WordPiece, "
+                "as BERT's, where ## continues a word; mobilebert-tf vocab learns one"
+            )
     return tuple(pieces)
+
+
+_BEGINNINGS = {"\u2581": "SentencePiece", "\u0120": "byte-level BPE"}
+"""What other tokenizers put in the place of a blank before a word."""
+
+_MANY = 0.2
+"""Share of pieces with such a beginning from which on they are no words of a text: in theirs it is half."""

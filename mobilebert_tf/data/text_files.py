@@ -13,6 +13,7 @@ import io
 import lzma
 import os
 import sys
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,11 @@ _NO_TEXT = {
     b"SQLite format 3": "a SQLite database; save the table as CSV",
 }
 """First bytes of what people give in place of text, and what to do."""
+
+_TAR, _TAR_PLACE = b"ustar", 257
+"""Bytes of a tar archive, and where they stand."""
+
+_BINARY = "is a binary file and not text; give a text file"
 
 _OFFICE = {".xlsx": "an Excel workbook", ".ods": "a spreadsheet of OpenDocument", ".docx": "a Word document"}
 """Zip archives to look at, documents to their users."""
@@ -176,16 +182,30 @@ def _standard_input() -> bytes:
 def _format_of(head: bytes, name: str) -> Format:
     """Encoding and line ends by the beginning of a file."""
     encoding = next((encoding for mark, encoding in _ENCODINGS.items() if head.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and head[_TAR_PLACE:].startswith(_TAR):
+        raise UsageError(f"{name}: is a tar archive; unpack it")
     if encoding == "utf-8" and head[:200].count(0) * 3 > len(head[:200]):
-        raise UsageError(f"{name}: looks like UTF-16 without a byte order mark; save it as UTF-8")
+        if any(_is_text(head[:200], encoding) for encoding in ("utf-16-le", "utf-16-be")):
+            raise UsageError(f"{name}: looks like UTF-16 without a byte order mark; save it as UTF-8")
+        raise UsageError(f"{name}: {_BINARY}")
     text = head.decode(encoding, errors="ignore")
     # Old Macintosh programs, and Excel's format for them, end lines with a carriage return alone.
     only_returns = "\r" in text.rstrip("\r") and "\n" not in text
     return Format(encoding, "\r" if only_returns else "\n")
 
 
+def _is_text(content: bytes, encoding: str) -> bool:
+    """Whether bytes are characters in this encoding, and none of them stands for no text."""
+    text = content.decode(encoding, errors="replace").rstrip("\ufffd")
+    kinds = {unicodedata.category(character) for character in text if character not in "\t\n\r"}
+    return bool(text) and "\ufffd" not in text and not kinds & {"Cc", "Cn", "Co"}
+
+
 def _no_text(place: _Place, content: IO[bytes]) -> UsageError:
     """What is wrong with a text, with its line; reading as text finds it out some thousand characters ahead."""
+    content.seek(0)
+    if place.format.encoding == "utf-8" and b"\0" in content.read(_HEAD):
+        return UsageError(f"{place.name}: {_BINARY}")
     content.seek(0)
     decoder = codecs.getincrementaldecoder(place.format.encoding)()
     number = 0

@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ def inputs(tmp_path: Path, text_file: Path) -> Path:
     (tmp_path / "cut.txt.xz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "no_specials.txt").write_text("a\nb\n##c\n")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(30))
+    (tmp_path / "program.txt").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\0\x3e\0\1" + bytes(30))
+    with tarfile.open(tmp_path / "packed.tar.gz", "w:gz") as tar:
+        tar.add(text_file, "text.txt")
+    (tmp_path / "unmarked.txt").write_bytes(
+        "北京是中国的首都。 Текст\n".encode("utf-16-le") + "text\n".encode("utf-16-le") * 30
+    )
     (tmp_path / "dump.xml.bz2").write_bytes(bz2.compress(b"<mediawiki>\n<page>\n"))
     (tmp_path / "page.html").write_text("<!DOCTYPE html>\n<p>Text.</p>\n")
     (tmp_path / "lines.jsonl").write_text('{"text": "A text."}\n')
@@ -31,12 +39,16 @@ TEXTS = [
     ("missing.txt", "no such file"),
     ("empty.txt", "is empty"),
     ("blank.txt", "only blank lines"),
-    ("binary.txt", "is not UTF-8 text"),
+    ("binary.txt", "is a binary file and not text"),
     ("nul.txt", "line 2: holds a NUL character"),
     ("latin.txt", "line 2: is not UTF-8 text"),
     ("cut.txt.xz", "damaged or cut short"),
     ("folder", "has no text file"),
     ("*.nothing", "no such file"),
+    ("picture.txt", "is a binary file and not text"),
+    ("program.txt", "is a binary file and not text"),
+    ("packed.tar.gz", "is a tar archive; unpack it"),
+    ("unmarked.txt", "looks like UTF-16 without a byte order mark; save it as UTF-8"),
     ("dump.xml.bz2", "is XML or HTML and not text"),
     ("page.html", "is XML or HTML and not text"),
     ("lines.jsonl", "has JSON in its lines and not text"),

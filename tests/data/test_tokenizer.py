@@ -4,11 +4,13 @@ import importlib.util
 import itertools
 import json
 import lzma
+import re
 from pathlib import Path
 
 import pytest
 import tokenizers
 
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Rules, Tokenizer, read_vocab
 
 _spec = importlib.util.spec_from_file_location(
@@ -85,6 +87,25 @@ def test_ids_and_offsets_are_the_librarys(shards: int | None, shared_data: Path)
         for text, wanted in zip(some, theirs.encode_batch(some, add_special_tokens=False), strict=True):
             found = ours.encode(text)
             assert (found.ids, found.offsets) == (wanted.ids, wanted.offsets), text
+
+
+@pytest.mark.parametrize(
+    "pieces, message",
+    [
+        (["\u2581the", "\u2581a", "s"], "line 6: '\u2581the' is a piece of SentencePiece"),
+        (["s", "\u0120the", "\u0120a", "\u010a"], "line 7: '\u0120the' is a piece of byte-level BPE"),
+        (["a", "", ""], "line 8: is blank, as line 7 is; delete the blank lines"),
+        (["a", "##b", "\u2581", "\u0120", "##c"], None),  # single characters of a text
+    ],
+)
+def test_pieces_of_other_tokenizers(pieces: list[str], message: str | None, tmp_path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([*SPECIAL_TOKENS, *pieces]) + "\n", encoding="utf-8")
+    if message is None:
+        assert read_vocab(path)[5:] == tuple(pieces)
+        return
+    with pytest.raises(UsageError, match=re.escape(message)):
+        read_vocab(path)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_piece(tmp_path, vocab_file):

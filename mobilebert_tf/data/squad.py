@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import collections
 import dataclasses
 import json
@@ -39,9 +40,13 @@ class Question:
     context: str
     answers: tuple[Answer, ...] | None
     """None: they are not known; none in it: the passage does not say."""
+    row: int
+    """Line or number of the question, by which bad rows are counted."""
 
 
-def read_questions(path: str | os.PathLike[str], columns: Mapping[str, str], labelled: bool) -> list[Question]:
+def read_questions(
+    path: str | os.PathLike[str], columns: Mapping[str, str], labelled: bool, every_row: bool = False
+) -> list[Question]:
     """All questions of a file.
 
     SQuAD's JSON has `data`, with paragraphs, with `qas`. A table, or JSON with an object a line, has a row for each
@@ -51,9 +56,11 @@ def read_questions(path: str | os.PathLike[str], columns: Mapping[str, str], lab
       path: the file; also compressed.
       columns: names of `question`, `context` and `answers` in a table.
       labelled: whether the answers are needed.
+      every_row: keep rows of a table without any value, which are answered too.
 
     Raises:
-      UsageError: the file is none, or an answer is not part of its passage.
+      UsageError: the file is none, or the first answer to a question is not part of its passage. Others, which
+        scores alone are taken by, may be anything.
     """
     path = Path(path)
     whole = _whole_json(path)
@@ -62,7 +69,7 @@ def read_questions(path: str | os.PathLike[str], columns: Mapping[str, str], lab
     else:
         if not is_table(path):
             raise UsageError(f"{path}: holds no questions; SQuAD's .json is read, .jsonl, .tsv or .csv")
-        questions = list(_of_table(path, columns, labelled))
+        questions = list(_of_table(path, columns, labelled, every_row))
     questions = _placed(path, questions)
     if not questions:
         raise UsageError(f"{path}: has no question{' that can be used' if bad_rows.are_skipped() else ''}")
@@ -105,7 +112,7 @@ def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[
                     number += 1
                     place = f"data[{a}].paragraphs[{p}].qas[{q}]"
                     id = str(entry.get("id", place))
-                    impossible = entry.get("is_impossible", False)
+                    impossible = entry.get("is_impossible") or False
                     if not isinstance(impossible, bool):
                         raise UsageError(f"{path}, question {id}: is_impossible must be true or false")
                     answers = () if impossible else _answers(entry.get("answers")) if labelled else None
@@ -114,15 +121,15 @@ def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[
                         continue
                     if has_half_characters([id, entry["question"], context]):
                         raise UsageError(f"{path}, question {id!r}: holds half of a character, as \\ud800")
-                    yield Question(f"{path}, question {id}", id, _text(entry["question"]), context, answers)
+                    yield Question(f"{path}, question {id}", id, _text(entry["question"]), context, answers, number)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "a value of another kind than SQuAD's files have"
         raise UsageError(f"{path}, {place}: has {what}") from None
 
 
-def _of_table(path: Path, columns: Mapping[str, str], labelled: bool) -> Iterator[Question]:
+def _of_table(path: Path, columns: Mapping[str, str], labelled: bool, every_row: bool) -> Iterator[Question]:
     wanted = [columns["question"], columns["context"], *([columns["answers"]] if labelled else [])]
-    for line, row in read_table(path, wanted, structured=wanted[2:], optional=["id"]):
+    for line, row in read_table(path, wanted, structured=wanted[2:], optional=["id"], every_row=every_row):
         where = f"{path}, line {line}"
         answers = None
         if labelled:
@@ -137,18 +144,39 @@ def _of_table(path: Path, columns: Mapping[str, str], labelled: bool) -> Iterato
                 continue
         question, context = row[columns["question"]] or "", row[columns["context"]] or ""
         id = row["id"] if isinstance(row["id"], str) and row["id"].strip() else f"{line}"
-        yield Question(where, id, question, context, answers or (() if labelled else None))
+        yield Question(where, id, question, context, answers or (() if labelled else None), line)
 
 
 def _answers(value: Any) -> tuple[Answer, ...] | None:
     """Answers as SQuAD writes them, as Hugging Face's data sets do, or a text alone, whose place is not known."""
     if value is None:
         return None
+    if isinstance(value, str) and (found := _object_in(value)) is not None:
+        value = found
     if isinstance(value, str):
         return (Answer(value, -1),) if value.strip() else ()
     if isinstance(value, Mapping):
         return tuple(Answer(_text(t), int(s)) for t, s in zip(value["text"], value["answer_start"], strict=True))
     return tuple(Answer(_text(one["text"]), int(one.get("answer_start", -1))) for one in value)
+
+
+_ARRAY = re.compile(r"array\((\[.*?\])(?:, dtype=\w+)?\)", re.DOTALL)
+
+
+def _object_in(cell: str) -> Any:
+    """The answers in a cell of CSV or TSV that holds them as JSON, or as Python or pandas print them; None: a text."""
+    if not cell.lstrip().startswith(("{", "[")):
+        return None
+    for read in (json.loads, lambda text: ast.literal_eval(_ARRAY.sub(r"\1", text))):
+        try:
+            value = read(cell.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(value, list) and all(isinstance(one, dict) and "text" in one for one in value):
+            return value
+        if isinstance(value, dict) and {"text", "answer_start"} <= value.keys():
+            return value
+    return None
 
 
 def _text(value: Any) -> str:
@@ -158,18 +186,21 @@ def _text(value: Any) -> str:
 
 
 def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
-    """The questions with every answer where it stands in its passage.
+    """The questions with the answers where they stand in their passages.
 
     An answer that is not at its place is taken at the nearest one: offsets are often counted in bytes or UTF-16.
     """
     moved: list[str] = []
     placed = []
-    for number, question in enumerate(questions, start=1):
+    for question in questions:
         try:
             _check_texts(question)
-            answers = tuple(_at_its_place(question, answer, moved) for answer in question.answers or ())
+            answers = tuple(
+                _at_its_place(question, answer, moved, is_first=number == 0)
+                for number, answer in enumerate(question.answers or ())
+            )
         except UsageError as problem:
-            bad_rows.refuse(str(path), number, problem)
+            bad_rows.refuse(str(path), question.row, problem)
             continue
         placed.append(question if question.answers is None else dataclasses.replace(question, answers=answers))
     if moved:
@@ -187,7 +218,7 @@ def _check_texts(question: Question) -> None:
             raise UsageError(f"{question.where}: the {what} is empty")
 
 
-def _at_its_place(question: Question, answer: Answer, moved: list[str]) -> Answer:
+def _at_its_place(question: Question, answer: Answer, moved: list[str], is_first: bool) -> Answer:
     context, text = question.context, answer.text
     if not text.strip():
         raise UsageError(
@@ -199,6 +230,8 @@ def _at_its_place(question: Question, answer: Answer, moved: list[str]) -> Answe
     places = _places(context, text)
     if not places and (text := _as_spaced(context, text)):
         places = _places(context, text)
+    if not places and not is_first:
+        return Answer(answer.text, -1)  # the official rules compare it, wherever it is from
     if not places:
         raise UsageError(
             f"{question.where}: the answer {_short(answer.text)!r} is not in its passage ({_short(context)!r}); "

@@ -133,7 +133,7 @@ class QuestionsTask(Task):
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
         return [
             Asked(one.question, one.context, id=one.id, answers=one.answers)
-            for one in read_questions(path, self._columns, labelled)
+            for one in read_questions(path, self._columns, labelled, every_row)
         ]
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
@@ -276,15 +276,18 @@ class QuestionsTask(Task):
         return bool(found.spans) and not (self.has_unanswered and found.lead > self.null_threshold)
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Exact matches and F1 of words by SQuAD's official rules, of questions with and without an answer too."""
+        """Exact matches and F1 of words by SQuAD's official rules, of questions with and without an answer too.
+
+        Where the passages are in a script without blanks, of characters, by MLQA's.
+        """
         given = [
             example.text_pair[found.spans[0].start : found.spans[0].end] if self.is_answered(found) else ""
             for example, found in zip(features["examples"], self.found(outputs, features), strict=True)
         ]
-        label = features["label"]
+        label, rules = features["label"], _rules(features)
         f1, exact = (
             np.array([answer_text.best(rule, text, wanted) for text, wanted in zip(given, label, strict=True)])
-            for rule in (answer_text.f1, answer_text.exact)
+            for rule in (rules.f1, rules.exact)
         )
         broken = np.zeros(len(label), bool)
         broken[features["row_example"][without_numbers(outputs)]] = True
@@ -302,7 +305,8 @@ class QuestionsTask(Task):
         """Answers that match none of those that were wanted, by their probability."""
         answers = self.decode(outputs, features)
         given, wanted = [one["answer"] for one in answers], features["label"]
-        exact = [answer_text.best(answer_text.exact, text, right) for text, right in zip(given, wanted, strict=True)]
+        same = _rules(features).exact
+        exact = [answer_text.best(same, text, right) for text, right in zip(given, wanted, strict=True)]
         likely = np.array([one["probability"] for one in answers])
         shown = [next(iter(right), "") or "no answer" for right in wanted]
         return review(examples, shown, [text or "no answer" for text in given], likely, np.array(exact) < 1.0)
@@ -312,9 +316,9 @@ class QuestionsTask(Task):
         label = features["label"]
         if not self.has_unanswered or all(label) or not any(label):
             return self
-        found = self.found(outputs, features)
+        found, f1 = self.found(outputs, features), _rules(features).f1
         worth = np.array([
-            answer_text.best(answer_text.f1, example.text_pair[one.spans[0].start : one.spans[0].end], wanted)
+            answer_text.best(f1, example.text_pair[one.spans[0].start : one.spans[0].end], wanted)
             if one.spans
             else 0.0
             for example, one, wanted in zip(features["examples"], found, label, strict=True)
@@ -363,6 +367,10 @@ SHOWN = 3
 """Other answers that are told."""
 
 
+def _rules(features: Features) -> answer_text.Rules:
+    return answer_text.Rules.of(example.text_pair or "" for example in features["examples"])
+
+
 def words_around(text: str, start: int, end: int) -> tuple[int, int]:
     """Where the words begin and end that these characters are of, as white space separates them.
 
@@ -376,27 +384,26 @@ def words_around(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _ends_word(character: str) -> bool:
-    """What separates words in `run_squad.py`, and letters of scripts that have no blanks between words."""
-    return character in " \t\r\n\u202f" or has_no_blanks(character)
+    """What separates words in `run_squad.py`, and signs and letters of scripts that have no blanks between words."""
+    return character in " \t\r\n\u202f" or has_no_blanks(character) or character in _WIDE_SIGNS
+
+
+_WIDE_SIGNS = frozenset("\u3000、。，．：；？！（）［］｛｝「」『』【】〔〕〖〗《》〈〉・～")
 
 
 def _place(passage: Located, text: str, answer: Answer, wanted: Sequence[int]) -> tuple[int, int] | None:
     """The first and last of a passage's pieces that an answer is; None: the tokenizer drops all of it."""
     begin, end = words_around(text, answer.start, answer.start + len(answer.text))
     inside = np.flatnonzero((passage.offsets[:, 1] > begin) & (passage.offsets[:, 0] < end))
-    return _tightened(passage.ids, int(inside[0]), int(inside[-1]), wanted) if len(inside) else None
-
-
-def _tightened(ids: np.ndarray, first: int, last: int, wanted: Sequence[int]) -> tuple[int, int]:
-    """The first stretch of `ids` from `first` to `last` that is the answer's word pieces; else all of it.
-
-    Annotators mark "1895" in "(1895-1943).". Source: `_improve_answer_span`.
-    """
-    size = len(wanted)
-    for start in range(first, last - size + 2):
-        if size and ids[start : start + size].tolist() == list(wanted):
-            return start, start + size - 1
-    return first, last
+    if not len(inside):
+        return None
+    first, last, size = int(inside[0]), int(inside[-1]), len(wanted)
+    starts = range(first, last - size + 2) if size else ()
+    same = [start for start in starts if passage.ids[start : start + size].tolist() == wanted]
+    # Annotators mark "1895" in "(1895-1943).", and a number may stand twice between two blanks.
+    # Source: `_improve_answer_span`, which takes the first.
+    start = min(same, key=lambda one: abs(passage.offsets[one, 0] - answer.start), default=None)
+    return (first, last) if start is None else (start, start + size - 1)
 
 
 def _largest(known: Mapping[tuple[int, int], float], most: int) -> list[tuple[tuple[int, int], float]]:

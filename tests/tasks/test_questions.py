@@ -1,5 +1,6 @@
 """Questions on passages: windows and labels beside Google's, answers beside brute force, scores by hand."""
 
+import csv
 import importlib.util
 import itertools
 import json
@@ -57,6 +58,14 @@ def test_an_answer_without_blanks_around_it_is_where_it_stands_and_in_every_wind
         for (first, last), offsets in zip(features["span"], features["offsets"], strict=True)
     ]
     assert found == [None, [a + b, answer.start]]
+
+
+@pytest.mark.parametrize("passage", ["a,b,(a)", "a、b、a", "b a\u00a0b\u00a0a"])
+def test_an_answer_that_stands_twice_is_where_its_place_says(passage):
+    tokenizer = Tokenizer((*SPECIAL_TOKENS, "a", "b", ",", "(", ")", "、"))
+    features = TASK.features([Asked("b", passage, answers=(Answer("a", passage.rindex("a")),))], tokenizer)
+    (first, last), offsets = features["span"][0], features["offsets"][0]
+    assert first == last and offsets[first].tolist() == [passage.rindex("a"), passage.rindex("a") + 1]
 
 
 def test_a_long_question_leaves_room_for_the_passage():
@@ -228,9 +237,45 @@ def test_files_of_questions(tmp_path):
     # An offset that counts UTF-16 is off by one; blanks of the passage are taken as they are.
     assert places == [[("yy", 2)], [("z", 5)], [("x", 0)], [], [("yy", 2)], [("x  yy", 0)]]
     table = tmp_path / "b.csv"
-    table.write_text('question,context,answers\nq,"x, y",y\n')
-    (one,) = read_questions(table, columns, labelled=True)
-    assert (one.context, one.answers) == ("x, y", (Answer("y", 3),))
+    cells = [
+        "y",
+        "[y]",
+        '{"text": ["y"], "answer_start": [4]}',
+        "{'text': ['y'], 'answer_start': [4]}",
+        "{'text': array(['y'], dtype=object), 'answer_start': array([4], dtype=int32)}",
+        "[]",
+    ]
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([list(columns), *(["q", "x, [y]", cell] for cell in cells)])
+    answers = [one.answers for one in read_questions(table, columns, labelled=True)]
+    assert answers == [(Answer("y", 4),), (Answer("[y]", 3),), *[(Answer("y", 4),)] * 3, ()]
+
+
+def test_only_the_first_answer_must_be_in_the_passage(tmp_path):
+    columns = {"question": "question", "context": "context", "answers": "answers"}
+    path = tmp_path / "a.jsonl"
+    given = [{"text": "Ada", "answer_start": 0}, {"text": "Ada Lovelace", "answer_start": 0}]
+    path.write_text(json.dumps({"question": "q", "context": "Ada wrote it.", "answers": given}) + "\n")
+    (one,) = read_questions(path, columns, labelled=True)
+    assert [answer.text for answer in one.answers] == ["Ada", "Ada Lovelace"]
+
+
+def test_every_row_of_a_table_is_asked(tmp_path):
+    columns = {"question": "question", "context": "context", "answers": "answers"}
+    path = tmp_path / "a.csv"
+    path.write_text("question,context\nq,x\n,\nr,y\n")
+    assert [one.question for one in read_questions(path, columns, labelled=False, every_row=True)] == ["q", "", "r"]
+
+
+def test_bad_questions_are_counted_by_line(tmp_path):
+    """The second is refused as it is read, the first as its answer is looked for."""
+    columns = {"question": "question", "context": "context", "answers": "answers"}
+    path = tmp_path / "a.jsonl"
+    rows = [("x", "y"), ("x", 3), ("x", "x")]
+    path.write_text("".join(json.dumps({"question": "q", "context": c, "answers": a}) + "\n" for c, a in rows))
+    with bad_rows.counting(True) as left_out:
+        assert len(read_questions(path, columns, labelled=True)) == 1
+    assert sorted(left_out.bad) == [(str(path), 1), (str(path), 2)]
 
 
 BAD = {

@@ -287,7 +287,8 @@ def _best(likely: np.ndarray, wanted: np.ndarray) -> float:
     if wanted.all() or not wanted.any():
         return HALF
     values = np.unique(likely)
-    borders = np.concatenate([[HALF], (values[1:] + values[:-1]) / 2])
+    # Below the least of them all examples have the label.
+    borders = np.concatenate([[HALF, values[0] / 2], (values[1:] + values[:-1]) / 2])
     # By counting: a table of examples and borders would take gigabytes for ten thousand of them.
     decided = len(likely) - np.searchsorted(np.sort(likely), borders)
     right = wanted.sum() - np.searchsorted(np.sort(likely[wanted]), borders)

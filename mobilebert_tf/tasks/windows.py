@@ -38,12 +38,12 @@ def best_seen(made: Sequence[Window]) -> list[np.ndarray]:
     equals, and then the first. Every piece is best seen in one window. Source: `_check_is_max_context`.
     """
     pieces = made[-1].start + made[-1].count
-    context = np.full((len(made), pieces), -np.inf)
+    most, best = np.full(pieces, -np.inf), np.zeros(pieces, np.int64)
     for number, window in enumerate(made):
-        left = np.arange(window.count)
-        sides = np.minimum(left, window.count - 1 - left) + 0.01 * window.count
-        context[number, window.start : window.start + window.count] = sides
-    best = context.argmax(axis=0)
+        left, inside = np.arange(window.count), slice(window.start, window.start + window.count)
+        context = np.minimum(left, window.count - 1 - left) + 0.01 * window.count
+        best[inside] = np.where(context > most[inside], number, best[inside])
+        most[inside] = np.maximum(context, most[inside])
     return [best[one.start : one.start + one.count] == number for number, one in enumerate(made)]
 
 

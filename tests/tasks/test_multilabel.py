@@ -164,11 +164,14 @@ def test_columns_as_flags(tmp_path):
 def test_thresholds_are_those_of_every_border_tried():
     """The share of ties and the size are a classifier's on rounded probabilities; each border is scored by itself."""
     random = np.random.default_rng(0)
-    for _ in range(20):
-        likely = random.random(60).round(2)
-        wanted = random.random(60) < likely
+    for largest in [1.0] * 20 + [0.4] * 20:  # a weak classifier gives nothing a half
+        likely = (largest * random.random(60)).round(2)
+        wanted = random.random(60) < 0.2 + 0.5 * likely
         values = np.unique(likely)
-        borders = [0.5, *((values[1:] + values[:-1]) / 2)]
+        borders = [0.5, values[0] / 2, *((values[1:] + values[:-1]) / 2)]
+        assert max(multilabel.f1(wanted, likely >= one) for one in np.linspace(0, 1, 501)) == pytest.approx(
+            multilabel.f1(wanted, likely >= multilabel._best(likely, wanted))
+        )
         worth = [multilabel.f1(wanted, likely >= border) for border in borders]
         best = [border for border, own in zip(borders, worth, strict=True) if own >= max(worth) - 1e-12]
         assert multilabel._best(likely, wanted) == min(best, key=lambda border: abs(border - 0.5))

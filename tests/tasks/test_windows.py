@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,16 @@ def test_windows_are_those_of_google(pieces, room, stride):
     stated = [{"offsets": [None, *[[0, 1]] * one.count, None], "start": one.start} for one in made]
     counted = check_answers._counted(stated)
     assert counted == [[1 + place for place in np.flatnonzero(one)] for one in seen]
+
+
+def test_a_book_takes_no_more_memory_than_its_pieces():
+    tracemalloc.start()
+    made = windows(200_000, 128, 64)
+    seen = best_seen(made)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(int(one.sum()) for one in seen) == 200_000
+    assert peak < 50 * 2**20, "a table of windows by pieces would take 5 GB"
 
 
 def test_a_text_without_a_piece_has_one_window():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 import os
@@ -109,12 +110,15 @@ class Corpus:
         from mobilebert_tf.data import documents
 
         counts = {}
-        for file in documents.input_files(self.input or ""):
-            name = file.name.removesuffix(file.suffix) if file.suffix.lower() in (".gz", ".bz2", ".xz") else file.name
-            name = name.removesuffix(".txt").removesuffix(".TXT")
-            if f"{name}.txt" in counts:
-                raise UsageError(f"{file}: another input is called {name} too; rename one")
-            counts[f"{name}.txt"] = _write(documents.read_documents([file]), directory / f"{name}.txt")
+        with contextlib.ExitStack() as all_or_none:  # what a broken file leaves is no corpus, and would be in the way
+            for file in documents.input_files(self.input or ""):
+                packed = file.suffix.lower() in (".gz", ".bz2", ".xz")
+                name = file.name.removesuffix(file.suffix) if packed else file.name
+                name = name.removesuffix(".txt").removesuffix(".TXT")
+                if f"{name}.txt" in counts:
+                    raise UsageError(f"{file}: another input is called {name} too; rename one")
+                text = documents.read_documents([file])
+                counts[f"{name}.txt"] = _write(text, directory / f"{name}.txt", all_or_none)
         return {"files": counts}
 
     def _tfds(self, directory: Path) -> dict[str, Any]:
@@ -122,18 +126,21 @@ class Corpus:
 
         assert self.input is not None
         name = f"{self.input.replace('/', '_').replace(':', '_')}.txt"
-        counts = _write(read_tfds(self.input, self.split, self.text_feature), directory / name)
-        if not counts["documents"]:
-            raise UsageError(f"--input={self.input}: {self.split} has no text in {self.text_feature}")
+        with contextlib.ExitStack() as all_or_none:
+            text = read_tfds(self.input, self.split, self.text_feature)
+            counts = _write(text, directory / name, all_or_none)
+            if not counts["documents"]:
+                raise UsageError(f"--input={self.input}: {self.split} has no text in {self.text_feature}")
         return {"files": {name: counts}}
 
 
-def _write(source: Iterable[list[str]], path: Path) -> dict[str, int]:
+def _write(source: Iterable[list[str]], path: Path, stack: contextlib.ExitStack) -> dict[str, int]:
+    """Write documents aside; they are in their place when `stack` ends without an error."""
     from mobilebert_tf.data import documents
     from mobilebert_tf.data.progress import track
 
-    with atomic.write_aside(path) as aside:
-        count, paragraphs, size = documents.write_documents(track(source, path.name, "document"), aside)
+    aside = stack.enter_context(atomic.write_aside(path))
+    count, paragraphs, size = documents.write_documents(track(source, path.name, "document"), aside)
     print(f"{path}: {count:,} documents, {paragraphs:,} paragraphs, {size / 1e6:.1f} MB")
     return {"documents": count, "paragraphs": paragraphs, "bytes": size}
 

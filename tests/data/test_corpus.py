@@ -223,6 +223,16 @@ def test_what_is_skipped_of_a_directory_is_said(tmp_path: Path, capsys) -> None:
     assert f"{tmp_path}: skips b.md, d.text, deeper/: of a directory" in capsys.readouterr().err
 
 
+def test_a_broken_file_does_not_keep_the_directory_from_its_correction(tmp_path: Path, capsys) -> None:
+    (tmp_path / "a.txt").write_text("One.\n")
+    (tmp_path / "b.txt").write_bytes("Schön.\n".encode("latin-1"))
+    command = ["corpus", f"--output={tmp_path}/corpus", f"--input={tmp_path}/*.txt"]
+    assert cli.run(command) == 2
+    (tmp_path / "b.txt").write_text("Two.\n")
+    assert cli.run(command) == 0
+    assert list(read_documents(input_files(f"{tmp_path}/corpus"))) == [["One."], ["Two."]]
+
+
 def test_a_list_without_a_name_is_not_all_libraries(tmp_path: Path, capsys) -> None:
     assert cli.run(["corpus", f"--output={tmp_path}/corpus", "--input=,"]) == 2
     assert "--input=,: names nothing" in capsys.readouterr().err

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from mobilebert_tf.data.scripts import has_no_blanks
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 MASK_SHARE, RANDOM_SHARE = 0.8, 0.1
 """Of the chosen pieces so many become [MASK], so many a random piece; the rest stay."""
+
+LONGEST_STRETCH = 3
+"""Most pieces of a clause without blanks that are chosen together, one to three alike: about those of a word."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Pieces:
     """Ids that a piece may be replaced by: all but the special tokens."""
     inside_word: tuple[bool, ...]
     """By id, whether the piece continues a word (##)."""
+    without_blanks: tuple[bool, ...]
+    """By id, whether the piece is of a script in which blanks do not separate words."""
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Pieces:
@@ -36,6 +42,7 @@ class Pieces:
             mask=tokenizer.id("[MASK]"),
             ordinary=tuple(i for i in range(tokenizer.size) if i not in special),
             inside_word=tuple(piece.startswith("##") for piece in tokenizer.vocab),
+            without_blanks=tuple(any(map(has_no_blanks, piece)) for piece in tokenizer.vocab),
         )
 
 
@@ -57,13 +64,15 @@ def mask_pieces(
 
     [CLS] and [SEP] are never chosen. With `whole_word` the pieces of a word are chosen
     together or not at all; a word with more pieces than are still to be chosen is passed over. Where all words are
-    longer than that, as in scripts without blanks, a part of one is chosen.
+    longer than that, a part of one is chosen. In scripts without blanks, where a clause would be a word, random
+    stretches of it stand for words.
     """
     special = (pieces.cls, pieces.sep)
     positions = [position for position, piece in enumerate(ids) if piece not in special]
     wanted = min(max_predictions, max(1, round(len(ids) * share)))
     if whole_word:
-        chosen = _whole_words(_words(positions, ids, pieces), wanted, rng)
+        words = [part for word in _words(positions, ids, pieces) for part in _parted(word, ids, pieces, rng)]
+        chosen = _whole_words(words, wanted, rng, lambda word: pieces.without_blanks[ids[word[0]]])
     else:
         rng.shuffle(positions)
         chosen = positions[:wanted]
@@ -90,14 +99,30 @@ def _words(positions: Sequence[int], ids: Sequence[int], pieces: Pieces) -> list
     return words
 
 
-def _whole_words(words: list[list[int]], wanted: int, rng: random.Random) -> list[int]:
-    """Positions of random words, `wanted` at most."""
+def _parted(word: list[int], ids: Sequence[int], pieces: Pieces, rng: random.Random) -> Iterable[list[int]]:
+    """The word, or random stretches of it if it is a clause without blanks."""
+    if len(word) == 1 or not any(pieces.without_blanks[ids[position]] for position in word):
+        yield word
+        return
+    start = 0
+    while start < len(word):
+        size = rng.randint(1, LONGEST_STRETCH)
+        yield word[start : start + size]
+        start += size
+
+
+def _whole_words(
+    words: list[list[int]], wanted: int, rng: random.Random, is_stretch: Callable[[list[int]], bool]
+) -> list[int]:
+    """Positions of random words, `wanted` at most. A stretch may be cut where it is too long."""
     rng.shuffle(words)
     chosen: list[int] = []
     for word in words:
         if len(chosen) >= wanted:
             break
-        if len(chosen) + len(word) <= wanted:
+        if is_stretch(word):
+            chosen += word[: wanted - len(chosen)]
+        elif len(chosen) + len(word) <= wanted:
             chosen += word
     return chosen or _part(words, wanted, rng)
 

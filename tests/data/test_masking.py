@@ -106,8 +106,29 @@ def test_at_most_max_predictions_and_at_least_one() -> None:
     assert len(mask_pieces([CLS, 6, SEP, 7, SEP], PIECES, False, 0.01, 7, rng).positions) == 1
 
 
+def test_in_scripts_without_blanks_each_piece_is_as_likely_as_any() -> None:
+    """A clause of Thai is one word by its blanks, and longer than what is to be chosen; the numbers between are not."""
+    letters, numbers = "กขคงจฉชซฌญ", [str(i) for i in range(10)]
+    pieces = Pieces.of(Tokenizer((*SPECIAL_TOKENS, *numbers, *letters, *(f"##{c}" for c in letters))))
+    inside = [i for i, is_inside in enumerate(pieces.inside_word) if is_inside]
+    clauses = [[inside[0] - 1, *inside, *inside[: 2 * size]] for size in range(3)]
+    ids = [pieces.cls, *(piece for i, clause in enumerate(clauses) for piece in (*clause, 5 + i)), pieces.sep]
+    counts, side_by_side, rng = [0] * len(ids), 0, random.Random(6)
+    rounds = 4000
+    for _ in range(rounds):
+        positions = mask_pieces(ids, pieces, True, 0.15, 20, rng).positions
+        side_by_side += sum(b == a + 1 for a, b in zip(positions, positions[1:], strict=False))
+        for position in positions:
+            counts[position] += 1
+    wanted = round(0.15 * len(ids))
+    assert sum(counts) == rounds * wanted
+    share = wanted / (len(ids) - 2)
+    assert all(0.85 * share < count / rounds < 1.15 * share for count in counts[1:-1])
+    # Stretches of one to three pieces have half a pair of neighbours a piece; single pieces a sixth of that.
+    assert side_by_side > rounds * wanted / 3
+
+
 def test_of_words_that_are_all_too_long_a_part_is_hidden() -> None:
-    """In scripts without blanks a word is a clause."""
     inside = [i for i in PIECES.ordinary if PIECES.inside_word[i]][0]
     ids = [PIECES.cls, FIRST_INSIDE - 1, *[inside] * 20, PIECES.sep]
     rng = random.Random(1)

@@ -62,27 +62,35 @@ class LoadedModel:
             raise UsageError(f"{self.directory}: has no vocab.txt; put the vocabulary it was trained with there")
         return self.found_tokenizer
 
+    @property
+    def judges_either(self) -> bool:
+        """Whether it judges one text or two, as it is asked: no task.json says which."""
+        is_of_inputs = self.task is not None and "classifier" in self.task.heads.present
+        return is_of_inputs and not (self.files[0].parent / "task.json").exists()
+
     def predict(self, texts: Sequence[str | tuple[str, str]]) -> list[dict[str, Any]]:
         """The answer to each text, or pair of texts, as `mobilebert-tf predict --json` has it.
 
         Raises:
-          UsageError: the model has no task, or judges pairs where there are single texts, or the other way round.
+          UsageError: it is one text in place of a list, or something in the list is none; the model has no task, or
+            judges pairs where there are single texts, or the other way round.
         """
-        from mobilebert_tf.tasks.examples import Example
+        from mobilebert_tf.tasks.examples import examples_of
         from mobilebert_tf.tasks.inference import keras_outputs
 
         if self.task is None:
             raise UsageError(f"{self.directory}: has no task, and so answers nothing; fine-tune it first")
         task: Task = self.task
-        examples = [Example(text) if isinstance(text, str) else Example(*text) for text in texts]
+        examples = examples_of(texts)
         if not examples:
             return []
         paired = {example.text_pair is not None for example in examples}
         if isinstance(task, EmbeddingTask) and paired == {True}:
             task = dataclasses.replace(task, text_pair_column="text_b")
-        elif paired != {task.judges_pairs}:
+        elif paired != {task.judges_pairs} and not self.judges_either:
+            fix = "give each as a pair, (text, second)" if task.judges_pairs else "give each as a text, and no pairs"
             what = "two texts" if task.judges_pairs else "one text"
-            raise UsageError(f"{self.directory}: judges {what} at a time, and was given others")
+            raise UsageError(f"{self.directory}: judges {what} at a time; {fix}")
         features = task.features(examples, self.tokenizer)
         return task.decode(keras_outputs(self.model, task, features), features)
 

@@ -28,8 +28,8 @@ class FineTuned:
     task: Task
     tokenizer: Tokenizer
     run: Callable[[Mapping[str, np.ndarray]], Outputs]
-    from_elsewhere: bool = False
-    """No task.json says what it judges: one text or pairs, as it is asked."""
+    judges_either: bool = False
+    """Whether it judges one text or two, as it is asked."""
 
     def answer(self, features: Features) -> Outputs:
         """float32 [R, ...] by output for the features of the task.
@@ -56,7 +56,7 @@ class FineTuned:
         Raises:
           UsageError: a second text for a model that judges one.
         """
-        takes_pairs = self.from_elsewhere or isinstance(self.task, EmbeddingTask)
+        takes_pairs = self.judges_either or isinstance(self.task, EmbeddingTask)
         if text_pair_column and not takes_pairs and self.task.text_pair_column is None:
             raise UsageError(f"{self.path}: judges one text at a time; leave --text_pair_column out")
         # One column with several labels in place of a column each.
@@ -130,7 +130,7 @@ def _of_directory(path: Path, batch_size: int, kind: str | None) -> FineTuned:
         task,
         loaded.tokenizer,
         lambda features: keras_outputs(model, task, features, batch_size, show_progress=_long(features)),
-        from_elsewhere=not (loaded.files[0].parent / "task.json").exists(),
+        judges_either=loaded.judges_either,
     )
 
 

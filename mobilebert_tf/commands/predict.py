@@ -112,7 +112,7 @@ class Predict:
         if model.task.name == "embedding":
             return dataclasses.replace(model.task, text_pair_column=None if self.context is None else "context")
         paired = model.task.text_pair_column is not None
-        if paired != (self.context is not None) and not model.from_elsewhere:
+        if paired != (self.context is not None) and not model.judges_either:
             fix = "give the second one with --context" if paired else "leave --context out"
             raise UsageError(f"{self.model}: judges {'two texts' if paired else 'one text'} at a time; {fix}")
         return model.task

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from mobilebert_tf import notes
 from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.fields import has_half_characters
 from mobilebert_tf.tokenization import Tokenizer
 
 
@@ -28,6 +31,33 @@ class Example:
 
 Label = Callable[[str, int, str], float | tuple[int, ...]]
 """What a label stands for: file, line, cell -> number, or several. Raises UsageError."""
+
+
+def examples_of(texts: Iterable[Any]) -> list[Example]:
+    """Texts and pairs of texts, as a program gives them, as examples.
+
+    Raises:
+      UsageError: it is one text in place of a list of them, or something in the list is no text and no pair of texts.
+    """
+    if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable):
+        raise UsageError(f"takes a list of texts, or of pairs of texts, and got {_shown(texts)}; put it into a list")
+    return [_example(number, one) for number, one in enumerate(texts)]
+
+
+def _example(number: int, given: Any) -> Example:
+    is_pair = isinstance(given, (tuple, list)) and len(given) == 2
+    sides = list(given) if is_pair else [given]
+    if not all(isinstance(side, str) for side in sides):
+        raise UsageError(f"item {number} of the list is {_shown(given)}; give a text, or two of them as a pair")
+    if has_half_characters(sides):
+        fix = 'text.encode(errors="replace").decode() has "?" in its place'
+        raise UsageError(f"item {number} of the list holds half of a character, as \\ud800; {fix}")
+    return Example(*map(str, sides))
+
+
+def _shown(value: Any) -> str:
+    """A value that was given by mistake, in a few words."""
+    return f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
 def read_examples(

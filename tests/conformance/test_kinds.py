@@ -1,6 +1,7 @@
 """Every kind of task the whole way: training where there is any, evaluation, answers, files that are proven."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -217,8 +218,22 @@ def test_python_gives_what_the_command_gives(classifier_directory, regression, c
         assert answer == {name: value for name, value in said.items() if name not in ("text", "context")}
     loaded = load_model_directory(classifier_directory)
     assert loaded.predict([]) == []
-    with pytest.raises(UsageError, match="judges one text at a time"):
+    with pytest.raises(UsageError, match="judges one text at a time; give each as a text"):
         loaded.predict([("a", "b")])
+    with pytest.raises(UsageError, match="put it into a list"):
+        loaded.predict("a b")
+
+
+def test_without_task_json_one_text_or_two_are_judged_as_it_is_asked(classifier_directory, tmp_path, capsys):
+    from mobilebert_tf import load_model_directory
+
+    copy = tmp_path / "copy"
+    shutil.copytree(classifier_directory, copy)
+    (copy / "task.json").unlink()
+    answers = load_model_directory(copy).predict([("a b", "b c"), "a b"])
+    for answer, words in zip(answers, (["--context=b c"], []), strict=True):
+        assert cli.run(["predict", f"--model={copy}", "--text=a b", *words, "--json"]) == 0
+        assert answer["probability"] == pytest.approx(json.loads(capsys.readouterr().out)["probability"], abs=1e-5)
 
 
 @pytest.mark.parametrize("change, said", [

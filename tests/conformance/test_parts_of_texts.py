@@ -170,6 +170,9 @@ def test_a_model_from_elsewhere_says_by_its_head_what_it_is_for(kind, answering,
         texts = ["--text=a b", "--context=c d e f g"] if kind == "qa" else ["--text=a b c. b"]
         assert cli.run(["predict", f"--model={directory}", *texts, "--json"]) == 0
         answers.append(json.loads(capsys.readouterr().out))
+        other = ["--text=a"] if kind == "qa" else ["--text=a", "--context=b"]
+        assert cli.run(["predict", f"--model={directory}", *other]) == 2
+        assert "at a time" in capsys.readouterr().err
     if kind == "entities":
         assert answers[0] == answers[1] and answers[0]["entities"]
     else:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 
 from mobilebert_tf import child_process
-from mobilebert_tf.errors import FailedError
+from mobilebert_tf.errors import FailedError, UsageError
+
+
+def words_of(command: str, flag: str) -> list[str]:
+    """The command of a flag as words. Raises UsageError: it is none, or its program is not there."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--{flag}={command}: is no command ({error})") from None
+    if not words or shutil.which(words[0]) is None:
+        raise UsageError(f"--{flag}={command}: there is no such program, or it may not be run; give its path")
+    return words
 
 
 def output_of(name: str, command: list[str], directory: str | None = None) -> str:

@@ -17,6 +17,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -136,7 +137,14 @@ class Examples:
         return Examples(task=self.task, features=features, keras=take(self.keras, rows))
 
 
-def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_drop: float, cost: Cost) -> Search:
+def search(
+    files: Mapping[int, bytes],
+    ranges: Ranges,
+    examples: Examples,
+    max_drop: float,
+    cost: Cost,
+    limits: Mapping[str, float] = MappingProxyType({}),
+) -> Search:
     """Find the cheapest mixture whose score falls by no more than `max_drop`.
 
     Args:
@@ -145,6 +153,7 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
       examples: one half is searched on, the other scores the result.
       max_drop: of the score against Keras, as a share.
       cost: what files cost.
+      limits: of the gate, in place of its own.
 
     Raises:
       FailedError: no mixture is within the loss, or a file cannot be made.
@@ -206,7 +215,9 @@ def search(files: Mapping[int, bytes], ranges: Ranges, examples: Examples, max_d
         name=SEARCHED,
         description=f"the cheapest within {100 * max_drop:g} points: {_told(within[chosen])}",
         # On all examples, of which the loss was held on one half.
-        gate=dataclasses.replace(found.gate, max_score_drop=max(max_drop, found.gate.max_score_drop or 0.0)),
+        gate=dataclasses.replace(
+            found.gate, **{"max_score_drop": max(max_drop, found.gate.max_score_drop or 0.0), **limits}
+        ),
     )
     return Search(
         max_drop=max_drop,

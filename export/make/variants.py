@@ -75,6 +75,8 @@ class Checks:
     """Search for the cheapest mixture of precisions that loses no more of the score; None: do not."""
     cost: Instructions | Milliseconds | None = None
     """What counts as cheap."""
+    limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Of the gate of what is found, in place of its own."""
     explained_examples: int = 0
     """Largest number of those for the parity that quantised files are compared on layer by layer; 0: they are not."""
 
@@ -141,7 +143,7 @@ def make_variants(
         examples = Examples(task=checks.task, features=scored, keras=expected.scored)
         source = sources.of(RECIPES["static_int8"])
         assert source.ranges is not None
-        searched = search(source.files, source.ranges, examples, checks.max_drop, checks.cost)
+        searched = search(source.files, source.ranges, examples, checks.max_drop, checks.cost, checks.limits)
         recipes = [*recipes, searched.recipe]
     rows = []
     explained = {}

@@ -195,7 +195,10 @@ class Export:
         has_ranges = bool(self.calibration or self.evaluation or trained)
         if self.android_demo:
             android_demo.check(Path(self.android_demo), Path(self.output))
-        recipes = [self._gated(one) for one in parse_recipes(self.recipes, has_ranges)]
+        recipes = [
+            dataclasses.replace(one, gate=dataclasses.replace(one.gate, **self._limits))
+            for one in parse_recipes(self.recipes, has_ranges)
+        ]
         self._check_search(recipes)
         command = dataclasses.replace(self, recipes=_with_content(self.recipes))
         unsigned = not (Path(self.output) / verify_directory.SUMS).exists()
@@ -303,24 +306,26 @@ class Export:
             context = ["--context=..."] if task.judges_pairs or task.name == "embedding" else []
             print(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
 
-    def _gated(self, recipe: Recipe) -> Recipe:
+    @property
+    def _limits(self) -> dict[str, float]:
+        """Fields of every gate that flags say."""
         wanted = {
             "max_relative_error": self.max_error,
             "min_decision_agreement": self.min_agreement,
             "max_score_drop": self.max_score_drop,
         }
-        given = {name: value for name, value in wanted.items() if value is not None}
-        return dataclasses.replace(recipe, gate=dataclasses.replace(recipe.gate, **given))
+        return {name: value for name, value in wanted.items() if value is not None}
 
     def _columns(self) -> dict[str, Any]:
         given = {name: getattr(self, name) for name in ("text_column", "text_pair_column", "label_column")}
         return {name: value for name, value in given.items() if value}
 
     def _check_search(self, recipes: Sequence[Recipe]) -> None:
+        from mobilebert_tf.benchmarks import programs
         from mobilebert_tf.export.recipes import SEARCHED
 
         if self.max_drop is None:
-            if self.counter:
+            if self.counter is not None:
                 raise UsageError("--counter: is for --max_drop; `mobilebert-tf benchmark instructions` counts files")
             return
         if self.max_drop > MOST_DROP:
@@ -333,6 +338,8 @@ class Export:
             raise UsageError("--max_drop: needs --evaluation to score on, and other texts as --calibration")
         if Path(self.evaluation).resolve() == Path(self.calibration).resolve():
             raise UsageError("--max_drop: --calibration must be other texts than --evaluation, best the training text")
+        if self.counter is not None:
+            programs.words_of(self.counter, "counter")
 
     def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str, list[Example]]:
         """What to calibrate and verify on, what to call either in the report, and texts to show as examples."""
@@ -379,6 +386,7 @@ class Export:
             latency=latency,
             explained_examples=self.explain_examples if self.explain else 0,
             max_drop=self.max_drop,
+            limits=self._limits,
             cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=searching),
         )
         return checks, calibrated_on, compared_on, task.inputs(spread(evaluation or texts, POOL))

@@ -345,6 +345,8 @@ def test_search_within_a_loss(small_classifier: Path, labelled_table: Path, tmp_
     )
     for text in (printed, (tmp_path / "out" / "report.md").read_text()):
         assert searched["chosen"] in text.replace("\\", "") and "20" in text
+    gate = json.loads((tmp_path / "out" / "cheapest.json").read_text())["gate"]
+    assert gate["min_decision_agreement"] == 0 and gate["max_score_drop"] == 1
     html = (tmp_path / "out" / "report.html").read_text()
     assert "The cheapest within a loss" in html and html.count("<svg") == 4
 
@@ -359,6 +361,8 @@ def test_search_within_a_loss(small_classifier: Path, labelled_table: Path, tmp_
 
 def test_wrong_search_is_one_line(classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys):
     words = ["export", f"--model={classifier_directory}", f"--output={tmp_path / 'out'}"]
+    other = tmp_path / "train.tsv"
+    other.write_text("text\na b c\n")
     for more, message in (
         (["--max_drop=-1"], "--max_drop=-1.0: must be at least 0, and at most 100"),
         (["--max_drop=0.5"], "--max_drop=0.5: must be at most 0.2; it is a share, so half a point is 0.005"),
@@ -368,6 +372,10 @@ def test_wrong_search_is_one_line(classifier_directory: Path, labelled_table: Pa
             "--calibration must be other texts than --evaluation",
         ),
         (["--counter=wc"], "--counter: is for --max_drop"),
+        (
+            ["--max_drop=0.01", f"--evaluation={labelled_table}", f"--calibration={other}", "--counter=nope -x"],
+            "--counter=nope -x: there is no such program",
+        ),
     ):
         assert cli.run([*words, *more]) == 2
         error = capsys.readouterr().err

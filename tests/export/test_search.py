@@ -168,6 +168,13 @@ def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, 
     assert found.recipe.name == search.SEARCHED and found.recipe.gate.max_score_drop == max(max_drop, 0.02)
 
 
+def test_the_gate_is_what_is_asked_for(files, measured, examples):
+    """In place of that of int8 by calibrated ranges, and of the loss."""
+    limits = {"max_relative_error": 0.001, "max_score_drop": 0.004}
+    own, gate = (search.search(files, measured, examples, 0.1, Bytes(), one).recipe.gate for one in ({}, limits))
+    assert gate == dataclasses.replace(own, max_relative_error=0.001, max_score_drop=0.004) != own
+
+
 def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatch):
     """With a grid of the two ends and a loss that ends at some size: of all steps the first within is found, since
     the one before it was tried and is not; by no more files than halving needs."""

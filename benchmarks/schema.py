@@ -48,6 +48,18 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
+def read_of_kind(path: Path, kind: str) -> dict[str, Any]:
+    """A results file of one kind of benchmark.
+
+    Raises:
+      UsageError: as `read`, or it is of another kind.
+    """
+    document = read(path)
+    if (found := document.get("kind", "pipeline")) != kind:
+        raise UsageError(f"{path}: is a result of the kind {found!r}; give one of the kind {kind!r}")
+    return document
+
+
 def where(document: Mapping[str, Any]) -> str:
     """host, emulated, estimated or device; version 1 did not say, and knew no devices."""
     if document.get("schema_version") == VERSION:

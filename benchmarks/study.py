@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import json
+import math
 import re
 import shlex
 import sys
@@ -170,6 +171,8 @@ def measure(
             if (measured := known.get(_commands(runs))) is None:
                 for run in runs:
                     _execute(run)
+                    # Before the rest of the chain: a figure that is not there is worth no further hours.
+                    _figures(study, {run.step: run})
                 measured = _round(study, seed, runs)
             yield name, measured
 
@@ -192,7 +195,7 @@ def rounds_of(document: Mapping[str, Any], study: Study) -> dict[Commands, Round
         tuple(measured["commands"]): {"commit": document["made_by"].get("commit"), **measured}
         for subject in document["subjects"]
         for measured in subject["rounds"]
-        if measured.get("figures", {}).keys() >= study.figures.keys()
+        if "commands" in measured and measured.get("figures", {}).keys() >= study.figures.keys()
     }
 
 
@@ -233,9 +236,7 @@ def _execute(run: _Run) -> None:
 
 
 def _round(study: Study, seed: int, runs: Sequence[_Run]) -> dict[str, Any]:
-    wanted = {figure.step for figure in study.figures.values()}
-    by_step = {run.step: _json(run.directory / "metrics.json") for run in runs if run.step in wanted}
-    figures = {name: value_at(by_step[figure.step], figure.at) for name, figure in study.figures.items()}
+    figures = _figures(study, {run.step: run for run in runs})
     return {
         "samples": [next(iter(figures.values()))],
         "seed": seed,
@@ -245,17 +246,40 @@ def _round(study: Study, seed: int, runs: Sequence[_Run]) -> dict[str, Any]:
     }
 
 
+def _figures(study: Study, runs: Mapping[str, _Run]) -> dict[str, float]:
+    """Figures of the steps that these are runs of. Raises FailedError, with the file: one is missing or no number."""
+    found = {}
+    for name, figure in study.figures.items():
+        if figure.step in runs:
+            path = runs[figure.step].directory / "metrics.json"
+            try:
+                found[name] = value_at(_json(path), figure.at)
+            except FailedError as error:
+                raise FailedError(f"{path}: {error}; correct the study's figure {name!r}") from None
+    return found
+
+
 def _commands(runs: Sequence[_Run]) -> Commands:
     return tuple(shlex.join(["mobilebert-tf", *run.words]) for run in runs)
 
 
 def value_at(metrics: Mapping[str, Any], path: str) -> float:
-    """The number at a path such as "evaluation.accuracy", or the mean of those that "held_out.layer_*/x" names."""
+    """The number at a path such as "evaluation.accuracy", or the mean of those that "held_out.layer_*/x" names.
+
+    Raises:
+      FailedError: there is none, or what is there is no number.
+    """
     found: list[Any] = [metrics]
     for key in path.split("."):
-        found = [inner for one in found for name, inner in one.items() if fnmatch.fnmatchcase(name, key)]
+        # What is no object has nothing in it.
+        objects = [one for one in found if isinstance(one, Mapping)]
+        found = [inner for one in objects for name, inner in one.items() if fnmatch.fnmatchcase(name, key)]
     if not found:
         raise FailedError(f"a run has no figure {path}; it has {', '.join(metrics)}")
+    for one in found:
+        if isinstance(one, bool) or not isinstance(one, int | float) or not math.isfinite(one):
+            kind = f"an object of {', '.join(one)}" if isinstance(one, Mapping) else f"{json.dumps(one)[:40]}"
+            raise FailedError(f"a run's figure {path} is {kind}, not a number")
     return float(np.mean(found))
 
 

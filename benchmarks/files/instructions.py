@@ -38,6 +38,10 @@ VISIBLE = 0.005
 """The least change of a count that is said: what repeats to a ten thousandth shows half a per cent."""
 
 
+OF_THE_COUNTER = "of the counter"
+"""In place of a core, where a program of the user's counts."""
+
+
 class Counter(Protocol):
     """Says what graphs of a file cost."""
 
@@ -180,19 +184,47 @@ def baselines(subjects: Sequence[Subject], name: str) -> list[Subject | None]:
     ]  # fmt: skip
 
 
-def changes(written: Mapping[str, Any], earlier: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Files that an earlier result has too, each with its change as a share; those below VISIBLE are 0."""
+def check_comparable(about: Mapping[str, Any], earlier: Mapping[str, Any], path: str) -> None:
+    """Raise UsageError if counts are of another processor than those of an earlier result, or only one is an estimate.
+
+    Args:
+      about: `where` and `emulator` of the result that is about to be made.
+      earlier: an earlier one.
+      path: of that one.
+    """
+    ours, theirs = _counted(about), _counted(earlier)
+    if ours != theirs:
+        raise UsageError(f"--earlier={path}: has {theirs}, which cannot be compared with {ours}; count both alike")
+
+
+def _counted(document: Mapping[str, Any]) -> str:
+    """What counts are of; version 1 was emulated and knew one core."""
+    emulator = document.get("emulator", {})
+    core = emulator.get("core", "cortex-a76")
+    what = "estimates" if document.get("where") == "estimated" else "counts"
+    # Two programs of the user's may count anything.
+    by = f" by {emulator.get('name')}" if core == OF_THE_COUNTER else ""
+    return f"{what} of {core}{by}"
+
+
+def changes(written: Mapping[str, Any], earlier: Mapping[str, Any]) -> tuple[list[tuple[str, float]], list[str]]:
+    """Files that an earlier result has too, each with its change as a share, and those that it has not.
+
+    A change below VISIBLE is 0.
+    """
 
     def counts(document: Mapping[str, Any]) -> dict[str, float]:
+        texts = f"texts of {document['settings'].get('texts')}"
         return {
-            f"{one['name']} at {one.get('sequence_length') or 'texts'}": one["summary"]["median"]
+            f"{one['name']} at {one.get('sequence_length') or texts}": one["summary"]["median"]
             for one in document["subjects"]
             if "summary" in one
         }
 
     before, now = counts(earlier), counts(written)
     found = [(name, now[name] / before[name] - 1) for name in now if before.get(name)]
-    return [(name, change if abs(change) >= VISIBLE else 0.0) for name, change in found]
+    visible = [(name, change if abs(change) >= VISIBLE else 0.0) for name, change in found]
+    return visible, [name for name in now if not before.get(name)]
 
 
 def _judged(more: Mapping[str, Any]) -> verdict.Verdict:

@@ -81,12 +81,14 @@ class BenchmarkInstructions(Comparison):
         if sum((self.estimate, self.counter is not None, self.environment is not None)) > 1:
             raise UsageError("--estimate, --counter and --environment: give one")
         results.check_output(self.output)
-        earlier = schema.read(Path(self.earlier)) if self.earlier else None
+        earlier = schema.read_of_kind(Path(self.earlier), "instructions") if self.earlier else None
         files, same = files_of(self.models, self.baseline)
         texts = self.read_texts(files)
         if texts and self.sequence_lengths:
             raise UsageError("--texts and --sequence_lengths: give one; texts choose the length")
         counter, about = self._counter()
+        if earlier is not None:
+            instructions.check_comparable(about, earlier, str(self.earlier))
         settings: dict[str, Any] = {"sequence_lengths": self.sequence_lengths, "threads": 1}
         settings |= {"texts": texts.name} if texts else {}
         subjects: list[Subject] = []
@@ -110,7 +112,7 @@ class BenchmarkInstructions(Comparison):
         written = write()
         print(f"\nbenchmark instructions: {self.output} has all numbers")
         if earlier is not None:
-            self._compare(instructions.changes(written, earlier))
+            self._compare(*instructions.changes(written, earlier))
 
     def _lengths(self) -> tuple[int, ...] | None:
         if self.sequence_lengths is None:
@@ -120,6 +122,7 @@ class BenchmarkInstructions(Comparison):
         return tuple(dict.fromkeys(whole_numbers(self.sequence_lengths, "sequence_lengths", 1, 100_000)))
 
     def _counter(self) -> tuple[Counter, dict[str, Any]]:
+        from mobilebert_tf.benchmarks import programs
         from mobilebert_tf.benchmarks.arm import environment
         from mobilebert_tf.benchmarks.files import instructions
         from mobilebert_tf.litert import instructions as estimates
@@ -130,9 +133,9 @@ class BenchmarkInstructions(Comparison):
             runtime = {"name": "LiteRT", "version": known["litert"]}
             return instructions.Estimated(), {"where": "estimated", "runtime": runtime, "emulator": emulator}
         if self.counter is not None:
-            name = Path(self.counter.split()[0]).name
-            runtime = {"name": "of the counter", "tools": [{"kind": "program", "name": name}]}
-            emulator = {"core": "of the counter", "name": name}
+            name = Path(programs.words_of(self.counter, "counter")[0]).name
+            runtime = {"name": instructions.OF_THE_COUNTER, "tools": [{"kind": "program", "name": name}]}
+            emulator = {"core": instructions.OF_THE_COUNTER, "name": name}
             return instructions.Program(self.counter), {"where": "emulated", "runtime": runtime, "emulator": emulator}
         found = environment.open_environment(self.environment)
         cores = tuple(dict.fromkeys(self.check_cores.split(","))) if self.check_cores else ()
@@ -146,13 +149,15 @@ class BenchmarkInstructions(Comparison):
         counter = instructions.Emulated(found, self.core, cores)
         return counter, {"where": "emulated", "runtime": runtime, "emulator": emulator}
 
-    def _compare(self, changes: list[tuple[str, float]]) -> None:
-        if not changes and self.most_increase is not None:
-            raise FailedError(f"{self.earlier}: has none of these files, so nothing is known of an increase")
-        if not changes:
-            print(f"{self.earlier}: has none of these files")
+    def _compare(self, changes: list[tuple[str, float]], missing: list[str]) -> None:
+        if missing:
+            print(f"{self.earlier}: has no {', no '.join(missing)}")
         for name, change in changes:
             print(f"{name}: {f'{change:+.1%}' if change else 'as'} {'to' if change else 'in'} {self.earlier}")
         most = self.most_increase
-        if most is not None and (worse := [name for name, change in changes if change > most]):
+        if most is None:
+            return
+        if worse := [name for name, change in changes if change > most]:
             raise FailedError(f"{', '.join(worse)}: more than {most:.1%} above {self.earlier}")
+        if missing:
+            raise FailedError(f"{', '.join(missing)}: not in {self.earlier}, so nothing is known of an increase")

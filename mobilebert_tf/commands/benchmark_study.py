@@ -56,7 +56,7 @@ class BenchmarkStudy:
         asked = study.read(self.study)
         if self.seeds:
             asked = dataclasses.replace(asked, seeds=self.seeds)
-        earlier = study.rounds_of(schema.read(Path(self.earlier)), asked) if self.earlier else {}
+        earlier = study.rounds_of(schema.read_of_kind(Path(self.earlier), "study"), asked) if self.earlier else {}
         rounds: list[tuple[str, Round]] = []
         try:
             for measured in study.measure(asked, given, Path(self.work), earlier):

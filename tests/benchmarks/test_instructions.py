@@ -1,6 +1,8 @@
 """Instructions: what the emulator prints, what the estimate adds up, and how near it is to counts."""
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +36,19 @@ def test_numbers_between_two_questions_are_an_inference():
 
 def test_a_change_of_half_a_per_cent_is_seen():
     def document(million: float) -> dict:
-        return {"subjects": [{"name": "a.tflite", "sequence_length": 32, "summary": {"median": million}}]}
+        return {
+            "settings": {},
+            "subjects": [{"name": "a.tflite", "sequence_length": 32, "summary": {"median": million}}],
+        }
 
-    assert instructions.changes(document(100.4), document(100.0)) == [("a.tflite at 32", 0.0)]
-    assert instructions.changes(document(99.5), document(100.0)) == [("a.tflite at 32", pytest.approx(-0.005))]
-    assert instructions.changes(document(1.0), {"subjects": []}) == []
+    assert instructions.changes(document(100.4), document(100.0)) == ([("a.tflite at 32", 0.0)], [])
+    assert instructions.changes(document(99.5), document(100.0)) == ([("a.tflite at 32", pytest.approx(-0.005))], [])
+    assert instructions.changes(document(1.0), {"subjects": [], "settings": {}}) == ([], ["a.tflite at 32"])
+    texts = document(1.0), document(2.0)
+    for name, one in zip("ab", texts, strict=True):
+        one["settings"]["texts"] = name
+        one["subjects"][0]["sequence_length"] = None
+    assert instructions.changes(*texts) == ([], ["a.tflite at texts of a"]), "other texts, other lengths"
 
 
 def test_what_the_set_up_lacks_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys):
@@ -131,8 +141,6 @@ def test_a_fit_finds_the_costs_again():
 
 
 def test_an_estimate_is_a_result_of_its_own_kind(export_directory: Path, tmp_path: Path, capsys):
-    import json
-
     from mobilebert_tf.benchmarks import schema
 
     files = [export_directory / f"{name}.tflite" for name in ("float32", "dynamic_int8")]
@@ -151,7 +159,6 @@ def test_an_estimate_is_a_result_of_its_own_kind(export_directory: Path, tmp_pat
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_baseline_is_a_file_not_a_name(export_directory: Path, tmp_path: Path, order: tuple[int, int]):
     """Two files of one name: the one that was given is what both are compared with."""
-    import json
     import shutil
 
     files = []
@@ -177,8 +184,6 @@ def test_a_count_that_rose_too_far_fails_and_is_kept(
     export_directory: Path, tmp_path: Path, capsys, share: float, most: float, status: int
 ):
     """Against an earlier result with counts of that share of today's; what is below half a per cent is no change."""
-    import json
-
     words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--estimate"]
     earlier, output = tmp_path / "earlier.json", tmp_path / "now.json"
     assert cli.run([*words, f"--output={earlier}"]) == 0
@@ -196,8 +201,6 @@ def test_a_count_that_rose_too_far_fails_and_is_kept(
 def test_what_was_counted_before_a_stop_is_kept(
     export_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, error: BaseException
 ):
-    import json
-
     count = instructions.Estimated.__call__
 
     def stopped(self, file: Path, signatures: list) -> tuple:
@@ -217,6 +220,62 @@ def test_what_was_counted_before_a_stop_is_kept(
     assert said.err.strip().splitlines()[-1].endswith("interrupted" if str(error) == "" else "b.tflite: qemu died")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda one: one.update(kind="host latency", where="host", unit="ms"),
+            "is a result of the kind 'host latency'",
+        ),
+        (lambda one: one.update(where="emulated"), "has counts of cortex-a76, which cannot be compared with estimates"),
+        (
+            lambda one: one["emulator"].update(core="cortex-a72"),
+            "has estimates of cortex-a72, which cannot be compared",
+        ),
+    ],
+)
+def test_only_what_was_counted_alike_is_compared(
+    export_directory: Path, tmp_path: Path, capsys, change: Callable[[dict], object], message: str
+):
+    """Before anything is counted."""
+    words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--estimate"]
+    earlier, output = tmp_path / "earlier.json", tmp_path / "now.json"
+    assert cli.run([*words, f"--output={earlier}"]) == 0
+    document = json.loads(earlier.read_text())
+    change(document)
+    earlier.write_text(json.dumps(document))
+    capsys.readouterr()
+    assert cli.run([*words, f"--earlier={earlier}", f"--output={output}"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and len(error.splitlines()) == 1 and not output.exists()
+
+
+def test_a_pipeline_s_result_is_no_count(export_directory: Path, tmp_path: Path, capsys):
+    earlier = Path(__file__).parents[2] / "benchmarks/results/demo-2026-11-29.json"
+    words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--estimate"]
+    assert cli.run([*words, f"--earlier={earlier}", f"--output={tmp_path / 'now.json'}"]) == 2
+    assert "is a result of the kind 'pipeline'; give one of the kind 'instructions'" in capsys.readouterr().err
+
+
+def test_a_file_that_the_earlier_result_lacks_may_have_increased(export_directory: Path, tmp_path: Path, capsys):
+    words = ["benchmark", "instructions", "--estimate", f"--models={export_directory}/float32.tflite"]
+    earlier = tmp_path / "earlier.json"
+    assert cli.run([*words, f"--output={earlier}"]) == 0
+    words[-1] += f",{export_directory}/dynamic_int8.tflite"
+    assert cli.run([*words, f"--earlier={earlier}", f"--output={tmp_path / 'a.json'}"]) == 0
+    assert f"{earlier}: has no dynamic_int8.tflite at 48" in capsys.readouterr().out
+    words += [f"--earlier={earlier}", "--most_increase=0.01"]
+    assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 1
+    assert f"dynamic_int8.tflite at 48: not in {earlier}, so nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("counter", ["", "nope -x", "'"])
+def test_a_counter_that_is_not_there_is_refused_at_once(export_directory: Path, tmp_path: Path, capsys, counter: str):
+    words = ["benchmark", "instructions", f"--models={export_directory}/float32.tflite", f"--counter={counter}"]
+    assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 2
+    assert f"--counter={counter}: " in capsys.readouterr().err
+
+
 def test_an_increase_needs_something_that_it_is_above(tmp_path: Path, export_directory: Path, capsys):
     words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--most_increase=0.01"]
     assert cli.run([*words, "--estimate", f"--output={tmp_path / 'a.json'}"]) == 2
@@ -231,8 +290,6 @@ def test_a_core_that_is_not_known_is_refused(tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.skipif(emulator() is None, reason="no emulator; `mobilebert-tf benchmark instructions --setup` makes it")
 def test_a_count_repeats_and_outputs_are_those_of_this_machine(export_directory: Path, tmp_path: Path):
-    import json
-
     counts = []
     for name in ("a", "b"):
         output = tmp_path / f"{name}.json"

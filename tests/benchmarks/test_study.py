@@ -82,6 +82,47 @@ def test_a_figure_is_a_number_or_the_mean_of_those_that_fit() -> None:
         study.value_at(metrics, "held_out.x")
 
 
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ("evaluation", "a run's figure evaluation is an object of accuracy, loss, not a number"),
+        ("evaluation.loss", "a run's figure evaluation.loss is null, not a number"),
+        ("evaluation.accuracy.x", "a run has no figure evaluation.accuracy.x; it has evaluation"),
+    ],
+)
+def test_a_figure_that_is_no_number_stops_a_study_at_its_step(
+    at: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a line, and before the steps behind it."""
+    later = {"command": "finetune", "flags": {"model": "{tuned}"}}
+    changed = {
+        **content(), "chain": {**content()["chain"], "later": later}, "figures": {"x": {"step": "tuned", "at": at}},
+    }  # fmt: skip
+    (tmp_path / "study.json").write_text(json.dumps(changed))
+    monkeypatch.chdir(tmp_path)
+    executed: list[study._Run] = []
+
+    def execute(run: study._Run) -> None:
+        executed.append(run)
+        run.directory.mkdir(parents=True)
+        (run.directory / "metrics.json").write_text(json.dumps({"evaluation": {"accuracy": 0.5, "loss": None}}))
+
+    monkeypatch.setattr(study, "_execute", execute)
+    words = ["benchmark", "study", "--study=study.json", "--work=work", "--inputs=model=m,table=t", "--output=a.json"]
+    assert cli.run(words) == 1
+    error = capsys.readouterr().err.strip()
+    assert message in error and "correct the study's figure 'x'" in error and len(error.splitlines()) == 1
+    assert [run.step for run in executed] == ["tuned"]
+
+
+def test_an_earlier_result_of_another_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "study.json").write_text(json.dumps(content()))
+    earlier = STUDIES.parent / "results" / "demo-2026-11-29.json"
+    words = [f"--study={tmp_path}/study.json", f"--work={tmp_path}/work", f"--output={tmp_path}/a.json"]
+    assert cli.run(["benchmark", "study", *words, "--inputs=model=m,table=t", f"--earlier={earlier}"]) == 2
+    assert "is a result of the kind 'pipeline'; give one of the kind 'study'" in capsys.readouterr().err
+
+
 def test_a_table_has_medians_intervals_and_p_values() -> None:
     """Mean of five ± t(4) s / sqrt(5), and the paired t-test written out."""
     ours, theirs = np.array([0.80, 0.82, 0.81, 0.84, 0.83]), np.array([0.78, 0.80, 0.80, 0.79, 0.82])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, open_run
 from mobilebert_tf.tokenization import Rules, Tokenizer
 from mobilebert_tf.tokenizer_files import write_tokenizer
+
+if TYPE_CHECKING:
+    from mobilebert_tf.data.vocabulary import Changed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,8 +25,9 @@ class Vocab:
     vocab.txt, one piece a line, [PAD] [UNK] [CLS] [SEP] [MASK] first, and prints how
     many pieces a word of that text takes and how much of it is lost in [UNK]. Text is lower-cased, as in
     BERT's uncased models, and accents are stripped where few letters have any: in Russian, Thai
-    or Hindi marks make other words. The rules stand beside the vocabulary, in tokenizer.json,
-    and every command that reads it obeys them. The same text gives the same files.
+    or Hindi marks make other words, and Korean would be taken apart. The rules stand beside the
+    vocabulary, in tokenizer.json, and every command that reads it obeys them. The same text gives
+    the same files.
 
     Examples:
       mobilebert-tf vocab --input=corpus --output=vocab --size=8000
@@ -34,7 +39,7 @@ class Vocab:
     size: int = option("most pieces in the vocabulary", 30522, least=100, most=1_000_000)
     lower_case: bool = option("make all letters small; --nolower_case keeps capitals", True)
     strip_accents: bool | None = option(
-        "take marks off letters, from é to e; left out: where less than 0.5 % of the letters have any", None
+        "take marks off letters, from é to e; left out: where less than 0.5 % of the letters become others", None
     )
     min_frequency: int = option(
         "times that two pieces stand side by side before they can be merged", 2, least=1, most=10**9
@@ -69,20 +74,20 @@ class Vocab:
         found = vocabulary.coverage(vocab, paragraphs(), rules)
         tokenizer = Tokenizer(vocab, rules)
         write_tokenizer(run.directory, tokenizer)
-        marked = vocabulary.marked_share(counts)
+        changed = vocabulary.changed_by_stripping(counts)
         run.finish(
             size=len(vocab),
             words=found.words,
             pieces=found.pieces,
             pieces_per_word=round(found.pieces_per_word, 4),
             unknown_share=round(found.lost.share, 6),
-            marked_share=round(marked, 6),
+            marked_share=round(changed.marked, 6),
         )
         print(
             f"vocab: {path} ({len(vocab):,} pieces; {found.pieces_per_word:.2f} pieces a word, "
             f"{found.lost.share:.4%} of {found.lost.characters:,} characters lost in [UNK])"
         )
-        print(f"vocab: {_rules_in_words(rules, marked)}")
+        print(f"vocab: {_rules_in_words(rules, changed)}")
         left_out = f"the {len(vocab):,} pieces lack {vocabulary.left_out(vocab, counts, rules):,} of its characters"
         lacks = f"{left_out}; give more than --size={self.size}"
         lost_text.say(f"vocab: warning: {self.input}", found.lost, tokenizer, lacks)
@@ -90,9 +95,14 @@ class Vocab:
         print(next_step.line("records", f"--input={self.input}", f"--vocab={path}", records))
 
 
-def _rules_in_words(rules: Rules, marked: float) -> str:
+def _rules_in_words(rules: Rules, changed: Changed) -> str:
     case = "small letters" if rules.lower_case else "capitals kept"
-    share = f"{marked:.2%} of the letters have marks"
+    facts = [f"{changed.marked:.2%} of the letters have marks"]
+    if rules.strip_accents:
+        facts[0] += ", which are dropped"
+    if changed.taken_apart:
+        apart = "are taken apart" if rules.strip_accents else "would be taken apart"
+        facts.append(f"{changed.taken_apart:.2%} {apart}, as Korean's syllables")
     if not rules.strip_accents:
-        return f"{case}, accents kept ({share}); --strip_accents takes them off"
-    return f"{case}, accents stripped ({share}, which are dropped; --nostrip_accents keeps them)"
+        return f"{case}, accents kept ({'; '.join(facts)}); --strip_accents takes them off"
+    return f"{case}, accents stripped ({'; '.join(facts)}; --nostrip_accents keeps them)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Set
 
@@ -28,6 +29,8 @@ ROOM_FOR_PIECES = 0.1
 MEANINGFUL_SHARE = 0.005
 """Share of letters with marks from which on these carry meaning: in English it is 0.1 %, in German and Russian
 above 1 %."""
+
+_VARIATION_SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 _BATCH = 1000
 """Paragraphs handed to the tokenizer at once."""
@@ -58,17 +61,34 @@ def count_characters(paragraphs: Iterable[str]) -> Characters:
     return counts
 
 
-def marked_share(counts: Characters) -> float:
-    """Share of the letters and marks that become others where accents are stripped."""
-    letters = {c: count for c, count in counts.items() if unicodedata.category(c)[0] in "LM"}
-    return sum(count for c, count in letters.items() if without_marks(c) != c) / max(1, sum(letters.values()))
+@dataclasses.dataclass(frozen=True)
+class Changed:
+    """Shares of the letters and marks of a text that become others where accents are stripped."""
+
+    marked: float
+    """Letters that lose a mark, and marks."""
+    taken_apart: float
+    """Letters that become several and lose nothing, as the syllables of Korean do."""
+
+
+def changed_by_stripping(counts: Characters) -> Changed:
+    """What stripping accents does to a text. Signs for the look of an emoji before them are no marks."""
+    kinds: Characters = collections.Counter()
+    for character, count in counts.items():
+        if unicodedata.category(character)[0] in "LM" and not _VARIATION_SELECTORS.match(character):
+            marked = any(unicodedata.category(c) == "Mn" for c in unicodedata.normalize("NFD", character))
+            apart = without_marks(character) != character
+            kinds["marked" if marked else "taken apart" if apart else "same"] += count
+    letters = max(1, kinds.total())
+    return Changed(kinds["marked"] / letters, kinds["taken apart"] / letters)
 
 
 def choose_rules(counts: Characters, lower_case: bool, strip_accents: bool | None) -> Rules:
-    """The tokenizer's rules for a text. Accents are stripped as in BERT's uncased models where few letters have
-    any, unless it is said otherwise."""
+    """The tokenizer's rules for a text. Accents are stripped as in BERT's uncased models where few letters become
+    others by that, unless it is said otherwise."""
     if strip_accents is None:
-        strip_accents = lower_case and marked_share(counts) < MEANINGFUL_SHARE
+        changed = changed_by_stripping(counts)
+        strip_accents = lower_case and changed.marked + changed.taken_apart < MEANINGFUL_SHARE
     return dataclasses.replace(UNCASED, lower_case=lower_case, strip_accents=strip_accents)
 
 

@@ -90,6 +90,30 @@ def test_marks_are_kept_where_they_make_other_words(tmp_path: Path, text: str, o
     assert (rules.lower_case, rules.strip_accents) == (False, keeps)
 
 
+@pytest.mark.parametrize(
+    "text, marked, apart, keeps",
+    [
+        ("나는 밥을", 0.0, 1.0, True),
+        ("I love this \u2764\ufe0f", 0.0, 0.0, False),
+        ("áb a\u0301b", 0.4, 0.0, True),
+        ("กิน", 1 / 3, 0.0, True),
+    ],
+)
+def test_what_stripping_accents_changes(text: str, marked: float, apart: float, keeps: bool) -> None:
+    counts = vocabulary.count_characters([text])
+    assert vocabulary.changed_by_stripping(counts) == vocabulary.Changed(pytest.approx(marked), apart)
+    assert vocabulary.choose_rules(counts, True, None).strip_accents is not keeps
+
+
+def test_korean_has_no_marks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.txt").write_text("나는 밥을 좋아합니다\n" * 9, encoding="utf-8")
+    for flag, said in (("--nostrip_accents", "would be taken apart"), ("--strip_accents", "100.00% are taken apart")):
+        output = f"--output={tmp_path}/{flag}"
+        assert cli.run(["vocab", f"--input={tmp_path}/text.txt", output, "--size=100", flag]) == 0
+        line = capsys.readouterr().out
+        assert "0.00% of the letters have marks" in line and said in line
+
+
 def test_all_characters_that_fit_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = random.Random(5)
     characters = [chr(0x4E00 + i) for i in range(1800)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mobilebert_tf.data.scripts import NO_BLANKS, has_no_blanks
 from mobilebert_tf.data.splitting import plain_text
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.task import Task
@@ -21,7 +23,8 @@ NEARLY_ALL, HARDLY_ANY = 0.8, 0.02
 NAMED = 0.5
 """Share of the rows of a class with its own name in them that is."""
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(rf"(?P<bare>[{NO_BLANKS}]+)|[^\W{NO_BLANKS}]+")
+"""A word, or in a script without blanks a clause."""
 
 
 def find(task: Task, examples: Sequence[Example]) -> list[str]:
@@ -29,7 +32,7 @@ def find(task: Task, examples: Sequence[Example]) -> list[str]:
     found = _identifiers(task, examples)
     if not task.has_labels:
         return found
-    words = [_WORD.findall(plain_text(f"{example.text} {example.text_pair or ''}")) for example in examples]
+    words = [_words(f"{example.text} {example.text_pair or ''}") for example in examples]
     rows_with: dict[str, list[int]] = collections.defaultdict(list)
     for row, of_text in enumerate(words):
         for word in sorted(set(of_text)):
@@ -40,8 +43,8 @@ def find(task: Task, examples: Sequence[Example]) -> list[str]:
         own = np.array([number in e.label if isinstance(e.label, tuple) else number == e.label for e in examples], bool)
         if min(own.sum(), (~own).sum()) < ENOUGH:
             continue
-        name = _WORD.findall(plain_text(label))
-        if len("".join(name)) > 2 and not "".join(name).isdecimal():
+        name = _words(label)
+        if _says_something(name):
             inside, outside = _shares(_rows_with_phrase(name, words, rows_with), own)
             if inside >= NAMED and outside <= inside / 10:
                 found.append(_sentence("the label's own name", label, inside, outside))
@@ -53,8 +56,25 @@ def find(task: Task, examples: Sequence[Example]) -> list[str]:
         sure = [word for word, (inside, outside) in shares.items() if inside >= NEARLY_ALL and outside <= HARDLY_ANY]
         if sure:
             word = max(sure, key=lambda word: shares[word][0] - shares[word][1])
-            found.append(_sentence(f"the word {word!r}", label, *shares[word]))
+            kind = "pair of characters" if has_no_blanks(word[0]) else "word"
+            found.append(_sentence(f"the {kind} {word!r}", label, *shares[word]))
     return found
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text in order; of a clause in a script without blanks each character with the next one."""
+    words: list[str] = []
+    for match in _WORD.finditer(plain_text(text)):
+        word = match[0]
+        words += map("".join, itertools.pairwise(word)) if match["bare"] and len(word) > 1 else [word]
+    return words
+
+
+def _says_something(name: Sequence[str]) -> bool:
+    """Whether the name of a label is more than a sign or a number; two characters are a word of Chinese."""
+    letters = "".join(name)
+    least = 2 if any(map(has_no_blanks, letters)) else 3
+    return len(letters) >= least and not letters.isdecimal()
 
 
 def _sentence(what: str, label: str, inside: float, outside: float) -> str:
@@ -80,7 +100,9 @@ def _rows_with_phrase(
 def _identifiers(task: Task, examples: Sequence[Example]) -> list[str]:
     """Whether the texts are no texts: one word each, nearly all different, most with digits in them."""
     cells = [example.text.strip() for example in examples]
-    if len(cells) < ENOUGH or len(set(cells)) < 0.95 * len(cells) or any(len(cell.split()) > 1 for cell in cells):
+    if len(cells) < ENOUGH or len(set(cells)) < 0.95 * len(cells):
+        return []
+    if any(len(cell.split()) > 1 or any(map(has_no_blanks, cell)) for cell in cells):
         return []
     if sum(any(character.isdigit() for character in cell) for cell in cells) < NEARLY_ALL * len(cells):
         return []

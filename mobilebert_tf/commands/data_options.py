@@ -61,12 +61,12 @@ class DataOptions(QuestionOptions):
         choices=(*TRAINED, *GLUE_NAMES),
     )
     text_column: str | None = option(
-        "column of the text; several names, comma-separated: the first that a table has; left out: text, with "
-        "--quantization_aware the model's own, as for the other columns",
+        "column of the text; several names, comma-separated: the first that a table has; left out: text, of entities "
+        "in JSON tokens; with --quantization_aware the model's own, as for the other columns",
         default=None,
     )
     text_pair_column: str | None = option("column of the second text, for pairs", default=None)
-    label_column: str | None = option("column of the label; left out: label", default=None)
+    label_column: str | None = option("column of the label; left out: label, of entities in JSON tags", default=None)
     label_columns: str | None = option(
         "columns of 0 and 1, comma-separated, one for each of several labels, in place of --label_column", default=None
     )

@@ -91,6 +91,9 @@ class Evaluate(MistakeOptions):
             run_directory.refuse_sealed(Path(self.predictions), "predictions")
         model = load_fine_tuned(self.model, self.threads, self.batch_size, self.task)
         task = model.reads(self.text_column, self.text_pair_column, self.label_column)
+        columns = ("text_column", "text_pair_column", "label_column")
+        if fault := task.column_fault([self.input], [name for name in columns if getattr(self, name)]):
+            raise UsageError(fault)
         if self.merge_labels:
             if not isinstance(task, ClassificationTask):
                 raise UsageError(f"--merge_labels: is for classes, and {self.model} is for --task={task.name}")

@@ -81,6 +81,9 @@ def _read(options: DataOptions, own_task: Task | None) -> LabelledData:
             task = dataclasses.replace(task, merge_labels=True)
     else:
         task = _discovered(options, given)
+    tables = [options.train, *([options.eval] if options.eval and options.eval != NO_EVALUATION else [])]
+    if fault := task.column_fault(tables, list(given)):
+        raise UsageError(fault)
     if options.class_weights and not (task.has_labels and "label" in task.targets):
         raise UsageError(f"--class_weights: is for classes and labels, not for --task={task.name}; leave it out")
     if isinstance(task, QuestionsTask) and task.max_seq_length < LEAST_OF_QUESTIONS:
@@ -194,7 +197,7 @@ def _discovered(options: DataOptions, given: dict[str, Any]) -> Task:
             raise UsageError(f"--label_columns={options.label_columns}: names no column")
         return MultilabelTask.discover(options.train, label_columns=columns, **given)
     if kind in (None, "multilabel"):
-        guess = table_kind.guess_kind(options.train, column)
+        guess = table_kind.guess_kind(options.train, column, options.text_column or Task.text_column)
         if kind is None and guess.reason:
             notes.say(f"finetune: --task={guess.kind}, since {guess.reason}", sys.stdout)
         kind = kind or guess.kind

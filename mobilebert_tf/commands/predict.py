@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobilebert_tf import notes
 from mobilebert_tf.commands.answer_lines import bars, line
 from mobilebert_tf.data import lost_text
+from mobilebert_tf.data.text_files import STANDARD_INPUT, read_lines
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
@@ -54,7 +57,8 @@ class Predict:
         "the second text, for a model of pairs; the passage that questions are about", None, may_be_empty=True
     )
     input: str | None = option(
-        "instead of --text: a file with a text a line, - for standard input, or a table (.tsv, .csv, .jsonl)",
+        "instead of --text: a file with a text a line, - for standard input, or a table (.tsv, .csv, .jsonl; of "
+        "entities also columns of words)",
         None,
         is_input=True,
     )
@@ -76,7 +80,6 @@ class Predict:
         """
         from mobilebert_tf.answering.fine_tuned import load_fine_tuned
         from mobilebert_tf.data.tables import is_table
-        from mobilebert_tf.data.text_files import read_lines
         from mobilebert_tf.tasks.examples import Example
         from mobilebert_tf.tasks.table_kind import CONLL
 
@@ -99,13 +102,31 @@ class Predict:
 
             glue_submission.check(self.submission, self.task)
         model = load_fine_tuned(self.model, self.threads, kind=self.task)
-        if table or is_tagged and model.task.name == "entities":
-            task = model.reads(self.text_column, self.text_pair_column)
+        task = model.reads(self.text_column, self.text_pair_column) if table else self._without_columns(model)
+        if fault := task.column_fault([str(self.input)], columns):
+            raise UsageError(fault)
+        if table or task.name == "entities" and (is_tagged or self._is_of_tagged_words(task, texts)):
             examples = task.read(str(self.input), labelled=False, every_row=True)
         else:
-            task = self._without_columns(model)
             examples = [Example(text or "", self.context) for text in texts]
         self._answer(model, task, examples)
+
+    def _is_of_tagged_words(self, task: Task, texts: Sequence[str]) -> bool:
+        """Whether the lines of the input are words with labels of the model, which no text has; says so.
+
+        Raises:
+          UsageError: they are, and come from standard input.
+        """
+        from mobilebert_tf.data.conll import are_tagged_words
+
+        if self.input is None or not are_tagged_words(texts, task.labels.__contains__):
+            return False
+        if self.input == STANDARD_INPUT:
+            raise UsageError("--input=-: has a word and its label in most lines; give it as a file, or a text a line")
+        notes.say(
+            f"{self.input}: most lines are a word and its label, so read as sentences of such; labels are left out"
+        )
+        return True
 
     def _without_columns(self, model: FineTuned) -> Task:
         """The task of texts that stand by themselves. Raises UsageError: a second one is missing, or too much."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from mobilebert_tf import notes
 from mobilebert_tf.errors import UsageError
 
 
@@ -60,8 +61,17 @@ def refuse(path: str, line: int, problem: str | UsageError) -> None:
     now[0].bad.setdefault((path, line), str(error))
 
 
-def note_without_text(path: str, lines: list[int]) -> None:
-    """Count rows of a table that have no text."""
+def say_without_text(path: str, lines: Sequence[int], what: str, are_answered: bool) -> None:
+    """Count rows of a table that have no text, and say how many there are.
+
+    Args:
+      what: is missing, in words.
+      are_answered: whether they are kept, to be answered; else they are left out.
+    """
     now = _now.get()
     if now is not None:
         now[0].without_text[path] = tuple(lines)
+    if lines:
+        rows = f"{len(lines):,} row{'s' if len(lines) > 1 else ''} without {what}"
+        done = "answered as empty texts" if are_answered else "left out"
+        notes.say(f"{path}: {rows} {done}, the first in line {lines[0]}")

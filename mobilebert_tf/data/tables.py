@@ -34,6 +34,11 @@ def is_table(path: str | os.PathLike[str]) -> bool:
     return tfds_table.is_name(path) or _ending(Path(path)) not in (None, ".txt")
 
 
+def is_json(path: str | os.PathLike[str]) -> bool:
+    """Whether the name says that the file has JSON."""
+    return not tfds_table.is_name(path) and _ending(Path(path)) in _JSON
+
+
 def read_table(
     path: str | os.PathLike[str],
     columns: Sequence[str],
@@ -88,7 +93,8 @@ def read_table(
             continue
         try:
             cells = {column: _cell(path, number, row, column, column in structured) for column in columns}
-            more = {column: _cell(path, number, row, column, True) for column in optional if _column(row, column)}
+            there = [column for column in optional if named_column(row, column) is not None]
+            more = {column: _cell(path, number, row, column, True) for column in there}
         except UsageError as problem:
             if ending in _SEPARATORS:
                 raise  # a column is missing in all rows
@@ -110,7 +116,7 @@ def _no_table(path: Path) -> UsageError:
 
 
 def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structured: bool) -> Any:
-    name = _column(row, column)
+    name = named_column(row, column)
     if name is None:
         about_headers = _ABOUT_HEADERS if _ending(path) in _SEPARATORS else ""
         raise UsageError(
@@ -126,8 +132,8 @@ def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structur
     return json.dumps(value)
 
 
-def _column(row: Mapping[str, Any], column: str) -> str | None:
-    """The name in `row` that `column` means, None if there is none."""
+def named_column(row: Mapping[str, Any], column: str) -> str | None:
+    """The name in `row` that `column`, one name or several, means; None: there is none."""
     names = [column, *column.split(",")]  # a comma may be part of the name
     exact = next((name for name in names if name in row), None)
     if exact is not None:
@@ -150,7 +156,7 @@ def _delimited_rows(
     usual = _SEPARATORS[ending]
 
     def wanted(header: Sequence[str]) -> int:
-        return sum(_column(dict.fromkeys(header), column) is not None for column in columns)
+        return sum(named_column(dict.fromkeys(header), column) is not None for column in columns)
 
     for first, what in _NO_TABLES.items():
         if text[:100].lstrip().lower().startswith(first):

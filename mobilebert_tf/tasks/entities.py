@@ -6,15 +6,15 @@ import dataclasses
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mobilebert_tf.config import Heads
 from mobilebert_tf.data import bad_rows
-from mobilebert_tf.data.conll import Sentence, read_sentences
-from mobilebert_tf.data.tables import is_table, read_table
+from mobilebert_tf.data.conll import TAGS, TOKENS, Sentence, read_sentences
+from mobilebert_tf.data.tables import is_json, is_table, read_table
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import examples as texts_of_tables
 from mobilebert_tf.tasks import metrics, tagging
@@ -67,8 +67,9 @@ class EntitiesTask(Task):
         Raises:
           UsageError: the file is broken, or has no entity.
         """
+        draft = cls(labels=(), **columns)
         tags: set[str] = set()
-        for sentence in read_sentences(path):
+        for sentence in read_sentences(path, columns=draft._columns):
             if _is_good(path, sentence):
                 tags.update(sentence.tags or ())
         prefixes = sorted({tagging.parts(tag)[0] for tag in tags} - {OUTSIDE}, key="BIESLU".index)
@@ -76,7 +77,7 @@ class EntitiesTask(Task):
         if not kinds:
             raise UsageError(f"{path}: has no entity, every word is labelled O; is the label its last column?")
         labels = (OUTSIDE, *(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes))
-        return cls(labels=labels, **columns)
+        return dataclasses.replace(draft, labels=labels)
 
     @property
     def score_title(self) -> str:
@@ -95,7 +96,7 @@ class EntitiesTask(Task):
         if not labelled and self._is_table_of_texts(path):
             return texts_of_tables.read_examples(path, [self.text_column], None, lambda *_: 0, every_row)
         examples: list[Example] = []
-        for sentence in read_sentences(path, labelled):
+        for sentence in read_sentences(path, labelled, every_row, self._columns):
             if sentence.tags is not None:
                 if not _is_good(path, sentence):
                     continue
@@ -112,15 +113,31 @@ class EntitiesTask(Task):
             raise UsageError(f"{path}: has no sentence that can be used")
         return examples
 
+    @property
+    def _columns(self) -> tuple[str, str]:
+        """Names in JSON of the lists of words and of their labels; where none were given, the usual ones come first."""
+        words = f"{TOKENS},{self.text_column}" if self.text_column == Task.text_column else self.text_column
+        tags = f"{TAGS},{self.label_column}" if self.label_column == Task.label_column else self.label_column
+        return words, tags
+
+    def column_fault(self, tables: Sequence[str], named: Collection[str]) -> str:
+        if "text_pair_column" in named:
+            return f"--text_pair_column: is for two texts, not for --task={self.name}; leave it out"
+        name = next((name for name in ("text_column", "label_column") if name in named), None)
+        if name is None or any(is_json(table) or self._is_table_of_texts(table) for table in tables):
+            return ""
+        place = "first is the word" if name == "text_column" else "last is the label"
+        return f"--{name}: the columns of {tables[0]} have no names, the {place}; leave it out"
+
     def _is_table_of_texts(self, path: str | os.PathLike[str]) -> bool:
         """Whether a file has texts as any task's table has, in place of sentences that are words already."""
         if not is_table(path):
             return False
         try:
-            _, first = next(read_table(path, [self.text_column], optional=["tokens"]), (0, {}))
+            _, first = next(read_table(path, [self.text_column], optional=[TOKENS]), (0, {}))
         except UsageError:
             return False
-        return bool(first) and first["tokens"] is None
+        return bool(first) and (first[TOKENS] is None or self.text_column != Task.text_column)
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
         """The kinds of entities in each sentence; those without any are of one stratum."""
@@ -129,7 +146,8 @@ class EntitiesTask(Task):
 
     def row(self, example: Example) -> dict[str, Any]:
         assert isinstance(example, Tagged)
-        return {"tokens": [example.text[start:end] for start, end in example.words], "tags": list(example.tags or ())}
+        words, tags = (column.split(",")[0] for column in self._columns)
+        return {words: [example.text[start:end] for start, end in example.words], tags: list(example.tags or ())}
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         """Inputs [R, T], a row for each window; `examples` [n]; `word` int32 [R, T], which word of the text has its

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_tf import notes
 from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.tables import read_table
 from mobilebert_tf.errors import UsageError
@@ -52,7 +51,8 @@ def _example(number: int, given: Any) -> Example:
     if has_half_characters(sides):
         fix = 'text.encode(errors="replace").decode() has "?" in its place'
         raise UsageError(f"item {number} of the list holds half of a character, as \\ud800; {fix}")
-    return Example(*map(str, sides))
+    first, *second = map(str, sides)
+    return Example(first, second[0] if second else None)
 
 
 def _shown(value: Any) -> str:
@@ -103,11 +103,7 @@ def read_examples(
             if not every_row:
                 continue
         examples.append(Example(first, second[0] if second else None, number))
-    bad_rows.note_without_text(str(path), without_text)
-    if without_text:
-        what = "answered as empty texts" if every_row else "left out"
-        rows = f"{len(without_text):,} row{'s' if len(without_text) > 1 else ''} without text"
-        notes.say(f"{path}: {rows} in column {text_columns[0]!r} {what}, the first in line {without_text[0]}")
+    bad_rows.say_without_text(str(path), without_text, f"text in column {text_columns[0]!r}", every_row)
     check_rows(path, len(examples), " with text" if without_text else "")
     return examples
 

@@ -8,13 +8,17 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mobilebert_tf.data import tfds_table
-from mobilebert_tf.data.tables import read_table
+from mobilebert_tf.data.conll import are_tagged_words
+from mobilebert_tf.data.tables import is_json, read_table
 from mobilebert_tf.data.text_files import read_lines
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks import tagging
 from mobilebert_tf.tasks.cell_values import are_numbers_of_labels, has_decimal_comma, list_in, value_of
 from mobilebert_tf.tasks.label_spelling import is_missing
+from mobilebert_tf.tasks.task import Task
 
 SEPARATORS = (",", ";", "|")
 """Between several labels in a cell."""
@@ -25,6 +29,9 @@ MANY_VALUES = 10
 
 CONLL = (".conll", ".conll2003", ".bio", ".iob", ".iob2")
 """Endings of files of labelled words."""
+
+LINES = 200
+"""Lines at the beginning of a file that tell whether they are words and labels."""
 
 BEGINNING = 1 << 20
 """Characters of a JSON file that tell what it holds."""
@@ -46,7 +53,7 @@ class Guess(NamedTuple):
     """Between several labels in a cell."""
 
 
-def guess_kind(path: str | os.PathLike[str], label_column: str) -> Guess:
+def guess_kind(path: str | os.PathLike[str], label_column: str, text_column: str = Task.text_column) -> Guess:
     """The kind of task for which a training table is.
 
     Raises:
@@ -54,7 +61,18 @@ def guess_kind(path: str | os.PathLike[str], label_column: str) -> Guess:
     """
     if guess := _of_file(path):
         return guess
-    cells = [row[label_column] or "" for _, row in read_table(path, [label_column], structured=[label_column])]
+    cells: list[Any] = []
+    lists = 0
+    try:
+        for _, row in read_table(path, [label_column], structured=[label_column], optional=[text_column]):
+            cells.append(row[label_column] or "")
+            lists += all(isinstance(row[column], list) for column in (label_column, text_column))
+    except UsageError:
+        if _is_of_tagged_words(path):
+            return Guess("entities", f"most lines of {path} are a word and its label")
+        raise
+    if lists and lists == len(cells):
+        return Guess("entities", f"columns {text_column!r} and {label_column!r} have lists")
     if any(not isinstance(cell, str) for cell in cells):
         return Guess("multilabel", f"column {label_column!r} has lists")
     guess = guess_of_labels(cells)
@@ -66,13 +84,18 @@ def _of_file(path: str | os.PathLike[str]) -> Guess | None:
     suffixes = {suffix.lower() for suffix in Path(path).suffixes}
     if suffixes & set(CONLL):
         return Guess("entities", f"{path} is a file of labelled words by its name")
-    if tfds_table.is_name(path) or not suffixes & {".json", ".jsonl", ".ndjson"}:
+    if not is_json(path):
         return None
     beginning = "\n".join(itertools.islice(read_lines(path), 20))[:BEGINNING]
     for kind, what, keys in _BY_KEYS:
         if all(re.search(rf'"{key}"\s*:', beginning) for key in keys):
             return Guess(kind, f"{path} has {what}")
     return None
+
+
+def _is_of_tagged_words(path: str | os.PathLike[str]) -> bool:
+    """Whether a file that is no table of texts and labels has columns of words and their labels."""
+    return not tfds_table.is_name(path) and are_tagged_words(itertools.islice(read_lines(path), LINES), tagging.is_tag)
 
 
 def guess_of_labels(cells: Sequence[str]) -> Guess:

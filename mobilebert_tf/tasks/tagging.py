@@ -38,9 +38,14 @@ def parts(tag: str) -> tuple[str, str]:
     return matched[1], matched[2]
 
 
+def is_tag(text: str) -> bool:
+    """Whether this is a label of a word."""
+    return text == OUTSIDE or _TAG.fullmatch(text) is not None
+
+
 def is_scheme(tags: Sequence[str]) -> bool:
     """Whether these are all the labels that words can have, O among them; token classifiers may have others."""
-    return OUTSIDE in tags and len(tags) > 1 and all(tag == OUTSIDE or _TAG.fullmatch(tag) for tag in tags)
+    return OUTSIDE in tags and len(tags) > 1 and all(map(is_tag, tags))
 
 
 def entities(tags: Sequence[str]) -> list[Entity]:

@@ -11,7 +11,7 @@ import abc
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -132,6 +132,10 @@ class Task(abc.ABC):
         Raises:
           UsageError: the table is broken or empty, or a label is none of the task's.
         """
+
+    def column_fault(self, tables: Sequence[str], named: Collection[str]) -> str:
+        """What is wrong where flags name columns, the fields in `named`, and no table has such; empty: nothing."""
+        return ""
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
         """[n], of each labelled example what it is of: held-out examples are taken from each in its share."""

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.commands import answer_lines
+from mobilebert_tf.commands import answer_lines, labelled_data
+from mobilebert_tf.commands.data_options import DataOptions
+from mobilebert_tf.errors import UsageError
 
 
 def test_answers_of_keras_and_litert(classifier_directory, export_directory, tmp_path, capsys, monkeypatch):
@@ -99,3 +101,51 @@ def test_a_table_is_read_by_its_columns(export_directory, tmp_path, capsys):
         assert cli.run(["predict", model, *flags]) == 2
     assert cli.run(["predict", model, f"--input={table}", "--text_pair_column=id"]) == 2
     assert "judges one text at a time" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def tagger(classifier_directory, tmp_path_factory):
+    """A model of entities with random weights."""
+    from mobilebert_tf.model_directory import load_model_directory, save_model_directory
+    from mobilebert_tf.models import build_model
+    from mobilebert_tf.tasks.entities import EntitiesTask
+
+    directory = tmp_path_factory.mktemp("entities") / "tagger"
+    loaded = load_model_directory(classifier_directory)
+    task = EntitiesTask(labels=("O", "B-x", "I-x"), max_seq_length=16)
+    save_model_directory(directory, build_model(loaded.config, task.heads, 1), loaded.tokenizer, task)
+    return directory
+
+
+def test_words_with_labels_are_read_as_such_whatever_the_ending(tagger, tmp_path, capsys, monkeypatch):
+    words = tmp_path / "test.txt"
+    words.write_text("a O\nb B-x\n\nc O\n")
+    model = f"--model={tagger}"
+    assert cli.run(["predict", "--json", model, f"--input={words}"]) == 0
+    told = capsys.readouterr()
+    assert [json.loads(line)["text"] for line in told.out.splitlines()] == ["a b", "c"]
+    assert f"{words}: most lines are a word and its label" in told.err
+    monkeypatch.setattr(sys, "stdin", io.StringIO(words.read_text()))
+    assert cli.run(["predict", model, "--input=-"]) == 2
+    assert "give it as a file" in capsys.readouterr().err
+    words.write_text("a b O\nan O\nb c\nd e\n")
+    assert cli.run(["predict", "--json", model, f"--input={words}"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_flags_that_columns_of_words_have_no_use_for(tagger, tmp_path, capsys):
+    words = tmp_path / "test.conll"
+    words.write_text("a O\nb B-x\n")
+    table = tmp_path / "test.tsv"
+    table.write_text(words.read_text())
+    for command, flags, message in (
+        ("predict", [f"--input={words}", "--context=a"], "leave --context out"),
+        ("predict", [f"--input={table}", "--text_column=zzz"], "have no names, the first is the word"),
+        ("evaluate", [f"--input={words}", "--label_column=zzz"], "have no names, the last is the label"),
+        ("evaluate", [f"--input={words}", "--text_pair_column=zzz"], "leave --text_pair_column out"),
+    ):
+        assert cli.run([command, f"--model={tagger}", *flags]) == 2
+        assert message in capsys.readouterr().err
+    for name, message in (("label_column", "the last is the label"), ("text_pair_column", "is for two texts")):
+        with pytest.raises(UsageError, match=message):
+            labelled_data.read(DataOptions(train=str(words), **{name: "zzz"}))

@@ -1,8 +1,13 @@
 """Entities: labels of first word pieces, windows, scores by hand, files."""
 
+import dataclasses
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from mobilebert_tf import notes
 from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.entities import EntitiesTask, Tagged, in_one_text
@@ -130,6 +135,83 @@ def test_bad_files_are_named(name, tmp_path):
     with pytest.raises(UsageError, match=said) as raised:
         EntitiesTask.discover(path)
     assert str(raised.value).startswith(str(path)) and "\n" not in str(raised.value)
+
+
+def test_a_bad_first_line_is_the_bad_one(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("New York B-x\n\n" + "Ada B-x\nwrote O\n\n" * 20)
+    with pytest.raises(UsageError, match="line 1: has 3 columns, where 2 columns are needed"):
+        EntitiesTask.discover(path)
+    with bad_rows.counting(skips=True) as left_out:
+        assert len(EntitiesTask.discover(path).read(path)) == 20
+    assert [line for _, line in left_out.bad] == [1]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_words_that_are_numbered(first, tmp_path, capsys):
+    """As CoNLL-U and GermEval have them, some with a line for two words."""
+    path = tmp_path / "a.conll"
+    sentence = f"{first}\tAda\t_\tB-x\n{first + 1}\twrote\t_\tO\n\n"
+    path.write_text(sentence * 3 + "1-2\tdu\t_\tO\n1\tde\t_\tO\n\n")
+    texts = ["Ada wrote"] * 3 + ["du de"]
+    for labelled in (True, False):
+        assert [one.text for one in EntitiesTask(labels=("O", "B-x")).read(path, labelled)] == texts
+        said = "the first column numbers the words; a word is taken from the second"
+        assert said in capsys.readouterr().err
+        notes.start()
+    # Words may be numbers too.
+    path.write_text("1\tO\n2\tB-x\n\n1\tO\n2\tO\n")
+    assert [one.text for one in EntitiesTask(labels=("O", "B-x")).read(path)] == ["1 2", "1 2"]
+    assert not capsys.readouterr().err
+
+
+def test_lines_of_blanks_end_sentences(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("a\tB-x\n\t\nb\tO\n \t \n\nc\tO\n\t\t\n")
+    assert [one.text for one in EntitiesTask(labels=("O", "B-x")).read(path)] == ["a", "b", "c"]
+
+
+def test_rows_without_words_are_answered(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"tokens": ["a"]}\n{"tokens": []}\n{"tokens": ["b"]}\n')
+    examples = TASK.read(path, labelled=False, every_row=True)
+    assert [one.text for one in examples] == ["a", "", "b"]
+    assert f"{path}: 1 row without words answered as empty texts, the first in line 2" in capsys.readouterr().err
+    features = TASK.features(examples, LETTERS)
+    assert TASK.decode(outputs_of(features, ["B-x", "", "O"]), features)[1] == {"entities": []}
+    path.write_text('{"tokens": [], "tags": []}\n{"tokens": ["b"], "tags": ["O"]}\n')
+    assert len(TASK.read(path)) == 1
+    assert "1 row without words left out, the first in line 1" in capsys.readouterr().err
+
+
+def test_lists_may_have_other_names(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"Words": ["a", "b"], "ner": ["B-x", "O"], "tokens": 2, "tags": ["O", "O"]}\n')
+    task = EntitiesTask.discover(path, text_column="words", label_column="ner")
+    examples = task.read(path)
+    assert [(one.text, one.tags) for one in examples] == [("a b", ("B-x", "O"))]
+    assert task.read(path, labelled=False)[0].text == "a b"
+    path.write_text(json.dumps(task.row(examples[0])))
+    assert task.read(path) == examples
+    with pytest.raises(
+        UsageError, match='line 1: must be a JSON object with "zzz" and "ner", lists of texts; it has w'
+    ):
+        EntitiesTask.discover(path, text_column="zzz", label_column="ner")
+    # Those of other tasks' tables are looked for too.
+    path.write_text('{"text": ["a", "b"], "label": ["B-x", "O"]}\n')
+    assert EntitiesTask.discover(path).read(path) == examples
+
+
+def test_columns_that_no_file_has(tmp_path):
+    words, texts, rows = (str(tmp_path / name) for name in ("a.conll", "b.tsv", "c.jsonl"))
+    Path(words).write_text("a B-x\n")
+    Path(texts).write_text("body\na\n")
+    assert TASK.column_fault([words], []) == TASK.column_fault([words, rows], ["label_column"]) == ""
+    assert dataclasses.replace(TASK, text_column="body").column_fault([texts], ["text_column"]) == ""
+    fault = TASK.column_fault([words], ["label_column"])
+    assert fault == f"--label_column: the columns of {words} have no names, the last is the label; leave it out"
+    assert "the first is the word" in TASK.column_fault([texts], ["text_column"])
+    assert "--text_pair_column: is for two texts" in TASK.column_fault([rows], ["text_pair_column"])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from mobilebert_tf.tasks.table_kind import guess_kind, guess_of_labels
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.table_kind import Guess, guess_kind, guess_of_labels
 
 GRADES = [f"{i / 4:g}" for i in range(21)]
 TAGS = ["red", "red, blue", "blue", "green, red", "green", "", "blue, green"] * 3
@@ -45,6 +46,35 @@ def test_lists_in_json(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a", "label": ["x", "y, z"]}\n{"text": "b", "label": []}\n')
     assert guess_kind(path, "label").kind == "multilabel"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "train.tsv", "b.csv", "eng.train", "emerging.annotated"])
+def test_words_and_labels_whatever_the_ending(name, tmp_path):
+    path = tmp_path / name
+    path.write_text("-DOCSTART- -X- O\n\nEU\tB-ORG\nrejects\tO\n\nPeter\tB-PER\nBlackburn\tI-PER\nE-mail\n\n")
+    assert guess_kind(path, "label") == Guess("entities", f"most lines of {path} are a word and its label")
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.txt", "Ada saw O\nParis is nice\nso it is\n", "the ending says no table"),
+        ("a.txt", "O\nB-x\n", "the ending says no table"),
+        ("a.tsv", "word\ttag\nAda\tB-x\nsaw\tO\n", "no column 'label'; it has word, tag"),
+    ],
+)
+def test_files_that_are_neither_table_nor_labelled_words(name, content, message, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError, match=message):
+        guess_kind(tmp_path / name, "label")
+
+
+def test_lists_of_words_and_labels_under_any_names(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"words": ["a", "b"], "ner": ["B-x", "O"]}\n')
+    assert guess_kind(path, "ner", "words") == Guess("entities", "columns 'words' and 'ner' have lists")
+    path.write_text('{"words": "a b", "ner": ["x", "y"]}\n')
+    assert guess_kind(path, "ner", "words").kind == "multilabel"
 
 
 def test_the_separator_of_cells_that_tell_nothing_else():

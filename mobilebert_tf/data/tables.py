@@ -62,8 +62,8 @@ def read_table(
     Args:
       path: the file.
       columns: names of those that are wanted.
-      header: names of the columns of a TSV whose first line has none of them; further cells of such a table are left
-        out, and no cell is in quotes.
+      header: names of the columns of a table with tabs, whatever its ending, whose first line has none of them; further
+        cells of such a table are left out, and no cell is in quotes.
       structured: those of the columns that may also hold lists and objects, in JSON.
       optional: further columns; None where a table has none of that name.
       every_row: keep rows without any value, which are answered too.
@@ -164,7 +164,7 @@ def _delimited_rows(
     if ending == ".txt" and (written.encoding == "utf-8" or "\t" not in text.split("\n", 1)[0]):
         raise _no_table(path)
     first_line = text.split("\n", 1)[0].rstrip("\r").split("\t")
-    if header and usual == "\t" and len(first_line) >= len(header) and not wanted(first_line):
+    if header and len(first_line) >= len(header) and not wanted(first_line):
         table = delimited.parse_without_header(text, header, str(path))
     else:
         table = delimited.parse(text, usual, wanted, str(path))

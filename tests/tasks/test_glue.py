@@ -61,6 +61,18 @@ def test_official_tables(tmp_path, name, capsys):
         assert rows[0].text == 'A "plane.' and task.score_name == "spearman"
 
 
+def test_tables_as_their_authors_published_them(tmp_path, capsys):
+    """STS-B: tabs and no header, in files that are called .csv; those of training have two columns more."""
+    row = 'main-captions\tMSRvid\t2012test\t0000\t{}\tA "plane, or so.\tAn air plane.{}\r\n'
+    content = row.format("5.000", "") + row.format("1.250", "\tnone\tnone")
+    task, rows = examples(tmp_path, "stsb", content, "csv")
+    assert [(one.text, one.text_pair, one.label) for one in rows] == [
+        ('A "plane, or so.', "An air plane.", 5.0), ('A "plane, or so.', "An air plane.", 1.25)
+    ]  # fmt: skip
+    assert "columns separated by tabs" in capsys.readouterr().err
+    assert examples(tmp_path, "stsb", content, "tsv") == (task, rows)
+
+
 def test_all_nine_are_there():
     assert len(OFFICIAL) == 9 and {f"glue/{name}" for name in OFFICIAL} <= set(GLUE_NAMES)
     assert {name.removeprefix("glue/") for name in GLUE_NAMES} == set(glue.TASKS)

@@ -224,8 +224,9 @@ def _study(found: Mapping[str, Any]) -> str:
 def _deployment(found: Mapping[str, Any]) -> str:
     """Files of several exports; columns without a figure are left out."""
     cells = deployment.rows(found)
-    kept = [column for column in range(len(deployment.HEAD)) if not column or any(row[column] for row in cells)]
-    head, *rows = [tuple(row[column] for column in kept) for row in (deployment.HEAD, *cells)]
+    titles = deployment.head(found)
+    kept = [column for column in range(len(titles)) if not column or any(row[column] for row in cells)]
+    head, *rows = [tuple(row[column] for column in kept) for row in (titles, *cells)]
     return _table(head, rows) + "\n\n" + deployment.note(found)
 
 

@@ -67,6 +67,17 @@ def where(document: Mapping[str, Any]) -> str:
     return "emulated" if document.get("kind") == "instructions" else "host"
 
 
+def machine_name(made_by: Mapping[str, Any]) -> str:
+    """What to call the machine that a result, or an export, was made on."""
+    machine = made_by.get("machine") or {}
+    return str(machine.get("model") or machine.get("processor") or "a machine")
+
+
+def core_of(document: Mapping[str, Any]) -> str:
+    """The core whose instructions a result has; version 1 knew one alone, and did not say."""
+    return str(document.get("emulator", {}).get("core", "cortex-a76"))
+
+
 def verdict(subject: Mapping[str, Any]) -> str:
     """ok, warn or invalid; what version 1 holds was never judged, which is worth a warning."""
     return str(subject.get("validity", {}).get("verdict", "warn"))

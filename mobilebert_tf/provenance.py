@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ def describe() -> dict[str, Any]:
 def command_line() -> str:
     """The command of this process, as one would type it."""
     name = Path(sys.argv[0]).name
-    return " ".join(["mobilebert-tf" if name == "__main__.py" else name, *sys.argv[1:]])
+    return shlex.join(["mobilebert-tf" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 @functools.cache

@@ -198,12 +198,10 @@ def check_comparable(about: Mapping[str, Any], earlier: Mapping[str, Any], path:
 
 
 def _counted(document: Mapping[str, Any]) -> str:
-    """What counts are of; version 1 was emulated and knew one core."""
-    emulator = document.get("emulator", {})
-    core = emulator.get("core", "cortex-a76")
+    core = schema.core_of(document)
     what = "estimates" if document.get("where") == "estimated" else "counts"
     # Two programs of the user's may count anything.
-    by = f" by {emulator.get('name')}" if core == OF_THE_COUNTER else ""
+    by = f" by {document['emulator'].get('name')}" if core == OF_THE_COUNTER else ""
     return f"{what} of {core}{by}"
 
 

@@ -72,7 +72,7 @@ def measure(
     A network that stands in several tables has one file.
 
     Args:
-      measured: of `figures`.
+      measured: by the hash of a file, of `figures`.
 
     Raises:
       UsageError: there is no such table.
@@ -113,19 +113,44 @@ def measure(
     return subjects
 
 
-def figures(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Host milliseconds and counted instructions by the hash of a file, of results of `benchmark host` and
-    `instructions`; what is invalid, or of several threads, is left out."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What is known of files besides the files themselves."""
+
+    by_hash: Mapping[str, Mapping[str, float]]
+    """`host_ms` and `counted_million`."""
+    host: str | None
+    """The machine of the milliseconds; None: there are none."""
+
+
+def figures(results: Mapping[Path, Mapping[str, Any]]) -> Measured:
+    """Host milliseconds and counted instructions of results of `benchmark host` and `instructions`; what is invalid, or
+    of several threads, is left out.
+
+    Raises:
+      UsageError: a result is of another kind or of another core than the table's, or there are two hosts.
+    """
     found: dict[str, dict[str, float]] = {}
-    for document in documents:
-        key = {"host latency": "host_ms", "instructions": "counted_million"}.get(document["kind"])
-        if key is None or schema.where(document) == "estimated":
+    hosts: dict[str, Path] = {}
+    for path, document in results.items():
+        kind = document.get("kind", "pipeline")
+        key = {"host latency": "host_ms", "instructions": "counted_million"}.get(kind)
+        if key is None:
+            raise UsageError(f"{path}: is a result of the kind {kind!r}; give host latency or instructions")
+        if kind == "instructions" and schema.core_of(document) != CORE:
+            raise UsageError(f"{path}: its core is {schema.core_of(document)!r}, the tables' {CORE!r}; leave it out")
+        if schema.where(document) == "estimated":
             continue
+        if kind == "host latency":
+            hosts.setdefault(schema.machine_name(document["made_by"]), path)
         for one in document["subjects"]:
             threads = one.get("configuration", {}).get("threads", 1)
             if "summary" in one and schema.verdict(one) != INVALID and threads == 1:
                 found.setdefault(one["sha256"], {})[key] = one["summary"]["median"]
-    return found
+    if len(hosts) > 1:
+        said = " and ".join(f"{path} of {machine}" for machine, path in hosts.items())
+        raise UsageError(f"--measured: {said} do not belong in one column; make a table of each")
+    return Measured(by_hash=found, host=next(iter(hosts), None))
 
 
 def _config(row: Row) -> MobileBertConfig:
@@ -171,10 +196,14 @@ def table(document: Mapping[str, Any]) -> str:
     if any(one["estimated"] and "counted_million" not in one for one in document["subjects"]):
         note += " ≈: estimated from the file; other instructions are counted on an emulated core."
     if host:
-        machine = document["made_by"].get("machine", {})
-        note += f" Host: {machine.get('model') or machine.get('processor', 'a machine')}, one thread, not a phone."
+        # Older results do not say, and were made on one machine.
+        machine = document["settings"].get("host") or schema.machine_name(document["made_by"])
+        note += f" Host: {machine}, one thread, not a phone."
     return "\n\n".join([*parts, note])
 
+
+CORE = "cortex-a76"
+"""Whose instructions the tables have."""
 
 HEAD = ("", "file", "parameters, here", "in the paper", "billion multiply-adds", "size",
         "instructions of a Cortex-A76", "Pixel 4 in the paper")  # fmt: skip

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mobilebert_tf.benchmarks import verdict
+from mobilebert_tf.benchmarks import schema, verdict
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.exported import Report, Variant
 
-HEAD = ("", "size", "score", "less Keras's, in points", "same answers", "instructions", "host", "off in float16")
+BEFORE = ("", "size", "score", "less Keras's, in points", "same answers", "instructions")
+HOST = "host"
+BEHIND = ("off in float16",)
 
 
 def subjects(exports: Mapping[str, Report]) -> list[Subject]:
@@ -28,7 +30,8 @@ def _of_export(name: str, export: Report) -> Iterator[Subject]:
         if variant.file and variant.metrics:
             cores = (made_by["machine"] or {}).get("cores") or 1
             found = {"samples": [variant.metrics[score]], **_figures(variant, longest, cores)}
-            yield Subject(name=f"{name}, {variant.file}", details={**about, "sha256": variant.sha256}, rounds=[found])
+            details = {**about, "sha256": variant.sha256, "machine": schema.machine_name(made_by)}
+            yield Subject(name=f"{name}, {variant.file}", details=details, rounds=[found])
 
 
 def _figures(variant: Variant, longest: int, cores: int) -> dict[str, Any]:
@@ -47,20 +50,47 @@ def _figures(variant: Variant, longest: int, cores: int) -> dict[str, Any]:
 
 def note(document: Mapping[str, Any]) -> str:
     """What must be known to read the rows."""
-    first = document["subjects"][0]
+    first, hosts = document["subjects"][0], _hosts(document)
+    times = f" Host: {' and '.join(map(str, hosts))}, not a phone." if hosts else ""
     return (
         f"{first['score'].capitalize()}; less Keras's: 95 % interval of the difference on the same examples. "
         f"Instructions of one inference of {first['sequence_length']} word pieces on a Cortex-A76, estimated from the "
-        "file."
+        f"file.{times}"
     )
 
 
+def head(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Titles of the columns: one for the times of each machine that exports were made on."""
+    hosts = _hosts(document)
+    return (*BEFORE, *([f"{HOST}: {name}" for name in hosts] if len(hosts) > 1 else [HOST]), *BEHIND)
+
+
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Cells under HEAD; what was not found, or does not apply, is empty."""
-    return [_row(subject["name"], subject["rounds"][0]) for subject in document["subjects"]]
+    """Cells under `head`; what was not found, or does not apply, is empty."""
+    hosts = _hosts(document) or [None]
+    found = []
+    for subject in document["subjects"]:
+        own = _host(document, subject)
+        found.append(_row(subject["name"], subject["rounds"][0], [host == own for host in hosts]))
+    return found
 
 
-def _row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+def _hosts(document: Mapping[str, Any]) -> list[str | None]:
+    """Machines that files were timed on."""
+    found = (_host(document, subject) for subject in document["subjects"])
+    return list(dict.fromkeys(host for host in found if host))
+
+
+def _host(document: Mapping[str, Any], subject: Mapping[str, Any]) -> str | None:
+    """The machine that a file was timed on; None: it was not. Older results say it of the export alone."""
+    if subject["rounds"][0].get("ms") is None:
+        return None
+    same = (one for one in document["subjects"] if one["export"] == subject["export"])
+    of_export = next((one["found_by"] for one in same if "found_by" in one), {})
+    return str(subject.get("machine") or schema.machine_name(of_export))
+
+
+def _row(name: str, found: Mapping[str, Any], is_host: Sequence[bool]) -> tuple[str, ...]:
     def cell(key: str, form: str, scale: float = 1.0) -> str:
         return "" if found.get(key) is None else form.format(scale * found[key])
 
@@ -72,6 +102,6 @@ def _row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
         " to ".join(ends),
         cell("same_answers", "{:.1%}"),
         cell("million_instructions", "{:.1f} million"),
-        cell("ms", "{:.2f} ms"),
+        *(cell("ms", "{:.2f} ms") if own else "" for own in is_host),
         cell("error_in_float16", "{:.1e}"),
     )

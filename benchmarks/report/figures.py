@@ -176,12 +176,11 @@ def column(figures: Sequence[Figure]) -> Place:
 def _place_name(document: Mapping[str, Any]) -> str:
     where = schema.where(document)
     if where in ("emulated", "estimated"):
-        return str(document.get("emulator", {}).get("core", "cortex-a76"))
+        return schema.core_of(document)
     if where == "device":
         device = document["device"]
         name = " ".join(str(device[key]) for key in ("manufacturer", "model") if device.get(key))
         tools = [tool["kind"] for tool in document["runtime"].get("tools", ())]
         via = f" ({', '.join(tools)})" if tools else ""
         return {"test": "NO DEVICE, a test: ", "emulator": "emulator: "}.get(device.get("kind"), "") + name + via
-    machine = document["made_by"].get("machine", {})
-    return str(machine.get("model") or machine.get("processor", "a machine"))
+    return schema.machine_name(document["made_by"])

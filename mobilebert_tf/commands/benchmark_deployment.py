@@ -48,15 +48,17 @@ class BenchmarkDeployment:
             report = directory / "report.json"
             if not report.exists():
                 raise UsageError(f"--exports={directory}: has no report.json; give directories that `export` wrote")
-            if directory.name in found:
-                raise UsageError(f"--exports={self.exports}: two are called {directory.name}; rename one")
-            export = found[directory.name] = read_export.of_report(read_object(report), report)
+            name = directory.resolve().name
+            if name in found:
+                raise UsageError(f"--exports={self.exports}: two are called {name}; rename one")
+            export = found[name] = read_export.of_report(read_object(report), report)
             if not any(variant.file and variant.metrics for variant in export.variants):
                 raise UsageError(f"--exports={directory}: has no scores; export it with --evaluation")
         _refuse_unlike(found)
         written = results.document("deployment", "share", {}, deployment.subjects(found))
         results.write(self.output, written)
-        print(aligned([list(deployment.HEAD), *map(list, deployment.rows(written))]))
+        print(aligned([list(deployment.head(written)), *map(list, deployment.rows(written))]))
+        print(f"\n{deployment.note(written)}")
         print(f"\nbenchmark deployment: {self.output} has these figures")
 
 

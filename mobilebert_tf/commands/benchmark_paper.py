@@ -44,7 +44,7 @@ class BenchmarkPaper:
         """Convert, write, print.
 
         Raises:
-          UsageError: there is no such table or recipe, or the output exists.
+          UsageError: there is no such table or recipe, results do not belong in it, or the output exists.
           FailedError: a network cannot be converted.
         """
         from mobilebert_tf.benchmarks import results, schema
@@ -56,14 +56,16 @@ class BenchmarkPaper:
         if not set(recipes) <= set(known):
             raise UsageError(f"--recipes={self.recipes}: there are {', '.join(known)}, several with commas between")
         asked = paper.load(Path(self.networks) if self.networks else paper.TABLES)
-        measured = paper.figures([schema.read(path) for path in expand(self.measured)]) if self.measured else {}
+        paths = expand(self.measured) if self.measured else []
+        measured = paper.figures({path: schema.read(path) for path in paths})
         Path(self.files).mkdir(parents=True, exist_ok=True)
         tables = self.tables.split(",") if self.tables else []
-        subjects = paper.measure(asked, tables, recipes, Path(self.files), measured)
+        subjects = paper.measure(asked, tables, recipes, Path(self.files), measured.by_hash)
         settings = {
             "tables": tables or list(asked.tables),
             "recipes": recipes,
             "sequence_length": asked.sequence_length,
+            "host": measured.host,
         }
         written = results.document("paper", "million", settings, subjects, where="estimated")
         results.write(self.output, written)

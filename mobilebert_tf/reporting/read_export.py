@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.exported import read_score
 from mobilebert_tf.fields import read_object
 from mobilebert_tf.reporting.json_values import AGAIN, build_fields
@@ -53,6 +54,8 @@ def of_report(report: Mapping[str, Any], path: Path) -> Exported:
 
 def _exported(report: Mapping[str, Any], run: Run, path: Path) -> Exported:
     exported: Exported = build_fields(Exported, {**report, "run": run}, path)
+    if report and not exported.sequence_lengths:
+        raise UsageError(f"{path}: has no sequence_lengths; {AGAIN}")
     read_score(exported.keras, f"{path}: keras", AGAIN)
     for variant in exported.variants:
         read_score(variant.metrics, f"{path}: variants: {variant.name}: metrics", AGAIN)

@@ -45,6 +45,45 @@ def test_a_row_a_file_with_the_figures_of_its_export(
     assert busy[0] == f"wide, {first['file']} (rejected)" and busy[6] == "", "a busy machine's time is none"
 
 
+def test_times_of_two_machines_have_a_column_each(
+    export_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under their names; one machine alone is named in the note."""
+    written = tmp_path / "d.json"
+    for name, machine in (("thin", "A"), ("wide", "B")):
+        shutil.copytree(export_directory, tmp_path / name)
+        report = json.loads((tmp_path / name / "report.json").read_text())
+        report["made_by"]["machine"] |= {"model": machine, "cores": 2}
+        for variant in report["variants"]:
+            for timed in variant["latency_ms"].values():
+                timed |= {"foreign_cores": 0.0, "threads": 1}
+        (tmp_path / name / "report.json").write_text(json.dumps(report))
+    words = ["benchmark", "deployment", f"--output={written}"]
+    assert cli.run([*words, f"--exports={tmp_path / 'thin'},{tmp_path / 'wide'}"]) == 0
+    assert "Host: A and B, not a phone." in capsys.readouterr().out
+    document = json.loads(written.read_text())
+    assert deployment.head(document)[6:8] == ("host: A", "host: B")
+    for row in deployment.rows(document):
+        if "Keras" not in row[0]:
+            assert len(row) == 9 and [bool(cell) for cell in row[6:8]] == [
+                row[0].startswith(n) for n in ("thin", "wide")
+            ]
+    for subject in document["subjects"]:
+        subject.pop("machine", None)
+    assert deployment.head(document)[6:8] == ("host: A", "host: B"), "an older result says it of the export"
+    written.unlink()
+    assert cli.run([*words, f"--exports={tmp_path / 'thin'}"]) == 0
+    document = json.loads(written.read_text())
+    assert deployment.head(document)[6] == "host" and "Host: A, not a phone." in deployment.note(document)
+
+
+def test_the_directory_here_has_a_name(export_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(export_directory)
+    assert cli.run(["benchmark", "deployment", "--exports=.", f"--output={tmp_path / 'd.json'}"]) == 0
+    first = json.loads((tmp_path / "d.json").read_text())["subjects"][0]
+    assert first["name"] == f"{export_directory.name}, Keras"
+
+
 def test_what_is_no_export_is_refused(
     export_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,6 +99,12 @@ def test_what_is_no_export_is_refused(
     (tmp_path / "unscored" / "report.json").write_text(json.dumps(report))
     assert cli.run([*words, f"--exports={export_directory},{tmp_path / 'unscored'}"]) == 2
     assert "unscored: has no scores; export it with --evaluation" in capsys.readouterr().err
+    shutil.copytree(export_directory, tmp_path / "endless")
+    report = json.loads((export_directory / "report.json").read_text())
+    del report["sequence_lengths"]
+    (tmp_path / "endless" / "report.json").write_text(json.dumps(report))
+    assert cli.run([*words, f"--exports={tmp_path / 'endless'}"]) == 2
+    assert "report.json: has no sequence_lengths; run the command that wrote it again" in capsys.readouterr().err
     shutil.copytree(export_directory, tmp_path / "other")
     report = json.loads((export_directory / "report.json").read_text())
     report["keras"]["examples"] += 1

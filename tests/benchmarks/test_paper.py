@@ -71,7 +71,7 @@ def test_a_network_of_two_tables_has_one_file_and_measured_figures_stand_beside_
             "validity": {"verdict": verdict, "reasons": reasons}, "rounds": [{"samples": [median]}],
             "summary": {"median": median, "runs": 1},
         }  # fmt: skip
-        made_by = {"command": "a", "date": "2026-11-29T06:00:00+00:00"}
+        made_by = {"command": "a", "date": "2026-11-29T06:00:00+00:00", "machine": {"model": "Host M"}}
         return {"schema_version": 2, "kind": kind, "unit": "ms", "where": "host", "made_by": made_by, "settings": {},
                 "runtime": {"name": "LiteRT"}, "subjects": [subject], **about}  # fmt: skip
 
@@ -87,7 +87,20 @@ def test_a_network_of_two_tables_has_one_file_and_measured_figures_stand_beside_
     rows = {line.split(" | ")[0].strip("| "): line for line in printed.splitlines() if line.startswith("| ")}
     assert "| 12.3 ms | 62 ms |" in rows["one, of 2 layers"] and "≈" in rows["one, of 2 layers"]
     assert "| 4,321 million |  | 7 ms\\* |" in rows["wide"], "invalid, and of two threads, is no figure"
-    assert "one thread, not a phone" in printed and "counted on an emulated core" in printed
+    assert "Host: Host M, one thread, not a phone" in printed and "counted on an emulated core" in printed
+
+    other = tmp_path / "other.json"
+    for changed, message in (
+        (measured("instructions", wide["sha256"], 1.0, "ok", 1, where="emulated", emulator={"core": "cortex-a72"}),
+         f"{other}: its core is 'cortex-a72', the tables' 'cortex-a76'; leave it out"),
+        (timed | {"made_by": timed["made_by"] | {"machine": {"model": "Host N"}}},
+         f"{host} of Host M and {other} of Host N do not belong in one column"),
+        (json.loads((Path(paper.__file__).parents[1] / "results/demo-2026-11-29.json").read_text()),
+         f"{other}: is a result of the kind 'pipeline'; give host latency or instructions"),
+    ):  # fmt: skip
+        other.write_text(json.dumps(changed))
+        assert cli.run([*words, f"--measured={host},{other}", f"--output={tmp_path / 'c.json'}"]) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,16 @@
+"""How a result was made."""
+
+import shlex
+
+import pytest
+
+from mobilebert_tf import provenance
+
+
+def test_the_command_can_be_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With blanks and patterns as they were given."""
+    words = ["export", "--model=my model", "--models=*.tflite", "--text="]
+    monkeypatch.setattr("sys.argv", ["/somewhere/mobilebert-tf", *words])
+    assert shlex.split(provenance.command_line()) == ["mobilebert-tf", *words]
+    monkeypatch.setattr("sys.argv", ["/somewhere/__main__.py", "export"])
+    assert provenance.command_line() == "mobilebert-tf export"

@@ -153,7 +153,7 @@ class EntitiesTask(Task):
         """Inputs [R, T], a row for each window; `examples` [n]; `word` int32 [R, T], which word of the text has its
         first word piece here, where no other window sees it better, else -1; if all are labelled `label` [n], the
         entities, and `token_label` int32 [R, T], the number of a word's label or -1."""
-        tagged = [one if isinstance(one, Tagged) else Tagged(one.text, words=words_of(one.text)) for one in examples]
+        tagged = list(map(_tagged, examples))
         texts = locate([example.text for example in tagged], tokenizer)
         rows = lay_out(texts, None, self.max_seq_length, self.stride, tokenizer)
         word = np.full(rows.best_seen.shape, -1, np.int32)
@@ -207,19 +207,20 @@ class EntitiesTask(Task):
         return answers
 
     def predictions(self, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]) -> str:
-        """Columns of a word, its label if that is known, and the predicted label; a blank line behind each text."""
+        """Columns of a word, its label if that is known, and the predicted label, in the scheme of the known ones or
+        else of training; a blank line behind each text."""
+        tagged = list(map(_tagged, examples))
+        scheme = tagging.scheme_of([one.tags for one in tagged if one.tags is not None], self.labels)
         lines: list[str] = []
-        for example, answer in zip(examples, answers, strict=True):
-            words = example.words if isinstance(example, Tagged) else words_of(example.text)
-            tags = example.tags if isinstance(example, Tagged) else None
-            said = [OUTSIDE] * len(words)
-            for entity in answer["entities"]:
-                own = [n for n, (start, end) in enumerate(words) if entity["start"] <= start and end <= entity["end"]]
-                for number in own:
-                    said[number] = f"{'I' if number > own[0] else 'B'}-{entity['label']}"
-            for number, (start, end) in enumerate(words):
-                known = [tags[number]] if tags is not None else []
-                lines.append("\t".join([example.text[start:end], *known, said[number]]))
+        for example, answer in zip(tagged, answers, strict=True):
+            starts, ends = ({span[side]: n for n, span in enumerate(example.words)} for side in (0, 1))
+            found = [
+                tagging.Entity(starts[one["start"]], ends[one["end"]] + 1, one["label"]) for one in answer["entities"]
+            ]
+            said = scheme.tags(found, len(example.words))
+            columns = [said] if example.tags is None else [example.tags, said]
+            words = [example.text[start:end] for start, end in example.words]
+            lines += map("\t".join, zip(words, *columns, strict=True))
             lines.append("")
         return "\n".join(lines) + "\n"
 
@@ -278,6 +279,11 @@ class EntitiesTask(Task):
         real = features["input_mask"] == 1
         same = reference["token_logits"].argmax(axis=-1) == candidate["token_logits"].argmax(axis=-1)
         return np.where(without_numbers(candidate), 0.0, (same & real).sum(axis=1) / real.sum(axis=1))
+
+
+def _tagged(example: Example) -> Tagged:
+    """The example, a text divided into words if it is not yet."""
+    return example if isinstance(example, Tagged) else Tagged(example.text, words=words_of(example.text))
 
 
 def _named(example: Tagged, entity: tagging.Entity) -> str:

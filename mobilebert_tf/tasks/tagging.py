@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -70,3 +71,33 @@ def entities(tags: Sequence[str]) -> list[Entity]:
 def kinds(tags: Sequence[str]) -> list[str]:
     """The kinds of all labels, sorted."""
     return sorted({parts(tag)[1] for tag in tags} - {""})
+
+
+@dataclasses.dataclass(frozen=True)
+class Scheme:
+    """How entities become labels of words."""
+
+    prefixes: frozenset[str]
+    marks_all: bool = True
+    """Whether every first word has a prefix of its own; else those behind an entity of the same kind, as in IOB1."""
+
+    def tags(self, found: Sequence[Entity], words: int) -> list[str]:
+        """The labels of so many words, of which these are the entities in their order."""
+        tags = [OUTSIDE] * words
+        for before, entity in zip([None, *found], found, strict=False):
+            follows = before is not None and (before.end, before.kind) == (entity.start, entity.kind)
+            usual = self.prefixes if follows or self.marks_all else self.prefixes - {*BEGINS}
+            for place in range(entity.start, entity.end):
+                is_first, is_last = place == entity.start, place == entity.end - 1
+                fitting = ("SUB" if is_last else "B") * is_first + "EL" * is_last
+                prefix = next((one for one in fitting if one in usual), "I")
+                tags[place] = f"{prefix}-{entity.kind}"
+        return tags
+
+
+def scheme_of(sentences: Sequence[Sequence[str]], labels: Sequence[str]) -> Scheme:
+    """The scheme in which most of these sentences are labelled, if that tells nothing the one of all `labels`."""
+    known, seen = (frozenset(parts(tag)[0] for tag in tags) for tags in (labels, itertools.chain(*sentences)))
+    schemes = [Scheme(prefixes, marks_all) for prefixes in (known, seen) for marks_all in (True, False)]
+    found = [(tags, entities(tags)) for tags in map(list, sentences)]
+    return max(schemes, key=lambda scheme: sum(scheme.tags(some, len(tags)) == tags for tags, some in found))

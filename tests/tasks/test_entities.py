@@ -80,6 +80,19 @@ def test_entities_are_parts_of_the_text():
     assert lines[:2] == ["ab\tB-x\tB-x", "c\tO\tO"] and lines[6] == "a\tI-y\tI-y" and lines[9:11] == ["", "a\tO\tO"]
 
 
+def test_predictions_stand_beside_the_labels_in_their_scheme():
+    task = EntitiesTask(labels=("O", *(f"{prefix}-x" for prefix in "BIES")), max_seq_length=16)
+    examples = [sentence("a b c d", "S-x O B-x E-x"), Example("a (b)")]
+    answers = [
+        {"entities": [{"label": "x", "start": 2, "end": 3}, {"label": "x", "start": 4, "end": 7}]},
+        {"entities": [{"label": "x", "start": 0, "end": 4}]},
+    ]
+    assert [line.split("\t") for line in task.predictions(examples, answers).splitlines()] == [
+        ["a", "S-x", "O"], ["b", "O", "S-x"], ["c", "B-x", "B-x"], ["d", "E-x", "E-x"], [""],
+        ["a", "B-x"], ["(", "I-x"], ["b", "E-x"], [")", "O"], [""],
+    ]  # fmt: skip
+
+
 def test_scores_by_hand():
     features = TASK.features([LONG, SHORT], LETTERS)
     # One right, one of the other kind, one too short; one right in the second.

@@ -5,7 +5,7 @@ import pytest
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.ship import check_answers
 from mobilebert_tf.tasks.entities import words_of
-from mobilebert_tf.tasks.tagging import entities, is_scheme, kinds, parts
+from mobilebert_tf.tasks.tagging import Entity, entities, is_scheme, kinds, parts, scheme_of
 
 # Each by what conlleval, and seqeval after it, makes of it: labels, then start, end and kind of every entity.
 CASES = [
@@ -42,6 +42,39 @@ def test_entities_are_those_of_conlleval(tags, expected):
     answer = {"kind": "entities", "output": "token_logits", "labels": labels}
     said = check_answers.decode_windows(windows, " ".join("w" for _ in tags), answer)
     assert [(one["start"] // 2, (one["end"] + 1) // 2, one["label"]) for one in said] == expected
+
+
+SCHEMES = {
+    "BIO": ["O", "B-x", "I-x", "B-y", "I-y"],
+    "BIOES": ["O", *(f"{prefix}-{kind}" for kind in "xy" for prefix in "BIES")],
+    "BILOU": ["O", *(f"{prefix}-{kind}" for kind in "xy" for prefix in "BILU")],
+    "IOB1": ["O", "B-x", "I-x", "B-y", "I-y"],
+    "IO": ["O", "I-x", "I-y"],
+    "IOE2": ["O", "E-x", "I-x", "E-y", "I-y"],
+}
+WRITTEN = {
+    "BIO": ["B-x B-x I-x I-x O B-y I-y B-x", "O B-x O"],
+    "BIOES": ["S-x B-x I-x E-x O B-y E-y S-x", "O S-x O"],
+    "BILOU": ["U-x B-x I-x L-x O B-y L-y U-x", "O U-x O"],
+    "IOB1": ["I-x B-x I-x I-x O I-y I-y I-x", "O I-x O"],
+    "IO": ["O I-x I-x I-x O I-y I-y I-x", "O I-x O"],
+    "IOE2": ["E-x I-x I-x E-x O I-y E-y E-x", "O E-x O"],
+}
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_entities_are_written_in_the_scheme_of_the_labels(name):
+    sentences = [text.split() for text in WRITTEN[name]]
+    scheme = scheme_of(sentences, SCHEMES[name])
+    assert [scheme.tags(entities(tags), len(tags)) for tags in sentences] == sentences
+    # Of what is not labelled: that of training, of which IOB1 cannot be told from BIO.
+    if name != "IOB1":
+        assert scheme_of([], SCHEMES[name]) == scheme_of([["O"]], SCHEMES[name]) == scheme
+    # A model that learned more prefixes than these sentences have, and one stray label among them.
+    if name in ("BIO", "IOB1"):
+        assert scheme_of([*sentences, ["B-x", "O"], ["O", "I-y"]], SCHEMES["BIOES"]).tags(
+            [Entity(0, 1, "x"), Entity(1, 3, "x")], 3
+        ) == (["B-x", "B-x", "I-x"] if name == "BIO" else ["I-x", "B-x", "I-x"])
 
 
 def test_what_is_a_label():

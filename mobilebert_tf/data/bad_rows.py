@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from mobilebert_tf import notes
 from mobilebert_tf.errors import UsageError
 
+FIX = "finetune and evaluate leave such rows out with --skip_bad_rows"
+"""What can be done about a row whose fault is no slip of the pen."""
+
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:

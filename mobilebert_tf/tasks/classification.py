@@ -35,6 +35,12 @@ TEMPERATURES = (0.2, 10.0)
 FEWEST = 100
 """Examples from which on a temperature is fitted."""
 
+_UNLABELLED = {
+    "-": "; MNLI and SNLI have - where the annotators did not agree",
+    "-1": "; test sets have -1 where others have a label",
+}
+"""What data sets write in place of a label, and where."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationTask(Task):
@@ -144,17 +150,20 @@ class ClassificationTask(Task):
         return plain(label) if self.merge_labels else label
 
     def _unknown(self, label: str) -> str:
+        if label == NONE:
+            why = "evaluate scores prototypes on such, classifiers not yet"
+            return f"label {label!r} is of texts without a class; {why}; {bad_rows.FIX}"
         if self.named_numbers:
             own = ", ".join(self.named_numbers)
-            also = "; test sets have -1 where others have a label" if label == "-1" else ""
-            return f"label {label!r} is none of this task's ({own}, or their numbers from 0){also}"
+            also = _UNLABELLED.get(label, "")
+            return f"label {label!r} is none of this task's ({own}, or their numbers from 0){also}; {bad_rows.FIX}"
         like = [own for own in self.labels if plain(own) == plain(label)]
         if like:
             return (
                 f"label {label!r} differs only in how it is written from {like[0]!r}; write it so, or give finetune "
                 "and evaluate --merge_labels"
             )
-        return f"label {label!r} is not one that training saw ({', '.join(self.labels)})"
+        return f"label {label!r} is not one that training saw ({', '.join(self.labels)}); {bad_rows.FIX}"
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         features = texts.encode(examples, tokenizer, self.max_seq_length)

@@ -105,7 +105,7 @@ class EntitiesTask(Task):
                     bad_rows.refuse(
                         str(path),
                         sentence.line_of(sentence.tags.index(strange)),
-                        f"label {strange!r} is not one that training saw ({', '.join(self.labels)})",
+                        f"label {strange!r} is not one that training saw ({', '.join(self.labels)}); {bad_rows.FIX}",
                     )
                     continue
             examples.append(in_one_text(sentence))

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.classification import ClassificationTask
@@ -178,3 +179,15 @@ def test_numbers_for_labels_are_said(tmp_path, capsys):
     task = ClassificationTask(("contradiction", "entailment"), labels_by_number=True)
     assert [example.label for example in task.read(path)] == [0, 1]
     assert "0 as contradiction, 1 as entailment" in capsys.readouterr().err
+
+
+def test_rows_of_no_class_are_named_and_can_be_left_out(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("text\tlabel\na\tx\nb\tnone of these\nc\tz\n")
+    task = ClassificationTask(labels=("x", "y"), threshold=0.7)
+    fix = "finetune and evaluate leave such rows out with --skip_bad_rows"
+    with pytest.raises(UsageError, match=f"line 3: label 'none of these' is of texts without a class; .*; {fix}"):
+        task.read(path)
+    with bad_rows.counting(skips=True) as left_out:
+        assert [one.text for one in task.read(path)] == ["a"]
+    assert left_out.bad[str(path), 4].endswith(f"label 'z' is not one that training saw (x, y); {fix}")

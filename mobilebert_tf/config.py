@@ -20,7 +20,7 @@ from mobilebert_tf.fields import Finite, check, one_of, within
 ACTIVATIONS = ("relu", "relu6", "gelu", "gelu_tanh")
 NORMALIZATIONS = ("layer_norm", "no_norm")
 MASK_MODES = ("add", "replace")
-POOLINGS = ("cls", "mean")
+POOLINGS = ("cls", "mean", "pair")
 
 Width = Annotated[int, within(1, 10**7)]
 Depth = Annotated[int, within(1, 1000)]
@@ -73,7 +73,8 @@ class MobileBertConfig:
     """Pooled output is tanh(dense([CLS])); otherwise [CLS] as it is."""
     classifier_pooling: Annotated[str, one_of(*POOLINGS)] = "cls"
     """What a classifier reads of the last feature map. cls: [CLS], as in the paper. mean: the mean of the real tokens,
-    for networks taught by one whose sentence embeddings are means: their [CLS] was never taught what a text says."""
+    for networks taught by one whose sentence embeddings are means: their [CLS] was never taught what a text says.
+    pair: of two texts, the means u and v of each one's tokens, |u - v| and u v, side by side (arXiv 1705.02364)."""
     hidden_dropout_prob: Rate = 0.0
     attention_probs_dropout_prob: Rate = 0.1
     classifier_dropout_prob: Rate = 0.1
@@ -105,6 +106,11 @@ class MobileBertConfig:
     def head_size(self) -> int:
         """D, width of one attention head."""
         return self.intra_bottleneck_size // self.num_attention_heads
+
+    @property
+    def classifier_width(self) -> int:
+        """Width of the vector that a classifier reads."""
+        return (4 if self.classifier_pooling == "pair" else 1) * self.hidden_size
 
     @property
     def inner_norm_eps(self) -> float:

@@ -66,16 +66,18 @@ class NextSentenceHead(keras.layers.Layer):
 
 
 class ClassificationHead(keras.layers.Layer):
-    """dropout, then dense, on rows: pooled_output [B, H] -> logits [B, C], or a token a row."""
+    """dropout, then dense, on rows: vectors [B, width] -> logits [B, C], or a token a row."""
 
-    def __init__(self, config: MobileBertConfig, num_labels: int, generator: keras.random.SeedGenerator, **kwargs):
+    def __init__(
+        self, config: MobileBertConfig, width: int, num_labels: int, generator: keras.random.SeedGenerator, **kwargs
+    ):
         super().__init__(**kwargs)
-        self.config = config
+        self.width = width
         self.dropout = Dropout(config.classifier_dropout_prob, generator, name="dropout")
         self.dense = Dense(num_labels, config, name="dense")
 
     def build(self, *_):
-        self.dense.build((None, self.config.hidden_size))
+        self.dense.build((None, self.width))
 
     def call(self, x, training: bool = False):
         return self.dense(self.dropout(x, training=training))

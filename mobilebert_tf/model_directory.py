@@ -176,12 +176,14 @@ def as_embedding(loaded: LoadedModel, task: EmbeddingTask, seed: int = 0) -> Loa
 
 
 def with_config(loaded: LoadedModel, seed: int = 0, **changes: Any) -> LoadedModel:
-    """The same weights in a model with these changes to its configuration, none of which is of a shape."""
+    """The same weights in a model with these changes to its configuration; a head that then reads vectors of another
+    width begins anew."""
     config = dataclasses.replace(loaded.config, **changes)
     with initial_weights_left_out():
         model = _model_for(loaded.task, config, loaded.model.heads, seed)
     for theirs, ours in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
-        ours.assign(theirs)
+        if ours.shape == theirs.shape:
+            ours.assign(theirs)
     return dataclasses.replace(loaded, model=model)
 
 

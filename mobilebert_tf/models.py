@@ -71,7 +71,9 @@ class ClassificationModel(Configured, keras.Model):
         self.seed = seed
         self.num_labels = num_labels
         self.encoder = MobileBertEncoder(config, seed)
-        self.classifier = ClassificationHead(config, num_labels, self.encoder.generator, name="classifier")
+        self.classifier = ClassificationHead(
+            config, config.classifier_width, num_labels, self.encoder.generator, name="classifier"
+        )
         self.classifier.build(None)
         self.built = True
 
@@ -87,11 +89,19 @@ class ClassificationModel(Configured, keras.Model):
         return self.classifier(self.pooled(inputs, training), training=training)
 
     def pooled(self, inputs: Mapping[str, Any], training: bool = False):
-        """Vectors that the head reads, [B, H]."""
+        """Vectors that the head reads, [B, H], or [B, 4 H] of pairs."""
         outputs = self.encoder(inputs, training=training)
-        if self.config.classifier_pooling == "cls":
+        pooling, real = self.config.classifier_pooling, inputs["input_mask"]
+        if pooling == "cls":
             return outputs["pooled_output"]
-        mean, pooler = mean_of_real(outputs["sequence_output"], inputs["input_mask"]), self.encoder.pooler
+        if pooling == "mean":
+            return self._mean(outputs, real)
+        second = real * inputs["segment_ids"]
+        u, v = (self._mean(outputs, _own_or_all(text, real)) for text in (real - second, second))
+        return ops.concatenate([u, v, ops.abs(u - v), u * v], axis=-1)
+
+    def _mean(self, outputs: Mapping[str, Any], mask: Any):
+        mean, pooler = mean_of_real(outputs["sequence_output"], mask), self.encoder.pooler
         return ops.tanh(pooler(mean)) if pooler else mean
 
 
@@ -124,6 +134,11 @@ def mean_of_real(rows, mask):
     return ops.sum(rows * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
 
 
+def _own_or_all(text, real):
+    """The tokens of a text, or all real ones if it has none: masks [B, T]."""
+    return ops.where(ops.any(text == 1, axis=1, keepdims=True), text, real)
+
+
 LEAST_SQUARE = 1e-24
 """Of the length of a vector that is brought to unit length: a vector of zeros stays one."""
 
@@ -138,7 +153,9 @@ class TokenClassificationModel(Configured, keras.Model):
         self.seed = seed
         self.num_labels = num_labels
         self.encoder = MobileBertEncoder(config, seed)
-        self.token_classifier = ClassificationHead(config, num_labels, self.encoder.generator, name="token_classifier")
+        self.token_classifier = ClassificationHead(
+            config, config.hidden_size, num_labels, self.encoder.generator, name="token_classifier"
+        )
         self.token_classifier.build(None)
         self.built = True
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from mobilebert_tf.export.rewrite.graph import constant
-from mobilebert_tf.export.rewrite.layouts import Masking, masking
+from mobilebert_tf.export.rewrite.layouts import Masking, masking, shares_of_texts
 from mobilebert_tf.export.rewrite.network import Array, Mask
 
 
@@ -61,6 +61,12 @@ class Batch:
     def mean(self, x: Any, input_mask: Any) -> Any:
         real = tf.cast(tf.reshape(input_mask, [self.size, self.length, 1]), tf.float32)
         return tf.reduce_sum(self._apart(x) * real, axis=1) / tf.reduce_sum(real, axis=1)
+
+    def means(self, x: Any, input_mask: Any, segments: Any) -> Any:
+        shape = [self.size, self.length, 1]
+        real, second = (tf.reshape(tf.cast(one, tf.float32), shape) for one in (input_mask, input_mask * segments))
+        means = [tf.reduce_sum(self._apart(x) * shares, axis=1) for shares in shares_of_texts(real, second, axis=1)]
+        return tf.reshape(tf.stack(means, axis=1), [-1, x.shape[-1]])
 
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
         real = tf.cast(tf.reshape(input_mask, [self.size, 1, 1, self.length]), tf.float32)

@@ -99,7 +99,7 @@ def _head(head: Head, units: _Units) -> Head:
     if outer is None:
         # Recipes leave it to the head to find its own scales while running: where norms stand, it needs no unit.
         return head
-    if head.dense:
+    if head.dense and head.reader:
         return dataclasses.replace(head, dense=_scaled(head.dense, _Scaling(reads=outer)))
     return dataclasses.replace(head, unit=outer if head.unit is None else head.unit * outer)
 
@@ -132,7 +132,7 @@ class _Units:
         self._one_stream = not network.blocks[0].output_bottleneck
         self.outer: np.ndarray | None = None
         if self._folded:
-            readers = [[name] for name in list(network.head.layers)[:1]]
+            readers = [[network.head.reader]] if network.head.reader else []
             for number, block in enumerate(network.blocks, 1):
                 readers.append(_named(f"block_{number}", outer_readers(block)))
                 if self._one_stream:

@@ -14,6 +14,7 @@ from mobilebert_tf.export.rewrite.network import (
     EVERY_TOKEN,
     FIRST_TOKEN,
     MEAN,
+    PAIR,
     Array,
     Block,
     Dense,
@@ -79,13 +80,14 @@ class Graph:
         self.products = products
         self.path: list[str] = []
         self._mask: Any = None
+        self._segments: Any = None
 
     def answer(self, input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         """What the head makes of the last block's rows, by its outputs."""
         network, layout = self.network, self.layout
-        self._mask = mask = layout.ids(input_mask)
+        self._mask, self._segments = mask, segments = layout.ids(input_mask), layout.ids(segment_ids)
         with self._scope("embeddings"):
-            x = self._embed(network.embeddings, layout.ids(input_ids), layout.ids(segment_ids))
+            x = self._embed(network.embeddings, layout.ids(input_ids), segments)
         shared = layout.masking(network.mask, mask) if network.mask.shared else None
         for number, block in enumerate(network.blocks, 1):
             with self._scope(f"block_{number}"):
@@ -102,11 +104,20 @@ class Graph:
 
     def _mean(self, x: Any) -> Any:
         with self._scope("mean"):
+            if self.network.head.reads == PAIR:
+                return self.layout.means(x, self._mask, self._segments)
             return self.layout.mean(x, self._mask)
+
+    def _pair(self, x: Any) -> Any:
+        """[1, 4 H] of two rows."""
+        u, v = self.layout.tokens(x, 0, 1), self.layout.tokens(x, 1, 2)
+        # |u - v| of operators that files have anyway: every runtime and delegate knows them.
+        apart = tf.nn.relu(u - v) + tf.nn.relu(v - u)
+        return tf.concat([u, v, apart, u * v], axis=-1)
 
     def _head(self, head: Head, x: Any) -> Any:
         last = self.network.blocks[-1]
-        if head.reads == MEAN and not last.mean_only:
+        if head.reads in (MEAN, PAIR) and not last.mean_only:
             x = self._mean(x)
         elif head.reads == FIRST_TOKEN and not last.first_token_only:
             x = self.layout.tokens(x, 0, 1)
@@ -115,6 +126,9 @@ class Graph:
         if head.pooler:
             with self._scope("pooler"):
                 x = tf.tanh(self._dense(head.pooler, x))
+        if head.reads == PAIR:
+            with self._scope("pair"):
+                x = self._pair(x)
         if head.dense:
             with self._scope("classifier"):
                 return self._dense(head.dense, x)

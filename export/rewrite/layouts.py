@@ -50,6 +50,9 @@ class Layout(Protocol):
     def mean(self, x: Any, input_mask: Any) -> Any:
         """The mean of the rows of real tokens, for the mask in the form of `ids`."""
 
+    def means(self, x: Any, input_mask: Any, segments: Any) -> Any:
+        """The same of each of two texts, as two tokens; a text without one has the mean of all."""
+
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
         """What `mask` does to scores, for the mask in the form of `ids`."""
 
@@ -105,6 +108,11 @@ class Rows:
         real = tf.cast(input_mask, tf.float32)
         shares = real / tf.reduce_sum(real, keepdims=True)
         return tf.reduce_sum(x * shares[:, None], axis=0, keepdims=True)
+
+    def means(self, x: Any, input_mask: Any, segments: Any) -> Any:
+        real, second = (tf.cast(one, tf.float32) for one in (input_mask, input_mask * segments))
+        shares = shares_of_texts(real, second, axis=0)
+        return tf.concat([tf.reduce_sum(x * one[:, None], axis=0, keepdims=True) for one in shares], axis=0)
 
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
         real = tf.cast(input_mask, tf.float32)
@@ -168,6 +176,11 @@ class Images:
         shares = real / tf.reduce_sum(real, axis=1, keepdims=True)
         return tf.reduce_sum(x * shares[:, :, None], axis=1, keepdims=True)
 
+    def means(self, x: Any, input_mask: Any, segments: Any) -> Any:
+        real, of_second = (tf.gather(tf.constant([0.0, 1.0]), one) for one in (input_mask, segments))
+        shares = shares_of_texts(real, real * of_second, axis=1)
+        return tf.concat([tf.reduce_sum(x * one[:, :, None], axis=1, keepdims=True) for one in shares], axis=1)
+
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
         padding = tf.gather(tf.constant([mask.finite, 0.0], tf.float32), input_mask)
         real = tf.gather(tf.constant([0.0, 1.0]), input_mask) if mask.mode == "replace" else None
@@ -178,6 +191,18 @@ class Images:
 
     def results(self, x: Any) -> Any:
         return x
+
+
+def shares_of_texts(real: Any, second: Any, axis: int) -> list[Any]:
+    """What each token is of the mean of the first text and of the second, by which tokens are real and which are the
+    second's, 1 or 0; the tokens lie along `axis`. A text without a token has the mean of all.
+    """
+    shares = []
+    for part in (real - second, second):
+        is_empty = tf.nn.relu(1.0 - tf.reduce_sum(part, axis=axis, keepdims=True))
+        part = part + real * is_empty
+        shares.append(part / tf.reduce_sum(part, axis=axis, keepdims=True))
+    return shares
 
 
 def masking(mask: Mask, real: Any, padding: Any) -> Masking:

@@ -73,7 +73,7 @@ class Joint:
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """x [T, H] -> feature map [T, H], or [1, H] with `first_token_only` or `mean_only`."""
+    """x [T, H] -> feature map [T, H], or [1, H] with `first_token_only` or `mean_only`, [2, H] of two texts."""
 
     input_bottleneck: Bottleneck | None
     query_key_bottleneck: Bottleneck | None
@@ -90,7 +90,8 @@ class Block:
     first_token_only: bool = False
     """Only the row of [CLS] comes out. Keys and values are still those of all tokens."""
     mean_only: bool = False
-    """Only the mean of the rows of real tokens comes out, taken where all that follows is linear."""
+    """Only the mean of the rows of real tokens comes out, of each text if the head reads a pair; taken where all that
+    follows is linear."""
     joints: tuple[Joint, ...] = ()
     """In place of the dense layers that they name."""
 
@@ -162,7 +163,7 @@ class Mask:
         return self.constant <= -1000.0
 
 
-FIRST_TOKEN, MEAN, EVERY_TOKEN = "first_token", "mean", "every_token"
+FIRST_TOKEN, MEAN, PAIR, EVERY_TOKEN = "first_token", "mean", "pair", "every_token"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,13 +173,21 @@ class Head:
     outputs: tuple[str, ...]
     """Names of the answer in a file; several: each has one of the C values of every token, [1, T]."""
     reads: str
-    """FIRST_TOKEN: the row of [CLS]. MEAN: the mean of the rows of real tokens. EVERY_TOKEN: all of them."""
+    """FIRST_TOKEN: the row of [CLS]. MEAN: the mean of the rows of real tokens. PAIR: u, v, |u - v| and u v side by
+    side, where u and v are the means of each of two texts. EVERY_TOKEN: all of them."""
     pooler: Dense | None = None
     """tanh(dense) on what is read."""
     dense: Dense | None = None
     """None: what is read is the answer, at unit length."""
     unit: Array | None = None
-    """[H]: what is read is multiplied by it. None: one."""
+    """[H]: rows are multiplied by it. None: one."""
+
+    @property
+    def reader(self) -> str | None:
+        """The layer that reads rows as they are; None: something else does."""
+        if self.pooler:
+            return "pooler"
+        return "classifier" if self.dense and self.reads != PAIR else None
 
     @property
     def layers(self) -> dict[str, Dense]:

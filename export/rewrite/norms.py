@@ -143,12 +143,13 @@ def fold_ends(network: Network, units: Sequence[Units]) -> Network:
 
 
 def _head(head: Head, unit: Array) -> Head:
-    """The head for rows in this unit: its first layer takes it in, if there is one."""
+    """The head for rows in this unit: the layer that reads them takes it in, if there is one."""
+    if head.reader is None:
+        return dataclasses.replace(head, unit=unit)
     if head.pooler:
         return dataclasses.replace(head, pooler=_reads(head.pooler, unit))
-    if head.dense:
-        return dataclasses.replace(head, dense=_reads(head.dense, unit))
-    return dataclasses.replace(head, unit=unit)
+    assert head.dense
+    return dataclasses.replace(head, dense=_reads(head.dense, unit))
 
 
 def find_breaks(network: Network, most: float = MOST) -> Breaks:

@@ -10,6 +10,7 @@ from mobilebert_tf.export.rewrite.network import (
     EVERY_TOKEN,
     FIRST_TOKEN,
     MEAN,
+    PAIR,
     Block,
     Bottleneck,
     Dense,
@@ -65,7 +66,7 @@ def _head(model: TaskModel) -> Head:
     pooler = model.encoder.pooler
     return Head(
         outputs=("score" if model.num_labels == 1 else "logits",),
-        reads=MEAN if model.config.classifier_pooling == "mean" else FIRST_TOKEN,
+        reads={"cls": FIRST_TOKEN, "mean": MEAN, "pair": PAIR}[model.config.classifier_pooling],
         pooler=_dense(pooler) if pooler else None,
         dense=_dense(model.classifier.dense),
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.rewrite.arrays import functions
 from mobilebert_tf.export.rewrite.equalize import Peaks, equalize
-from mobilebert_tf.export.rewrite.network import FIRST_TOKEN, MEAN, Block, Dense, Joint, Network
+from mobilebert_tf.export.rewrite.network import FIRST_TOKEN, MEAN, PAIR, Block, Dense, Joint, Network
 from mobilebert_tf.export.rewrite.norms import Breaks, Units, find_units, fold_block, fold_ends, fold_norms
 
 MASK_BOUND = 10_000.0
@@ -35,14 +35,14 @@ def first_token_only(network: Network) -> Network:
 
 
 def mean_early(network: Network) -> Network:
-    """In the last block, the mean of the rows before the last products, if the head reads nothing else.
+    """In the last block, the mean of the rows, or of each text's, before the last products, if the head reads no more.
 
     The last layer with an activation has all rows; what follows it is linear without LayerNorm, so that the mean of
     its results is its result of the mean. LayerNorm divides each row by something else.
     """
     last = network.blocks[-1]
     norms = [last.feedforwards[-1].output.norm, last.output_bottleneck and last.output_bottleneck.norm]
-    if network.head.reads != MEAN or any(norm and norm.epsilon is not None for norm in norms):
+    if network.head.reads not in (MEAN, PAIR) or any(norm and norm.epsilon is not None for norm in norms):
         return network
     return dataclasses.replace(network, blocks=(*network.blocks[:-1], dataclasses.replace(last, mean_only=True)))
 

@@ -264,7 +264,7 @@ def _is_unneeded(name: str, shape: tuple[int, ...], config: MobileBertConfig) ->
         or (config.use_bottleneck_attention and ".bottleneck.attention." in name)
         or (not config.projects_embeddings and "embeddings.embedding_transformation." in name)
         # sentence-transformers keeps it beside its means.
-        or (config.classifier_pooling == "mean" and not config.classifier_activation and "pooler.dense." in name)
+        or (config.classifier_pooling != "cls" and not config.classifier_activation and "pooler.dense." in name)
     )
     return unused
 

@@ -222,6 +222,8 @@ def deviations(config: MobileBertConfig, heads: Heads, task: Task | None = None)
             )
     if "classifier" in heads.present and config.classifier_pooling == "mean":
         found.append("the classifier reads the mean of the tokens here, and the first one there")
+    if "classifier" in heads.present and config.classifier_pooling == "pair":
+        found.append("the classifier reads the means of two texts here; no class there has such a head, or loads it")
     if config.mask_mode == "replace":
         found.append(f"padded keys get a score of {config.mask_constant:g} here and probability 0 there")
     return found

@@ -188,7 +188,8 @@ def _masked_words(config: MobileBertConfig, labels: int) -> Iterator[_Row]:
 
 def _head(here: str, google: str, face: str, width: int | None = None):
     def rows(config: MobileBertConfig, labels: int) -> Iterator[_Row]:
-        yield _Row("output", (config.hidden_size, width or labels), f"{here}/dense", google, face)
+        read = config.classifier_width if here == "classifier" else config.hidden_size
+        yield _Row("output", (read, width or labels), f"{here}/dense", google, face)
 
     return rows
 

@@ -140,8 +140,8 @@ class Finetune(
     )
     pooling: str | None = option(
         "what the head reads: cls, the first token, as in the paper; mean, the mean of all tokens, which a few rows "
-        "teach more, for a last block that files compute for all of them; left out: the model's own, mean for "
-        "mobilebert_mini",
+        "teach more, for a last block that files compute for all of them; pair, of two texts the mean of each, their "
+        "difference and product; left out: the model's own, where that is mean (mobilebert_mini) pair for two texts",
         default=None,
         choices=POOLINGS,
     )
@@ -217,6 +217,8 @@ class Finetune(
             data = dataclasses.replace(data, training=few_of_each(data.training, self.train_rows, self.seed))
         if self.pooling and "classifier" not in data.task.heads.present:
             raise UsageError(f"--pooling: is for one answer a text; --task={data.task.name} has answers within it")
+        if self.pooling == "pair" and not data.task.judges_pairs:
+            raise UsageError("--pooling=pair: is for two texts; --text_pair_column names the second one's column")
         self.keeps_best(bool(data.evaluation))
         teaching.check(self, data.task, self.model)
         check_declining(self, data.task, len(data.evaluation))
@@ -238,16 +240,28 @@ class Finetune(
             )
         if self.hidden_act:
             source = with_config(source, self.seed, hidden_act=self.hidden_act)
-        if self.pooling:
-            if self.quantization_aware and self.pooling != source.config.classifier_pooling:
-                raise UsageError(f"--pooling={self.pooling}: the head of {self.model} was trained for the other one")
-            source = with_config(source, self.seed, classifier_pooling=self.pooling)
+        pooling = self._pooling(task, source.config.classifier_pooling)
+        if pooling != source.config.classifier_pooling:
+            source = with_config(source, self.seed, classifier_pooling=pooling)
         if task.max_seq_length > source.config.max_position_embeddings:
             raise UsageError(
                 f"--max_seq_length {task.max_seq_length} is beyond the position table of {self.model}, "
                 f"{source.config.max_position_embeddings}"
             )
         return source
+
+    def _pooling(self, task: Task, own: str) -> str:
+        """What the head reads of a model whose own one reads `own`.
+
+        Raises:
+          UsageError: the head is there, and reads something else.
+        """
+        if self.quantization_aware and self.pooling not in (None, own):
+            raise UsageError(f"--pooling={self.pooling}: the head of {self.model} was trained for {own}")
+        if self.quantization_aware or own == "cls" or "classifier" not in task.heads.present:
+            return self.pooling or own
+        # One mean of both texts hides what the two have in common.
+        return self.pooling or ("pair" if task.judges_pairs else "mean")
 
     def stage(self, model: Model, examples: int) -> Stage:
         """How long to train a model on so many examples, at which rate."""

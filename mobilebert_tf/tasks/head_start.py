@@ -40,8 +40,11 @@ def begin_head(model: ClassificationModel, task: Task, features: Features, seed:
     chosen = np.sort(np.random.default_rng(seed).permutation(count)[:MOST_ROWS])
     few = of_examples(features, chosen)[0] if count > MOST_ROWS else features
     vectors = outputs_in_batches(_pooled(model), few)["pooled"]
-    length = max(float(np.linalg.norm(vectors, axis=1).mean()), 1e-6)
-    inputs = tf.constant(vectors / length)
+    # Vectors that are read side by side have each a length of their own.
+    parts = vectors.reshape(len(vectors), -1, model.config.hidden_size)
+    lengths = np.maximum(np.linalg.norm(parts, axis=2).mean(axis=0), 1e-6)
+    scale = np.repeat(lengths, model.config.hidden_size).astype(np.float32)
+    inputs = tf.constant(vectors / scale)
     targets = {name: tf.constant(values) for name, values in few.items() if name not in INPUTS}
     shape = (vectors.shape[1], model.num_labels)
     objective = task.objective(lambda batch: batch["vectors"] @ batch["kernel"] + batch["bias"])
@@ -61,7 +64,7 @@ def begin_head(model: ClassificationModel, task: Task, features: Features, seed:
 
     begin = np.zeros((shape[0] + 1) * shape[1])
     best = optimize.minimize(of_scipy, begin, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x
-    model.classifier.dense.kernel.assign(best[: -shape[1]].reshape(shape) / length)
+    model.classifier.dense.kernel.assign(best[: -shape[1]].reshape(shape) / scale[:, None])
     model.classifier.dense.bias.assign(best[-shape[1] :])
 
 

@@ -99,6 +99,8 @@ def test_hugging_faces_deviations():
     means = MobileBertConfig.preset("debug_student", classifier_pooling="mean")
     assert deviations(means, Heads()) == []
     assert "mean of the tokens here, and the first one there" in deviations(means, Heads(("classifier",), 2))[0]
+    pairs = MobileBertConfig.preset("debug_student", classifier_pooling="pair")
+    assert "no class there has such a head" in deviations(pairs, Heads(("classifier",), 2))[0]
 
 
 @pytest.mark.parametrize(

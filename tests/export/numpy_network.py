@@ -9,12 +9,20 @@ def logits(network, ids, mask, segments):
     """[C], or the vector [H], for one sequence of T ids, mask and segments."""
     x = embed(network.embeddings, ids, segments)
     for block in network.blocks:
-        x = run_block(block, x, mask, network)
+        x = run_block(block, x, mask, network, segments)
     head = network.head
-    read = x[0] if head.reads == "first_token" or len(x) == 1 else mean(x, mask)[0]
+    if head.reads == "first_token" or network.blocks[-1].mean_only:
+        read = x
+    else:
+        read = mean(x, mask, segments, network)
     read = read if head.unit is None else read * head.unit
     if head.pooler:
         read = np.tanh(dense(head.pooler, read))
+    if head.reads == "pair":
+        u, v = read
+        read = np.concatenate([u, v, np.abs(u - v), u * v])
+    else:
+        read = read[0]
     return dense(head.dense, read) if head.dense else read / np.sqrt(np.square(read).sum())
 
 
@@ -34,7 +42,7 @@ def embed(embeddings, ids, segments):
     return normalize(embeddings.norm, words + embeddings.type_table[segments] + positions)
 
 
-def run_block(block, x, mask, network):
+def run_block(block, x, mask, network, segments=None):
     def product(name, rows):
         for joint in block.joints:
             if name in joint.names:
@@ -64,13 +72,16 @@ def run_block(block, x, mask, network):
     for number, feedforward in enumerate(block.feedforwards, 1):
         hidden = activate(network.activation, dense(feedforward.intermediate, inner))
         if block.mean_only and number == len(block.feedforwards):
-            hidden, inner, x = mean(hidden, mask), mean(inner, mask), mean(x, mask)
+            hidden, inner, x = (mean(rows, mask, segments, network) for rows in (hidden, inner, x))
         inner = residual(feedforward.output, hidden, inner)
     return residual(block.output_bottleneck, inner, x[rows]) if block.output_bottleneck else inner
 
 
-def mean(x, mask):
-    return x[np.asarray(mask) == 1].mean(axis=0, keepdims=True)
+def mean(x, mask, segments, network):
+    """Of the rows of real tokens, [1, C]; of those of each text if a pair is read, [2, C]."""
+    real, segments = np.asarray(mask) == 1, np.asarray(segments)
+    chosen = [real & (segments == 0), real & (segments == 1)] if network.head.reads == "pair" else [real]
+    return np.array([x[rows if rows.any() else real].mean(axis=0) for rows in chosen])
 
 
 def residual(end, x, incoming):

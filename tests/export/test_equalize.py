@@ -61,7 +61,14 @@ def test_graph_computes_units(name):
 
 @pytest.mark.parametrize(
     ("name", "free"),
-    [("student", True), ("no_bottleneck", True), ("pooler", True), ("gelu", True), ("layer_norm_of_bert", False)],
+    [
+        ("student", True),
+        ("no_bottleneck", True),
+        ("pooler", True),
+        ("pair", True),
+        ("gelu", True),
+        ("layer_norm_of_bert", False),
+    ],
 )
 def test_where_norms_fold_nothing_is_multiplied(name, free):
     assert is_free(rules.rewrite(read_network(model(name)), LENGTH, APART, peaks=peaks_of(name))) == free

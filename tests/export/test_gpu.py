@@ -135,6 +135,7 @@ def test_layout_computes_the_same_network(name, rewrites):
         ("student", ",".join(rules.REWRITES)),
         ("replacing_mask", ""),
         ("layer_norm", ""),
+        ("pair", ""),
         ("like_bert_with_no_norm", ""),
         pytest.param("gelu_tanh", "", marks=pytest.mark.slow),
         pytest.param("no_bottleneck", "", marks=pytest.mark.slow),

@@ -36,6 +36,9 @@ OPTIONS: dict[str, dict] = {
     "pooler": dict(classifier_activation=True),
     "mean": dict(classifier_pooling="mean"),
     "pooler_of_the_mean": dict(classifier_pooling="mean", classifier_activation=True),
+    "pair": dict(classifier_pooling="pair"),
+    "pooler_of_the_pair": dict(classifier_pooling="pair", classifier_activation=True),
+    "pair_with_layer_norm": dict(classifier_pooling="pair", normalization_type="layer_norm"),
     "relu6": dict(hidden_act="relu6"),
     "gelu": dict(hidden_act="gelu"),
     "gelu_tanh": dict(hidden_act="gelu_tanh"),
@@ -99,6 +102,22 @@ def test_read_network_is_the_keras_model(network, request):
     np.testing.assert_allclose(
         logits(network, ids, mask, segments), expected, rtol=0, atol=1e-4 * np.abs(expected).max()
     )
+
+
+@pytest.mark.parametrize("name", ["pair", "pair_with_layer_norm"])
+@pytest.mark.parametrize("layout", ["Rows", "Images"])
+def test_no_second_text_is_a_pair_of_the_first_and_itself(name, layout):
+    """Features always have one, if only a [SEP]."""
+    import tensorflow as tf
+
+    from mobilebert_tf.export.rewrite import graph, layouts
+
+    ids, mask, _ = inputs()
+    rows = [row[None].astype("int32") for row in (ids, mask, 0 * ids)]
+    expected = model(name)(dict(zip(("input_ids", "input_mask", "segment_ids"), rows, strict=True))).numpy()
+    for network in (read_network(model(name)), rules.rewrite(read_network(model(name)), LENGTH)):
+        found = graph.answer(network, *map(tf.constant, rows), getattr(layouts, layout)())["logits"].numpy()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())  # float32
 
 
 @pytest.mark.parametrize("name", rules.REWRITES)
@@ -173,7 +192,7 @@ def test_what_the_small_rewrites_do(network):
     assert [block.first_token_only for block in first.blocks] == [False] * (len(network.blocks) - 1) + [reads_one]
     linear = network.blocks[-1].feedforwards[-1].output.norm.epsilon is None
     early = [block.mean_only for block in rules.mean_early(network).blocks]
-    assert early == [False] * (len(network.blocks) - 1) + [network.head.reads == "mean" and linear]
+    assert early == [False] * (len(network.blocks) - 1) + [network.head.reads in ("mean", "pair") and linear]
     shared = rules.share_mask(network).mask
     assert shared.shared and shared.constant == max(network.mask.constant, -10_000.0)
     assert len(rules.cut_positions(network, LENGTH).embeddings.position_table) == LENGTH

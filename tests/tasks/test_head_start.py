@@ -33,16 +33,30 @@ def features() -> dict[str, np.ndarray]:
     }
 
 
-def started(task: Task, labels: np.ndarray, features: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The encoder's vectors of the rows at a mean length of one, and what the new head makes of the rows."""
+def started(
+    task: Task, labels: np.ndarray, features: dict[str, np.ndarray], pooling: str = "cls"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors of the rows that the head reads, at a mean length of one, and what it makes of the rows."""
     keras.utils.set_random_seed(1)
-    model = ClassificationModel(MobileBertConfig.preset("debug_student", vocab_size=90), task.heads.labels)
+    config = MobileBertConfig.preset("debug_student", vocab_size=90, classifier_pooling=pooling)
+    model = ClassificationModel(config, task.heads.labels)
     before = [weight.numpy() for weight in model.encoder.weights]
     head_start.begin_head(model, task, {**features, "label": labels}, seed=0)
     assert all((weight.numpy() == old).all() for weight, old in zip(model.encoder.weights, before, strict=True))
     batch = {name: features[name] for name in INPUTS}
-    vectors = model.encoder(batch)["pooled_output"].numpy().astype(np.float64)
-    return vectors / np.linalg.norm(vectors, axis=1).mean(), model(batch).numpy()
+    read = model.encoder(batch)["pooled_output" if pooling == "cls" else "sequence_output"].numpy().astype(np.float64)
+    parts = [read] if pooling == "cls" else of_pairs(read, batch)
+    return np.hstack([one / np.linalg.norm(one, axis=1).mean() for one in parts]), model(batch).numpy()
+
+
+def of_pairs(rows: np.ndarray, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Means of both texts, how far they are apart, and their product, written down row by row."""
+    real, second = batch["input_mask"] == 1, batch["segment_ids"] == 1
+    u, v = (
+        np.array([own[chosen].mean(axis=0) for own, chosen in zip(rows, chosen_rows, strict=True)])
+        for chosen_rows in (real & ~second, real & second)
+    )
+    return [u, v, np.abs(u - v), u * v]
 
 
 # L-BFGS stops where the loss no longer changes in float32; the logits are of the size of one.
@@ -57,6 +71,16 @@ def test_classes(features: dict[str, np.ndarray], linear: Any) -> None:
     np.testing.assert_allclose(found, theirs, **CLOSE)
     # It has learnt something, or the two would agree about nothing.
     assert np.ptp(theirs) > 0.5
+
+
+def test_classes_of_pairs(features: dict[str, np.ndarray], linear: Any) -> None:
+    labels = np.random.default_rng(4).integers(0, 2, ROWS)
+    pairs = {**features, "segment_ids": features["input_mask"] * (np.arange(12) > 1).astype(np.int32)}
+    vectors, found = started(ClassificationTask(("a", "b")), labels, pairs, "pair")
+    # Of two classes scikit-learn has one vector of weights, d. Here there are d / 2 and -d / 2, and half the penalty.
+    theirs = linear.LogisticRegression(C=2.0, tol=1e-8, max_iter=1000).fit(vectors, labels)
+    np.testing.assert_allclose(found[:, 1] - found[:, 0], theirs.decision_function(vectors), **CLOSE)
+    assert np.ptp(found) > 0.5
 
 
 def test_several_labels(features: dict[str, np.ndarray], linear: Any) -> None:

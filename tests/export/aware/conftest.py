@@ -11,7 +11,7 @@ from mobilebert_tf.export.recipes import RECIPES
 
 from ..test_rewrite import LENGTH, OPTIONS, model
 
-FAST = ("student", "narrow_attention", "no_bottleneck", "pooler", "mean", "relu6", "gelu")
+FAST = ("student", "narrow_attention", "no_bottleneck", "pooler", "mean", "pair", "relu6", "gelu")
 NAMES = [
     name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
     for name, values in OPTIONS.items()

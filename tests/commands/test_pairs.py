@@ -1,0 +1,79 @@
+"""Classifiers of two texts, from a table to files: what their head reads, wherever they are taken."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_tf import cli
+from mobilebert_tf.model_directory import load_config, load_model_directory
+
+from ..conftest import write_classifier
+from .conftest import Complain
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose own head reads means, and a table: two texts are alike if they have a letter in common."""
+    place = tmp_path_factory.mktemp("pairs")
+    write_classifier(place / "model", classifier_pooling="mean", num_hidden_layers=1, num_feedforward_networks=1)
+    draw = random.Random(0)
+    lines = ["first\tsecond\tlabel\n"]
+    for _ in range(64):
+        first, second = (draw.choices("abcdefgh", k=draw.randint(1, 5)) for _ in range(2))
+        lines.append(f"{' '.join(first)}\t{' '.join(second)}\t{'alike' if set(first) & set(second) else 'other'}\n")
+    (place / "pairs.tsv").write_text("".join(lines))
+    return place
+
+
+def train(pairs: Path, output: Path, *more: str) -> int:
+    words = ["finetune", f"--model={pairs / 'model'}", f"--train={pairs / 'pairs.tsv'}", "--text_column=first"]
+    words += ["--eval=none", "--max_seq_length=16", "--batch_size=16", "--epochs=1", f"--output={output}"]
+    return cli.run([*words, *more])
+
+
+@pytest.fixture(scope="module")
+def trained(pairs: Path) -> Path:
+    assert train(pairs, pairs / "trained", "--text_pair_column=second") == 0
+    return pairs / "trained"
+
+
+def test_a_head_that_reads_means_reads_one_of_each_text(trained: Path, pairs: Path, tmp_path: Path) -> None:
+    assert load_config(trained).classifier_pooling == "pair"
+    kernel = load_model_directory(trained).model.classifier.dense.kernel
+    assert kernel.shape == (4 * load_config(trained).hidden_size, 2)
+    assert train(pairs, tmp_path / "one", f"--model={trained}", "--task=classification") == 0
+    assert load_config(tmp_path / "one").classifier_pooling == "mean", "of one text there is one"
+
+
+def test_a_flag_decides(pairs: Path, tmp_path: Path, complain: Complain) -> None:
+    assert train(pairs, tmp_path / "mean", "--text_pair_column=second", "--pooling=mean") == 0
+    assert load_config(tmp_path / "mean").classifier_pooling == "mean"
+    words = ["finetune", f"--model={pairs / 'model'}", f"--train={pairs / 'pairs.tsv'}", "--text_column=first"]
+    assert "--pooling=pair: is for two texts; --text_pair_column names" in complain(
+        *words, "--pooling=pair", f"--output={tmp_path / 'none'}"
+    )
+
+
+def test_files_answer_as_the_model_does(trained: Path, pairs: Path, tmp_path: Path) -> None:
+    words = ["export", f"--model={trained}", f"--evaluation={pairs / 'pairs.tsv'}", f"--output={tmp_path / 'out'}"]
+    words += ["--recipes=float32,float16,dynamic_int8,static_int8", "--sequence_lengths=8,16", "--rounds=1", "--runs=1"]
+    assert cli.run([*words, "--max_error=0.2", "--min_agreement=0.9"]) == 0
+    assert cli.run(["export", "verify", str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    errors = {variant["file"]: variant["parity"]["max_relative_error"] for variant in report["variants"]}
+    assert errors["float32.tflite"] < 1e-4 and errors["dynamic_int8.tflite"] < 0.1, errors
+
+
+def test_hugging_face_s_files_keep_it(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there, back = tmp_path / "there", tmp_path / "back"
+    assert cli.run(["convert", f"--input={trained}", "--to=huggingface", f"--output={there}"]) == 0
+    assert "no class there has such a head, or loads it" in capsys.readouterr().out
+    shutil.copy(trained / "task.json", there)
+    assert cli.run(["convert", f"--input={there}", f"--output={back}"]) == 0
+    before, after = (load_model_directory(one).model.trainable_weights for one in (trained, back))
+    assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+    assert load_config(back).classifier_pooling == "pair"

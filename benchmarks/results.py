@@ -16,6 +16,7 @@ subjects        one object per thing measured: name, sha256, bytes, configuratio
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,21 @@ def document(
 
 
 def check_output(path: str) -> None:
-    """Results are evidence, so they are not replaced. Raises UsageError if `path` exists or is no .json."""
+    """Results are evidence, so they are not replaced, and what took hours to measure has a place to go to.
+
+    Raises:
+      UsageError: `path` exists or is no .json, or its directory cannot be made or written to.
+    """
     if not path.endswith(".json"):
         raise UsageError(f"--output={path}: results are JSON; the name must end in .json")
     if Path(path).exists():
         raise UsageError(f"--output={path}: exists; give another name, or delete it first")
     run_directory.refuse_sealed(Path(path), "output")
+    place = next(one for one in Path(os.path.abspath(path)).parents if one.exists())
+    if not place.is_dir():
+        raise UsageError(f"--output={path}: {place} is a file, not a directory; give another place")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"--output={path}: {place} may not be written to; give another place")
 
 
 def write(path: str, value: Mapping[str, Any]) -> None:

@@ -279,6 +279,11 @@ def _recipe(path: Path, content: dict[str, Any]) -> Recipe:
             re.compile(rule.layers)
         except re.error as error:
             raise UsageError(f"{path}: layers {rule.layers!r} is no regular expression ({error})") from None
+        if rule.weights.startswith("float") and rule.activations.startswith("int"):
+            raise UsageError(
+                f"{path}: a rule of {recipe.name} has weights {rule.weights} and activations {rule.activations}; such "
+                "activations need weights int8 or int4, and float weights activations float"
+            )
     if recipe.target == "gpu" and any(rule.weights.startswith("int") for rule in recipe.rules):
         raise UsageError(f"{path}: the rules of {recipe.name} quantise to integers; a gpu file has float weights")
     return recipe

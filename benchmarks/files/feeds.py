@@ -97,7 +97,7 @@ class Values:
             if not path.is_file():
                 continue
             try:
-                values = np.load(path) if path.suffix == ".npy" else np.fromfile(path, dtype.newbyteorder("<"))
+                values = _array(path) if path.suffix == ".npy" else np.fromfile(path, dtype.newbyteorder("<"))
                 values = values.reshape(-1, *shape)
             except ValueError:
                 raise UsageError(f"{path}: does not hold whole inputs of {dtype.name} {shape}") from None
@@ -115,6 +115,13 @@ class Values:
                     f"{self.directory}: values of {key} reach from {values.min():,} to {values.max():,}, and the "
                     f"file's table has {rows:,} rows"
                 )
+
+
+def _array(path: Path) -> np.ndarray:
+    """The content of a .npy file. Raises ValueError: it is none, or ends early."""
+    with path.open("rb") as file:
+        values: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    return values
 
 
 def _examples(contract: Path) -> list[dict[str, Any]]:

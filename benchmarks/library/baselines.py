@@ -22,10 +22,17 @@ COMPONENTS = 256
 
 
 def tfidf(task: ClassificationTask, training: Sequence[Example], held_out: Sequence[Example]) -> dict[str, Any]:
-    """Metrics of logistic regression on words and pairs of words. Raises UsageError: no scikit-learn."""
+    """Metrics of logistic regression on words and pairs of words.
+
+    Raises:
+      UsageError: there is no scikit-learn, or the texts have no words.
+    """
     text = _scikit().feature_extraction.text
     vectorizer = text.TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=1)
-    vectorizer.fit([one for example in training for one in _sides(example)])
+    texts = [one for example in training for one in _sides(example)]
+    if not any(map(vectorizer.build_analyzer(), texts)):
+        raise UsageError("--train: its texts have no word of two letters, and tf-idf counts no others; --kind=static")
+    vectorizer.fit(texts)
     return _scored(task, training, held_out, lambda texts: vectorizer.transform(texts))
 
 

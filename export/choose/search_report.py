@@ -30,7 +30,7 @@ def table(found: Search) -> str:
     lines = [
         aligned(rows),
         f"{found.score_name} to Keras: points, on {found.searched_examples} texts; "
-        f"{-100 * found.max_drop:+g} are allowed",
+        f"a loss of {100 * found.max_drop:g} is allowed",
         f"{found.recipe.name}: {told(found.scored)} points on the other {found.scored_examples} texts",
     ]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ import pytest
 from mobilebert_tf import cli
 from mobilebert_tf.benchmarks.library import baselines
 from mobilebert_tf.data.few import few_of_each
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
@@ -21,6 +22,11 @@ HELD_OUT = [Example("much snow and ice", label=0), Example("sun on the beach", l
 def test_words_tell_classes_apart():
     found = baselines.tfidf(TASK, TRAINING, HELD_OUT)
     assert found["accuracy"] == 1.0 and found["examples"] == 3 and found["majority_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_texts_without_words_of_two_letters_are_refused():
+    with pytest.raises(UsageError, match="--train: its texts have no word of two letters, and tf-idf counts no others"):
+        baselines.tfidf(TASK, [Example("a b", label=0), Example("c", label=1)], HELD_OUT)
 
 
 def test_static_vectors_are_means_of_pieces():

@@ -135,6 +135,11 @@ def test_value_files_and_what_is_out_of_range(files, tmp_path: Path, capsys):
     (values / "mask.bin").write_bytes(bytes(10))
     assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 2
     assert "mask.bin: does not hold whole inputs of int64 [1, 24]" in capsys.readouterr().err
+    (values / "mask.npy").touch()
+    assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 2
+    assert "mask.npy: does not hold whole inputs of int64 [1, 24]" in capsys.readouterr().err
+    np.save(values / "mask.npy", np.ones((3, 1, 24), np.int64))
+    assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 0
 
 
 def test_a_weight_cache_and_float16_are_swept(files, tmp_path: Path):

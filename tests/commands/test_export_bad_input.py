@@ -214,6 +214,7 @@ def test_flags(flag: str, message: str, refuse) -> None:
         ({"rules": [{"per_channel": "no"}]}, "per_channel: is 'no'; it must be true or false"),
         ({"rules": [{"layers": "("}]}, "is no regular expression"),
         ({"rules": [{"layers": 5}]}, "layers: is 5; it must be text"),
+        ({"rules": [{"weights": "float16", "activations": "int8"}]}, "has weights float16 and activations int8"),
         ({"rules": [{"operators": 5}]}, "operators: is 5; it must be a list"),
         ({"gate": 0.9}, "gate: is 0.9; it must be an object"),
         ({"gate": {"max_error": 1}}, "gate: unknown field 'max_error'"),

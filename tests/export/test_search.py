@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import FailedError
-from mobilebert_tf.export.choose import search
+from mobilebert_tf.export.choose import search, search_report
 from mobilebert_tf.export.choose.cost import Costs
 from mobilebert_tf.export.quantize import build, ranges
 from mobilebert_tf.export.recipes import RECIPES
@@ -165,6 +165,7 @@ def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, 
     drop = right.astype(float) - (examples.keras["logits"].argmax(axis=1) == labels)
     assert drop[order[::2]].mean() == pytest.approx(chosen.difference.score)
     assert drop[order[1::2]].mean() == pytest.approx(found.scored.score)
+    assert f"; a loss of {100 * max_drop:g} is allowed" in search_report.table(found)
     assert found.recipe.name == search.SEARCHED and found.recipe.gate.max_score_drop == max(max_drop, 0.02)
 
 

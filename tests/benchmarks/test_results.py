@@ -1,0 +1,26 @@
+"""Where results may be written, which is looked at before anything is measured."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mobilebert_tf.benchmarks import results
+from mobilebert_tf.errors import UsageError
+
+
+def test_a_directory_that_can_be_made_is_a_place(tmp_path: Path) -> None:
+    results.check_output(str(tmp_path / "a" / "b" / "c.json"))
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tflite").touch()
+    with pytest.raises(UsageError, match=r"x\.json: .*a\.tflite is a file, not a directory; give another place"):
+        results.check_output(str(tmp_path / "a.tflite" / "more" / "x.json"))
+
+
+def test_a_place_that_is_closed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UsageError, match="may not be written to; give another place"):
+        results.check_output(str(tmp_path / "x.json"))

@@ -86,7 +86,7 @@ def _host(document: Mapping[str, Any], subject: Mapping[str, Any]) -> str | None
     if subject["rounds"][0].get("ms") is None:
         return None
     same = (one for one in document["subjects"] if one["export"] == subject["export"])
-    of_export = next((one["found_by"] for one in same if "found_by" in one), {})
+    of_export: Mapping[str, Any] = next((one["found_by"] for one in same if "found_by" in one), {})
     return str(subject.get("machine") or schema.machine_name(of_export))
 
 

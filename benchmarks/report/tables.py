@@ -128,8 +128,10 @@ def published(figures: Sequence[Figure]) -> str:
         if figure.place.where != "device" or not figure.valid:
             continue
         own, summary = figure.configuration, figure.subject["summary"]
+        of = "mean" if figure.subject.get("samples_are") == "means of processes" else "p50"
         path = (
-            f"{own.get('accelerator', 'cpu').upper()}, {own.get('threads', 1)} threads, {own.get('tool') or 'app'}, p50"
+            f"{own.get('accelerator', 'cpu').upper()}, {own.get('threads', 1)} threads, "
+            f"{own.get('tool') or 'app'}, {of}"
         )
         rows.append(
             ["this project", figure.place.name, path, figure.label, str(figure.length), f"{summary['median']:.2f}"]

@@ -153,6 +153,11 @@ def test_percentiles_are_of_inferences_alone(tmp_path: Path, more: dict):
     assert "999" not in tables.terminal(report_figures.of(made))
 
 
+def test_a_mean_is_called_so_beside_what_others_published():
+    published = tables.published(report_figures.of(device({}, samples_are="means of processes")))
+    assert "CPU, 4 threads, app, mean |" in published
+
+
 def test_the_terminal_hides_what_is_compared_with_an_invalid_baseline():
     """By the same rule as the report; the baseline in other settings is another one."""
     made = device({"affinity": "little"}, {"affinity": "big"}, {"affinity": "little"}, {"affinity": "big"})

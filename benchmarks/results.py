@@ -69,7 +69,8 @@ def document(
         row: dict[str, Any] = {"name": subject.name, **subject.details}
         if subject.rounds:
             row["summary"] = dataclasses.asdict(summarize(subject.samples))
-        if own is not None and len(subject.rounds) == len(own.rounds) > 0:
+        # Sustained runs take their minutes one after the other: no two of their rounds are of the same moment.
+        if own is not None and "sustained" not in row and len(subject.rounds) == len(own.rounds) > 0:
             row["ratio"] = {"baseline": own.name, **dataclasses.asdict(subject.ratio_to(own))}
         rows.append({**row, "rounds": [dict(seen) for seen in subject.rounds]})
     return {

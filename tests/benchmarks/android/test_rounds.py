@@ -88,6 +88,9 @@ def test_a_sustained_run_goes_on_with_what_is_not_done(tmp_path: Path, monkeypat
     a, b = second.subjects()
     assert len(a.rounds) == len(b.rounds) == 9
     assert a.details["sustained"][-1][0] == b.details["sustained"][-1][0] == 63.0
+    about = {"where": "device", "runtime": {"name": "LiteRT"}, "device": played.device.describe()}
+    written = results.document("device latency", "ms", {}, [a, b], a, **about)
+    assert schema.fault(written) is None and not any("ratio" in one for one in written["subjects"])
 
 
 def test_a_late_failure_leaves_the_rounds_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

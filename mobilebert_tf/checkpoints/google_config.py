@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf.checkpoints.huggingface_config import OURS
+from mobilebert_tf.checkpoints.huggingface_config import OURS, of_pooling
 from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 
@@ -89,9 +89,9 @@ def heads_kept(values: Mapping[str, Any]) -> Heads | None:
     return Heads.of(kept) if isinstance(kept, list) else None
 
 
-def deviations(config: MobileBertConfig) -> list[str]:
+def deviations(config: MobileBertConfig, heads: Heads) -> list[str]:
     """Where Google's code computes something else than this configuration: a sentence each."""
-    found = []
+    found = of_pooling(config, heads)
     if config.hidden_act == "gelu":
         found.append("gelu is exact here and the tanh approximation there")
     epsilons = {config.layer_norm_eps, config.inner_norm_eps} - {1e-12, _MANUAL_EPSILON}

@@ -220,13 +220,19 @@ def deviations(config: MobileBertConfig, heads: Heads, task: Task | None = None)
                 f"the norms of embeddings and last feed-forward network have epsilon {config.inner_norm_eps:g} "
                 "here and 1e-05 there"
             )
-    if "classifier" in heads.present and config.classifier_pooling == "mean":
-        found.append("the classifier reads the mean of the tokens here, and the first one there")
-    if "classifier" in heads.present and config.classifier_pooling == "pair":
-        found.append("the classifier reads the means of two texts here; no class there has such a head, or loads it")
+    found += of_pooling(config, heads)
     if config.mask_mode == "replace":
         found.append(f"padded keys get a score of {config.mask_constant:g} here and probability 0 there")
     return found
+
+
+def of_pooling(config: MobileBertConfig, heads: Heads) -> list[str]:
+    """Deviation of a classifier that reads something else than the first token, as all other programs' do."""
+    if "classifier" not in heads.present or config.classifier_pooling == "cls":
+        return []
+    if config.classifier_pooling == "mean":
+        return ["the classifier reads the mean of the tokens here, and the first one there"]
+    return ["the classifier reads the means of two texts here; nothing there has such a head, or loads it"]
 
 
 def kind_of(config: MobileBertConfig, heads: Heads) -> str:

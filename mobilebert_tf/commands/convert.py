@@ -93,7 +93,7 @@ class Convert:
         if self.to == "huggingface":
             warnings += huggingface_config.deviations(checkpoint.config, checkpoint.heads, checkpoint.architecture.task)
         if self.to == "tf1":
-            warnings += google_config.deviations(checkpoint.config)
+            warnings += google_config.deviations(checkpoint.config, checkpoint.heads)
         if difference := sentence_vectors.difference(checkpoint.architecture.modules):
             warnings.append(f"{difference}; --task=embedding refuses this model, a classifier can begin with it")
         for warning in warnings:

@@ -68,10 +68,13 @@ def test_files_answer_as_the_model_does(trained: Path, pairs: Path, tmp_path: Pa
     assert errors["float32.tflite"] < 1e-4 and errors["dynamic_int8.tflite"] < 0.1, errors
 
 
-def test_hugging_face_s_files_keep_it(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kind", ["huggingface", "tf1"])
+def test_other_kinds_of_files_keep_it(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
     there, back = tmp_path / "there", tmp_path / "back"
-    assert cli.run(["convert", f"--input={trained}", "--to=huggingface", f"--output={there}"]) == 0
-    assert "no class there has such a head, or loads it" in capsys.readouterr().out
+    assert cli.run(["convert", f"--input={trained}", f"--to={kind}", f"--output={there}"]) == 0
+    assert "nothing there has such a head, or loads it" in capsys.readouterr().out
     shutil.copy(trained / "task.json", there)
     assert cli.run(["convert", f"--input={there}", f"--output={back}"]) == 0
     before, after = (load_model_directory(one).model.trainable_weights for one in (trained, back))

@@ -14,7 +14,6 @@ import glob
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,8 +207,7 @@ def join_run(command: Any, name: str, output: str, accepts_changes: bool = False
 
 
 def find_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Run | None:
-    """The earlier run of `command` (a dataclass of options) in `output`; None if that is free, also of a run that ended
-    before it had written anything but its record.
+    """The earlier run of `command` (a dataclass of options) in `output`; None if that is free.
 
     Writes nothing: a command can look whether its work is done before it reads its inputs,
     and take the directory with `open_run` once they turned out to be right.
@@ -223,8 +221,6 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
     record_path = directory / RECORD
     if record_path.exists():
         record = read_record(record_path)
-        if "finished" not in record and all(map(_is_no_work, directory.iterdir())):
-            return None
         changed = _changed(directory, _with_defaults(command, record["identity"]), _identity(command, name))
         if changed and not accepts_changes:
             said = "; ".join(f"--{option} {_show(was)}, now {_show(given)}" for option, (was, given) in changed.items())
@@ -391,11 +387,6 @@ def read_record(path: Path) -> dict[str, Any]:
     record = read_object(path, fix)
     build(Record, record, f"{path}", fix)
     return record
-
-
-def _is_no_work(path: Path) -> bool:
-    """Whether a file in the directory of a run that was killed is nothing to go on with."""
-    return path.name in (RECORD, directory_lock.NAME, atomic.PART) or re.match(r"\.\d+\.", path.name) is not None
 
 
 def _is_of_something_else(path: Path) -> bool:

@@ -3,7 +3,6 @@
 import ast
 import csv
 import gzip
-import json
 import lzma
 import random
 from pathlib import Path
@@ -232,24 +231,6 @@ def test_a_broken_file_does_not_keep_the_directory_from_its_correction(tmp_path:
     (tmp_path / "b.txt").write_text("Two.\n")
     assert cli.run(command) == 0
     assert list(read_documents(input_files(f"{tmp_path}/corpus"))) == [["One."], ["Two."]]
-
-
-def test_a_run_that_was_killed_with_nothing_written_makes_room(tmp_path: Path, monkeypatch, capsys) -> None:
-    (tmp_path / "a.txt").write_text("One.\n\nTwo.\n")
-    (tmp_path / "b.txt").write_text("Three.\n")
-    output = f"--output={tmp_path}/corpus"
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("mobilebert_tf.data.documents.write_documents", killed)
-        assert cli.run(["corpus", output, f"--input={tmp_path}/a.txt"]) == 1
-    (tmp_path / "corpus" / ".1234567890.a.txt").write_text("On")
-    assert json.loads((tmp_path / "corpus" / "run.json").read_text())["identity"]["command"] == "corpus"
-    assert cli.run(["corpus", output, f"--input={tmp_path}/b.txt"]) == 0
-    assert cli.run(["corpus", output, f"--input={tmp_path}/a.txt"]) == 2
-    assert "was begun with --input" in capsys.readouterr().err
 
 
 def test_a_list_without_a_name_is_not_all_libraries(tmp_path: Path, capsys) -> None:

@@ -254,6 +254,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "few": _study,
     "full": _study,
     "downstream": _study,
+    "pairs": _study,
     "deployment": _deployment,
     "similarity": _study,
     "real_teacher": _study,

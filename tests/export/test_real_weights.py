@@ -70,9 +70,9 @@ def variants(request, shared_data: Path, tmp_path_factory: pytest.TempPathFactor
 def test_recipes_keep_the_decisions(variants, recipe, agreement, error, request):
     row = variants[recipe]
     if recipe == "static_int8" and "mobilebert_mini" in request.node.name:
-        # Of its decisions after one pass 858 or 859 are kept (98.4 or 98.5 %, with the mean taken early and without,
-        # largest errors 0.041 and 0.049), and two standard deviations of that are 0.8 %.
-        agreement, error = 0.976, 0.1
+        # Of its decisions after one pass 851 are kept (97.6 %, largest error 0.063; 858 and 0.041 with the first cut of
+        # the weights), and two standard deviations of that are 1.0 %. Fine-tuned on all of SST-2 it keeps 99.6 %.
+        agreement, error = 0.965, 0.1
     assert row["passed"], row["reason"]
     assert row["parity"]["examples"] == 872
     assert row["parity"]["decision_agreement"] >= agreement

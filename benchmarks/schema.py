@@ -68,7 +68,7 @@ def where(document: Mapping[str, Any]) -> str:
 
 
 def machine_name(made_by: Mapping[str, Any]) -> str:
-    """What to call the machine that a result, or an export, was made on."""
+    """Name of the machine that a result, or an export, was made on."""
     machine = made_by.get("machine") or {}
     return str(machine.get("model") or machine.get("processor") or "a machine")
 

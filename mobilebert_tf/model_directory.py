@@ -64,7 +64,7 @@ class LoadedModel:
 
     @property
     def judges_either(self) -> bool:
-        """Whether it judges one text or two, as it is asked: no task.json says which."""
+        """Whether the model judges one text or two, as it is asked: no task.json says which."""
         is_of_inputs = self.task is not None and "classifier" in self.task.heads.present
         return is_of_inputs and not (self.files[0].parent / "task.json").exists()
 

@@ -50,7 +50,7 @@ def apply_rules(backend: tokenizers.Tokenizer, rules: Rules = UNCASED) -> None:
 
 
 def without_marks(text: str) -> str:
-    """What is left of a text where accents are stripped."""
+    """The text without its accents."""
     return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
 
 
@@ -223,7 +223,7 @@ def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[s
 
 
 _BEGINNINGS = {"\u2581": "SentencePiece", "\u0120": "byte-level BPE"}
-"""What other tokenizers put in the place of a blank before a word."""
+"""Signs that other tokenizers put in the place of a blank before a word."""
 
 _MANY = 0.2
 """Share of pieces with such a beginning from which on they are no words of a text: in theirs it is half."""

@@ -1,4 +1,4 @@
-"""How a result was made."""
+"""Record of how a result was made."""
 
 import shlex
 

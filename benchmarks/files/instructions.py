@@ -39,7 +39,7 @@ VISIBLE = 0.005
 
 
 OF_THE_COUNTER = "of the counter"
-"""In place of a core, where a program of the user's counts."""
+"""Name in place of a core's, where a program of the user's counts."""
 
 
 class Counter(Protocol):

@@ -115,7 +115,7 @@ def measure(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What is known of files besides the files themselves."""
+    """Findings about files, from other results."""
 
     by_hash: Mapping[str, Mapping[str, float]]
     """`host_ms` and `counted_million`."""

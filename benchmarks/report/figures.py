@@ -54,7 +54,7 @@ class Figure:
     has_namesakes: bool = False
     """Whether other files have its name."""
     told_apart_by: Sequence[str] = ()
-    """Those of SOMETIMES that differ among the figures of a place."""
+    """Settings of SOMETIMES that differ among the figures of a place."""
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -76,7 +76,7 @@ class Checks:
     cost: Instructions | Milliseconds | None = None
     """What counts as cheap."""
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    """Of the gate of what is found, in place of its own."""
+    """Fields of the gate of what is found, in place of its own."""
     explained_examples: int = 0
     """Largest number of those for the parity that quantised files are compared on layer by layer; 0: they are not."""
 

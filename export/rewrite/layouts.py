@@ -194,8 +194,14 @@ class Images:
 
 
 def shares_of_texts(real: Any, second: Any, axis: int) -> list[Any]:
-    """What each token is of the mean of the first text and of the second, by which tokens are real and which are the
-    second's, 1 or 0; the tokens lie along `axis`. A text without a token has the mean of all.
+    """Shares of each token in the mean of the first text and in that of the second, which add up to one.
+
+    A text without a token has the mean of all.
+
+    Args:
+      real: 1 for real tokens, 0 for padding.
+      second: 1 for tokens of the second text.
+      axis: along which the tokens lie.
     """
     shares = []
     for part in (real - second, second):

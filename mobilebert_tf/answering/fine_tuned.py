@@ -29,7 +29,7 @@ class FineTuned:
     tokenizer: Tokenizer
     run: Callable[[Mapping[str, np.ndarray]], Outputs]
     judges_either: bool = False
-    """Whether it judges one text or two, as it is asked."""
+    """Whether the model judges one text or two, as it is asked."""
 
     def answer(self, features: Features) -> Outputs:
         """float32 [R, ...] by output for the features of the task.

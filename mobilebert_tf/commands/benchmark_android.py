@@ -126,7 +126,7 @@ class BenchmarkAndroid(Timed):
 
     @property
     def _what_is_left(self) -> str:
-        """What an interrupted measurement leaves: nothing while files are still being copied."""
+        """Line on what an interrupted measurement leaves: nothing while files are still being copied."""
         if self._kept.exists():
             return f"{self._kept} has what was measured, --resume goes on"
         return "nothing was measured yet, start it again as before"

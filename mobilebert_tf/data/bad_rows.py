@@ -11,7 +11,7 @@ from mobilebert_tf import notes
 from mobilebert_tf.errors import UsageError
 
 FIX = "finetune and evaluate leave such rows out with --skip_bad_rows"
-"""What can be done about a row whose fault is no slip of the pen."""
+"""Remedy for a row whose fault is no slip of the pen."""
 
 
 @dataclasses.dataclass(frozen=True)

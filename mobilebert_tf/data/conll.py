@@ -125,7 +125,7 @@ def _blocks(lines: Iterable[str]) -> Iterator[_Block]:
 
 
 def _usual_columns(blocks: Sequence[_Block]) -> int:
-    """How many columns most lines with a label have; 0: no line has one."""
+    """Number of columns that most lines with a label have; 0: no line has one."""
     counts = collections.Counter(len(cells) for block in blocks for _, cells in block if len(cells) > 1)
     return max(counts, key=lambda columns: counts[columns], default=0)
 

@@ -41,11 +41,11 @@ class Lost:
 
     characters: int = 0
     lost: int = 0
-    """Of these, in words that became [UNK]: pieces would not tell, since a word is one [UNK] however long it is."""
+    """Number of these in words that became [UNK]: pieces would not tell, since a word is one [UNK] however long."""
     too_long: int = 0
-    """Of those lost, in words that are longer than a tokenizer splits."""
+    """Number of those lost in words that are longer than a tokenizer splits."""
     decomposed: int = 0
-    """Of those lost, in words that the vocabulary has once they are composed (NFC)."""
+    """Number of those lost in words that the vocabulary has once they are composed (NFC)."""
 
     def __add__(self, other: Lost) -> Lost:
         return Lost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))

@@ -146,7 +146,7 @@ def left_out(vocab: tuple[str, ...], counts: Characters, rules: Rules) -> int:
 
 
 def coverage(vocab: tuple[str, ...], paragraphs: Iterable[str], rules: Rules = UNCASED) -> Coverage:
-    """How many pieces the text takes, and how much of it is lost."""
+    """Number of pieces that the text takes, and how much of it is lost."""
     tokenizer = Tokenizer(vocab, rules)
     counts: collections.Counter[int] = collections.Counter()
     lost = Lost()

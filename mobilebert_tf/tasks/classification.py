@@ -39,7 +39,7 @@ _UNLABELLED = {
     "-": "; MNLI and SNLI have - where the annotators did not agree",
     "-1": "; test sets have -1 where others have a label",
 }
-"""What data sets write in place of a label, and where."""
+"""Marks that data sets write in place of a label, and words on whose they are."""
 
 
 @dataclasses.dataclass(frozen=True)

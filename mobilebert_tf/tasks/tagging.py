@@ -75,7 +75,7 @@ def kinds(tags: Sequence[str]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Scheme:
-    """How entities become labels of words."""
+    """Rule by which entities become labels of words."""
 
     prefixes: frozenset[str]
     marks_all: bool = True

@@ -85,7 +85,7 @@ def test_what_is_invalid_is_named_and_has_no_row():
 def test_ctrl_c_keeps_what_was_measured_though_a_file_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """Of three files one has failed, one has two rounds, one of which nothing was asked yet."""
+    """Three files: one has failed, one has two rounds, of one nothing was asked yet."""
     jobs = []
     for name in ("a", "b", "c"):
         path = tmp_path / f"{name}.tflite"

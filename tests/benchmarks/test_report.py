@@ -134,7 +134,7 @@ def test_two_signatures_of_one_length_are_two_rows(tmp_path: Path):
 
 
 def test_a_file_on_a_host_and_with_one_tool_on_a_device_is_one_row(tmp_path: Path):
-    """Of a host nobody says a tool, and the phone's stands in the head of its column."""
+    """A host has no tool, and the phone's stands in the head of its column."""
     here, there = host(), device({"threads": 1, "tool": TFLITE})
     paths = [result(tmp_path, "here", here), result(tmp_path, "there", there)]
     body = rows(report(tmp_path, f"--results={paths[0]},{paths[1]}", "--nopictures"))[2:]

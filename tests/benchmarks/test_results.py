@@ -1,4 +1,4 @@
-"""Where results may be written, which is looked at before anything is measured."""
+"""Places where results may be written, which are looked at before anything is measured."""
 
 import os
 from pathlib import Path

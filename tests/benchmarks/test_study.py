@@ -93,7 +93,7 @@ def test_a_figure_is_a_number_or_the_mean_of_those_that_fit() -> None:
 def test_a_figure_that_is_no_number_stops_a_study_at_its_step(
     at: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In a line, and before the steps behind it."""
+    """A line, before the steps behind it."""
     later = {"command": "finetune", "flags": {"model": "{tuned}"}}
     changed = {
         **content(), "chain": {**content()["chain"], "later": later}, "figures": {"x": {"step": "tuned", "at": at}},

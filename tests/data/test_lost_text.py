@@ -1,4 +1,4 @@
-"""What is said of text that a tokenizer loses in [UNK]."""
+"""Lines about text that a tokenizer loses in [UNK]."""
 
 import unicodedata
 from pathlib import Path

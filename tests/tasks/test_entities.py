@@ -162,7 +162,7 @@ def test_a_bad_first_line_is_the_bad_one(tmp_path):
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_words_that_are_numbered(first, tmp_path, capsys):
-    """As CoNLL-U and GermEval have them, some with a line for two words."""
+    """Files as CoNLL-U and GermEval have them, some with a line for two words."""
     path = tmp_path / "a.conll"
     sentence = f"{first}\tAda\t_\tB-x\n{first + 1}\twrote\t_\tO\n\n"
     path.write_text(sentence * 3 + "1-2\tdu\t_\tO\n1\tde\t_\tO\n\n")

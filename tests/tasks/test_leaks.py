@@ -1,4 +1,4 @@
-"""What gives a label away in scripts without blanks, where words are not known."""
+"""Phrases that give a label away in scripts without blanks, where words are not known."""
 
 import random
 

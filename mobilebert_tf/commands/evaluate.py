@@ -28,8 +28,10 @@ class Evaluate(MistakeOptions):
     Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT
     and has the other files of its export beside it; and a TSV, CSV or JSONL table.
     Prints the figures of its task: for classes accuracy, macro F1, loss, and what always guessing the most frequent
-    class would score; for values and for sentence embeddings of pairs the correlations with what the table says; for
-    questions F1 and exact matches by SQuAD's rules; for entities precision, recall and F1 of all and of each kind.
+    class would score; for classifiers that may decline also the share of rows labelled "none of these" that are told as
+    such; for values and for sentence embeddings of pairs the correlations with what the table says; for questions F1
+    and exact matches by SQuAD's rules, where the passages have no blanks by MLQA's; for entities precision, recall and
+    F1 of all and of each kind.
     With --output also writes metrics.json, labels.txt and mistakes.json, the fifty examples that are most wrong, there.
 
     Examples:

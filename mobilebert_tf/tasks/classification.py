@@ -20,9 +20,9 @@ from mobilebert_tf.fields import Share, within
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.examples import Example
-from mobilebert_tf.tasks.label_spelling import plain, say_alike, say_missing, spellings
+from mobilebert_tf.tasks.label_spelling import plain, say_alike, say_missing, spellings, unseen
 from mobilebert_tf.tasks.review import Review, review
-from mobilebert_tf.tasks.task import NONE, Features, Outputs, Scores, Task, without_numbers
+from mobilebert_tf.tasks.task import NONE, Features, Outputs, Scores, Task, take, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
 
 if TYPE_CHECKING:
@@ -126,6 +126,10 @@ class ClassificationTask(Task):
         examples = texts.read_examples(
             path, columns, self.label_column if labelled else None, number, every_row, header=self.header
         )
+        if labelled and all(example.label == len(self.labels) for example in examples):
+            raise UsageError(
+                f"{path}: every row is labelled {NONE!r}; add rows of the classes, to see what declining costs"
+            )
         if by_number:
             order = ", ".join(f"{i} as {label}" for i, label in enumerate(self.labels))
             notes.say(
@@ -139,7 +143,8 @@ class ClassificationTask(Task):
 
     def _numbers(self) -> dict[str, int]:
         """The number of each way in which a table may call a class."""
-        numbers = {self._key(label): i for i, label in enumerate(self.labels)}
+        numbers = {self._key(NONE): len(self.labels)} if self.threshold else {}
+        numbers |= {self._key(label): i for i, label in enumerate(self.labels)}
         # Labels that are numbers themselves, such as stars, mean what they say.
         if self.labels_by_number and not any(label.isdecimal() for label in self.labels):
             numbers |= {str(i): i for i in range(len(self.labels))}
@@ -151,8 +156,8 @@ class ClassificationTask(Task):
 
     def _unknown(self, label: str) -> str:
         if label == NONE:
-            why = "evaluate scores prototypes on such, classifiers not yet"
-            return f"label {label!r} is of texts without a class; {why}; {bad_rows.FIX}"
+            fix = "finetune --min_precision=0.95 makes a classifier that tells them"
+            return f"label {label!r}: this model gives every text a class; {fix}; {bad_rows.FIX}"
         if self.named_numbers:
             own = ", ".join(self.named_numbers)
             also = _UNLABELLED.get(label, "")
@@ -163,7 +168,7 @@ class ClassificationTask(Task):
                 f"label {label!r} differs only in how it is written from {like[0]!r}; write it so, or give finetune "
                 "and evaluate --merge_labels"
             )
-        return f"label {label!r} is not one that training saw ({', '.join(self.labels)}); {bad_rows.FIX}"
+        return f"{unseen(label, self.labels)}; {bad_rows.FIX}"
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
         features = texts.encode(examples, tokenizer, self.max_seq_length)
@@ -201,7 +206,15 @@ class ClassificationTask(Task):
         """Accuracy, macro F1, mean cross-entropy (nats), expected calibration error, what always guessing the most
         frequent class would score, how far confidence tells right from wrong, and with a threshold the share of texts
         that get a class, and how many of these are right; the other figures are of the likeliest class whatever the
-        threshold. An example whose logits are no numbers is wrong."""
+        threshold. An example whose logits are no numbers is wrong. Of texts without a class only the share that is
+        told as NONE is scored, and all else of the others."""
+        foreign = features["label"] == len(self.labels)
+        if foreign.any():
+            ours = self.score(take(outputs, ~foreign), {"label": features["label"][~foreign]})
+            with np.errstate(invalid="ignore"):
+                sure = self._probabilities(outputs)[foreign].max(axis=-1) >= self.threshold
+            none_found = float((~sure & ~without_numbers(outputs)[foreign]).mean())
+            return dataclasses.replace(ours, all=ours.all | {"none_found": none_found})
         logits, labels = outputs["logits"], features["label"]
         predicted = logits.argmax(axis=-1)
         confusion = metrics.confusion_of(labels, predicted, len(self.labels))
@@ -247,13 +260,16 @@ class ClassificationTask(Task):
         return float(f1[1] if self.compared_by == "f1" else f1.mean())
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
-        """Wrong classes by the probability that was given to them."""
+        """Wrong classes by the probability that was given to them; of texts without one, those that got any."""
         with np.errstate(invalid="ignore"):
-            probabilities = self._probabilities(outputs)
-        given = outputs["logits"].argmax(axis=-1)
+            confidence = self._probabilities(outputs).max(axis=-1)
+        none = len(self.labels)
+        declined = (features["label"] == none) & (confidence < self.threshold)
+        given = np.where(declined, none, outputs["logits"].argmax(axis=-1))
         wrong = (given != features["label"]) | without_numbers(outputs)
-        wanted, said = ([self.labels[number] for number in numbers] for numbers in (features["label"], given))
-        return review(examples, wanted, said, probabilities.max(axis=-1), wrong)
+        named = (*self.labels, NONE)
+        wanted, said = ([named[number] for number in numbers] for numbers in (features["label"], given))
+        return review(examples, wanted, said, confidence, wrong)
 
     def tuned(self, outputs: Outputs, features: Features) -> ClassificationTask:
         """The task with the temperature of the least cross-entropy on these examples (Guo et al. 2017,

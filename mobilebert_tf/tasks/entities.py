@@ -20,6 +20,7 @@ from mobilebert_tf.tasks import examples as texts_of_tables
 from mobilebert_tf.tasks import metrics, tagging
 from mobilebert_tf.tasks.classification import softmax
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.label_spelling import unseen
 from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.tagging import OUTSIDE
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, objects, without_numbers
@@ -105,7 +106,7 @@ class EntitiesTask(Task):
                     bad_rows.refuse(
                         str(path),
                         sentence.line_of(sentence.tags.index(strange)),
-                        f"label {strange!r} is not one that training saw ({', '.join(self.labels)}); {bad_rows.FIX}",
+                        f"{unseen(strange, self.labels)}; {bad_rows.FIX}",
                     )
                     continue
             examples.append(in_one_text(sentence))

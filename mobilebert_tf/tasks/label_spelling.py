@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mobilebert_tf import notes
 
@@ -23,6 +24,17 @@ _WHOLE_NUMBER = re.compile(r"^([-+]?\d+)\.0+$")
 def spellings(counts: Mapping[str, int]) -> list[str]:
     """One label for each group of those alike: its most frequent spelling, blanks around it taken off."""
     return sorted(" ".join(group[0].split()) for group in _groups(counts))
+
+
+MANY = 12
+"""Labels that a message lists; of more it gives the first ones and the number of the others."""
+
+
+def unseen(label: str, labels: Sequence[str], whose: str = "that training saw") -> str:
+    """What is said of a label that is none of a task's, with the one that may be meant, if one is like it."""
+    known = ", ".join(labels[:MANY]) + (f" and {len(labels) - MANY:,} more" if len(labels) > MANY else "")
+    near = difflib.get_close_matches(label, labels, n=1, cutoff=0.8)
+    return f"label {label!r} is not one {whose} ({known}{f'; most like it: {near[0]!r}' if near else ''})"
 
 
 def say_alike(path: str | os.PathLike[str], counts: Mapping[str, int], fix: str = "") -> None:

@@ -21,7 +21,7 @@ from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.cell_values import list_in
 from mobilebert_tf.tasks.examples import Example
-from mobilebert_tf.tasks.label_spelling import say_alike, say_missing
+from mobilebert_tf.tasks.label_spelling import say_alike, say_missing, unseen
 from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_numbers
 from mobilebert_tf.tokenization import Tokenizer, is_one_line
@@ -109,9 +109,7 @@ class MultilabelTask(Task):
                 raise UsageError(f"{file}, line {line}: column {self.label_column!r} {problem}") from None
             strange = next((label for label in found if label not in numbers), None)
             if strange is not None:
-                raise UsageError(
-                    f"{file}, line {line}: label {strange!r} is not one that training saw ({', '.join(self.labels)})"
-                )
+                raise UsageError(f"{file}, line {line}: {unseen(strange, self.labels)}; {bad_rows.FIX}")
             return tuple(sorted({numbers[label] for label in found}))
 
         def of_columns(file: str, line: int, cell: str) -> tuple[int, ...]:

@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Finite
 from mobilebert_tf.tasks import examples as texts
 from mobilebert_tf.tasks import metrics
 from mobilebert_tf.tasks.embedding import EmbeddingTask
 from mobilebert_tf.tasks.examples import Example
+from mobilebert_tf.tasks.label_spelling import unseen
 from mobilebert_tf.tasks.review import Review, review
 from mobilebert_tf.tasks.task import NONE, Features, Outputs, Scores, without_numbers
 from mobilebert_tf.tokenization import Tokenizer
@@ -48,9 +50,10 @@ class PrototypesTask(EmbeddingTask):
 
         def number(file: str, line: int, label: str) -> int:
             if label not in numbers:
+                whose = "that prototypes were made of"
                 raise UsageError(
-                    f"{file}, line {line}: label {label!r} is not one of {', '.join(self.labels)}; texts that belong "
-                    f"to none of them have the label {NONE!r}"
+                    f"{file}, line {line}: {unseen(label, self.labels, whose)}; texts that belong to none of them have "
+                    f"the label {NONE!r}; {bad_rows.FIX}"
                 )
             return numbers[label]
 

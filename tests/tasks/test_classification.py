@@ -184,10 +184,49 @@ def test_numbers_for_labels_are_said(tmp_path, capsys):
 def test_rows_of_no_class_are_named_and_can_be_left_out(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("text\tlabel\na\tx\nb\tnone of these\nc\tz\n")
-    task = ClassificationTask(labels=("x", "y"), threshold=0.7)
+    task = ClassificationTask(labels=("x", "y"))
     fix = "finetune and evaluate leave such rows out with --skip_bad_rows"
-    with pytest.raises(UsageError, match=f"line 3: label 'none of these' is of texts without a class; .*; {fix}"):
+    with pytest.raises(
+        UsageError, match=f"line 3: label 'none of these': this model gives every text a class; .*; {fix}"
+    ):
         task.read(path)
     with bad_rows.counting(skips=True) as left_out:
         assert [one.text for one in task.read(path)] == ["a"]
     assert left_out.bad[str(path), 4].endswith(f"label 'z' is not one that training saw (x, y); {fix}")
+
+
+def test_of_many_labels_some_are_listed_and_the_one_that_is_like_is_named(tmp_path):
+    task = ClassificationTask(labels=tuple(f"intent_{number:03}" for number in range(150)) + ("book_flight",))
+    with pytest.raises(UsageError) as refused:
+        task.read(table(tmp_path, "text\tlabel\na\tbook_fligth\n"))
+    assert "label 'book_fligth' is not one that training saw (intent_000, " in str(refused.value)
+    assert "intent_011 and 139 more; most like it: 'book_flight')" in str(refused.value)
+    assert "intent_012" not in str(refused.value)
+
+
+def test_a_classifier_that_declines_is_scored_on_texts_of_no_class(tmp_path):
+    """Two of three texts without a class are told as such; what is said of the others is what it was without them."""
+    text = "text\tlabel\na\tx\nb\tnone of these\nc\ty\na b\tnone of these\nb c\tnone of these\n"
+    path = table(tmp_path, text)
+    task = ClassificationTask(labels=("x", "y"), threshold=0.7)
+    examples = task.read(path)
+    features = task.features(examples, TOKENIZER)
+    assert features["label"].tolist() == [0, 2, 1, 2, 2]
+    # Probabilities of the likelier class: 0.88, 0.5, 0.73, 0.62, 0.95.
+    outputs = {"logits": np.array([[2, 0], [0, 0], [1, 0], [0.5, 0], [0, 3]], np.float32)}
+    scores = task.score(outputs, features)
+    own = task.score({"logits": outputs["logits"][[0, 2]]}, {"label": np.array([0, 1])})
+    assert {name: value for name, value in scores.all.items() if name != "none_found"} == own.all
+    assert scores.all["none_found"] == 2 / 3
+    assert scores.per_example.tolist() == own.per_example.tolist() == [1.0, 0.0]
+    mistakes = task.review(outputs, features, examples)
+    assert [(one.text, one.wanted, one.given) for one in mistakes.mistakes] == [
+        ("b c", "none of these", "y"),
+        ("c", "y", "x"),
+    ]
+
+
+def test_a_table_of_texts_of_no_class_alone_is_refused(tmp_path):
+    task = ClassificationTask(labels=("x", "y"), threshold=0.7)
+    with pytest.raises(UsageError, match="every row is labelled 'none of these'; add rows of the classes"):
+        task.read(table(tmp_path, "text\tlabel\na\tnone of these\n"))

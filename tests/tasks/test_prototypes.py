@@ -42,7 +42,9 @@ def test_a_table_may_name_texts_of_no_class(tmp_path):
     path.write_text(f"text\tlabel\na\ty\nb\t{NONE}\n")
     assert [example.label for example in TASK.read(path)] == [1, 2]
     path.write_text("text\tlabel\na\tz\n")
-    with pytest.raises(UsageError, match=f"dev.tsv, line 2: label 'z' is not one of x, y; .*'{NONE}'"):
+    with pytest.raises(
+        UsageError, match=f"dev.tsv, line 2: label 'z' is not one that prototypes were made of .x, y.; .*'{NONE}'"
+    ):
         TASK.read(path)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import ClassVar
 
-from mobilebert_tf import atomic
+from mobilebert_tf import atomic, licences
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.config import HEADS
 from mobilebert_tf.errors import UsageError
@@ -87,6 +87,7 @@ class Convert:
         with atomic.directory_aside(self.output) as aside, open_run(self, "convert", str(aside)) as run:
             more = {"dtype": self.dtype} if self.to == "huggingface" else {}
             warnings = conversion.WORLDS[self.to](checkpoint, aside, **more)
+            licences.pass_on(aside, checkpoint.files[0].parent)
             run.finish(world=self.to, arrays=len(checkpoint.weights), not_needed=list(checkpoint.passed_over))
         if checkpoint.architecture.tokenizer is None:
             warnings.append(f"no vocabulary lies beside {self.input}; put its vocab.txt into {self.output}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from mobilebert_tf import atomic
+from mobilebert_tf import atomic, licences
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.commands.distillation import Inputs, inputs_of, plan_of, student_config
 from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
@@ -252,7 +252,8 @@ class Distill(TrainingOptions):
         predicts = any(stage.predicts for stage in plan)
         with strategy.scope():
             with activations("float32"):  # the student begins with its weights as they are
-                teacher = load_model_directory(self.teacher, self.seed).model
+                loaded = load_model_directory(self.teacher, self.seed)
+            teacher, made_from = loaded.model, [loaded.files[0].parent]
             assert isinstance(teacher, PretrainingModel)
             student = PretrainingModel(config, self.seed, masked_words=predicts, next_sentence=predicts)
         if run.writes:
@@ -275,7 +276,9 @@ class Distill(TrainingOptions):
         stop = [stage.name for stage in plan].index(self.stop_after_stage) + 1 if self.stop_after_stage else len(plan)
         with clear_read_errors(records, scored):
             if plan[0].initialization == "student":
-                initialization.go_on_from(student, load_model_directory(self.student, self.seed).model)
+                loaded = load_model_directory(self.student, self.seed)
+                initialization.go_on_from(student, loaded.model)
+                made_from.append(loaded.files[0].parent)
             elif plan[0].initialization == "teacher":
                 initialization.initialize_student(
                     student, teacher, next(iter(one_pass(records, initialization.EXAMPLES)))
@@ -323,5 +326,6 @@ class Distill(TrainingOptions):
                     maps = attention_maps.compare(teacher, student, scored, tokenizer, taught_by)
                     atomic.write_json(run.directory / "attention.json", maps)
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)
+        licences.pass_on(run.directory, *made_from)
         run.finish(**metrics)
         print(done_line("distill", run.directory, next_step.finetuning(self.output)))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_tf import atomic, provenance, quiet, run_directory
+from mobilebert_tf import atomic, licences, provenance, quiet, run_directory
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export.ship import android_demo, publish, verify_directory
@@ -267,6 +267,7 @@ class Export:
             )
             rows = made.variants
             save_task_files(building, loaded.tokenizer, task)
+            passed_on = licences.pass_on(building, loaded.files[0].parent)
             print("export: examples of what the files answer, for their contracts", flush=True)
             recipes += [made.searched.recipe] if made.searched else []
             contract.write_contracts(building, recipes, rows, task, loaded.tokenizer, spread(own, POOL), texts, model)
@@ -297,6 +298,8 @@ class Export:
                 print(f"{one.recipe}: no part alone makes it better\n")
         files = [row.file for row in rows if row.file]
         print(f"export: {run.directory} has {', '.join([*files, 'report.json'])}")
+        if passed_on:
+            print(f"{', '.join(passed_on)}: of the weights that the files were made from; give them on with the files")
         print(
             f"examples in the contracts, word for word: {shown}{'' if own else ' (--contract_examples=TABLE: yours)'}"
         )

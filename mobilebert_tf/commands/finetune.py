@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from mobilebert_tf import licences
 from mobilebert_tf.commands import (
     finetune_grid,
     finetune_quantized,
@@ -377,6 +378,7 @@ class Finetune(
         if review:
             write_review(run.directory, review)
         save_model_directory(run.directory, model, source.tokenizer, task, metrics)
+        licences.pass_on(run.directory, source.files[0].parent)
         more()
         run.finish(**metrics)
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mobilebert_tf import quiet, run_directory
+from mobilebert_tf import licences, quiet, run_directory
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.data import lost_text
 from mobilebert_tf.errors import UsageError
@@ -126,6 +126,7 @@ class Prototypes:
             f"that is left out {chosen.none_found:.1%} are told as none of these"
         )
         save_model_directory(run.directory, loaded.model, loaded.tokenizer, task)
+        licences.pass_on(run.directory, loaded.files[0].parent)
         run.finish(right=chosen.right, none_found=chosen.none_found)
         print(f"prototypes: {run.directory}/prototypes.json")
         print(next_step.line("predict", f"--model={self.output}", "--text=..."))

@@ -11,7 +11,7 @@ CODE := mobilebert_tf export benchmarks android_demo tests setup.py
 .PHONY: help demo test test-all test-slow compat mediapipe android apk lint types tree clean-demo lock
 
 help: ## show this list
-	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (5 to 9 minutes)"
+	@echo "make demo        train, distil, shrink and verify a small MobileBERT; ends with a table and a report (about 10 minutes)"
 	@echo "make test        the fast tests"
 	@echo "make test-all    also the slow ones, the report in a browser, the wheel"
 	@echo "make test-slow   of these only what make test leaves out"

@@ -35,7 +35,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "mobilebert_tf/pretrained/*/NOTICE"],
     python_requires=">=3.10,<3.14",
     packages=packages("mobilebert_tf", "mobilebert_tf")
     + packages("export", "mobilebert_tf.export")

@@ -23,8 +23,8 @@ EVERYTHING = ("*",)
 
 TARGETS = ("litert", "mediapipe", "gpu")
 """Whom a file is laid out for. litert: apps that run it themselves, with a signature for each length. mediapipe: its
-TextClassifier, with one length, probabilities, and vocabulary and labels inside. gpu: a GPU delegate, with one length
-and float arithmetic in tensors as it has them."""
+TextClassifier or TextEmbedder, with one length, probabilities or a vector, and vocabulary and labels inside. gpu: a GPU
+delegate, with one length and float arithmetic in tensors as it has them."""
 
 REJECTED = "rejected"
 """Directory, beside the published files, of those that missed their gate."""
@@ -202,7 +202,7 @@ RECIPES = {
         ),
         Recipe(
             name="mediapipe",
-            description="dynamic int8 for MediaPipe's TextClassifier: one length, vocabulary and labels inside",
+            description="dynamic int8 for MediaPipe's TextClassifier or TextEmbedder: one length, vocabulary inside",
             rules=(INT8_TABLES, Rule()),
             target="mediapipe",
             gate=INT8_GATE,

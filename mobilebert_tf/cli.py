@@ -285,7 +285,7 @@ def _overview(names: Collection[str]) -> str:
         "mobilebert-tf: from raw text to a verified .tflite file.\n\n"
         f"usage: mobilebert-tf COMMAND --flags\n\n{rows}\n\n"
         "`mobilebert-tf COMMAND --help` explains one. Flags can stand in a file: --flagfile=FILE.\n"
-        "The same command again resumes where it stopped."
+        "The same command again goes on where it stopped (corpus, vocab and records start over) or skips what is done."
     )
 
 

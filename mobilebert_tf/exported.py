@@ -73,7 +73,8 @@ class Variant:
     name: str
     description: str = ""
     target: str = "litert"
-    """litert: for apps that run it themselves. mediapipe: for its TextClassifier alone. gpu: for a GPU delegate."""
+    """litert: for apps that run it themselves. mediapipe: for its TextClassifier or TextEmbedder alone. gpu: for a GPU
+    delegate."""
     file: str = ""
     bytes: Count | None = None
     bytes_of_lengths: dict[int, Count] = dataclasses.field(default_factory=dict)

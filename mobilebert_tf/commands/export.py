@@ -38,7 +38,8 @@ class Export:
     neighbours, the last block computes what the head reads, and so on; the answers
     stay the same. Every recipe gives one file with a signature per sequence length over shared weights;
     inputs `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]), output `logits` (of a
-    regression `score`, of sentence embeddings `embedding`). Files for MediaPipe (output `probabilities`;
+    regression `score`, of sentence embeddings `embedding`, of entities `token_logits`, of questions `start_logits` and
+    `end_logits`). Files for MediaPipe (output `probabilities`;
     vocabulary and labels inside) and for a GPU have the longest length alone. Each file is run with LiteRT,
     compared with the Keras model in every signature, checked for operators that a plain runtime lacks and
     for padding that leaks into the answer, scored on the task, and timed. One that misses its gate goes to
@@ -81,9 +82,9 @@ class Export:
     recipes: str | None = option(
         "comma-separated: float32, float16, dynamic_int8, static_int8, dynamic_int8_per_tensor and "
         "static_int8_per_tensor (both for old runtimes), static_int8_full, static_int16x8, weight_int4, dynamic_int4, "
-        "mediapipe (for its TextClassifier) and gpu (for a GPU delegate), both of one length, or a file of your own "
-        "that ends in .json; left out: float32, float16, dynamic_int8 and, where there is text to calibrate on, "
-        "static_int8",
+        "mediapipe (for its TextClassifier or TextEmbedder) and gpu (for a GPU delegate), both of one length, or a "
+        "file of your own that ends in .json; left out: float32, float16, dynamic_int8 and, where there is text to "
+        "calibrate on, static_int8",
         None,
     )
     sequence_lengths: str | None = option(

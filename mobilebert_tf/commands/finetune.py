@@ -141,8 +141,9 @@ class Finetune(
     )
     pooling: str | None = option(
         "what the head reads: cls, the first token, as in the paper; mean, the mean of all tokens, which a few rows "
-        "teach more, for a last block that files compute for all of them; pair, of two texts the mean of each, their "
-        "difference and product; left out: the model's own, where that is mean (mobilebert_mini) pair for two texts",
+        "teach more, for a last block that files compute for all of them; pair, of two texts the mean of each, how far "
+        "they are apart, and their product; left out: the model's own; where that is mean (mobilebert_mini), pair for "
+        "two texts",
         default=None,
         choices=POOLINGS,
     )

@@ -18,8 +18,9 @@ class KeepingOptions:
     """Flags of `finetune` about which weights it keeps."""
 
     keep: str | None = option(
-        "weights that are written. best: those with the best score on --eval, also before the first step, of equal "
-        "ones with the lower loss; last: those of the last step; left out: best with --eval, else last",
+        "weights that are written. best: those with the best score on --eval or the rows held out, also before the "
+        "first step, of equal ones with the lower loss; last: those of the last step; left out: best, with --eval=none "
+        "last",
         default=None,
         choices=("best", "last"),
     )

@@ -41,8 +41,8 @@ class Records:
     the pairs the second is from another document (label 1). 15 % of the pieces are to
     be predicted: of these 80 % are replaced by [MASK], 10 % by a random piece, 10 % stay.
 
-    --masking=token chooses single pieces, whole_word all pieces of a word; dynamic leaves
-    the pairs unmasked, and `pretrain` masks them anew each time it reads them.
+    --masking=token chooses single pieces, whole_word all pieces of a word (in scripts without blanks, stretches of one
+    to three pieces); dynamic leaves the pairs unmasked, and `pretrain` masks them anew each time it reads them.
     The same text, options and seed give the same records, whatever --workers is.
 
     --runner=beam hands the same work to Apache Beam (the extra `beam`), on the runner that

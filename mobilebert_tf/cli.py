@@ -23,7 +23,7 @@ from absl import flags
 
 import mobilebert_tf
 from mobilebert_tf import notes, quiet, streams
-from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.errors import FailedError, UsageError, first_line
 from mobilebert_tf.options import define_flags, from_flags
 from mobilebert_tf.run_directory import is_text
 from mobilebert_tf.training import stopping
@@ -238,7 +238,7 @@ def _status_of(name: str, error: BaseException) -> int:
     if tensorflow and isinstance(error, tensorflow.errors.OpError):
         return _complain(f"{name}: {_reason(error.message)}", 1)
     if isinstance(error, Exception):
-        said = (str(error).strip().splitlines() or [""])[0][:300]
+        said = first_line(error, "no message")[:300]
         return _complain(f"{name}: unforeseen {type(error).__name__}: {said}; --debug shows where it comes from", 1)
     raise error
 

@@ -1,4 +1,4 @@
-"""The two ways a command can fail that are not bugs.
+"""The two ways a command can fail that are not bugs, and what an exception says in one line.
 
 A bug keeps its traceback. These two do not: their message is one line that
 names the place (file, line, flag) and says how to mend it.
@@ -15,3 +15,11 @@ class FailedError(Exception):
 
 class DivergedError(FailedError):
     """Training went to infinity; other settings may not."""
+
+
+def first_line(error: BaseException | str, otherwise: str = "") -> str:
+    """The first line of a message; of an empty one `otherwise`, or the name of the exception's class."""
+    lines = str(error).strip().splitlines()
+    if lines:
+        return lines[0].rstrip()
+    return otherwise or ("" if isinstance(error, str) else type(error).__name__)

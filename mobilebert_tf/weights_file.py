@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from mobilebert_tf import atomic
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import UsageError, first_line
 
 WEIGHTS = "model.weights.h5"
 
@@ -32,7 +32,7 @@ class WeightsFile:
             self.shapes: dict[str, tuple[int, ...]] = {}
             self._file.visititems(self._note)
         except (OSError, RuntimeError, KeyError) as error:
-            raise UsageError(f"{path}: is damaged or no HDF5 file ({_first_line(error)})") from None
+            raise UsageError(f"{path}: is damaged or no HDF5 file ({first_line(error)})") from None
 
     def _note(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
         if not isinstance(item, h5py.Dataset):
@@ -47,7 +47,7 @@ class WeightsFile:
         try:
             return self._file[name][()]
         except (OSError, RuntimeError, KeyError) as error:
-            raise UsageError(f"{self.path}: {name} cannot be read ({_first_line(error)})") from None
+            raise UsageError(f"{self.path}: {name} cannot be read ({first_line(error)})") from None
 
 
 def write_weights(path: str | os.PathLike[str], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
@@ -96,7 +96,3 @@ class _Sink:
         except OSError as error:
             self._failure = self._failure or error
             return size
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["unknown reason"])[0]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from mobilebert_tf.errors import UsageError
-from mobilebert_tf.litert.refusals import REFUSALS, reason
+from mobilebert_tf.errors import UsageError, first_line
+from mobilebert_tf.litert.refusals import REFUSALS
 
 IDS, MASK, SEGMENTS = "ids", "mask", "segments"
 
@@ -131,7 +131,7 @@ def signatures(path: str) -> Signatures:
         each = [_signature(path, model, model.SignatureDefs(i)) for i in range(model.SignatureDefsLength())]
         return Signatures(path=path, each=each or [_signature(path, model, None)])
     except (*REFUSALS, AttributeError, struct.error) as error:
-        raise UsageError(f"{path}: LiteRT cannot read it ({reason(error)}); the file may be cut short") from None
+        raise UsageError(f"{path}: LiteRT cannot read it ({first_line(error)}); the file may be cut short") from None
 
 
 def _signature(path: str, model: Any, definition: Any) -> Signature:

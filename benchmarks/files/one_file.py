@@ -24,10 +24,10 @@ from mobilebert_tf.benchmarks.files import timing
 from mobilebert_tf.benchmarks.files.delegation import delegation
 from mobilebert_tf.benchmarks.files.load import Load, clock_mhz
 from mobilebert_tf.benchmarks.files.memory import held, peak_memory
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.litert.compiled import IN_MEMORY, CompiledFile
 from mobilebert_tf.litert.operators import read_operators
-from mobilebert_tf.litert.refusals import REFUSALS, reason
+from mobilebert_tf.litert.refusals import REFUSALS
 from mobilebert_tf.litert.runtime import check_is_tflite, load_interpreter
 
 Run = Callable[[int], dict[str, np.ndarray]]
@@ -144,7 +144,7 @@ def describe(path: str) -> dict[str, Any]:
     try:
         foreign = sorted(set(read_operators(path).foreign))
     except (*REFUSALS, AttributeError, struct.error) as error:
-        raise UsageError(f"{path}: LiteRT cannot read it ({reason(error)}); the file may be cut short") from None
+        raise UsageError(f"{path}: LiteRT cannot read it ({first_line(error)}); the file may be cut short") from None
     if foreign:
         raise UsageError(
             f"{path}: has operators that LiteRT does not have, {', '.join(foreign)}; convert the model without "

@@ -9,7 +9,7 @@ import warnings
 import tensorflow as tf
 
 from mobilebert_tf import quiet
-from mobilebert_tf.errors import FailedError
+from mobilebert_tf.errors import FailedError, first_line
 from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES
 from mobilebert_tf.tasks.task import PER_TOKEN
@@ -49,5 +49,4 @@ def convert(saved_model: str | os.PathLike[str]) -> bytes:
             graph.tensors[graph.operators[-1].inputs[0]].name = b"classifier/" + LOGITS.encode()
         return flatbuffer.write(model)
     # Raised out here, the pages that the converter wrote stay hidden unless --debug asks for them.
-    reason = next(iter(str(failure).strip().splitlines()), type(failure).__name__)
-    raise FailedError(f"the network cannot be converted: {reason}") from failure
+    raise FailedError(f"the network cannot be converted: {first_line(failure)}") from failure

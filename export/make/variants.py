@@ -13,7 +13,7 @@ import numpy as np
 from mobilebert_tf import atomic
 from mobilebert_tf.benchmarks.files import host
 from mobilebert_tf.benchmarks.stats import summarize
-from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.errors import FailedError, UsageError, first_line
 from mobilebert_tf.export.aware.network import quantized_outputs
 from mobilebert_tf.export.aware.stored import Trained
 from mobilebert_tf.export.choose.brought import compare_rewrites
@@ -168,7 +168,7 @@ def make_variants(
         except (FailedError, UsageError, RuntimeError) as error:
             # The quantizer refused, or LiteRT: to load the file, or with a RuntimeError to run it.
             path.unlink(missing_ok=True)
-            reason = str(error).strip().splitlines()[0].removeprefix(f"{path}: ")
+            reason = first_line(error).removeprefix(f"{path}: ")
             row = Variant(name=recipe.name, description=recipe.description, target=recipe.target, reason=reason)
             rows.append(row)
             continue

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf import quiet
-from mobilebert_tf.errors import FailedError
+from mobilebert_tf.errors import FailedError, first_line
 from mobilebert_tf.export.quantize.ranges import Ranges
 from mobilebert_tf.export.recipes import Recipe, Rule, check_layers
 from mobilebert_tf.litert import flatbuffer
@@ -38,7 +38,7 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
         for number, rule in enumerate(recipe.rules):
             _add(quantizer, rule, number)
     except ValueError as error:
-        raise FailedError(f"recipe {recipe.name}: {str(error).strip().splitlines()[0]}") from error
+        raise FailedError(f"recipe {recipe.name}: {first_line(error)}") from error
     known = None
     if recipe.is_static and ranges is not None:
         # With 65,535 steps nothing is won by cutting values off.
@@ -51,8 +51,7 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
         try:
             result = quantizer.quantize(known, enable_progress_bar=False, enable_progress_report=False)
         except (RuntimeError, ValueError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise FailedError(f"recipe {recipe.name}: the network cannot be quantised: {reason}") from error
+            raise FailedError(f"recipe {recipe.name}: the network cannot be quantised: {first_line(error)}") from error
     return bytes(result.quantized_model)
 
 

@@ -254,7 +254,8 @@ class RefusedError(Exception):
     """The runtime does not load or run a file; the first sentence of its reason."""
 
     def __init__(self, reason: Exception):
-        super().__init__(str(reason).strip().splitlines()[0].split(". ")[0])
+        lines = str(reason).strip().splitlines() or [type(reason).__name__]
+        super().__init__(lines[0].split(". ")[0])
 
 
 def load(path: Path, **options: Any) -> Any:

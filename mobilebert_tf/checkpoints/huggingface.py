@@ -33,7 +33,7 @@ from mobilebert_tf.checkpoints.checkpoint import (
 from mobilebert_tf.checkpoints.huggingface_config import CLASSES, from_huggingface, to_huggingface
 from mobilebert_tf.checkpoints.names import Weight, weights
 from mobilebert_tf.config import Heads, MobileBertConfig
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.fields import read as read_fields
 from mobilebert_tf.names import plain_name
 from mobilebert_tf.tasks import tagging
@@ -179,7 +179,7 @@ class _Arrays:
             try:
                 opened = safetensors.safe_open(file, framework="np")
             except (safetensors.SafetensorError, OSError, ValueError) as error:
-                raise UsageError(f"{file}: is damaged or no safetensors file ({_first_line(error)})") from None
+                raise UsageError(f"{file}: is damaged or no safetensors file ({first_line(error)})") from None
             for name in opened.keys():
                 if name in self._file_of:
                     raise UsageError(f"{file}: {name} is in another file of {path} too")
@@ -194,7 +194,7 @@ class _Arrays:
         try:
             return opened.get_tensor(name)
         except (safetensors.SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UsageError(f"{file}: {name} cannot be read ({_first_line(error)})") from None
+            raise UsageError(f"{file}: {name} cannot be read ({first_line(error)})") from None
 
 
 def _name(weight: Weight, prefix: str) -> str:
@@ -325,7 +325,3 @@ def _system_error(error: Exception) -> Exception:
     """What the system said, which the library keeps as a number in its text: a full disk, for one."""
     number = re.search(r"\(os error (\d+)\)", str(error))
     return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["unknown reason"])[0]

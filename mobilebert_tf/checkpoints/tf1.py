@@ -26,7 +26,7 @@ from mobilebert_tf.checkpoints.names import Weight
 from mobilebert_tf.checkpoints.sentence_vectors import read_modules
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.data import tensorflow_parts
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.tasks.files import read_json
 from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
 
@@ -199,5 +199,5 @@ def _tensor(reader: Any, prefix: Path, name: str) -> np.ndarray:
 def _damaged(error: Exception, message: str) -> Exception:
     """The error as one of the input, if TensorFlow raised it; a bug stays what it is."""
     if isinstance(error, _UNREADABLE) or type(error).__module__.startswith("tensorflow."):
-        return UsageError(f"{message} ({(str(error).splitlines() or ['unknown reason'])[0]})")
+        return UsageError(f"{message} ({first_line(error)})")
     return error

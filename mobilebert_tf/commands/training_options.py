@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, join_run, open_run
 from mobilebert_tf.training import cluster
@@ -170,8 +170,7 @@ def _tpu(tf: Any, address: str) -> Any:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:  # OSError: the name is asked for by HTTP
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UsageError(f"--distribution=tpu --tpu={address}: no TPU answers there ({reason})") from None
+        raise UsageError(f"--distribution=tpu --tpu={address}: no TPU answers there ({first_line(error)})") from None
 
 
 def _multi_worker(tf: Any, _: str) -> Any:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf import quiet
+from mobilebert_tf.errors import first_line
 
 _LOCK = threading.RLock()
 """Standard error and `sys.modules` are everyone's; Apache Beam's workers are threads."""
@@ -85,7 +86,7 @@ def save(prefix: str, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
         if type(error).__module__ != "tensorflow.python.framework.errors_impl":
             raise
         code = errno.ENOSPC if "No space left" in str(error) else errno.EIO
-        said = str(error).splitlines()[0].rsplit("; ", 1)[-1].split(" [Op:")[0]
+        said = first_line(error).rsplit("; ", 1)[-1].split(" [Op:")[0]
         raise OSError(code, said, f"{prefix}.data-00000-of-00001") from None
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.errors import FailedError, UsageError, first_line
 
 PREFIX = "tfds:"
 
@@ -42,7 +42,7 @@ def read_split(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         builder = tfds.builder(dataset)
     except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:
-        raise UsageError(f"{name}: no such TensorFlow Datasets set ({_first_line(error)})") from None
+        raise UsageError(f"{name}: no such TensorFlow Datasets set ({first_line(error)})") from None
     if split is None:
         splits = ", ".join(builder.info.splits) or "train"
         raise UsageError(f"{name}: add the split behind a colon, as {PREFIX}{dataset}:train; there are {splits}")
@@ -51,9 +51,9 @@ def read_split(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         examples = tfds.load(dataset, split=split, shuffle_files=False)
     except (ValueError, KeyError) as error:
-        raise UsageError(f"{name}: has no such split ({_first_line(error)})") from None
+        raise UsageError(f"{name}: has no such split ({first_line(error)})") from None
     except Exception as error:  # downloading and preparing runs each set's own code
-        raise FailedError(f"{name}: could not be loaded ({_first_line(error)})") from None
+        raise FailedError(f"{name}: could not be loaded ({first_line(error)})") from None
     for number, example in enumerate(examples.as_numpy_iterator(), start=1):
         yield number, {feature: _cell(value, classes.get(feature)) for feature, value in example.items()}
 
@@ -71,7 +71,3 @@ def _cell(value: Any, classes: Any) -> Any:
     if classes is not None and 0 <= int(value) < classes.num_classes:
         return classes.int2str(int(value))
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else repr(value)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].strip()

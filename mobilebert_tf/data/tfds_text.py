@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mobilebert_tf.data.documents import normalize
-from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.errors import FailedError, UsageError, first_line
 
 
 def read_tfds(name: str, split: str, feature: str) -> Iterator[list[str]]:
@@ -23,7 +23,7 @@ def read_tfds(name: str, split: str, feature: str) -> Iterator[list[str]]:
     try:
         builder = tfds.builder(name)
     except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:
-        raise UsageError(f"--input={name}: no such TensorFlow Datasets set ({_first_line(error)})") from None
+        raise UsageError(f"--input={name}: no such TensorFlow Datasets set ({first_line(error)})") from None
     features = builder.info.features or {}
     if feature not in features:
         raise UsageError(f"--text_feature={feature}: {name} has {', '.join(sorted(features)) or 'no named features'}")
@@ -32,15 +32,11 @@ def read_tfds(name: str, split: str, feature: str) -> Iterator[list[str]]:
     try:
         examples = tfds.load(name, split=split, shuffle_files=False)
     except (ValueError, KeyError) as error:
-        raise UsageError(f"--split={split}: {name} has no such split ({_first_line(error)})") from None
+        raise UsageError(f"--split={split}: {name} has no such split ({first_line(error)})") from None
     except Exception as error:  # downloading and preparing runs each set's own code
-        raise FailedError(f"{name}: could not be loaded ({_first_line(error)})") from None
+        raise FailedError(f"{name}: could not be loaded ({first_line(error)})") from None
     for example in examples.as_numpy_iterator():
         lines = map(normalize, example[feature].decode("utf-8", errors="replace").splitlines())
         document = [line for line in lines if line]
         if document:
             yield document
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].strip()

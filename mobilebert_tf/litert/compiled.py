@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from mobilebert_tf import quiet
-from mobilebert_tf.errors import UsageError
-from mobilebert_tf.litert.refusals import REFUSALS, reason
+from mobilebert_tf.errors import UsageError, first_line
+from mobilebert_tf.litert.refusals import REFUSALS
 
 FORCE_FLOAT16 = 0x4
 """XNNPACK's flag of that name."""
@@ -51,7 +51,7 @@ class CompiledFile:
                 return
             except REFUSALS as error:
                 refused = error
-        raise UsageError(f"{path}: LiteRT cannot load it ({reason(refused)}); the file may be cut short")
+        raise UsageError(f"{path}: LiteRT cannot load it ({first_line(refused)}); the file may be cut short")
 
     def get_signature_list(self) -> dict[str, dict[str, list[str]]]:
         """Names of inputs and outputs by signature."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from mobilebert_tf import quiet
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.litert.compiled import CompiledFile
-from mobilebert_tf.litert.refusals import REFUSALS, reason
+from mobilebert_tf.litert.refusals import REFUSALS
 from mobilebert_tf.tasks.task import INPUTS, PER_TOKEN, real_only
 
 LOGITS = "logits"
@@ -54,7 +54,7 @@ class TfliteModel:
         try:
             self._find_runners(interpreter)
         except REFUSALS as error:
-            raise UsageError(f"{self.path}: LiteRT cannot read it ({reason(error)}); export it again") from None
+            raise UsageError(f"{self.path}: LiteRT cannot read it ({first_line(error)}); export it again") from None
         if not self._runners:
             raise UsageError(
                 f"{self.path}: no signature has the inputs {', '.join(INPUTS)} and one of the outputs "
@@ -130,7 +130,7 @@ class TfliteModel:
             try:
                 answer = real_only(self._runners[chosen](**inputs), mask[row : row + 1])
             except REFUSALS as error:
-                raise UsageError(f"{self.path}: LiteRT cannot run it ({reason(error)}); export it again") from None
+                raise UsageError(f"{self.path}: LiteRT cannot run it ({first_line(error)}); export it again") from None
             for name in self.outputs:
                 rows[name].append(answer[name][0])
         return {name: np.stack(values) for name, values in rows.items()}
@@ -163,7 +163,7 @@ def load_interpreter(path: str | os.PathLike[str], threads: int) -> Any:
             return interpreter
         except REFUSALS as error:
             refused = error  # leaves this block as no exception: what LiteRT printed would be shown beside its reason
-    raise UsageError(f"{path}: LiteRT cannot load it ({reason(refused)}); the file may be cut short")
+    raise UsageError(f"{path}: LiteRT cannot load it ({first_line(refused)}); the file may be cut short")
 
 
 def check_is_tflite(path: str | os.PathLike[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from mobilebert_tf.data.tensorflow_parts import prefix_without_pattern
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import UsageError, first_line
 
 
 class Checkpoints:
@@ -79,7 +79,8 @@ class Checkpoints:
                 continue
             step = int(self.step.numpy())
             if first is not None:
-                print(f"{kept[0]}: is damaged ({_reason(first)}); the one before it, {path}, is whole", file=sys.stderr)
+                reason = first_line(first)[:200]
+                print(f"{kept[0]}: is damaged ({reason}); the one before it, {path}, is whole", file=sys.stderr)
             return step
         if first is not None:
             raise self._damaged(kept[0], first) from first
@@ -112,10 +113,6 @@ class Checkpoints:
 
     def _damaged(self, place: Path | str, error: Exception) -> UsageError:
         return UsageError(
-            f"{place}: the checkpoint is damaged or of another model ({_reason(error)}); "
+            f"{place}: the checkpoint is damaged or of another model ({first_line(error)[:200]}); "
             f"delete {self.directory} to redo this stage"
         )
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -30,7 +30,7 @@ def option(
     least: float | None = None,
     most: float | None = None,
     several: bool = False,
-    may_be_empty: bool = False,
+    is_text: bool = False,
 ) -> Any:
     """A field of a command.
 
@@ -45,7 +45,8 @@ def option(
       least: the smallest allowed number, itself included.
       most: the largest; every number has both ends.
       several: a list of numbers with commas between is taken as well, and stays text: `float | str`.
-      may_be_empty: a text without a character says something; else it is a variable of a shell that was never set.
+      is_text: the value is taken as it is. Of others an empty one is a variable of a shell that was never set, and ~ at
+        the beginning the user's directory.
     """
     metadata = {
         "help": help,
@@ -55,7 +56,7 @@ def option(
         "least": least,
         "most": most,
         "several": several,
-        "may_be_empty": may_be_empty,
+        "is_text": is_text,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -105,7 +106,7 @@ def check(command: Any) -> None:
         elif field.metadata["several"] and isinstance(value, str):
             for number in numbers(value, field.name):
                 _check_range(field.name, number, field.metadata["least"], field.metadata["most"])
-        elif value == "" and field.default != "" and not field.metadata["may_be_empty"]:
+        elif value == "" and field.default != "" and not field.metadata["is_text"]:
             raise UsageError(f"--{field.name}=: is empty; give a value, or leave the flag out")
         elif choices and value is not None and value not in choices:
             raise UsageError(f"--{field.name}={value}: there are {', '.join(choices)}")
@@ -175,11 +176,14 @@ def _value(field: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def _at_home(field: dataclasses.Field[Any], value: Any) -> Any:
-    """A path that begins with ~ below the user's directory: shells leave that alone within --name=~/path."""
-    is_path = field.metadata["is_input"] or field.name == "output"
-    if not is_path or not isinstance(value, str) or not value.startswith("~") or os.path.exists(value):
+    """Paths that begin with ~, of several each, below the user's directory: shells leave that alone in --name=~/path."""
+    if field.metadata["is_text"] or not isinstance(value, str) or "~" not in value or os.path.exists(value):
         return value
-    return os.path.expanduser(value)
+    return _HOME.sub(lambda found: found[1] + os.path.expanduser(found[2]), value)
+
+
+_HOME = re.compile(r"(^|[,=])(~[^/,]*)")
+"""~ or ~name where a path may begin: before all, behind a comma, and in NAME=PATH."""
 
 
 def _is_optional(kind: Any) -> bool:

@@ -213,6 +213,22 @@ def test_a_tilde_is_the_users_directory(tmp_path, monkeypatch):
     values = define_flags(Thing)
     values(["thing", "--output=~/out", "--source=~/in"])
     assert from_flags(Thing, values) == Thing(output=f"{tmp_path}/out", source=f"{tmp_path}/in")
+    values(["thing", "--output=~/out", "--source=~/in,b=~/c,d~,e/~"])
+    assert from_flags(Thing, values).source == f"{tmp_path}/in,b={tmp_path}/c,d~,e/~"
+    values(["thing", "--output=~/out", "--source=~/in"])
     (tmp_path / "~").mkdir()
     (tmp_path / "~" / "in").touch()
     assert from_flags(Thing, values).source == "~/in"
+
+
+def test_a_tilde_is_expanded_in_every_path_and_in_no_text(tmp_path, monkeypatch):
+    from mobilebert_tf.commands.evaluate import Evaluate
+    from mobilebert_tf.commands.predict import Predict
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    values = define_flags(Evaluate)
+    values(["evaluate", "--model=~/m", "--input=~/dev.tsv", "--predictions=~/p.json"])
+    assert from_flags(Evaluate, values).predictions == f"{tmp_path}/p.json"
+    values = define_flags(Predict)
+    values(["predict", "--model=~/m", "--text=~/p is where it lies"])
+    assert from_flags(Predict, values).text == "~/p is where it lies"

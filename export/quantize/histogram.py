@@ -27,6 +27,8 @@ class Histogram:
     def add(self, values: np.ndarray) -> None:
         """Count values; those that are no numbers, too: they make the ends infinite, and the range with them."""
         low, high = float(values.min()), float(values.max())
+        if math.isnan(low):
+            low, high = -math.inf, math.inf
         self.low, self.high = min(self.low, low), max(self.high, high)
         size = max(-low, high)
         if not math.isfinite(size) or not size:

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from mobilebert_tf import provenance
+from mobilebert_tf import licences, provenance
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export.ship.verify_directory import CONTRACT, SUMS, read_sums
 
@@ -59,7 +59,7 @@ def put(demo: Path, export: Path) -> tuple[Path, list[str]]:
         shutil.rmtree(left, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
-        for name in [*names, "vocab.txt", SUMS]:
+        for name in [*names, "vocab.txt", *(path.name for path in licences.of(export)), SUMS]:
             shutil.copyfile(export / name, aside / name)
             if name != SUMS and provenance.sha256(aside / name) != sums.get(name):
                 raise FailedError(f"{export / name}: is not what the export wrote; export again to another directory")

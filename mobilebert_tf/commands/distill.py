@@ -293,7 +293,9 @@ class Distill(TrainingOptions):
                 atomic.write_json(run.directory / resuming.PLAN, plan_file.text_of(plan))
 
             def write_snapshot(step: int) -> None:
-                save_model_directory(run.directory / "snapshots" / f"{step}", student, tokenizer)
+                snapshot = run.directory / "snapshots" / f"{step}"
+                save_model_directory(snapshot, student, tokenizer)
+                licences.pass_on(snapshot, *made_from)
 
             transfer_stages.run(
                 plan[:stop],

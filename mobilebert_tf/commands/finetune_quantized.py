@@ -67,6 +67,9 @@ def own_task(command: Finetune) -> Task:
             f"{command.model}: answers only where a class is sure enough, and --quantization_aware makes other "
             "probabilities; say again what share of its answers is to be right, such as --min_precision=0.95"
         )
+    if isinstance(task, ClassificationTask):
+        # It is chosen anew behind the training, which learns nothing of texts without a class.
+        task = dataclasses.replace(task, threshold=0.0)
     return task
 
 

@@ -52,9 +52,9 @@ class Predict:
         None,
         choices=(*NAMES, *GLUE_NAMES),
     )
-    text: str | None = option("the text", None, may_be_empty=True)
+    text: str | None = option("the text", None, is_text=True)
     context: str | None = option(
-        "the second text, for a model of pairs; the passage that questions are about", None, may_be_empty=True
+        "the second text, for a model of pairs; the passage that questions are about", None, is_text=True
     )
     input: str | None = option(
         "instead of --text: a file with a text a line, - for standard input, or a table (.tsv, .csv, .jsonl; of "

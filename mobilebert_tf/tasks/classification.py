@@ -156,8 +156,8 @@ class ClassificationTask(Task):
 
     def _unknown(self, label: str) -> str:
         if label == NONE:
-            fix = "finetune --min_precision=0.95 makes a classifier that tells them"
-            return f"label {label!r}: this model gives every text a class; {fix}; {bad_rows.FIX}"
+            who = "evaluate scores such rows, of a classifier that finetune --min_precision made"
+            return f"label {label!r} is of texts without a class, which teach nothing here; {who}; {bad_rows.FIX}"
         if self.named_numbers:
             own = ", ".join(self.named_numbers)
             also = _UNLABELLED.get(label, "")
@@ -209,6 +209,8 @@ class ClassificationTask(Task):
         threshold. An example whose logits are no numbers is wrong. Of texts without a class only the share that is
         told as NONE is scored, and all else of the others."""
         foreign = features["label"] == len(self.labels)
+        if foreign.all():
+            raise UsageError(f"of the {len(foreign)} rows to score none has a class, all are {NONE!r}; score more rows")
         if foreign.any():
             ours = self.score(take(outputs, ~foreign), {"label": features["label"][~foreign]})
             with np.errstate(invalid="ignore"):
@@ -216,14 +218,15 @@ class ClassificationTask(Task):
             none_found = float((~sure & ~without_numbers(outputs)[foreign]).mean())
             return dataclasses.replace(ours, all=ours.all | {"none_found": none_found})
         logits, labels = outputs["logits"], features["label"]
-        predicted = logits.argmax(axis=-1)
+        # An answer that is no number is another class than the right one.
+        predicted = np.where(without_numbers(outputs), (labels + 1) % len(self.labels), logits.argmax(axis=-1))
         confusion = metrics.confusion_of(labels, predicted, len(self.labels))
         by_class = metrics.by_class(self.labels, np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1))
         f1 = [figures["f1"] for figures in by_class.values()]
         with np.errstate(invalid="ignore"):
             probabilities = self._probabilities(outputs)
         likelihood = np.take_along_axis(probabilities, labels[:, None], axis=-1)
-        right = (predicted == labels) & ~without_numbers(outputs)
+        right = predicted == labels
         confidence = probabilities.max(axis=-1)
         figures: dict[str, Any] = {
             "examples": int(len(labels)),
@@ -243,9 +246,7 @@ class ClassificationTask(Task):
             figures |= {"answered": float(answered.mean()), "answered_accuracy": float(right[answered].mean())}
         if self.compared_by == "accuracy":
             return Scores(self.score_name, figures, right.astype(np.float64))
-        # An answer that is no number is another class than the right one.
-        answers = np.where(without_numbers(outputs), (labels + 1) % len(self.labels), predicted)
-        scores = Scores(self.score_name, figures, np.stack([labels, answers], axis=1).astype(np.float64), self._whole)
+        scores = Scores(self.score_name, figures, np.stack([labels, predicted], axis=1).astype(np.float64), self._whole)
         figures["compared_by"] = self.compared_by
         figures[self.score_name] = scores.whole(scores.per_example)  # type: ignore[misc]
         return scores
@@ -291,7 +292,7 @@ class ClassificationTask(Task):
         if not len(enough):
             return dataclasses.replace(self, threshold=0.0)
         last = enough[-1]
-        below = thresholds[last + 1] if last + 1 < len(thresholds) else 0.0
+        below = max(thresholds[last + 1], 0.0) if last + 1 < len(thresholds) else 0.0  # of no number it is -inf
         threshold = float((thresholds[last] + below) / 2) if below else 0.0
         return dataclasses.replace(self, threshold=threshold)
 

@@ -179,8 +179,10 @@ class MultilabelTask(Task):
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
         """F1 over all decisions together (micro) and as a mean over labels (macro), the share of texts whose labels are
-        all right, and mean cross-entropy (nats)."""
+        all right, and mean cross-entropy (nats). An example whose logits are no numbers has every decision wrong."""
         wanted, decided = features["label"].astype(bool), self._decided(outputs)
+        broken = without_numbers(outputs)
+        decided[broken] = ~wanted[broken]
         likely = np.clip(sigmoid(outputs["logits"]), 1e-30, 1.0)
         unlikely = np.clip(sigmoid(-outputs["logits"]), 1e-30, 1.0)
         with np.errstate(invalid="ignore"):

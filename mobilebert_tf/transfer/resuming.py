@@ -103,7 +103,9 @@ def _steps_done(directory: Path, stage: StagePlan) -> int:
 
 
 def _as_long(stage: StagePlan, other: StagePlan) -> StagePlan:
-    schedule = dataclasses.replace(stage.schedule, steps=other.schedule.steps)
+    # A warm-up nobody named is a share of the steps.
+    length = {name: getattr(other.schedule, name) for name in ("steps", "warmup_steps")}
+    schedule = dataclasses.replace(stage.schedule, **length)
     return dataclasses.replace(stage, steps=other.steps, schedule=schedule)
 
 

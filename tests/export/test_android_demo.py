@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_tf import cli
+from mobilebert_tf import cli, provenance
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.export.ship import android_demo
+from mobilebert_tf.export.ship import android_demo, verify_directory
 
 
 @pytest.fixture
@@ -29,6 +29,19 @@ def test_what_the_app_reads_is_there_as_it_was_exported(demo: Path, export_direc
         original = (export_directory / path.name).read_bytes()
         assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(original).digest()
     assert [path.name for path in place.parent.iterdir()] == [place.name]
+
+
+def test_licences_go_with_the_files(demo: Path, export_directory: Path, tmp_path: Path) -> None:
+    """One that was put there afterwards is not what the export wrote."""
+    copy = tmp_path / "export"
+    shutil.copytree(export_directory, copy)
+    (copy / "NOTICE").write_text("by somebody\n")
+    with pytest.raises(FailedError, match="NOTICE: is not what the export wrote"):
+        android_demo.put(demo, copy)
+    sums = verify_directory.read_sums(copy) | {"NOTICE": provenance.sha256(copy / "NOTICE")}
+    (copy / verify_directory.SUMS).write_text(verify_directory.sums_text(sums))
+    place, _ = android_demo.put(demo, copy)
+    assert (place / "NOTICE").read_text() == "by somebody\n"
 
 
 def test_an_earlier_copy_is_replaced(demo: Path, export_directory: Path) -> None:

@@ -48,6 +48,9 @@ def test_nothing_but_zeros_and_what_is_no_number():
     assert filled([0.0, 0.0]).nearest_range() == (0.0, 0.0)
     low, high = filled([1.0, np.inf]).nearest_range()
     assert high == np.inf and low == 1.0
+    histogram = filled([1.0, 2.0])
+    histogram.add(np.float32([np.nan, 1.0]))
+    assert histogram.nearest_range() == (-np.inf, np.inf)
 
 
 def test_one_value_keeps_its_range():

@@ -186,9 +186,7 @@ def test_rows_of_no_class_are_named_and_can_be_left_out(tmp_path):
     path.write_text("text\tlabel\na\tx\nb\tnone of these\nc\tz\n")
     task = ClassificationTask(labels=("x", "y"))
     fix = "finetune and evaluate leave such rows out with --skip_bad_rows"
-    with pytest.raises(
-        UsageError, match=f"line 3: label 'none of these': this model gives every text a class; .*; {fix}"
-    ):
+    with pytest.raises(UsageError, match=f"line 3: label 'none of these' is of texts without a class, .*; {fix}"):
         task.read(path)
     with bad_rows.counting(skips=True) as left_out:
         assert [one.text for one in task.read(path)] == ["a"]
@@ -230,3 +228,27 @@ def test_a_table_of_texts_of_no_class_alone_is_refused(tmp_path):
     task = ClassificationTask(labels=("x", "y"), threshold=0.7)
     with pytest.raises(UsageError, match="every row is labelled 'none of these'; add rows of the classes"):
         task.read(table(tmp_path, "text\tlabel\na\tnone of these\n"))
+
+
+def test_an_answer_that_is_no_number_is_wrong_in_every_figure():
+    task = ClassificationTask(labels=("x", "y"))
+    outputs = {"logits": np.array([[np.nan, np.nan], [2, 0], [0, 2]], np.float32)}
+    found = task.score(outputs, {"label": np.array([0, 0, 1])}).all
+    # The first is told as y: F1 of x 2 / (1 + 2), of y 2 / (2 + 1).
+    assert found["accuracy"] == pytest.approx(2 / 3) and found["macro_f1"] == pytest.approx(2 / 3)
+    assert found["confusion"] == [[1, 1], [0, 1]]
+    assert found["matthews"] == pytest.approx(0.5)
+
+
+def test_a_threshold_below_which_nothing_but_no_numbers_lies_is_a_number():
+    sure = np.tile(np.float32([9, 0]), (50, 1))
+    outputs = {"logits": np.concatenate([sure, np.full((1, 2), np.nan, np.float32)])}
+    labels = np.zeros(51, int)
+    declining = ClassificationTask(labels=("x", "y")).declining(outputs, {"label": labels}, 0.99)
+    assert declining.threshold == 0.0, "all that is a number is sure enough, and right"
+
+
+def test_rows_to_score_that_are_all_of_no_class_are_refused():
+    task = ClassificationTask(labels=("x", "y"), threshold=0.7)
+    with pytest.raises(UsageError, match="of the 2 rows to score none has a class"):
+        task.score({"logits": np.zeros((2, 2), np.float32)}, {"label": np.array([2, 2])})

@@ -175,3 +175,11 @@ def test_thresholds_are_those_of_every_border_tried():
         worth = [multilabel.f1(wanted, likely >= border) for border in borders]
         best = [border for border, own in zip(borders, worth, strict=True) if own >= max(worth) - 1e-12]
         assert multilabel._best(likely, wanted) == min(best, key=lambda border: abs(border - 0.5))
+
+
+def test_an_answer_that_is_no_number_is_wrong_in_every_label():
+    outputs = logits([0.9, 0.1, 0.1], [0.1, 0.1, 0.1])
+    outputs["logits"][1] = np.nan
+    found = TASK.score(outputs, {"label": np.array([[1, 0, 0], [0, 0, 0]])}).all
+    # One right of one wanted and four decided.
+    assert found["micro_f1"] == pytest.approx(2 / 5) and found["exact"] == 0.5

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV text: which character separates, what quotes mean, and the true reason when neither fits."""
+"""Rows of CSV and TSV text: detects the separator and the meaning of quotes; errors name the actual cause."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from mobilebert_tf.errors import UsageError
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 _LONGEST_FIELD = 2**31 - 1
-"""Characters. The `csv` module's own limit guards against quotes without an end, which are found otherwise here."""
+"""Characters. The `csv` module's own limit guards against unclosed quotes, which are found by other means here."""
 
 _HEADER = 1 << 20
-"""Characters that a header is looked for in."""
+"""Number of characters in which the header is searched for."""
 
 _RETURN = "\ufdd0"
-"""Stands for a lone carriage return, which the `csv` module takes for the end of a row; no text has this one."""
+"""Stand-in for a lone carriage return, which the `csv` module takes for the end of a row; no text holds it."""
 
 _END = "\ufdd1"
-"""Stands behind the last row."""
+"""Mark put after the last row."""
 
 _NO_END = "a quote that begins here or below has no end"
 
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
-"""First line by which a file tells Excel its separator."""
+"""First line in which a file names its separator for Excel."""
 
 Row = tuple[int, list[str]]
-"""The number of the line where it begins, and its cells."""
+"""A row: the number of the line where it begins, and its cells."""
 
 
 Refuse = Callable[[int, str], None]
-"""Raises, or counts, a row that is left out: its line, what is wrong with it."""
+"""A function (line, problem) that refuses a row by an exception, or counts it as left out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Delimited:
     rows: list[Row]
     separator: str
     quotes: str
-    """What quotes mean that is not usual; empty for usual ones."""
+    """Description of the meaning of quotes where it is unusual; else empty."""
 
 
 class _BadRowError(Exception):
-    """A line, and why it does not fit."""
+    """The number of a line that cannot be parsed, and the reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(line, reason)
@@ -65,21 +65,21 @@ def _raise(line: int, reason: str) -> None:
 def parse(text: str, usual: str, wanted: Callable[[Sequence[str]], int], name: str) -> Delimited:
     """The table in `text`.
 
-    A CSV (`usual` is a comma) has quotes around cells that need them. A TSV has none, as GLUE's files, unless
-    all its quotes are where a spreadsheet would put them.
+    A CSV (`usual` is a comma) has quotes around cells that need them. In a TSV quotes are text, as in GLUE's files,
+    unless all of them are where a spreadsheet would put them.
 
     Args:
-      usual: the separator to expect; another one is taken if the header has more of the `wanted` columns with it.
-      wanted: how many of the columns that are needed a header has.
+      usual: the expected separator; another one is used if it gives a header with more of the wanted columns.
+      wanted: function that returns how many of the needed columns a header has.
       name: the file, for messages.
 
     Raises:
       UsageError: a row has more or fewer cells than the header (unless bad rows are left out), or a quote has no end.
     """
     skipped = 0
-    if told := _SEPARATOR_LINE.match(text):
-        usual, text, skipped = told[1], text[told.end() :], 1
-    separator = usual if told else _separator(text, usual, wanted)
+    if separator_line := _SEPARATOR_LINE.match(text):
+        usual, text, skipped = separator_line[1], text[separator_line.end() :], 1
+    separator = usual if separator_line else _separator(text, usual, wanted)
     literal_first = separator == "\t"
     attempts: list[Callable[[Refuse], Delimited]]
     if literal_first:
@@ -94,7 +94,7 @@ def parse(text: str, usual: str, wanted: Callable[[Sequence[str]], int], name: s
         bad_rows.refuse(name, line + skipped, reason)
 
     problems = []
-    # A way to read the table that makes all rows even comes before one with which some are left out.
+    # First every attempt with all rows valid; only then the attempts that leave rows out.
     for refuse in (_raise, leave_out) if bad_rows.are_skipped() else (_raise,):
         for attempt in attempts:
             try:
@@ -124,7 +124,7 @@ def parse_without_header(text: str, header: Sequence[str], name: str) -> Delimit
 
 
 def _separator(text: str, usual: str, wanted: Callable[[Sequence[str]], int]) -> str:
-    """The separator with which the header has most of the wanted columns, of several the one that splits most."""
+    """The separator that gives the header most of the wanted columns; of several, the one that splits it most."""
 
     beginning = text[:_HEADER]
 
@@ -145,7 +145,11 @@ def _with_quotes(text: str, separator: str, refuse: Refuse, **dialect: Any) -> D
 
 
 def _with_loose_quotes(text: str, separator: str, refuse: Refuse) -> Delimited:
-    """Cells may go on behind a closing quote; a quote without an end would take in the rest of the file unseen."""
+    """The table where cells may continue after a closing quote.
+
+    Raises:
+      _BadRowError: a quote is not closed, and would swallow the rest of the file unnoticed.
+    """
     *rows, last = _csv_rows(text.rstrip("\r\n") + f"\n{_END}\n", separator, strict=False)
     if last[1] != [_END]:
         raise _BadRowError(last[0], _NO_END)
@@ -159,13 +163,13 @@ def _without_quotes(text: str, separator: str, refuse: Refuse) -> Delimited:
 
 
 def _as_a_spreadsheet_quotes(text: str) -> Delimited:
-    """A TSV whose quotes are all those that a program has put around cells.
+    """The table of a TSV in which a program put all quotes around cells.
 
-    Quotes also stand in texts. They are a program's if the same cells, quoted by a rule that programs have, are
-    the same text again.
+    Quotes may also belong to the texts. They are a program's if the parsed cells, quoted again by a rule that
+    programs use, give the same text.
 
     Raises:
-      _BadRowError: they are not.
+      _BadRowError: the text has no quotes, or some belong to its texts.
     """
     if '"' not in text:
         raise _BadRowError(1, "has no quotes")
@@ -191,7 +195,7 @@ _QUOTING_RULES: tuple[Callable[[str], bool], ...] = (
     lambda cell: not _NUMBER_OR_NOTHING.fullmatch(cell),  # R
     lambda cell: True,
 )
-"""Which cells a program puts in quotes."""
+"""Rules of programs for which cells to put in quotes."""
 
 
 def _csv_rows(text: str, separator: str, **dialect: Any) -> Iterator[Row]:
@@ -216,18 +220,18 @@ def _csv_rows(text: str, separator: str, **dialect: Any) -> Iterator[Row]:
 
 
 def _even(rows: list[Row], separator: str, refuse: Refuse) -> tuple[list[str], list[Row]]:
-    """The header, and rows as long as it: cells beyond it are dropped where they are empty; others are refused."""
+    """The header, and the rows cut to its length. Refuses rows that are shorter or have text in further cells."""
     rows = [(number, cells) for number, cells in rows if cells]
     if not rows:
         raise _BadRowError(1, "has no header")
-    (_, header), *below = rows
-    even = []
-    for number, cells in below:
+    (_, header), *body = rows
+    even_rows = []
+    for number, cells in body:
         if len(cells) != len(header) and any(cells[len(header) :]) or len(cells) < len(header):
             refuse(number, _uneven(cells, header, separator))
             continue
-        even.append((number, cells[: len(header)]))
-    return header, even
+        even_rows.append((number, cells[: len(header)]))
+    return header, even_rows
 
 
 def _uneven(cells: Sequence[str], header: Sequence[str], separator: str) -> str:

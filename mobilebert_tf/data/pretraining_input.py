@@ -1,4 +1,4 @@
-"""Pretraining records -> batches, each a pure function of the seed and its number."""
+"""Batches of pretraining records; each batch is a pure function of the seed and its number."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 SHUFFLE_BUFFER = 131_072
-"""Records held in memory to be drawn from (about 1 KB each); more of them are mixed only
-with what stands near."""
+"""Records (about 1 KB each) held in memory, from which the next is drawn; a larger set is mixed only
+among its neighbours."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordSet:
-    """What a directory of pretraining records holds."""
+    """The pretraining records in a directory."""
 
     files: tuple[Path, ...]
     counts: tuple[int, ...]
-    """Examples in each."""
+    """Number of examples in each file."""
     features: dict[str, records.Feature]
-    """What stands in a record; what a batch holds is `records.FEATURES` always."""
+    """Features of a stored record; a batch always holds `records.FEATURES`."""
     masking: str
     max_seq_length: int
-    """T of every batch. Whether the model has so many positions is for the caller to check."""
+    """T of every batch. The caller checks that the model has that many positions."""
     max_predictions: int
-    """P, most pieces to predict in an example."""
+    """P, the maximum number of predicted pieces in an example."""
     masked_lm_prob: float
     single_segment_prob: float
-    """Share of the examples that have one segment, and so no next sentence."""
+    """Share of the examples that have one segment, and therefore no next sentence."""
     vocab: Path
 
     @property
     def count(self) -> int:
-        """Examples in all files."""
+        """Number of examples in all files."""
         return sum(self.counts)
 
     @property
@@ -56,10 +56,10 @@ class RecordSet:
 
 
 def load_records(directory: str | os.PathLike[str]) -> RecordSet:
-    """The records that `mobilebert-tf records` wrote to `directory`, or TFRecord files of Google's script in one.
+    """The records in `directory`: written by `mobilebert-tf records`, or TFRecord files of Google's script.
 
     Raises:
-      UsageError: they are missing, unfinished, cut short, or do not go with their vocabulary.
+      UsageError: the records are missing, unfinished, cut short, or do not match their vocabulary.
     """
     directory = Path(directory)
     if not (directory / records.INDEX).exists() and not (directory / run_directory.RECORD).exists():
@@ -102,38 +102,38 @@ def _of_others(directory: Path, index: Mapping[str, Any]) -> RecordSet:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How examples are read; the defaults leave them as they were written."""
+    """Changes made to examples while they are read; the defaults make none."""
 
     length: int | None = None
-    """Pieces of an example that are kept; all if left out. What was to be predicted beyond them counts nowhere."""
+    """Number of pieces kept of an example; None: all. Predictions beyond them have no weight."""
     whole_text: bool = False
-    """Put the hidden words back: for a student that learns from a teacher's layers alone."""
+    """Put the masked words back: for a student that learns from a teacher's layers alone."""
     group_by_length: bool = False
-    """Examples of like length together, each batch as long as its longest: padding is not computed."""
+    """Batch examples of similar length, and cut each batch to its longest, which saves computing padding."""
 
 
 GROUPED_BATCHES = 32
-"""So many batches are sorted by length together, and then shuffled again."""
+"""Number of batches that are sorted by length together and then shuffled again."""
 
 LENGTH_STEP = 8
-"""Batches of grouped examples are as long as the longest, rounded up to this many pieces."""
+"""A batch of grouped examples is as long as its longest, rounded up to a multiple of this."""
 
 
 def batches(
     record_set: RecordSet, batch_size: int, seed: int, first_example: int = 0, reading: Reading = Reading()
 ) -> tf.data.Dataset:
-    """Endless training batches, from the example on that has the number `first_example`.
+    """Endless training batches, starting at example number `first_example`.
 
     Each epoch has an order of its own; a batch can hold the end of one and the beginning
-    of the next. A batch depends on `seed`, its size and its first example alone: not on where the
+    of the next. A batch depends only on `seed`, its size and its first example: not on where the
     iterator began, nor on TensorFlow's global seed.
 
     Returns:
-      Dicts as `records.FEATURES`: int32 or float32 [B, T] and [B, P]; labels int32 [B].
+      Dicts with the keys of `records.FEATURES`: int32 or float32 [B, T] and [B, P]; labels int32 [B].
     """
     import tensorflow as tf
 
-    # What is sorted together has its place in the order of all examples, wherever the reading begins.
+    # Groups that are sorted together are counted from example 0, so they do not depend on where reading begins.
     gathered = batch_size * (GROUPED_BATCHES if reading.group_by_length else 1)
     group, inside = divmod(first_example, gathered)
     first_read = group * gathered if reading.group_by_length else first_example
@@ -141,12 +141,12 @@ def batches(
 
     def of_epoch(number: Any) -> tf.data.Dataset:
         # tf.data mixes the global seed into its own; this sets the global seed of this
-        # function's graph, and of nothing else. (0 is not possible: TensorFlow compares
-        # both seeds with 0 in Python, and the other one is a tensor.)
+        # function's graph only. (0 is not possible: TensorFlow compares both seeds with
+        # 0 in Python, and the other seed is a tensor.)
         tf.compat.v1.set_random_seed(1)
-        draw = tf.random.stateless_uniform([], [seed, number], maxval=2**31 - 1, dtype=tf.int64)
+        epoch_seed = tf.random.stateless_uniform([], [seed, number], maxval=2**31 - 1, dtype=tf.int64)
         order = _records(record_set)
-        return order.shuffle(min(record_set.count, SHUFFLE_BUFFER), seed=draw, reshuffle_each_iteration=False)
+        return order.shuffle(min(record_set.count, SHUFFLE_BUFFER), seed=epoch_seed, reshuffle_each_iteration=False)
 
     serialized = tf.data.Dataset.range(epoch, tf.int64.max).flat_map(_as_it_is(of_epoch))
     batched = serialized.skip(skipped).batch(gathered, drop_remainder=True)
@@ -176,7 +176,7 @@ def _records(record_set: RecordSet) -> tf.data.Dataset:
 
 
 def _with_hidden_words(batch: dict[str, Any]) -> dict[str, Any]:
-    """The text as it was before words were hidden."""
+    """The batch with its text as it was before words were masked."""
     import tensorflow as tf
 
     chosen = tf.where(batch["masked_lm_weights"] > 0)
@@ -186,12 +186,12 @@ def _with_hidden_words(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_length(batch_size: int, seed: int, number: Any, examples: dict[str, Any]) -> tf.data.Dataset:
-    """The examples of a group as batches of like length, in random order."""
+    """The examples of a group as batches of similar length, in random order."""
     import tensorflow as tf
 
     by_length = tf.argsort(tf.reduce_sum(examples["input_mask"], axis=1), stable=True)
-    draw = tf.stack([tf.constant(seed, tf.int64), number])
-    order = tf.random.experimental.stateless_shuffle(tf.reshape(by_length, [-1, batch_size]), draw)
+    shuffle_seed = tf.stack([tf.constant(seed, tf.int64), number])
+    order = tf.random.experimental.stateless_shuffle(tf.reshape(by_length, [-1, batch_size]), shuffle_seed)
     return tf.data.Dataset.from_tensor_slices(order).map(
         lambda rows: {name: tf.gather(values, rows) for name, values in examples.items()}
     )
@@ -207,7 +207,7 @@ def _without_padding(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cut(length: int, batch: dict[str, Any]) -> dict[str, Any]:
-    """The first `length` pieces of each example."""
+    """The batch with the first `length` pieces of each example."""
     import tensorflow as tf
 
     positions = batch["masked_lm_positions"]
@@ -222,9 +222,9 @@ def _cut(length: int, batch: dict[str, Any]) -> dict[str, Any]:
 def one_pass(
     record_set: RecordSet, batch_size: int, limit: int | None = None, whole_text: bool = False
 ) -> tf.data.Dataset:
-    """Every example once in the order of the files, or the first `limit`, for evaluation.
+    """Batches for evaluation: every example once, or the first `limit`, in the order of the files.
 
-    The last batch is smaller when they do not divide. Dynamic masks are the same each time.
+    The last batch may be smaller. Dynamic masks are the same in every pass.
     """
 
     serialized = _records(record_set)
@@ -236,38 +236,38 @@ def one_pass(
 
 @contextlib.contextmanager
 def clear_read_errors(*record_sets: RecordSet | None) -> Iterator[None]:
-    """Around everything that takes batches of these sets: a damaged record becomes one clear line.
+    """Context for all code that takes batches of these sets: turns errors of damaged records into one clear line.
 
     Raises:
-      UsageError: a record's checksum is wrong, it holds something else than `records.json` says, or a file has
-        another number of them.
+      UsageError: a record's checksum is wrong, a record does not match `records.json`, or a file has another
+        number of records than `records.json` says.
     """
     import tensorflow as tf
 
-    given = [record_set for record_set in record_sets if record_set]
-    places = " or ".join(dict.fromkeys(str(record_set.directory) for record_set in given))
+    sets = [record_set for record_set in record_sets if record_set]
+    places = " or ".join(dict.fromkeys(str(record_set.directory) for record_set in sets))
     try:
         yield
     except tf.errors.FailedPreconditionError as error:
         if "expected to contain" not in error.message:
             raise
-        raise UsageError(f"{_miscounted(given) or places}; make the records again") from None
+        raise UsageError(f"{_miscounted(sets) or places}; make the records again") from None
     except tf.errors.InvalidArgumentError as error:
-        said = re.search(r"Key: \w+[.,][^\n]{0,70}|Could not parse example|\w+ outside of 0 to \d+", error.message)
-        if said is None:
+        fault = re.search(r"Key: \w+[.,][^\n]{0,70}|Could not parse example|\w+ outside of 0 to \d+", error.message)
+        if fault is None:
             raise
         raise UsageError(
-            f"{_strange(given) or places}: a record does not hold what {records.INDEX} says ({said[0].strip()}); make "
+            f"{_strange(sets) or places}: a record does not hold what {records.INDEX} says ({fault[0].strip()}); make "
             "the records again"
         ) from None
     except tf.errors.DataLossError as error:
         where = re.search(r"corrupted record at \d+|truncated record at \d+", error.message)
         reason = f" ({where[0]})" if where else ""
-        raise UsageError(f"{_damaged(given) or places}: a record is damaged{reason}; make the records again") from None
+        raise UsageError(f"{_damaged(sets) or places}: a record is damaged{reason}; make the records again") from None
 
 
 def _miscounted(record_sets: Sequence[RecordSet]) -> str:
-    """The first file that has another number of records than it should, and both numbers."""
+    """The first file with a wrong number of records, that number and the expected one, as text."""
     for record_set in record_sets:
         for file, expected in zip(record_set.files, record_set.counts, strict=True):
             count = found_records.count(file)
@@ -290,7 +290,7 @@ def _damaged(record_sets: Sequence[RecordSet]) -> str:
 
 
 def _strange(record_sets: Sequence[RecordSet]) -> str:
-    """The first file with a record that does not hold what its set does."""
+    """The first file with a record that does not match the features of its set."""
     import tensorflow as tf
 
     for record_set in record_sets:
@@ -314,7 +314,10 @@ def _check_size(path: Path, expected: int) -> None:
 
 
 def _sound(batch: dict[str, Any], vocab_size: int) -> dict[str, Any]:
-    """The batch; ids, positions and marks that cannot be are an InvalidArgumentError: most of them would train on."""
+    """The batch, with ids, positions and marks checked: most impossible ones would otherwise be trained on.
+
+    An impossible value raises InvalidArgumentError when the batch is computed.
+    """
     import tensorflow as tf
 
     ends = {
@@ -334,7 +337,7 @@ def _sound(batch: dict[str, Any], vocab_size: int) -> dict[str, Any]:
 
 
 def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf.data.Dataset:
-    """Numbered batches of serialized records to batches of examples."""
+    """The batches of examples in numbered batches of serialized records."""
     import tensorflow as tf
 
     lengths = (record_set.max_seq_length, record_set.max_predictions)
@@ -348,9 +351,9 @@ def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf
     mask = _masking(pieces, size, tuple(record_set.features.items()), record_set.masked_lm_prob, *lengths)
 
     def masked(number: Any, batch: Any) -> dict[str, Any]:
-        made = mask(batch, tf.stack([seed, tf.cast(number, tf.int32)]))
-        # What was traced for batches of any size serves others too, and does not know theirs.
-        return {name: tf.ensure_shape(values, [batch.shape[0], *values.shape[1:]]) for name, values in made.items()}
+        examples = mask(batch, tf.stack([seed, tf.cast(number, tf.int32)]))
+        # The function may have been traced for batches of any size, so its results lack the batch size.
+        return {name: tf.ensure_shape(values, [batch.shape[0], *values.shape[1:]]) for name, values in examples.items()}
 
     return numbered.map(_as_it_is(masked))
 
@@ -359,7 +362,7 @@ def _examples(numbered: tf.data.Dataset, record_set: RecordSet, seed: int) -> tf
 def _masking(
     pieces: Pieces, size: int, features: Sequence[tuple[str, records.Feature]], share: float, *lengths: int
 ) -> Callable[[Any, Any], dict[str, Any]]:
-    """The function (serialized batch, seed [2]) -> masked examples, traced once for all readings of such records."""
+    """The function (serialized batch, seed [2]) -> masked examples, traced once for all reads of such records."""
     import tensorflow as tf
 
     from mobilebert_tf.data.dynamic_masking import mask_pairs
@@ -374,8 +377,8 @@ def _masking(
 
 
 def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function for tf.data that autograph leaves alone: it has no Python that depends on a tensor, and to look
-    for some in it, and in TensorFlow Text, takes half of the time to read a first batch with dynamic masks."""
+    """A function for tf.data that autograph does not convert: no Python in it depends on a tensor, and autograph's
+    search for it there and in TensorFlow Text takes half of the time to a first batch with dynamic masks."""
     import tensorflow as tf
 
     wrapped: Callable[..., Any] = tf.autograph.experimental.do_not_convert(function)

@@ -176,7 +176,7 @@ def _value(field: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def _at_home(field: dataclasses.Field[Any], value: Any) -> Any:
-    """Paths that begin with ~, of several each, below the user's directory: shells leave that alone in --name=~/path."""
+    """Paths that begin with ~, of several each, below the user's directory: shells leave it alone in --name=~/path."""
     if field.metadata["is_text"] or not isinstance(value, str) or "~" not in value or os.path.exists(value):
         return value
     return _HOME.sub(lambda found: found[1] + os.path.expanduser(found[2]), value)

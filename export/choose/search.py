@@ -221,7 +221,7 @@ def search(
     )
     return Search(
         max_drop=max_drop,
-        score_name=examples.task.score_name,
+        score_name=examples.task.score_title,
         unit=cost.unit,
         parts=parts,
         path=steps,

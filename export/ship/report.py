@@ -91,7 +91,7 @@ def table(report: Report) -> str:
         threads = f"{timed} thread{'s' if timed > 1 else ''}"
         lines.append(f"ms at T: median on this machine, T word pieces, {threads}")
     if report.keras:
-        lines.append(f"to Keras: difference of the {score} in points, 95 % interval")
+        lines.append(f"to Keras: difference of {report.task.title} in points, 95 % interval")
     lines.append(f"{agreement}, error (largest of an output, relative): {report.parity_examples}, against Keras")
     is_classes = report.task.name == "classification"
     if is_classes and any(row.target == "mediapipe" for row in report.variants):

@@ -189,7 +189,7 @@ def fault(
         return found
     if gate.max_score_drop is not None and difference and difference.loses_more_than(gate.max_score_drop):
         lost, allowed = -100 * difference.score, 100 * gate.max_score_drop
-        falls = f"{task.score_name} falls by {lost:.1f} points"
+        falls = f"{task.score_title} falls by {lost:.1f} points"
         return f"{falls}, {allowed:.3g} are allowed (max_score_drop={gate.max_score_drop:g})"
     return None
 

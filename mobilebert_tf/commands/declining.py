@@ -22,7 +22,7 @@ class DeclineOptions:
 
     min_precision: float | None = option(
         'share of the answers that are to be right: less sure ones become "none of these", by the least probability '
-        "that gives this on --eval; left out: every text gets a class",
+        "that gives this on the scored rows; left out: every text gets a class",
         default=None,
         least=0.01,
         most=1,
@@ -52,8 +52,8 @@ def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: F
     figures = found.score(outputs, held_out).all
     if "answered" not in figures and figures["accuracy"] >= command.min_precision:
         print(
-            f"finetune: every text gets a class: {figures['accuracy']:.1%} of --eval are right, without a least "
-            "probability"
+            f"finetune: every text gets a class: {figures['accuracy']:.1%} of the scored rows are right, without a "
+            "least probability"
         )
         return found
     if "answered" not in figures:
@@ -63,7 +63,7 @@ def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: F
     right = round(figures["answered_accuracy"] * count)
     interval = binomtest(right, count).proportion_ci(0.95, "wilson")
     print(
-        f"finetune: {NONE!r} where no class is sure enough; {figures['answered']:.1%} of --eval get a class, of these "
-        f"{right / count:.1%} are right (95 % interval {interval.low:.1%} to {interval.high:.1%})"
+        f"finetune: {NONE!r} where no class is sure enough; {figures['answered']:.1%} of the scored rows get a class, "
+        f"of these {right / count:.1%} are right (95 % interval {interval.low:.1%} to {interval.high:.1%})"
     )
     return found

@@ -336,7 +336,7 @@ class Finetune(
             guess = scores.all.get("majority_accuracy")
             majority = f", majority class {guess:.1%}" if guess is not None else ""
             tuning = f"; {task.tuning}, chosen on it" if task.tuning else ""
-            print(f"finetune: evaluation {scores.name} {scores.primary:.1%}{majority}{tuning}")
+            print(f"finetune: evaluation {task.score_title} {scores.primary:.1%}{majority}{tuning}")
             if warning := no_better_than_guessing(scores.all):
                 higher = f"--learning_rate={3 * stage.schedule.peak:.2g}"
                 print(f"finetune: {warning}; then try {higher}, more --epochs, or more rows")

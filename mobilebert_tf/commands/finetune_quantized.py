@@ -135,7 +135,7 @@ def _say_scores(name: str, task: Task, metrics: dict[str, Any]) -> None:
     for when, found in (("calibrated", before), ("fine-tuned", metrics)):
         rounded, floats = found["quantized_evaluation"], found["evaluation"]
         print(
-            f"finetune: {when:10} {score} {rounded[score]:.1%}{_loss(rounded)} as {name}; in float32 "
+            f"finetune: {when:10} {task.score_title} {rounded[score]:.1%}{_loss(rounded)} as {name}; in float32 "
             f"{floats[score]:.1%}{_loss(floats)}; {task.agreement_name} {found['quantized_agreement']:.1%}"
         )
     after, first = metrics["quantized_evaluation"], before["quantized_evaluation"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
+from mobilebert_tf.tasks.figures import SCORE_TITLES
 
 if TYPE_CHECKING:
     from mobilebert_tf.training.best import Best
@@ -103,7 +104,7 @@ def line(kept: dict[str, Any], how: Measuring) -> str:
     """What was kept, in words."""
     trained, planned = kept["trained_steps"], kept["planned_steps"]
     early = f"ended early, at step {trained:,} of {planned:,}; " if trained < planned else ""
-    score = f"{kept['score_name'].replace('_', ' ')} {kept['score']:.1%} on {how.words} of --eval"
+    score = f"{SCORE_TITLES[kept['score_name']]} {kept['score']:.1%} on {how.words} that are scored"
     if kept["step"] == trained:
         count = kept["measurements"]
         which = f"the best of {count} measured" if count > 1 else "which alone were measured"

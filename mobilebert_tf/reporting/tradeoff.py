@@ -31,7 +31,7 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
             rows.append((variant, time, share))
     if len(rows) < 2:
         return "", ""
-    what = export.task.score if scored else f"{export.task.agreement} as Keras"
+    what = export.task.title if scored else f"{export.task.agreement} as Keras"
     keras = export.keras_score.primary if scored and export.keras_score else None
 
     def picture(width: int) -> Figure:

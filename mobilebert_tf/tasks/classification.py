@@ -30,35 +30,35 @@ if TYPE_CHECKING:
 
 
 TEMPERATURES = (0.2, 10.0)
-"""The least and the largest: where all examples are right the best one has no end."""
+"""Smallest and largest temperature: where all examples are right, no bounded value is the best."""
 
 FEWEST = 100
-"""Examples from which on a temperature is fitted."""
+"""Minimum number of examples for fitting a temperature."""
 
 _UNLABELLED = {
     "-": "; MNLI and SNLI have - where the annotators did not agree",
     "-1": "; test sets have -1 where others have a label",
 }
-"""Marks that data sets write in place of a label, and words on whose they are."""
+"""Marks that data sets write in place of a label, each with the explanation that the message gives."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationTask(Task):
-    """A table of classes with names."""
+    """A table whose label column holds the name of one class."""
 
     labels: tuple[str, ...]
     labels_by_number: bool = False
-    """Whether a table may also call a class by its number from 0, as those of Hugging Face's data sets do."""
+    """Whether a table may also give a class by its number from 0, as Hugging Face's data sets do."""
     merge_labels: bool = False
-    """Whether labels that differ only in capitals and blanks are one."""
+    """Whether labels that differ only in spelling, such as capitals and blanks, are merged."""
     named_numbers: tuple[str, ...] = ()
-    """Labels that tables may also call by their number from 0, in the order of the numbers."""
+    """Labels that tables may also give by their number from 0, in the order of the numbers."""
     compared_by: Literal["accuracy", "macro_f1", "f1", "matthews"] = "accuracy"
     """Name of the primary score; f1 is that of the second of two classes."""
     temperature: Annotated[float, within(*TEMPERATURES)] = 1.0
-    """Logits are divided by it before the softmax, so that probabilities are as often right as they say."""
+    """Divisor of the logits before the softmax, so that answers are right as often as their probabilities say."""
     threshold: Share = 0.0
-    """Least probability with which a class is the answer; below it a text is told as NONE."""
+    """Minimum probability for a class to be the answer; below it the answer is NONE."""
 
     name: ClassVar[str] = "classification"
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
@@ -78,7 +78,7 @@ class ClassificationTask(Task):
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> ClassificationTask:
-        """The task of a training table: its labels are the values found there, sorted; numbers by their size.
+        """The task of a training table: its labels are the values of the label column, sorted, numbers by size.
 
         Raises:
           UsageError: the table is broken, a label is empty or cannot be written as a line, or there are fewer than two.
@@ -142,10 +142,10 @@ class ClassificationTask(Task):
         return {self.label_column: self.labels[int(example.label)]}  # type: ignore[arg-type]
 
     def _numbers(self) -> dict[str, int]:
-        """The number of each way in which a table may call a class."""
+        """Numbers of the classes, by every name that a table may use for them."""
         numbers = {self._key(NONE): len(self.labels)} if self.threshold else {}
         numbers |= {self._key(label): i for i, label in enumerate(self.labels)}
-        # Labels that are numbers themselves, such as stars, mean what they say.
+        # Labels that are numbers themselves, such as star ratings, mean what they say.
         if self.labels_by_number and not any(label.isdecimal() for label in self.labels):
             numbers |= {str(i): i for i in range(len(self.labels))}
         numbers |= {str(i): numbers[self._key(label)] for i, label in enumerate(self.named_numbers)}
@@ -192,7 +192,7 @@ class ClassificationTask(Task):
         return objectives.classes_taught(output, teacher["logits"], temperature)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
-        """Label, NONE if it is not sure enough, and probabilities of each row of logits [n, C]."""
+        """The label of each row of logits [n, C], NONE where its probability is too low, and all probabilities."""
         return [
             {
                 "label": self.labels[int(row.argmax())] if row.max() >= self.threshold else NONE,
@@ -203,22 +203,22 @@ class ClassificationTask(Task):
         ]
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Accuracy, macro F1, mean cross-entropy (nats), expected calibration error, what always guessing the most
-        frequent class would score, how far confidence tells right from wrong, and with a threshold the share of texts
-        that get a class, and how many of these are right; the other figures are of the likeliest class whatever the
-        threshold. An example whose logits are no numbers is wrong. Of texts without a class only the share that is
-        told as NONE is scored, and all else of the others."""
+        """Accuracy, macro F1, mean cross-entropy (nats), expected calibration error, the accuracy of always guessing
+        the most frequent class, and how well confidence tells right answers from wrong ones. With a threshold also the
+        share of texts that are answered with a class, and the accuracy on these; all other figures score the likeliest
+        class whatever the threshold. An example whose logits are not finite is wrong. Texts that belong to no class
+        count only for the share of them that is answered with NONE; all other figures leave them out."""
         foreign = features["label"] == len(self.labels)
         if foreign.all():
             raise UsageError(f"of the {len(foreign)} rows to score none has a class, all are {NONE!r}; score more rows")
         if foreign.any():
-            ours = self.score(take(outputs, ~foreign), {"label": features["label"][~foreign]})
+            scores_of_classes = self.score(take(outputs, ~foreign), {"label": features["label"][~foreign]})
             with np.errstate(invalid="ignore"):
                 sure = self._probabilities(outputs)[foreign].max(axis=-1) >= self.threshold
             none_found = float((~sure & ~without_numbers(outputs)[foreign]).mean())
-            return dataclasses.replace(ours, all=ours.all | {"none_found": none_found})
+            return dataclasses.replace(scores_of_classes, all=scores_of_classes.all | {"none_found": none_found})
         logits, labels = outputs["logits"], features["label"]
-        # An answer that is no number is another class than the right one.
+        # An answer that is NaN or infinite counts as a wrong class.
         predicted = np.where(without_numbers(outputs), (labels + 1) % len(self.labels), logits.argmax(axis=-1))
         confusion = metrics.confusion_of(labels, predicted, len(self.labels))
         by_class = metrics.by_class(self.labels, np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1))
@@ -261,29 +261,30 @@ class ClassificationTask(Task):
         return float(f1[1] if self.compared_by == "f1" else f1.mean())
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
-        """Wrong classes by the probability that was given to them; of texts without one, those that got any."""
+        """Wrong answers by their probability; for a text that belongs to no class, any class is wrong."""
         with np.errstate(invalid="ignore"):
             confidence = self._probabilities(outputs).max(axis=-1)
         none = len(self.labels)
         declined = (features["label"] == none) & (confidence < self.threshold)
         given = np.where(declined, none, outputs["logits"].argmax(axis=-1))
         wrong = (given != features["label"]) | without_numbers(outputs)
-        named = (*self.labels, NONE)
-        wanted, said = ([named[number] for number in numbers] for numbers in (features["label"], given))
-        return review(examples, wanted, said, confidence, wrong)
+        names = (*self.labels, NONE)
+        wanted, answers = ([names[number] for number in numbers] for numbers in (features["label"], given))
+        return review(examples, wanted, answers, confidence, wrong)
 
     def tuned(self, outputs: Outputs, features: Features) -> ClassificationTask:
-        """The task with the temperature of the least cross-entropy on these examples (Guo et al. 2017,
-        arXiv 1706.04599); as it is with fewer than FEWEST examples."""
+        """The task with the temperature that minimises cross-entropy on these examples (Guo et al. 2017,
+        arXiv 1706.04599); unchanged with fewer than FEWEST examples or an output that is not finite."""
         if len(features["label"]) < FEWEST or without_numbers(outputs).any():
             return self
         temperature = metrics.best_temperature(outputs["logits"], features["label"], *TEMPERATURES)
         return dataclasses.replace(self, temperature=float(f"{temperature:.4g}"))
 
     def declining(self, outputs: Outputs, features: Features, precision: float) -> ClassificationTask:
-        """The task with the least probability at which the share of right answers is `precision`; as it is if none is.
+        """The task with the lowest threshold at which the share of right answers is at least `precision`; without a
+        threshold if none reaches it.
 
-        Between two probabilities that occur, so that rounding decides nothing.
+        The threshold lies between two probabilities that occur, so that rounding decides nothing.
         """
         confidence = self._probabilities(outputs).max(axis=-1)
         right = outputs["logits"].argmax(axis=-1) == features["label"]
@@ -292,31 +293,33 @@ class ClassificationTask(Task):
         if not len(enough):
             return dataclasses.replace(self, threshold=0.0)
         last = enough[-1]
-        below = max(thresholds[last + 1], 0.0) if last + 1 < len(thresholds) else 0.0  # of no number it is -inf
+        below = max(thresholds[last + 1], 0.0) if last + 1 < len(thresholds) else 0.0  # -inf stands for NaN
         threshold = float((thresholds[last] + below) / 2) if below else 0.0
         return dataclasses.replace(self, threshold=threshold)
 
     @property
     def tuning(self) -> str:
-        said = [f"temperature {self.temperature:.3g}"] if self.temperature != 1.0 else []
-        return ", ".join([*said, *([f"least probability {self.threshold:.3g}"] if self.threshold else [])])
+        chosen = [f"temperature {self.temperature:.3g}"] if self.temperature != 1.0 else []
+        return ", ".join([*chosen, *([f"least probability {self.threshold:.3g}"] if self.threshold else [])])
 
     def _probabilities(self, outputs: Outputs) -> np.ndarray:
         """[n, C], float64."""
         return softmax(outputs["logits"] / self.temperature)
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """One where the most likely class is the same, and both or neither are sure enough of it."""
+        """One where the most likely class is the same and both or neither of the networks reach the threshold."""
         same = reference["logits"].argmax(axis=-1) == candidate["logits"].argmax(axis=-1)
         if self.threshold:
             with np.errstate(invalid="ignore"):
-                sure = [self._probabilities(one).max(axis=-1) >= self.threshold for one in (reference, candidate)]
+                sure = [
+                    self._probabilities(outputs).max(axis=-1) >= self.threshold for outputs in (reference, candidate)
+                ]
             same &= sure[0] == sure[1]
         return (same & ~without_numbers(candidate)).astype(np.float64)
 
 
 def _by_number(labels: Sequence[str]) -> list[str]:
-    """Labels that are all numbers in the order of these, others as they are."""
+    """The labels in numerical order if all are finite numbers, else unchanged."""
     try:
         values = {label: float(label) for label in labels}
     except ValueError:

@@ -81,10 +81,6 @@ class EntitiesTask(Task):
         return dataclasses.replace(draft, labels=labels)
 
     @property
-    def score_title(self) -> str:
-        return "F1"
-
-    @property
     def heads(self) -> Heads:
         return Heads.of(["token_classifier"], len(self.labels))
 

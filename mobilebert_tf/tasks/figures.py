@@ -7,6 +7,16 @@ from typing import Literal
 
 from mobilebert_tf.fields import Correlation, Count, Finite, Share
 
+SCORE_TITLES = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "matthews": "Matthews' correlation",
+    "spearman": "Spearman",
+}
+"""What tables and pictures call a primary score, by its name among the figures."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassScore:
@@ -55,16 +65,9 @@ class Score:
 
     @property
     def name(self) -> str:
-        """Name of the primary score."""
-        if self.compared_by:
-            return {"f1": "F1", "macro_f1": "macro F1", "matthews": "Matthews' correlation"}[self.compared_by]
-        if self.accuracy is not None:
-            return "accuracy"
-        if self.micro_f1 is not None:
-            return "micro F1"
-        if self.f1 is not None:
-            return "F1"
-        return "accuracy" if self.spearman is None else "Spearman"
+        """What tables call the primary score."""
+        there = (name for name in ("accuracy", "micro_f1", "f1", "spearman") if getattr(self, name) is not None)
+        return SCORE_TITLES[self.compared_by or next(there, "accuracy")]
 
     @property
     def second(self) -> tuple[str, float | None]:

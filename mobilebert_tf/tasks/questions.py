@@ -110,10 +110,6 @@ class QuestionsTask(Task):
         return dataclasses.replace(draft, has_unanswered=any(not question.answers for question in questions))
 
     @property
-    def score_title(self) -> str:
-        return "F1"
-
-    @property
     def heads(self) -> Heads:
         return Heads.of(["answer_span"])
 

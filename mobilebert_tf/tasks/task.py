@@ -20,6 +20,7 @@ from mobilebert_tf.config import Heads
 from mobilebert_tf.data.splitting import plain_text
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import within
+from mobilebert_tf.tasks.figures import SCORE_TITLES
 from mobilebert_tf.tasks.review import Review
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Task(abc.ABC):
     @property
     def score_title(self) -> str:
         """The name of the score in tables."""
-        return self.score_name.replace("_f1", " F1")
+        return SCORE_TITLES[self.score_name]
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> Task:

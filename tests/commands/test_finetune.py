@@ -80,7 +80,7 @@ def test_the_best_weights_are_kept(made: Path, tmp_path: Path, capsys: pytest.Ca
     assert kept["last_score"] == pytest.approx(course[12][0], rel=1e-5)
     assert kept["measured_examples"] == kept["evaluation_examples"] == 24
     said = capsys.readouterr().out
-    assert "best of 7 measured: accuracy" in said and "on all 24 rows of --eval" in said
+    assert "best of 7 measured: accuracy" in said and "on all 24 rows that are scored" in said
     last = finetuned(made, tmp_path / "last", "--keep=last")
     assert measured(tmp_path / "last") == course
     assert last["kept"] == {"weights": "last", "step": 12, "trained_steps": 12, "planned_steps": 12}

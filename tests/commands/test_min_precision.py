@@ -34,7 +34,8 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
     assert 0.5 < task["threshold"] < 1 and f"least probability {task['threshold']:.3g}, chosen on it" in said
     assert scores["accuracy"] < 0.9 <= scores["answered_accuracy"] and 0 < scores["answered"] < 1
     assert (
-        f"{scores['answered']:.1%} of --eval get a class, of these {scores['answered_accuracy']:.1%} are right" in said
+        f"{scores['answered']:.1%} of the scored rows get a class, of these {scores['answered_accuracy']:.1%} are right"
+        in said
     )
     assert cli.run(["predict", f"--model={output}", f"--input={table}", "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -1,7 +1,7 @@
-"""Documents -> sharded TFRecord files of pretraining examples, by an Apache Beam pipeline.
+"""Writing the pretraining examples of documents to sharded TFRecord files, by an Apache Beam pipeline.
 
-Needs the extra `beam`. The workers may be on other machines, so they get text and return records
-through a staging place that both sides reach: `--temp_location` of Beam's options, else a
+Needs the extra `beam`. The workers may be on other machines, so they read text and write records
+in a staging place that both sides can reach: `--temp_location` of Beam's options, else a
 folder in the output directory.
 """
 
@@ -34,31 +34,31 @@ from mobilebert_tf.data.record_writer import Settings, Totals
 from mobilebert_tf.errors import FailedError, UsageError
 
 LOCAL_RUNNER = "FnApiRunner"
-"""What runs in this process. Beam's DirectRunner ends there too, but first tries to download Prism."""
+"""The runner in this process. Beam's DirectRunner uses it too, but first tries to download Prism."""
 
 
 def read_options(text: str) -> PipelineOptions:
-    """Beam's options from one string, as a shell would split it. The runner is local if it names none.
+    """Beam's options from one string, split as a shell would. The runner defaults to the local one.
 
     Raises:
       UsageError: Beam does not know an option, a value or the runner.
     """
-    said = io.StringIO()
+    stderr = io.StringIO()
     try:
         # argparse writes usage and reason before it exits.
-        with quiet.python_warnings_unlogged(), contextlib.redirect_stderr(said):
+        with quiet.python_warnings_unlogged(), contextlib.redirect_stderr(stderr):
             options = PipelineOptions(shlex.split(text))
             known, given = options.get_all_options(), options.get_all_options(retain_unknown_options=True)
             standard = options.view_as(StandardOptions)
             if not standard.runner:
-                # Runners outside of Python have options that only they know; this one has not.
+                # Runners outside of Python have options that only they know; the local one has none.
                 unknown = sorted(given.keys() - known.keys())
                 if unknown or text.strip()[:1] not in ("", "-"):
                     raise ValueError(f"Apache Beam does not know {', '.join(unknown) or text}")
                 standard.runner = LOCAL_RUNNER
-            beam.Pipeline(options=options)  # finds the runner and asks it what is missing
+            beam.Pipeline(options=options)  # finds the runner, which raises if an option is missing
     except SystemExit:
-        raise UsageError(f"--beam_options={text}: {said.getvalue().strip().split('error: ')[-1]}") from None
+        raise UsageError(f"--beam_options={text}: {stderr.getvalue().strip().split('error: ')[-1]}") from None
     except (ValueError, ImportError, AttributeError, TypeError) as error:
         raise UsageError(f"--beam_options={text}: {error}") from None
     return options
@@ -67,7 +67,7 @@ def read_options(text: str) -> PipelineOptions:
 def write_shards(
     documents: Iterable[list[str]], settings: Settings, directory: Path, shards: int, options: PipelineOptions
 ) -> tuple[Totals, dict[str, dict[str, int]]]:
-    """The same records as `record_writer.write_shards` makes, in files of the same names, in another order.
+    """Write the same records as `record_writer.write_shards`, to files of the same names, in another order.
 
     Returns:
       The totals, and bytes and number of examples of each file.
@@ -78,7 +78,7 @@ def write_shards(
     """
     quiet.start_tensorflow()
     if not os.environ.get(quiet.DEBUG_VARIABLE):
-        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failure is told once, by its exception
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failure is reported once, by its exception
     record_writer.clear(directory)
     with _staging(directory, options) as place:
         paths = _stage(documents, place)
@@ -106,9 +106,9 @@ def _staging(directory: Path, options: PipelineOptions) -> Iterator[str]:
 def _stage(documents: Iterable[list[str]], place: str) -> list[str]:
     """Write each chunk to a file; returns the paths.
 
-    Only a walk over the whole text says which documents make which chunk, since chunks go on from file to
-    file, and compressed text can be read from its beginning alone. So the driver walks it once, with
-    one chunk in memory; that takes some hundredths of the time of making the records.
+    Which documents make up a chunk shows only in a pass over the whole text, since chunks continue from file
+    to file, and compressed text can only be read from its beginning. The driver therefore reads it once, with
+    one chunk in memory; that takes a few hundredths of the time of making the records.
     """
     paths = []
     for number, chunk in track(record_writer.chunks(documents), "staging", "chunk"):
@@ -120,23 +120,23 @@ def _stage(documents: Iterable[list[str]], place: str) -> list[str]:
 
 def _run(paths: list[str], settings: Settings, place: str, shards: int, options: PipelineOptions) -> Totals:
     pipeline = beam.Pipeline(options=options)
-    made = (
+    outputs = (
         pipeline
         | "Chunks" >> beam.Create(paths)
         | "Spread" >> beam.Reshuffle()
         | "MakeRecords" >> beam.FlatMap(_make_records, settings).with_outputs("totals", main="records")
     )
     files = FileSystems.join(place, "records")
-    made.records | "Write" >> beam.io.WriteToTFRecord(files, file_name_suffix=".tfrecord", num_shards=shards)
+    outputs.records | "Write" >> beam.io.WriteToTFRecord(files, file_name_suffix=".tfrecord", num_shards=shards)
     (
-        made.totals
+        outputs.totals
         | "Add" >> beam.CombineGlobally(TupleCombineFn(*[sum] * len(_numbers(Totals()))))
         | "ToJson" >> beam.Map(json.dumps)
         | "WriteTotals" >> beam.io.WriteToText(FileSystems.join(place, "totals.json"), shard_name_template="")
     )
     try:
         state = pipeline.run().wait_until_finish()
-    except Exception as error:  # whatever a worker or a runner raises
+    except Exception as error:  # a worker or a runner may raise anything
         raise FailedError(f"the Beam pipeline failed: {_last_line(error)}") from error
     if state != PipelineState.DONE:
         raise FailedError(f"the Beam pipeline ended as {state}; the runner's own log says why")
@@ -146,7 +146,7 @@ def _run(paths: list[str], settings: Settings, place: str, shards: int, options:
 
 
 def _make_records(path: str, settings: Settings) -> Iterator[Any]:
-    """The records of the chunk in `path`, and to the side what `Totals` adds up. Runs on a worker."""
+    """The records of the chunk in `path`, and as output "totals" the counts for `Totals`. Runs on a worker."""
     with FileSystems.open(path) as file:
         chunk = json.load(file)
     made = record_writer.make_records(settings, chunk)
@@ -156,12 +156,12 @@ def _make_records(path: str, settings: Settings) -> Iterator[Any]:
 
 
 def _numbers(totals: Totals) -> tuple[int, ...]:
-    """What can be added up without knowing what it is."""
+    """The totals as plain numbers, which Beam can add up."""
     return totals.examples, totals.random_next, totals.pieces, *dataclasses.astuple(totals.lost)
 
 
 def _fetch(place: str, directory: Path, shards: int) -> dict[str, dict[str, int]]:
-    """Bring the files to their place, all or none; each is read again in whole, checksums included."""
+    """Move the files to their place, all or none; each is read again in full, with its checksums."""
     import tensorflow as tf
 
     files = {}
@@ -176,5 +176,5 @@ def _fetch(place: str, directory: Path, shards: int) -> dict[str, dict[str, int]
 
 
 def _last_line(error: BaseException) -> str:
-    """Of a worker's failure Beam gives the whole traceback as text; its last line is the reason."""
+    """The last line of an error: of Beam's text of a worker's failure, a whole traceback, it is the reason."""
     return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]

@@ -1,4 +1,4 @@
-"""Labelled words as CoNLL's files have them: a word and its label a line, a blank line behind each sentence."""
+"""Labelled words in CoNLL's format: a word and its label per line, a blank line after each sentence."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from mobilebert_tf.data.text_files import read_lines
 from mobilebert_tf.errors import UsageError
 
 DOCUMENT = "-DOCSTART-"
-"""A line that begins with it stands between two documents."""
+"""Beginning of a line that separates two documents."""
 
 MANY_WORDS = 300
-"""Words from which on the only sentence of a file seems to be many."""
+"""Number of words above which the only sentence of a file seems to be many."""
 
 _COMMENT = re.compile(r"# ?[\w.:-]+ ?=")
-"""How lines about a sentence begin in files of CoNLL-U and its kin, as `# sent_id = 1`."""
+"""Beginning of a comment about a sentence in files of CoNLL-U and related formats, such as `# sent_id = 1`."""
 
 TOKENS, TAGS = "tokens", "tags"
-"""Names in JSON of the lists of words and of their labels, where no others are given."""
+"""Default names in JSON of the lists of words and of their labels."""
 
 _Block = list[tuple[int, list[str]]]
 """Number and cells of each line of a sentence."""
@@ -34,15 +34,15 @@ _Block = list[tuple[int, list[str]]]
 
 @dataclasses.dataclass(frozen=True)
 class Sentence:
-    """Words with a label each."""
+    """A sentence of words, each with a label."""
 
     line: int
-    """Where it begins."""
+    """Number of its first line."""
     words: tuple[str, ...]
     tags: tuple[str, ...] | None
-    """Such as B-person, I-person and O; None: they are not known."""
+    """Labels such as B-person, I-person and O; None: they are unknown."""
     is_row: bool = False
-    """Whether all words stand in one line."""
+    """Whether all its words are in one line."""
 
     def line_of(self, word: int) -> int:
         """The line of the word with this number."""
@@ -57,13 +57,13 @@ def read_sentences(
 ) -> list[Sentence]:
     """The sentences of a file.
 
-    Columns are separated by tabs or blanks: the word first, or second behind its number in the sentence, its label
-    last. JSON has an object a line with lists of words and of labels.
+    Columns are separated by tabs or blanks: the word is the first, or the second after its number in the sentence;
+    its label is the last. JSON has an object per line with lists of words and of labels.
 
     Args:
       path: the file; also compressed.
       labelled: whether every word needs a label; else labels are not read.
-      every_row: keep objects without a word, which are answered too.
+      every_row: keep objects without a word, for callers that answer every row.
       columns: names in JSON of the words and of their labels, as in `read_table`.
 
     Raises:
@@ -82,7 +82,7 @@ def read_sentences(
 
 
 def are_tagged_words(lines: Iterable[str], is_tag: Callable[[str], bool]) -> bool:
-    """Whether most lines of a text, the first one among them, are a word and its label."""
+    """Whether most lines of a text, including the first, are a word and its label."""
     tagged = [len(cells) > 1 and is_tag(cells[-1]) for block in _blocks(lines) for _, cells in block]
     return bool(tagged) and tagged[0] and 2 * sum(tagged) > len(tagged)
 
@@ -110,7 +110,7 @@ def _of_columns(path: Path, labelled: bool) -> Iterator[Sentence]:
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[_Block]:
-    """The lines of each sentence, without those between sentences."""
+    """The lines of each sentence, without the lines between sentences."""
     block: _Block = []
     for number, line in enumerate(lines, start=1):
         cells = line.split("\t") if "\t" in line else line.split(" ")
@@ -125,13 +125,13 @@ def _blocks(lines: Iterable[str]) -> Iterator[_Block]:
 
 
 def _usual_columns(blocks: Sequence[_Block]) -> int:
-    """Number of columns that most lines with a label have; 0: no line has one."""
+    """The most frequent number of columns of lines with a label; 0: no line has a label."""
     counts = collections.Counter(len(cells) for block in blocks for _, cells in block if len(cells) > 1)
     return max(counts, key=lambda columns: counts[columns], default=0)
 
 
 def _are_numbered(blocks: Sequence[_Block]) -> bool:
-    """Whether the first column of most sentences of several words counts these, from 0 or 1."""
+    """Whether in most sentences of several words the first column numbers the words, from 0 or 1."""
     firsts = [[cells[0] for _, cells in block] for block in blocks if len(block) > 1]
     numbered = [cells in (_counted(0, len(cells)), _counted(1, len(cells))) for cells in firsts]
     return 2 * sum(numbered) > len(numbered)
@@ -162,7 +162,7 @@ def _cell(row: dict[str, Any], column: str) -> Any:
 
 
 def _problem(row: dict[str, Any], words: Any, tags: Any, labelled: bool, columns: tuple[str, str]) -> str:
-    """What is wrong with an object of words and labels; empty: nothing."""
+    """The problem of an object of words and labels; empty: none."""
     if not isinstance(words, list) or labelled and not isinstance(tags, list):
         of_words, of_tags = (column.split(",")[0] for column in columns)
         needed = f'"{of_words}" and "{of_tags}", lists of texts' if labelled else f'"{of_words}", a list of texts'

@@ -1,6 +1,6 @@
-"""Documents -> sharded TFRecord files of pretraining examples, in a pool of processes.
+"""Writing the pretraining examples of documents to sharded TFRecord files, in a pool of processes.
 
-The unit of work is a chunk of documents. What a chunk becomes depends on its text, its
+The unit of work is a chunk of documents. The examples of a chunk depend on its text, its
 number and the seed, so the number of processes changes nothing.
 """
 
@@ -30,18 +30,18 @@ from mobilebert_tf.tokenization import Tokenizer
 CHUNK_CHARACTERS = 1_000_000
 
 STAGING = ".beam"
-"""Folder in the output directory where `beam_records` keeps what is on its way."""
+"""Folder in the output directory for the intermediate files of `beam_records`."""
 
 Chunk = tuple[int, list[list[str]]]
-"""Its number, and its documents: paragraphs each."""
+"""The number of a chunk, and its documents: each a list of paragraphs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that decides what a chunk becomes."""
+    """All settings that decide which examples are made of a chunk."""
 
     tokenizer: Tokenizer
-    """How text becomes word pieces. Not its path: a worker on another machine could not read that."""
+    """The tokenizer itself, not its path, which a worker on another machine could not read."""
     max_seq_length: int
     max_predictions: int
     dupe_factor: int
@@ -53,11 +53,11 @@ class Settings:
 
 
 class Made(NamedTuple):
-    """What one chunk became."""
+    """The records made of one chunk."""
 
     records: list[bytes]
     random_next: int
-    """How many of them have a second segment from another document."""
+    """Number of records whose second segment is from another document."""
     pieces: int
     """Word pieces of the chunk's text."""
     lost: Lost
@@ -65,20 +65,20 @@ class Made(NamedTuple):
 
 @dataclasses.dataclass
 class Totals:
-    """What was written so far."""
+    """The counts of everything written so far."""
 
     examples: int = 0
     random_next: int = 0
     pieces: int = 0
-    """Word pieces of the text, each counted once however often it is used."""
+    """Word pieces of the text, each counted once however often it is used in records."""
     lost: Lost = Lost()
 
 
 def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iterator[Chunk]:
-    """Documents in order, gathered until they have `size` characters.
+    """Chunks of successive documents, each of at least `size` characters except the last.
 
     A chunk has at least two documents, because a random next segment comes from another
-    document of the same chunk; only a text of one document is a chunk of one.
+    document of the same chunk; only a text of a single document makes a chunk of one.
     """
     ready: list[list[str]] = []
     gathered: list[list[str]] = []
@@ -99,25 +99,25 @@ def chunks(documents: Iterable[list[str]], size: int = CHUNK_CHARACTERS) -> Iter
 
 
 def make_records(settings: Settings, chunk: Chunk) -> Made:
-    """The examples of one chunk in random order: the work of one worker, whoever runs it."""
+    """The examples of one chunk in random order: the task of one worker, in a pool or in Beam."""
     number, documents = chunk
     tokenizer, pieces = _with_pieces(settings.tokenizer)
     tokenized, lost = _tokenize(tokenizer, documents)
     features = records.features_for(settings.masking)
-    made, random_next = [], 0
-    # Written at once: tens of thousands of lists kept alive would be looked through by Python's
-    # garbage collector again and again: a sixth of all time at five copies.
+    serialized, random_next = [], 0
+    # Each example is serialized at once: Python's garbage collector would look through tens of
+    # thousands of live lists again and again, which took a sixth of all time at five copies.
     for example in make_examples(settings, number, tokenized, pieces):
-        made.append(records.serialize(example, features))
+        serialized.append(records.serialize(example, features))
         random_next += example["next_sentence_labels"][0]
-    random.Random(f"{settings.seed}/{number}").shuffle(made)
-    return Made(made, random_next, sum(len(ids) for document in tokenized for ids in document), lost)
+    random.Random(f"{settings.seed}/{number}").shuffle(serialized)
+    return Made(serialized, random_next, sum(len(ids) for document in tokenized for ids in document), lost)
 
 
 def make_examples(
     settings: Settings, number: int, tokenized: Sequence[Document], pieces: Pieces
 ) -> Iterator[records.Example]:
-    """The examples of chunk `number`, each document's together."""
+    """The examples of chunk `number`, with those of each document together."""
     for copy in range(settings.dupe_factor):
         # A string seed is hashed with SHA-512: independent streams for neighbouring numbers.
         rng = random.Random(f"{settings.seed}/{number}/{copy}")
@@ -127,7 +127,7 @@ def make_examples(
 
 
 def _tokenize(tokenizer: Tokenizer, documents: list[list[str]]) -> tuple[list[list[list[int]]], Lost]:
-    """Ids of the sentences of each document, and what is lost of them; what has no word piece is left out."""
+    """Ids of the sentences of each document, and the loss to [UNK]; sentences without word pieces are left out."""
     sentences = [[s for paragraph in document for s in split_sentences(paragraph)] for document in documents]
     encoded, lost = lost_text.encode(tokenizer, [s for document in sentences for s in document])
     flat = iter(encoded)
@@ -138,7 +138,7 @@ def _tokenize(tokenizer: Tokenizer, documents: list[list[str]]) -> tuple[list[li
 def write_shards(
     documents: Iterable[list[str]], settings: Settings, directory: Path, shards: int, workers: int
 ) -> tuple[Totals, dict[str, dict[str, int]]]:
-    """Write `records-00000-of-0000N.tfrecord`, examples dealt out in turn.
+    """Write the files `records-00000-of-0000N.tfrecord`, with examples dealt out in turn.
 
     Returns:
       The totals, and bytes and number of examples of each file.
@@ -164,7 +164,7 @@ def write_shards(
             for record in made.records:
                 writers[totals.examples % shards].write(record)
                 totals.examples += 1
-        require_enough(totals.examples, shards)  # raises in here, so that no file comes to its place
+        require_enough(totals.examples, shards)  # raises inside `write_aside`, so that no file is moved to its place
     files = {}
     for i, name in enumerate(names):
         count = len(range(i, totals.examples, shards))
@@ -174,7 +174,7 @@ def write_shards(
 
 @contextlib.contextmanager
 def _naming(directory: Path) -> Iterator[None]:
-    """An error of the TFRecord writer, which knows no file, names `directory`."""
+    """Context that makes errors of the TFRecord writer, which name no file, name `directory`."""
     import tensorflow as tf
 
     try:
@@ -185,7 +185,7 @@ def _naming(directory: Path) -> Iterator[None]:
 
 
 def clear(directory: Path) -> None:
-    """Remove what a run that was killed has left, whoever did its work."""
+    """Remove the files that a killed run has left, of the pool or of Beam."""
     for stale in directory.glob(".*.tfrecord"):
         stale.unlink()
     shutil.rmtree(directory / STAGING, ignore_errors=True)
@@ -196,14 +196,14 @@ def shard_names(shards: int) -> list[str]:
 
 
 def require_enough(examples: int, shards: int) -> None:
-    """Raises UsageError: a file would be empty."""
+    """Raise UsageError if a file would be empty."""
     if examples < shards:
         raise UsageError(f"the text makes {examples} examples, too few for --shards={shards}")
 
 
 @functools.lru_cache(maxsize=1)
 def _with_pieces(tokenizer: Tokenizer) -> tuple[Tokenizer, Pieces]:
-    """One object for all chunks of a worker, since each chunk comes with a copy of its own."""
+    """The tokenizer and its pieces, the same objects for all chunks of a worker: each chunk brings its own copy."""
     return tokenizer, Pieces.of(tokenizer)
 
 

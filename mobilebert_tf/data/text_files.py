@@ -1,6 +1,6 @@
-"""Opening text as it lies on disk: plain, .gz, .bz2 or .xz; UTF-8, or UTF-16 as spreadsheets write it.
+"""Reading of text files: plain, .gz, .bz2 or .xz; in UTF-8, or in UTF-16 as spreadsheets write it.
 
-What a file is shows in its first bytes. An archive or a workbook is refused by its own name.
+The first bytes of a file decide its kind. An archive or a workbook is refused with a message that names its kind.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PACKED = {
     b"\xfd7zXZ\0": ".xz",
     **{b"BZh%d1AY&SY" % level: ".bz2" for level in range(1, 10)},
 }
-"""First bytes of each compression."""
+"""Ending of each compression by the first bytes of its files."""
 
 _NO_TEXT = {
     b"PK\x03\x04": "a zip archive; unpack it",
@@ -42,15 +42,15 @@ _NO_TEXT = {
     b"%PDF": "a PDF document; save its text",
     b"SQLite format 3": "a SQLite database; save the table as CSV",
 }
-"""First bytes of what people give in place of text, and what to do."""
+"""First bytes of files that users give in place of text, with the kind of file and the remedy."""
 
 _TAR, _TAR_PLACE = b"ustar", 257
-"""Bytes of a tar archive, and where they stand."""
+"""Bytes that mark a tar archive, and their offset."""
 
 _BINARY = "is a binary file and not text; give a text file"
 
 _OFFICE = {".xlsx": "an Excel workbook", ".ods": "a spreadsheet of OpenDocument", ".docx": "a Word document"}
-"""Zip archives to look at, documents to their users."""
+"""Names of documents whose files are technically zip archives."""
 
 _ENCODINGS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -59,14 +59,14 @@ _ENCODINGS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Encodings by the byte order mark that a file begins with."""
+"""Encodings by the byte order mark at the beginning of a file."""
 
 _HEAD = 1 << 16
-"""Bytes that tell how a file is written."""
+"""Number of bytes from which the format of a file is detected."""
 
 
 class Format(NamedTuple):
-    """How the characters and lines of a text file are written."""
+    """The encoding and the line ends of a text file."""
 
     encoding: str
     newline: str
@@ -87,9 +87,9 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def read_text(path: str | os.PathLike[str]) -> tuple[str, Format]:
-    """A whole text file, its lines ended by \\n or \\r\\n, and how it was written.
+    """The text of a whole file, with lines ended by \\n or \\r\\n, and its original format.
 
-    Lines ended by \\r\\r\\n are what Python on Windows makes of \\r\\n in text files.
+    Lines ended by \\r\\r\\n come from Python on Windows, which makes them of \\r\\n in text files.
 
     Raises:
       UsageError: as `read_lines`.
@@ -108,7 +108,7 @@ def read_text(path: str | os.PathLike[str]) -> tuple[str, Format]:
 
 
 class _Place:
-    """Where the reading of a file is, for messages."""
+    """The place that the reading of a file has reached, for messages."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -123,7 +123,7 @@ class _Place:
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
-    """The text of a file to read, and where the reading is; what goes wrong is said in one line."""
+    """The open text of a file, and the place of its reader. Raises UsageError, of one line, for any failure to read."""
     standard_input = str(path) == STANDARD_INPUT
     path = Path(path)
     place = _Place("--input=-, standard input" if standard_input else str(path))
@@ -149,7 +149,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[IO[str], _Place]]:
 
 
 def _bytes_of(path: Path) -> IO[bytes]:
-    """The file without its compression, which is known by its first bytes. A pipe is read whole."""
+    """The uncompressed bytes of a file; its first bytes tell the compression. A pipe is read whole."""
     with open(path, "rb") as file:
         pipe = None if file.seekable() else io.BytesIO(file.read())
         head = (pipe or file).read(max(map(len, [*_NO_TEXT, *_PACKED])))
@@ -180,7 +180,7 @@ def _standard_input() -> bytes:
 
 
 def _format_of(head: bytes, name: str) -> Format:
-    """Encoding and line ends by the beginning of a file."""
+    """Encoding and line ends, detected from the beginning of a file."""
     encoding = next((encoding for mark, encoding in _ENCODINGS.items() if head.startswith(mark)), "utf-8")
     if encoding == "utf-8" and head[_TAR_PLACE:].startswith(_TAR):
         raise UsageError(f"{name}: is a tar archive; unpack it")
@@ -195,14 +195,17 @@ def _format_of(head: bytes, name: str) -> Format:
 
 
 def _is_text(content: bytes, encoding: str) -> bool:
-    """Whether bytes are characters in this encoding, and none of them stands for no text."""
+    """Whether bytes are characters in this encoding, none of them a control, private or unassigned one."""
     text = content.decode(encoding, errors="replace").rstrip("\ufffd")
     kinds = {unicodedata.category(character) for character in text if character not in "\t\n\r"}
     return bool(text) and "\ufffd" not in text and not kinds & {"Cc", "Cn", "Co"}
 
 
 def _no_text(place: _Place, content: IO[bytes]) -> UsageError:
-    """What is wrong with a text, with its line; reading as text finds it out some thousand characters ahead."""
+    """The error for a file that cannot be decoded, with its line, which is searched for here.
+
+    The text reader decodes some thousand characters ahead, so its own line would be too early.
+    """
     content.seek(0)
     if place.format.encoding == "utf-8" and b"\0" in content.read(_HEAD):
         return UsageError(f"{place.name}: {_BINARY}")
@@ -214,7 +217,7 @@ def _no_text(place: _Place, content: IO[bytes]) -> UsageError:
             number += 1
             decoder.decode(line)
     except UnicodeDecodeError:
-        pass  # in that line; else a character is cut off at the end
+        pass  # it is in that line; without an exception, a character is cut off at the end of the file
     fix = f"is not {place.format.encoding.upper()} text, though its byte order mark says so"
     if place.format.encoding in ("utf-8", "utf-8-sig"):
         fix = "is not UTF-8 text; convert it first, for example with iconv, or save it as UTF-8"

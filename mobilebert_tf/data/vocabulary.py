@@ -1,4 +1,4 @@
-"""Learning a WordPiece vocabulary, with the same result each time."""
+"""Reproducible learning of a WordPiece vocabulary."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, UNCASED, Rules, Tokenizer, apply_rules, without_marks
 
 USUAL_CHARACTERS = 1000
-"""So many single characters are taken without counting, in a small vocabulary a tenth of its size; more where the
-text needs them."""
+"""Number of single characters that are always taken (a tenth of the size of a small vocabulary); more are taken where
+the text needs them."""
 
 RARE_SHARE = 1e-4
-"""Of the text's characters so many at most are left out as rare while there is room."""
+"""Maximum share of the text's characters that are left out as rare while there is room."""
 
 ROOM_FOR_PIECES = 0.1
 """Share of the vocabulary that characters leave to learned pieces."""
 
 MEANINGFUL_SHARE = 0.005
-"""Share of letters with marks from which on these carry meaning: in English it is 0.1 %, in German and Russian
-above 1 %."""
+"""Minimum share of letters with marks at which marks carry meaning: in English the share is 0.1 %, in German and
+Russian above 1 %."""
 
 _VARIATION_SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 _BATCH = 1000
-"""Paragraphs handed to the tokenizer at once."""
+"""Number of paragraphs given to the tokenizer at once."""
 
 
 Characters = collections.Counter[str]
-"""Numbers of characters."""
+"""Number of occurrences of each character."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """How well a vocabulary fits a text."""
+    """The fit of a vocabulary to a text."""
 
     words: int
     pieces: int
@@ -54,7 +54,7 @@ class Coverage:
 
 
 def count_characters(paragraphs: Iterable[str]) -> Characters:
-    """How often each character stands in the text."""
+    """Number of times each character occurs in the text."""
     counts: Characters = collections.Counter()
     for batch in _batches(paragraphs):
         counts.update("\n".join(batch))
@@ -63,16 +63,16 @@ def count_characters(paragraphs: Iterable[str]) -> Characters:
 
 @dataclasses.dataclass(frozen=True)
 class Changed:
-    """Shares of the letters and marks of a text that become others where accents are stripped."""
+    """Shares of the letters and marks of a text that change when accents are stripped."""
 
     marked: float
-    """Letters that lose a mark, and marks."""
+    """Share of letters that lose a mark, and of marks."""
     taken_apart: float
-    """Letters that become several and lose nothing, as the syllables of Korean do."""
+    """Share of letters that become several and lose nothing, such as the syllables of Korean."""
 
 
 def changed_by_stripping(counts: Characters) -> Changed:
-    """What stripping accents does to a text. Signs for the look of an emoji before them are no marks."""
+    """The changes to a text when accents are stripped. Variation selectors, as behind emoji, do not count as marks."""
     kinds: Characters = collections.Counter()
     for character, count in counts.items():
         if unicodedata.category(character)[0] in "LM" and not _VARIATION_SELECTORS.match(character):
@@ -84,8 +84,8 @@ def changed_by_stripping(counts: Characters) -> Changed:
 
 
 def choose_rules(counts: Characters, lower_case: bool, strip_accents: bool | None) -> Rules:
-    """The tokenizer's rules for a text. Accents are stripped as in BERT's uncased models where few letters become
-    others by that, unless it is said otherwise."""
+    """The tokenizer's rules for a text. Where `strip_accents` is None, accents are stripped, as in BERT's uncased
+    models, if that changes few letters and text is made lower case."""
     if strip_accents is None:
         changed = changed_by_stripping(counts)
         strip_accents = lower_case and changed.marked + changed.taken_apart < MEANINGFUL_SHARE
@@ -99,15 +99,15 @@ def learn(
     rules: Rules = UNCASED,
     counts: Characters | None = None,
 ) -> tuple[str, ...]:
-    """The vocabulary of at most `size` pieces for the text, which is read once, and before that for `counts` left out.
+    """The vocabulary of at most `size` pieces for the text, which is read once, and once more where `counts` is None.
 
-    Special tokens first, then single characters, then characters within a word, then
-    the learned pieces in the order they were merged; rare characters where room is left.
+    Its order: special tokens, single characters, characters within a word, learned pieces
+    in the order they were merged, and rare characters where room is left.
 
     The trainer of the `tokenizers` library numbers the characters within words in the
-    order of a hash table, and breaks ties between merges by these numbers, so that the
-    same text gives another vocabulary in each process. Here the numbers are fixed
-    beforehand: all characters are handed over, sorted, as if they were special tokens.
+    order of a hash table, and breaks ties between merges by these numbers, so the same
+    text would give a different vocabulary in each process. Here the numbers are fixed
+    beforehand: all characters are passed, sorted, as if they were special tokens.
 
     Raises:
       UsageError: `size` has no room for the characters of the text.
@@ -139,14 +139,14 @@ def learn(
 
 
 def left_out(vocab: tuple[str, ...], counts: Characters, rules: Rules) -> int:
-    """How many different characters of the text the vocabulary lacks."""
+    """Number of different characters of the text that the vocabulary lacks."""
     backend = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
     apply_rules(backend, rules)
     return len(set(_normalized(backend, counts)) - set(vocab))
 
 
 def coverage(vocab: tuple[str, ...], paragraphs: Iterable[str], rules: Rules = UNCASED) -> Coverage:
-    """Number of pieces that the text takes, and how much of it is lost."""
+    """Numbers of words and pieces of the text, and its loss to [UNK]."""
     tokenizer = Tokenizer(vocab, rules)
     counts: collections.Counter[int] = collections.Counter()
     lost = Lost()
@@ -160,12 +160,12 @@ def coverage(vocab: tuple[str, ...], paragraphs: Iterable[str], rules: Rules = U
 
 
 def _can_continue_a_word(backend: tokenizers.Tokenizer, character: str) -> bool:
-    """Punctuation and CJK ideographs cannot: they are words of their own."""
+    """Whether a character can continue a word. Punctuation and CJK ideographs cannot: they are words of their own."""
     return len(backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(f"a{character}"))) == 1
 
 
 def _normalized(backend: tokenizers.Tokenizer, counts: Characters) -> Characters:
-    """How often each character stands in the normalised text, white space left out."""
+    """Number of times each character occurs in the normalised text, without white space."""
     normalized: Characters = collections.Counter()
     for character, count in counts.items():
         for c in backend.normalizer.normalize_str(character):
@@ -175,12 +175,12 @@ def _normalized(backend: tokenizers.Tokenizer, counts: Characters) -> Characters
 
 
 def _by_frequency(counts: Characters) -> Characters:
-    """The same, the most frequent first."""
+    """The same counts, with the most frequent character first."""
     return collections.Counter({c: counts[c] for c in sorted(counts, key=lambda c: (-counts[c], c))})
 
 
 def _alphabet(frequent: Characters, continuing: Set[str], size: int) -> list[str]:
-    """The characters to begin with: the usual number, and from there on until those left out are rare or room ends."""
+    """The initial characters: the usual number, then more until the remaining ones are rare or the room is full."""
     usual = min(USUAL_CHARACTERS, size // 10)
     rest = frequent.total()
     rare = rest * RARE_SHARE

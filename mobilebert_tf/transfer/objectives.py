@@ -1,4 +1,4 @@
-"""What a stage minimises, put together from the terms in `losses`."""
+"""The loss that each stage minimises, composed of the terms in `losses`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mobilebert_tf.transfer.terms import LAYER_TERMS, MEASURED
 
 
 def pretraining(model: PretrainingModel) -> Objective:
-    """Masked words + next sentence, with dropout: how a teacher is made. BERT §3.1."""
+    """The pre-training loss of a teacher: masked words + next sentence, with dropout. BERT §3.1."""
 
     def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
         terms = prediction_terms(model(batch, training=True), batch)
@@ -30,30 +30,32 @@ def pretraining(model: PretrainingModel) -> Objective:
 def transfer(teacher: PretrainingModel, student: PretrainingModel, stage: StagePlan) -> Objective:
     """The loss of one stage of a transfer plan.
 
-    Neither side drops anything out: the student is to imitate a function, not a noisy
-    sample of it. Blocks above the last compared one are computed only if the heads
-    are asked for; gradients stop where the loop watches no variable, so a frozen prefix
-    costs a forward pass.
+    Both networks run without dropout: the student imitates a function, not a noisy
+    sample of it. Blocks above the last compared one are computed only if the losses need
+    the heads. Gradients stop where the loop watches no variable, so frozen lower layers
+    cost only a forward pass.
     """
     weights = dict(stage.losses)
 
     def objective(batch: Mapping[str, Any]) -> dict[str, Any]:
-        wanted, given = _outputs(teacher, student, stage, batch)
+        teacher_outputs, student_outputs = _outputs(teacher, student, stage, batch)
         loss: Any = 0.0
         terms: dict[str, Any] = {}
         if stage.pairs:
             compared = [name for name in LAYER_TERMS if name in weights]
-            by_layer = layer_terms(wanted, given, batch["input_mask"], stage.pairs, compared, stage.relation_heads)
+            by_layer = layer_terms(
+                teacher_outputs, student_outputs, batch["input_mask"], stage.pairs, compared, stage.relation_heads
+            )
             terms = {name: sum(layer.get(name, 0.0) for layer in by_layer.values()) for name in compared}
             loss = sum(weights[name] * terms[name] for name in compared) / len(stage.pairs)
             if len(stage.pairs) > 1:
                 terms |= by_name(by_layer)
         if stage.predicts:
-            terms |= prediction_terms(given, batch)
+            terms |= prediction_terms(student_outputs, batch)
             loss += weights.get("masked_words", 0.0) * terms["masked_word_loss"]
             loss += weights.get("next_sentence", 0.0) * terms["next_sentence_loss"]
         if "distillation" in weights:
-            terms["distillation"] = distillation_term(wanted, given, batch, stage.temperature)
+            terms["distillation"] = distillation_term(teacher_outputs, student_outputs, batch, stage.temperature)
             loss += weights["distillation"] * terms["distillation"]
         return {"loss": loss, **terms}
 
@@ -63,15 +65,15 @@ def transfer(teacher: PretrainingModel, student: PretrainingModel, stage: StageP
 def _outputs(
     teacher: PretrainingModel, student: PretrainingModel, stage: StagePlan, batch: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What both networks say of a batch, computed as far as the stage asks for it."""
+    """The outputs of teacher and student for a batch, computed only as far up as the stage needs them."""
     if not stage.predicts:
-        ours, theirs = (max(depths) + 1 for depths in zip(*stage.pairs, strict=True))
+        student_depth, teacher_depth = (max(depths) + 1 for depths in zip(*stage.pairs, strict=True))
         return (
-            teacher.encoder(batch, training=False, num_layers=theirs),
-            student.encoder(batch, training=False, num_layers=ours),
+            teacher.encoder(batch, training=False, num_layers=teacher_depth),
+            student.encoder(batch, training=False, num_layers=student_depth),
         )
-    asked = stage.pairs or "distillation" in dict(stage.losses)
-    return (teacher(batch, training=False) if asked else {}), student(batch, training=False)
+    needs_teacher = stage.pairs or "distillation" in dict(stage.losses)
+    return (teacher(batch, training=False) if needs_teacher else {}), student(batch, training=False)
 
 
 def prediction_terms(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def prediction_terms(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> di
 def distillation_term(
     wanted: Mapping[str, Any], given: Mapping[str, Any], batch: Mapping[str, Any], temperature: float = 1.0
 ) -> Any:
-    """How far the student's masked words are from the teacher's."""
+    """The distillation loss: divergence of the student's masked-word predictions from the teacher's."""
     weights = batch["masked_lm_weights"]
     logits = ops.stop_gradient(wanted["masked_word_logits"]), given["masked_word_logits"]
     return losses.masked_words_distilled(*logits, weights, temperature, _count(weights))
@@ -104,26 +106,26 @@ def layer_terms(
     names: Sequence[str],
     relation_heads: int = 1,
 ) -> dict[int, dict[str, Any]]:
-    """The terms called `names` of each pair of layers, by the student's layer."""
+    """The terms named in `names` for each pair of layers, by the student's layer."""
     total = _count(mask)
-    found: dict[int, dict[str, Any]] = {}
-    for ours, theirs in pairs:
-        # The embeddings' output is the first feature map.
-        maps = ops.stop_gradient(wanted["feature_maps"][theirs + 1]), given["feature_maps"][ours + 1]
+    by_layer: dict[int, dict[str, Any]] = {}
+    for student_layer, teacher_layer in pairs:
+        # Feature map 0 is the embeddings' output, so that of block i is i + 1.
+        maps = ops.stop_gradient(wanted["feature_maps"][teacher_layer + 1]), given["feature_maps"][student_layer + 1]
         channels = [losses.Channels(feature_map) for feature_map in maps]
-        found[ours] = {}
+        by_layer[student_layer] = {}
         for name in names:
-            of, more = LAYER_TERMS[name].of, {"heads": relation_heads} if name == "relations" else {}
+            of, options = LAYER_TERMS[name].of, {"heads": relation_heads} if name == "relations" else {}
             if not LAYER_TERMS[name].of_blocks:
-                found[ours][name] = getattr(losses, name)(*channels, mask, total)
-            elif ours != EMBEDDINGS:
-                sides = keras.tree.map_structure(ops.stop_gradient, wanted[of][theirs]), given[of][ours]
-                found[ours][name] = getattr(losses, name)(*sides, mask, total, **more)
-    return found
+                by_layer[student_layer][name] = getattr(losses, name)(*channels, mask, total)
+            elif student_layer != EMBEDDINGS:
+                sides = keras.tree.map_structure(ops.stop_gradient, wanted[of][teacher_layer]), given[of][student_layer]
+                by_layer[student_layer][name] = getattr(losses, name)(*sides, mask, total, **options)
+    return by_layer
 
 
 def by_name(by_layer: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """The terms of each layer that are worth a curve of their own, as a log names them: "layer_3/attention"."""
+    """The terms that are logged for each layer, under their names in the log: "layer_3/attention"."""
     return {
         f"layer_{layer + 1}/{name}": terms[name]
         for layer, terms in by_layer.items()
@@ -133,7 +135,7 @@ def by_name(by_layer: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _count(mask: Any) -> Any:
-    """Ones in the mask, on average over the replicas that share the batch; at least 1."""
+    """Number of ones in the mask, averaged over the replicas that share the batch; at least 1."""
     return ops.maximum(mean_over_replicas(ops.sum(ops.cast(mask, "float32"))), 1.0)
 
 

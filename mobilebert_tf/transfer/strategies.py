@@ -1,10 +1,10 @@
-"""The three ways of the paper to order transfer and distillation, as lists of stages.
+"""The paper's three strategies for ordering transfer and distillation, as lists of stages.
 
     progressive  layer 1, layer 2, ... layer L, then distillation   (PKT, the paper's choice)
     joint        all layers at once, then distillation              (JKT)
     auxiliary    one stage with all losses                          (AKT)
 
-A plan is plain data: it can be printed before anything is built.
+A plan is plain data, so it can be printed before any network is built.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ STRATEGIES = ("progressive", "joint", "auxiliary")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferOptions:
-    """How much of what."""
+    """The settings of a plan: strategy, steps, batches, learning rates and loss weights."""
 
     strategy: str = "progressive"
     transfer_steps: int = 10_000
-    """Steps per layer. A stage that compares several has so many for each, and the one stage of
-    auxiliary transfer has these too: every strategy makes equally many updates, as in the paper's comparison."""
+    """Steps per layer. A stage that compares several layers takes this many for each, and so does the single stage of
+    auxiliary transfer: every strategy makes the same number of updates, as in the paper's comparison."""
     distillation_steps: int = 500_000
     total_steps: int | None = None
-    """Updates of all stages together, divided in the proportion of the two above."""
+    """Updates of all stages together, divided among them in the proportion of the two fields above."""
     batch_size: int = 32
     transfer_batch_size: int | None = None
-    """Of layer-wise stages; as the last stage if left out."""
+    """Batch size of layer-wise stages; None: `batch_size`."""
     sequence_length: int | None = None
-    """Word pieces of an example that are read; all of them if left out."""
+    """Word pieces read from each example; None: all of them."""
     transfer_sequence_length: int | None = None
-    """Of layer-wise stages; as the last stage if left out."""
+    """Word pieces read in layer-wise stages; None: `sequence_length`."""
     whole_text: bool | None = None
-    """Whether stages without word losses read text in which no word is hidden; left out: if no stage has any."""
+    """Whether stages without word losses read text with no word masked; None: only if no stage has word losses."""
     group_by_length: bool = False
-    """Whether examples of like length make a batch, so that padding is not computed."""
+    """Whether a batch holds examples of similar length, which leaves little padding to compute."""
     initialization: str = "teacher"
-    """teacher: embeddings and heads are the teacher's (paper §3.5). random: as the seed draws them.
-    student: all weights are those of the model directory that the student is named by."""
+    """teacher: embeddings and heads are copied from the teacher (paper §3.5). random: all weights are drawn from the
+    seed. student: all weights are read from the student's model directory."""
     moments: str = "new"
-    """new: an optimizer for each stage, as in the released code. kept: moments go from stage to stage."""
+    """new: each stage starts with a new optimizer, as in the released code. kept: moments carry over between stages."""
     transfer_learning_rate: float = 1.5e-3
     distillation_learning_rate: float = 1.5e-3
     layer_factor: float = 1.0
-    """Of the rate, for the blocks that a layer-wise stage compares."""
+    """Factor of the learning rate for the blocks that a layer-wise stage compares."""
     lower_factor: float = 0.0
-    """Of the rate, for the blocks below them; 0 freezes these."""
+    """Factor of the learning rate for the blocks below those; 0 freezes them."""
     trains_embeddings: bool = False
-    """Whether the embeddings train in layer-wise stages, as the blocks below do."""
+    """Whether the embeddings train in layer-wise stages, at the rate of the blocks below."""
     layers_per_stage: int = 1
-    """Of progressive transfer."""
+    """Layers that one stage of progressive transfer compares."""
     compares_embeddings: bool = False
-    """Whether the embeddings' output is a feature map too: it is compared with that of the first block's stage,
-    in which the embeddings train."""
+    """Whether the embeddings' output is compared as a feature map too. The first layer-wise stage does so, and trains
+    the embeddings."""
     transfer_shape: str = "linear"
     transfer_warmup: float = 0.1
-    """Share of a layer-wise stage until its peak."""
+    """Share of a layer-wise stage's steps that the learning rate takes to reach its peak."""
     transfer_end_factor: float = 0.1
     distillation_warmup: float = 0.02
     distillation_end_factor: float = 1e-4
@@ -76,27 +76,27 @@ class TransferOptions:
     attention: float = LAYER_TERMS["attention"].weight
     relations: float = LAYER_TERMS["relations"].weight
     relation_heads: int = 1
-    """Into how many vectors a token's query, key and value are cut for relation transfer."""
+    """Number of vectors that a token's query, key and value are each split into for relation transfer."""
     ground_truth_ratio: float = 0.5
-    """alpha: share of the true words against the teacher's in distillation."""
+    """alpha: weight of the loss on the true words; the loss on the teacher's predictions has 1 - alpha."""
     temperature: float = 1.0
 
     @classmethod
     def named(cls, plan: str, **changes: Any) -> TransferOptions:
-        """The options of one of `PLANS`, with changes to single ones; those that are None change nothing.
-        Changes to `optimizer` are a mapping of its fields.
+        """The options of one of `PLANS` with `changes` to some of them; a change that is None is ignored.
+        A change to `optimizer` is a mapping of its fields.
 
         Raises:
           UsageError: there is no such plan.
         """
         if plan not in PLANS:
             raise UsageError(f"--plan={plan}: there are {', '.join(PLANS)}")
-        given = {name: value for name, value in changes.items() if value is not None}
-        optimizer = {**PLANS[plan].get("optimizer", {}), **given.pop("optimizer", {})}
-        return cls(**{**PLANS[plan], **given, "optimizer": OptimizerOptions(**optimizer)})
+        overrides = {name: value for name, value in changes.items() if value is not None}
+        optimizer = {**PLANS[plan].get("optimizer", {}), **overrides.pop("optimizer", {})}
+        return cls(**{**PLANS[plan], **overrides, "optimizer": OptimizerOptions(**optimizer)})
 
     def without(self, names: str) -> TransferOptions:
-        """The same with these of `ABLATIONS`, comma-separated, left out.
+        """The same options with some of the `ABLATIONS` applied, named with commas between.
 
         Raises:
           UsageError: a name is unknown.
@@ -110,12 +110,13 @@ class TransferOptions:
 
     @property
     def compared(self) -> tuple[tuple[str, float], ...]:
-        """Weights of the terms that compare layers, those of weight 0 left out."""
+        """The terms that compare layers, each with its weight; terms of weight 0 are left out."""
         return tuple((name, getattr(self, name)) for name in LAYER_TERMS if getattr(self, name))
 
     @property
     def predicted(self) -> tuple[tuple[str, float], ...]:
-        """Weights of the heads' terms, those of weight 0 left out. Next sentence is never distilled."""
+        """The terms of the heads, each with its weight; terms of weight 0 are left out. Next sentence is never
+        distilled."""
         true = self.ground_truth_ratio
         weights = {"masked_words": true, "distillation": 1.0 - true, "next_sentence": 1.0}
         return tuple((name, weight) for name, weight in weights.items() if weight)
@@ -128,28 +129,29 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "distillation": dict(ground_truth_ratio=1.0),
     "opt": {},
 }
-"""What the paper's ablation takes away (FMT, AT, PD, OPT), as changes to the options."""
+"""The parts that the paper's ablation removes (FMT, AT, PD, OPT), as changes to the options."""
 
 WITHOUT_OPT: dict[str, Any] = dict(normalization_type="layer_norm", hidden_act="gelu_tanh")
-"""What the ablation "opt" changes in the student: the operations that MobileBERT replaced (paper §3.3)."""
+"""Changes to the student for the ablation "opt": the operations that MobileBERT replaced (paper §3.3)."""
 
 
 EMBEDDINGS = -1
 
 PLANS: dict[str, dict[str, Any]] = {
-    # AdamW, a warm-up and a decay in every stage, so that small runs end well too.
+    # AdamW, with a warm-up and a decay in every stage, so that small runs end well too.
     "default": {},
-    # 24 x 10,000 and 500,000 steps, lower layers frozen; the schedule of a phase is not in the paper.
+    # 24 x 10,000 and 500,000 steps, lower layers frozen; the paper does not give the schedule within a stage.
     "paper": dict(optimizer=dict(name="lamb"), transfer_warmup=0.0, transfer_end_factor=1.0),
-    # The released code: a layer in its phase at three times the rate in a sawtooth, those below at a
-    # tenth of that, fresh moments in every phase (it zeroes them at the borders).
+    # The released code: in its phase a layer trains at three times the base rate, on a sawtooth, and the layers
+    # below it at a tenth of that. Moments start anew in every phase (the code sets them to zero between phases).
     "google": dict(
         optimizer=dict(name="lamb", bias_correction=False),
         layer_factor=3.0,
         lower_factor=0.3,
         transfer_shape="sawtooth",
     ),
-    # Everything up to the layer at one rate, embeddings included; each variable's gradient clipped by itself.
+    # Everything up to the compared layer trains at one rate, embeddings included; the gradient of each variable
+    # is clipped on its own.
     "tf_models": dict(
         optimizer=dict(name="lamb", clips_each_variable=True),
         lower_factor=1.0,
@@ -158,27 +160,27 @@ PLANS: dict[str, dict[str, Any]] = {
         transfer_end_factor=1.0,
     ),
 }
-"""Published ways of doing it, as changes to the defaults."""
+"""Published training recipes, as changes to the default options."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StagePlan(Stage):
-    """One stage of a plan: what it compares, what it trains, from where, and as every `Stage` for how long and how."""
+    """One stage of a plan: a `Stage` with the layers it compares, the parts it trains and their initial weights."""
 
     pairs: tuple[tuple[int, int], ...]
-    """Blocks (from 0) whose feature maps and attention are compared: the student's, the teacher's.
-    EMBEDDINGS stands for what goes into the first block; it has no attention."""
+    """Pairs (student's block, teacher's block), from 0, whose feature maps and attention are compared.
+    EMBEDDINGS stands for the input of the first block; it has no attention."""
     trains: tuple[tuple[str, Annotated[float, within(0, 1e6)]], ...]
-    """Parts of the student ("embeddings", "block_3"; "all" is everything), each with its factor of the rate."""
+    """Parts of the student ("embeddings", "block_3"; "all" is everything), each with a factor of the learning rate."""
     losses: tuple[tuple[str, Annotated[float, within(0, 1e12)]], ...]
-    """Names from `terms.TERMS` with their weights; those of layers are averaged over `pairs`."""
+    """Names from `terms.TERMS` with their weights; terms that compare layers are averaged over `pairs`."""
     relation_heads: Annotated[int, within(1, 10**4)] = 1
-    """Vectors that a token's query, key and value are cut into, where the losses have relations."""
+    """Number of vectors that a token's query, key and value are each split into by the loss "relations"."""
     temperature: Annotated[float, within(0.01, 1e6)] = 1.0
     sequence_length: Annotated[int, within(2, 10**6)] | None = None
-    """Word pieces of an example that are read; None: all."""
+    """Word pieces read from each example; None: all."""
     whole_text: bool = False
-    """Whether the words that the records hide are put back."""
+    """Whether the words that are masked in the records are put back."""
     group_by_length: bool = False
     initialization: Annotated[str, one_of("teacher", "random", "student", "stage before")] = "stage before"
     moments: Annotated[str, one_of("new", "kept")] = "new"
@@ -186,11 +188,11 @@ class StagePlan(Stage):
     @property
     def layers(self) -> tuple[int, ...]:
         """The student's blocks that are compared."""
-        return tuple(ours for ours, _ in self.pairs if ours != EMBEDDINGS)
+        return tuple(block for block, _ in self.pairs if block != EMBEDDINGS)
 
     @property
     def predicts(self) -> bool:
-        """Whether the heads are needed."""
+        """Whether the losses need the prediction heads."""
         return any(name in WORD_TERMS for name, _ in self.losses)
 
 
@@ -199,12 +201,12 @@ def plan(
 ) -> tuple[StagePlan, ...]:
     """The stages of a strategy for a student of `num_layers` blocks.
 
-    With a teacher that predicts no words a stage that compares all layers and trains everything
-    takes the place of distillation.
+    If the teacher predicts no words, distillation is replaced by a stage that compares all layers and trains
+    everything.
 
     Args:
       predicts: whether the teacher has the heads for masked words and next sentence.
-      taught_by: the teacher's block for each of the student's; the same one if left out.
+      taught_by: the teacher's block for each block of the student; defaults to the block of the same number.
 
     Raises:
       UsageError: the strategy is unknown, or a stage would train nothing.
@@ -221,47 +223,47 @@ def plan(
             "--without: feature maps, attention and relations all left out leave nothing to compare; "
             "`pretrain` needs no teacher"
         )
-    every: Pairs = tuple(enumerate(taught_by or range(num_layers)))
+    all_pairs: Pairs = tuple(enumerate(taught_by or range(num_layers)))
     if options.compares_embeddings:
-        every = ((EMBEDDINGS, EMBEDDINGS), *every)
-    words = options.predicted if predicts else ()
+        all_pairs = ((EMBEDDINGS, EMBEDDINGS), *all_pairs)
+    word_losses = options.predicted if predicts else ()
     if options.whole_text is None:
-        options = dataclasses.replace(options, whole_text=not words)
+        options = dataclasses.replace(options, whole_text=not word_losses)
     layerwise: list[StagePlan] = []
     if options.strategy == "auxiliary":
-        last = _final("auxiliary", every, (*options.compared, *words), options)
+        last = _final("auxiliary", all_pairs, (*options.compared, *word_losses), options)
         steps = num_layers * options.transfer_steps + options.distillation_steps
         last = _with_steps(last, steps)
     else:
         if predicts:
-            last = _final("distillation", (), words, options)
+            last = _final("distillation", (), word_losses, options)
         else:
-            last = _final("joint", every, options.compared, options)
+            last = _final("joint", all_pairs, options.compared, options)
         if options.strategy == "joint":
-            layerwise = [_transfer("transfer", every, options)]
+            layerwise = [_transfer("transfer", all_pairs, options)]
         else:
-            layerwise = list(_layerwise(every, options))
+            layerwise = list(_layerwise(all_pairs, options))
     return placed(_to_total([*layerwise, last], options.total_steps), options.initialization)
 
 
 def placed(stages: Sequence[StagePlan], initialization: str) -> tuple[StagePlan, ...]:
-    """The stages in their order: each begins where the one before ended."""
-    found, seen = [], 0
+    """The stages as a sequence: each begins with the weights and at the example where the one before ended."""
+    in_sequence, examples_read = [], 0
     for index, stage in enumerate(stages):
         start = "stage before" if index else initialization
-        found.append(dataclasses.replace(stage, index=index, first_example=seen, initialization=start))
-        seen += stage.steps * stage.batch_size
-    return tuple(found)
+        in_sequence.append(dataclasses.replace(stage, index=index, first_example=examples_read, initialization=start))
+        examples_read += stage.steps * stage.batch_size
+    return tuple(in_sequence)
 
 
 def _to_total(stages: list[StagePlan], total: int | None) -> list[StagePlan]:
-    """The same proportions with `total` steps in all; what does not divide goes to the last stage."""
+    """The stages scaled in proportion to `total` steps in all; the remainder goes to the last stage."""
     if total is None:
         return stages
     if total < len(stages):
         raise UsageError(f"--total_steps={total}: the plan has {len(stages)} stages, each needs a step")
-    whole = sum(stage.steps for stage in stages)
-    steps = [max(1, total * stage.steps // whole) for stage in stages[:-1]]
+    planned = sum(stage.steps for stage in stages)
+    steps = [max(1, total * stage.steps // planned) for stage in stages[:-1]]
     steps.append(total - sum(steps))
     if steps[-1] < 1:
         raise UsageError(f"--total_steps={total}: leaves no step for {stages[-1].name}; give more")
@@ -269,7 +271,7 @@ def _to_total(stages: list[StagePlan], total: int | None) -> list[StagePlan]:
 
 
 def _with_steps(stage: StagePlan, steps: int) -> StagePlan:
-    """The same stage, its schedule stretched."""
+    """The same stage with another number of steps; its warm-up keeps its share of them."""
     warmup = stage.schedule.warmup_steps * steps // stage.steps
     return dataclasses.replace(
         stage, steps=steps, schedule=dataclasses.replace(stage.schedule, steps=steps, warmup_steps=warmup)
@@ -277,7 +279,7 @@ def _with_steps(stage: StagePlan, steps: int) -> StagePlan:
 
 
 def check(stages: tuple[StagePlan, ...], num_layers: int, teacher_layers: int) -> None:
-    """Look at a plan before anything is built.
+    """Check a plan before any network is built.
 
     Raises:
       UsageError: a stage trains nothing, or names a part or a layer that the networks do not have.
@@ -298,29 +300,29 @@ def check(stages: tuple[StagePlan, ...], num_layers: int, teacher_layers: int) -
         for part, _ in stage.trains:
             if part not in parts:
                 raise UsageError(f"{where}: the student has no part {part!r}; there are {', '.join(sorted(parts))}")
-        for what, names in (
-            ("the student's layer", [f"{ours + 1}" for ours, _ in stage.pairs]),
+        for kind, names in (
+            ("the student's layer", [f"{student_layer + 1}" for student_layer, _ in stage.pairs]),
             ("loss", [name for name, _ in stage.losses]),
             ("part", [part for part, _ in stage.trains]),
         ):
             if twice := [name for name in names if names.count(name) > 1]:
-                raise UsageError(f"{where}: {what} {twice[0]} is there twice; a stage has one of each")
+                raise UsageError(f"{where}: {kind} {twice[0]} is there twice; a stage has one of each")
         weighted = [name for name, weight in stage.losses if weight]
         if not stage.pairs and (of_layers := [name for name in weighted if name in LAYER_TERMS]):
             raise UsageError(f"{where}: {of_layers[0]} compares layers, and the stage has no pairs of them")
         of_blocks = [name for name in weighted if name in LAYER_TERMS and LAYER_TERMS[name].of_blocks]
-        for ours, theirs in stage.pairs:
-            if ours != EMBEDDINGS == theirs and of_blocks:
+        for student_layer, teacher_layer in stage.pairs:
+            if student_layer != EMBEDDINGS == teacher_layer and of_blocks:
                 raise UsageError(f"{where}: {of_blocks[0]} is of blocks, and the teacher's embeddings have none of it")
-            if not (EMBEDDINGS <= ours < num_layers and EMBEDDINGS <= theirs < teacher_layers):
+            if not (EMBEDDINGS <= student_layer < num_layers and EMBEDDINGS <= teacher_layer < teacher_layers):
                 raise UsageError(
-                    f"{where}: compares layer {ours + 1} of {num_layers} with the teacher's {theirs + 1} of "
-                    f"{teacher_layers}"
+                    f"{where}: compares layer {student_layer + 1} of {num_layers} with the teacher's "
+                    f"{teacher_layer + 1} of {teacher_layers}"
                 )
 
 
 def _reached(stage: StagePlan) -> set[str]:
-    """Parts of the student that the compared layers depend on."""
+    """The parts of the student that the compared layers depend on."""
     return {"all", "embeddings", *(f"block_{i}" for i in range(max(stage.layers, default=-1) + 1))}
 
 
@@ -328,7 +330,7 @@ Pairs = tuple[tuple[int, int], ...]
 
 
 def _layerwise(every: Pairs, options: TransferOptions) -> Iterator[StagePlan]:
-    """Stages of so many layers each, from below; the embeddings go with the first."""
+    """Stages of `layers_per_stage` layers each, from the lowest up; the first one also compares the embeddings."""
     start = 1 if options.compares_embeddings else 0
     blocks, size = every[start:], options.layers_per_stage
     for first in range(0, len(blocks), size):
@@ -339,12 +341,12 @@ def _layerwise(every: Pairs, options: TransferOptions) -> Iterator[StagePlan]:
 
 
 def map_layers(text: str, student: int, teacher: int) -> tuple[int, ...]:
-    """The teacher's block (from 0) for each of the student's.
+    """The teacher's block (from 0) for each block of the student.
 
     Args:
-      text: "even": every n-th; "last": the uppermost; or the teacher's layers by number, from 1,
-        comma-separated.
-      student, teacher: how many blocks each has.
+      text: "even": every n-th block; "last": the uppermost blocks; or the numbers of the teacher's layers, from 1,
+        with commas between.
+      student, teacher: number of blocks of each.
 
     Raises:
       UsageError: the student has more blocks than the teacher, or the numbers do not fit.
@@ -366,14 +368,19 @@ def map_layers(text: str, student: int, teacher: int) -> tuple[int, ...]:
 
 
 def compared_layers(stages: Sequence[StagePlan], student: int, teacher: int) -> tuple[int, ...]:
-    """The teacher's block (from 0) that each of the student's is compared with last; every n-th where it never is."""
-    found = {ours: (ours + 1) * teacher // student - 1 for ours in range(student)}
-    found |= {ours: theirs for stage in stages for ours, theirs in stage.pairs if ours != EMBEDDINGS}
-    return tuple(max(0, found[ours]) for ours in range(student))
+    """The teacher's block (from 0) that each block of the student is compared with last.
+
+    Blocks that are never compared are assigned every n-th block of the teacher.
+    """
+    taught_by = {block: (block + 1) * teacher // student - 1 for block in range(student)}
+    taught_by |= {
+        block: teacher_block for stage in stages for block, teacher_block in stage.pairs if block != EMBEDDINGS
+    }
+    return tuple(max(0, taught_by[block]) for block in range(student))
 
 
 def _transfer(name: str, pairs: Pairs, options: TransferOptions) -> StagePlan:
-    blocks = [ours for ours, _ in pairs if ours != EMBEDDINGS]
+    blocks = [block for block, _ in pairs if block != EMBEDDINGS]
     steps = options.transfer_steps * len(blocks)
     trains = [(f"block_{layer}", options.layer_factor) for layer in blocks]
     if options.lower_factor:

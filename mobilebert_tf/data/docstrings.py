@@ -22,7 +22,7 @@ STANDARD_LIBRARY = "python"
 OWN_PACKAGE = "mobilebert_tf"
 
 _SKIPPED_DIRECTORIES = frozenset(
-    # Tests, other people's packages carried along, and generated re-exports.
+    # Tests, vendored packages, and generated re-exports.
     "__pycache__ test tests testing _testing testdata test_data idle_test lib2to3 site-packages dist-packages include "
     "_vendor vendor _vendored vendored _vendored_packages extern _extern externals third_party _distutils "
     "_api _tf_keras array_api_compat array_api_extra".split()
@@ -36,7 +36,7 @@ class SourceFile:
 
     library: str
     relative: str
-    """Path below the library, with forward slashes: the same on every machine."""
+    """Path below the library's directory, with forward slashes: the same on every machine."""
     path: Path
 
     @property
@@ -44,45 +44,45 @@ class SourceFile:
         return f"{self.library}/{self.relative}"
 
     def is_held_out(self, fraction: float, seed: int) -> bool:
-        """Whether the file belongs to the held-out side: a hash of its name and the seed decides."""
+        """Whether the file is held out, as decided by a hash of its name and the seed."""
         digest = hashlib.sha256(f"{seed}:{self.name}".encode()).digest()
         return int.from_bytes(digest[:8], "big") < fraction * 2**64
 
 
 def installed_libraries() -> dict[str, Path]:
-    """Name and directory of the standard library and of each installed package, by name.
+    """Name and directory of the standard library and of each installed package, sorted by name.
 
-    Packages whose name begins with an underscore belong to another one.
+    Packages whose name begins with an underscore are left out: they belong to other packages.
     """
-    found = {STANDARD_LIBRARY: Path(sysconfig.get_path("stdlib"))}
+    libraries = {STANDARD_LIBRARY: Path(sysconfig.get_path("stdlib"))}
     for kind in ("purelib", "platlib"):
         for path in sorted(Path(sysconfig.get_path(kind)).iterdir()):
             name = path.name
             if name.isidentifier() and not name.startswith("_") and name != OWN_PACKAGE and path.is_dir():
-                found.setdefault(name, path)
-    return dict(sorted(found.items()))
+                libraries.setdefault(name, path)
+    return dict(sorted(libraries.items()))
 
 
 def find_libraries(names: Sequence[str]) -> dict[str, Path]:
-    """The libraries of these names; an entry can also be the path of a package's directory.
+    """The libraries of these names; a name can also be the path of a package's directory.
 
     Raises:
       UsageError: one of them is not installed.
     """
     installed = installed_libraries()
-    found = {}
+    libraries = {}
     for name in names:
         if os.sep in name and Path(name).is_dir():
-            found[Path(name).name] = Path(name)
+            libraries[Path(name).name] = Path(name)
         elif name in installed:
-            found[name] = installed[name]
+            libraries[name] = installed[name]
         else:
             raise UsageError(f"--input: no library {name!r} is installed here; name one that is, or its directory")
-    return dict(sorted(found.items()))
+    return dict(sorted(libraries.items()))
 
 
 def source_files(library: str, root: Path) -> list[SourceFile]:
-    """The library's Python files in order of their path; tests, vendored and generated code left out."""
+    """The library's Python files, sorted by path, without tests, vendored and generated code."""
     files = []
     for directory, below, names in os.walk(root):
         relative = Path(directory).relative_to(root)
@@ -98,7 +98,7 @@ def source_files(library: str, root: Path) -> list[SourceFile]:
 
 
 def read_paragraphs(file: SourceFile) -> list[str]:
-    """The paragraphs of prose in a file's docstrings, in order. A file that no Python can parse has none."""
+    """The paragraphs of prose in a file's docstrings, in order; none if the file cannot be read or parsed."""
     try:
         source = file.path.read_bytes()
     except OSError:
@@ -117,8 +117,8 @@ def read_paragraphs(file: SourceFile) -> list[str]:
 def docstrings(tree: ast.Module) -> Iterator[str]:
     """Docstrings of the module, its classes and functions, in the order of the file.
 
-    Strings given to `add_newdoc`, by which NumPy and SciPy document what is written
-    in C, count as docstrings too.
+    Strings passed to `add_newdoc`, with which NumPy and SciPy document their C code,
+    count as docstrings too.
     """
     yield from _docstring(tree)
     stack: list[ast.stmt] = tree.body[::-1]

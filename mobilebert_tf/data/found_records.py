@@ -1,8 +1,8 @@
 """Pretraining records that others made: TFRecord files with the features of google-research/bert, without an index.
 
-`create_pretraining_data.py` writes files alone. What `records.json` says of this project's own is found out here: the
-number of examples by the length before each record, which is read without what it is the length of, the
-features by the first record of each file.
+`create_pretraining_data.py` writes no index. The content of a `records.json` is therefore found out here: examples are
+counted by the length before each record, without reading the record, and the features are those of the first record
+of each file.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import Tokenizer
 
 _HEADER, _FOOTER = 12, 4
-"""Bytes around a record: its length and that number's checksum, its own checksum."""
+"""Bytes before a record (its length, and the checksum of that number) and after it (its checksum)."""
 
 
 def find(directory: Path) -> list[Path]:
-    """The TFRecord files in a directory, by their names: `tf_examples.tfrecord`, `wiki.tf_record-00000-of-00500`."""
+    """The files in a directory named as TFRecord files: `tf_examples.tfrecord`, `wiki.tf_record-00000-of-00500`."""
     if not directory.is_dir():
         return []
     named = (path for path in directory.iterdir() if "tfrecord" in path.name.lower().replace("_", ""))
@@ -31,11 +31,11 @@ def find(directory: Path) -> list[Path]:
 
 
 def describe(files: list[Path]) -> dict[str, Any]:
-    """What `RecordSet` holds of files that have no index, in the words of `records.json`.
+    """The content that a `records.json` for these files would have.
 
     Raises:
-      UsageError: no vocabulary lies beside them, a file is damaged, or its examples are not masked sentence pairs,
-        or of another length or vocabulary than the rest.
+      UsageError: no vocabulary lies beside the files, a file is damaged, or its examples are not masked sentence
+        pairs, or differ from the rest in length or vocabulary.
     """
     directory = files[0].parent
     if not (directory / "vocab.txt").exists():
@@ -46,10 +46,12 @@ def describe(files: list[Path]) -> dict[str, Any]:
     sizes, total = {}, 0
     for path in track(files, f"{directory}: counting examples", "file", len(files)):
         first = _first_example(path)
-        here = _check(path, first, tokenizer)
-        if shape not in (None, here):
-            raise UsageError(f"{path}: examples of {here[0]} pieces and {here[1]} predictions, those before of {shape}")
-        shape, names = here, set(first)
+        shape_here = _check(path, first, tokenizer)
+        if shape not in (None, shape_here):
+            raise UsageError(
+                f"{path}: examples of {shape_here[0]} pieces and {shape_here[1]} predictions, those before of {shape}"
+            )
+        shape, names = shape_here, set(first)
         sizes[path.name] = {"bytes": path.stat().st_size, "examples": count(path)}
         total += sizes[path.name]["examples"]
     assert shape is not None
@@ -59,19 +61,19 @@ def describe(files: list[Path]) -> dict[str, Any]:
         "features": records.describe({renamed.get(name, name): f for name, f in records.FEATURES.items()}),
         "max_seq_length": shape[0],
         "max_predictions": shape[1],
-        "masked_lm_prob": 0.15,  # of no use where masks are made already
+        "masked_lm_prob": 0.15,  # unused, since the masks are made already
         "examples": total,
         "files": sizes,
     }
 
 
 def count(path: Path) -> int:
-    """Records in a TFRecord file, without their contents being read. Raises UsageError: it ends within one."""
+    """Number of records in a TFRecord file, counted without reading them. Raises UsageError: the last is cut short."""
     return sum(1 for _ in _lengths(path))
 
 
 def _lengths(path: Path) -> Iterator[int]:
-    """Bytes of each record."""
+    """Number of bytes of each record."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         while header := file.read(_HEADER):
@@ -89,7 +91,7 @@ def _length(path: Path, file: BinaryIO, header: bytes, size: int) -> int:
 
 
 def _first_example(path: Path) -> dict[str, list[Any]]:
-    """The named values of the first record. Raises UsageError: there is none, or it is no `tf.train.Example`."""
+    """The named values of the first record. Raises UsageError: it is missing, or not a `tf.train.Example`."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         header = file.read(_HEADER)
@@ -98,7 +100,7 @@ def _first_example(path: Path) -> dict[str, list[Any]]:
         serialized = file.read(_length(path, file, header, size))
     try:
         features = records.example_message().FromString(serialized).features.feature
-    except Exception:  # protobuf's DecodeError, of whichever of its implementations
+    except Exception:  # protobuf's DecodeError, a different class in each of its implementations
         raise UsageError(f"{path}: its records are no tf.train.Example") from None
     return {
         name: list(getattr(value, value.WhichOneof("kind") or "int64_list").value) for name, value in features.items()
@@ -106,7 +108,8 @@ def _first_example(path: Path) -> dict[str, list[Any]]:
 
 
 def _check(path: Path, example: Mapping[str, list[Any]], tokenizer: Tokenizer) -> tuple[int, int]:
-    """Pieces and predictions of the examples in a file. Raises UsageError: they are not what is learned from."""
+    """Numbers of pieces and predictions in an example. Raises UsageError: it is not a masked sentence pair of this
+    vocabulary."""
     values = {records.OTHER_NAMES.get(name, name): value for name, value in example.items()}
     missing = sorted(set(records.FEATURES) - set(values))
     if missing:

@@ -1,4 +1,4 @@
-"""From a docstring to its paragraphs of English: code, tables, headings and markup taken out."""
+"""The paragraphs of English in a docstring, without code, tables, headings and markup."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 MIN_WORDS = 6
 MIN_CHARACTERS = 40
 MIN_LETTERS = 0.8
-"""Share of letters among all characters but spaces: formulas, signatures and tables have fewer."""
+"""Minimum share of letters among all characters but spaces: formulas, signatures and tables have fewer."""
 
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _UNDERLINE = re.compile(r"([-=~^*#\"'`+.:_])\1{2,}$")
@@ -39,14 +39,14 @@ _FUNCTION_WORDS = frozenset(
 
 
 def paragraphs(docstring: str) -> list[str]:
-    """The paragraphs of running English in a docstring, each one line, inline markup removed.
+    """The paragraphs of running English in a docstring, each as one line without inline markup.
 
     Kept: descriptions, notes, the text of list items and of parameters. Dropped:
     doctests, fenced and indented code, tables, headings, directives, field lists and
     anything too short or with too few letters to be a sentence.
     """
     text = _FENCED.sub("\n", inspect.cleandoc(docstring))
-    found = []
+    prose = []
     code_deeper_than: int | None = None
     for block in re.split(r"\n[ \t]*\n", text):
         lines = [line.rstrip() for line in block.split("\n") if line.strip()]
@@ -63,8 +63,8 @@ def paragraphs(docstring: str) -> list[str]:
             continue
         if lines[-1].endswith("::"):
             code_deeper_than = min(_indent(line) for line in lines)
-        found += [p for p in map(_plain, _join(lines)) if is_prose(p)]
-    return found
+        prose += [p for p in map(_plain, _join(lines)) if is_prose(p)]
+    return prose
 
 
 def is_prose(paragraph: str) -> bool:
@@ -84,13 +84,13 @@ def is_prose(paragraph: str) -> bool:
 
 
 def _join(lines: list[str]) -> list[str]:
-    """Lines of one block to paragraphs: an item or a change of indentation begins a new one."""
+    """The paragraphs in the lines of a block: an item or a change of indentation begins a new one."""
     joined: list[list[str]] = []
     indent, in_item = -1, False
     for number, line in enumerate(lines):
-        here, words = _indent(line), line.strip()
+        line_indent, words = _indent(line), line.strip()
         if words.startswith((">>>", "$ ", "%")):
-            break  # what follows a doctest in its block is its output
+            break  # after a doctest, the rest of the block is its output
         if _UNDERLINE.fullmatch(words):
             if joined and number and not in_item:
                 joined.pop()  # the heading above it
@@ -103,13 +103,13 @@ def _join(lines: list[str]) -> list[str]:
         if marker:
             words, in_item = words[marker.end() :], True
             joined.append([words])
-        elif joined and indent >= 0 and (here == indent or in_item and here > indent):
+        elif joined and indent >= 0 and (line_indent == indent or in_item and line_indent > indent):
             joined[-1].append(words)
             continue
         else:
             in_item = False
             joined.append([words])
-        indent = here
+        indent = line_indent
     return [" ".join(part) for part in joined]
 
 

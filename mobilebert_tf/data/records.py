@@ -1,4 +1,4 @@
-"""The named features of pretraining records: one table for writing and for reading."""
+"""The named features of pretraining records, used for writing and for reading."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mobilebert_tf.names import plain_name
 MASKINGS = ("token", "whole_word", "dynamic")
 
 INDEX = "records.json"
-"""The file that says what a directory of records holds."""
+"""Name of the file that describes a directory of records."""
 
 LONGEST = 100_000
-"""Word pieces of an example, and of those that are predicted."""
+"""Upper limit of the word pieces in an example, and of the predicted ones among them."""
 
 Example = dict[str, list[int]]
 
@@ -41,17 +41,17 @@ FEATURES = {
     "masked_lm_weights": Feature("float32", "max_predictions"),
     "next_sentence_labels": Feature("int64", "1"),
 }
-"""Of records whose masks were made when they were written."""
+"""Features of records that were masked when they were written."""
 
 OTHER_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
-"""What tf-models' newer script calls two of them."""
+"""Names of two features in records of tf-models' newer script."""
 
 PAIR_FEATURES = {
     "first_segment": Feature("int64", "any"),
     "second_segment": Feature("int64", "any"),
     "next_sentence_labels": Feature("int64", "1"),
 }
-"""Of records that are masked when they are read: segments without special tokens."""
+"""Features of records that are masked when they are read: segments without special tokens."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Index:
-    """What `records.json` says that readers need."""
+    """The fields of `records.json` that readers need."""
 
     masking: Annotated[str, one_of(*MASKINGS)]
     features: dict[str, dict[str, str]]
@@ -72,18 +72,18 @@ class Index:
     max_predictions: Annotated[int, within(1, LONGEST)]
     masked_lm_prob: Share
     single_segment_prob: Share = 0.0
-    """Left out before there were any."""
+    """Missing in files older than single segments."""
     examples: Annotated[int, within(1, 10**12)]
     vocab_sha256: str
     files: dict[str, Shard]
 
 
 _FRAME = 16
-"""Bytes of a TFRecord beside its content."""
+"""Bytes of a TFRecord besides its content."""
 
 
 def read_index(path: Path) -> Index:
-    """The content of a `records.json`. Raises UsageError: it is none, or contradicts itself."""
+    """The content of a `records.json`. Raises UsageError: the file is missing, invalid or contradicts itself."""
     if not path.exists():
         raise UsageError(f"{path.parent}: has no {INDEX}; make records with: mobilebert-tf records")
     index: Index = read(path, Index, "make the records again")
@@ -113,13 +113,13 @@ def serialize(example: Mapping[str, list[int]], features: Mapping[str, Feature])
     for name, feature in features.items():
         kind = "float_list" if feature.dtype == "float32" else "int64_list"
         getattr(message.features.feature[name], kind).value.extend(example[name])
-    # A map is otherwise written in the order of hashes, which no two processes share.
+    # Otherwise a map is written in the order of hashes, which differs between processes.
     return message.SerializeToString(deterministic=True)
 
 
 @functools.lru_cache(maxsize=1)
 def example_message() -> Any:
-    """`tf.train.Example`, without the seconds that each worker would need to import all of TensorFlow."""
+    """The class `tf.train.Example`, without importing all of TensorFlow, which takes each worker seconds."""
     return import_part("tensorflow.core.example.example_pb2").Example
 
 
@@ -144,5 +144,5 @@ def parse(
 
 
 def describe(features: Mapping[str, Feature]) -> dict[str, dict[str, str]]:
-    """The table as JSON holds it."""
+    """The features in the form that JSON holds."""
     return {name: feature._asdict() for name, feature in features.items()}

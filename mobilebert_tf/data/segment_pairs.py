@@ -1,4 +1,4 @@
-"""Documents to pairs of segments for next-sentence prediction, by BERT's rules, and to single segments.
+"""Cutting of documents into pairs of segments for next-sentence prediction, by BERT's rules, or single segments.
 
 Source: google-research/bert `create_pretraining_data.py`.
 """
@@ -19,13 +19,13 @@ SPECIAL_PIECES = 3
 
 
 class SegmentPair(NamedTuple):
-    """Two segments without special tokens, or one."""
+    """Two segments without special tokens, or a single one."""
 
     first: list[int]
     second: list[int]
-    """Empty where the first stands alone."""
+    """Empty if the first segment stands alone."""
     is_random: bool
-    """The second is from another document; otherwise it follows the first."""
+    """Whether the second segment is from another document; otherwise it follows the first."""
 
 
 def segment_pairs(
@@ -39,13 +39,13 @@ def segment_pairs(
 
     Sentences are gathered until they fill a sequence (or, with `short_seq_prob`, a random
     shorter length); the first few are segment A. Segment B is the rest, or in half of the
-    cases a run of sentences from another document; what A's document loses so is used for
-    the next pair. A single sentence has nothing after it and always gets a random B, so
+    cases a run of sentences from another document; the replaced rest of A's document is used
+    for the next pair. A single sentence has nothing after it and always gets a random B, so
     somewhat more than half of all pairs are random. Segments begin and end where sentences
     do, unless a pair is too long: the longer segment then loses pieces at either end.
 
-    With `single_segment_prob` what was gathered is one segment with nothing after it, as a sentence
-    stands alone in many tasks.
+    With `single_segment_prob` the gathered sentences become a single segment, because in many
+    tasks a sentence stands alone.
 
     Where there is no other document, all pairs are real and single sentences are dropped.
     """
@@ -71,7 +71,7 @@ def _pairs_of(
         while gathered < len(document) and (length < target or gathered == i):
             length += len(document[gathered])
             gathered += 1
-        # Nothing is drawn where there is nothing to decide: records of pairs alone stay what they were.
+        # Without single segments no number is drawn, so that records of pairs stay the same as before.
         if single_segment_prob and rng.random() < single_segment_prob:
             yield SegmentPair(*_truncate(_joined(document[i:gathered]), [], room, rng), False)
             i = gathered
@@ -91,7 +91,7 @@ def _pairs_of(
 
 
 def _random_segment(number: int, documents: Sequence[Document], length: int, rng: random.Random) -> list[int]:
-    """Sentences of another document, from a random one on, until there are `length` pieces."""
+    """The pieces of successive sentences of another document, from a random sentence on, until there are `length`."""
     other = rng.randrange(len(documents) - 1)
     document = documents[other + (other >= number)]
     pieces: list[int] = []
@@ -103,7 +103,7 @@ def _random_segment(number: int, documents: Sequence[Document], length: int, rng
 
 
 def _truncate(first: list[int], second: list[int], room: int, rng: random.Random) -> tuple[list[int], list[int]]:
-    """Take pieces from the longer segment, each time from its front or back at random, until both fit."""
+    """Remove pieces of the longer segment, each from its front or back at random, until both segments fit."""
     start_a, end_a, start_b, end_b = 0, len(first), 0, len(second)
     while (length_a := end_a - start_a) + (length_b := end_b - start_b) > room:
         front = rng.random() < 0.5

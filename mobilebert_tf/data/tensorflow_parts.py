@@ -1,10 +1,10 @@
 """TensorFlow's reader and writer of checkpoints, without the seconds that importing all of TensorFlow takes.
 
 `import tensorflow` runs a module that imports everything, Keras included: 5 of the 6 seconds that a
-conversion would take. What stands behind `tf.train.load_checkpoint` and the op SaveV2 are modules of
-the package `tensorflow.python`, which need a tenth of that. They are imported here under a package
-that is `tensorflow` without its content; a full import later in the same process finds
-them and goes on from there.
+conversion would take. `tf.train.load_checkpoint` and the op SaveV2 are implemented in modules of
+the package `tensorflow.python`, which take a tenth of that. They are imported here below an empty
+package named `tensorflow`; a full import later in the same process finds
+these modules and imports the rest.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from mobilebert_tf import quiet
 from mobilebert_tf.errors import first_line
 
 _LOCK = threading.RLock()
-"""Standard error and `sys.modules` are everyone's; Apache Beam's workers are threads."""
+"""Standard error and `sys.modules` are shared by all threads, and Apache Beam's workers are threads."""
 
 
 class Reader:
-    """What `tf.train.load_checkpoint` returns, of a checkpoint at any path."""
+    """The reader that `tf.train.load_checkpoint` returns, for a checkpoint at any path."""
 
     def __init__(self, prefix: str) -> None:
-        # Files are opened as they are needed, so the links live as long as this.
+        # Files are opened when they are needed, so the links must live as long as this object.
         self._links = contextlib.ExitStack()
         plain = self._links.enter_context(prefix_without_pattern(prefix))
 
@@ -67,7 +67,7 @@ def prefix_without_pattern(prefix: str) -> Iterator[str]:
 
 
 def save(prefix: str, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write a checkpoint that holds these arrays by these names. Raises OSError: it cannot be written."""
+    """Write a checkpoint that holds these arrays under these names. Raises OSError: it cannot be written."""
 
     def saved() -> None:
         ops = importlib.import_module("tensorflow.python.ops.gen_io_ops")
@@ -86,24 +86,24 @@ def save(prefix: str, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
         if type(error).__module__ != "tensorflow.python.framework.errors_impl":
             raise
         code = errno.ENOSPC if "No space left" in str(error) else errno.EIO
-        said = first_line(error).rsplit("; ", 1)[-1].split(" [Op:")[0]
-        raise OSError(code, said, f"{prefix}.data-00000-of-00001") from None
+        reason = first_line(error).rsplit("; ", 1)[-1].split(" [Op:")[0]
+        raise OSError(code, reason, f"{prefix}.data-00000-of-00001") from None
 
 
 def import_part(name: str) -> types.ModuleType:
-    """The module `tensorflow.….NAME`, and of TensorFlow only what it needs itself."""
+    """The module `tensorflow.….NAME`, imported with only those parts of TensorFlow that it needs."""
     return _with_parts(lambda: importlib.import_module(name))
 
 
 def _with_parts(function: Callable[[], Any]) -> Any:
-    """What `function` returns or raises, which may import modules of TensorFlow."""
+    """The result of `function`, which may import modules of TensorFlow; its exceptions are raised."""
     failed: Exception | None = None
     result = None
     with _LOCK, _parts():
         try:
             result = function()
         except Exception as error:
-            # Raised in there it would bring to light what TensorFlow's start has said.
+            # An exception raised inside `_parts` would make the hidden start messages of TensorFlow show.
             failed = error
     if failed:
         raise failed
@@ -112,7 +112,7 @@ def _with_parts(function: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def _parts() -> Iterator[None]:
-    """Modules of TensorFlow can be imported one by one, silently."""
+    """Context in which modules of TensorFlow can be imported one by one, silently."""
     if "tensorflow" in sys.modules:
         yield
         return

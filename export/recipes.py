@@ -1,4 +1,4 @@
-"""How a network can be stored in a file, and how close to Keras each way has to stay."""
+"""Recipes: the ways to store a network in a file, and how close to Keras each file has to stay."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from mobilebert_tf.fields import build, one_of, read, within
 from mobilebert_tf.names import plain_name
 
 PRODUCTS = ("FULLY_CONNECTED",)
-"""Operators that multiply with weights."""
+"""Operators that multiply by weights."""
 
 TABLES = ("EMBEDDING_LOOKUP",)
-"""Operators that read rows of a table."""
+"""Operators that look up rows of a table."""
 
 EVERYTHING = ("*",)
-"""All that the quantizer knows."""
+"""Every operator that the quantizer knows."""
 
 TARGETS = ("litert", "mediapipe", "gpu")
-"""Whom a file is laid out for. litert: apps that run it themselves, with a signature for each length. mediapipe: its
-TextClassifier or TextEmbedder, with one length, probabilities or a vector, and vocabulary and labels inside. gpu: a GPU
-delegate, with one length and float arithmetic in tensors as it has them."""
+"""Consumers that a file can be laid out for. litert: apps that run it themselves, with a signature for each length.
+mediapipe: its TextClassifier or TextEmbedder, with one length, probabilities or a vector, and vocabulary and labels
+packed inside. gpu: a GPU delegate, with one length, float arithmetic and the delegate's own tensor layout."""
 
 REJECTED = "rejected"
-"""Directory, beside the published files, of those that missed their gate."""
+"""Directory, beside the published files, for files that fail their gate."""
 
 WEIGHTS = ("float32", "float16", "int8", "int4")
 ACTIVATIONS = ("float", "dynamic", "int8", "int16")
@@ -35,19 +35,19 @@ ACTIVATIONS = ("float", "dynamic", "int8", "int16")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What becomes of some operators. Of several rules for one the last counts."""
+    """Precision of some operators. If several rules match an operator, the last one applies."""
 
     operators: tuple[str, ...] = PRODUCTS
-    """Names of LiteRT's operators."""
+    """Operator names, as in LiteRT."""
     layers: str = ".*"
     """Regular expression, searched for in the name of the operator's result: block_3/feedforward_1/intermediate."""
     weights: Annotated[str, one_of(*WEIGHTS)] = "int8"
-    """float32: left as it is, whatever earlier rules say."""
+    """float32: the operator is left as it is, whatever earlier rules say."""
     activations: Annotated[str, one_of(*ACTIVATIONS)] = "dynamic"
-    """float: weights are made float again before they are used. dynamic: int8, a scale per row found while
-    running. int8, int16: the scale of a whole tensor found beforehand, in calibration."""
+    """float: weights are converted back to float before use. dynamic: int8, one scale per row, computed at run time.
+    int8, int16: one scale for the whole tensor, measured beforehand by calibration."""
     per_channel: bool = True
-    """A scale for each output channel or row of a table, in place of one."""
+    """Whether each output channel, or row of a table, has its own scale instead of one scale for all."""
 
     @property
     def bits(self) -> int:
@@ -59,7 +59,7 @@ class Rule:
 
     @property
     def is_static(self) -> bool:
-        """Whether activations are quantised by ranges that were found beforehand."""
+        """Whether activations are quantised with ranges measured beforehand."""
         return self.activations.startswith("int") and self.weights != "float32"
 
 
@@ -68,19 +68,19 @@ Limit = Annotated[float, within(0, 1e300)]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gate:
-    """What a file must reach to be published. None: not asked."""
+    """Limits that a file must meet to be published. None: no limit."""
 
     max_relative_error: Limit | None = None
     """Largest error of any logit, relative to the largest Keras logit."""
     min_decision_agreement: Limit | None = None
-    """Share of examples for which file and Keras choose the same class."""
+    """Smallest share of examples for which file and Keras choose the same class."""
     max_score_drop: Limit | None = 0.02
-    """Largest loss of accuracy against Keras, as a share of the examples, where there are labels."""
+    """Largest loss of accuracy against Keras, as a share of the examples; checked if there are labels."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One row of the table below, and one file of an export."""
+    """Description of one file of an export; `RECIPES` below lists the built-in ones."""
 
     name: str
     description: str
@@ -88,27 +88,27 @@ class Recipe:
     target: Annotated[str, one_of(*TARGETS)] = "litert"
     """One of TARGETS."""
     half: bool = False
-    """On ARM processors that can, what is left in float is computed in float16."""
+    """Whether ARM processors with float16 arithmetic may use it for everything that is left in float."""
     gate: Gate = Gate(min_decision_agreement=0.97)
 
     @property
     def is_static(self) -> bool:
-        """Whether activations are quantised by ranges that calibration has to find."""
+        """Whether activations are quantised with ranges that calibration has to measure."""
         return any(rule.is_static for rule in self.rules)
 
 
 def check_layers(recipe: Recipe, results: Collection[tuple[str, str]]) -> None:
-    """Refuse a rule for some layers that finds none: a slip of the pen would leave them in float.
+    """Refuse a rule whose `layers` match nothing: a typo would silently leave those layers in float.
 
     Args:
-      recipe: with the rules.
-      results: of each operator that a rule can be for, its name and its result's.
+      recipe: recipe whose rules are checked.
+      results: name of each operator that a rule can apply to, and name of its result.
 
     Raises:
-      UsageError: there is such a rule.
+      UsageError: a rule matches no layer.
     """
     for rule in recipe.rules:
-        # The recipes here are for networks without a classifier, too.
+        # HEAD may match nothing: the built-in recipes are also used for networks without a classifier.
         if rule.layers not in (Rule.layers, HEAD.layers) and not any(
             (operator in rule.operators or rule.operators == EVERYTHING) and re.search(rule.layers, result)
             for operator, result in results
@@ -120,17 +120,18 @@ def check_layers(recipe: Recipe, results: Collection[tuple[str, str]]) -> None:
 
 
 INT8_GATE = Gate(max_relative_error=0.2, min_decision_agreement=0.97)
-"""Gate of int8 by ranges found while running: fine-tuned MiniLM is off by 0.1 of the largest logit on 872 texts."""
+"""Gate of int8 with ranges computed at run time: fine-tuned MiniLM is off by 0.1 of the largest logit on 872 texts."""
 
 STATIC_GATE = Gate(max_relative_error=0.5, min_decision_agreement=0.95)
-"""Gate of int8 by calibrated ranges: texts near the border between two classes change sides, and MiniLM's file is off
-by 0.3. A file that was off by 1.2 kept 97 % of the decisions."""
+"""Gate of int8 with calibrated ranges: texts near the border between two classes change sides, and MiniLM's file is off
+by 0.3 of the largest logit. A file that was off by 1.2 still kept 97 % of the decisions."""
 
 INT8_TABLES = Rule(operators=TABLES)
-"""Word pieces, and positions with types: a scale for each row."""
+"""Rule for the tables of word pieces and of positions with types: int8 with a scale for each row."""
 
 HEAD = Rule(layers="^classifier")
-"""Logits of a text beyond those of the calibration are not to be cut off: the head finds its own scales."""
+"""Rule for the classifier: scales computed at run time, so that logits larger than those of the calibration texts are
+not clipped."""
 
 _FLOAT_ENDS = Rule(operators=("INPUT", "OUTPUT"), weights="float32")
 
@@ -140,7 +141,7 @@ RECIPES = {
         Recipe(
             name="float32",
             description="weights and arithmetic in float32",
-            # Rounding in another order of summation: 24 layers measured below 1e-5.
+            # Sums in another order round differently: 24 layers measured below 1e-5.
             gate=Gate(max_relative_error=1e-4),
         ),
         Recipe(
@@ -218,7 +219,7 @@ RECIPES = {
 }
 
 DEFAULT = ("float32", "float16", "dynamic_int8", "static_int8")
-"""Without text to calibrate on, those of them that need none."""
+"""Recipes of an export that names none; without text to calibrate on, only those that need none."""
 
 
 SEARCHED = "cheapest"
@@ -226,14 +227,14 @@ SEARCHED = "cheapest"
 
 
 def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
-    """The recipes with these comma-separated names, in their order; a name that ends in .json is a file of one's own.
+    """The recipes with these comma-separated names, in this order; a name that ends in .json is a file of the user's.
 
     Args:
-      names: None: those of `DEFAULT`.
+      names: recipe names and files; None: those of `DEFAULT`.
       has_text: whether there is text to calibrate on.
 
     Raises:
-      UsageError: none is named, one is named twice, one is unknown, one needs text, or a file is not right.
+      UsageError: no recipe is named, a recipe is named twice, is unknown or needs text, or a file is invalid.
     """
     if names is None:
         return [RECIPES[name] for name in DEFAULT if has_text or not RECIPES[name].is_static]
@@ -259,7 +260,7 @@ def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
 
 
 def _read(path: Path) -> list[Recipe]:
-    """The recipes of a file: an object, or a list of objects, with the fields of `Recipe`."""
+    """The recipes in a file: an object, or a list of objects, with the fields of `Recipe`."""
     if not path.exists():
         raise UsageError(f"{path}: no such file")
     content: list[dict[str, Any]] | dict[str, Any] = read(path, list[dict[str, Any]] | dict[str, Any])
@@ -290,7 +291,7 @@ def _recipe(path: Path, content: dict[str, Any]) -> Recipe:
 
 
 def _listed(rule: Any) -> Any:
-    """A rule for one operator as a rule for a list of them."""
+    """A rule as JSON whose `operators` may be a single name, with a list in its place."""
     if isinstance(rule, dict) and isinstance(rule.get("operators"), str):
         return {**rule, "operators": [rule["operators"]]}
     return rule

@@ -1,4 +1,4 @@
-"""The float files that recipes start from, each with the ranges of its tensors."""
+"""The float32 files that recipes are applied to, each with the ranges of its tensors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mobilebert_tf.models import TaskModel
 
 
 class Source:
-    """float32 files of one network.
+    """The float32 files of one network.
 
     Args:
-      files: with one graph each, by its length T.
-      measure: finds the ranges of a file's tensors.
+      files: contents with one graph each, by its length T.
+      measure: function that measures the ranges of a file's tensors.
 
     Attributes:
-      files: as given.
+      files: the argument.
     """
 
     def __init__(self, files: Mapping[int, bytes], measure: Callable[[bytes], Ranges | None]):
@@ -35,24 +35,25 @@ class Source:
 
     @functools.cached_property
     def ranges(self) -> Ranges | None:
-        """Ranges of the tensors, named alike in all files; None: there is no text, and none were trained."""
+        """Ranges by tensor, under the same names in all files; None: there are neither texts nor trained ranges."""
         return self._measure(self.files[max(self.files)])
 
 
 class Sources:
-    """Converts when a recipe first asks for it.
+    """The source of each recipe, converted when a recipe first needs it.
 
-    Where there is text, static files are of the network in units per channel (`rewrite.equalize`); others too if that
-    leaves nothing to multiply.
+    If there is text, static files hold the network in units per channel (`rewrite.equalize`); so do the others if
+    that leaves no multiplication in the network.
 
     Args:
-      model: what to convert.
-      lengths: of the signatures, T.
-      rewrites: names of those to apply.
+      model: the model to convert.
+      lengths: lengths T of the signatures.
+      rewrites: names of the rewrites to apply.
       text: real examples [k, T]; None: there are none.
-      trained: ranges that the model was fine-tuned with, in place of those of the text; they are of its own units.
+      trained: ranges that the model was fine-tuned with, used instead of ranges measured on the text; they hold for
+        the model's own units, so with them the network is not equalized.
       equalizes: whether units per channel are wanted.
-      threads: of LiteRT.
+      threads: number of LiteRT's threads.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Sources:
         self._made: dict[tuple[str, bool], Source] = {}
 
     def of(self, recipe: Recipe) -> Source:
-        """The source that this recipe is applied to.
+        """The source for this recipe.
 
         Raises:
           FailedError: the network cannot be converted.
@@ -98,11 +99,11 @@ class Sources:
 
     @property
     def _apart(self) -> list[str]:
-        """The rewrites without the one that joins layers."""
+        """The rewrites except the one that joins layers."""
         return [name for name in self._rewrites if name != JOIN]
 
     def _convert(self, target: str, peaks: Mapping[str, Peaks] | None) -> Source:
-        # Only files of apps that run them themselves have several signatures.
+        # Only files for apps that run them directly have several signatures.
         lengths = self._lengths if target == TARGETS[0] else [max(self._lengths)]
         breaks = self._trained.breaks if self._trained else None
         files = convert_lengths(self._model, lengths, self._rewrites, target, breaks, peaks)

@@ -44,67 +44,67 @@ from mobilebert_tf.tasks.task import Features, Outputs, Task, concatenated, take
 from mobilebert_tf.tokenization import Tokenizer
 
 HALF_ROWS = 64
-"""Largest number of rows that are computed in float16 too, which takes several times as long where it is not native."""
+"""Most rows that are also run in float16: without native float16 arithmetic that takes several times as long."""
 
 FEW = 8
-"""Examples of the checks without a tolerance, per signature: there is nothing to average out."""
+"""Examples of the bit-exact checks, per signature: such a check needs no average, so few are enough."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Checks:
-    """What the files of an export are made with and held against."""
+    """Data and settings that the files of an export are made with and checked against."""
 
     calibration_features: Mapping[str, np.ndarray] | None
-    """Examples [k, T] of real text whose activations set static scales; None: there is no text."""
+    """Examples [k, T] of real text whose activations determine static scales; None: there is no text."""
     parity_features: Mapping[str, np.ndarray]
-    """Examples [n, T] that file and Keras are compared on, in every signature."""
+    """Examples [n, T] on which file and Keras are compared, in every signature."""
     scored_features: Mapping[str, np.ndarray] | None
-    """Labelled examples [m, T] of the task score; None: no score."""
+    """Labelled examples [m, T] for the task score; None: no score."""
     task: Task
     tokenizer: Tokenizer
     latency: host.Settings
     model: str = "the model"
-    """What messages call it."""
+    """Name of the model in messages."""
     equalizes: bool = True
-    """Whether static files may be of the network in units per channel."""
+    """Whether static files may hold the network in units per channel (`rewrite.equalize`)."""
     compares_rewrites: bool = False
-    """Whether to convert and time without each rewrite too."""
+    """Whether to convert and time the network without each rewrite too."""
     trained: Trained | None = None
-    """Ranges that the model was fine-tuned with, in place of those of the calibration."""
+    """Ranges that the model was fine-tuned with, used instead of calibrated ones."""
     max_drop: float | None = None
-    """Search for the cheapest mixture of precisions that loses no more of the score; None: do not."""
+    """Largest loss of score for the search for the cheapest mixture of precisions; None: no search."""
     cost: Instructions | Milliseconds | None = None
-    """What counts as cheap."""
+    """Measure of cost in that search."""
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    """Fields of the gate of what is found, in place of its own."""
+    """Fields that replace those in the gate of the recipe that the search finds."""
     explained_examples: int = 0
-    """Largest number of those for the parity that quantised files are compared on layer by layer; 0: they are not."""
+    """Most parity examples on which quantised files are compared layer by layer; 0: no such comparison."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Expected:
-    """What Keras says of the examples."""
+    """Outputs of the Keras model."""
 
     parity: Mapping[int, Outputs]
-    """By length."""
+    """Outputs for the parity examples, by length T."""
     scored: Outputs | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Made:
-    """All that an export found."""
+    """All results of an export."""
 
     variants: Sequence[Variant]
     keras: dict[str, Any]
-    """The task's figures of the Keras model; empty: there are no labelled examples."""
+    """The task's figures for the Keras model; empty: there are no labelled examples."""
     largest_activation: float | None
-    """Largest value in the first recipe's float file, on the calibration's examples."""
+    """Largest absolute value in the first recipe's float file, on the calibration examples; None: not measured."""
     brought: Sequence[Brought] = ()
-    """By the rewrites, if that was asked for."""
+    """Gain of each rewrite; empty unless `Checks.compares_rewrites`."""
     searched: Search | None = None
-    """If a loss was given."""
+    """Result of the search; None: no `Checks.max_drop` was set."""
     explained: Mapping[str, Explanation] = dataclasses.field(default_factory=dict)
-    """By recipe, for those that quantise; of the longest length."""
+    """Errors layer by layer at the longest length, by recipe, for recipes that quantise."""
 
 
 def make_variants(
@@ -115,14 +115,14 @@ def make_variants(
     directory: Path,
     rewrites: Sequence[str] = tuple(REWRITES),
 ) -> Made:
-    """Write `<recipe>.tflite` into `directory`, or into `rejected/` below it, and measure each.
+    """Write `<recipe>.tflite` for each recipe into `directory`, or into `rejected/` below it, and measure each file.
 
-    All hold the network after these `rewrites`; all are compared with the Keras model.
+    Every file holds the network after these `rewrites` and is compared with the Keras model.
 
     A recipe that fails does not stop the others; its row says why.
 
     Raises:
-      UsageError: Keras's own logits are no numbers.
+      UsageError: the Keras model's own outputs are NaN or infinite, or are no sentence embeddings where they should be.
       FailedError: the network cannot be converted, or a measuring process died.
     """
     scored, keras = checks.scored_features, {}
@@ -162,11 +162,11 @@ def make_variants(
             if half and row.passed and recipe.target == TARGETS[0]:
                 in_half = _in_half(path, expected, checks)
                 if in_half and compare.parity_fault(recipe.gate, checks.task, in_half):
-                    # Better exact in float32 than fast: the mark is left out.
+                    # In float16 the file would fail its gate. Exact results matter more than speed: leave the mark out.
                     half, content = False, build(files, dataclasses.replace(recipe, half=False), ranges)
                     row = _verified(content, recipe, model, expected, checks, path)
         except (FailedError, UsageError, RuntimeError) as error:
-            # The quantizer refused, or LiteRT: to load the file, or with a RuntimeError to run it.
+            # The quantizer refused the recipe, or LiteRT refused to load the file, or to run it (RuntimeError).
             path.unlink(missing_ok=True)
             reason = first_line(error).removeprefix(f"{path}: ")
             row = Variant(name=recipe.name, description=recipe.description, target=recipe.target, reason=reason)
@@ -201,15 +201,15 @@ def make_variants(
 
 
 def _check_numbers(expected: _Expected, checks: Checks) -> None:
-    """Raise UsageError if what files are to be held to is no number, or no vector of a text."""
+    """Raise UsageError if the Keras outputs are not finite, or are not valid sentence embeddings."""
     compared = [(outputs, checks.parity_features) for outputs in expected.parity.values()]
     if expected.scored is not None and checks.scored_features is not None:
         compared.append((expected.scored, checks.scored_features))
     for outputs, features in compared:
-        lost = without_numbers(outputs)
-        if lost.any():
+        bad = without_numbers(outputs)
+        if bad.any():
             raise UsageError(
-                f"{checks.model}: its own {' and '.join(outputs)} are NaN or infinite in {lost.sum()} of {len(lost)} "
+                f"{checks.model}: its own {' and '.join(outputs)} are NaN or infinite in {bad.sum()} of {len(bad)} "
                 "examples, so no file can be held to them; train it again, with a lower learning rate"
             )
         if fault := _vector_fault(checks.task, outputs, features):
@@ -217,12 +217,12 @@ def _check_numbers(expected: _Expected, checks: Checks) -> None:
 
 
 def _vector_fault(task: Task, outputs: Outputs, features: Features) -> str | None:
-    """What is wrong with sentence embeddings; None: nothing, or they are none."""
+    """A description of what is wrong with sentence embeddings; None: nothing, or the task is another one."""
     return vector_fault(outputs["embedding"], features["input_ids"]) if isinstance(task, EmbeddingTask) else None
 
 
 def _in_half(path: Path, expected: _Expected, checks: Checks) -> compare.Parity | None:
-    """How far the file lies from Keras in float16 arithmetic; None: it cannot be tried here."""
+    """Parity of the file with Keras in float16 arithmetic; None: it cannot be run in float16 here."""
     length = max(expected.parity)
     inputs = compare.crop(checks.parity_features, length)
     rows = np.unique(np.linspace(0, len(inputs["input_ids"]) - 1, HALF_ROWS).round().astype(int))
@@ -237,8 +237,8 @@ def _as_trained(path: Path, model: TaskModel, trained: Trained, checks: Checks) 
     file = TfliteModel(path, checks.latency.threads)
     inputs = {n: compare.crop(checks.parity_features, n) for n in file.lengths}
     expected = [quantized_outputs(model, trained, file.lengths[-1], one) for one in inputs.values()]
-    found = [file.answer(one, n) for n, one in inputs.items()]
-    together = (concatenated(one) for one in (expected, found, list(inputs.values())))
+    candidate = [file.answer(one, n) for n, one in inputs.items()]
+    together = (concatenated(one) for one in (expected, candidate, list(inputs.values())))
     return dataclasses.asdict(compare.measure_parity(checks.task, *together))
 
 
@@ -255,20 +255,20 @@ def _verified(
     name = path.name
     atomic.write_bytes(path, content)
     task, file = checks.task, TfliteModel(path, checks.latency.threads)
-    compared = task
+    parity_task = task
     inputs = {n: compare.crop(checks.parity_features, n) for n in file.lengths}
-    found = {n: file.run(inputs[n], n) for n in file.lengths}
-    wanted = {n: expected.parity[n] for n in found}
+    candidate = {n: file.run(inputs[n], n) for n in file.lengths}
+    reference = {n: expected.parity[n] for n in candidate}
     if PROBABILITIES in file.outputs:
-        # Like with like: what the file gives.
-        wanted = {n: {LOGITS: softmax(outputs[LOGITS])} for n, outputs in wanted.items()}
-        found = {n: {LOGITS: outputs[PROBABILITIES]} for n, outputs in found.items()}
+        # Compare like with like: the file returns probabilities.
+        reference = {n: {LOGITS: softmax(outputs[LOGITS])} for n, outputs in reference.items()}
+        candidate = {n: {LOGITS: outputs[PROBABILITIES]} for n, outputs in candidate.items()}
         if isinstance(task, ClassificationTask):
-            # Probabilities are compared as they are; a threshold of logits means nothing to them.
-            compared = dataclasses.replace(task, temperature=1.0, threshold=0.0)
-    by_length = {n: compare.measure_parity(compared, wanted[n], found[n], inputs[n]) for n in found}
-    whole = (concatenated(list(values.values())) for values in (wanted, found, inputs))
-    parity = compare.measure_parity(compared, *whole)
+            # Temperature and threshold apply to logits, so probabilities are compared without them.
+            parity_task = dataclasses.replace(task, temperature=1.0, threshold=0.0)
+    by_length = {n: compare.measure_parity(parity_task, reference[n], candidate[n], inputs[n]) for n in candidate}
+    whole = (concatenated(list(values.values())) for values in (reference, candidate, inputs))
+    parity = compare.measure_parity(parity_task, *whole)
     few = {key: values[:FEW] for key, values in checks.parity_features.items()}
     changes = compare.Changes(
         padding=compare.padding_changes(file, few, model.config.vocab_size, model.config.trigram_input),
@@ -285,10 +285,10 @@ def _verified(
         if not unscored:
             metrics = task.score(outputs, checks.scored_features).all
             difference = compare.paired_difference(task, expected.scored, outputs, checks.scored_features)
-    # Graphs stand in the order of their lengths.
+    # Graphs are in the order of their lengths, so the last one is the longest.
     residency = gpu.check(content, graph=-1)
     reason = compare.fault(recipe.gate, task, parity, changes, operators, difference, unscored)
-    reason = reason or _vector_fault(task, found[max(found)], checks.parity_features)
+    reason = reason or _vector_fault(task, candidate[max(candidate)], checks.parity_features)
     if recipe.target == "gpu" and not residency.whole:
         reason = reason or f"a GPU delegate would not take it in one piece: {', '.join(residency.refused)}"
     if reason:
@@ -319,14 +319,14 @@ def _verified(
 
 
 def _instructions(content: bytes, lengths: Sequence[int]) -> dict[int, float]:
-    """Estimates by length, none where one is missing; graphs stand in the order of their lengths."""
+    """Estimates by length, empty if any is missing; graphs are in the order of their lengths."""
     estimates = {length: estimate(content, graph) for graph, length in enumerate(lengths)}
     known = {length: round(million, 3) for length, million in estimates.items() if million is not None}
     return known if len(known) == len(estimates) else {}
 
 
 def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[int], directory: Path) -> list[Variant]:
-    """The rows with the latency of their files at every length that they have, all in the same rounds."""
+    """The rows with the latency of their files at every length they have, all timed in the same rounds."""
     files = {row.name: directory / row.file for row in rows if row.file}
     lengths_of = {files[row.name]: [n for n in lengths if n in row.bytes_of_lengths] for row in rows if row.file}
     measured = host.measure_lengths(lengths_of, settings)
@@ -342,7 +342,7 @@ def _timed(rows: Sequence[Variant], settings: host.Settings, lengths: Sequence[i
 
 
 def _latency(rounds: Sequence[Mapping[str, Any]], settings: host.Settings) -> Latency:
-    """What the report has of the rounds of a file at one length."""
+    """Latency of a file at one length, from the rounds that timed it."""
     samples = [seen["samples"] for seen in rounds]
     return Latency(
         **dataclasses.asdict(summarize(samples)),

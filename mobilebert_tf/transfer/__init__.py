@@ -1,1 +1,1 @@
-"""Knowledge transfer from teacher to student: losses, strategies, stages. Paper §3.4-3.5."""
+"""Knowledge transfer from teacher to student: losses, strategies and stages. Paper §3.4-3.5."""

@@ -1,4 +1,4 @@
-"""Attention of teacher and student over one held-out example, for people to look at."""
+"""Attention maps of teacher and student for one held-out example, to be looked at."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mobilebert_tf.tasks.classification import softmax
 from mobilebert_tf.tokenization import Tokenizer
 
 LONGEST = 32
-"""Tokens shown at most; more would not be readable."""
+"""Most tokens shown; a map of more would be unreadable."""
 
 
 def compare(
@@ -23,10 +23,10 @@ def compare(
     tokenizer: Tokenizer,
     taught_by: Sequence[int],
 ) -> dict[str, Any]:
-    """Attention probabilities per layer and head: {"tokens": [T], "layers": [{"layer", "teacher", "student"}]},
-    maps N x T x T, rows are queries; a layer is the student's.
+    """Attention probabilities per layer and head: {"tokens": [T], "layers": [{"layer", "teacher", "student"}]}.
 
-    `taught_by`: the teacher's block for each of the student's.
+    Maps are N x T x T with queries as rows; "layer" is the number of the student's layer.
+    `taught_by`: the teacher's block for each block of the student.
     """
     batch = next(iter(one_pass(records, 32)))
     lengths = batch["input_mask"].numpy().sum(axis=1)
@@ -34,12 +34,12 @@ def compare(
     row = int(fitting[lengths[fitting].argmax()]) if len(fitting) else int(lengths.argmin())
     length = min(int(lengths[row]), LONGEST)
     inputs = {name: batch[name][row : row + 1, :length] for name in ("input_ids", "input_mask", "segment_ids")}
-    wanted = teacher.encoder(inputs, training=False)["attention_scores"]
-    given = student.encoder(inputs, training=False)["attention_scores"]
-    pairs = zip((wanted[layer] for layer in taught_by), given, strict=True)
+    teacher_scores = teacher.encoder(inputs, training=False)["attention_scores"]
+    student_scores = student.encoder(inputs, training=False)["attention_scores"]
+    pairs = zip((teacher_scores[layer] for layer in taught_by), student_scores, strict=True)
     layers = [
-        {"layer": number, "teacher": _rounded(theirs[0]), "student": _rounded(ours[0])}
-        for number, (theirs, ours) in enumerate(pairs, start=1)
+        {"layer": number, "teacher": _rounded(teacher_map[0]), "student": _rounded(student_map[0])}
+        for number, (teacher_map, student_map) in enumerate(pairs, start=1)
     ]
     return {"tokens": tokenizer.decode(inputs["input_ids"][0].numpy().tolist()), "layers": layers}
 

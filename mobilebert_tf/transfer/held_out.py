@@ -1,4 +1,4 @@
-"""How a model does on text that no stage trains on, and how near it is to its teacher there."""
+"""Measurements of a model, and of its distance from the teacher, on text that no stage trains on."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan
 from mobilebert_tf.transfer.terms import MEASURED
 
 MOST_EXAMPLES = 2048
-"""How many held-out examples are read at most for a score."""
+"""Most held-out examples that are read for a score."""
 
 GLANCE = 512
-"""And while training goes on."""
+"""Most held-out examples that are read for a measurement during training."""
 
 _BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """The terms that are measured of each pair of layers, and on which text."""
+    """The terms that are measured for each pair of layers, and the text they are measured on."""
 
     names: tuple[str, ...]
     relation_heads: int = 1
     whole_text: bool = False
-    """Without hidden words."""
+    """Whether no word of the text is masked."""
 
     @classmethod
     def of(cls, plan: Sequence[StagePlan]) -> Compared:
-        """Feature maps always, the others if a stage asks for them; hidden words if any stage hides them."""
-        asked = {name for stage in plan for name, _ in stage.losses}
-        names = tuple(name for name in MEASURED if name in asked | set(ALWAYS_COMPARED.names))
+        """Feature maps, and the other `MEASURED` terms that a stage uses; words are masked if any stage masks them."""
+        used = {name for stage in plan for name, _ in stage.losses}
+        names = tuple(name for name in MEASURED if name in used | set(ALWAYS_COMPARED.names))
         return cls(names, max(stage.relation_heads for stage in plan), all(stage.whole_text for stage in plan))
 
     def terms(
@@ -58,24 +58,24 @@ def measurement(
     compared: Compared = ALWAYS_COMPARED,
     examples: int = MOST_EXAMPLES,
 ) -> Measurement:
-    """A function that measures `model` as it is when called, without dropout.
+    """A function that measures `model` in its state at the time of the call, without dropout.
 
-    Its scalars: losses (nats) and accuracies of the heads there are. With a teacher also `distillation`
-    (KL of the masked words, nats), `teacher_agreement` (share of masked words where both first choices are
-    the same), and for each layer, from 1, the `compared` terms against the teacher's layer that `taught_by`
-    names: `layer_3/feature_map`.
+    It returns losses (nats) and accuracies of the heads if the model has both. With a teacher it adds
+    `distillation` (KL of the masked words, nats), `teacher_agreement` (share of masked words whose most likely
+    word is the same for both) and, for each layer, from 1, the `compared` terms against the teacher's layer that
+    `taught_by` names: `layer_3/feature_map`.
     """
     pairs = tuple(enumerate(taught_by))
-    compares = {"masked_words", "next_sentence"} <= set(model.heads.present)
+    predicts = {"masked_words", "next_sentence"} <= set(model.heads.present)
 
     def terms(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        given = model(batch, training=False)
-        wanted = teacher(batch, training=False) if teacher else {}
-        result = dict(prediction_terms(given, batch)) if compares else {}
-        if compares and teacher:
-            result["distillation"] = distillation_term(wanted, given, batch)
-            result["teacher_agreement"] = _agreement(wanted, given, batch["masked_lm_weights"])
-        return result | by_name(compared.terms(wanted, given, batch["input_mask"], pairs))
+        student_outputs = model(batch, training=False)
+        teacher_outputs = teacher(batch, training=False) if teacher else {}
+        result = dict(prediction_terms(student_outputs, batch)) if predicts else {}
+        if predicts and teacher:
+            result["distillation"] = distillation_term(teacher_outputs, student_outputs, batch)
+            result["teacher_agreement"] = _agreement(teacher_outputs, student_outputs, batch["masked_lm_weights"])
+        return result | by_name(compared.terms(teacher_outputs, student_outputs, batch["input_mask"], pairs))
 
     traced: Any = None
 
@@ -83,7 +83,7 @@ def measurement(
         nonlocal traced
         rows, counts = [], []
         batches = one_pass(records, _BATCH, examples, compared.whole_text)
-        # By its specification, since the last batch is smaller and would be traced for itself.
+        # Traced for the dataset's specification: the last batch is smaller and would else cause a second trace.
         traced = traced or tf.function(terms, input_signature=[batches.element_spec], autograph=False)
         for batch in batches:
             rows.append({name: float(value) for name, value in traced(batch).items()})
@@ -103,26 +103,29 @@ def layer_statistics(
     taught_by: Sequence[int],
     compared: Compared,
 ) -> list[dict[str, Any]]:
-    """Of every feature map, the embeddings' first: its mean and deviation over channels, averaged over real
-    tokens, in teacher and student, and the `compared` terms between the two."""
+    """Statistics of every feature map, the embeddings' first.
+
+    Each has the mean and the deviation over channels, averaged over real tokens, in teacher and student, and the
+    `compared` terms between the two.
+    """
     pairs = ((EMBEDDINGS, EMBEDDINGS), *enumerate(taught_by))
     batch = next(iter(one_pass(records, 4 * _BATCH, whole_text=compared.whole_text)))
-    wanted, given = teacher.encoder(batch, training=False), student.encoder(batch, training=False)
-    terms = compared.terms(wanted, given, batch["input_mask"], pairs)
+    teacher_outputs, student_outputs = teacher.encoder(batch, training=False), student.encoder(batch, training=False)
+    terms = compared.terms(teacher_outputs, student_outputs, batch["input_mask"], pairs)
     real = batch["input_mask"].numpy().astype(bool)
     return [
         {
-            "layer": ours + 1,
-            "teacher": _moments(wanted["feature_maps"][theirs + 1], real),
-            "student": _moments(given["feature_maps"][ours + 1], real),
-            **{name: float(value) for name, value in terms[ours].items()},
+            "layer": student_layer + 1,
+            "teacher": _moments(teacher_outputs["feature_maps"][teacher_layer + 1], real),
+            "student": _moments(student_outputs["feature_maps"][student_layer + 1], real),
+            **{name: float(value) for name, value in terms[student_layer].items()},
         }
-        for ours, theirs in pairs
+        for student_layer, teacher_layer in pairs
     ]
 
 
 def show(metrics: Mapping[str, float]) -> str:
-    """One line of a measurement of a model with heads."""
+    """One line that shows a measurement of a model with heads."""
     line = (
         f"masked words {metrics['masked_word_accuracy']:.1%} right (loss {metrics['masked_word_loss']:.3f}), "
         f"next sentence {metrics['next_sentence_accuracy']:.1%}"
@@ -133,12 +136,12 @@ def show(metrics: Mapping[str, float]) -> str:
 
 
 def _agreement(wanted: Mapping[str, Any], given: Mapping[str, Any], weights: tf.Tensor) -> tf.Tensor:
-    ours, theirs = (tf.argmax(outputs["masked_word_logits"], axis=-1) for outputs in (given, wanted))
-    return tf.reduce_sum(tf.cast(ours == theirs, tf.float32) * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
+    student, teacher = (tf.argmax(outputs["masked_word_logits"], axis=-1) for outputs in (given, wanted))
+    return tf.reduce_sum(tf.cast(student == teacher, tf.float32) * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
 
 
 def _counts(batch: Mapping[str, tf.Tensor]) -> dict[str, float]:
-    """What the means of a batch are means of; batches differ in it."""
+    """Numbers of words, tokens and examples in a batch: the weights of its means."""
     return {
         "words": float(tf.reduce_sum(batch["masked_lm_weights"])),
         "tokens": float(tf.reduce_sum(batch["input_mask"])),

@@ -1,4 +1,4 @@
-"""Whether a teacher can teach a student: their configurations, before either is built."""
+"""Checks that a teacher can teach a student, on their configurations, before either is built."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ def check_pair(teacher: MobileBertConfig, student: MobileBertConfig) -> None:
     if not takes_principal_components(teacher, student):
         fields += ["embedding_size", "trigram_input"]
     for field in fields:
-        ours, theirs = getattr(student, field), getattr(teacher, field)
-        if ours != theirs:
+        student_value, teacher_value = getattr(student, field), getattr(teacher, field)
+        if student_value != teacher_value:
             raise UsageError(
-                f"teacher and student do not fit: {field} is {theirs} in the teacher and {ours} in the student"
+                f"teacher and student do not fit: {field} is {teacher_value} in the teacher and {student_value} in the "
+                "student"
             )
 
 
 def check_terms(plan: Sequence[StagePlan], teacher: MobileBertConfig, student: MobileBertConfig) -> None:
-    """Raise UsageError unless every stage's terms can compare these two."""
+    """Raise UsageError unless the terms of every stage can compare this teacher with this student."""
     for stage in plan:
         names = [name for name, _ in stage.losses if name in LAYER_TERMS]
-        theirs, ours = teacher.num_attention_heads, student.num_attention_heads
-        if ours != theirs and any(LAYER_TERMS[name].head_counts for name in names):
+        teacher_heads, student_heads = teacher.num_attention_heads, student.num_attention_heads
+        if student_heads != teacher_heads and any(LAYER_TERMS[name].head_counts for name in names):
             raise UsageError(
-                f"stage {stage.name}: attention transfer needs equally many heads, the teacher has {theirs} and the "
-                f"student {ours}; relations (--relation_weight) compare any two"
+                f"stage {stage.name}: attention transfer needs equally many heads, the teacher has {teacher_heads} and "
+                f"the student {student_heads}; relations (--relation_weight) compare any two"
             )
-        most = math.gcd(teacher.intra_bottleneck_size, student.intra_bottleneck_size)
-        if "relations" in names and most % stage.relation_heads:
-            possible = ", ".join(str(n) for n in range(1, most + 1) if most % n == 0)
+        divided = math.gcd(teacher.intra_bottleneck_size, student.intra_bottleneck_size)
+        if "relations" in names and divided % stage.relation_heads:
+            possible = ", ".join(str(n) for n in range(1, divided + 1) if divided % n == 0)
             raise UsageError(
                 f"stage {stage.name}: {stage.relation_heads} relation heads do not divide the widths inside a block, "
                 f"{teacher.intra_bottleneck_size} and {student.intra_bottleneck_size}; possible are {possible}"
@@ -49,5 +50,5 @@ def check_terms(plan: Sequence[StagePlan], teacher: MobileBertConfig, student: M
 
 
 def takes_principal_components(teacher: MobileBertConfig, student: MobileBertConfig) -> bool:
-    """Whether the student's word vectors are narrower than those of a teacher that has no projection of its own."""
+    """Whether the student projects its word vectors and the teacher does not: the teacher's table then has width H."""
     return not teacher.projects_embeddings and student.projects_embeddings

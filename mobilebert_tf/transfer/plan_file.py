@@ -1,4 +1,4 @@
-"""A plan as a JSON file: every run of `distill` writes its own, and an edited one can be given to the next."""
+"""A plan as a JSON file: every run of `distill` writes its plan, and an edited one can be given to another run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mobilebert_tf.transfer.terms import TERMS
 
 
 def text_of(stages: tuple[StagePlan, ...]) -> list[dict[str, Any]]:
-    """The stages as JSON has them."""
+    """The stages as lists and objects of JSON."""
     return json.loads(json.dumps([dataclasses.asdict(stage) for stage in stages]))
 
 
@@ -24,11 +24,11 @@ def read(path: str | Path) -> tuple[StagePlan, ...]:
     """The stages in a JSON file: a list of objects with the fields of `StagePlan`.
 
     Fields with a default can be left out (the first stage then begins with the teacher's embeddings); so can `index`,
-    `first_example` and the schedule's `steps`, which follow from the order.
+    `first_example` and the schedule's `steps`, which follow from the order and length of the stages.
 
     Raises:
-      UsageError: the file is missing or no JSON, or a stage has an unknown field, a value of another
-        type or out of range, or a name that is no plain one or another stage's.
+      UsageError: the file is missing or not JSON, or a stage has an unknown field, a value of another
+        type or out of range, or a name that is not a plain name or that another stage has too.
     """
     if not Path(path).exists():
         raise UsageError(f"--plan={path}: no such file")
@@ -55,5 +55,5 @@ def read(path: str | Path) -> tuple[StagePlan, ...]:
             )
         stages.append(stage)
     distinct_names([stage.name for stage in stages], f"{path}: stages")
-    begins = stages[0].initialization
-    return placed(stages, "teacher" if begins == "stage before" else begins)
+    initialization = stages[0].initialization
+    return placed(stages, "teacher" if initialization == "stage before" else initialization)

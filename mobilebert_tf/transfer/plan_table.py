@@ -1,4 +1,4 @@
-"""A plan of stages as a table for the terminal: what `distill --print_stages` shows."""
+"""A plan of stages as a table for the terminal, as `distill --print_stages` shows it."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def _compared(stage: StagePlan) -> str:
     if not stage.pairs:
         return "-"
     shown = ["embeddings"] if len(stage.layers) < len(stage.pairs) else []
-    if any(ours != theirs for ours, theirs in stage.pairs):
-        pairs = (f"{ours + 1}:{theirs + 1}" for ours, theirs in stage.pairs if ours != EMBEDDINGS)
+    if any(block != teacher_block for block, teacher_block in stage.pairs):
+        pairs = (f"{block + 1}:{teacher_block + 1}" for block, teacher_block in stage.pairs if block != EMBEDDINGS)
         return " + ".join([*shown, f"layers {', '.join(pairs)}"])
     return " + ".join([*shown, *([_blocks(stage.layers)] if stage.layers else [])])
 
 
 def _by_factor(stage: StagePlan) -> dict[float, list[str]]:
-    """What a stage trains, the highest rate first."""
+    """The parts that a stage trains, by their factor of the learning rate, the highest first."""
     parts: dict[float, list[str]] = {}
     for part, factor in sorted(stage.trains, key=lambda item: -item[1]):
         parts.setdefault(factor, []).append(part)

@@ -1,4 +1,4 @@
-"""Running a plan: each stage through the training loop, on the data where the last one stopped."""
+"""Run a plan: each stage goes through the training loop, on the data that follow those of the stage before."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def run(
     measure: loop.Measurement | None = None,
     snapshots: loop.Snapshots | None = None,
 ) -> None:
-    """Train `student` through the stages of `plan`; finished ones are taken from their last checkpoint.
+    """Train `student` through the stages of `plan`; a finished stage is restored from its last checkpoint.
 
-    Steps of `snapshots` count over all stages.
+    The steps of `snapshots` are counted over all stages.
 
     Raises:
       FailedError, UsageError: as `loop.train` does.
@@ -33,7 +33,7 @@ def run(
     moments, before = Moments(), 0
     for stage, next_stage in zip(plan, [*plan[1:], None], strict=True):
         first, before = before, before + stage.steps
-        # What a finished stage left is in the checkpoints of those that began after it, but for its moments.
+        # The checkpoints of a later stage hold all that a finished stage left, except its optimizer's moments.
         if next_stage and next_stage.moments == "new" and next_stage.has_begun(directory):
             continue
         trained = trainable_variables(student, stage)
@@ -56,7 +56,7 @@ def run(
 
 
 def _within(snapshots: loop.Snapshots | None, first: int, steps: int) -> loop.Snapshots | None:
-    """Those of a stage of so many `steps` that begins after `first` others, by its own count."""
+    """The snapshots within a stage of `steps` steps that begins after `first` steps, counted from its beginning."""
     if snapshots is None:
         return None
     own = frozenset(step - first for step in snapshots.steps if first < step <= first + steps)
@@ -64,11 +64,11 @@ def _within(snapshots: loop.Snapshots | None, first: int, steps: int) -> loop.Sn
 
 
 def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[tuple[Any, float]]:
-    """What a stage changes, each variable with its factor of the learning rate."""
+    """The variables that a stage trains, each with its factor of the learning rate."""
     factors = dict(stage.trains)
-    found = []
+    trained = []
     for variable in student.trainable_weights:
         factor = factors.get(variable.path.split("/")[0], factors.get("all", 0.0))
         if factor:
-            found.append((variable, factor))
-    return found
+            trained.append((variable, factor))
+    return trained

@@ -1,7 +1,7 @@
 """The terms of transfer and distillation as one table.
 
-A new term of a layer is a function in `losses` and an entry in `LAYER_TERMS`. Nothing here imports
-TensorFlow: the printed plan and the report read the table too.
+A new term that compares layers is a function in `losses` and an entry in `LAYER_TERMS`. Nothing here
+imports TensorFlow, because the printed plan and the report read the table too.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """One term of a stage's loss; its name is the function's in `losses`, and the log's."""
+    """One term of a stage's loss. A term that compares layers has the same name in plans, in `losses` and in the log."""
 
     short: str
-    """In the printed plan."""
+    """Abbreviation in the printed plan."""
     weight: float = 0.0
-    """By default; 0 leaves it out."""
+    """Default weight; 0 leaves the term out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,17 +26,18 @@ class LayerTerm(Term):
     of: str = "feature_maps"
     """The encoder's output that it compares."""
     title: str = ""
-    """Of its picture; empty where it has none and is not measured on held-out text."""
+    """Title of its picture; empty if it has no picture and is not measured on held-out text."""
     head_counts: bool = False
-    """Whether teacher and student need equally many attention heads for it."""
+    """Whether teacher and student must have the same number of attention heads."""
 
     @property
     def of_blocks(self) -> bool:
-        """Whether it compares what is inside a block, which the embeddings do not have."""
+        """Whether the term compares values from inside a block, which the embeddings do not have."""
         return self.of != "feature_maps"
 
 
-# Weights: Google's release; the paper gives none. Relations are for pairs that attention cannot compare.
+# The weights are those of Google's release; the paper gives none. Relations are for teachers and students whose
+# attention cannot be compared.
 LAYER_TERMS: dict[str, LayerTerm] = {
     "feature_map": LayerTerm("FMT", 100.0, title="feature maps: normalised squared error"),
     "feature_map_mean": LayerTerm("mean", 5000.0),

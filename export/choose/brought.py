@@ -1,4 +1,4 @@
-"""What each rewrite of the network brings: the float32 file without it beside the one with all."""
+"""Gain of each rewrite of the network: the float32 file without it, compared with the file with all rewrites."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mobilebert_tf.models import TaskModel
 
 
 def compare_rewrites(model: TaskModel, length: int, rewrites: Sequence[str], settings: host.Settings) -> list[Brought]:
-    """A row for each of `rewrites`, in one signature of `length` word pieces; the files are timed in the same rounds.
+    """A row for each of `rewrites`, for files with one signature of `length` word pieces, timed in the same rounds.
 
     Raises:
       FailedError: a network cannot be converted, or a measuring process died.

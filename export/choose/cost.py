@@ -1,4 +1,4 @@
-"""What an inference of a file costs: instructions of an emulated processor, or milliseconds of this one."""
+"""Cost of an inference of a file: instructions of an emulated processor, or milliseconds on this machine."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Costs:
 
     values: Mapping[str, float]
     rounds: Mapping[str, stats.Rounds] = dataclasses.field(default_factory=dict)
-    """Samples of the same rounds, by name; empty: the values are exact."""
+    """Samples by name, all from the same rounds; empty: the values are exact."""
 
     def cheapest(self, names: Collection[str]) -> list[str]:
-        """Names that none of the others is cheaper than: several where times do not tell them apart."""
+        """Names of the cheapest files: several if the measured times do not separate them."""
         if self.rounds:
             return stats.fastest({name: self.rounds[name] for name in names})
         least = min(self.values[name] for name in names)
@@ -32,31 +32,32 @@ class Costs:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Instructions:
-    """Millions of instructions, by a program as `benchmark instructions` calls it."""
+    """Millions of instructions, counted by a program that is called as in `benchmark instructions`."""
 
     counter: str
     unit = "million instructions"
 
     def __call__(self, contents: Mapping[str, bytes]) -> Costs:
         with _files(contents) as files:
-            found = list(instructions.measure(list(files.values()), instructions.Program(self.counter)))
-        return Costs(values={name: one.samples[0][0] for name, (one,) in zip(files, found, strict=True)})
+            subjects = list(instructions.measure(list(files.values()), instructions.Program(self.counter)))
+        return Costs(values={name: one.samples[0][0] for name, (one,) in zip(files, subjects, strict=True)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Milliseconds:
-    """Latency on this machine: of the first file its median, of the others that times their ratio to it by round."""
+    """Latency on this machine: the median of the first file; for each other file, that median times the median of the
+    two files' ratios in each round."""
 
     settings: host.Settings
     unit = "ms"
 
     def __call__(self, contents: Mapping[str, bytes]) -> Costs:
         with _files(contents) as files:
-            found = host.measure(list(files.values()), self.settings)
-        first = stats.summarize(found[0].samples).median
+            subjects = host.measure(list(files.values()), self.settings)
+        first = stats.summarize(subjects[0].samples).median
         return Costs(
-            values={name: first * one.ratio_to(found[0]).median for name, one in zip(files, found, strict=True)},
-            rounds={name: one.samples for name, one in zip(files, found, strict=True)},
+            values={name: first * one.ratio_to(subjects[0]).median for name, one in zip(files, subjects, strict=True)},
+            rounds={name: one.samples for name, one in zip(files, subjects, strict=True)},
         )
 
 

@@ -1,4 +1,4 @@
-"""What `explain` found, as `explain.json`, as tables for the terminal, and as a recipe file."""
+"""Results of `explain` as `explain.json`, as tables for the terminal, and as a recipe file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mobilebert_tf.export.recipes import Recipe, Rule
 from mobilebert_tf.text_table import aligned
 
 WORST = 10
-"""Rows of a table on the terminal; the file has all."""
+"""Rows of a table on the terminal; `explain.json` has all."""
 
 
 def as_json(
@@ -23,10 +23,10 @@ def as_json(
     """The content of `explain.json`.
 
     Args:
-      model: name and hash of what was exported.
-      length: T of the signature that was looked into.
-      examples_of: which examples they were taken from.
-      explained: by recipe.
+      model: name and hash of the exported model.
+      length: T of the signature that was examined.
+      examples_of: description of the examples that the explanations are from.
+      explained: explanations by recipe.
     """
     recipes = {}
     for name, one in explained.items():
@@ -42,7 +42,7 @@ def as_json(
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """`recipe` as `parse_recipes` reads it from a file; what a rule leaves at its default is left out."""
+    """`recipe` as `parse_recipes` reads it from a file, without those fields of a rule that have their defaults."""
     plain = Rule()
     rules = [
         {name: value for name, value in dataclasses.asdict(rule).items() if value != getattr(plain, name)}
@@ -57,7 +57,7 @@ def recipe_line(recipe: Recipe) -> str:
 
 
 def tables(one: Explanation) -> str:
-    """The layers that add most, and what each part would bring in other arithmetic."""
+    """Tables of the layers that add most error, and of each part's gain in other arithmetic."""
     rows = [["layer", "adds", "in all", "dB"]]
     for layer in one.layers[:WORST]:
         ratio = layer.signal_to_noise_db

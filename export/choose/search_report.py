@@ -1,4 +1,4 @@
-"""What a search for the cheapest mixture found, for `report.json` and as a table for the terminal."""
+"""Result of a search for the cheapest mixture, for `report.json` and as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mobilebert_tf.text_table import aligned
 
 
 def of_search(found: Search) -> Searched:
-    """What `report.json` has of it."""
+    """The search as `report.json` holds it."""
     values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     for name in ("parts", "path"):
         values[name] = tuple(dataclasses.asdict(one) for one in values[name])
@@ -19,7 +19,7 @@ def of_search(found: Search) -> Searched:
 
 
 def table(found: Search) -> str:
-    """Every file that was scored, the cheapest first, and the score of the chosen one on the other texts."""
+    """Table of all scored files, the cheapest first, and the score of the chosen file on the other texts."""
     rows = [["searched", found.unit, "MB", f"{found.score_name} to Keras", "within", "parts"]]
     for one in found.candidates:
         levels = ", ".join(f"{count} {level}" for level, count in one.levels.items())
@@ -37,5 +37,5 @@ def table(found: Search) -> str:
 
 
 def told(difference: Difference) -> str:
-    """A difference of scores in points with its interval."""
+    """A difference of scores in points, with its interval."""
     return f"{100 * difference.score:+.2f} ({100 * difference.low:+.2f} to {100 * difference.high:+.2f})"

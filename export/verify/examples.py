@@ -1,4 +1,4 @@
-"""The examples that an export is verified on."""
+"""The examples that an export is verified with."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mobilebert_tf.tokenization import Tokenizer
 
 
 def spread(examples: Sequence[Example], limit: int) -> list[Example]:
-    """At most `limit` examples, evenly spread over all of them: tables are often sorted. 0: all."""
+    """At most `limit` examples, evenly spread because tables are often sorted. 0: all."""
     if not limit or len(examples) <= limit:
         return list(examples)
     return [examples[i] for i in np.linspace(0, len(examples) - 1, limit).astype(int)]
 
 
 def draw(examples: Sequence[Example], limit: int) -> list[Example]:
-    """As `spread`, but one at random out of each stretch: where labels take turns, every second row has the same."""
+    """As `spread`, but one random example from each stretch: if labels alternate, even steps may meet only one."""
     if not limit or len(examples) <= limit:
         return list(examples)
     random = np.random.default_rng(0)
@@ -29,8 +29,8 @@ def draw(examples: Sequence[Example], limit: int) -> list[Example]:
 
 
 def of_all_lengths(features: Mapping[str, np.ndarray], limit: int) -> dict[str, np.ndarray]:
-    """The inputs of at most `limit` examples [n, T], evenly spread over all when sorted by their number of tokens: the
-    shortest, the longest, and as many of each length between as there are."""
+    """The inputs of at most `limit` examples [n, T], evenly spread over all when sorted by number of tokens: the
+    shortest, the longest, and between them each length in proportion to its frequency."""
     order = np.argsort(features["input_mask"].sum(axis=1), kind="stable")
     chosen = order[np.unique(np.linspace(0, len(order) - 1, min(limit, len(order))).round().astype(int))]
     return {name: features[name][chosen] for name in INPUTS}
@@ -39,7 +39,7 @@ def of_all_lengths(features: Mapping[str, np.ndarray], limit: int) -> dict[str, 
 def synthetic_features(count: int, length: int, tokenizer: Tokenizer, seed: int = 0) -> dict[str, np.ndarray]:
     """Random ids of random length in the form of a task's features: int32 [count, length] each.
 
-    For want of text. A network trained on text decides here on noise.
+    Used if there is no text. To a network trained on text these ids are noise.
     """
     random = np.random.default_rng(seed)
     real = random.integers(SHORTEST, length + 1, (count, 1))

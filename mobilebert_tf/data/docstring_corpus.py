@@ -1,4 +1,4 @@
-"""Docstrings of the installed libraries -> training text, held-out text, and the library task."""
+"""Training text, held-out text and the library task, made of the docstrings of installed libraries."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError
 
 MIN_CHARACTERS = 60_000
-"""A library with less prose is left out, unless it was asked for by name."""
+"""Minimum number of characters of prose in a library that was not asked for by name."""
 
 MIN_SENTENCES = 1000
-"""A class of the task has at least so many sentences to train on."""
+"""Minimum number of training sentences of a class of the task."""
 
 _BATCH = 32
-"""Files that a worker is handed at once."""
+"""Number of files given to a worker at once."""
 
 Documents = list[tuple[SourceFile, list[str]]]
 """The prose of one library: source files and their paragraphs."""
 
 
 def read_libraries(names: Sequence[str], workers: int) -> dict[str, Documents]:
-    """The prose of these libraries, or of all that have enough of it, in order of their names.
+    """The prose of these libraries, or of all that have enough of it, sorted by name.
 
     A paragraph that occurred before, in whatever library, is dropped.
 
@@ -38,14 +38,14 @@ def read_libraries(names: Sequence[str], workers: int) -> dict[str, Documents]:
     roots = docstrings.find_libraries(names) if names else docstrings.installed_libraries()
     files = [file for name, root in roots.items() for file in docstrings.source_files(name, root)]
     batches = [files[i : i + _BATCH] for i in range(0, len(files), _BATCH)]
-    read = track(map_in_order(_read_batch, batches, workers), "docstrings", "batch", total=len(batches))
-    found: dict[str, Documents] = {name: [] for name in roots}
-    for batch, paragraphs_of_each in zip(batches, read, strict=True):
+    results = track(map_in_order(_read_batch, batches, workers), "docstrings", "batch", total=len(batches))
+    prose_of: dict[str, Documents] = {name: [] for name in roots}
+    for batch, paragraphs_of_each in zip(batches, results, strict=True):
         for file, paragraphs in zip(batch, paragraphs_of_each, strict=True):
-            found[file.library].append((file, paragraphs))
+            prose_of[file.library].append((file, paragraphs))
     seen: set[str] = set()
     libraries = {}
-    for name, library in found.items():
+    for name, library in prose_of.items():
         if not names and sum(map(len, {p for _, paragraphs in library for p in paragraphs})) < MIN_CHARACTERS:
             continue
         libraries[name] = list(_without_repetition(library, seen))
@@ -64,10 +64,10 @@ def write(
     train_size: int,
     eval_size: int,
 ) -> dict[str, Any]:
-    """Write `LIBRARY.txt`, `heldout/LIBRARY.txt` and `sentences/{train,eval}.tsv`; returns the counts.
+    """Write `LIBRARY.txt`, `heldout/LIBRARY.txt` and `sentences/{train,eval}.tsv`; return their counts.
 
-    A source file is wholly on one side. With fewer than two libraries large enough to
-    be classes there is no task, and `sentences/` is not made.
+    A whole source file is either training text or held out. With fewer than two libraries large
+    enough to be classes there is no task, and `sentences/` is not written.
     """
     counts: dict[str, Any] = {"libraries": {}}
     candidates = []

@@ -1,8 +1,7 @@
 """The task "which library is this sentence of documentation about?", made from docstrings.
 
-Its labels cost nothing and its split is by source file. What would give the answer
-away, the names of the libraries, is in no sentence: the class must be told from what
-is said and how.
+Its labels cost nothing and it is split by source file. Sentences with names of libraries, which
+would give the answer away, are left out: the class must be told from content and style.
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ def sentences_of(paragraphs: Iterable[str]) -> list[str]:
 def giveaway(libraries: Iterable[str]) -> re.Pattern[str]:
     """A pattern that finds the name, or a usual short name, of any of the libraries.
 
-    Long names are found inside other words too (TensorFlowLite); short ones stand alone
-    or beside what is not a letter (np.array, TF_CONFIG).
+    Long names are also found inside other words (TensorFlowLite); short ones only with no
+    letter before or after them (np.array, TF_CONFIG).
     """
     names = set()
     for library in libraries:
@@ -74,14 +73,14 @@ def make_split(
     """The examples of the task: training side and held-out side, each in a seeded order.
 
     Of each class at most `train_size` and `eval_size` are taken; a class with fewer than
-    `min_train_size` to train on, or none to be tested on, is left out. Of sentences that
-    are nearly the same one is kept, and none if they differ in label or in side; so no
-    sentence has a near-duplicate on either side, nor a held-out one among all candidates
+    `min_train_size` training sentences, or no test sentence, is left out. Of near-duplicates
+    one is kept, and none if they differ in label or in side; so no sentence has a
+    near-duplicate on either side, and no held-out sentence has one among all candidates
     of the training side.
     """
     giveaways = giveaway({sentence.label for sentence in candidates})
     order = sorted((s for s in candidates if not giveaways.search(s.text)), key=lambda s: _shuffled(s, seed))
-    # All of them are compared, not only as many as are needed: a held-out sentence must
+    # All candidates are compared, not only as many as are needed: a held-out sentence must
     # not be in the training text either. Of a group that is on both sides none is kept.
     taken = sorted(order, key=lambda sentence: not sentence.held_out)
     train_of: dict[str, list[Sentence]] = collections.defaultdict(list)

@@ -1,4 +1,4 @@
-"""Text that a tokenizer loses in [UNK]: how much it is, and why."""
+"""Text that a tokenizer loses in [UNK]: its amount, and the reason."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from mobilebert_tf.tokenization import Tokenizer
 
 MUCH = 0.01
-"""Share of the characters of a text that is worth a line."""
+"""Share of lost characters of a text above which a line is printed."""
 
 MOST = 0.34
-"""The same of a few words, one of which may be a smiley."""
+"""The same share for a text of a few words, one of which may be a smiley."""
 
 COMPOSE = "unicodedata.normalize('NFC', text)"
 
 SAMPLE = 50_000
-"""Rows of a table that are looked at, evenly spread."""
+"""Maximum number of rows of a table that are checked, evenly spread."""
 
 
 class Texts(Protocol):
@@ -37,13 +37,13 @@ class Texts(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Lost:
-    """Numbers of characters of a text, blanks aside."""
+    """Counts of the characters of a text, without blanks."""
 
     characters: int = 0
     lost: int = 0
-    """Number of these in words that became [UNK]: pieces would not tell, since a word is one [UNK] however long."""
+    """Number of these in words that became [UNK]. Pieces would not show it: a word is one [UNK] however long it is."""
     too_long: int = 0
-    """Number of those lost in words that are longer than a tokenizer splits."""
+    """Number of those lost in words too long for the tokenizer to split."""
     decomposed: int = 0
     """Number of those lost in words that the vocabulary has once they are composed (NFC)."""
 
@@ -57,7 +57,7 @@ class Lost:
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[list[list[int]], Lost]:
-    """The ids of each text, and what they lose. Texts with [UNK] are read twice, for the places of their words."""
+    """The ids of each text, and their loss. Texts with [UNK] are tokenized twice, for the places of their words."""
     encoded = tokenizer.encode_batch(texts)
     unknown = tokenizer.id("[UNK]")
     words: collections.Counter[str] = collections.Counter()
@@ -73,7 +73,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[list[list[int]],
 
 
 def say_of(what: str, examples: Sequence[Texts], tokenizer: Tokenizer, model: str, much: float = MUCH) -> None:
-    """Print a line if much of the texts of a table is lost to the vocabulary of `model`; of a long table, a sample."""
+    """Print a line if the vocabulary of `model` loses much of a table's texts; a long table is sampled."""
     sample = examples[:: 1 + len(examples) // SAMPLE]
     texts = [text for example in sample for text in (example.text, example.text_pair) if text]
     _, lost = encode(tokenizer, texts)
@@ -81,10 +81,10 @@ def say_of(what: str, examples: Sequence[Texts], tokenizer: Tokenizer, model: st
 
 
 def say(what: str, lost: Lost, tokenizer: Tokenizer, lacks: str, much: float = MUCH) -> None:
-    """Print a line if much of a text is lost, with the most frequent reason.
+    """Print a line with the most frequent reason if much of a text is lost.
 
     Args:
-      lacks: what to say if that is characters that the vocabulary lacks.
+      lacks: the reason to print if the vocabulary lacks characters.
     """
     if lost.share <= much:
         return
@@ -99,6 +99,6 @@ def say(what: str, lost: Lost, tokenizer: Tokenizer, lacks: str, much: float = M
 
 
 def _is_known_composed(word: str, tokenizer: Tokenizer) -> bool:
-    """Whether a word has no [UNK] once it is composed."""
+    """Whether a word changes when it is composed (NFC), and then has no [UNK]."""
     composed = documents.normalize(word)
     return composed != word and tokenizer.id("[UNK]") not in tokenizer.encode(composed).ids

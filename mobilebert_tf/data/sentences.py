@@ -1,4 +1,4 @@
-"""Where one sentence ends and the next begins, in any script."""
+"""Splitting of paragraphs into sentences, in any script."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ _ABBREVIATION = re.compile(
     r"|\b[^\W\d_\uac00-\ud7a3])\.$",
     re.IGNORECASE,
 )
-# With its point and what stands before it. Searching whole sentences took longer than all else here.
+# Characters of an abbreviation, with its point and the character before it. A search in whole sentences took longer
+# than everything else here.
 LONGEST_ABBREVIATION = 10
 
 _BEFORE_NUMBER = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[0-9])")
-"""Ends that ICU does not see: a small letter after the number may go on with the sentence."""
+"""Possible ends that ICU does not see, because a small letter after the number may continue the sentence."""
 
 _BLANK_ENDS = re.compile(r"(?<=[\u0e00-\u0eff])\s+(?=[\u0e00-\u0eff])|(?<=[\u0f0d\u0f0e])\s+")
-"""Thai and Lao have no sign for the end of a sentence or clause but a blank, and none between words; Tibetan has a
-stroke with a blank."""
+"""Blanks that end a sentence or clause: the only sign of it in Thai and Lao, which have none between words; in Tibetan
+the blank follows a stroke."""
 
 _OPENED = f"“‘„‹«([{_BRACKETS}"
-"""What opens the next sentence where no blank is between two, which ICU leaves at the end of the one before."""
+"""Marks that open the next sentence where no blank separates two; ICU leaves them at the end of the first."""
 
 
 def split_sentences(paragraph: str) -> list[str]:
-    """The sentences of a paragraph, in order; together they are the paragraph again.
+    """The sentences of a paragraph, in order; joined, they are the paragraph again.
 
-    Unicode's rules (UAX 29, by ICU), corrected where they do not know languages: a sentence begins with no small
-    letter, a point after a common abbreviation or a single letter (an initial) ends nothing, and ends within
-    ASCII text have white space behind them. Rules, not a model: good enough for what they serve, the places
-    where BERT's segments may begin and end.
+    The rules are Unicode's (UAX 29, by ICU), corrected where they know no language: a sentence does not begin with
+    a small letter, a point after a common abbreviation or a single letter (an initial) ends no sentence, and an end
+    within ASCII text needs white space after it. Rules instead of a model are good enough for their purpose, the
+    places where BERT's segments may begin and end.
     """
     sentences: list[str] = []
     start = 0
@@ -45,11 +46,11 @@ def split_sentences(paragraph: str) -> list[str]:
         sentence = paragraph[start:end].strip()
         if not sentence or not _ends(paragraph, start, end):
             continue
-        # German writes »so«: with a blank behind it « closes.
+        # German writes »so«: « closes if a blank follows it.
         opened = _OPENED.replace("«", "") if paragraph[end - 1].isspace() else _OPENED
-        if sentence[-1] in opened and (closed := sentence.rstrip(opened)):
-            end = paragraph.index(closed, start) + len(closed)
-            sentence = closed
+        if sentence[-1] in opened and (without_opening := sentence.rstrip(opened)):
+            end = paragraph.index(without_opening, start) + len(without_opening)
+            sentence = without_opening
         sentences.append(sentence)
         start = end
     last = paragraph[start:].strip()
@@ -60,15 +61,15 @@ def split_sentences(paragraph: str) -> list[str]:
 
 
 def _possible_ends(paragraph: str) -> list[int]:
-    """Where ICU sees an end, and where a number may begin a sentence."""
-    # The breaker's own positions count UTF-16.
+    """The positions where ICU sees an end, or where a number may begin a sentence."""
+    # The breaker's own positions count UTF-16 units.
     ends = list(itertools.accumulate(map(len, SentenceBreaker(paragraph, "en"))))[:-1]
     numbers = [match.end() for match in _BEFORE_NUMBER.finditer(paragraph)]
     return sorted({*ends, *numbers}) if numbers else ends
 
 
 def _ends(paragraph: str, start: int, end: int) -> bool:
-    """Whether the sentence that begins at `start` may end there."""
+    """Whether the sentence that begins at `start` may end at `end`."""
     first = paragraph[end]
     if first in _OPENING or first == "»" and _opens(paragraph, end):
         first = paragraph[end : end + 4].lstrip(f"{_OPENING}»")[:1]
@@ -83,14 +84,14 @@ def _ends(paragraph: str, start: int, end: int) -> bool:
 
 
 def _opens(paragraph: str, place: int) -> bool:
-    """Whether a quotation mark opens, as far as blanks tell."""
+    """Whether the quotation mark at `place` opens, judged by the blanks around it."""
     return paragraph[place - 1].isspace() and not paragraph[place + 1 : place + 2].isspace()
 
 
 def _begins(first: str) -> bool:
-    """Whether a sentence may begin with a character: letters but small ones, numbers and symbols do.
+    """Whether a sentence may begin with a character: a letter that is not small, a number or a symbol.
 
-    Letters of Georgian are small by their kind, and yet begin sentences: no capitals stand there.
+    Georgian letters are small in Unicode, and yet begin sentences, since no capitals are used there.
     """
     kind = unicodedata.category(first or " ")
     return kind in ("Lu", "Lt", "Lo", "Nd", "Nl", "So") or kind == "Ll" and first.title() == first

@@ -1,4 +1,4 @@
-"""Rows of a table that are held out: the same ones for the same table and seed, in the shares that the table has."""
+"""Rows to hold out of a table: reproducible for a table and seed, with classes in the same shares as in the table."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 FEW = 3
-"""Rows of each stratum that are held out at least, where that leaves as many to train on."""
+"""Minimum number of held-out rows of each stratum, where at least as many remain for training."""
 
 
 def plain_text(text: str) -> str:
-    """A text as an uncased tokenizer sees it: small letters, no accents, single blanks.
+    """The text as an uncased tokenizer sees it: lower case, no accents, single blanks.
 
-    Texts that are the same in this form must not stand on both sides of a split.
+    Texts that are equal in this form must not be on both sides of a split.
     """
     text = " ".join(text.lower().split())
     if text.isascii():
@@ -26,18 +26,18 @@ def plain_text(text: str) -> str:
 
 
 def held_out(keys: Sequence[str], strata: Sequence[Sequence[Hashable]], share: float, seed: int) -> np.ndarray:
-    """Which rows to hold out: bool [n].
+    """The rows to hold out, as a mask: bool [n].
 
-    Rows of one key stay together, also where that is more than the share, and every stratum keeps a row to train on.
+    Rows with the same key stay together, even if they exceed the share, and every stratum keeps a row for training.
     Strata are filled from the rarest to the most frequent one (iterative stratification: Sechidis et al. 2011), so a
-    row may be in several. The order in which rows are considered depends on their keys and the seed alone: with rows
-    added to a table, most of those that were held out still are.
+    row may be in several. The order in which rows are considered depends only on their keys and the seed: after rows
+    are added to a table, most of the held-out rows are still held out.
 
     Args:
       keys: [n], the same for rows that belong together.
-      strata: [n], of each row: its class, its labels, the bin of its value.
-      share: of the rows of each stratum, from 0 to 1.
-      seed: of the order.
+      strata: [n], for each row its class, its labels or the bin of its value.
+      share: share of the rows of each stratum to hold out, from 0 to 1.
+      seed: seed of the order.
     """
     rows_of: dict[str, list[int]] = collections.defaultdict(list)
     for row, key in enumerate(keys):
@@ -65,18 +65,18 @@ def held_out(keys: Sequence[str], strata: Sequence[Sequence[Hashable]], share: f
                 chosen.add(group)
                 taken += counts[group]
         if not taken[stratum]:
-            # Large groups alone, such as forty questions on each of five passages: the smallest is more than the share.
+            # All groups are large, such as forty questions on each of five passages: the smallest exceeds the share.
             small = [one for one in groups_of[stratum] if 2 * counts[one][stratum] <= total[stratum]]
             for group in sorted(filter(leaves_some, small), key=lambda one: len(groups[one]))[:1]:
                 chosen.add(group)
                 taken += counts[group]
-    held = np.zeros(len(keys), bool)
-    held[[row for group in chosen for row in groups[group]]] = True
-    return held
+    mask = np.zeros(len(keys), bool)
+    mask[[row for group in chosen for row in groups[group]]] = True
+    return mask
 
 
 def value_strata(values: np.ndarray) -> list[tuple[int]]:
-    """The strata of values [n]: tenths of the rows by their values, larger parts where a tenth is fewer than 30 rows.
+    """The strata of values [n]: tenths of the rows by value, or larger parts where a tenth is fewer than 30 rows.
 
     Equal values are in one stratum.
     """

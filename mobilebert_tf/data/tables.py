@@ -1,4 +1,4 @@
-"""Labelled text as people have it: TSV, CSV or JSONL with named columns."""
+"""Labelled text in the usual formats: TSV, CSV or JSONL with named columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import has_half_characters
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
-"""By ending; `.txt` is Excel's "Unicode text", which has a byte order mark."""
+"""Usual separator by ending; `.txt` is Excel's "Unicode text", which has a byte order mark."""
 _JSON = (".jsonl", ".ndjson", ".jsonlines", ".json")
 _SHOWN_ENDINGS = ".tsv, .csv, .jsonl"
 
@@ -26,16 +26,16 @@ _NO_TABLES = {
     "<html": "a web page; fetch the table itself",
     "version https://git-lfs": "a pointer of Git LFS to the file; fetch that with `git lfs pull`",
 }
-"""How texts begin that came in place of a table."""
+"""First characters of files that were downloaded in place of a table, and what each is."""
 
 
 def is_table(path: str | os.PathLike[str]) -> bool:
-    """Whether the name says that the file is a table: text files have a text a line."""
+    """Whether the name is that of a table, and not of a text file with one text per line."""
     return tfds_table.is_name(path) or _ending(Path(path)) not in (None, ".txt")
 
 
 def is_json(path: str | os.PathLike[str]) -> bool:
-    """Whether the name says that the file has JSON."""
+    """Whether the name is that of a JSON file."""
     return not tfds_table.is_name(path) and _ending(Path(path)) in _JSON
 
 
@@ -47,26 +47,26 @@ def read_table(
     optional: Collection[str] = (),
     every_row: bool = False,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and the named columns of each row, in file order: texts, or None where there is no value.
+    """Line number and named columns of each row, in file order: texts, or None where there is no value.
 
-    The kind is told by the ending, before a compression's own (`train.tsv.xz`). CSV and TSV have a header;
-    `delimited.parse` says which separators and quotes they may have. JSONL has an object a line; a list of objects
-    is read as well. Rows without any value are left out. What was taken for what is said where it is not usual.
+    The ending, before that of a compression (`train.tsv.xz`), decides the format. CSV and TSV have a header;
+    `delimited.parse` describes the separators and quotes they may have. JSONL has an object per line; a list of
+    objects is read as well. Rows without any value are left out. An unusual format is reported in a note.
 
-    A column may be several names, comma-separated: the first that the row has counts, since
-    training and evaluation tables do not always agree. Capitals and blanks around a name do not count where
+    A column may be several comma-separated names, of which the first in the row counts, since
+    training and evaluation tables do not always agree. Case and blanks around a name are ignored where
     that leaves one column.
 
     `tfds:NAME:SPLIT` is a split of a TensorFlow Datasets set.
 
     Args:
       path: the file.
-      columns: names of those that are wanted.
-      header: names of the columns of a table with tabs, whatever its ending, whose first line has none of them; further
-        cells of such a table are left out, and no cell is in quotes.
-      structured: those of the columns that may also hold lists and objects, in JSON.
-      optional: further columns; None where a table has none of that name.
-      every_row: keep rows without any value, which are answered too.
+      columns: names of the wanted columns.
+      header: column names for a table with tabs, whatever its ending, whose first line has no wanted column; further
+        cells of such a table are left out, and quotes in it are text.
+      structured: columns that may also hold lists and objects, in JSON.
+      optional: further columns; None where a table has no column of that name.
+      every_row: keep rows without any value, for callers that answer every row.
 
     Raises:
       UsageError: unknown ending, a column is missing, or a row is broken; the message names the line.
@@ -80,7 +80,7 @@ def read_table(
     elif ending in _SEPARATORS:
         rows = _delimited_rows(path, ending, columns, header)
     else:
-        for _ in read_lines(path):  # an archive or a workbook is called by its name
+        for _ in read_lines(path):  # raises its own error for an archive or a workbook
             break
         raise _no_table(path)
     empty = 0
@@ -93,20 +93,20 @@ def read_table(
             continue
         try:
             cells = {column: _cell(path, number, row, column, column in structured) for column in columns}
-            there = [column for column in optional if named_column(row, column) is not None]
-            more = {column: _cell(path, number, row, column, True) for column in there}
+            present = [column for column in optional if named_column(row, column) is not None]
+            extra = {column: _cell(path, number, row, column, True) for column in present}
         except UsageError as problem:
             if ending in _SEPARATORS:
-                raise  # a column is missing in all rows
+                raise  # the column is missing from all rows
             bad_rows.refuse(str(path), number, problem)
             continue
-        yield number, cells | {column: more.get(column) for column in optional}
+        yield number, cells | {column: extra.get(column) for column in optional}
     if empty:
         notes.say(f"{path}: {empty} row{'s' if empty > 1 else ''} without any value left out")
 
 
 def _ending(path: Path) -> str | None:
-    """The last ending that is a table's, as in `train.tsv.xz`."""
+    """The last of the name's endings that a table has, such as `.tsv` of `train.tsv.xz`; None: there is none."""
     endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() in (*_SEPARATORS, *_JSON)]
     return endings[-1] if endings else None
 
@@ -133,7 +133,7 @@ def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structur
 
 
 def named_column(row: Mapping[str, Any], column: str) -> str | None:
-    """The name in `row` that `column`, one name or several, means; None: there is none."""
+    """The name in `row` that matches `column`, which is one name or several; None: there is none."""
     names = [column, *column.split(",")]  # a comma may be part of the name
     exact = next((name for name in names if name in row), None)
     if exact is not None:
@@ -158,8 +158,8 @@ def _delimited_rows(
     def wanted(header: Sequence[str]) -> int:
         return sum(named_column(dict.fromkeys(header), column) is not None for column in columns)
 
-    for first, what in _NO_TABLES.items():
-        if text[:100].lstrip().lower().startswith(first):
+    for beginning, what in _NO_TABLES.items():
+        if text[:100].lstrip().lower().startswith(beginning):
             raise UsageError(f"{path}: is {what}")
     if ending == ".txt" and (written.encoding == "utf-8" or "\t" not in text.split("\n", 1)[0]):
         raise _no_table(path)
@@ -171,33 +171,33 @@ def _delimited_rows(
     for name in table.header:
         if table.header.count(name) > 1 and any(_plain(name) == _plain(n) for c in columns for n in c.split(",")):
             raise UsageError(f"{path}, line 1: two columns are called {name!r}; rename one")
-    taken = _taken_for(written, table, usual)
-    if taken:
-        notes.say(f"{path}: read as {', '.join(taken)}")
+    unusual = _taken_for(written, table, usual)
+    if unusual:
+        notes.say(f"{path}: read as {', '.join(unusual)}")
     for number, cells in table.rows:
         yield number, dict(zip(table.header, cells, strict=True))
 
 
 def _taken_for(written: Format, table: delimited.Delimited, usual: str) -> list[str]:
-    """What is not usual in the way a table is written."""
-    taken = []
+    """Descriptions of what is unusual in the format of a table."""
+    unusual = []
     if written.encoding not in ("utf-8", "utf-8-sig"):
-        taken.append(f"{written.encoding.upper()} text")
+        unusual.append(f"{written.encoding.upper()} text")
     if written.newline == "\r":
-        taken.append("lines ended by carriage returns")
+        unusual.append("lines ended by carriage returns")
     if table.separator != usual:
         separator = delimited.SEPARATORS.get(table.separator, repr(table.separator))
-        taken.append(f"columns separated by {separator}")
+        unusual.append(f"columns separated by {separator}")
     if table.quotes:
-        taken.append(table.quotes)
-    return taken
+        unusual.append(table.quotes)
+    return unusual
 
 
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and object of each line of a JSONL file; of one list, number and object of each item.
+    """Line number and object of each line of a JSONL file; for a file with one list, number and object of each item.
 
     Raises:
-      UsageError: one is no object (unless bad rows are left out).
+      UsageError: a line or item is not an object (unless bad rows are left out).
     """
     for number, line in _json_values(path):
         try:
@@ -214,7 +214,7 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _json_values(path: Path) -> Iterator[tuple[int, Any]]:
-    """Each line that is not blank with its number; of a file that is one JSON list, its items."""
+    """Number and text of each non-blank line; for a file that is one JSON list, number and value of each item."""
     lines = enumerate(read_lines(path), start=1)
     first = next(((number, line) for number, line in lines if line.strip()), None)
     if first is None:
@@ -223,7 +223,7 @@ def _json_values(path: Path) -> Iterator[tuple[int, Any]]:
         try:
             items = json.loads(read_text(path)[0], parse_constant=lambda _: None)
         except (ValueError, RecursionError):
-            items = None  # a line is broken, or its list is not all; the line is named
+            items = None  # a line is broken, or the list is not the whole file; the caller names the line
         if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
             yield from enumerate(items, start=1)
             return

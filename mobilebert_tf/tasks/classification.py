@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 TEMPERATURES = (0.2, 10.0)
-"""Smallest and largest temperature: where all examples are right, no bounded value is the best."""
+"""Smallest and largest temperature; without bounds the fit has no optimum where all examples are right."""
 
 FEWEST = 100
 """Minimum number of examples for fitting a temperature."""

@@ -1,4 +1,4 @@
-"""Several labels for a text: each is judged by itself, with a threshold of its own."""
+"""Multi-label classification: each label of a text is decided by itself, with its own threshold."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.loop import Objective
 
 HALF = 0.5
-"""Threshold of a label before it is tuned, and of one that no example has."""
+"""Threshold of a label before tuning, and of a label that no example has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +39,11 @@ class MultilabelTask(Task):
 
     labels: tuple[str, ...]
     separator: str = ","
-    """Between the labels of a row; blanks around them do not count."""
+    """Text between the labels of a cell; blanks around labels are ignored."""
     label_columns: tuple[str, ...] = ()
-    """Columns of 0 and 1, one for each label, in place of the label column."""
+    """Columns of 0 and 1, one for each label, used in place of the label column."""
     thresholds: tuple[Share, ...] = ()
-    """[C]: least probability of each label; (): a half for all."""
+    """Minimum probability of each label, [C]; (): a half for all."""
 
     name: ClassVar[str] = "multilabel"
     outputs: ClassVar[tuple[str, ...]] = ("logits",)
@@ -55,10 +55,10 @@ class MultilabelTask(Task):
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> MultilabelTask:
-        """The task of a training table: its labels are those found there, sorted.
+        """The task of a training table: its labels are all labels of the table, sorted.
 
         Raises:
-          UsageError: the table is broken, or there is no label in it.
+          UsageError: the table is broken or has no label.
         """
         draft = cls(labels=(), **columns)
         if draft.label_columns:
@@ -85,7 +85,7 @@ class MultilabelTask(Task):
         return dataclasses.replace(draft, labels=tuple(sorted(counts)))
 
     def _of_columns(self, path: str | os.PathLike[str]) -> MultilabelTask:
-        """The task whose labels are the names of the columns. Raises UsageError: none of them is set in any row."""
+        """The task whose labels are the names of the label columns. Raises UsageError: all are 0 in every row."""
         twice = [column for column, times in collections.Counter(self.label_columns).items() if times > 1]
         if twice:
             raise UsageError(f"--label_columns: {twice[0]!r} is there twice")
@@ -104,20 +104,20 @@ class MultilabelTask(Task):
 
         def marks(file: str, line: int, cell: str) -> tuple[int, ...]:
             try:
-                found = self._split(cell)
+                labels = self._split(cell)
             except UsageError as problem:
                 raise UsageError(f"{file}, line {line}: column {self.label_column!r} {problem}") from None
-            strange = next((label for label in found if label not in numbers), None)
+            strange = next((label for label in labels if label not in numbers), None)
             if strange is not None:
                 raise UsageError(f"{file}, line {line}: {unseen(strange, self.labels)}; {bad_rows.FIX}")
-            return tuple(sorted({numbers[label] for label in found}))
+            return tuple(sorted({numbers[label] for label in labels}))
 
         def of_columns(file: str, line: int, cell: str) -> tuple[int, ...]:
             row = cells.get(line)
-            if row is None:  # a column is missing, and the row was left out
+            if row is None:  # a cell is missing, so the row was left out
                 raise UsageError(f"{file}, line {line}: has not all of the columns {', '.join(self.label_columns)}")
-            set_ = [_is_set(file, line, column, row[column]) for column in self.label_columns]
-            return tuple(number for number, is_set in enumerate(set_) if is_set)
+            values = [_is_set(file, line, column, row[column]) for column in self.label_columns]
+            return tuple(number for number, is_set in enumerate(values) if is_set)
 
         columns = [self.text_column, *filter(None, [self.text_pair_column])]
         label = self.label_column if labelled else None
@@ -129,19 +129,19 @@ class MultilabelTask(Task):
         )
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
-        """The labels of each example; those without any are of one stratum."""
+        """The labels of each example; examples without a label form one stratum."""
         return [example.label or (-1,) for example in examples]  # type: ignore[misc]
 
     def label_cells(self, example: Example) -> dict[str, Any]:
         if self.label_columns:
-            given = example.label or ()
-            return {column: int(number in given) for number, column in enumerate(self.label_columns)}  # type: ignore[operator]
+            own = example.label or ()
+            return {column: int(number in own) for number, column in enumerate(self.label_columns)}  # type: ignore[operator]
         labels = [self.labels[number] for number in example.label]  # type: ignore[union-attr]
         cell = self.separator.join(labels)
         return {self.label_column: cell if self._split(cell) == labels else labels}
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
-        """As of every task; `label` is int32 [n, C], one for each label that an example has."""
+        """The features of every task; `label` is int32 [n, C], 1 for each label that an example has."""
         features = texts.encode(examples, tokenizer, self.max_seq_length)
         if all(example.label is not None for example in examples):
             features["label"] = np.zeros((len(examples), len(self.labels)), np.int32)
@@ -150,7 +150,7 @@ class MultilabelTask(Task):
         return features
 
     def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
-        """Binary cross-entropy of each label in logits [B, C]."""
+        """Binary cross-entropy of each label, from logits [B, C]."""
         from mobilebert_tf.training import objectives
 
         return objectives.labels(predict)
@@ -167,7 +167,7 @@ class MultilabelTask(Task):
         return objectives.labels_taught(output, teacher["logits"], temperature)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
-        """The labels of each text, the likeliest first, and the probability of every one."""
+        """The labels of each text, likeliest first, and the probabilities of all labels."""
         answers = []
         for row, chosen in zip(sigmoid(outputs["logits"]), self._decided(outputs), strict=True):
             order = sorted(np.flatnonzero(chosen), key=lambda number: -row[number])
@@ -179,7 +179,7 @@ class MultilabelTask(Task):
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
         """F1 over all decisions together (micro) and as a mean over labels (macro), the share of texts whose labels are
-        all right, and mean cross-entropy (nats). An example whose logits are no numbers has every decision wrong."""
+        all right, and mean cross-entropy (nats). Every decision of an example whose logits are not finite is wrong."""
         wanted, decided = features["label"].astype(bool), self._decided(outputs)
         broken = without_numbers(outputs)
         decided[broken] = ~wanted[broken]
@@ -193,7 +193,7 @@ class MultilabelTask(Task):
         figures = {
             "examples": int(len(wanted)),
             "micro_f1": f1(wanted, decided),
-            "macro_f1": float(np.mean([one["f1"] for one in by_class.values()])),
+            "macro_f1": float(np.mean([scores["f1"] for scores in by_class.values()])),
             "exact": float((wanted == decided).all(axis=1).mean()),
             "loss": float(loss),
             "by_class": by_class,
@@ -202,7 +202,7 @@ class MultilabelTask(Task):
         return Scores(self.score_name, figures, counts.astype(np.float64), metrics.f1_of_counts)
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
-        """Texts with a wrong label by the greatest probability that a wrong decision, a yes or a no, was given."""
+        """Texts with a wrong label, by the highest probability of one of their wrong decisions (a yes or a no)."""
         wanted, decided = features["label"].astype(bool), self._decided(outputs)
         likely = sigmoid(outputs["logits"])
         size = np.where(wanted == decided, -np.inf, np.where(decided, likely, 1.0 - likely)).max(axis=1)
@@ -214,15 +214,15 @@ class MultilabelTask(Task):
         return f"{self.separator} ".join(self.labels[number] for number in np.flatnonzero(chosen)) or "no label"
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """The share of labels that are decided alike."""
+        """Share of labels with the same decision."""
         same = (self._decided(reference) == self._decided(candidate)).mean(axis=1)
         return np.where(without_numbers(candidate), 0.0, same)
 
     def tuned(self, outputs: Outputs, features: Features) -> MultilabelTask:
         """The task with the thresholds that give each label the highest F1 on these examples.
 
-        Between two probabilities that occur; of equal ones the one nearest to a half. A label that no example has, or
-        all have, keeps a half.
+        A threshold lies between two probabilities that occur; of equally good ones the one nearest to a half is taken.
+        A label that no example or every example has keeps a half.
         """
         likely, wanted = sigmoid(outputs["logits"]), features["label"].astype(bool)
         return dataclasses.replace(self, thresholds=tuple(map(_best, likely.T, wanted.T)))
@@ -233,17 +233,17 @@ class MultilabelTask(Task):
         return f"thresholds from {low:.2f} to {high:.2f}" if self.thresholds else ""
 
     def _decided(self, outputs: Outputs) -> np.ndarray:
-        """bool [n, C]."""
+        """Whether each label is given, bool [n, C]."""
         thresholds = np.array(self.thresholds or (HALF,) * len(self.labels))
         with np.errstate(invalid="ignore"):
             decided: np.ndarray = sigmoid(outputs["logits"]) >= thresholds
         return decided
 
     def _split(self, cell: str) -> list[str]:
-        """The labels in a cell, which may also be a list as JSON, Python or NumPy writes it.
+        """The labels in a cell, which may also hold a list as written by JSON, Python or NumPy.
 
         Raises:
-          UsageError: it is something else in brackets.
+          UsageError: the cell holds something else in brackets.
         """
         listed = list_in(cell)
         word = cell.strip()
@@ -257,14 +257,14 @@ class MultilabelTask(Task):
 
 
 _STRUCTURE = r"""["'{},]"""
-"""Signs of a list or an object in brackets; [OTHER] may be a label."""
+"""Characters that mark brackets as a list or an object; [OTHER] may be a label."""
 
 _SET, _UNSET = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
-"""What the cells of label columns hold, in small letters."""
+"""Values of cells in label columns, in lower case."""
 
 
 def _is_set(file: str, line: int, column: str, cell: str | None) -> bool:
-    """Whether a row has the label of a column. Raises UsageError: the cell says neither."""
+    """Whether a row has the label of a column. Raises UsageError: the cell is neither yes nor no."""
     word = (cell or "").strip().lower()
     if word not in (*_SET, *_UNSET):
         raise UsageError(f"{file}, line {line}: column {column!r} holds {cell!r}; a label's column has 0 or 1")
@@ -272,13 +272,13 @@ def _is_set(file: str, line: int, column: str, cell: str | None) -> bool:
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Probabilities in float64."""
+    """Probabilities of logits, float64."""
     with np.errstate(over="ignore"):
         return 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
 
 
 def f1(wanted: np.ndarray, decided: np.ndarray) -> float:
-    """2 right / (wanted + decided), bool arrays of one shape; 1 where nothing was wanted and nothing decided."""
+    """F1, 2 right / (wanted + decided), of bool arrays of one shape; 1 where nothing is wanted or decided."""
     all_of_both = wanted.sum() + decided.sum()
     return float(2 * (wanted & decided).sum() / all_of_both) if all_of_both else 1.0
 
@@ -287,11 +287,11 @@ def _best(likely: np.ndarray, wanted: np.ndarray) -> float:
     if wanted.all() or not wanted.any():
         return HALF
     values = np.unique(likely)
-    # Below the least of them all examples have the label.
+    # A threshold below the smallest probability gives the label to all examples.
     borders = np.concatenate([[HALF, values[0] / 2], (values[1:] + values[:-1]) / 2])
-    # By counting: a table of examples and borders would take gigabytes for ten thousand of them.
+    # Counted, since a table of examples by borders would take gigabytes for ten thousand examples.
     decided = len(likely) - np.searchsorted(np.sort(likely), borders)
     right = wanted.sum() - np.searchsorted(np.sort(likely[wanted]), borders)
-    worth = 2 * right / (decided + wanted.sum())
-    best = borders[worth >= worth.max() - 1e-12]
+    scores = 2 * right / (decided + wanted.sum())
+    best = borders[scores >= scores.max() - 1e-12]
     return float(best[np.abs(best - HALF).argmin()])

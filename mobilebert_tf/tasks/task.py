@@ -1,8 +1,8 @@
-"""What a fine-tuned model is for: the protocol that training, export, proof and answers share.
+"""Tasks of fine-tuned models: the protocol that training, export, verification and answering share.
 
-A kind of task is a class here beside; `kinds.py` is the table of them. Shapes: n examples, R rows of the network's
-inputs (one an example for most tasks, two for pairs of sentences that are embedded apart, a row for each window of a
-text that is longer than the network).
+Each kind of task is a class in a module of this package; `kinds.py` lists them. Shapes: n examples, R rows of the
+network's inputs (one per example for most tasks, two for pairs of sentences that are embedded separately, one per
+window of a text that is longer than the network's inputs).
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.loop import Objective
 
 NONE = "none of these"
-"""Answer to a text that belongs to no class, or that no class is sure enough of; in tables, the label of the former."""
+"""Answer for a text that belongs to no class, or to none with enough confidence; the label of the former in tables."""
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 """Names of the network's inputs, int32 [R, T]."""
 
 PER_TOKEN = ("start_logits", "end_logits", "token_logits")
-"""Names of the outputs that have a value, or several, for each token: [R, T] or [R, T, C], zero at padding."""
+"""Names of the outputs with one or more values per token: [R, T] or [R, T, C], zero at padding."""
 
 Outputs = Mapping[str, np.ndarray]
-"""What a network gives, float32 [R, ...] by the name of the output."""
+"""Outputs of a network, float32 [R, ...] by name."""
 
 Features = Mapping[str, np.ndarray]
-"""`input_ids`, `input_mask`, `segment_ids` (int32 [R, T]), and `label`, what the loss compares with, [R] or [n]. Kinds
-whose examples have several rows add `row_example` (int [R], the example of each row), and those that answer with parts
-of a text what is needed to find them in it."""
+"""`input_ids`, `input_mask`, `segment_ids` (int32 [R, T]), and `label`, the target of the loss, [R] or [n]. Kinds whose
+examples have several rows add `row_example` (int [R], the example of each row), and kinds that answer with parts of a
+text add what is needed to find these parts."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """How good the outputs for some labelled examples are."""
+    """Scores of the outputs for some labelled examples."""
 
     name: str
-    """Of the score by which models are compared; a key of `all`."""
+    """Name of the primary score, by which models are compared; a key of `all`."""
     all: dict[str, Any]
-    """Every figure, as metrics.json holds them."""
+    """All figures, as in metrics.json."""
     per_example: np.ndarray
-    """[n], whose mean is the primary score; or [n, K], of which `whole` makes it."""
+    """[n], whose mean is the primary score; or [n, K], from which `whole` computes it."""
     whole: Callable[[np.ndarray], float] | None = None
-    """Makes the primary score of the rows of any examples, float [any, K], where it is a figure of all of them
-    together, as a correlation is; None: the mean."""
+    """Function from the rows of any examples, float [any, K], to the primary score, where that is a figure of all
+    examples together, such as a correlation; None: the mean."""
 
     @property
     def primary(self) -> float:
@@ -67,36 +67,36 @@ class Scores:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task(abc.ABC):
-    """Which columns hold what, and how long a text may get; a kind of task adds its own."""
+    """The columns of a task's tables and the maximum length of its texts; each kind of task adds its own fields."""
 
     name: ClassVar[str]
-    """In task.json and in --task."""
+    """Name in task.json and for --task."""
     outputs: ClassVar[tuple[str, ...]]
-    """Names of what the network gives."""
+    """Names of the network's outputs."""
     answer_kind: ClassVar[str]
-    """What an answer is, in contracts: classes, labels, value, vector, prototypes, span or entities."""
+    """Kind of answer, in contracts: classes, labels, value, vector, prototypes, span or entities."""
     has_labels: ClassVar[bool] = False
-    """Whether its answers are classes with names, which labels.txt holds."""
+    """Whether the answers are named classes, which labels.txt lists."""
     agreement_name: ClassVar[str]
-    """What `agreement` is a share of, in tables."""
+    """Name of `agreement` in tables."""
 
     targets: ClassVar[tuple[str, ...]] = ("label",)
-    """Names of the features that the loss compares with."""
+    """Names of the features that are targets of the loss."""
 
     labels: tuple[str, ...] = ()
-    """Of classes, in the order of the outputs; () where there are none."""
+    """Names of the classes, in the order of the outputs; () for a task without classes."""
     max_seq_length: Annotated[int, within(3, 100_000)] = 128
-    """T, in word pieces, [CLS] and [SEP] included."""
+    """T, in word pieces, including [CLS] and [SEP]."""
     text_column: str = "text"
     text_pair_column: str | None = None
     label_column: str = "label"
     header: tuple[str, ...] = ()
-    """Names of the columns of TSV tables whose first line has none of the columns that are read."""
+    """Column names of TSV tables, for tables whose first line names none of the columns that are read."""
 
     @property
     @abc.abstractmethod
     def score_name(self) -> str:
-        """Of the primary score, a key of its figures. Higher is better, and one is perfect."""
+        """Name of the primary score, a key of the figures. Higher is better, and one is perfect."""
 
     @property
     def score_title(self) -> str:
@@ -105,7 +105,7 @@ class Task(abc.ABC):
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> Task:
-        """The task of a training table: what the table says beyond the fields in `columns`.
+        """The task of a training table, from the fields in `columns` and what the table itself says.
 
         Raises:
           UsageError: the table is broken, or nothing can be learned from it.
@@ -115,7 +115,7 @@ class Task(abc.ABC):
     @property
     @abc.abstractmethod
     def heads(self) -> Heads:
-        """What sits on the encoder."""
+        """The heads on top of the encoder."""
 
     @property
     def judges_pairs(self) -> bool:
@@ -123,31 +123,31 @@ class Task(abc.ABC):
         return self.text_pair_column is not None
 
     def inputs(self, examples: Sequence[Example]) -> list[Example]:
-        """What the network reads of examples, in one input each."""
+        """The examples as the network reads them, one for each input."""
         return list(examples)
 
     @abc.abstractmethod
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
-        """The rows of a table as examples; those without a text are left out, unless `every_row` is to be answered.
+        """The rows of a table as examples; rows without a text are left out unless `every_row` is set.
 
         Raises:
-          UsageError: the table is broken or empty, or a label is none of the task's.
+          UsageError: the table is broken or empty, or a label is not one of the task's.
         """
 
     def column_fault(self, tables: Sequence[str], named: Collection[str]) -> str:
-        """What is wrong where flags name columns, the fields in `named`, and no table has such; empty: nothing."""
+        """The problem if flags name columns (the fields in `named`) that no table has; empty if there is none."""
         return ""
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
-        """[n], of each labelled example what it is of: held-out examples are taken from each in its share."""
+        """The strata of each labelled example, [n]; held-out examples are drawn from each stratum in proportion."""
         return [(e.label,) for e in examples]
 
     def side_key(self, example: Example) -> str:
-        """What is the same for examples that must be on one side of a split: here, for the same texts."""
+        """A key that is equal for examples that must be on the same side of a split: here, those with equal texts."""
         return text_key(example)
 
     def row(self, example: Example) -> dict[str, Any]:
-        """The row of a JSONL table of which `read` makes this labelled example."""
+        """The row of a JSONL table that `read` turns into this labelled example."""
         second = {self.text_pair_column: example.text_pair} if self.text_pair_column else {}
         return {self.text_column: example.text, **second, **self.label_cells(example)}
 
@@ -160,61 +160,61 @@ class Task(abc.ABC):
         """`input_ids`, `input_mask`, `segment_ids` (int32 [R, T]) and, if all are labelled, `label` [R]."""
 
     def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
-        """The loss of what `predict` makes of a batch of features, with its figures, for the training loop."""
+        """The objective of the training loop: loss and figures of `predict`'s outputs for a batch of features."""
         raise UsageError(f"--task={self.name}: is not trained; `prototypes` and `export` take it as it is")
 
     can_be_taught: ClassVar[bool] = False
-    """Whether it can learn from another model's answers, by the two methods below."""
+    """Whether the task can be learned from another model's answers, by the two methods below."""
     taught_by_token: ClassVar[bool] = False
-    """Whether these are answers to word pieces, which must be the same for both."""
+    """Whether these answers are per word piece, so that both models need the same word pieces."""
 
     def as_taught(self, teacher: Task, outputs: Outputs) -> Outputs:
-        """What a model fine-tuned for `teacher`, the same task, gives, as this task's own outputs."""
+        """The outputs of a model fine-tuned for `teacher`, the same task, converted to this task's outputs."""
         return outputs
 
     def distance_from_teacher(
         self, output: Any, teacher: Mapping[str, Any], temperature: float, batch: Mapping[str, Any]
     ) -> Any:
-        """The loss of a batch's output, as the network gives it, beside the teacher's outputs by name."""
+        """The loss of the network's output for a batch against the teacher's outputs by name."""
         raise UsageError(f"--teacher: --task={self.name} does not learn from another model's answers")
 
     can_decline: ClassVar[bool] = False
-    """Whether it can give no class to what it is not sure of, by the method below."""
+    """Whether the task can decline to answer texts with low confidence, by the method below."""
 
     def declining(self, outputs: Outputs, features: Features, precision: float) -> Task:
-        """The task that answers as many of these examples as it can with so many of the answers right."""
+        """The task that answers as many of these examples as it can with a share of `precision` right."""
         raise UsageError(f"--min_precision: --task={self.name} answers every text")
 
     def tuned(self, outputs: Outputs, features: Features) -> Task:
-        """The task with what is best chosen on held-out examples after training, such as thresholds."""
+        """The task with settings that are best chosen on held-out examples after training, such as thresholds."""
         return self
 
     @property
     def tuning(self) -> str:
-        """What `tuned` chose, in words; empty: nothing."""
+        """The settings that `tuned` chose, in words; empty if there are none."""
         return ""
 
     @abc.abstractmethod
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
-        """The answer to each example, as `predict --json` prints it."""
+        """The answers to the examples, as `predict --json` prints them."""
 
     @abc.abstractmethod
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """How good the outputs for labelled features are."""
+        """Scores of the outputs for labelled features."""
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
-        """Which of the labelled examples, whose features these are, are answered most wrong."""
+        """The worst answers to labelled examples, of which these are the features."""
         return Review()
 
     @abc.abstractmethod
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """How far two networks give the same answer, [R] from 0 to 1; what is no number agrees with nothing.
+        """Agreement of two networks' answers, [R] from 0 to 1; an output that is not finite agrees with nothing.
 
-        Of the features the network's inputs alone are needed.
+        Only the network's inputs are needed of the features.
         """
 
     def predictions(self, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]) -> str:
-        """The content of a file with these answers: JSON, an object a line."""
+        """The content of a file with these answers: JSON Lines, one object per example."""
         rows = (
             {"text": one.text, **({} if one.text_pair is None else {"context": one.text_pair}), **answer}
             for one, answer in zip(examples, answers, strict=True)
@@ -222,14 +222,14 @@ class Task(abc.ABC):
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
     def to_json(self) -> dict[str, Any]:
-        """What `task.json` holds; labels and centroids have files of their own."""
-        apart = ("labels", "centroids")
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
+        """The content of `task.json`; labels and centroids have files of their own."""
+        own_files = ("labels", "centroids")
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in own_files}
         return {"task": self.name, **fields}
 
 
 def of_examples(features: Features, chosen: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Features of these examples, int [k], and the rows that are theirs, int [any]."""
+    """Features of the examples with these numbers, int [k], and the numbers of their rows, int [any]."""
     if "row_example" not in features:
         return take(features, chosen), chosen
     owner = features["row_example"]
@@ -242,16 +242,16 @@ def of_examples(features: Features, chosen: np.ndarray) -> tuple[dict[str, np.nd
 
 
 _OF_EXAMPLES = ("label", "examples")
-"""Features that have an entry for each example, not for each row."""
+"""Features with one entry per example, not per row."""
 
 
 def real_only(outputs: Outputs, mask: np.ndarray) -> dict[str, np.ndarray]:
-    """Outputs [R, ...] of inputs with this mask [R, T]: those of each token for all T, zero at padding."""
+    """Outputs [R, ...] of inputs with this mask [R, T]; those with values per token have all T, zero at padding."""
     return {name: _real_only(values, mask) if name in PER_TOKEN else values for name, values in outputs.items()}
 
 
 def _real_only(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """[R, t, ...] as [R, T, ...]."""
+    """Values [R, t, ...] as [R, T, ...], zero at padding."""
     whole = np.zeros((*mask.shape, *values.shape[2:]), values.dtype)
     length = min(values.shape[1], mask.shape[1])
     whole[:, :length] = values[:, :length]
@@ -260,17 +260,17 @@ def _real_only(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def text_key(example: Example) -> str:
-    """What is the same for examples whose texts are."""
+    """A key that is equal for examples with equal texts."""
     return "\n".join(map(plain_text, filter(None, [example.text, example.text_pair])))
 
 
 def take(values: Mapping[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, np.ndarray]:
-    """These rows of features or outputs."""
+    """The chosen rows of features or outputs."""
     return {name: array[rows] for name, array in values.items()}
 
 
 def objects(values: Sequence[Any]) -> np.ndarray:
-    """[n] of Python objects."""
+    """An array [n] of Python objects."""
     array = np.empty(len(values), object)
     for number, value in enumerate(values):
         array[number] = value
@@ -278,12 +278,12 @@ def objects(values: Sequence[Any]) -> np.ndarray:
 
 
 def without_numbers(outputs: Outputs) -> np.ndarray:
-    """Which rows have a value that is NaN or infinite: bool [R]."""
+    """Mask of the rows with a value that is NaN or infinite, bool [R]."""
     return np.any([~np.isfinite(flat(array)).all(axis=1) for array in outputs.values()], axis=0)
 
 
 def flat(values: np.ndarray) -> np.ndarray:
-    """[R, ...] as [R, K]."""
+    """Values [R, ...] as [R, K]."""
     return values.reshape(len(values), -1)
 
 
@@ -293,7 +293,7 @@ def all_values(outputs: Outputs) -> np.ndarray:
 
 
 def concatenated(parts: Sequence[Outputs]) -> dict[str, np.ndarray]:
-    """The rows of several outputs, or inputs, one after another; of shorter texts filled up with zeros."""
+    """Rows of several outputs or inputs, one after another; values per token are padded with zeros to one length."""
     return {name: _concatenated([part[name] for part in parts], name) for name in parts[0]}
 
 

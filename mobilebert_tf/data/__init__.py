@@ -1,1 +1,1 @@
-"""From files to batches: text, vocabulary, pretraining records, labelled tables."""
+"""Reading of data, from files to batches: text, vocabulary, pretraining records, labelled tables."""

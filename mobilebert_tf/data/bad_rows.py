@@ -1,4 +1,4 @@
-"""Rows of tables that cannot be used: refused where one is met, or left out and counted where that is asked for."""
+"""Handling of unusable rows of tables: the first one is refused or, on request, all are left out and counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mobilebert_tf import notes
 from mobilebert_tf.errors import UsageError
 
 FIX = "finetune and evaluate leave such rows out with --skip_bad_rows"
-"""Remedy for a row whose fault is no slip of the pen."""
+"""Remedy for a faulty row that is not a mere typing error."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,9 +19,9 @@ class LeftOut:
     """The rows that were left out."""
 
     bad: dict[tuple[str, int], str] = dataclasses.field(default_factory=dict)
-    """What is wrong with each bad row, by file and line; a row counts once, however often a table is read."""
+    """Problem of each bad row, by file and line; a row counts once, however often a table is read."""
     without_text: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
-    """Lines of the rows that have a label and no text, by file. These are never refused."""
+    """Lines of the rows that have a label but no text, by file. These are never refused."""
 
 
 _now: contextvars.ContextVar[tuple[LeftOut, bool] | None] = contextvars.ContextVar("left out", default=None)
@@ -32,7 +32,7 @@ def counting(skips: bool) -> Iterator[LeftOut]:
     """Count the rows that readers of tables leave out until the block ends.
 
     Args:
-      skips: whether rows that cannot be used are left out too; else the first one is refused.
+      skips: whether unusable rows are left out too; else the first one is refused.
     """
     left_out = LeftOut()
     token = _now.set((left_out, skips))
@@ -43,7 +43,7 @@ def counting(skips: bool) -> Iterator[LeftOut]:
 
 
 def are_skipped() -> bool:
-    """Whether rows that cannot be used are left out at present."""
+    """Whether unusable rows are left out at present."""
     now = _now.get()
     return now is not None and now[1]
 
@@ -52,7 +52,7 @@ def refuse(path: str, line: int, problem: str | UsageError) -> None:
     """Refuse a row, or count it if bad rows are left out.
 
     Args:
-      problem: the reason, or the whole message.
+      problem: the reason, or an error with the whole message.
 
     Raises:
       UsageError: bad rows are refused.
@@ -65,11 +65,11 @@ def refuse(path: str, line: int, problem: str | UsageError) -> None:
 
 
 def say_without_text(path: str, lines: Sequence[int], what: str, are_answered: bool) -> None:
-    """Count rows of a table that have no text, and say how many there are.
+    """Count the rows of a table that have no text, and print their number.
 
     Args:
-      what: is missing, in words.
-      are_answered: whether they are kept, to be answered; else they are left out.
+      what: the name of the missing thing.
+      are_answered: whether these rows are kept and answered; else they are left out.
     """
     now = _now.get()
     if now is not None:

@@ -1,7 +1,7 @@
-"""Masks made while records are read, with TensorFlow Text: each epoch sees others.
+"""Masks made while records are read, with TensorFlow Text: each epoch gets different ones.
 
-All randomness is a function of a seed given with the batch, so a run that resumes
-sees the masks that it would have seen.
+All randomness is a function of a seed given with the batch, so a resumed run
+gets the same masks as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mobilebert_tf.data.masking import MASK_SHARE, RANDOM_SHARE, Pieces
 
 
 class StatelessMaskValues(text.MaskValuesChooser):
-    """`MaskValuesChooser` whose draws depend on `seed` alone, and that never puts in a special token."""
+    """A `MaskValuesChooser` whose draws depend only on `seed`, and that never inserts a special token."""
 
     def __init__(self, pieces: Pieces, seed: Any) -> None:
         super().__init__(len(pieces.inside_word), pieces.mask, MASK_SHARE, RANDOM_SHARE)
@@ -37,17 +37,18 @@ class StatelessMaskValues(text.MaskValuesChooser):
 def mask_pairs(
     pairs: Mapping[str, Any], pieces: Pieces, seed: Any, share: float, max_seq_length: int, max_predictions: int
 ) -> dict[str, Any]:
-    """Pairs of segments, ragged int32 [B, (n)], to masked examples as `records.FEATURES` names them.
-    An empty second segment leaves the first alone: [CLS] A [SEP].
+    """The masked examples, named as in `records.FEATURES`, of pairs of segments: ragged int32 [B, (n)].
+
+    With an empty second segment, the first stands alone: [CLS] A [SEP].
 
     Args:
       seed: int32 [2]; together with the pairs it decides every mask.
-      share: of a sequence's pieces, special tokens not counted, rounded up, so many are chosen.
+      share: share of a sequence's pieces, without special tokens, to choose; their number is rounded up.
     """
     choice, values = tf.unstack(tf.random.split(seed, 2))
 
     def shuffle(positions: Any) -> Any:
-        # Called once a row. Positions count on from row to row, so their sum tells rows apart.
+        # Called once per row. Positions are numbered through all rows, so their sum differs between rows.
         row = tf.random.fold_in(choice, tf.reduce_sum(positions))
         return tf.random.experimental.stateless_shuffle(positions, row)
 
@@ -78,6 +79,6 @@ def mask_pairs(
 
 
 def _shortened(ragged: Any, shorter: Any) -> Any:
-    """Rows [B, (n)] without their last item where `shorter` [B] says so."""
+    """The rows [B, (n)], without the last item of those marked in `shorter` [B]."""
     lengths = ragged.row_lengths()
     return tf.RaggedTensor.from_tensor(ragged.to_tensor(), lengths=lengths - tf.cast(shorter, lengths.dtype))

@@ -1,4 +1,4 @@
-"""A few rows of a table, as a learning curve needs them."""
+"""Small samples of a table's rows, as for a learning curve."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ E = TypeVar("E")
 
 
 def few_of_each(examples: Sequence[E], rows: int, seed: int) -> list[E]:
-    """So many examples at random, of every label as many, one more of some where that does not come out even.
+    """A random sample of `rows` examples, equally many of every label; one more of some if they do not divide evenly.
 
-    Which labels these are, and which there are at all where there are more labels than rows, is random too. Labels
-    that have too few leave their places to the others. All examples, where there are no more.
+    The labels with one more, or those present at all where there are more labels than rows, are random too. Labels
+    with too few examples leave their places to the others. Returns all examples if there are no more than `rows`.
 
     Args:
-      examples: with a `label`.
-      rows: how many.
-      seed: of the choice; a larger number of rows has those of a smaller one in it.
+      examples: objects with a `label`.
+      rows: number of examples to return.
+      seed: seed of the choice; a larger sample with the same seed contains a smaller one.
     """
     if rows >= len(examples):
         return list(examples)
@@ -27,7 +27,7 @@ def few_of_each(examples: Sequence[E], rows: int, seed: int) -> list[E]:
     by_label: dict[Any, list[int]] = {}
     for number in order:
         by_label.setdefault(examples[number].label, []).append(int(number))
-    # In turns, those of each label in the order of the draw; so come the labels, the one drawn first before the others.
+    # One example of each label per turn; both the labels and the examples of a label are in the order of the draw.
     turns = sorted(
         (turn, place, number) for place, numbers in enumerate(by_label.values()) for turn, number in enumerate(numbers)
     )

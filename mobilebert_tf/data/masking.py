@@ -1,4 +1,4 @@
-"""Hiding word pieces for masked language modelling, by BERT's rules.
+"""Masking of word pieces for masked language modelling, by BERT's rules.
 
 Source: google-research/bert `create_pretraining_data.py`.
 """
@@ -13,21 +13,21 @@ from mobilebert_tf.data.scripts import has_no_blanks
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 MASK_SHARE, RANDOM_SHARE = 0.8, 0.1
-"""Of the chosen pieces so many become [MASK], so many a random piece; the rest stay."""
+"""Shares of the chosen pieces that become [MASK], and a random piece; the rest stay."""
 
 LONGEST_STRETCH = 3
-"""Most pieces of a clause without blanks that are chosen together, one to three alike: about those of a word."""
+"""Most pieces chosen together in a clause without blanks; one to three, about as in a word, are equally likely."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Pieces:
-    """What masking needs to know about a vocabulary."""
+    """Properties of a vocabulary that masking needs."""
 
     cls: int
     sep: int
     mask: int
     ordinary: tuple[int, ...]
-    """Ids that a piece may be replaced by: all but the special tokens."""
+    """Ids that may replace a piece: all but the special tokens."""
     inside_word: tuple[bool, ...]
     """By id, whether the piece continues a word (##)."""
     without_blanks: tuple[bool, ...]
@@ -48,24 +48,24 @@ class Pieces:
 
 @dataclasses.dataclass(frozen=True)
 class Masked:
-    """A sequence with some of its pieces hidden."""
+    """A sequence with some of its pieces masked."""
 
     ids: list[int]
     positions: list[int]
-    """Where pieces were chosen, ascending."""
+    """Positions of the chosen pieces, ascending."""
     labels: list[int]
-    """The pieces that stood there."""
+    """The original pieces at these positions."""
 
 
 def mask_pieces(
     ids: Sequence[int], pieces: Pieces, whole_word: bool, share: float, max_predictions: int, rng: random.Random
 ) -> Masked:
-    """Choose `share` of the sequence (at least 1, at most `max_predictions`) and hide them.
+    """Choose `share` of the sequence (at least 1 piece, at most `max_predictions`) and mask these pieces.
 
     [CLS] and [SEP] are never chosen. With `whole_word` the pieces of a word are chosen
-    together or not at all; a word with more pieces than are still to be chosen is passed over. Where all words are
-    longer than that, a part of one is chosen. In scripts without blanks, where a clause would be a word, random
-    stretches of it stand for words.
+    together or not at all; a word with more pieces than are still to be chosen is skipped. Where all words are
+    too long, a part of one is chosen. In scripts without blanks, where a clause would be a word, random
+    stretches of it take the place of words.
     """
     special = (pieces.cls, pieces.sep)
     positions = [position for position, piece in enumerate(ids) if piece not in special]
@@ -114,7 +114,7 @@ def _parted(word: list[int], ids: Sequence[int], pieces: Pieces, rng: random.Ran
 def _whole_words(
     words: list[list[int]], wanted: int, rng: random.Random, is_stretch: Callable[[list[int]], bool]
 ) -> list[int]:
-    """Positions of random words, `wanted` at most. A stretch may be cut where it is too long."""
+    """At most `wanted` positions, of random words. A stretch that is too long may be cut."""
     rng.shuffle(words)
     chosen: list[int] = []
     for word in words:
@@ -128,7 +128,7 @@ def _whole_words(
 
 
 def _part(words: list[list[int]], wanted: int, rng: random.Random) -> list[int]:
-    """Positions side by side in the first word."""
+    """At most `wanted` adjacent positions in the first word."""
     if not words:
         return []
     start = rng.randint(0, max(0, len(words[0]) - wanted))

@@ -1,4 +1,4 @@
-"""A pool of fresh processes that gives results in the order of the work."""
+"""A pool of fresh processes that returns results in the order of the items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def map_in_order(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """`work(item)` of each item, in order; `workers` processes (0: one per core, 1: none but this one).
+    """The result of `work(item)` for each item, in order, by `workers` processes (0: one per core, 1: only this one).
 
     Items are taken as results are consumed, so an endless stream needs little memory.
     Processes are spawned, since a fork of a process that runs TensorFlow can hang.
@@ -34,9 +34,9 @@ def map_in_order(work: Callable[[Item], Result], items: Iterable[Item], workers:
     waiting: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
     try:
         for item in items:
-            with child_process.safe_path():  # the first one starts all processes
+            with child_process.safe_path():  # the first submission starts all processes
                 waiting.append(pool.submit(work, item))
-            # Enough ahead that nobody idles while the oldest item is still being worked on.
+            # Enough items are queued that no worker idles while the oldest one is still running.
             if len(waiting) >= 3 * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -48,6 +48,6 @@ def map_in_order(work: Callable[[Item], Result], items: Iterable[Item], workers:
 
 
 def _begin() -> None:
-    """End with the command; and leave out threads of the `tokenizers` library: the processes share the cores."""
+    """Make the worker end with the command, and `tokenizers` use no threads: the processes share the cores."""
     child_process.end_with_parent()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"

@@ -1,4 +1,4 @@
-"""How far a pass over items has come: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a pass over items: a bar on a terminal, elsewhere a line every few seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def track(items: Iterable[T], name: str, unit: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items` while showing count, rate and, where `total` is known, time left."""
+    """Yield `items` while printing count, rate and, where `total` is known, the time left."""
     if sys.stderr.isatty():
         yield from tqdm.tqdm(items, desc=name, unit=unit, total=total, dynamic_ncols=True)
         return

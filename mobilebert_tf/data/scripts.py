@@ -1,4 +1,4 @@
-"""Scripts that write no blank between words."""
+"""Scripts without blanks between words."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NO_BLANKS = (
     "\u3100-\u312f\u31a0-\u31bf"  # Bopomofo
     "\ua000-\ua4cf"  # Yi
 )
-"""Their characters, as a class of a regular expression has them between its brackets."""
+"""Characters of these scripts, in the form between the brackets of a regular expression's class."""
 
 _NO_BLANKS = re.compile(f"[{NO_BLANKS}]")
 
 
 def has_no_blanks(character: str) -> bool:
-    """Whether a character is of such a script."""
+    """Whether a character is of a script without blanks between words."""
     return character > "\u0e00" and _NO_BLANKS.match(character) is not None

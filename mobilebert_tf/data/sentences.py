@@ -17,7 +17,7 @@ _ABBREVIATION = re.compile(
     r"|\b[^\W\d_\uac00-\ud7a3])\.$",
     re.IGNORECASE,
 )
-# Characters of an abbreviation, with its point and the character before it. A search in whole sentences took longer
+# In characters, with its point and the character before it. A search in whole sentences took longer
 # than everything else here.
 LONGEST_ABBREVIATION = 10
 

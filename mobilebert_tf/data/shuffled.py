@@ -1,4 +1,4 @@
-"""Batches of a data set in memory, in an order that depends on the seed and the step alone."""
+"""Batches of a data set in memory, in an order that depends only on the seed and the step."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ SEQUENCES = ("input_ids", "input_mask", "segment_ids", "token_label", *_PER_TOKE
 """Features with a value for each token."""
 
 LENGTH_STEP = 8
-"""Batches are cut to their longest example, rounded up to this many pieces: short
-sentences cost what they need, and the number of different shapes stays small."""
+"""Batches are cut to their longest example, rounded up to a multiple of this many pieces: short
+sentences cost no more than they need, and the number of different shapes stays small."""
 
 GROUPED_BATCHES = 16
-"""So many batches are sorted by length together, then shuffled again; more would hardly save more padding."""
+"""Number of batches sorted by length together and then shuffled again; more would hardly save more padding."""
 
 
 def shuffled_batches(
     features: Mapping[str, np.ndarray], batch_size: int, seed: int, start_step: int = 0
 ) -> tf.data.Dataset:
-    """Endless batches of features [n, ...], a new order each epoch, beginning at `start_step`.
+    """Endless batches of features [n, ...], in a new order each epoch, beginning at `start_step`.
 
-    A batch has examples of like length. Batch i holds the examples i * batch_size ... of the
-    concatenated epochs, so a restarted run sees what an undisturbed one would have.
+    A batch has examples of similar length. Batch i holds the examples from i * batch_size on in the
+    concatenated epochs, so a restarted run gets the same batches as an uninterrupted one.
     """
     lengths = features["input_mask"].sum(axis=1)
     tensors = {name: tf.constant(values) for name, values in features.items()}
@@ -49,15 +49,15 @@ def shuffled_batches(
         picked, length = tf.numpy_function(rows, [step], [tf.int64, tf.int32])
         picked.set_shape([batch_size])
         length.set_shape([])
-        taken = {name: tf.gather(values, picked) for name, values in tensors.items()}
-        return taken | {name: taken[name][:, :length] for name in sequences}
+        gathered = {name: tf.gather(values, picked) for name, values in tensors.items()}
+        return gathered | {name: gathered[name][:, :length] for name in sequences}
 
-    # Not from_generator: it makes the process give freed memory back after all (see freed_memory).
+    # Not from_generator: it makes the process return freed memory to the system (see freed_memory).
     return tf.data.Dataset.counter(start_step).map(batch).prefetch(2)
 
 
 def epoch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> np.ndarray:
-    """The examples of an epoch: every one once, those of a batch of like length, batches in random order.
+    """The order of the examples of an epoch: each occurs once, a batch has similar lengths, and batches are shuffled.
 
     Batches are counted over all epochs, so the first examples may fill one that the epoch before began.
     """
@@ -70,7 +70,7 @@ def epoch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> 
         # Not quite sorted: a small table is a single group, and would have the same batches in every epoch.
         group = group[np.argsort(lengths[group] * random.uniform(0.8, 1.2, len(group)))]
         whole = len(group) // batch_size * batch_size
-        # Those that fill no batch of their own are any of the group, not always its longest.
+        # The examples that do not fill a batch are drawn from the whole group, so they are not always its longest.
         rest = np.sort(random.choice(len(group), len(group) - whole, replace=False))
         batches = np.delete(group, rest).reshape(-1, batch_size)
         ordered += [*random.permutation(batches), group[rest]]

@@ -1,4 +1,4 @@
-"""A split of a TensorFlow Datasets set as a table: `tfds:NAME:SPLIT`, such as `tfds:glue/sst2:validation`."""
+"""Tables from splits of TensorFlow Datasets sets: `tfds:NAME:SPLIT`, such as `tfds:glue/sst2:validation`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from mobilebert_tf.errors import FailedError, UsageError, first_line
 PREFIX = "tfds:"
 
 _NAME = re.compile(r"(?P<set>.+?)(:(?P<split>[A-Za-z]\w*(\[.*\])?))?")
-"""A set may have its version behind a colon, which begins with a number; a split may be a slice, as train[:10%]."""
+"""A set may have its version after a colon, which begins with a digit; a split may be a slice such as train[:10%]."""
 
 
 def is_name(path: str | os.PathLike[str]) -> bool:
-    """Whether this names a set, not a file."""
+    """Whether a path names a set, not a file."""
     return str(path).startswith(PREFIX)
 
 
 def with_split(name: str, split: str) -> str:
-    """The name of a set with this split, if it names none itself; files stay what they are."""
+    """The name of a set with this split added if it names none; the path of a file is returned unchanged."""
     has_none = is_name(name) and _parts(name)[1] is None
     return f"{name}:{split}" if has_none else name
 
 
 def read_split(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The number of each example from 1 on, and its features; classes by their names, numbers as they are.
+    """The number of each example, from 1 on, and its features: classes by name, numbers unchanged.
 
     Raises:
       UsageError: there is no such set or split, or no split is named.
@@ -59,13 +59,13 @@ def read_split(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _parts(name: str) -> tuple[str, str | None]:
-    """The set and the split that are named."""
-    found = _NAME.fullmatch(name.removeprefix(PREFIX))
-    return (found["set"], found["split"]) if found else (name.removeprefix(PREFIX), None)
+    """The set and the split in a name; the split may be None."""
+    match = _NAME.fullmatch(name.removeprefix(PREFIX))
+    return (match["set"], match["split"]) if match else (name.removeprefix(PREFIX), None)
 
 
 def _cell(value: Any, classes: Any) -> Any:
-    """A feature as a table has it. Examples without a label have -1 in place of a class."""
+    """The value of a feature in a table. Examples without a label have -1 in place of a class."""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if classes is not None and 0 <= int(value) < classes.num_classes:

@@ -1,4 +1,4 @@
-"""A text feature of a TensorFlow Datasets set as documents."""
+"""Documents from a text feature of a TensorFlow Datasets set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mobilebert_tf.errors import FailedError, UsageError, first_line
 
 
 def read_tfds(name: str, split: str, feature: str) -> Iterator[list[str]]:
-    """Each example of the set `name` ("wikipedia/20230601.en") as a document: the lines of its text.
+    """A document for each example of the set `name` ("wikipedia/20230601.en"): the lines of its text.
 
     Raises:
       UsageError: there is no such set, split or feature, or the feature is not text.

@@ -1,4 +1,4 @@
-"""What an export found, as `report.json` and as a table for the terminal."""
+"""Results of an export, as `report.json` and as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def report_of(
     *, model: dict[str, Any], lengths: Sequence[int], rewrites: Sequence[str], calibrated_on: str | None,
     compared_on: str, shown: str, task: Task, made: Made,
 ) -> Report:  # fmt: skip
-    """All findings of an export as one.
+    """All results of an export in one report.
 
     Args:
-      model: name and hash of what was exported.
+      model: name and hash of the exported model.
       lengths: T of each signature.
-      rewrites: names of those that were applied.
-      calibrated_on: which examples static scales come from, if there are any.
-      compared_on: which examples the parity stands for.
-      shown: which texts the contracts hold as examples.
-      task: whose names of figures the tables have.
-      made: what was found.
+      rewrites: names of the rewrites that were applied.
+      calibrated_on: description of the examples that static scales come from; None: there are none.
+      compared_on: description of the examples that parity was measured on.
+      shown: description of the texts that contracts hold as examples.
+      task: task whose names of figures the tables use.
+      made: results of `make_variants`.
     """
     return Report(
         made_by=provenance.describe(),
@@ -48,7 +48,7 @@ def report_of(
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The content of `report.json`: null where there is nothing to say."""
+    """The content of `report.json`, with null for empty values."""
     values = _null_where_empty(dataclasses.asdict(report))
     return {**values, "variants": [_null_where_empty(variant) for variant in values["variants"]]}
 
@@ -58,7 +58,7 @@ def _null_where_empty(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(report: Report) -> str:
-    """Variant, size, score, latency, parity; the Keras model first. Rejected files say why below."""
+    """Table of size, score, latency and parity by variant, Keras first; below it why files were rejected."""
     lengths, score, agreement = report.sequence_lengths, report.task.score, report.task.agreement
     rows = [
         [

@@ -1,4 +1,4 @@
-"""Is a `.tflite` file the network it was made from? Parity, padding, order, threads, operators, gates."""
+"""Comparison of a `.tflite` file with its Keras model: parity, padding, order, threads, operators, gates."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Scores, Task, al
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far outputs [R, ...] lie from the Keras model's."""
+    """Distance of a file's outputs [R, ...] from the Keras model's."""
 
     max_relative_error: float
-    """Largest absolute error over the largest absolute value of Keras."""
+    """Largest absolute error, divided by the largest absolute Keras value."""
     mean_relative_error: float
-    """Mean absolute error over the same scale."""
+    """Mean absolute error, divided by the same value."""
     cosine: float
-    """Of all values as one vector."""
+    """Cosine of both sets of values, each taken as one vector."""
     signal_to_noise_db: float | None
     """Power of the Keras values over that of the errors; None: there is no error."""
     decision_agreement: float
-    """How far the answers are the same, by the task: for classes the share with the same most likely one."""
+    """Agreement of the answers as the task defines it: for classes the share with the same most likely class."""
     examples: int
     without_numbers: int = 0
-    """Examples of which a value is NaN or infinite; the errors are then no numbers either."""
+    """Number of examples with a value that is NaN or infinite; the errors are then not finite either."""
 
 
 def measure_parity(task: Task, wanted: Outputs, found: Outputs, features: Features) -> Parity:
-    """Compare outputs [R, ...] of a file with those of the Keras model, which are numbers; the file's may be none.
+    """Compare the outputs [R, ...] of a file, `found`, with those of the Keras model, `wanted`.
 
-    `features` are what both were given.
+    The Keras outputs must be finite; the file's may be NaN. `features` are the inputs of both.
     """
     reference, candidate = (all_values(one).astype(np.float64) for one in (wanted, found))
     scale = max(float(np.abs(reference).max()), np.finfo(np.float32).tiny)
@@ -59,9 +59,9 @@ def measure_parity(task: Task, wanted: Outputs, found: Outputs, features: Featur
 
 
 def crop(features: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
-    """The inputs [n, T] cut or padded to [n, length]; of a text that is too long the end is lost.
+    """The inputs [n, T] cut or padded to [n, length]; a text that is too long loses its end.
 
-    So every signature is verified with every example, also where all texts are long.
+    Every signature is thus verified with every example, even if all texts are long.
     """
     return {name: fit(features[name], length) for name in INPUTS}
 
@@ -69,10 +69,10 @@ def crop(features: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarra
 def padding_changes(
     file: TfliteModel, features: Mapping[str, np.ndarray], vocab_size: int, trigram: bool, seed: int = 0
 ) -> int:
-    """How many of these examples get other answers, by a single bit, when their padding is scrambled.
+    """Number of examples whose outputs change, if only by a bit, when their padding is scrambled.
 
-    In every signature; texts that leave little padding are cut to half of it. With a
-    trigram input the first padding token stays: the last real token sees it by design.
+    Counted over all signatures; texts that leave little padding are cut to half the signature's length. With a
+    trigram input the first padding token is kept: the last real token sees it by design.
     """
     random = np.random.default_rng(seed)
     changed = 0
@@ -91,7 +91,7 @@ def padding_changes(
 
 
 def order_changes(file: TfliteModel, features: Mapping[str, np.ndarray]) -> int:
-    """How many examples get other answers, by a single bit, when they are run in the opposite order."""
+    """Number of examples whose outputs change, if only by a bit, when they are run in reverse order."""
     changed = 0
     for length in file.lengths:
         inputs = crop(features, length)
@@ -101,7 +101,7 @@ def order_changes(file: TfliteModel, features: Mapping[str, np.ndarray]) -> int:
 
 
 def thread_changes(path: str | os.PathLike[str], features: Mapping[str, np.ndarray]) -> int:
-    """How many examples get other answers, by a single bit, on two threads than on one."""
+    """Number of examples whose outputs differ, if only by a bit, between one thread and two."""
     one, two = TfliteModel(path, 1), TfliteModel(path, 2)
     changed = 0
     for length in one.lengths:
@@ -116,37 +116,37 @@ def _different(a: Outputs, b: Outputs) -> int:
 
 
 RESAMPLES = 1000
-"""Draws of the bootstrap."""
+"""Number of bootstrap draws."""
 
 
 def paired_difference(task: Task, reference: Outputs, candidate: Outputs, features: Features) -> Difference:
-    """How much a file loses against Keras, from what both give for the same labelled features.
+    """Score of a file less that of Keras, from the outputs of both for the same labelled features.
 
-    Paired: where both are right or both wrong nothing is learned, so the interval is far narrower than
-    that of either score. Where a score is a mean over examples the interval is that of the mean of their differences,
-    by normal approximation, with half a vote added to each side, so that a file without a single other answer has
-    an interval too. Where it is a figure of all examples together, as a correlation is, they are drawn anew
-    with replacement, for both networks alike (Efron's percentile bootstrap).
+    The comparison is paired: examples that both get right or both get wrong do not widen the interval, which is far
+    narrower than that of either score. If a score is a mean over examples, the interval is that of the mean of the
+    differences, by normal approximation, with half a vote added to each side so that a file that answers everything
+    as Keras does has an interval too. If it is a figure of all examples together, such as a correlation, examples are
+    resampled with replacement, the same for both networks (Efron's percentile bootstrap).
     """
-    ours, keras = task.score(candidate, features), task.score(reference, features)
-    difference = ours.primary - keras.primary
-    if ours.whole is None:
-        half = _half_width(ours.per_example - keras.per_example)
-        # With a handful of examples the approximation leaves the range of what is possible.
+    file_scores, keras_scores = task.score(candidate, features), task.score(reference, features)
+    difference = file_scores.primary - keras_scores.primary
+    if file_scores.whole is None:
+        half = _half_width(file_scores.per_example - keras_scores.per_example)
+        # With a handful of examples the approximation exceeds the possible range.
         return Difference(score=difference, low=max(difference - half, -1.0), high=min(difference + half, 1.0))
-    low, high = np.percentile(_resampled(ours, keras), [2.5, 97.5])
+    low, high = np.percentile(_resampled(file_scores, keras_scores), [2.5, 97.5])
     return Difference(score=difference, low=float(min(low, difference)), high=float(max(high, difference)))
 
 
 def _half_width(differences: np.ndarray) -> float:
-    """Of the 95 % interval of a mean of values from -1 to 1."""
+    """Half the width of the 95 % interval of a mean of values from -1 to 1."""
     count = len(differences)
     variance = (np.square(differences).sum() + 1) / count - differences.mean() ** 2
     return 1.96 * math.sqrt(max(float(variance), 0.0) / count)
 
 
 def _resampled(ours: Scores, keras: Scores) -> list[float]:
-    """Differences of the scores on examples drawn with replacement."""
+    """Differences of the scores, each on a sample of examples drawn with replacement."""
     assert ours.whole is not None
     random = np.random.default_rng(0)
     count = len(ours.per_example)
@@ -156,7 +156,7 @@ def _resampled(ours: Scores, keras: Scores) -> list[float]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Changes:
-    """How many of a few examples get other answers by what must not matter."""
+    """Numbers of examples whose outputs change with padding, order or threads, none of which must matter."""
 
     padding: int
     order: int
@@ -172,9 +172,9 @@ def fault(
     difference: Difference | None = None,
     unscored: int = 0,
 ) -> str | None:
-    """Why a file is not to be published, in one line; None if nothing speaks against it.
+    """The reason not to publish a file, in one line; None: there is none.
 
-    `unscored`: labelled examples for which it gives no numbers.
+    `unscored` is the number of labelled examples for which its outputs are not finite.
     """
     if operators.foreign:
         return f"needs operators that a plain runtime lacks: {', '.join(operators.foreign)}"
@@ -195,7 +195,7 @@ def fault(
 
 
 def parity_fault(gate: Gate, task: Task, parity: Parity) -> str | None:
-    """Why a file is too far from Keras, in one line; None: it is not."""
+    """The reason why a file is too far from Keras, in one line; None: it is close enough."""
     if parity.without_numbers:
         return _without_numbers(parity)
     if gate.max_relative_error is not None and parity.max_relative_error > gate.max_relative_error:

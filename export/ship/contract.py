@@ -1,10 +1,10 @@
-"""`RECIPE.contract.json`: all that an app has to know of `RECIPE.tflite`, and examples to try it with.
+"""`RECIPE.contract.json`: everything an app needs to know about `RECIPE.tflite`, and examples to test it with.
 
-The classes below are the file, field by field: their names are the keys. An app follows it so. Make word pieces
-of the text (`text.tokenizer`, `text.vocabulary`), cut them and put them in order (`text.layout`), take the signature
-for so many (`text.padding`), fill its inputs by their names, run it; what the output (`answer.output`) means is in
-`answer`: of classes the greatest value is at the place of its label. `check_answers.py` does just this;
-`check_contract.py` holds every answer to `examples` and `tolerance`, which `golden.py` explains.
+The classes below are the file, field by field: field names are the keys. An app splits the text into word pieces
+(`text.tokenizer`, `text.vocabulary`), truncates them and puts them in order (`text.layout`), chooses the signature for
+their number (`text.padding`), fills its inputs by name and runs it. `answer` says how to read the output
+(`answer.output`): for classes, the position of the greatest value is that of the label. `check_answers.py` does
+exactly this; `check_contract.py` checks every answer against `examples` and `tolerance`, which `golden.py` explains.
 """
 
 from __future__ import annotations
@@ -48,132 +48,138 @@ class File:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Vocabulary(File):
-    """A word piece a line; the number of the line, from 0 on, is its id."""
+    """A file with one word piece per line; the number of the line, counted from 0, is its id."""
 
     size: int
-    """Lines."""
+    """Number of lines."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Padding:
-    """What fills the inputs after the ids, up to the length of the signature."""
+    """Values that fill the inputs after the ids, up to the length of the signature."""
 
     least: int = 1
-    """The signature to take is the shortest with length >= min(number of ids + least, max_ids): a last id that has
-    padding after it sees it. A text that fills the longest signature has none."""
+    """Least number of padding ids: the signature to choose is the shortest with length >= min(number of ids + least,
+    max_ids), because the last id's result depends on padding that follows it. A text that fills the longest signature
+    has no padding."""
     input_ids: int = 0
     input_mask: int = 0
-    """The mask is 1 for every id."""
+    """Value for padding; the mask is 1 for every id."""
     segment_ids: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Windows:
-    """How a text is cut that is longer than the network: each window is an input of its own, in the layout.
+    """Rules for cutting a text that is longer than the network into windows, each an input of its own in the layout.
 
-    A window has as many pieces as there is room for; the next one begins `stride` pieces further on, until one has the
-    last piece. A piece counts where it has most pieces of its window on its poorer side, a hundredth of the number of
-    the window's pieces added; of equals in the first.
+    A window has as many pieces as there is room for; the next one begins `stride` pieces further on, until a window
+    has the last piece. Each piece counts in one window only: the one with the greatest context, which is the number
+    of the window's pieces before or after it, whichever is smaller, plus a hundredth of the number of the window's
+    pieces; of equals the first window.
     """
 
     stride: int
     most_before: int
-    """Pieces of `text` that are kept where the windows are those of `text_b`; longer ones lose their end."""
+    """Most pieces of `text` that are kept if `text_b` is cut into windows; a longer `text` loses its end."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Text:
-    """How texts become ids."""
+    """Rules that turn texts into ids."""
 
     tokenizer: dict[str, Any]
-    """`kind` wordpiece is BERT's: control characters go; white space separates words, every punctuation character is
-    one, with `split_cjk` every CJK character too; `lower_case`; `strip_accents` takes combining marks away after
-    NFD. A word is split into the longest pieces of the vocabulary from its start on, those after the first with ##
-    before them; it is [UNK] if that fails or it has more than `max_characters_per_word`."""
+    """`kind` wordpiece is BERT's: control characters are removed; white space separates words; every punctuation
+    character is a word, and with `split_cjk` every CJK character too; `lower_case` lower-cases; `strip_accents`
+    removes combining marks after NFD. A word is split, from its start, into the longest pieces of the vocabulary,
+    each after the first prefixed with ##; it is [UNK] if that fails or if it has more than `max_characters_per_word`
+    characters."""
     vocabulary: Vocabulary
     special_tokens: dict[str, int]
     """Ids of the pieces that stand for no text."""
     layout: list[str]
-    """What follows what: special tokens, `text` and, if the task is about two, `text_b`."""
+    """Parts of the input in order: special tokens, `text` and, if the task takes two texts, `text_b`."""
     segment_ids: list[int]
-    """Of each part of the layout."""
+    """Segment id of each part of the layout."""
     max_ids: int
     """Most ids, special tokens included: the length of the longest signature."""
     truncation: str = "longest_first"
-    """longest_first: while there are more, the longer of the texts loses its last piece; of equally long ones `text_b`.
-    windows: the last text of the layout is cut into `windows`."""
+    """longest_first: as long as there are more ids, the longer of the texts loses its last piece; of equally long ones
+    `text_b`. windows: the last text of the layout is cut into `windows`."""
     windows: Windows | None = None
     padding: Padding = dataclasses.field(default_factory=Padding)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the output means."""
+    """Meaning of the output."""
 
     kind: str
-    """classes: a value for each label. labels: likewise, each judged by itself. value: a number. vector: of unit
-    length; the sum of the products of two vectors' values, their cosine, says how alike their texts are. prototypes:
-    such a vector, whose nearest centroid names the label. span: part of `text_b`. entities: parts of `text`."""
+    """classes: one value per label. labels: likewise, each label decided by itself. value: a number. vector: a vector
+    of unit length; the dot product of two vectors, their cosine, is the similarity of their texts. prototypes: such a
+    vector, whose nearest centroid names the label. span: part of `text_b`. entities: parts of `text`."""
     output: str | None
     """Name of the output, [1, C], or [1, T, C] for entities; null: there are several."""
     outputs: dict[str, str] | None
-    """span: the outputs, [1, T], of `start` and `end`. Of all pairs of a first piece that counts in its window and a
-    last one, no more than `longest` pieces, the one with the greatest sum is the answer: from the first character of
-    the first to the last of the last. The score of no answer is the sum of both at [CLS], the least of all windows."""
+    """span: names of the outputs, [1, T], for `start` and `end`. A candidate is a first piece that counts in its window
+    and a last piece, at most `longest` pieces in all; the candidate with the greatest sum of both values is the answer,
+    from the first character of its first piece to the last of its last. The score of no answer is the sum of both
+    values at [CLS], the least of all windows."""
     softmax: bool
-    """Whether probabilities are the softmax of it, divided by `temperature`; else it has them itself, or there are
-    none. Of `labels` each is 1 / (1 + exp(-value))."""
+    """Whether probabilities are the softmax of the output divided by `temperature`; false: the output holds them, or
+    there are none. With kind `labels` each probability is 1 / (1 + exp(-value))."""
     labels: list[str] | None
-    """In the order of the values; null: they are no classes."""
+    """Labels in the order of the values; null: the task has none."""
     labels_file: File | None
-    """Has them too, one a line."""
+    """File with the same labels, one per line."""
     temperature: float
     offset: float
     scale: float
-    """A value is offset + scale times the output."""
+    """Scale of a value, which is offset + scale * output."""
     decision: str | None = "argmax"
-    """argmax: the label with the greatest value is the answer, or none of them where its probability is below
-    `threshold`, if there is one. nearest: that of the centroid with the greatest cosine,
-    if it is at least `threshold` and leads the next by `margin`; else none of them. thresholds: every label whose
-    probability is at least its threshold. null: there are no labels."""
+    """argmax: the answer is the label with the greatest value, or none if there is a `threshold` and the probability is
+    below it. nearest: the label of the centroid with the greatest cosine, if that is at least `threshold` and leads the
+    next by at least `margin`; else none. thresholds: every label whose probability is at least its threshold. null:
+    there are no labels."""
     centroids: list[list[float]] | None = None
     """[C][H], in the order of the labels."""
     threshold: float | None = None
     margin: float | None = None
     thresholds: dict[str, float] | None = None
-    """Least probability, by label, with which it is an answer; null: there is none."""
+    """Least probability at which a label is part of the answer, by label; null: the task has no such thresholds."""
     longest: int | None = None
     """Most word pieces of a span."""
     no_answer: float | None = None
-    """A span is no answer if the score of none leads its own by more than this; null: there always is one."""
+    """Threshold for no answer: a span is not returned if the score of no answer exceeds its score by more than this;
+    null: there is always an answer."""
     words: str | None = None
-    """entities: which words have labels. bert: white space separates them; punctuation at the beginning or the end of
-    such a piece is a word for each character, a CJK character is a word, and a word's label is that of its first word
-    piece. Successive words make an entity: it begins with B or S, behind another kind, behind E or S, or with I or E
-    behind O."""
+    """entities: rule for the words that have labels. bert: white space separates words; each punctuation character at
+    the beginning or end of such a word is a word of its own, and so is a CJK character; a word's label is that of its
+    first word piece. Successive words of one kind form an entity; a new one begins at B or S, after another kind,
+    after E or S, and after O."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WeightCache:
-    """Way to keep one packed copy of the weights for all signatures: XNNPACK else packs them once for each."""
+    """Option to keep one packed copy of the weights for all signatures; without it XNNPACK packs one per signature."""
 
     kotlin: str
-    """Argument of LiteRT's `CompiledModel.CpuOptions`: a file of the app's own, one for each `.tflite` file and
-    processor. It is mapped, and shared with later starts; `:memory:` does without a file."""
+    """Argument of LiteRT's `CompiledModel.CpuOptions`: path of a file of the app's own, one for each `.tflite` file and
+    processor. It is mapped into memory and reused by later starts; with `:memory:` there is no file."""
     flag: str
-    """Of both programs named `benchmark_model`."""
+    """Flag of both programs named `benchmark_model`."""
     saves_bytes: int
-    """Private memory that it saves, about: the weights of products times the signatures but one."""
+    """Private memory saved, approximately: the bytes of the products' weights times the number of signatures less
+    one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """What the file asks of a runtime."""
+    """Requirements and options of a runtime."""
 
     oldest: str
-    """The first TensorFlow Lite that has its operators; those before refuse it. LiteRT is later than all."""
+    """First TensorFlow Lite that has all its operators; earlier ones refuse the file. LiteRT is later than all."""
     float16_arithmetic: bool
-    """Whether ARM processors that can compute in float16 what is float in the file. Others never do."""
+    """Whether ARM processors with float16 arithmetic use it for what is float in the file. Others never do."""
     weight_cache: WeightCache | None
     """null: there is one signature."""
 
@@ -183,24 +189,24 @@ class Contract:
     """The whole file."""
 
     schema: int = SCHEMA
-    """Fields may be added under the same number; a reader refuses another one."""
+    """Version of the format: fields may be added under the same number; a reader refuses a number it does not know."""
     file: File
     recipe: str
     description: str
-    """Of the recipe, in words."""
+    """Description of the recipe, in words."""
     task: str
     """classification, regression, multilabel, qa, entities, embedding or prototypes."""
     signatures: list[dict[str, Any]]
-    """Shortest first: `name`; `length` T; `inputs` and `outputs`, each with `name`, `dtype` and `shape`."""
+    """Signatures, shortest first: `name`; `length` T; `inputs` and `outputs`, each with `name`, `dtype`, `shape`."""
     text: Text
     answer: Answer
     runtime: Runtime
     tolerance: golden.Tolerance
     examples: list[golden.Golden]
     model: dict[str, Any]
-    """`name` of what was exported, and `weights_sha256`."""
+    """`name` of the exported model, and `weights_sha256`."""
     made_by: dict[str, Any]
-    """Command, commit, versions, date; and the machine that the outputs of the examples are from."""
+    """Command, commit, versions, date, and the machine that computed the outputs of the examples."""
 
 
 def write_contracts(
@@ -210,17 +216,17 @@ def write_contracts(
     """Write a contract beside each file in `directory` that passed its gate.
 
     Args:
-      directory: has vocab.txt and, for classes, labels.txt too.
-      recipes: of all files.
-      variants: what each became.
-      task: as exported: its length is that of the longest signature.
-      tokenizer: of the task.
-      shown: texts to choose examples from, which the contracts then hold word for word; none: built-in sentences.
-      measured: further texts to find tolerances with; no contract holds them.
-      model: name and hash of what was exported.
+      directory: directory of the files, with vocab.txt and, if the task has labels, labels.txt.
+      recipes: recipes of all files.
+      variants: results of the recipes, in the same order.
+      task: exported task; its length is that of the longest signature.
+      tokenizer: tokenizer of the task.
+      shown: texts to choose examples from, which the contracts then contain verbatim; empty: built-in sentences.
+      measured: further texts for measuring tolerances; contracts do not contain them.
+      model: name and hash of the exported model.
 
     Raises:
-      FailedError: a file gives no numbers for one of the examples.
+      FailedError: a file's outputs for one of the examples are not finite.
     """
     text = _text(directory, task, tokenizer)
     answers: dict[str, Answer] = {}
@@ -306,7 +312,7 @@ def _bounds(task: Task, output: str | None) -> dict[str, Any]:
     if isinstance(task, EntitiesTask):
         return {"words": "bert"}
     if isinstance(task, ClassificationTask):
-        # As the temperature, it is of the logits: a file that ends in a softmax of its own has neither.
+        # Threshold and temperature apply to logits: a file that ends in a softmax of its own has neither.
         return {"threshold": task.threshold if task.threshold and output == LOGITS else None}
     if not isinstance(task, PrototypesTask):
         return {}
@@ -340,6 +346,6 @@ def _file(path: Path) -> File:
 
 
 def _as_json(contract: Contract) -> str:
-    """With lists of numbers on one line each."""
+    """The contract as JSON, with each list of numbers on one line."""
     text = json.dumps(dataclasses.asdict(contract), indent=2, ensure_ascii=False, allow_nan=False)
     return re.sub(r"\[\n\s+(-?\d[^\[\]{}\"]*?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"

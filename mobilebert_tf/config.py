@@ -1,7 +1,7 @@
-"""The shape of one network: every preset, and every checkpoint, is a `MobileBertConfig`.
+"""The architecture of one network: every preset, and every checkpoint, has a `MobileBertConfig`.
 
 Field names are those of the published `config.json` files, so that the same
-words mean the same thing here, in Google's release and in Hugging Face's.
+names mean the same thing here, in Google's release and in Hugging Face's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ POOLINGS = ("cls", "mean", "pair")
 
 Width = Annotated[int, within(1, 10**7)]
 Depth = Annotated[int, within(1, 1000)]
-"""A file that says more is broken; widths and tables may be larger."""
+"""A file with a larger depth is broken; widths and tables may be larger."""
 Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
@@ -45,16 +45,16 @@ class MobileBertConfig:
     embedding_size: Width = 128
     """Width of the word table, before the projection to `hidden_size`."""
     trigram_input: bool = True
-    """Concatenate next, this and previous word vector before the projection."""
+    """Whether the next, this and the previous word vector are concatenated before the projection."""
     hidden_size: Width = 512
-    """H, width between blocks; position and token-type tables have it too."""
+    """H, width between blocks, and of the position and token-type tables."""
     intra_bottleneck_size: Width = 128
-    """I, width inside a block. Equal to `hidden_size` where there is no bottleneck."""
+    """I, width inside a block. Equal to `hidden_size` if there is no bottleneck."""
     use_bottleneck: bool = True
     use_bottleneck_attention: bool = False
-    """Query, key and value all read the bottlenecked input (MobileBERT-TINY)."""
+    """Whether query, key and value all read the bottlenecked input (MobileBERT-TINY)."""
     key_query_shared_bottleneck: bool = True
-    """Query and key read one more H -> I projection of the block's input."""
+    """Whether query and key read a second H -> I projection of the block's input, which they share."""
     num_attention_heads: Width = 4
     num_feedforward_networks: Depth = 4
     """FFNs per block, the last one included."""
@@ -64,17 +64,17 @@ class MobileBertConfig:
     normalization_type: Annotated[str, one_of(*NORMALIZATIONS)] = "no_norm"
     layer_norm_eps: Positive = 1e-12
     embedding_and_ffn_norm_eps: Positive | None = None
-    """Epsilon of the embedding norm and of the last FFN's norm where it differs:
+    """Epsilon of the embedding norm and of the last FFN's norm if it differs from that of the others:
     Hugging Face leaves these two at 1e-5. None: `layer_norm_eps`."""
     num_hidden_layers: Depth = 24
     max_position_embeddings: Width = 512
     type_vocab_size: Width = 2
     classifier_activation: bool = False
-    """Pooled output is tanh(dense([CLS])); otherwise [CLS] as it is."""
+    """Whether the pooled output is tanh(dense([CLS])); otherwise it is the [CLS] vector itself."""
     classifier_pooling: Annotated[str, one_of(*POOLINGS)] = "cls"
-    """What a classifier reads of the last feature map. cls: [CLS], as in the paper. mean: the mean of the real tokens,
-    for networks taught by one whose sentence embeddings are means: their [CLS] was never taught what a text says.
-    pair: of two texts, the means u and v of each one's tokens, |u - v| and u v, side by side (arXiv 1705.02364)."""
+    """The part of the last feature map that a classifier reads. cls: [CLS], as in the paper. mean: the mean of the real
+    tokens, for students of a teacher whose sentence embeddings are means: their [CLS] never learnt to represent a text.
+    pair: for two texts, the means u and v of their tokens, |u - v| and u v, concatenated (arXiv 1705.02364)."""
     hidden_dropout_prob: Rate = 0.0
     attention_probs_dropout_prob: Rate = 0.1
     classifier_dropout_prob: Rate = 0.1
@@ -119,12 +119,12 @@ class MobileBertConfig:
 
     @property
     def projects_embeddings(self) -> bool:
-        """Whether word vectors pass a dense layer to reach `hidden_size`."""
+        """Whether word vectors pass through a dense layer to reach `hidden_size`."""
         return self.trigram_input or self.embedding_size != self.hidden_size
 
     @property
     def shares_query_key_bottleneck(self) -> bool:
-        """Whether query and key read a bottleneck of their own; `use_bottleneck_attention` wins over it."""
+        """Whether query and key read a bottleneck of their own; `use_bottleneck_attention` takes precedence."""
         return self.use_bottleneck and self.key_query_shared_bottleneck and not self.use_bottleneck_attention
 
     @classmethod
@@ -167,23 +167,23 @@ HEADS = ("masked_words", "next_sentence", "classifier", "token_classifier", "ans
 
 @dataclasses.dataclass(frozen=True)
 class Heads:
-    """What sits on an encoder: names from `HEADS` in that order, none for the bare encoder."""
+    """The heads on an encoder: names from `HEADS` in that order; none for a bare encoder."""
 
     present: tuple[str, ...] = ()
     labels: int = 0
-    """C, of the classifier or the token classifier."""
+    """C, the number of classes of the classifier or token classifier."""
 
     @classmethod
     def of(cls, names: Iterable[str], labels: int = 0) -> Heads:
-        """These heads, in order."""
-        given = set(names)
-        return cls(tuple(name for name in HEADS if name in given), labels)
+        """The heads called `names`, in the order of `HEADS`."""
+        present = set(names)
+        return cls(tuple(name for name in HEADS if name in present), labels)
 
     def __str__(self) -> str:
         return ", ".join(name.replace("_", " ") for name in self.present) or "none"
 
 
-# Values of the released JSON files; what the file leaves out is written out here.
+# Values of the released JSON files, and those that the files leave to their code's defaults.
 _BERT = dict(
     trigram_input=False,
     use_bottleneck=False,
@@ -213,10 +213,10 @@ _IB_BERT_LARGE = dict(
     classifier_activation=True,
     hidden_dropout_prob=0.1,
 )
-# The demo's pair keeps the proportions of the paper's: the same width between
-# blocks, a wide teacher block against a thin student block, equal heads. The published
-# deviation of 0.02 is one for wide layers: at these widths attention would begin, and for
-# many hundred steps stay, uniform, with nothing in it to transfer.
+# The demo's teacher and student keep the proportions of the paper's: the same width between
+# blocks, wide blocks in the teacher and thin ones in the student, equally many heads. The published
+# deviation of 0.02 suits wide layers: at these widths attention would start uniform, and stay so
+# for many hundreds of steps, with nothing in it to transfer.
 _DEMO = dict(
     embedding_size=64, hidden_size=128, num_hidden_layers=4, max_position_embeddings=128, initializer_range=0.06
 )
@@ -228,8 +228,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         use_bottleneck_attention=True, key_query_shared_bottleneck=False, num_feedforward_networks=2
     ),
     "mobilebert_without_opt": dict(hidden_act="gelu_tanh", normalization_type="layer_norm"),
-    # For plain BERT teachers of this width between blocks, such as all-MiniLM-L6-v2. Heads of 32: kernels are slow
-    # for narrower ones, and float16 is coarse there. Chosen by benchmarks/studies/shape.json.
+    # For plain BERT teachers of this width between blocks, such as all-MiniLM-L6-v2. Heads are 32 wide: with narrower
+    # ones kernels are slow, and float16 is coarse. Chosen by benchmarks/studies/shape.json.
     "mobilebert_mini": dict(
         hidden_size=384,
         intra_bottleneck_size=128,

@@ -23,16 +23,16 @@ class MobileBertEncoder(Configured, keras.Model):
     0 padding), `segment_ids` — it returns a dict:
 
       sequence_output   [B, T, H]  the last feature map
-      pooled_output     [B, H]     [CLS] of it, through tanh(dense) if the config says so
+      pooled_output     [B, H]     its [CLS] vector, through tanh(dense) if the config says so
       feature_maps      L + 1 tensors [B, T, H], the embeddings first
       attention_scores  L tensors [B, N, T, T], scaled and masked, before the softmax
-      queries_keys_values  L times three tensors [B, T, I], before they are cut into heads
+      queries_keys_values  L times three tensors [B, T, I], before they are split into heads
 
     Source: paper §3; google-research/mobilebert `modeling.py` for what the paper leaves open.
     """
 
     def __init__(self, config: MobileBertConfig, seed: int = 0, name: str = "encoder"):
-        """`seed` starts the dropout sequence; weights come from `keras.utils.set_random_seed`."""
+        """`seed`: of the dropout sequence; that of the initial weights is `keras.utils.set_random_seed`'s."""
         super().__init__(name=name)
         self.config = config
         self.seed = seed
@@ -55,7 +55,7 @@ class MobileBertEncoder(Configured, keras.Model):
         training: bool = False,
         num_layers: int | None = None,
     ) -> dict[str, Any]:
-        """See the class. With `num_layers`, blocks above that many are not computed at all."""
+        """Return the dict that the class describes. With `num_layers`, only that many blocks are computed."""
         mask = inputs["input_mask"]
         shape = (*keras.ops.shape(mask), self.config.hidden_size)
         inner_shape = (*shape[:2], self.config.intra_bottleneck_size)
@@ -66,10 +66,10 @@ class MobileBertEncoder(Configured, keras.Model):
             feature_maps.append(keras.ops.reshape(x, shape))
             attention_scores.append(scores)
             projections.append(tuple(keras.ops.reshape(rows, inner_shape) for rows in projected))
-        first = feature_maps[-1][:, 0]
+        cls_vector = feature_maps[-1][:, 0]
         return {
             "sequence_output": feature_maps[-1],
-            "pooled_output": keras.ops.tanh(self.pooler(first)) if self.pooler else first,
+            "pooled_output": keras.ops.tanh(self.pooler(cls_vector)) if self.pooler else cls_vector,
             "feature_maps": feature_maps,
             "attention_scores": attention_scores,
             "queries_keys_values": projections,

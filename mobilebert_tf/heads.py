@@ -1,4 +1,4 @@
-"""What sits on the encoder: masked words, next sentence, classification, answer span."""
+"""The heads on top of the encoder: masked words, next sentence, classification, answer span."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MaskedWordHead(keras.layers.Layer):
 
 
 class NextSentenceHead(keras.layers.Layer):
-    """pooled_output [B, H] -> logits [B, 2]; class 0: B follows A, class 1: B is random."""
+    """pooled_output [B, H] -> logits [B, 2]; class 0: the second text follows the first, class 1: it is random."""
 
     def __init__(self, config: MobileBertConfig, **kwargs):
         super().__init__(**kwargs)
@@ -66,7 +66,7 @@ class NextSentenceHead(keras.layers.Layer):
 
 
 class ClassificationHead(keras.layers.Layer):
-    """dropout, then dense, on rows: vectors [B, width] -> logits [B, C], or a token a row."""
+    """Dropout, then a dense layer, on rows: vectors [R, width] -> logits [R, C]; a row is a text or a token."""
 
     def __init__(
         self, config: MobileBertConfig, width: int, num_labels: int, generator: keras.random.SeedGenerator, **kwargs

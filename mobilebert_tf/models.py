@@ -1,4 +1,4 @@
-"""The encoder with its heads, as the training stages and checkpoints have it."""
+"""The encoder with its heads: the models that are trained and stored in checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mobilebert_tf.saving import PACKAGE, Configured
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class PretrainingModel(Configured, keras.Model):
-    """Encoder with the heads for masked words and next sentence, or with what a checkpoint has of them."""
+    """Encoder with the heads for masked words and next sentence, or those of the two that a checkpoint has."""
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class PretrainingModel(Configured, keras.Model):
         return Heads.of(name for name in ("masked_words", "next_sentence") if getattr(self, name))
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
-        """The encoder's dict, with `masked_word_logits` [B, P, V] at
-        `inputs["masked_lm_positions"]` [B, P] and `next_sentence_logits` [B, 2] of the heads there are."""
+        """The encoder's dict and the outputs of the heads that are present: `masked_word_logits` [B, P, V] at
+        `inputs["masked_lm_positions"]` [B, P], and `next_sentence_logits` [B, 2]."""
         outputs = dict(self.encoder(inputs, training=training))
         if self.masked_words:
             outputs["masked_word_logits"] = self.word_logits(outputs["sequence_output"], inputs["masked_lm_positions"])
@@ -56,7 +56,7 @@ class PretrainingModel(Configured, keras.Model):
         return outputs
 
     def word_logits(self, sequence_output, positions):
-        """Logits [B, P, V] at `positions` [B, P] of a feature map [B, T, H]."""
+        """Word logits [B, P, V] at `positions` [B, P] of a feature map [B, T, H]."""
         assert self.masked_words
         return self.masked_words(sequence_output, positions, self.encoder.embeddings.word_table)
 
@@ -89,7 +89,7 @@ class ClassificationModel(Configured, keras.Model):
         return self.classifier(self.pooled(inputs, training), training=training)
 
     def pooled(self, inputs: Mapping[str, Any], training: bool = False):
-        """Vectors that the head reads, [B, H], or [B, 4 H] of pairs."""
+        """The vectors that the head reads: [B, H], or [B, 4 H] if the pooling is "pair"."""
         outputs = self.encoder(inputs, training=training)
         pooling, real = self.config.classifier_pooling, inputs["input_mask"]
         if pooling == "cls":
@@ -129,18 +129,18 @@ class EmbeddingModel(Configured, keras.Model):
 
 
 def mean_of_real(rows, mask):
-    """Mean over real tokens: rows [B, T, H], mask [B, T] -> [B, H]."""
+    """Mean of the vectors of real tokens: rows [B, T, H], mask [B, T] -> [B, H]."""
     real = ops.cast(mask, rows.dtype)[:, :, None]
     return ops.sum(rows * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
 
 
 def _own_or_all(text, real):
-    """The tokens of a text, or all real ones if it has none: masks [B, T]."""
+    """The mask of a text's tokens, or of all real tokens if the text has none: masks [B, T]."""
     return ops.where(ops.any(text == 1, axis=1, keepdims=True), text, real)
 
 
 LEAST_SQUARE = 1e-24
-"""Of the length of a vector that is brought to unit length: a vector of zeros stays one."""
+"""Lower bound of the squared length that a vector is normalised by: a vector of zeros stays one."""
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -198,7 +198,7 @@ class QuestionAnsweringModel(Configured, keras.Model):
 
 Model = PretrainingModel | ClassificationModel | EmbeddingModel | TokenClassificationModel | QuestionAnsweringModel
 TaskModel = ClassificationModel | EmbeddingModel | TokenClassificationModel | QuestionAnsweringModel
-"""Those that a task's answers come from."""
+"""The models that answer a task."""
 
 
 def build_model(config: MobileBertConfig, heads: Heads, seed: int = 0) -> Model:

@@ -1,4 +1,4 @@
-"""The parts of the network, in Keras on TensorFlow; in float32 whatever `~/.keras/keras.json` says."""
+"""The layers of the network, in Keras on TensorFlow; always in float32, whatever `~/.keras/keras.json` says."""
 
 import keras
 

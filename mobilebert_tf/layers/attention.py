@@ -1,4 +1,4 @@
-"""Multi-head self-attention that also shows its scores, which attention transfer needs."""
+"""Multi-head self-attention that also returns its scores, which attention transfer needs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mobilebert_tf.layers.dropout import Dropout
 
 
 class SelfAttention(keras.layers.Layer):
-    """Queries, keys and values may come from tensors of different width (paper §3.2, figure 1).
+    """Self-attention whose queries, keys and values may come from tensors of different width (paper §3.2, figure 1).
 
     query, key, value [B T, *], tokens as rows, and input_mask [B, T] (1 real, 0 padding)
     -> context [B T, I]; scores [B, N, T, T], scaled and masked, before the softmax; and
-    queries, keys, values [B T, I], before they are cut into heads and scaled.
+    queries, keys, values [B T, I], before they are split into heads and scaled.
     """
 
     def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
@@ -36,7 +36,7 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, query, key, value, input_mask, training: bool = False):
         shape = (*ops.shape(input_mask), self.config.num_attention_heads, self.config.head_size)
-        # The scale sits on the query: T x D multiplications instead of T x T.
+        # The queries are scaled, not the scores: T x D multiplications instead of T x T.
         projected = self.query(query), self.key(key), self.value(value)
         q = _split_heads(projected[0] * (1.0 / math.sqrt(self.config.head_size)), shape)
         k = ops.transpose(ops.reshape(projected[1], shape), (0, 2, 3, 1))  # [B, N, D, T]
@@ -53,9 +53,9 @@ def _split_heads(x, shape):
 
 
 def mask_scores(scores, input_mask, config: MobileBertConfig):
-    """Scores [B, N, T, T] with padded keys (input_mask [B, T] == 0) pushed down as configured."""
+    """Mask padded keys (input_mask [B, T] == 0) in the scores [B, N, T, T], by `mask_mode` and `mask_constant`."""
     real = ops.cast(input_mask, scores.dtype)[:, None, None, :]
-    # Hugging Face's constant, float32's least number, is -inf in bfloat16, and 0 times that no number.
+    # Hugging Face's constant, the lowest float32, becomes -inf in bfloat16, and 0 times -inf is NaN.
     constant = max(config.mask_constant, -1e38)
     if config.mask_mode == "add":
         return scores + (1.0 - real) * constant

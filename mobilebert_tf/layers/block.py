@@ -13,7 +13,7 @@ from mobilebert_tf.layers.residual import ResidualDense
 
 
 class Bottleneck(keras.layers.Layer):
-    """norm(x W + b): [R, H] -> [R, I]."""
+    """The narrowing projection into a block, norm(x W + b): [R, H] -> [R, I]."""
 
     def __init__(self, config: MobileBertConfig, **kwargs):
         super().__init__(**kwargs)
@@ -29,8 +29,11 @@ class Bottleneck(keras.layers.Layer):
 
 
 class Block(keras.layers.Layer):
-    """x [B T, H] (tokens as rows), input_mask [B, T] -> feature map [B T, H], scores [B, N, T, T],
-    and (queries, keys, values), each [B T, I]."""
+    """One block of the encoder, a BERT layer between two bottlenecks.
+
+    x [B T, H] (tokens as rows), input_mask [B, T] -> feature map [B T, H], scores [B, N, T, T],
+    and (queries, keys, values), each [B T, I].
+    """
 
     def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
         super().__init__(**kwargs)

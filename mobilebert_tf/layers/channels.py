@@ -1,4 +1,4 @@
-"""Parameters per channel applied to rows, with gradients that are fast on a processor."""
+"""Per-channel parameters applied to rows, with gradients that are fast on a CPU."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def scale_and_shift(x, gamma, beta):
 
 
 def _sum_rows(x):
-    """[R, C] -> [C] as a product with a row of ones: several times as fast as a reduction down the columns."""
+    """Sum over rows, [R, C] -> [C], as a product with a row of ones: several times as fast as a reduction."""
     return tf.reshape(tf.matmul(tf.ones((1, tf.shape(x)[0]), x.dtype), x), [-1])

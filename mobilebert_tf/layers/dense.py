@@ -43,7 +43,7 @@ _left_out = contextvars.ContextVar("_left_out", default=False)
 
 @contextlib.contextmanager
 def initial_weights_left_out() -> Iterator[None]:
-    """Around the making of a model whose weights are read from a file: zeros, and no random numbers for nothing."""
+    """Build models in the block with zeros as weights: random ones would only be replaced by those of a file."""
     token = _left_out.set(True)
     try:
         yield
@@ -52,12 +52,15 @@ def initial_weights_left_out() -> Iterator[None]:
 
 
 class _Normal(keras.initializers.TruncatedNormal):
-    """Draws its seed in either case, so that what is drawn after a model does not depend on where it came from."""
+    """Truncated normal, or zeros within `initial_weights_left_out`.
+
+    A seed is drawn in either case, so that later random numbers do not depend on whether a model was loaded.
+    """
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         return ops.zeros(shape, dtype) if _left_out.get() else super().__call__(shape, dtype)
 
 
 def truncated_normal(config: MobileBertConfig) -> keras.initializers.Initializer:
-    """Initial weights of every matrix: normal, cut at two deviations of `initializer_range`."""
+    """The initializer of every matrix: normal with deviation `initializer_range`, truncated at two deviations."""
     return _Normal(stddev=config.initializer_range)

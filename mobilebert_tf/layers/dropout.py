@@ -1,4 +1,4 @@
-"""Dropout from one generator per network, so that one variable holds all its randomness."""
+"""Dropout that draws from one generator per network, so that one variable holds all of its random state."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import keras
 import tensorflow as tf
 
 _LEVELS = 1 << 16
-"""16 random bits decide about an element, so that one 32-bit number serves two. The
-generator is most of the cost of a dropout; the rate is met to 8e-6."""
+"""Number of values of 16 random bits. So many decide about one element, so that one 32-bit number serves two:
+the generator is most of the cost of a dropout. The rate is met to within 8e-6."""
 
 
 class Dropout(keras.layers.Layer):
-    """Zero a share `rate` of the elements in training and scale up the others: any shape.
+    """In training, set a share `rate` of the elements of x to zero and scale up the others; any shape.
 
-    The generator is shared by all dropouts of a network. A checkpoint of its one
-    variable therefore continues the same random sequence after a restart.
+    All dropouts of a network share the generator. A run that is restored from a checkpoint
+    of its one variable therefore continues the same random sequence.
     """
 
     def __init__(self, rate: float, generator: keras.random.SeedGenerator, **kwargs):
@@ -27,7 +27,7 @@ class Dropout(keras.layers.Layer):
             return x
         dropped = round(self.rate * _LEVELS)
         kept = _random_16_bits(tf.shape(x), self.generator.next()) >= tf.constant(dropped, tf.uint16)
-        # The scale goes into the mask: x then has one product ahead and one in its gradient.
+        # The scale is part of the mask: one product in the forward pass, one in the gradient.
         return x * (tf.cast(kept, x.dtype) * (_LEVELS / (_LEVELS - dropped)))
 
 

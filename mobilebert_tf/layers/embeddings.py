@@ -12,10 +12,10 @@ from mobilebert_tf.layers.normalization import make_norm
 
 
 class Embeddings(keras.layers.Layer):
-    """input_ids [B, T], segment_ids [B, T] -> [B T, H], tokens as rows. Paper §3.1, "embedding factorization".
+    """Embeddings: input_ids [B, T], segment_ids [B, T] -> [B T, H], tokens as rows.
 
-    The order of the trigram (next, this, previous; zeros past either end) is that of
-    the released code: the projection's rows are laid out for it.
+    Paper §3.1, "embedding factorization". The trigram is (next, this, previous), with zeros past
+    either end: the rows of the projection in the released checkpoints are in this order.
     """
 
     def __init__(self, config: MobileBertConfig, generator: keras.random.SeedGenerator, **kwargs):
@@ -44,7 +44,7 @@ class Embeddings(keras.layers.Layer):
         return self.dropout(self.norm(x), training=training)
 
     def sum(self, input_ids, segment_ids):
-        """Word, type and position vectors added up, before the norm: [B, T, H]."""
+        """The sum of word, type and position vectors, before the norm: [B, T, H]."""
         words = ops.take(self.word_table, input_ids, axis=0)
         if self.config.trigram_input:
             following = ops.pad(words[:, 1:], [[0, 0], [0, 1], [0, 0]])
@@ -54,7 +54,7 @@ class Embeddings(keras.layers.Layer):
         if self.projection:
             words = self.projection(ops.reshape(words, (-1, words.shape[-1])))
         x = ops.reshape(words, (batch, length, self.config.hidden_size))
-        # A product with one-hot rows: its gradient is a matmul, where that of a gather
-        # into two rows is a serial scatter.
+        # A product with one-hot rows instead of a gather: its gradient is a matmul, whereas
+        # the gradient of a gather from two rows is a serial scatter.
         types = ops.one_hot(segment_ids, self.config.type_vocab_size, dtype=x.dtype)
         return x + ops.matmul(types, self.type_table) + self.position_table[:length]

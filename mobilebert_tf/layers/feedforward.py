@@ -20,8 +20,11 @@ class FeedForward(keras.layers.Layer):
         is_last: bool,
         **kwargs,
     ):
-        """The last network of a block is BERT's own: its norm may have an epsilon of its own, and
-        without a bottleneck its output is dropped out. The released code treats the others alike."""
+        """`is_last`: whether it is the last one of its block, the one that BERT has too.
+
+        Its norm may then have its own epsilon, and without a bottleneck its output goes through dropout. The
+        others have neither, as in the released code.
+        """
         super().__init__(**kwargs)
         self.config = config
         self.intermediate = Dense(config.intermediate_size, config, name="intermediate")

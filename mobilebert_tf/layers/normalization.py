@@ -1,4 +1,4 @@
-"""The two normalisations of MobileBERT: LayerNorm, and NoNorm that costs one multiply-add."""
+"""The two normalisations of MobileBERT: LayerNorm, and NoNorm, which costs one multiply-add."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mobilebert_tf.layers.channels import scale_and_shift
 
 
 class NoNorm(keras.layers.Layer):
-    """y = gamma * (x + bias) + beta per channel, no statistics: [R, C] -> [R, C]. Paper §3.3.
+    """y = gamma * (x + bias) + beta per channel, without statistics: [R, C] -> [R, C]. Paper §3.3.
 
-    `bias` [C], nothing by default, is that of the dense layer whose product x is.
+    `bias` [C], none by default, is the bias of the dense layer whose matrix product is x.
     """
 
     def build(self, input_shape):
@@ -27,8 +27,8 @@ class NoNorm(keras.layers.Layer):
 class LayerNorm(keras.layers.Layer):
     """y = gamma * (x - mean) / sqrt(variance + eps) + beta over channels: [R, C] -> [R, C].
 
-    Statistics are float32 at any compute type: BERT's epsilon of 1e-12 vanishes in
-    a shorter one.
+    Statistics are computed in float32 at any compute type: BERT's epsilon of 1e-12 would
+    vanish in a shorter one.
     """
 
     def __init__(self, epsilon: float, **kwargs):

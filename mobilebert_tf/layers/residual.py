@@ -1,4 +1,4 @@
-"""The end of every sublayer: project, drop out, add what came in, normalise."""
+"""The end of every sublayer: project, apply dropout, add the sublayer's input, normalise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ResidualDense(keras.layers.Layer):
         epsilon: float | None = None,
         **kwargs,
     ):
-        """`dropout`: the rate; `epsilon`: the norm's own, where it has one."""
+        """`dropout`: the rate; `epsilon`: that of the norm; None: `layer_norm_eps`."""
         super().__init__(**kwargs)
         self.dense = Dense(units, config, name="dense")
         self.dropout = Dropout(dropout, generator, name="dropout")
@@ -34,6 +34,6 @@ class ResidualDense(keras.layers.Layer):
 
     def call(self, x, residual, training: bool = False):
         if isinstance(self.norm, NoNorm) and not (training and self.dropout.rate):
-            # Two shifts of the same channels: b joins beta before either meets a row.
+            # b and beta shift the same channels: they are added to each other once, instead of both to every row.
             return self.norm(self.dense.product(x) + residual, bias=self.dense.bias)
         return self.norm(self.dropout(self.dense(x), training=training) + residual)

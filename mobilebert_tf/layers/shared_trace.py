@@ -9,21 +9,21 @@ import tensorflow as tf
 
 
 class SharedTrace:
-    """Calls layers that differ in nothing but their weights as one function of these weights.
+    """Calls layers that differ only in their weights as one function of these weights.
 
-    While a graph is built, 24 blocks are then traced, differentiated and optimised as
-    one block that is called 24 times. Outside a graph the layer is called as it is.
+    In a graph, 24 blocks are then traced, differentiated and optimised as one block
+    that is called 24 times. Outside a graph the layer itself is called.
     """
 
     def __init__(self, layer: keras.layers.Layer, generator: keras.random.SeedGenerator):
-        """`layer`: any one of the layers; `generator`: what their dropouts draw from."""
+        """`layer`: any one of the layers; `generator`: the one that their dropouts draw from."""
         self._layer = layer
         self._generator = generator
-        # Inlined again, every call would be optimised for itself after all.
+        # If the function were inlined, TensorFlow would optimise every call separately after all.
         self._traced = tf.function(self._stateless, autograph=False, experimental_attributes={"_noinline": True})
 
     def __call__(self, layer: keras.layers.Layer, *inputs: Any, training: bool) -> Any:
-        """What `layer(*inputs, training=training)` returns."""
+        """Return the outputs of `layer(*inputs, training=training)`."""
         if not tf.inside_function():
             return layer(*inputs, training=training)
         weights = [tf.convert_to_tensor(weight.value) for weight in layer.weights]

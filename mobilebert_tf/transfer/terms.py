@@ -11,7 +11,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """One term of a stage's loss. A term that compares layers has the same name in plans, in `losses` and in the log."""
+    """One term of a stage's loss. One that compares layers has the same name in plans, in `losses` and in the log."""
 
     short: str
     """Abbreviation in the printed plan."""

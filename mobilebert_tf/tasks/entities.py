@@ -1,4 +1,4 @@
-"""Entities in a text, such as persons and places: every word has a label, and successive ones make an entity."""
+"""Entities in a text, such as persons and places: every word has a label, and successive labels form an entity."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Tagged(Example):
     """A sentence whose words are known."""
 
     words: tuple[tuple[int, int], ...] = ()
-    """First character of each, and the one behind its last."""
+    """First character of each word, and the character after its last."""
     tags: tuple[str, ...] | None = None
-    """Of each word; None: they are not known."""
+    """Label of each word; None: unknown."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EntitiesTask(Task):
-    """A file of labelled words. The label of a word is what the network says of its first word piece.
+    """A file of labelled words. A word's label is the one that the network gives its first word piece.
 
     Source: Devlin et al. 2019, arXiv 1810.04805 §5.3.
     """
 
     labels: tuple[str, ...]
-    """O, and those of each kind in the scheme, as B-person and I-person."""
+    """O and the labels of each kind in the scheme, such as B-person and I-person."""
 
     name: ClassVar[str] = "entities"
     outputs: ClassVar[tuple[str, ...]] = ("token_logits",)
@@ -63,10 +63,10 @@ class EntitiesTask(Task):
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> EntitiesTask:
-        """The task of a training file, with its kinds of entities in the scheme that it is labelled in.
+        """The task of a training file, with the file's kinds of entities and labelling scheme.
 
         Raises:
-          UsageError: the file is broken, or has no entity.
+          UsageError: the file is broken or has no entity.
         """
         draft = cls(labels=(), **columns)
         tags: set[str] = set()
@@ -86,7 +86,7 @@ class EntitiesTask(Task):
 
     @property
     def stride(self) -> int:
-        """Word pieces between the beginnings of two windows on a text: half of what one holds."""
+        """Word pieces between the starts of successive windows on a text: half a window."""
         return max(1, (self.max_seq_length - 2) // 2)
 
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
@@ -112,7 +112,7 @@ class EntitiesTask(Task):
 
     @property
     def _columns(self) -> tuple[str, str]:
-        """Names in JSON of the lists of words and of their labels; where none were given, the usual ones come first."""
+        """JSON names of the lists of words and of labels; unless flags name columns, the usual names come first."""
         words = f"{TOKENS},{self.text_column}" if self.text_column == Task.text_column else self.text_column
         tags = f"{TAGS},{self.label_column}" if self.label_column == Task.label_column else self.label_column
         return words, tags
@@ -127,7 +127,7 @@ class EntitiesTask(Task):
         return f"--{name}: the columns of {tables[0]} have no names, the {place}; leave it out"
 
     def _is_table_of_texts(self, path: str | os.PathLike[str]) -> bool:
-        """Whether a file has texts as any task's table has, in place of sentences that are words already."""
+        """Whether a file is a table of texts, as for other tasks, and not of sentences divided into words."""
         if not is_table(path):
             return False
         try:
@@ -137,7 +137,7 @@ class EntitiesTask(Task):
         return bool(first) and (first[TOKENS] is None or self.text_column != Task.text_column)
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
-        """The kinds of entities in each sentence; those without any are of one stratum."""
+        """The kinds of entities in each sentence; sentences without entities form one stratum."""
         tags = [example.tags or () for example in examples if isinstance(example, Tagged)]
         return [tuple(tagging.kinds(sorted(set(of_sentence)))) or ("",) for of_sentence in tags]
 
@@ -147,9 +147,9 @@ class EntitiesTask(Task):
         return {words: [example.text[start:end] for start, end in example.words], tags: list(example.tags or ())}
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
-        """Inputs [R, T], a row for each window; `examples` [n]; `word` int32 [R, T], which word of the text has its
-        first word piece here, where no other window sees it better, else -1; if all are labelled `label` [n], the
-        entities, and `token_label` int32 [R, T], the number of a word's label or -1."""
+        """Inputs [R, T], one row per window; `examples` [n]; `word` int32 [R, T], the number of the word whose first
+        word piece is here, if this window sees it best, else -1; if all are labelled also `label` [n], the entities,
+        and `token_label` int32 [R, T], the number of the word's label or -1."""
         tagged = list(map(_tagged, examples))
         texts = locate([example.text for example in tagged], tokenizer)
         rows = lay_out(texts, None, self.max_seq_length, self.stride, tokenizer)
@@ -189,61 +189,61 @@ class EntitiesTask(Task):
         return objectives.tokens_taught(output, teacher["token_logits"], temperature, batch["token_label"])
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
-        """The entities of each text with their characters; the probability is that of the least sure word."""
+        """The entities of each text with their characters; an entity's probability is the lowest one of its words."""
         answers = []
         for example, (tags, likely) in zip(features["examples"], self._tagged(outputs, features), strict=True):
-            found = []
+            entities = []
             for entity in tagging.entities(tags):
                 start, end = example.words[entity.start][0], example.words[entity.end - 1][1]
                 probability = float(likely[entity.start : entity.end].min())
-                found.append({
+                entities.append({
                     "label": entity.kind, "text": example.text[start:end], "start": start, "end": end,
                     "probability": probability,
                 })  # fmt: skip
-            answers.append({"entities": found})
+            answers.append({"entities": entities})
         return answers
 
     def predictions(self, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]) -> str:
-        """Columns of a word, its label if that is known, and the predicted label, in the scheme of the known ones or
-        else of training; a blank line behind each text."""
+        """One word per line with its true label, if known, and its predicted label, in the scheme of the true labels
+        or else of training; a blank line after each text."""
         tagged = list(map(_tagged, examples))
         scheme = tagging.scheme_of([one.tags for one in tagged if one.tags is not None], self.labels)
         lines: list[str] = []
         for example, answer in zip(tagged, answers, strict=True):
             starts, ends = ({span[side]: n for n, span in enumerate(example.words)} for side in (0, 1))
-            found = [
+            entities = [
                 tagging.Entity(starts[one["start"]], ends[one["end"]] + 1, one["label"]) for one in answer["entities"]
             ]
-            said = scheme.tags(found, len(example.words))
-            columns = [said] if example.tags is None else [example.tags, said]
+            predicted = scheme.tags(entities, len(example.words))
+            columns = [predicted] if example.tags is None else [example.tags, predicted]
             words = [example.text[start:end] for start, end in example.words]
             lines += map("\t".join, zip(words, *columns, strict=True))
             lines.append("")
         return "\n".join(lines) + "\n"
 
     def _tagged(self, outputs: Outputs, features: Features) -> list[tuple[list[str], np.ndarray]]:
-        """The labels of the words of each example, and their probabilities; O for words without a word piece."""
+        """The labels of each example's words and their probabilities; O for words without a word piece."""
         likely = softmax(outputs["token_logits"])
-        best, sure = likely.argmax(axis=-1), likely.max(axis=-1)
+        best, confidence = likely.argmax(axis=-1), likely.max(axis=-1)
         best[without_numbers(outputs)] = self.labels.index(OUTSIDE)
         result = [([OUTSIDE] * len(one.words), np.ones(len(one.words))) for one in features["examples"]]
         for row, number in enumerate(features["row_example"]):
             tags, probabilities = result[number]
             for place in np.flatnonzero(features["word"][row] >= 0):
                 word = features["word"][row, place]
-                tags[word], probabilities[word] = self.labels[best[row, place]], sure[row, place]
+                tags[word], probabilities[word] = self.labels[best[row, place]], confidence[row, place]
         return result
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Precision, recall and F1 of entities whose words and kind are right, of all (micro) and of each kind."""
+        """Precision, recall and F1 of all entities (micro) and of each kind; words and kind of an entity must be right."""
         names = tagging.kinds(self.labels)
         right, given, wanted = (np.zeros((len(features["label"]), len(names)), int) for _ in range(3))
         for number, ((tags, _), label) in enumerate(
             zip(self._tagged(outputs, features), features["label"], strict=True)
         ):
-            said = set(tagging.entities(tags))
-            for counts, some in ((right, said & set(label)), (given, said), (wanted, set(label))):
-                for entity in some:
+            predicted = set(tagging.entities(tags))
+            for counts, group in ((right, predicted & set(label)), (given, predicted), (wanted, set(label))):
+                for entity in group:
                     counts[number, names.index(entity.kind)] += 1
         totals = [counts.sum(axis=0) for counts in (right, given, wanted)]
         figures = {
@@ -256,30 +256,30 @@ class EntitiesTask(Task):
         return Scores(self.score_name, figures, counts, _f1)
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
-        """Texts with an entity too many or too few, by the greatest probability of a label in one of these."""
+        """Texts with extra or missing entities, by the highest probability of a label in one of these entities."""
         wanted: list[str] = []
         given: list[str] = []
         size, wrong = [], []
         for example, (tags, likely), label in zip(
             features["examples"], self._tagged(outputs, features), features["label"], strict=True
         ):
-            said = tagging.entities(tags)
-            differ = set(said) ^ set(label)
-            size.append(max((float(likely[one.start : one.end].max()) for one in differ), default=0.0))
+            predicted = tagging.entities(tags)
+            differ = set(predicted) ^ set(label)
+            size.append(max((float(likely[entity.start : entity.end].max()) for entity in differ), default=0.0))
             wrong.append(bool(differ))
-            for names, entities in ((wanted, label), (given, said)):
-                names.append(", ".join(_named(example, one) for one in sorted(entities)) or "no entity")
+            for names, entities in ((wanted, label), (given, predicted)):
+                names.append(", ".join(_named(example, entity) for entity in sorted(entities)) or "no entity")
         return review(examples, wanted, given, np.array(size), np.array(wrong))
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """The share of a window's tokens whose most likely label is the same."""
+        """Share of a window's tokens with the same most likely label."""
         real = features["input_mask"] == 1
         same = reference["token_logits"].argmax(axis=-1) == candidate["token_logits"].argmax(axis=-1)
         return np.where(without_numbers(candidate), 0.0, (same & real).sum(axis=1) / real.sum(axis=1))
 
 
 def _tagged(example: Example) -> Tagged:
-    """The example, a text divided into words if it is not yet."""
+    """The example, divided into words if it is a plain text."""
     return example if isinstance(example, Tagged) else Tagged(example.text, words=words_of(example.text))
 
 
@@ -288,7 +288,7 @@ def _named(example: Tagged, entity: tagging.Entity) -> str:
 
 
 def in_one_text(sentence: Sentence) -> Tagged:
-    """The words with blanks between them."""
+    """The sentence as one text, its words separated by blanks."""
     words, place = [], 0
     for word in sentence.words:
         words.append((place, place + len(word)))
@@ -297,10 +297,10 @@ def in_one_text(sentence: Sentence) -> Tagged:
 
 
 def words_of(text: str) -> tuple[tuple[int, int], ...]:
-    """Where the words of a text are that is not divided into words: first character, and the one behind the last.
+    """The words of a plain text: the first character of each, and the character after its last.
 
-    White space separates them; punctuation at the beginning or the end of such a piece is a word for each character,
-    inside it belongs to the word ("U.S", "don't", "well-known"); a CJK character is a word.
+    White space separates words. At the start or end of a piece between blanks, each punctuation mark is a word of its
+    own; inside, it belongs to the word ("U.S", "don't", "well-known"). Each CJK character is a word.
     """
     words: list[tuple[int, int]] = []
     for piece in re.finditer(r"\S+", text):
@@ -308,23 +308,23 @@ def words_of(text: str) -> tuple[tuple[int, int], ...]:
         while start < end and _is_punctuation(text[start]):
             words.append((start, start + 1))
             start += 1
-        behind = []
+        trailing = []
         while end > start and _is_punctuation(text[end - 1]):
-            behind.append((end - 1, end))
+            trailing.append((end - 1, end))
             end -= 1
-        begun = start
+        word_start = start
         for place in range(start, end):
             if _is_cjk(text[place]):
-                words += [(begun, place)] if begun < place else []
+                words += [(word_start, place)] if word_start < place else []
                 words.append((place, place + 1))
-                begun = place + 1
-        words += [(begun, end)] if begun < end else []
-        words += behind[::-1]
+                word_start = place + 1
+        words += [(word_start, end)] if word_start < end else []
+        words += trailing[::-1]
     return tuple(words)
 
 
 def _is_punctuation(character: str) -> bool:
-    """As BERT has it: every ASCII sign that is neither letter nor digit, and Unicode's punctuation."""
+    """Whether BERT counts a character as punctuation: ASCII other than letters and digits, and Unicode punctuation."""
     return character.isascii() and not character.isalnum() or unicodedata.category(character).startswith("P")
 
 
@@ -332,7 +332,7 @@ _CJK = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
     (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
 )  # fmt: skip
-"""As in the `tokenizers` library. Source: `BertNormalizer`."""
+"""CJK blocks of the `tokenizers` library. Source: `BertNormalizer`."""
 
 
 def _is_cjk(character: str) -> bool:
@@ -340,7 +340,7 @@ def _is_cjk(character: str) -> bool:
 
 
 def _words_that_begin(offsets: np.ndarray, words: Sequence[tuple[int, int]]) -> np.ndarray:
-    """For word pieces with these offsets [k, 2], the number of the word of which each is the first; else -1: [k]."""
+    """The number of the word that each piece with these offsets [k, 2] begins, or -1: [k]."""
     firsts = np.full(len(offsets), -1, np.int32)
     if not len(words) or not len(offsets):
         return firsts
@@ -352,7 +352,7 @@ def _words_that_begin(offsets: np.ndarray, words: Sequence[tuple[int, int]]) -> 
 
 
 def _is_good(path: str | os.PathLike[str], sentence: Sentence) -> bool:
-    """Whether all labels are labels of words. Raises UsageError: one is not, and bad rows are refused."""
+    """Whether all labels of a sentence are valid. Raises UsageError: one is not, and bad rows are not skipped."""
     for place, tag in enumerate(sentence.tags or ()):
         problem = "" if is_one_line(tag) else f"the label {tag!r} has a line break; replace it"
         try:
@@ -374,6 +374,6 @@ def _shares(right: int, given: int, wanted: int) -> dict[str, float]:
 
 
 def _f1(counts: np.ndarray) -> float:
-    """Of examples with these counts [n, 2]: right entities; those given and those wanted together."""
-    right, both = counts.sum(axis=0)
-    return float(2 * right / both) if both else 0.0
+    """Micro F1 of examples with these counts [n, 2]: right entities, and given plus wanted entities."""
+    right, given_and_wanted = counts.sum(axis=0)
+    return float(2 * right / given_and_wanted) if given_and_wanted else 0.0

@@ -1,4 +1,4 @@
-"""Questions on a passage: the answer is a part of it, or that it does not say."""
+"""Questions on a passage: the answer is a part of the passage, or that the passage has no answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.loop import Objective
 
 NOTHING = -1e30
-"""Below every score."""
+"""Score below every real one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,42 +36,42 @@ class Asked(Example):
 
     id: str = ""
     answers: tuple[Answer, ...] | None = None
-    """None: they are not known; none in it: the passage does not say."""
+    """Known answers; None: unknown; (): the passage has no answer."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """Part of a passage, and how much speaks for it."""
+    """Part of a passage and its score as the answer."""
 
     start: int
     """First character."""
     end: int
-    """The one behind the last."""
+    """The character after the last."""
     score: float
-    """Sum of the logits of its first and its last word piece."""
+    """Start logit of its first word piece plus end logit of its last one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What the outputs say to one question."""
+    """Candidate answers to one question."""
 
     spans: tuple[Span, ...]
-    """The best, best first; no two of the same characters."""
+    """The best parts of the passage, best first, without duplicates."""
     nothing: float
-    """Score of there being no answer: that of [CLS], the least of all windows."""
+    """Score of "no answer": that of [CLS], the lowest of all windows."""
 
     @property
     def lead(self) -> float:
-        """How far no answer is ahead of the best one."""
+        """Score of "no answer" minus that of the best span."""
         return self.nothing - (self.spans[0].score if self.spans else NOTHING)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class QuestionsTask(Task):
-    """A table of questions, their passages and the answers in them.
+    """A table of questions, their passages and the answers in these.
 
-    A passage that is too long has several windows, each of which is a row of the network's inputs. Source: arXiv
-    1606.05250, 1806.03822; google-research/bert `run_squad.py`.
+    A passage that is too long is read in several windows, each a row of the network's inputs. Source: arXiv 1606.05250,
+    1806.03822; google-research/bert `run_squad.py`.
     """
 
     max_seq_length: Annotated[int, within(8, 100_000)] = 384
@@ -79,15 +79,15 @@ class QuestionsTask(Task):
     text_pair_column: str | None = "context"
     label_column: str = "answers"
     doc_stride: Annotated[int, within(1, 100_000)] = 128
-    """Word pieces between the beginnings of two windows on a passage."""
+    """Word pieces between the starts of successive windows on a passage."""
     max_question_length: Annotated[int, within(1, 100_000)] = 64
-    """In word pieces; longer questions are cut."""
+    """Maximum length of a question in word pieces; longer ones are cut."""
     max_answer_length: Annotated[int, within(1, 100_000)] = 30
-    """In word pieces."""
+    """Maximum length of an answer in word pieces."""
     has_unanswered: bool = False
-    """Whether a passage may not have the answer, as in SQuAD 2.0."""
+    """Whether a passage may lack the answer, as in SQuAD 2.0."""
     null_threshold: Finite = 0.0
-    """No answer is given where its score leads the best answer's by more than that."""
+    """Lead of "no answer" over the best span above which a question is left unanswered."""
 
     name: ClassVar[str] = "qa"
     outputs: ClassVar[tuple[str, ...]] = ("start_logits", "end_logits")
@@ -115,7 +115,7 @@ class QuestionsTask(Task):
 
     @property
     def question_room(self) -> int:
-        """Word pieces of a question that are read: at least as many are left for the passage."""
+        """Number of word pieces of a question that are read; it leaves at least as many for the passage."""
         return min(self.max_question_length, (self.max_seq_length - 3) // 2)
 
     @property
@@ -133,11 +133,11 @@ class QuestionsTask(Task):
         ]
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
-        """Whether each question has an answer."""
+        """The stratum of each question: answered or unanswered."""
         return [("answered" if one.answers else "unanswered",) for one in examples if isinstance(one, Asked)]
 
     def side_key(self, example: Example) -> str:
-        """All questions on a passage are on one side."""
+        """The passage: all its questions are on the same side."""
         return plain_text(example.text_pair or "")
 
     def row(self, example: Example) -> dict[str, Any]:
@@ -150,9 +150,9 @@ class QuestionsTask(Task):
         return {"id": example.id, **{self._columns[name]: value for name, value in cells.items()}}
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
-        """Inputs [R, T], a row for each window; `examples` [n]; if all are labelled `label` [n], the texts of the
-        answers, and `span` int32 [R, 2], the first and last word piece of the first answer, zero where the window
-        does not have it."""
+        """Inputs [R, T], one row per window; `examples` [n]; if all are labelled also `label` [n], the texts of the
+        answers, and `span` int32 [R, 2], the first and last word piece of the first answer, zero where the window lacks
+        it."""
         questions = tokenizer.encode_batch([example.text for example in examples])
         before = [np.array(ids[: self.question_room], np.int32) for ids in questions]
         passages = locate([example.text_pair or "" for example in examples], tokenizer)
@@ -172,7 +172,7 @@ class QuestionsTask(Task):
         rows: Rows,
         tokenizer: Tokenizer,
     ) -> np.ndarray:
-        """int32 [R, 2]."""
+        """The `span` of `features`, int32 [R, 2]."""
         firsts = [one[0].text if one else "" for one in answers]
         wanted = dict(zip(firsts, tokenizer.encode_batch(firsts), strict=True))
         spans = np.zeros((len(rows.row_example), 2), np.int32)
@@ -186,8 +186,8 @@ class QuestionsTask(Task):
                 continue
             shift = int(rows.first_piece[row] - rows.starts[row])
             first, last = place[0] + shift, place[1] + shift
-            pieces = np.flatnonzero(rows.offsets[row, :, 1])  # those of the passage
-            if len(pieces) and pieces[0] <= first and last <= pieces[-1]:  # else the window does not have all of it
+            pieces = np.flatnonzero(rows.offsets[row, :, 1])  # of the passage
+            if len(pieces) and pieces[0] <= first and last <= pieces[-1]:  # the window has the whole answer
                 spans[row] = first, last
         return spans
 
@@ -205,7 +205,7 @@ class QuestionsTask(Task):
         return objectives.span_taught(output, teacher, temperature, batch["input_mask"])
 
     def found(self, outputs: Outputs, features: Features, most: int = 1) -> list[Found]:
-        """The best `most` parts of each passage, and the score of none."""
+        """The best `most` parts of each passage, and the score of "no answer"."""
         starts, ends = (outputs[name].astype(np.float64) for name in self.outputs)
         passage = features["offsets"][:, :, 1] > features["offsets"][:, :, 0]
         candidates: list[dict[tuple[int, int], float]] = [{} for _ in features["examples"]]
@@ -225,7 +225,7 @@ class QuestionsTask(Task):
     def _best_pairs(
         self, start: np.ndarray, end: np.ndarray, may_start: np.ndarray, passage: np.ndarray, most: int
     ) -> Iterator[tuple[int, int, float]]:
-        """The best pairs of a first and a last word piece, of all that there may be, for logits [T]."""
+        """The best `most` valid pairs of a first and a last word piece, with their scores, by logits [T]."""
         longest = min(self.max_answer_length, len(start))
         lasts = np.arange(len(start))[:, None] + np.arange(longest)
         inside = lasts < len(start)
@@ -241,14 +241,14 @@ class QuestionsTask(Task):
                 yield first, first + length, float(flat[place])
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
-        """The answer to each question as a part of its passage, with the best others; "" where there is none."""
+        """The answer to each question as a part of its passage ("" for no answer), with the next best ones."""
         return [
             self._said(example, found)
             for example, found in zip(features["examples"], self.found(outputs, features, N_BEST), strict=True)
         ]
 
     def predictions(self, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]) -> str:
-        """As SQuAD's official script takes them: the answer to each question by its id, "" for none."""
+        """The answers by the questions' ids, "" for no answer, in the form that SQuAD's official script reads."""
         ids = [one.id if isinstance(one, Asked) else str(number) for number, one in enumerate(examples)]
         return json.dumps(dict(zip(ids, (one["answer"] for one in answers), strict=True)), ensure_ascii=False) + "\n"
 
@@ -268,13 +268,14 @@ class QuestionsTask(Task):
         return {**id, **best, **lead, "others": [one for one in named if one is not best][:SHOWN]}
 
     def is_answered(self, found: Found) -> bool:
-        """Whether the best part of the passage is the answer."""
+        """Whether the best part of the passage is given as the answer."""
         return bool(found.spans) and not (self.has_unanswered and found.lead > self.null_threshold)
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Exact matches and F1 of words by SQuAD's official rules, of questions with and without an answer too.
+        """Exact matches and F1 of words by SQuAD's official rules, for all questions and for those with and without an
+        answer.
 
-        Where the passages are in a script without blanks, of characters, by MLQA's.
+        Passages in a script without blanks are scored by characters, by MLQA's rules.
         """
         given = [
             example.text_pair[found.spans[0].start : found.spans[0].end] if self.is_answered(found) else ""
@@ -298,17 +299,17 @@ class QuestionsTask(Task):
         return Scores(self.score_name, figures, f1)
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
-        """Answers that match none of those that were wanted, by their probability."""
+        """Answers that match none of the labelled ones, by their probability."""
         answers = self.decode(outputs, features)
         given, wanted = [one["answer"] for one in answers], features["label"]
         same = _rules(features).exact
-        exact = [answer_text.best(same, text, right) for text, right in zip(given, wanted, strict=True)]
+        exact = [answer_text.best(same, text, accepted) for text, accepted in zip(given, wanted, strict=True)]
         likely = np.array([one["probability"] for one in answers])
-        shown = [next(iter(right), "") or "no answer" for right in wanted]
+        shown = [next(iter(accepted), "") or "no answer" for accepted in wanted]
         return review(examples, shown, [text or "no answer" for text in given], likely, np.array(exact) < 1.0)
 
     def tuned(self, outputs: Outputs, features: Features) -> QuestionsTask:
-        """The task with the threshold of the highest F1 on these questions, where some have no answer."""
+        """The task with the threshold that gives the highest F1; unchanged unless only some of these have answers."""
         label = features["label"]
         if not self.has_unanswered or all(label) or not any(label):
             return self
@@ -321,8 +322,8 @@ class QuestionsTask(Task):
         ])  # fmt: skip
         gives = np.array([one.lead for one in found])
         unanswered = np.array([not any(map(answer_text.plain, wanted)) for wanted in label])
-        # Answers are given one after another, those first for which most speaks; each is worth its F1, and costs a
-        # question that has none.
+        # Questions are answered one after another, surest answers first: each answer adds its F1, or costs one point
+        # if its question has no answer.
         order = np.argsort(gives, kind="stable")
         sums = unanswered.sum() + np.concatenate([[0], np.cumsum(np.where(unanswered, -1.0, worth)[order])])
         count = int(np.flatnonzero(sums >= sums.max() - 1e-9)[0])
@@ -335,18 +336,18 @@ class QuestionsTask(Task):
         return f"threshold for no answer {self.null_threshold:.3g}" if self.has_unanswered else ""
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """One where the best part of the window is the same, or there is none for both."""
+        """One where both networks choose the same part of the window, or both choose none."""
         real = features["input_mask"] == 1
-        followed = np.pad(real[:, 1:], [(0, 0), (0, 1)])  # the last one is [SEP]
+        followed = np.pad(real[:, 1:], [(0, 0), (0, 1)])  # excludes the last token, [SEP]
         passages = (features["segment_ids"] == 1) & followed
-        ours, theirs = (
+        reference_spans, candidate_spans = (
             [
                 self._decided(outputs["start_logits"][row], outputs["end_logits"][row], inside)
                 for row, inside in enumerate(passages)
             ]
             for outputs in (reference, candidate)
         )
-        same = np.array([one == other for one, other in zip(ours, theirs, strict=True)])
+        same = np.array([expected == actual for expected, actual in zip(reference_spans, candidate_spans, strict=True)])
         return (same & ~without_numbers(candidate)).astype(np.float64)
 
     def _decided(self, start: np.ndarray, end: np.ndarray, inside: np.ndarray) -> tuple[int, int] | None:
@@ -357,10 +358,10 @@ class QuestionsTask(Task):
 
 
 N_BEST = 20
-"""Parts of a passage whose scores probabilities are shares of."""
+"""Number of best parts of a passage over which probabilities are normalised."""
 
 SHOWN = 3
-"""Other answers that are told."""
+"""Number of other answers that are shown."""
 
 
 def _rules(features: Features) -> answer_text.Rules:
@@ -368,9 +369,10 @@ def _rules(features: Features) -> answer_text.Rules:
 
 
 def words_around(text: str, start: int, end: int) -> tuple[int, int]:
-    """Where the words begin and end that these characters are of, as white space separates them.
+    """Start and end of the words, separated by white space, that contain these characters.
 
-    In scripts without blanks that would be a clause or the whole passage; a word ends there where such a script does.
+    In scripts without blanks such a word would be a clause or the whole passage, so each of their characters and
+    punctuation marks also ends a word.
     """
     while start > 0 and not _ends_word(text[start - 1]):
         start -= 1
@@ -380,7 +382,7 @@ def words_around(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _ends_word(character: str) -> bool:
-    """What separates words in `run_squad.py`, and signs and letters of scripts that have no blanks between words."""
+    """Whether a character ends a word: separators of `run_squad.py`, letters and signs of scripts without blanks."""
     return character in " \t\r\n\u202f" or has_no_blanks(character) or character in _WIDE_SIGNS
 
 
@@ -388,7 +390,7 @@ _WIDE_SIGNS = frozenset("\u3000、。，．：；？！（）［］｛｝「」�
 
 
 def _place(passage: Located, text: str, answer: Answer, wanted: Sequence[int]) -> tuple[int, int] | None:
-    """The first and last of a passage's pieces that an answer is; None: the tokenizer drops all of it."""
+    """The first and last word piece of an answer in its passage; None: the tokenizer drops all of the answer."""
     begin, end = words_around(text, answer.start, answer.start + len(answer.text))
     inside = np.flatnonzero((passage.offsets[:, 1] > begin) & (passage.offsets[:, 0] < end))
     if not len(inside):
@@ -396,9 +398,9 @@ def _place(passage: Located, text: str, answer: Answer, wanted: Sequence[int]) -
     first, last, size = int(inside[0]), int(inside[-1]), len(wanted)
     starts = range(first, last - size + 2) if size else ()
     same = [start for start in starts if passage.ids[start : start + size].tolist() == wanted]
-    # Annotators mark "1895" in "(1895-1943).", and a number may stand twice between two blanks.
+    # Annotators mark "1895" in "(1895-1943).", and a number may occur twice between two blanks: the nearest is taken.
     # Source: `_improve_answer_span`, which takes the first.
-    start = min(same, key=lambda one: abs(passage.offsets[one, 0] - answer.start), default=None)
+    start = min(same, key=lambda piece: abs(passage.offsets[piece, 0] - answer.start), default=None)
     return (first, last) if start is None else (start, start + size - 1)
 
 

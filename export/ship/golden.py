@@ -1,4 +1,4 @@
-"""Texts with the answers of one `.tflite` file, by which other code, other runtimes and other machines are checked."""
+"""Example texts with the answers of one `.tflite` file, to check other code, other runtimes and other machines."""
 
 from __future__ import annotations
 
@@ -21,60 +21,61 @@ from mobilebert_tf.tasks.task import Features, Task
 from mobilebert_tf.tokenization import Tokenizer
 
 CANDIDATES = 6
-"""Texts to choose each example from."""
+"""Number of texts to choose each example from."""
 
 FURTHER = 16
-"""Texts on which other kernels are tried, besides the examples: those alone missed the largest difference by half."""
+"""Number of texts, besides the examples, on which other kernels are tried: with the examples alone the largest
+difference was underestimated by half."""
 
 FOREIGN = "Crème brûlée in İSTANBUL, 東京 and Москва: 5 € – naïve? 🙂"
-"""Accents, capitals without a lower case of their own, CJK, Cyrillic, signs; in every contract."""
+"""Text in every contract: accents, capitals without a lower-case letter of their own, CJK, Cyrillic, symbols."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Window:
-    """Part of a text."""
+    """One window of a text, with its outputs."""
 
     ids: list[int]
-    """With the special tokens, without padding."""
+    """Ids with the special tokens, without padding."""
     segment_ids: list[int]
     offsets: list[list[int] | None]
-    """First character of each id in the text that has windows, and the one behind the last, combining marks that the
-    tokenizer drops included; null: it is not of it. Characters are Unicode's."""
+    """Position of each id in the text that is cut into windows: its first character and the one after its last, in
+    Unicode characters, including combining marks that the tokenizer drops; null: the id is not from that text."""
     start: int
     """Number of the first piece of that text that is in the window."""
     signature: str
     outputs: dict[str, Any]
-    """[ids], or [ids][C], by name."""
+    """Outputs [ids] or [ids][C], by name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Golden:
-    """One example. All numbers of a contract have nine digits, which float32 has at most."""
+    """One example. All numbers have nine digits, the most that float32 needs."""
 
     shows: str
-    """Why it is there."""
+    """Purpose of the example."""
     text: str
     text_b: str | None
-    """null: the task is about one text."""
+    """Second text; null: the task takes one text."""
     ids: list[int] | None
-    """After cutting, with the special tokens, without padding; null: there are windows."""
+    """Ids after truncation, with the special tokens, without padding; null: there are windows."""
     segment_ids: list[int] | None
-    """As many."""
+    """Segment ids, one per id."""
     signature: str | None
-    """The one to use for so many ids."""
+    """Name of the signature for this number of ids."""
     output: list[float] | None
-    """What the file gave, by LiteRT on the machine in `made_by`, with one thread."""
+    """Output of the file in LiteRT on the machine in `made_by`, with one thread."""
     probabilities: list[float] | None
-    """In the order of the labels; null: there are none."""
+    """Probabilities in the order of the labels; null: there are none."""
     answer: Any
-    """The label, the labels, the value, the span or the entities, with their first character and the one behind the
-    last; null: none of them, or the output itself is the answer."""
+    """The label, the labels, the value, the span or the entities, the last two with their first character and the one
+    after their last; null: no label or span was found, or the output itself is the answer."""
     windows: list[Window] | None = None
-    """On the text, where it is cut into windows."""
+    """Windows on the text; null: it is not cut into windows."""
 
     @property
     def values(self) -> Iterator[float]:
-        """All that the file gave."""
+        """All values of the file's outputs."""
         if self.windows is None:
             return iter(self.output or ())
         outputs = (output for window in self.windows for output in window.outputs.values())
@@ -83,27 +84,28 @@ class Golden:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """How far the output of another runtime or processor may lie from that of an example, in any of its values.
+    """Largest deviation of another runtime's or processor's output from that of an example, in any of its values.
 
-    Where the two greatest values of an example lie further apart than twice this, the answer must be the same.
+    If the two greatest values of an example differ by more than twice this, the answer must be the same.
     """
 
     output: float
-    """Three times `other_kernels`, and at least 1e-4 of `scale` (sums in another order), or 1e-2 of it if a runtime may
-    compute in float16 or rounds activations to integers: there one rounding moves all that follows. An old runtime
-    and emulated ARM processors lay 0.7 to 1.4 times as far from XNNPACK on this machine as LiteRT's own kernels."""
+    """The tolerance: three times `other_kernels`, and at least 1e-4 of `scale` (sums in another order), or 1e-2 of it
+    if a runtime may compute in float16 or rounds activations to integers, where one rounding moves everything after
+    it. An old runtime and emulated ARM processors were 0.7 to 1.4 times as far from XNNPACK on this machine as
+    LiteRT's own kernels."""
     scale: float
-    """Largest value of any output of the examples."""
+    """Largest absolute value of any output of the examples."""
     in_float16: float | None
-    """How far outputs move in float16 arithmetic, the most over the same texts; half as much again as this is allowed.
-    null: the file does not allow it, or the machine in `made_by` could not try it."""
+    """Largest change of an output in float16 arithmetic, over the same texts; `output` is at least 1.5 times this.
+    null: the file does not allow float16, or the machine in `made_by` could not try it."""
     other_kernels: float | None
-    """How far outputs move when LiteRT runs the file by its own kernels, without XNNPACK: the most over the examples
+    """Largest change of an output when LiteRT runs the file with its own kernels, without XNNPACK, over the examples
     and 16 more texts. null: it cannot."""
 
 
 def built_in(task: Task, tokenizer: Tokenizer) -> list[Example]:
-    """Neutral sentences for this task, none of them anybody's data."""
+    """Neutral sentences in the form of this task's examples, taken from nobody's data."""
     texts = sentences(tokenizer)
     if not task.judges_pairs:
         return [Example(text) for text in texts]
@@ -121,16 +123,16 @@ def usable(texts: Sequence[Example], task: Task) -> list[Example]:
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """A `.tflite` file that examples are made with."""
+    """A `.tflite` file that computes the answers of examples."""
 
     path: Path
     contract: Mapping[str, Any]
-    """Its contract as far as it is known: signatures, text, answer."""
+    """The known part of its contract: signatures, text, answer."""
     task: Task
     tokenizer: Tokenizer
 
     def answer(self, interpreter: Any, shows: str, example: Example) -> Golden:
-        """An example with what the file says to it."""
+        """An example with the file's outputs and answer."""
         features = self.task.features([example], self.tokenizer)
         if self.contract["text"]["windows"]:
             return self._of_windows(interpreter, shows, example, features)
@@ -139,7 +141,7 @@ class File:
         signature = check_answers.choose_signature(self.contract["signatures"], count, self.contract["text"])
         values = check_contract.run(interpreter, signature, ids, segment_ids, self.contract)
         output = [float(f"{value:.9g}") for value in values]
-        probabilities, said = check_answers.decode(output, self.contract["answer"])
+        probabilities, decoded = check_answers.decode(output, self.contract["answer"])
         return Golden(
             shows=shows,
             text=example.text,
@@ -149,11 +151,11 @@ class File:
             signature=signature["name"],
             output=output,
             probabilities=probabilities and [float(f"{value:.9g}") for value in probabilities],
-            answer=said,
+            answer=decoded,
         )
 
     def _of_windows(self, interpreter: Any, shows: str, example: Example, features: Features) -> Golden:
-        made, start = [], 0
+        windows_of_text, start = [], 0
         for row in range(len(features["input_ids"])):
             count = int(features["input_mask"][row].sum())
             ids, segment_ids = (features[name][row, :count].tolist() for name in ("input_ids", "segment_ids"))
@@ -161,7 +163,7 @@ class File:
             inside = places[:, 1] > places[:, 0]
             signature = check_answers.choose_signature(self.contract["signatures"], count, self.contract["text"])
             outputs = check_contract.run_all(interpreter, signature, ids, segment_ids, self.contract)
-            made.append(
+            windows_of_text.append(
                 Window(
                     ids=ids,
                     segment_ids=segment_ids,
@@ -172,7 +174,7 @@ class File:
                 )
             )
             start += min(int(inside.sum()), self.contract["text"]["windows"]["stride"])
-        windows = [dataclasses.asdict(window) for window in made]
+        windows = [dataclasses.asdict(window) for window in windows_of_text]
         return Golden(
             shows=shows,
             text=example.text,
@@ -183,22 +185,22 @@ class File:
             output=None,
             probabilities=None,
             answer=check_answers.decode_windows(windows, example.text_pair or example.text, self.contract["answer"]),
-            windows=made,
+            windows=windows_of_text,
         )
 
     def answers(self, texts: Sequence[tuple[str, Example]]) -> list[Golden]:
-        """The examples with these reasons and texts."""
+        """The examples for these pairs of purpose and text."""
         interpreter = check_contract.load(self.path)
         return [self.answer(interpreter, shows, example) for shows, example in texts]
 
     def tolerance(self, examples: Sequence[Golden], pool: Sequence[Example], rounds: bool, in_half: bool) -> Tolerance:
-        """How far other kernels may lie from these examples.
+        """The tolerance for other kernels' deviation from these examples.
 
         Args:
-          examples: of this file.
-          pool: further texts to try both kernels on.
-          rounds: whether kernels may round what others compute in float32.
-          in_half: whether some may compute in float16.
+          examples: examples of this file.
+          pool: further texts to run with both kernels.
+          rounds: whether kernels may round values that others compute in float32.
+          in_half: whether some kernels may compute in float16.
         """
         from ai_edge_litert.interpreter import OpResolverType
 
@@ -220,23 +222,23 @@ class File:
     def _moved_by_half(self, texts: Sequence[Example]) -> float | None:
         features = self.task.features(texts, self.tokenizer)
         length = max(one["length"] for one in self.contract["signatures"])
-        found = half_outputs(self.path, features, length)
-        if found is None:
+        half = half_outputs(self.path, features, length)
+        if half is None:
             return None
-        usual = TfliteModel(self.path).run(features, length)
-        return max(float(np.abs(found[name] - values).max()) for name, values in usual.items())
+        exact = TfliteModel(self.path).run(features, length)
+        return max(float(np.abs(half[name] - values).max()) for name, values in exact.items())
 
     def _largest_difference(self, first: Any, second: Any, texts: Sequence[Example]) -> float:
-        """Between any outputs of two interpreters."""
+        """Largest difference between any outputs of two interpreters on these texts."""
         pairs = ((self.answer(first, "", text).values, self.answer(second, "", text).values) for text in texts)
         return max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
     def choose(self, pool: Sequence[Example]) -> list[tuple[str, Example]]:
-        """Texts that show what can go wrong, each with what it shows: one for each length, one that is cut, one
-        without a word, those beyond ASCII. Of several for one purpose the one that the file decides most clearly.
+        """Texts that show what can go wrong, each with its purpose: one per length, one that is truncated, one without
+        a word, some beyond ASCII. Of several texts for one purpose, the file's clearest decision is taken.
 
         Args:
-          pool: texts that may stand in a contract, of `built_in` or `usable`.
+          pool: texts that contracts may contain, from `built_in` or `usable`.
         """
         interpreter = check_contract.load(self.path)
 
@@ -249,7 +251,7 @@ class File:
         return [(shows, max(spread(few, CANDIDATES), key=clarity)) for shows, few in self._purposes(pool)]
 
     def _purposes(self, pool: Sequence[Example]) -> Iterator[tuple[str, list[Example]]]:
-        """What an example is to show, and the texts that do."""
+        """Each purpose of an example, with the texts that serve it."""
         longest = self.contract["text"]["max_ids"]
         counts = self._counts(pool)
         least = 1
@@ -270,14 +272,14 @@ class File:
         return self.task.judges_pairs
 
     def _counts(self, examples: Sequence[Example]) -> list[int]:
-        """Ids of each before cutting, special tokens included."""
+        """Number of ids of each example before truncation, special tokens included."""
         first = self.tokenizer.encode_batch([one.text for one in examples])
         second = self.tokenizer.encode_batch([one.text_pair or "" for one in examples])
         special = 3 if self._is_paired else 2
         return [len(a) + len(b) + special for a, b in zip(first, second, strict=True)]
 
     def _joined(self, pool: Sequence[Example], least: int, most: int) -> Example:
-        """Several texts in one, where none is as long."""
+        """One text of `least` to `most` ids, joined from several, for when the pool has none of that length."""
         if not self._is_paired:
             return Example(self._beginning([one.text for one in pool], least - 2, most - 2))
         firsts, seconds = [one.text for one in pool], [one.text_pair or "" for one in pool]
@@ -292,7 +294,7 @@ class File:
         return Example(self._beginning(firsts, least - left, most - left), second)
 
     def _beginning(self, texts: Sequence[str], least: int, most: int) -> str:
-        """As much of the texts as has from `least` to `most` word pieces, best to the end of a word."""
+        """The beginning of the joined texts with `least` to `most` word pieces, at the end of a word if possible."""
         words = itertools.islice(itertools.cycle(" ".join(texts).split() or ["a"]), most + 1)
         text = " ".join(words)
         ends = [match.end() for match in re.finditer(r"\S+", text)]
@@ -305,10 +307,10 @@ class File:
 
 
 def _three(value: float | None) -> float | None:
-    """With three digits."""
+    """The value rounded to three digits."""
     return None if value is None else float(f"{value:.3g}")
 
 
 def rounded(values: Any) -> Any:
-    """Numbers in lists, with nine digits each."""
+    """Numbers, or nested lists of numbers, rounded to nine digits."""
     return [rounded(value) for value in values] if isinstance(values, list) else float(f"{values:.9g}")

@@ -1,1 +1,1 @@
-"""`.tflite` files by themselves: running them, reading and writing their bytes, what their operators mean and cost."""
+"""Tools for `.tflite` files: running them, reading and writing their bytes, and judging their operators and costs."""

@@ -1,7 +1,7 @@
-"""A `.tflite` file through LiteRT's CompiledModel, which takes options that its Interpreter does not have in Python.
+"""A `.tflite` file in LiteRT's CompiledModel, which has options that the Interpreter lacks in Python.
 
 XNNPACK packs weights for its kernels when a file is loaded, once for each signature. With a weight cache it packs them
-once for all: in memory, or in a file that is mapped and shared by processes and by later starts.
+only once: in memory, or in a file that is mapped and shared by several processes and by later starts.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ IN_MEMORY = ":memory:"
 
 
 class CompiledFile:
-    """Signatures of a file, by the methods that LiteRT's Interpreter has for them.
+    """The signatures of a file, with the methods that LiteRT's Interpreter has for them.
 
     Args:
       path: the file.
-      threads: of the runtime.
-      weight_cache: file of XNNPACK's weight cache, which is written if it is not there; IN_MEMORY; empty: none. One
-        file is for one `.tflite` file on one kind of processor.
+      threads: number of threads of the runtime.
+      weight_cache: file of XNNPACK's weight cache, written if missing; or IN_MEMORY; empty: none. A cache file
+        belongs to one `.tflite` file on one kind of processor.
       float16: compute float parts in float16, emulated where the processor has no such arithmetic.
 
     Raises:
-      UsageError: it is no `.tflite` file that LiteRT can load.
+      UsageError: LiteRT cannot load the file.
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 1, weight_cache: str = "", float16: bool = False):
@@ -63,11 +63,11 @@ class CompiledFile:
         return CompiledSignature(self._model, name)
 
     def allocate_tensors(self) -> None:
-        """Nothing: buffers are allocated with a signature."""
+        """Do nothing: buffers are allocated with a signature."""
 
 
 class CompiledSignature:
-    """One signature, which is called with its inputs by name and gives its outputs by name."""
+    """A signature that is called with its inputs by name and returns its outputs by name."""
 
     def __init__(self, model: Any, name: str):
         self._model, self._index = model, model.get_signature_index(name)
@@ -93,7 +93,7 @@ class CompiledSignature:
         outputs = {}
         for buffer, name in zip(self._output_buffers, self._outputs, strict=True):
             shape = self._found[name]["shape"]
-            # A copy: the buffer is written again by the next call.
+            # Copied, since the next call overwrites the buffer.
             outputs[name] = buffer.read(int(np.prod(shape)), self._found[name]["dtype"]).reshape(shape).copy()
         return outputs
 

@@ -1,7 +1,7 @@
-"""What a file gives on processors that compute its float parts in float16, worked out on one that need not.
+"""Outputs of a file on processors that compute its float parts in float16, emulated on any processor.
 
-ARM processors with float16 arithmetic do so by themselves where a file allows it. Here XNNPACK is told to by a flag
-of LiteRT's options, and rounds as they do; sums may still go in another order.
+ARM processors with float16 arithmetic use it by themselves where a file allows it. Here a flag of LiteRT's options
+makes XNNPACK use it, with the same rounding; sums may still be added in another order.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from mobilebert_tf.litert.runtime_process import SeparateModel
 def half_outputs(
     path: str | os.PathLike[str], features: Mapping[str, np.ndarray], length: int
 ) -> dict[str, np.ndarray] | None:
-    """As `TfliteModel.run` in the signature of `length`, in float16.
+    """The outputs of `TfliteModel.run` in the signature of `length`, computed in float16.
 
     Returns:
-      None where this processor cannot: the runtime refuses, or computes in float32 all the same.
+      None where this processor cannot: the runtime refuses, or still computes in float32.
     """
-    # In a process of its own: what the runtime says when it ends is not for anyone.
+    # In a process of its own, which hides the messages that the runtime prints when it ends.
     model = SeparateModel(path)
     try:
         outputs = model.in_half(features, length)
     except (UsageError, FailedError):
         return None
-    usual = TfliteModel(path).run(features, length)
-    same = all(np.array_equal(values, outputs[name]) for name, values in usual.items())
+    float32_outputs = TfliteModel(path).run(features, length)
+    same = all(np.array_equal(values, outputs[name]) for name, values in float32_outputs.items())
     return None if same else outputs

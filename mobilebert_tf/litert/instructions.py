@@ -1,8 +1,8 @@
 """Instructions of an inference on an ARM core, from the file alone: an estimate, not a count.
 
-Every operator is work of a few kinds: steps of a product's inner loop, tiles of its results, elements that are copied
-or added. What a unit of each kind costs was fitted to operators that were counted one by one (`benchmarks/arm/fit.py`);
-the numbers, and how far off they are on whole files, stand in `instruction_costs.json`.
+Every operator consists of a few kinds of work: steps of a product's inner loop, tiles of its results, elements that
+are copied or added. The cost of a unit of each kind was fitted to operators that were counted one by one
+(`benchmarks/arm/fit.py`); the costs, and their errors on whole files, are in `instruction_costs.json`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _TYPES = {_Type.FLOAT32: "f32", _Type.FLOAT16: "f16", _Type.INT8: "s8", _Type.IN
           _Type.INT32: "s32", _Type.INT64: "s64", _Type.BOOL: "bool", _Type.UINT8: "u8"}  # fmt: skip
 
 _TILES = {"f32": (6, 8), "half": (6, 16), "dynamic_s8": (1, 8), "dynamic_s4": (1, 8), "s8": (1, 8)}
-"""Rows and columns of results that the kernel of these numbers works on at a time, as far as its count shows: where
+"""Rows and columns of the result that the kernel of a number type computes at a time, as far as its counts show: where
 rows beyond whole tiles have kernels of their own, a tile is one row high."""
 
 _ROW = 16
-"""Columns of a tile where there is one row of results."""
+"""Number of columns of a tile where the result has one row."""
 
 _ONE_TO_ONE = ("SLICE", "STRIDED_SLICE", "RESHAPE", "TRANSPOSE", "PAD", "PADV2", "CONCATENATION", "GATHER", "CAST",
                "QUANTIZE", "DEQUANTIZE")  # fmt: skip
 
 
 _COPIES = ("BROADCAST_TO", "EXPAND_DIMS", "SQUEEZE", "PACK", "UNPACK", "SPLIT", "TILE")
-"""Operators that files from elsewhere have: they copy, as CONCATENATION does."""
+"""Operators in files from other sources that copy, as CONCATENATION does."""
 
 _FUNCTIONS = ("GELU", "TANH", "LOGISTIC")
 
@@ -43,12 +43,12 @@ def estimate(content: bytes, graph: int = -1) -> float | None:
     """Millions of instructions of one inference on a Cortex-A76, one thread, LiteRT 2.3.
 
     Args:
-      content: of a `.tflite` file.
-      graph: index of the graph; graphs stand in the order of their lengths.
+      content: content of a `.tflite` file.
+      graph: index of the graph; graphs are in the order of their lengths.
 
     Returns:
-      None where an operator of the graph is none of those that were fitted. One that was fitted in float32 alone
-      costs as much in float16: those are the few values behind a mean over tokens.
+      None where the costs of an operator of the graph were not fitted. Operators fitted only in float32 are taken to
+      cost the same in float16: they compute the few values after a mean over tokens.
     """
     units, costs = work(content, graph), known()["million_per_unit"]
     fitted = {name: name if name in costs else name.replace(" half", " f32") for name in units}
@@ -59,7 +59,7 @@ def estimate(content: bytes, graph: int = -1) -> float | None:
 
 @functools.cache
 def known() -> dict[str, Any]:
-    """The fit: core, cost of each unit of work, errors on files that were left out."""
+    """The fitted costs: core, cost of each unit of work, errors on files that were not fitted."""
     costs: dict[str, Any] = json.loads((Path(__file__).parent / "instruction_costs.json").read_text(encoding="utf-8"))
     return costs
 
@@ -79,7 +79,7 @@ def work(content: bytes, graph: int = -1) -> dict[str, float]:
             units["table s8"] += tables[position]
             continue
         if set(inputs) <= constant:
-            # Worked out once, when the file is loaded; what it gives is a constant for others.
+            # Computed once, when the file is loaded; its result is a constant for other operators.
             constant.update(int(i) for i in operator.outputs)
             continue
         units.update(_of(kind, operator, chosen, inputs, constant, half))
@@ -88,16 +88,17 @@ def work(content: bytes, graph: int = -1) -> dict[str, float]:
 
 
 def _tables(graph: Any, kinds: list[str]) -> dict[int, int]:
-    """Operators that XNNPACK joins to one table of 256 values: a function of int8 by way of float and back.
+    """Operators that XNNPACK replaces by a table of 256 values: an int8 function computed in float and quantised again.
 
-    By the operators' places: how many values the table is asked for, which stands with the first of the three.
+    Returns:
+      By the place of each operator: the number of lookups at the first of the three, 0 at the others.
     """
     producers = {int(i): place for place, operator in enumerate(graph.operators) for i in operator.outputs}
     consumers: dict[int, list[int]] = {}
     for place, operator in enumerate(graph.operators):
         for i in operator.inputs:
             consumers.setdefault(int(i), []).append(place)
-    found: dict[int, int] = {}
+    lookups: dict[int, int] = {}
     for place, kind in enumerate(kinds):
         if kind not in _FUNCTIONS:
             continue
@@ -108,8 +109,8 @@ def _tables(graph: Any, kinds: list[str]) -> dict[int, int]:
             continue
         if len(consumers[int(operator.inputs[0])]) == 1:
             count = math.prod(map(int, graph.tensors[int(operator.outputs[0])].shape))
-            found |= {before: count, place: 0, after[0]: 0}
-    return found
+            lookups |= {before: count, place: 0, after[0]: 0}
+    return lookups
 
 
 def _of(kind: str, operator: Any, graph: Any, inputs: list[int], constant: set[int], half: bool) -> dict[str, float]:
@@ -131,9 +132,9 @@ def _of(kind: str, operator: Any, graph: Any, inputs: list[int], constant: set[i
         batch = math.prod(left[:-2])
         rows = count // (batch * columns)
         name = "batch_product"
-        found = _product(name, numbers, batch, rows, depth, columns)
-        place = next(iter(found)).partition(":")[0]
-        return {**found, f"{place}: right": float(batch * depth * columns)}
+        units = _product(name, numbers, batch, rows, depth, columns)
+        place = next(iter(units)).partition(":")[0]
+        return {**units, f"{place}: right": float(batch * depth * columns)}
     if kind == "SOFTMAX":
         return {f"SOFTMAX {numbers}": count, f"SOFTMAX {numbers}: rows": count / int(result.shape[-1]), "node": 1}
     if kind in ("EMBEDDING_LOOKUP", "GATHER"):
@@ -151,7 +152,7 @@ def _of(kind: str, operator: Any, graph: Any, inputs: list[int], constant: set[i
 
 
 def _product(name: str, numbers: str, batch: int, rows: int, depth: int, columns: int) -> dict[str, float]:
-    """Steps of the inner loop, tiles, values of the left side and of the result, rows, and the call itself."""
+    """Units of a product: steps of the inner loop, tiles, values of the left side and the result, rows, the call."""
     high, wide = _TILES.get(numbers, (4, 8))
     if rows == 1:
         name, high, wide = f"{name} of a row", 1, _ROW

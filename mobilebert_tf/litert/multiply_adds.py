@@ -1,4 +1,4 @@
-"""How many multiplications and additions an inference of a file needs, and in which numbers."""
+"""Number of multiplications and additions of an inference of a file, by number type."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _INTEGERS = (schema.TensorType.INT4, schema.TensorType.INT8, schema.TensorType.I
 
 
 def multiply_adds(content: bytes, graph: int = -1) -> dict[str, int]:
-    """Multiplications, each with its addition, of the products of one graph, by the numbers that they are done in.
+    """Number of multiplications, each with its addition, in the products of one graph, by number type.
 
-    Products with weights in integers are done in integers, also where the runtime finds the range of the other side.
+    Products with integer weights are computed in integers, even where the runtime finds the range of the other side.
 
     Args:
-      content: of a `.tflite` file.
-      graph: index of the graph; graphs stand in the order of their lengths.
+      content: content of a `.tflite` file.
+      graph: index of the graph; graphs are in the order of their lengths.
     """
     model = flatbuffer.read(content)
     chosen = model.subgraphs[graph]
@@ -35,7 +35,7 @@ def multiply_adds(content: bytes, graph: int = -1) -> dict[str, int]:
 
 
 def _added_up(kind: str, operator: Any, left: Any, right: Any) -> int:
-    """How many products are in one number of the result."""
+    """Number of products that are summed for one value of the result."""
     if kind == "BATCH_MATMUL":
         return int(left.shape[-2 if operator.builtinOptions.adjX else -1])
     return math.prod(map(int, right.shape[1:]))

@@ -1,4 +1,4 @@
-"""Which operators a `.tflite` file asks its runtime for, read from the flatbuffer."""
+"""The operators that a `.tflite` file needs in its runtime, read from the flatbuffer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Operators:
     """The operators of one file."""
 
     counts: dict[str, int]
-    """How often each stands in the largest graph of the file, most frequent first."""
+    """Number of times each operator occurs in the largest graph of the file, most frequent first."""
     versions: dict[str, int]
-    """The highest version of each in any of its graphs."""
+    """The highest version of each operator in any of its graphs."""
     foreign: tuple[str, ...]
-    """Custom and Flex operators in any of its graphs: an app would need its own runtime."""
+    """Custom and Flex operators in any of its graphs, for which an app would need its own runtime."""
 
     @property
     def oldest_runtime(self) -> str | None:
-        """First TensorFlow Lite that has them all, as far as versions tell; None: there is a foreign one.
+        """First release of TensorFlow Lite that has all operators, by their versions; None: there is a foreign one.
 
-        A runtime that is older refuses the file. Not all that a newer one computes does it compute fast.
+        An older runtime refuses the file. A newer one may still compute some operators slowly.
         """
         if self.foreign:
             return None
@@ -56,22 +56,22 @@ _SINCE = {
     "SUB": [(4, (2, 4))],
     "TRANSPOSE": [(5, (2, 4)), (6, (2, 12))],
 }
-"""By operator: least version and the release of TensorFlow Lite that brought it, for those after 2.3, which brought
-BATCH_MATMUL and so is what every file needs (`tflite/tools/versioning/runtime_version.cc` of LiteRT has them all)."""
+"""By operator: lowest version and the release of TensorFlow Lite that introduced it, for releases after 2.3; every file
+needs 2.3 for BATCH_MATMUL (the full list is in LiteRT's `tflite/tools/versioning/runtime_version.cc`)."""
 
 
 _NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 
 
 def read_operators(file: str | os.PathLike[str] | bytes) -> Operators:
-    """The operators of a file, or of its content; signatures and control flow included."""
+    """The operators of a file or of its content, including those of all signatures and control flow."""
     content = file if isinstance(file, bytes) else Path(file).read_bytes()
     model = schema.Model.GetRootAsModel(content, 0)
     names, foreign = [], []
     versions: dict[str, int] = {}
     for i in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(i)
-        # Codes above 127 stand in the newer field, the others in both or the older one.
+        # Codes above 127 are stored in the newer field, others in both or only in the older one.
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         if code.CustomCode() or number == schema.BuiltinOperator.CUSTOM:
             names.append((code.CustomCode() or b"CUSTOM").decode())

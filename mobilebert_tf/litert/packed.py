@@ -1,4 +1,4 @@
-"""Weights that XNNPACK packs for its kernels when a file is loaded: once a signature, or once for all with a cache."""
+"""Weights that XNNPACK packs for its kernels at load time: once per signature, or once for all with a cache."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from mobilebert_tf.litert import flatbuffer
 
 
 def saved_by_cache(content: bytes) -> int:
-    """Bytes of private memory that a weight cache saves, about: the packed products of all signatures but one.
+    """Approximate bytes of private memory that a weight cache saves: the packed products of all signatures but one.
 
-    Packed weights of int8 have the size of those in the file. Where a file keeps float16 or int4 and computes in
-    something wider, more is saved than this.
+    Packed int8 weights are as large as those in the file. Where a file stores float16 or int4 and computes in a
+    wider type, more than this is saved.
     """
     model = flatbuffer.read(content)
     sizes = []
@@ -20,7 +20,7 @@ def saved_by_cache(content: bytes) -> int:
             if kind != "FULLY_CONNECTED":
                 continue
             weights = int(operator.inputs[1])
-            # Stored in float16 they are made float32 first.
+            # Weights stored in float16 are first widened to float32 by an operator.
             source = int(produced[weights].inputs[0]) if weights in produced else weights
             data = model.buffers[graph.tensors[source].buffer].data
             size += 0 if data is None else len(data)

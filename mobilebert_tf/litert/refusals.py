@@ -1,4 +1,4 @@
-"""Exceptions by which LiteRT and its Python side refuse a file, where they do not crash."""
+"""Exceptions that LiteRT and its Python code raise for a bad file, where they do not crash."""
 
 from __future__ import annotations
 

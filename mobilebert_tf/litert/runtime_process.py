@@ -1,8 +1,8 @@
-"""A `.tflite` file in a process of its own: LiteRT crashes on some damaged files, and only that process with it.
+"""A `.tflite` file in a process of its own: where LiteRT crashes on a damaged file, only that process ends.
 
     python -m mobilebert_tf.litert.runtime_process
 
-reads and answers on its standard streams, a JSON object a line, then the numbers that it announces.
+reads questions and writes answers on its standard streams: a JSON object on a line, then the numbers it announces.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from mobilebert_tf.tasks.task import INPUTS, concatenated, take
 
 
 class SeparateModel:
-    """What a file gives that `export` wrote, or anyone gave; as `TfliteModel`.
+    """A `TfliteModel` in a process of its own, for files of `export` or from others.
 
     Args:
       path: the file.
-      threads: of the interpreter.
+      threads: number of threads of the interpreter.
 
     Raises:
       UsageError: as `TfliteModel`.
@@ -60,11 +60,11 @@ class SeparateModel:
         return self._outputs(features, {"show_progress": show_progress})
 
     def in_half(self, features: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
-        """As `TfliteModel.run` in the signature of `length`, in float16 arithmetic.
+        """The outputs of `TfliteModel.run` in the signature of `length`, in float16 arithmetic.
 
         Raises:
-          UsageError: the runtime does not run it so.
-          FailedError: it crashed.
+          UsageError: the runtime cannot run the file in float16.
+          FailedError: the runtime crashed on the file.
         """
         return self._outputs(features, {"half": length})
 
@@ -84,7 +84,7 @@ class SeparateModel:
             asked.write(json.dumps(question).encode() + b"\n" + numbers)
             asked.flush()
         except BrokenPipeError:
-            pass  # it has ended; why shows below
+            pass  # the process has ended; the reason is found below
         line = answered.readline()
         if not line:
             how = child_process.ending(self._process.wait())
@@ -96,18 +96,18 @@ class SeparateModel:
 
 
 LEAST_ROWS = 64
-"""Rows for which another process is worth its start."""
+"""Number of rows for which another process is worth its start."""
 
 
 class SeparateModels:
-    """A file in a process of its own for each processor: as `SeparateModel`, about so many times as fast.
+    """A `SeparateModel` for each processor core, with a speed about proportional to their number.
 
-    Every row is computed for itself, so the answers are the same to the last bit. Processes start when there is work
-    for them, and stay.
+    Every row is computed separately, so the answers are the same to the last bit. Processes start when there is work
+    for them, and are kept.
 
     Args:
       path: the file.
-      threads: of each interpreter.
+      threads: number of threads of each interpreter.
 
     Raises:
       UsageError: as `TfliteModel`.
@@ -126,7 +126,7 @@ class SeparateModels:
         wanted = max(1, min(self._most, count // LEAST_ROWS))
         while len(self._models) < wanted:
             self._models.append(SeparateModel(self._path, self._threads))
-        # Every so manyth row: tables are often sorted by length.
+        # Rows are dealt out in turn, since tables are often sorted by length.
         rows = [np.arange(first, count, wanted) for first in range(wanted)]
 
         def part(number: int) -> dict[str, np.ndarray]:
@@ -144,7 +144,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _serve(asked: IO[bytes], answered: IO[bytes]) -> None:
-    """Answer what `SeparateModel` asks, until it asks no more."""
+    """Answer the questions of a `SeparateModel` until its stream ends."""
     model: TfliteModel | None = None
     for line in iter(asked.readline, b""):
         question, numbers = json.loads(line), b""
@@ -169,7 +169,7 @@ def _serve(asked: IO[bytes], answered: IO[bytes]) -> None:
 
 
 def main() -> None:
-    """Serve on the standard streams; what native code prints is not for them."""
+    """Serve on the standard streams, and keep the output of native code out of them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends this process
     answered = os.fdopen(os.dup(1), "wb")
     if not os.environ.get(quiet.DEBUG_VARIABLE):

@@ -1,4 +1,4 @@
-"""`.tflite` files as objects: what the converter and the quantiser leave undone is done here."""
+"""`.tflite` files as objects, with the changes that neither converter nor quantiser makes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLOAT32, INT8 = _Type.FLOAT32, _Type.INT8
 
 
 def read(content: bytes | bytearray) -> Any:
-    """The `ModelT` of a file's content, with every buffer in it, wherever the file kept it."""
+    """The `ModelT` of a file's content, with every buffer in it, also those that the file stores behind the model."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     for buffer in model.buffers:
         if buffer.offset:
@@ -27,21 +27,21 @@ def read(content: bytes | bytearray) -> Any:
 
 
 def write(model: Any) -> bytes:
-    """The content of a file. Buffers stand inside: runtimes of 2023 know no others and read zeros."""
+    """The content of a file for `model`, with buffers inside it: runtimes of 2023 read buffers outside it as zeros."""
     builder = _SharingBuilder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 class _SharingBuilder(flatbuffers.Builder):
-    """Stores equal vectors and names once: those of all lengths, and a zero for each channel of each matrix."""
+    """A builder that stores equal vectors and names once, as of several lengths, or the zero points of matrices."""
 
     def __init__(self, size: int):
         super().__init__(size)
         self._places: dict[tuple[str, bytes], int] = {}
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:
-        if x.dtype == np.uint8:  # a weight: `merge` has seen to it
+        if x.dtype == np.uint8:  # a weight; `merge` has already shared equal ones
             return super().CreateNumpyVector(x)
         key = x.dtype.str, x.tobytes()
         if key not in self._places:
@@ -56,7 +56,7 @@ class _SharingBuilder(flatbuffers.Builder):
 
 
 def use_lookups(model: Any) -> None:
-    """GATHER of whole rows of a constant becomes EMBEDDING_LOOKUP, the one whose kernel takes an int8 table."""
+    """Replace GATHER of whole rows of a constant by EMBEDDING_LOOKUP, whose kernel accepts an int8 table."""
     for graph in model.subgraphs:
         for operator in graph.operators:
             if _code(model, operator) != _Op.GATHER or operator.builtinOptions.axis:
@@ -71,8 +71,8 @@ def use_lookups(model: Any) -> None:
 
 
 def use_factors(model: Any) -> None:
-    """FLOOR_DIV, which no network has, becomes the MUL that it stands for: the converter would draw a factor per
-    channel into the product beside it, where its own scale is lost again."""
+    """Replace FLOOR_DIV, which no network contains, by the MUL for which it is a placeholder: the converter would fold
+    a MUL by a factor per channel into the adjacent product, where the factor's own scale would be lost."""
     for graph in model.subgraphs:
         for operator in graph.operators:
             if _code(model, operator) != _Op.FLOOR_DIV:
@@ -89,16 +89,17 @@ def use_factors(model: Any) -> None:
 
 
 def merge(models: Iterable[Any]) -> Any:
-    """One model with the graphs and signatures of all; constants of equal content are stored once.
+    """One model with the graphs and signatures of all `models`; constants of equal content are stored once.
 
-    Each has one graph. Metadata are left out: the converter's oldest runtime does not hold after quantisation.
+    Each model has one graph. Metadata are left out: the oldest runtime that the converter names is wrong after
+    quantisation.
     """
     merged, places = None, dict[bytes, int]()
     for model in map(copy.copy, models):
         if merged is None:
             merged = schema.ModelT()
             merged.__dict__.update(model.__dict__)
-            # The first buffer is empty by the format's rule.
+            # The format requires the first buffer to be empty.
             merged.buffers = [model.buffers[0]]
             merged.subgraphs, merged.signatureDefs, merged.operatorCodes = [], [], []
             merged.metadata, merged.metadataBuffer = None, None
@@ -116,7 +117,7 @@ def merge(models: Iterable[Any]) -> Any:
 
 
 def _place(model: Any, buffer: Any, places: dict[bytes, int]) -> int:
-    """Index of a buffer with this content in `model`; variables and results have none."""
+    """Index of a buffer with this content in `model`, added if missing; 0 for variables and results."""
     if buffer.data is None or not len(buffer.data):
         return 0
     content = bytes(buffer.data)
@@ -127,10 +128,10 @@ def _place(model: Any, buffer: Any, places: dict[bytes, int]) -> int:
 
 
 def set_versions(model: Any) -> None:
-    """Every operator code gets the lowest version whose kernels compute what the operators ask for.
+    """Set the version of every operator code to the lowest one whose kernels support its operators.
 
-    The quantiser leaves those of the float file: older runtimes then load what they compute wrongly.
-    The rules are LiteRT's own (`tflite/tools/versioning/op_version.cc`), as far as files of this project go.
+    The quantiser keeps the versions of the float file, so older runtimes would load files that they compute wrongly.
+    The rules are LiteRT's own (`tflite/tools/versioning/op_version.cc`), as far as this project's files need them.
     """
     codes: list[Any] = []
     places: dict[tuple[int, int], int] = {}
@@ -160,7 +161,7 @@ def _version(number: int, graph: Any, operator: Any) -> int:
     if number == _Op.FULLY_CONNECTED:
         weights = kind(inputs[1])
         if first == _Type.FLOAT32 and weights in (_Type.INT8, _Type.INT4):
-            # Hybrid int4 has no row of its own in the rules; the runtimes of version 12 have its kernel.
+            # The rules do not mention hybrid int4; runtimes with version 12 have its kernel.
             if per_channel(inputs[1]) or weights == _Type.INT4:
                 return 12
             return 9 if operator.builtinOptions.asymmetricQuantizeInputs else 3
@@ -199,10 +200,10 @@ _INT16_VERSIONS = {
 
 
 def use_asymmetric_inputs(model: Any) -> None:
-    """Products that quantise their input while running do so from its least to its largest value.
+    """Make products that quantise their input at run time use its range from minimum to maximum.
 
-    As XNNPACK does anyway; the kernels of runtimes without it else take it as symmetric, which costs
-    what comes from relu a bit.
+    XNNPACK always does so; without it, the kernels otherwise use a symmetric range, which wastes
+    one bit of the outputs of relu.
     """
     for graph in model.subgraphs:
         for operator in graph.operators:
@@ -215,15 +216,15 @@ def use_asymmetric_inputs(model: Any) -> None:
 
 
 def mark_half(model: Any) -> None:
-    """Tell runtimes that float operations of this file may be computed in float16, results included.
+    """Tell runtimes that float operations of this file may be computed in float16, including their results.
 
-    XNNPACK does so on ARM processors with float16 arithmetic and nowhere else; a plain runtime ignores it.
+    Only XNNPACK on ARM processors with float16 arithmetic uses this; other runtimes ignore it.
     """
     add_metadata(model, "reduced_precision_support", b"fp16accfp16")
 
 
 def add_metadata(model: Any, name: str, content: bytes) -> None:
-    """A buffer of this name, beside the graphs; runtimes that do not know it take no notice."""
+    """Add a metadata buffer of this name to `model`; runtimes that do not know the name ignore it."""
     buffer, metadata = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(content, np.uint8)
     model.buffers.append(buffer)
@@ -232,10 +233,10 @@ def add_metadata(model: Any, name: str, content: bytes) -> None:
 
 
 def cut(model: Any) -> tuple[Any, dict[str, int]]:
-    """The only graph of `model` with every operator for itself: what others compute in float32 becomes an input.
+    """Cut the only graph of `model` into separate operators: float32 results used by others become graph inputs.
 
-    Changes `model`, whose signature goes. Also returns the indices of the new inputs, by the name of the tensor
-    each stands for. What is not float32, ids and shapes, is still handed on.
+    Changes and returns `model`, whose signature is removed, and the indices of the new inputs, by the name of the
+    tensor that each replaces. Tensors other than float32, ids and shapes, are still passed between operators.
     """
     (graph,) = model.subgraphs
     computed = {int(index) for operator in graph.operators for index in operator.outputs}
@@ -255,7 +256,7 @@ def cut(model: Any) -> tuple[Any, dict[str, int]]:
 
 
 def weight_bytes(content: bytes) -> int:
-    """Bytes of the constants of a file and of their scales: the least that a file with them can have."""
+    """Bytes of the constants of a file and of their scales: the minimum size of a file with them."""
     model = read(content)
     sizes = {0: 0}
     for graph in model.subgraphs:
@@ -268,17 +269,17 @@ def weight_bytes(content: bytes) -> int:
 
 
 def kinds(model: Any, graph: Any = None) -> list[str]:
-    """Name of every operator of a graph of `model`, in their order; of the only one if none is given."""
+    """Names of the operators of a graph, in order; `graph` defaults to the only one of `model`."""
     if graph is None:
         (graph,) = model.subgraphs
-    spelled = names(model)
-    return [spelled[_code(model, operator)] for operator in graph.operators]
+    name_of = names(model)
+    return [name_of[_code(model, operator)] for operator in graph.operators]
 
 
 def names(model: Any) -> dict[int, str]:
-    """Operator numbers that occur, by name."""
-    spelled: Mapping[int, str] = {code: name for name, code in vars(_Op).items() if not name.startswith("_")}
-    return {number: spelled[number] for number in {builtin(code) for code in model.operatorCodes}}
+    """Names of the operators that occur in `model`, by number."""
+    name_of: Mapping[int, str] = {code: name for name, code in vars(_Op).items() if not name.startswith("_")}
+    return {number: name_of[number] for number in {builtin(code) for code in model.operatorCodes}}
 
 
 def _code(model: Any, operator: Any) -> int:
@@ -286,13 +287,13 @@ def _code(model: Any, operator: Any) -> int:
 
 
 def builtin(code: Any) -> int:
-    """The number of the operator that a code stands for."""
-    # Codes above 127 stand in the newer field, the others in both or in the older one.
+    """The number of a code's operator."""
+    # Codes above 127 are stored in the newer field, others in both or only in the older one.
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
 def _operator_code(model: Any, number: int, version: int = 1) -> int:
-    """Index of this operator in the table of `model`, where it is put if it is not there."""
+    """Index of this operator in the table of `model`, to which it is added if missing."""
     for index, code in enumerate(model.operatorCodes):
         if (builtin(code), code.version) == (number, version):
             return index

@@ -1,9 +1,9 @@
-"""Which operators of a file TensorFlow Lite's GPU delegate takes, by its own rules; nothing here runs on a GPU.
+"""Operators of a file that TensorFlow Lite's GPU delegate accepts, by its own rules; nothing here runs on a GPU.
 
 Sources, in LiteRT: `tflite/delegates/gpu/common/model_builder.cc` (operators, versions, types, ranks, and what it reads
-of each operator), `tflite/tools/versioning/gpu_compatibility.cc` (shapes), `tflite/graph_info.cc` (partitions). That is
-the delegate of the interpreter, with OpenCL, OpenGL and Metal, for an app that leaves its quantised operators off. The
-GPU accelerator of LiteRT 2 is another program, whose rules are not these.
+of each operator), `tflite/tools/versioning/gpu_compatibility.cc` (shapes), `tflite/graph_info.cc` (partitions). They
+describe the interpreter's delegate, with OpenCL, OpenGL and Metal, in an app that does not turn on its quantised
+operators. The GPU accelerator of LiteRT 2 is another program with other rules.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ _Type = schema.TensorType
 
 @dataclasses.dataclass(frozen=True)
 class Operator:
-    """One operator of a graph, as the rules look at it."""
+    """The properties of one operator of a graph that the rules use."""
 
     name: str
     version: int
     inputs: Sequence[Any]
-    """Tensors; of those that are left out nothing."""
+    """Input tensors, without the omitted optional ones."""
     outputs: Sequence[Any]
     constant: Sequence[bool]
-    """Which inputs are."""
+    """For each input, whether it is constant."""
     options: Any
 
 
 @dataclasses.dataclass(frozen=True)
 class Supported:
-    """What the delegate asks of one kind of operator."""
+    """The delegate's conditions for one kind of operator."""
 
     version: int | None = None
-    """The highest; None: it does not look."""
+    """The highest supported version; None: the delegate does not check it."""
     also: tuple[int, ...] = ()
     """Types of computed tensors besides float32 and float16."""
     check: Callable[[Operator], str | None] = lambda operator: None
-    """Why it is refused for its shapes or settings; None: it is not."""
+    """A function that returns the reason to refuse an operator for its shapes or options, or None."""
 
 
 def _inputs(computed: int, constant: int | None = None) -> Callable[[Operator], str | None]:
@@ -56,12 +56,12 @@ def _inputs(computed: int, constant: int | None = None) -> Callable[[Operator], 
 
 
 def _either(operator: Operator) -> str | None:
-    """Two computed inputs, or one and a constant."""
+    """The reason unless there are two computed inputs, or one and a constant."""
     return _inputs(2, 0)(operator) and _inputs(1, 1)(operator)
 
 
 def _broadcast(operator: Operator) -> str | None:
-    """Of different ranks only the broadcasts that the delegate knows."""
+    """The reason unless the ranks are equal, or the broadcast is one that the delegate supports."""
     if len(operator.inputs) != 2:
         return f"{len(operator.inputs)} inputs"
     short, long = sorted((_shape(tensor) for tensor in operator.inputs), key=len)
@@ -102,7 +102,7 @@ def _fully_connected(operator: Operator) -> str | None:
 def _gather(operator: Operator) -> str | None:
     if len(_shape(operator.inputs[1])) != 1:
         return "indices that are no vector"
-    # The rules let it through, and then the network cannot be built: worse than refused.
+    # The delegate's rules accept a constant table, but then it fails to build the network, which is worse.
     return "a constant table, which it cannot read" if operator.constant[0] else _either(operator)
 
 
@@ -154,33 +154,33 @@ SUPPORTED: Mapping[str, Supported] = {
     "TANH": Supported(2, check=_inputs(1, 0)),
     "TRANSPOSE": Supported(4, check=_inputs(1)),
 }
-"""As far as files of this project go. What is not named, such as EMBEDDING_LOOKUP, is refused."""
+"""Conditions by operator, for files of this project. Operators not listed, such as EMBEDDING_LOOKUP, are refused."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Residency:
-    """What of one graph the delegate takes."""
+    """The part of one graph that the delegate accepts."""
 
     taken: int
-    """Operators."""
+    """Number of accepted operators."""
     operators: int
-    """All of them. Those that only widen float16 weights do not count: the delegate reads the weights itself."""
+    """Number of all operators, without those that only widen float16 weights, which the delegate reads itself."""
     partitions: int
-    """Stretches of the graph that it takes; between them data goes to the processor and back. By default it takes
-    the largest alone."""
+    """Number of connected parts that it accepts; between them data goes to the processor and back. By default the
+    delegate takes only the largest."""
     refused: Mapping[str, int]
-    """How many operators it refuses, by name and reason."""
+    """Number of refused operators, by name and reason."""
     batches: Sequence[int]
-    """First dimensions of the tensors in those stretches. OpenGL and Metal take a network with one alone."""
+    """First dimensions of the tensors in these parts. OpenGL and Metal accept only a network with a single one."""
 
     @property
     def whole(self) -> bool:
-        """One stretch, which every backend can build."""
+        """Whether all accepted operators are one part that every backend can build."""
         return self.partitions == 1 and len(self.batches) == 1
 
 
 def check(content: bytes, graph: int = 0) -> Residency:
-    """What the delegate takes of one graph of a file's content."""
+    """The part that the delegate accepts of one graph of a file's content."""
     model = flatbuffer.read(content)
     subgraph = model.subgraphs[graph]
     names = flatbuffer.names(model)
@@ -225,7 +225,7 @@ def check(content: bytes, graph: int = 0) -> Residency:
 
 
 def refusal(operator: Operator) -> str | None:
-    """Why the delegate leaves this operator to the processor; None: it takes it."""
+    """The reason why the delegate leaves this operator to the processor; None: it accepts the operator."""
     supported = SUPPORTED.get(operator.name)
     if supported is None:
         return "not supported"
@@ -244,23 +244,26 @@ def refusal(operator: Operator) -> str | None:
 
 
 def _partitions(places: Sequence[tuple[Sequence[int], Sequence[int]]], taken: Sequence[bool], ready: set[int]) -> int:
-    """How many stretches the runtime cuts out: in turns it takes all it can of one side, then all of the other."""
-    ready, left, found = set(ready), list(range(len(places))), 0
+    """Number of parts that the runtime cuts out for the delegate.
+
+    It alternates: all runnable operators of one side, delegate or processor, then all of the other.
+    """
+    ready, left, count = set(ready), list(range(len(places))), 0
     while left:
         side = None
-        moved = True
-        while moved:
-            moved = False
+        progressed = True
+        while progressed:
+            progressed = False
             for i in list(left):
                 inputs, outputs = places[i]
                 if not ready.issuperset(inputs) or side not in (None, taken[i]):
                     continue
-                side, moved = taken[i], True
+                side, progressed = taken[i], True
                 ready.update(outputs)
                 left.remove(i)
         assert side is not None, "an operator waits for what nothing computes"
-        found += side
-    return found
+        count += side
+    return count
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

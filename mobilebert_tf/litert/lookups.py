@@ -1,4 +1,4 @@
-"""Tables that a file looks rows up in: what the values of an input must be below."""
+"""Sizes of the tables in which a file looks up rows: upper limits for the values of its inputs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _HANDED_ON = (
 
 
 def table_rows(content: bytes, signature: str | None) -> dict[str, int]:
-    """Rows of the smallest table that each input is looked up in as it is, for inputs that are.
+    """Number of rows of the smallest table in which the values of an input are looked up, by input, if there is one.
 
     Args:
-      content: of a `.tflite` file.
-      signature: its name; None: the first graph, whose inputs are called by their tensor's index.
+      content: content of a `.tflite` file.
+      signature: name of the signature; None: the first graph, whose inputs are named by their tensor's index.
     """
     model = flatbuffer.read(content)
     graph, inputs = _inputs(model, signature)
     kinds = flatbuffer.kinds(model, graph)
-    found = {}
+    smallest = {}
     for name, tensor in inputs.items():
         rows = _rows(graph, kinds, tensor)
         if rows:
-            found[name] = min(rows)
-    return found
+            smallest[name] = min(rows)
+    return smallest
 
 
 def _inputs(model: Any, signature: str | None) -> tuple[Any, dict[str, int]]:
@@ -42,7 +42,7 @@ def _inputs(model: Any, signature: str | None) -> tuple[Any, dict[str, int]]:
 
 def _rows(graph: Any, kinds: list[str], tensor: int) -> list[int]:
     same, rows = {tensor}, []
-    # Operators stand in the order in which they run.
+    # Operators are stored in the order in which they run.
     for operator, kind in zip(graph.operators, kinds, strict=True):
         inputs = [int(index) for index in operator.inputs]
         if kind in ("EMBEDDING_LOOKUP", "GATHER"):

@@ -23,18 +23,19 @@ _PLANS_OWN = "; left out: the plan's"
 class Distill(TrainingOptions):
     """Transfer a teacher's knowledge to a MobileBERT student, layer by layer, then distil it.
 
-    Reads a teacher's model directory and records, writes the student's. The plan of
-    stages follows from --strategy; --print_stages shows it and exits. The teacher is what `pretrain`
-    made, or any checkpoint that `convert` reads; plain BERT too, without its heads if it has none.
+    Reads the teacher's model directory and pretraining records, and writes the student's model directory.
+    --strategy and --plan decide the stages; --print_stages shows them and exits. The teacher comes from `pretrain`,
+    or is any checkpoint that `convert` reads, plain BERT included; one without pre-training heads teaches through
+    its layers alone.
 
       mobilebert-tf distill --teacher=teacher --student=mobilebert --records=records --output=student
       mobilebert-tf distill --teacher=teacher --student=mobilebert --records=records --output=x --print_stages
 
-    Every stage has its checkpoints. To try another setting from one stage on, without the earlier ones again:
+    Every stage has its own checkpoints. To try another setting from one stage on without repeating the earlier ones:
 
       mobilebert-tf distill ... --output=student --redo_stage=transfer_3 --transfer_learning_rate=3e-3
 
-    On several machines the same command runs in each, with its TF_CONFIG and one --output for all:
+    On several machines, run the same command on each, with that machine's TF_CONFIG and one shared --output:
 
       TF_CONFIG='{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}' \\
           mobilebert-tf distill ... --distribution=multi_worker
@@ -43,22 +44,23 @@ class Distill(TrainingOptions):
     teacher: str = option("model directory of the teacher", is_input=True)
     records: str = option("directory of pretraining records", is_input=True)
     held_out: str | None = option(
-        "records that are only scored, now and then and at the end", default=None, is_input=True
+        "records that are only scored, every --measure_every steps and at the end", default=None, is_input=True
     )
     student: str = option(
-        "preset of the student, a config.json, or a model directory whose training goes on",
+        "preset or config.json of the student, or a model directory to train further",
         default="mobilebert",
         is_input=True,
     )
     strategy: str = option(
-        "progressive: layer after layer, then distillation. joint: all layers at once, then distillation. "
+        "progressive: one layer after another, then distillation. joint: all layers at once, then distillation. "
         "auxiliary: one stage with all losses",
         default="progressive",
         choices=strategies.STRATEGIES,
     )
     plan: str = option(
-        "whose schedule: default; paper (lower layers frozen, LAMB); google (lower layers at a tenth of the rate, "
-        "sawtooth); tf_models (everything up to the layer); or a JSON file of stages, as every run writes its own",
+        "schedule of the stages: default; paper (lower layers frozen, LAMB); google (lower layers at a tenth of the "
+        "rate, sawtooth); tf_models (trains everything up to the layer); or a JSON file of stages, such as the "
+        "stages.json of any run",
         default="default",
         is_input=True,
     )
@@ -67,7 +69,7 @@ class Distill(TrainingOptions):
         "steps of the last stage" + _PLANS_OWN + " (500,000)", default=None, least=1, most=10**9
     )
     total_steps: int | None = option(
-        "steps of all stages together, divided in the proportion of the two above", default=None, least=1, most=10**9
+        "steps of all stages together, split in the proportion of the two above", default=None, least=1, most=10**9
     )
     transfer_learning_rate: float | None = option(
         "peak rate of layer-wise stages" + _PLANS_OWN + " (1.5e-3)", default=None, least=0, most=10
@@ -76,68 +78,74 @@ class Distill(TrainingOptions):
         "peak rate of the last stage" + _PLANS_OWN + " (1.5e-3)", default=None, least=0, most=10
     )
     transfer_batch_size: int | None = option(
-        "examples per step of layer-wise stages; left out: --batch_size", default=None, least=1, most=65_536
+        "examples per step of layer-wise stages; default: --batch_size", default=None, least=1, most=65_536
     )
     sequence_length: int | None = option(
-        "pieces of an example that are read; left out: all", default=None, least=2, most=100_000
+        "word pieces of each example that are read; default: all", default=None, least=2, most=100_000
     )
     transfer_sequence_length: int | None = option(
-        "the same for layer-wise stages; left out: --sequence_length", default=None, least=2, most=100_000
+        "the same for layer-wise stages; default: --sequence_length", default=None, least=2, most=100_000
     )
     optimizer: str | None = option(
         "adamw, or lamb for very large batches" + _PLANS_OWN, default=None, choices=("adamw", "lamb")
     )
     moments: str | None = option(
-        "the optimizer's, at the border of two stages: new, or kept" + _PLANS_OWN + " (new)",
+        "the optimizer's moments when a new stage begins: new, or kept from the stage before" + _PLANS_OWN + " (new)",
         default=None,
         choices=("new", "kept"),
     )
     initialization: str | None = option(
-        "what the student begins with: the teacher's embeddings and heads, or random weights; left out: the teacher's, "
-        "and a --student that is a model directory begins with its own",
+        "initial weights of the student: the teacher's embeddings and heads, or random; default: teacher, except that "
+        "a --student that is a model directory keeps its own",
         default=None,
         choices=("teacher", "random"),
     )
     attention_weight: float | None = option(
-        "weight of attention transfer; the feature maps' terms have 100, 5000 and 5" + _PLANS_OWN + " (1)",
+        "weight of attention transfer; the feature-map terms have 100, 5000 and 5" + _PLANS_OWN + " (1)",
         default=None,
         least=0,
         most=1e6,
     )
     relation_weight: float | None = option(
-        "weight of relation transfer (queries, keys and values among themselves), which compares networks of any "
-        "number of heads; left out: 1 where attention cannot be compared, else 0",
+        "weight of relation transfer (similarities among queries, among keys and among values), which works for any "
+        "numbers of heads; default: 1 where teacher and student have different numbers of heads, else 0",
         default=None,
         least=0,
         most=1e6,
     )
     relation_heads: int | None = option(
-        "vectors that a token's query, key and value are cut into for it; left out: as many as the teacher has "
+        "vectors that relation transfer cuts each token's query, key and value into; default: the teacher's number of "
         "attention heads",
         default=None,
         least=1,
         most=10**4,
     )
     ground_truth_ratio: float | None = option(
-        "alpha: weight of the true words against the teacher's" + _PLANS_OWN + " (0.5)", default=None, least=0, most=1
+        "alpha: weight of the true words against the teacher's predictions" + _PLANS_OWN + " (0.5)",
+        default=None,
+        least=0,
+        most=1,
     )
     temperature: float | None = option(
-        "divides both sides' logits in distillation" + _PLANS_OWN + " (1)", default=None, least=0.01, most=1000
+        "divides the logits of teacher and student in distillation" + _PLANS_OWN + " (1)",
+        default=None,
+        least=0.01,
+        most=1000,
     )
     layer_map: str = option(
-        "the teacher's layer for each of the student's: even (every n-th), last, or their numbers from 1, "
-        "comma-separated",
+        "which teacher layer teaches each student layer: even (every n-th), last (the uppermost), or the teacher's "
+        "layer numbers from 1, comma-separated",
         default="even",
     )
     whole_text: bool | None = option(
-        "read text without hidden words in stages that predict none; left out: if no stage predicts any",
+        "read unmasked text in stages that predict no words; default: only if no stage predicts words",
         default=None,
     )
-    group_by_length: bool = option("make batches of examples of like length: padding is not computed", False)
+    group_by_length: bool = option("batch examples of similar length together, to compute less padding", False)
     layers_per_stage: int = option(
-        "layers that a stage of progressive transfer compares", default=1, least=1, most=1000
+        "layers compared in one stage of progressive transfer", default=1, least=1, most=1000
     )
-    compare_embeddings: bool = option("compare the embeddings' output too, and train them with the first layer", False)
+    compare_embeddings: bool = option("also compare the embeddings' output, and train them with the first layer", False)
     without: str = option(
         "ablations, comma-separated: feature_maps (no FMT), attention (no AT), relations (no RT), "
         "distillation (no PD: true words alone), "
@@ -145,21 +153,21 @@ class Distill(TrainingOptions):
         default="",
     )
     teacher_dtype: str | None = option(
-        "type of the teacher's activations; left out: --dtype", default=None, choices=("float32", "bfloat16")
+        "type of the teacher's activations; default: --dtype", default=None, choices=("float32", "bfloat16")
     )
     snapshots: str | None = option(
-        "steps, counted over all stages and comma-separated, after which the student is also written as a model "
-        "directory of its own, snapshots/STEP: to see what more training brings, or to use it before the end",
+        "steps, counted over all stages, comma-separated, after which the student is also written to snapshots/STEP "
+        "as a complete model directory: to see what more training brings, or to use it before the end",
         default=None,
         identity=False,
     )
     stop_after_stage: str | None = option(
-        "end the command when this stage of the plan is done; without it the same command goes on",
+        "stop after this stage of the plan; the same command without this flag goes on",
         default=None,
         identity=False,
     )
     redo_stage: str | None = option(
-        "begin this stage again, and those after it, with the flags of this command; those before it stay as they were",
+        "repeat this stage and all later ones with the flags of this command; earlier stages stay as they were",
         default=None,
         identity=False,
     )
@@ -207,7 +215,7 @@ class Distill(TrainingOptions):
                 self._train(run, strategy, plan, taught_by, inputs, snapshots)
 
     def _snapshots(self, steps: int) -> frozenset[int]:
-        """Steps after which the student is written. Raises UsageError: the plan has fewer than the last of them."""
+        """Steps after which the student is written. Raises UsageError: one is beyond the last step of the plan."""
         wanted = whole_numbers(self.snapshots, "snapshots", 1, 10**12) if self.snapshots else []
         if wanted and max(wanted) > steps:
             raise UsageError(f"--snapshots={self.snapshots}: the plan has {steps:,} steps")
@@ -215,7 +223,7 @@ class Distill(TrainingOptions):
 
     def _resumed(self, run: Run, plan: tuple[StagePlan, ...]) -> tuple[StagePlan, ...]:
         """The stages of the run: those that stay as they were, then those of `plan`."""
-        # The same command again, after a redo that was stopped, goes on; it does not begin once more.
+        # Given again after a redo was interrupted, the same command goes on; it does not restart the stage.
         redone = run.record.get("redone")
         redo = self.redo_stage or redone
         if redo:
@@ -224,7 +232,7 @@ class Distill(TrainingOptions):
             run.unfinish()
             if run.writes:
                 resuming.forget_from(run.directory, self.redo_stage)
-            # Last of all: killed before it, the same command begins the stage again.
+            # Recorded last: after a kill before this point the same command begins the stage again.
             run.record["redone"] = self.redo_stage
             run.reopen(self)
         elif run.changed:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Inputs(NamedTuple):
-    """Records and tokenizer of one training, and the configuration of what is trained."""
+    """Records, tokenizer and model configuration of one training run."""
 
     records: RecordSet
     held_out: RecordSet | None
@@ -36,7 +36,7 @@ _SAID_BY_A_FILE = (
     *("relation_weight", "relation_heads", "whole_text", "group_by_length"),
     *("ground_truth_ratio", "temperature", "layer_map", "layers_per_stage", "compare_embeddings"),
 )
-"""Flags that have no meaning beside a plan in a file."""
+"""Flags that are refused beside a plan in a file, which states them for each stage."""
 
 
 def student_config(model: str) -> MobileBertConfig:
@@ -60,9 +60,9 @@ def goes_on(student: str) -> bool:
 def plan_of(
     command: Distill, teacher: MobileBertConfig, student: MobileBertConfig, predicts: bool
 ) -> tuple[tuple[StagePlan, ...], tuple[int, ...]]:
-    """The stages that the flags ask for, or those of the file in --plan; and which layer teaches each of the student's.
+    """The stages that the flags or the file in --plan ask for, and the teacher layer for each student layer.
 
-    Attention cannot be compared where teacher and student have other numbers of heads; relations take its place there.
+    Attention cannot be compared where teacher and student have different numbers of heads; relations replace it there.
 
     Raises:
       UsageError: flags contradict each other, or the file is no plan.
@@ -160,8 +160,8 @@ def _built_config(command: Distill, records: RecordSet, tokenizer: Tokenizer) ->
 
     if not goes_on(command.student):
         return pretraining.config_for(command.student, records, tokenizer)
-    there = open_checkpoint(command.student)
-    pretraining.check_length(there.config, records)
-    if there.architecture.tokenizer is None or not there.architecture.tokenizer.reads_like(tokenizer):
+    student = open_checkpoint(command.student)
+    pretraining.check_length(student.config, records)
+    if student.architecture.tokenizer is None or not student.architecture.tokenizer.reads_like(tokenizer):
         raise UsageError(f"--student={command.student}: has another vocabulary than the teacher {command.teacher}")
-    return there.config
+    return student.config

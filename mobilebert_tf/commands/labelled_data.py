@@ -1,4 +1,4 @@
-"""The tables of a fine-tuning: read, and split where there is only one."""
+"""The tables of a fine-tuning run: reading them, and splitting the training table where it is the only one."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from mobilebert_tf.model_directory import LoadedModel
 
 HELD_OUT = "held_out.jsonl"
-"""The rows that were held out of the training table, in the output directory."""
+"""File in the output directory with the rows that were held out of the training table."""
 
 TRAINED = "trained.jsonl"
-"""The rows that were trained on, in the output directory where others were left out."""
+"""File in the output directory with the rows that were trained on, written where unusable rows were left out."""
 
 
 LEAST_OF_QUESTIONS = 8
-"""Word pieces of a window, the least that `QuestionsTask` takes."""
+"""Fewest word pieces of a window that `QuestionsTask` takes."""
 
 REPORT = "data.json"
-"""What the tables hold and what is wrong with them, in the output directory."""
+"""File in the output directory that says what the tables hold and what is wrong with them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,19 +50,19 @@ class LabelledData:
     task: Task
     training: list[Any]
     evaluation: list[Any]
-    """Empty: nothing is scored."""
+    """Examples to score; empty: nothing is scored."""
     is_split: bool = False
     """Whether the evaluation's examples were held out of the training table."""
     left_out: LeftOut = dataclasses.field(default_factory=LeftOut)
-    """Rows of the tables that none of them is of."""
+    """Rows of the tables that were left out of both."""
 
 
 def read(options: DataOptions, own_task: Task | None = None) -> LabelledData:
-    """Read the tables. They are read before TensorFlow starts: a wrong column should show at once.
+    """Read the tables, before TensorFlow starts: a wrong column should show at once.
 
     Args:
-      options: of the command.
-      own_task: what the model was fine-tuned for, to go on with; None: the training table says what there is to learn.
+      options: options of the command.
+      own_task: task that the model was fine-tuned for and goes on with; None: the training table decides the task.
 
     Raises:
       UsageError: a table is broken, or there is nothing to learn from it.
@@ -100,7 +100,7 @@ def _read(options: DataOptions, own_task: Task | None) -> LabelledData:
 
 
 def _refuse_another(options: DataOptions, own: Task) -> None:
-    """Raise UsageError if flags ask for another task than the model has learned and goes on with."""
+    """Raise UsageError if flags ask for another task than the one that the model has learned and goes on with."""
     kind = "classification" if options.task in GLUE_NAMES else options.task
     if kind not in (None, own.name) and not (options.task in GLUE_NAMES and own.name == "regression"):
         raise UsageError(f"--task={options.task}: the model was fine-tuned for {own.name}; leave it out")
@@ -111,10 +111,10 @@ def _refuse_another(options: DataOptions, own: Task) -> None:
 
 
 def with_fitting_length(options: DataOptions, data: LabelledData, model: str) -> LabelledData:
-    """The same with a length that most of the training texts fit in, if that is short and none was asked for; says so.
+    """The data with its length cut to what most training texts need, if none was asked for; prints the new length.
 
     Raises:
-      UsageError: `model` is none.
+      UsageError: `model` is not a model.
     """
     from mobilebert_tf.checkpoints.conversion import open_checkpoint
 
@@ -122,19 +122,19 @@ def with_fitting_length(options: DataOptions, data: LabelledData, model: str) ->
         return data
     reads_windows = "label" not in data.task.targets
     checkpoint = open_checkpoint(model)
-    longest_there = checkpoint.config.max_position_embeddings
-    if (reads_windows or options.task in GLUE_NAMES) and data.task.max_seq_length > longest_there:
-        notes.say(f"finetune: --max_seq_length={longest_there}, since the positions of {model} end there", sys.stdout)
-        fields: dict[str, Any] = {"max_seq_length": longest_there}
+    positions = checkpoint.config.max_position_embeddings
+    if (reads_windows or options.task in GLUE_NAMES) and data.task.max_seq_length > positions:
+        notes.say(f"finetune: --max_seq_length={positions}, since the positions of {model} end there", sys.stdout)
+        fields: dict[str, Any] = {"max_seq_length": positions}
         if isinstance(data.task, QuestionsTask) and options.doc_stride is None:
-            fields["doc_stride"] = min(data.task.doc_stride, longest_there // 3)  # else windows would not overlap
+            fields["doc_stride"] = min(data.task.doc_stride, positions // 3)  # else windows would not overlap
         return dataclasses.replace(data, task=dataclasses.replace(data.task, **fields))
     if reads_windows or options.task in GLUE_NAMES:
         return data
     tokenizer = checkpoint.architecture.tokenizer
     if tokenizer is None:
-        return data  # which is refused when the model is loaded
-    most = min(data.task.max_seq_length, longest_there)
+        return data  # loading the model will refuse this
+    most = min(data.task.max_seq_length, positions)
     length, longest = table_report.fitting_length(data.training, tokenizer, most)
     if length == data.task.max_seq_length:
         return data
@@ -148,20 +148,20 @@ def with_fitting_length(options: DataOptions, data: LabelledData, model: str) ->
 
 
 def evaluation_table(options: DataOptions, output: Path) -> str | None:
-    """The table that the model in `output` was scored on; None: it was not."""
+    """The table that the model in `output` was scored on; None: it was not scored."""
     if (output / HELD_OUT).exists():
         return str(output / HELD_OUT)
     return options.eval if options.eval != NO_EVALUATION else None
 
 
 def training_table(options: DataOptions, output: Path) -> str:
-    """The table that the model in `output` was trained on, without rows that cannot be used."""
+    """The table that the model in `output` was trained on, without unusable rows."""
     return str(output / TRAINED) if (output / TRAINED).exists() else options.train
 
 
 def show(options: DataOptions, data: LabelledData, source: LoadedModel, run: Run) -> None:
-    """Say and write what the tables hold; write what is held out as a table that `evaluate` and `export` read, and
-    where rows were left out those that were not: other commands refuse the tables as they are."""
+    """Print and write what the tables hold. Write the held-out rows as a table that `evaluate` and `export` read and,
+    where unusable rows were left out, the tables without them: other commands refuse the original ones."""
     if not run.writes:
         return
     positions = source.config.max_position_embeddings
@@ -182,7 +182,7 @@ def show(options: DataOptions, data: LabelledData, source: LoadedModel, run: Run
 
 
 def _write(task: Task, examples: Sequence[Example], path: Path) -> None:
-    """Write examples as a table of which `Task.read` makes them again."""
+    """Write examples as a table from which `Task.read` makes the same examples."""
     rows = (json.dumps(task.row(example), ensure_ascii=False) + "\n" for example in examples)
     atomic.write_text(path, "".join(rows))
 

@@ -1,4 +1,4 @@
-"""Options that every training command has, and how they become the loop's."""
+"""Options shared by the training commands, and their translation into options of the training loop."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """Shared fields of `pretrain`, `distill` and `finetune`."""
+    """Flags shared by `pretrain`, `distill` and `finetune`."""
 
-    output: str = option("directory to write; with several workers one that all of them see")
+    output: str = option("directory to write; with several workers, one that all of them can reach")
     batch_size: int = option("examples per step, over all devices", default=32, least=1, most=65_536)
     optimizer: str | None = option("adamw, or lamb for very large batches", default="adamw", choices=("adamw", "lamb"))
     weight_decay: float = option(
-        "share of each matrix taken off per unit of learning rate", default=0.01, least=0, most=100
+        "weight decay: share of each matrix that a step subtracts, times the learning rate",
+        default=0.01,
+        least=0,
+        most=100,
     )
     clip_norm: float = option("largest global norm of the gradient, 0 for no limit", default=1.0, least=0, most=1e6)
-    seed: int = option(
-        "starts everything random: weights, order of the data, dropout", default=0, least=0, most=2**32 - 1
-    )
+    seed: int = option("random seed for initial weights, data order and dropout", default=0, least=0, most=2**32 - 1)
     dtype: str = option(
         "type of activations; weights stay float32. float16 is not offered: MobileBERT's [CLS] overflows it",
         default="float32",
@@ -38,7 +39,7 @@ class TrainingOptions:
     )
     distribution: str = option(
         "default: one device. mirrored: all accelerators of this machine. multi_worker: every process that TF_CONFIG "
-        "names, the same command in each. tpu: as --tpu says; written to TensorFlow's documentation, never run",
+        "names, the same command in each. tpu: the one of --tpu; written from TensorFlow's documentation, never run",
         default="default",
         choices=("default", "mirrored", "multi_worker", "tpu"),
     )
@@ -49,14 +50,14 @@ class TrainingOptions:
     checkpoint_every: int = option("steps between checkpoints", default=200, identity=False, least=1, most=10**9)
     keep_checkpoints: int = option("checkpoints kept per stage", default=2, identity=False, least=1, most=10**4)
     measure_every: int | None = option(
-        "steps between measurements on held-out text, which are also made at the end of each stage",
+        "steps between measurements on held-out text; each stage also ends with one",
         default=1000,
         identity=False,
         least=1,
         most=10**9,
     )
     accept_changes: bool = option(
-        "go on in --output although flags differ from those that the run began with; run.json keeps what they were",
+        "go on in --output although flags have changed since the run began; run.json keeps the earlier values",
         default=False,
         identity=False,
     )
@@ -67,42 +68,47 @@ class TrainingOptions:
         return self.distribution != "multi_worker" or cluster.from_environment().is_chief
 
     def open_run(self, name: str, reopens: bool = False) -> contextlib.AbstractContextManager[Run]:
-        """The run in --output, new or to go on with. Raises UsageError: it is another's; FailedError: another works."""
+        """The run in --output, new or to be continued.
+
+        Raises:
+          UsageError: the directory belongs to another run.
+          FailedError: another process works in it.
+        """
         if not self.is_chief:
             return join_run(self, name, self.output, self.accept_changes)
         return open_run(self, name, self.output, self.accept_changes, reopens)
 
     def is_done(self, run: Run) -> bool:
-        """Whether nothing is left to do; says so. Else `begin` has to follow, once the inputs are read."""
+        """Whether nothing is left to do, which is printed. If not, call `begin` once the inputs are read."""
         if run.finished and not run.changed:
             print(run.finished_line)
             return True
         return False
 
     def begin(self, run: Run, tokenizer: Tokenizer, flag: str) -> None:
-        """Write the vocabulary of a run that begins, or accept what is changed of one that goes on.
+        """Write the vocabulary of a new run, or accept the changed flags of a continued one.
 
         Raises:
-          UsageError: a run that goes on was given another vocabulary, by `flag`.
+          UsageError: `flag` gives a continued run another vocabulary.
         """
         from mobilebert_tf.tokenizer_files import read_vocabulary, write_tokenizer
 
-        its_own = run.directory / "vocab.txt"
+        own_vocab = run.directory / "vocab.txt"
         if not (run.directory / "tokenizer.json").exists():  # written last, so that a kill leaves no half of both
             if run.writes:
                 write_tokenizer(run.directory, tokenizer)
-        elif not read_vocabulary(its_own).reads_like(tokenizer):
+        elif not read_vocabulary(own_vocab).reads_like(tokenizer):
             raise UsageError(
-                f"--{flag}: has other word pieces than {its_own}, which the run in {run.directory} has learned; give "
+                f"--{flag}: has other word pieces than {own_vocab}, which the run in {run.directory} has learned; give "
                 f"--{flag} with those, or another --output"
             )
         run.accept_changes(self)
 
     def refuse_idle_changes(self, run: Run, lengthens: Sequence[str], scores: Sequence[str]) -> None:
-        """Raise UsageError if nothing would be trained with what is changed of a finished run.
+        """Raise UsageError if the changed flags of a finished run would train nothing.
 
         Args:
-          lengthens: options of which more makes the training longer, the one to ask for first.
+          lengthens: options that make the training longer when raised; the message suggests the first.
           scores: options that only the score depends on.
         """
         changed = {name: pair for name, pair in run.changed.items() if name not in scores}
@@ -131,18 +137,18 @@ class TrainingOptions:
         )
 
     def _given_to_all(self, run: Run) -> dict[str, Any]:
-        """Flags that are the same for all workers: those that make the result, and those that say when they meet."""
-        changed = {name: now for name, (_, now) in run.changed.items()}  # which the record does not have yet
+        """Flags that all workers must share: those that shape the result, and those that say when workers meet."""
+        changed = {name: now for name, (_, now) in run.changed.items()}  # not in the record yet
         meet = {name: getattr(self, name) for name in ("measure_every", "stop_after_stage") if hasattr(self, name)}
-        given = {**run.record["identity"], **changed, **meet}
-        return {name if name == "command" else f"--{name}": value for name, value in given.items()}
+        shared = {**run.record["identity"], **changed, **meet}
+        return {name if name == "command" else f"--{name}": value for name, value in shared.items()}
 
     @contextlib.contextmanager
     def start(self, run: Run) -> Iterator[Any]:
-        """Start TensorFlow as asked; yields the distribution strategy, whose scope models are built in.
+        """Start TensorFlow as the flags ask; yields the distribution strategy, in whose scope models are built.
 
-        Workers that were not given the same command are refused: they would train all the same, each in its own way.
-        At the end workers wait for each other: one that left early would look lost to the chief, which still writes.
+        Workers with different commands are refused: they would train anyway, each in its own way.
+        At the end workers wait for each other: to the chief, which still writes, one that left early would look lost.
         """
         from mobilebert_tf import quiet
 
@@ -152,7 +158,7 @@ class TrainingOptions:
 
         from mobilebert_tf.training import loop, replicas
 
-        strategy = _STRATEGIES[self.distribution](tf, self.tpu)  # first of all: it decides what devices there are
+        strategy = _STRATEGIES[self.distribution](tf, self.tpu)  # first: it decides which devices exist
         loop.set_up(self.seed)
         keras.config.set_dtype_policy("mixed_bfloat16" if self.dtype == "bfloat16" else "float32")
         if not self.is_chief:
@@ -163,13 +169,13 @@ class TrainingOptions:
 
 
 def _tpu(tf: Any, address: str) -> Any:
-    """As TensorFlow's guide to TPUs has it."""
+    """The strategy for a TPU, set up as in TensorFlow's guide to TPUs."""
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
-    except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:  # OSError: the name is asked for by HTTP
+    except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:  # OSError: the name is looked up over HTTP
         raise UsageError(f"--distribution=tpu --tpu={address}: no TPU answers there ({first_line(error)})") from None
 
 
@@ -189,12 +195,12 @@ _STRATEGIES: dict[str, Callable[[Any, str], Any]] = {
 
 
 def _is_more(was: Any, now: Any) -> bool:
-    """Whether a number became larger; what is chosen by the size of a table, or a table itself, may have."""
+    """Whether a value became larger; what is no number (a table, or None, where its size decides) may have."""
     return now > was if isinstance(was, int | float) and isinstance(now, int | float) else True
 
 
 def parameters(model: Any) -> int:
-    """How many numbers training can change."""
+    """Number of trainable parameters."""
     import numpy as np
 
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)

@@ -1,8 +1,8 @@
-"""What stands in a contract, followed step by step: a text to ids, outputs to an answer.
+"""Reference implementation of a contract, step by step: from word pieces to ids, from outputs to an answer.
 
-Plain Python, as an app would do it: nothing but the standard library is needed, and nothing of this project.
-`check_contract.py` holds files to contracts by it, `golden.py` makes the answers of contracts with it. What the
-fields mean is said in `contract.py`.
+Plain Python, as an app would do it, with the standard library only and nothing of this project. `check_contract.py`
+checks files against contracts with it, `golden.py` makes the answers of contracts with it. `contract.py` documents
+the fields.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 
 
 def lay_out(parts: Sequence[Sequence[int]], text: Mapping[str, Any]) -> tuple[list[int], list[int]]:
-    """Ids and segment ids of one or two texts with these word pieces, by the rules in `text` of a contract."""
+    """Ids and segment ids of one or two texts from the ids of their word pieces, by a contract's `text`."""
     left = [list(part) for part in parts]
     room = text["max_ids"] - (len(text["layout"]) - len(left))
     while sum(map(len, left)) > room:
         max(reversed(left), key=len).pop()
     ids: list[int] = []
     segments: list[int] = []
-    for what, segment in zip(text["layout"], text["segment_ids"], strict=True):
-        pieces = [text["special_tokens"][what]] if what in text["special_tokens"] else left.pop(0)
+    for name, segment in zip(text["layout"], text["segment_ids"], strict=True):
+        pieces = [text["special_tokens"][name]] if name in text["special_tokens"] else left.pop(0)
         ids += pieces
         segments += [segment] * len(pieces)
     return ids, segments
@@ -32,9 +32,10 @@ def lay_out(parts: Sequence[Sequence[int]], text: Mapping[str, Any]) -> tuple[li
 def lay_out_windows(
     parts: Sequence[Sequence[int]], offsets: Sequence[tuple[int, int]], given: str, text: Mapping[str, Any]
 ) -> list[tuple[list[int], list[int], list[list[int] | None], int]]:
-    """Ids, segment ids, offsets and first piece of each window on the last of the texts, `given`, with these pieces.
+    """Ids, segment ids, offsets and first piece of each window on `given`, the last of the texts.
 
-    Combining marks that are dropped belong to the piece before them.
+    `parts` are the ids of all texts' word pieces, `offsets` the positions of the pieces of `given`. Combining marks
+    that the tokenizer drops belong to the piece before them.
     """
     located = []
     for number, (start, end) in enumerate(offsets, start=1):
@@ -45,21 +46,21 @@ def lay_out_windows(
     *before, whole = (list(part) for part in parts)
     before = [part[: text["windows"]["most_before"]] for part in before]
     room = text["max_ids"] - (len(text["layout"]) - len(parts)) - sum(map(len, before))
-    made, start = [], 0
+    windows, start = [], 0
     while True:
         inside = whole[start : start + room]
         ids, segments = lay_out([*before, inside], text)
         end = len(ids) - 1
         places: list[list[int] | None] = [None] * len(ids)
         places[end - len(inside) : end] = located[start : start + len(inside)]
-        made.append((ids, segments, places, start))
+        windows.append((ids, segments, places, start))
         if start + len(inside) >= len(whole):
-            return made
+            return windows
         start += min(len(inside), text["windows"]["stride"])
 
 
 def choose_signature(signatures: Sequence[Mapping[str, Any]], count: int, text: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The shortest that takes `count` ids and the least padding, or the longest."""
+    """The shortest signature that has room for `count` ids and the least padding, or the longest."""
     need = min(count + text["padding"]["least"], text["max_ids"])
     return min((one for one in signatures if one["length"] >= need), key=lambda one: one["length"])
 
@@ -67,7 +68,7 @@ def choose_signature(signatures: Sequence[Mapping[str, Any]], count: int, text: 
 def decode(
     output: Sequence[float], answer: Mapping[str, Any]
 ) -> tuple[list[float] | None, str | float | list[str] | None]:
-    """Probabilities and answer of an output [C], by `answer` of a contract; None: there are none."""
+    """Probabilities and answer for an output [C], by a contract's `answer`; None in place of either that is missing."""
     kind = kind_of(answer)
     if kind == "classes":
         divisor = answer.get("temperature", 1.0)
@@ -85,12 +86,12 @@ def decode(
 
 
 def decode_windows(windows: Sequence[Mapping[str, Any]], text: str, answer: Mapping[str, Any]) -> Any:
-    """The span, None if there is none, or the entities, of windows on `text` with their outputs."""
+    """The answer from windows on `text` with their outputs: the span, None if there is none, or the entities."""
     return (_span if kind_of(answer) == "span" else _entities)(windows, text, answer)
 
 
 def _span(windows: Sequence[Mapping[str, Any]], text: str, answer: Mapping[str, Any]) -> dict[str, Any] | None:
-    best, place, nothing = -math.inf, (0, 0), math.inf
+    best, span, nothing = -math.inf, (0, 0), math.inf
     for window, counts in zip(windows, _counted(windows), strict=True):
         starts, ends = (window["outputs"][answer["outputs"][which]] for which in ("start", "end"))
         nothing = min(nothing, starts[0] + ends[0])
@@ -98,10 +99,10 @@ def _span(windows: Sequence[Mapping[str, Any]], text: str, answer: Mapping[str, 
         for first in counts:
             for last in range(first, min(first + answer["longest"], len(offsets))):
                 if offsets[last] is not None and starts[first] + ends[last] > best:
-                    best, place = starts[first] + ends[last], (offsets[first][0], offsets[last][1])
+                    best, span = starts[first] + ends[last], (offsets[first][0], offsets[last][1])
     if best == -math.inf or answer["no_answer"] is not None and nothing - best > answer["no_answer"]:
         return None
-    return {"text": text[place[0] : place[1]], "start": place[0], "end": place[1]}
+    return {"text": text[span[0] : span[1]], "start": span[0], "end": span[1]}
 
 
 def _entities(windows: Sequence[Mapping[str, Any]], text: str, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -116,7 +117,7 @@ def _entities(windows: Sequence[Mapping[str, Any]], text: str, answer: Mapping[s
         values = next((values for (first, _), values in places if start <= first < end), None)
         label = "O" if values is None else answer["labels"][values.index(max(values))]
         tags.append(((start, end), label))
-    made: list[dict[str, Any]] = []
+    entities: list[dict[str, Any]] = []
     before = "O"
     for (start, end), tag in tags:
         if tag == "O":
@@ -124,14 +125,14 @@ def _entities(windows: Sequence[Mapping[str, Any]], text: str, answer: Mapping[s
             continue
         kind = tag[2:]
         if before == "O" or tag[0] in "BSU" or before[0] in "ESLU" or before[2:] != kind:
-            made.append({"label": kind, "start": start})
-        made[-1] |= {"end": end, "text": text[made[-1]["start"] : end]}
+            entities.append({"label": kind, "start": start})
+        entities[-1] |= {"end": end, "text": text[entities[-1]["start"] : end]}
         before = tag
-    return [{name: one[name] for name in ("label", "text", "start", "end")} for one in made]
+    return [{name: one[name] for name in ("label", "text", "start", "end")} for one in entities]
 
 
 def _counted(windows: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-    """For each window the places of its pieces that count there, and in no other."""
+    """For each window, the places of the pieces that count in it and in no other window."""
     sizes = [sum(place is not None for place in window["offsets"]) for window in windows]
     best: dict[int, tuple[float, int]] = {}
     for number, (window, size) in enumerate(zip(windows, sizes, strict=True)):
@@ -148,7 +149,7 @@ def _counted(windows: Sequence[Mapping[str, Any]]) -> list[list[int]]:
 
 
 def words_of(text: str) -> list[tuple[int, int]]:
-    """Where the words are: first character, and the one behind the last."""
+    """Positions of the words: first character, and the one after the last."""
     words: list[tuple[int, int]] = []
     for piece in re.finditer(r"\S+", text):
         start, end = piece.span()
@@ -176,7 +177,7 @@ def _is_cjk(character: str) -> bool:
 
 
 def _nearest(vector: Sequence[float], answer: Mapping[str, Any]) -> str | None:
-    """The label of the nearest centroid; None: it is not near enough, or not clearly the nearest."""
+    """The label of the nearest centroid; None: it is below the threshold, or leads the next by less than the margin."""
     cosines = [sum(a * b for a, b in zip(vector, row, strict=True)) for row in answer["centroids"]]
     *_, second, best = sorted([-math.inf, *cosines])
     if best < answer["threshold"] or best - second < answer["margin"]:
@@ -185,7 +186,7 @@ def _nearest(vector: Sequence[float], answer: Mapping[str, Any]) -> str | None:
 
 
 def kind_of(answer: Mapping[str, Any]) -> str:
-    """Kind of an answer; contracts of the first schema are all about classes."""
+    """Kind of an answer; contracts of schema 1, which have no such field, are all about classes."""
     return str(answer.get("kind", "classes"))
 
 

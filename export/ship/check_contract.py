@@ -1,12 +1,12 @@
-"""One `.tflite` file against its contract, on the runtime of the interpreter that runs this.
+"""Check of one `.tflite` file against its contract, in the LiteRT of the Python interpreter that runs this.
 
-A program of its own, which `verify_directory.py` starts for each file:
+A separate program, which `verify_directory.py` starts for each file:
 
     python export/ship/check_contract.py DIR RECIPE.contract.json [PROCESS]
 
-prints a JSON object with the fields of a `Finding`, and ends when the PROCESS that started it does. It needs NumPy
-and LiteRT, old or new, and nothing of this project. What stands in a contract is said in `contract.py`, which makes the
-examples with the functions below.
+It prints a JSON object with the fields of a `Finding`, and ends when the PROCESS that started it does. It needs NumPy
+and LiteRT, old or new, and of this project only `check_answers.py` beside it. `contract.py` documents the fields of a
+contract, whose examples are made with the functions below.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 
 def _beside(name: str) -> Any:
-    """The module of this name that lies beside this file, wherever that is."""
+    """The module of this name in the directory of this file, loaded by path: the project need not be installed."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -38,21 +38,21 @@ answers = _beside("check_answers")
 
 
 class NoRuntimeError(Exception):
-    """There is no LiteRT here, in one line with the way to get it."""
+    """No LiteRT can be imported; the message is one line that says how to get it."""
 
 
 class _WrongError(Exception):
-    """What is wrong with a file, in one line."""
+    """A file breaks its contract; the message says how, in one line."""
 
 
 def check(directory: Path, name: str) -> dict[str, Any]:
-    """Hold a file, and the files of text beside it, to the contract with this name; run the contract's examples.
+    """Check a file, and the text files beside it, against the contract of this name, and run the contract's examples.
 
     Returns:
-      status, said, announced and ran_on of a `Finding`.
+      `status`, `said`, `announced` and `ran_on` of a `Finding`.
 
     Raises:
-      NoRuntimeError: there is no runtime.
+      NoRuntimeError: there is no LiteRT.
     """
     runtime, release = _name_runtime()
     status, announced, ran_on = "right", False, runtime
@@ -81,7 +81,7 @@ def check(directory: Path, name: str) -> dict[str, Any]:
 def _check_files(directory: Path, contract: Mapping[str, Any]) -> None:
     text, answer = contract["text"], contract["answer"]
     for which in filter(None, (contract["file"], text["vocabulary"], answer["labels_file"])):
-        # A name that leads elsewhere is none of the directory's.
+        # Only names of files in this directory are accepted: a contract must not lead to other places.
         if which["name"] not in {path.name for path in directory.iterdir() if path.is_file()}:
             raise _WrongError(f"its contract names {which['name']!r}, which is no file of this directory")
         content = (directory / which["name"]).read_bytes()
@@ -102,7 +102,7 @@ def _check_files(directory: Path, contract: Mapping[str, Any]) -> None:
 
 
 def _check_ids(directory: Path, contract: Mapping[str, Any]) -> str:
-    """Make the ids of the examples anew from their texts, where that can be done; return whether it was."""
+    """Recompute the ids of the examples from their texts if tokenizers is installed; return a note on whether it is."""
     try:
         import tokenizers
     except ImportError:
@@ -111,7 +111,7 @@ def _check_ids(directory: Path, contract: Mapping[str, Any]) -> str:
     rules = text["tokenizer"]
     added = rules.get("added_tokens", [])
     pieces = _lines(directory / text["vocabulary"]["name"])
-    # Tokens that were added to a finished vocabulary are its last ones, and no words are cut into them.
+    # Tokens added to a finished vocabulary are its last ones. WordPiece must not have them: no word is split into them.
     pieces = pieces[: len(pieces) - sum(not one["word_piece"] for one in added)]
     numbers = {piece: number for number, piece in enumerate(pieces)}
     longest = rules["max_characters_per_word"]
@@ -125,41 +125,41 @@ def _check_ids(directory: Path, contract: Mapping[str, Any]) -> str:
         flags = {name: one[name] for name in ("single_word", "lstrip", "rstrip", "normalized", "special")}
         backend.add_tokens([tokenizers.AddedToken(one["content"], **flags)])
     for example in contract["examples"]:
-        given = [example[part] for part in ("text", "text_b") if part in text["layout"]]
-        pieces_of = [backend.encode(one, add_special_tokens=False) for one in given]
+        texts = [example[part] for part in ("text", "text_b") if part in text["layout"]]
+        pieces_of = [backend.encode(one, add_special_tokens=False) for one in texts]
         if text.get("windows"):
-            said: list[Any] = [
+            stated: list[Any] = [
                 (one["ids"], one["segment_ids"], one["offsets"], one["start"]) for one in example["windows"]
             ]
-            made: list[Any] = answers.lay_out_windows(
-                [one.ids for one in pieces_of], pieces_of[-1].offsets, given[-1], text
+            recomputed: list[Any] = answers.lay_out_windows(
+                [one.ids for one in pieces_of], pieces_of[-1].offsets, texts[-1], text
             )
         else:
-            said, made = (
+            stated, recomputed = (
                 [(example["ids"], example["segment_ids"])],
                 [answers.lay_out([one.ids for one in pieces_of], text)],
             )
-        if made != said:
+        if recomputed != stated:
             raise _WrongError(f"vocabulary and rules give other ids for {_short(example)}")
     return f"ids made anew by tokenizers {tokenizers.__version__}"
 
 
 def _run(path: Path, contract: Mapping[str, Any]) -> str:
-    """Hold the signatures to the contract, run the examples; return what to say of it."""
+    """Check the signatures against the contract and run the examples; return a summary in one line."""
     interpreter = load(path)
     _check_signatures(read_signatures(interpreter), contract)
     allowed, furthest = contract["tolerance"]["output"], 0.0
     for example in contract["examples"]:
-        found = []
+        outputs = []
         for window in example.get("windows") or [example]:
             signature = answers.choose_signature(contract["signatures"], len(window["ids"]), contract["text"])
             if signature["name"] != window["signature"]:
                 raise _WrongError(f"{_short(example)} belongs to {signature['name']}, not to {window['signature']}")
-            found.append(run_all(interpreter, signature, window["ids"], window["segment_ids"], contract))
+            outputs.append(run_all(interpreter, signature, window["ids"], window["segment_ids"], contract))
         if example.get("windows"):
-            furthest = max(furthest, _compare_windows(found, example, contract["answer"], allowed))
+            furthest = max(furthest, _compare_windows(outputs, example, contract["answer"], allowed))
         else:
-            output = found[0][contract["answer"]["output"]]
+            output = outputs[0][contract["answer"]["output"]]
             furthest = max(furthest, _compare(output, example, contract["answer"], allowed))
     if answers.kind_of(contract["answer"]) in ("vector", "prototypes"):
         _check_vectors([example["output"] for example in contract["examples"]])
@@ -174,24 +174,26 @@ def _check_signatures(there: Sequence[Mapping[str, Any]], contract: Mapping[str,
     answer = contract["answer"]
     if (names := [one["name"] for one in there]) != [one["name"] for one in contract["signatures"]]:
         raise _WrongError(f"the signatures of the file are {', '.join(names)}, not those of the contract")
-    for found, wanted in zip(there, contract["signatures"], strict=True):
-        if found != wanted:
-            tensors = (f"{one['name']} {one['dtype']} {one['shape']}" for one in (*found["inputs"], *found["outputs"]))
-            raise _WrongError(f"{found['name']} of the file has {', '.join(tensors)}, which is not in the contract")
+    for signature, wanted in zip(there, contract["signatures"], strict=True):
+        if signature != wanted:
+            tensors = (
+                f"{one['name']} {one['dtype']} {one['shape']}" for one in (*signature["inputs"], *signature["outputs"])
+            )
+            raise _WrongError(f"{signature['name']} of the file has {', '.join(tensors)}, which is not in the contract")
         names = [answer["output"]] if answer["output"] else list(answer["outputs"].values())
-        sizes = [tensor["shape"][-1] for tensor in found["outputs"] if tensor["name"] in names]
+        sizes = [tensor["shape"][-1] for tensor in signature["outputs"] if tensor["name"] in names]
         if len(sizes) != len(names):
-            raise _WrongError(f"{found['name']} has no output {' or '.join(names)}")
+            raise _WrongError(f"{signature['name']} has no output {' or '.join(names)}")
         if answers.kind_of(answer) in ("classes", "labels", "entities") and sizes != [len(answer["labels"])]:
             raise _WrongError(f"{len(answer['labels'])} labels for an output {answer['output']} of size {sizes}")
 
 
 def _compare(found: Sequence[float], example: Mapping[str, Any], answer: Mapping[str, Any], allowed: float) -> float:
-    """How far the output lies from that of the example."""
+    """Check an output against the example's, and its decoding; return their largest difference."""
     wanted = example["output"]
     errors = [abs(a - b) for a, b in zip(found, wanted, strict=True)]
     for error in errors:
-        if not error <= allowed:  # which nan is not either
+        if not error <= allowed:  # also true if error is NaN
             said = f"off by {error:.2g}, {allowed:.2g} is allowed"
             raise _WrongError(f"{answer['output']} of {_short(example)} are {said}")
     probabilities, decided = answers.decode(wanted, answer)
@@ -206,10 +208,10 @@ def _compare(found: Sequence[float], example: Mapping[str, Any], answer: Mapping
 
 
 def _is_clear(output: Sequence[float], answer: Mapping[str, Any], allowed: float) -> bool:
-    """Whether an output whose values may be off by so much decides alike.
+    """Whether the decision stays the same if each value of `output` is off by at most `allowed`.
 
-    Of two values that lie closer together than the tolerance either may come out first; and a softmax moves by the
-    factor exp(2 allowed / temperature) at most, across the threshold where it is so near.
+    If two values differ by no more than twice the tolerance, either may be the greatest. A softmax probability changes
+    by a factor of at most exp(2 allowed / temperature), which may take it across the threshold.
     """
     second, best = sorted(output)[-2:]
     threshold = answer.get("threshold")
@@ -223,7 +225,7 @@ def _is_clear(output: Sequence[float], answer: Mapping[str, Any], allowed: float
 def _compare_windows(
     found: Sequence[Mapping[str, Any]], example: Mapping[str, Any], answer: Mapping[str, Any], allowed: float
 ) -> float:
-    """How far the outputs of the windows lie from those of the example."""
+    """Check the outputs of the windows against the example's; return their largest difference."""
     import numpy as np
 
     furthest = 0.0
@@ -241,7 +243,7 @@ def _compare_windows(
 
 
 def _check_vectors(vectors: Sequence[Sequence[float]]) -> None:
-    """Refuse what are no vectors of texts, though the contract has them so."""
+    """Refuse vectors that cannot be embeddings of texts, even if they agree with the contract."""
     for vector in vectors:
         length = math.sqrt(sum(value * value for value in vector))
         if not abs(length - 1.0) <= 1e-2:
@@ -251,7 +253,7 @@ def _check_vectors(vectors: Sequence[Sequence[float]]) -> None:
 
 
 class RefusedError(Exception):
-    """The runtime does not load or run a file; the first sentence of its reason."""
+    """The runtime refuses to load or run a file; the message is the first sentence of its reason."""
 
     def __init__(self, reason: Exception):
         lines = str(reason).strip().splitlines() or [type(reason).__name__]
@@ -259,7 +261,7 @@ class RefusedError(Exception):
 
 
 def load(path: Path, **options: Any) -> Any:
-    """An interpreter on one thread. Raises RefusedError."""
+    """An interpreter with one thread. Raises RefusedError."""
     try:
         return _runtime()[1].Interpreter(str(path), num_threads=1, **options)
     except (ValueError, RuntimeError) as error:
@@ -270,7 +272,7 @@ def run(
     interpreter: Any, signature: Mapping[str, Any], ids: Sequence[int], segment_ids: Sequence[int],
     contract: Mapping[str, Any],
 ) -> list[float]:  # fmt: skip
-    """The output [C] for the ids and segment ids of one text, as `run_all`."""
+    """The contract's output [C] for the ids and segment ids of one text, as in `run_all`."""
     values: list[float] = run_all(interpreter, signature, ids, segment_ids, contract)[contract["answer"]["output"]]
     return values
 
@@ -279,11 +281,11 @@ def run_all(
     interpreter: Any, signature: Mapping[str, Any], ids: Sequence[int], segment_ids: Sequence[int],
     contract: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """Each output for the ids and segment ids of one text, padded here, in a signature called by name: [C], or what
-    there is for each id.
+    """Each output by name, [C] or a value or row [C] for each id, of one signature for the ids and segment ids of one
+    text, which are padded here.
 
     Raises:
-      RefusedError: the runtime cannot.
+      RefusedError: the runtime cannot run the file.
     """
     import numpy as np
 
@@ -300,7 +302,7 @@ def run_all(
 
 
 def read_signatures(interpreter: Any) -> list[dict[str, Any]]:
-    """The signatures of a file as they stand in a contract, shortest first."""
+    """The signatures of a file in the form of a contract, shortest first."""
     found = []
     for name in interpreter.get_signature_list():
         runner = interpreter.get_signature_runner(name)
@@ -319,13 +321,13 @@ def _tensors(details: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _name_runtime() -> tuple[str, tuple[int, ...] | None]:
-    """Package and version of the runtime; and the release of TensorFlow Lite that it is, if a file can need a later."""
+    """Package and version of the runtime, and its TensorFlow Lite release; None: no file can need a later one."""
     package, _ = _runtime()
     try:
         version = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # copied, not installed
+    except importlib.metadata.PackageNotFoundError:  # the package was copied, not installed
         return package, None
-    # ai-edge-litert is later than all releases of TensorFlow Lite that brought an operator.
+    # ai-edge-litert is later than every TensorFlow Lite release that introduced an operator.
     release = tuple(map(int, version.split(".")[:2])) if package == "tflite-runtime" else None
     return f"{package} {version}", release
 
@@ -336,7 +338,7 @@ def _runtime() -> tuple[str, Any]:
     for package in ("ai-edge-litert", "tflite-runtime"):
         try:
             return package, importlib.import_module(f"{package.replace('-', '_')}.interpreter")
-        except (ImportError, AttributeError) as error:  # the latter where NumPy is too new for it
+        except (ImportError, AttributeError) as error:  # AttributeError: NumPy is too new for the package
             why.append(f"{error}")
     raise NoRuntimeError(f"has no LiteRT to run the files ({'; '.join(why)}); get it with: pip install ai-edge-litert")
 
@@ -352,7 +354,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel end this process with the one that started it. Linux only; elsewhere nothing is done."""
+    """Have the kernel end this process when its parent ends. On systems other than Linux nothing is done."""
     if sys.platform.startswith("linux"):
         set_pdeathsig, sigkill = 1, 9
         ctypes.CDLL(None).prctl(set_pdeathsig, sigkill, 0, 0, 0)

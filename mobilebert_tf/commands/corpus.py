@@ -21,20 +21,18 @@ SOURCES = ("docstrings", "text", "tfds")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Gather text to pre-train on: a paragraph a line, a blank line between documents.
+    """Gather text to pre-train on: one paragraph per line, a blank line between documents.
 
-    --input=FILE reads the user's own text files, also .gz, .bz2 and .xz, in the same format or
-    as WikiExtractor writes it, and checks and normalises them; so --source=text, which is what
-    --input is taken for where it names files.
+    --source=text checks and normalises your own text files (also .gz, .bz2 and .xz), in the same
+    format or as WikiExtractor writes it. It is the default where --input names files.
 
     --source=docstrings reads the documentation inside Python's standard library and the
-    installed packages. Their source files are parsed, never imported; a document is
-    a source file. It writes LIBRARY.txt, the held-out files' text in heldout/LIBRARY.txt,
+    installed packages. Their source files are parsed, never imported; each source file is
+    one document. It writes LIBRARY.txt, the text of held-out files in heldout/LIBRARY.txt,
     and a classification task in sentences/{train,eval}.tsv (label, text, source): which
     library is this sentence about? Held-out files are only in heldout/ and eval.tsv.
 
-    --source=tfds reads a set of TensorFlow
-    Datasets, a document an example.
+    --source=tfds reads a set of TensorFlow Datasets, one document per example.
 
     Examples:
       mobilebert-tf corpus --output=corpus
@@ -45,7 +43,7 @@ class Corpus:
 
     output: str = option("directory to write")
     source: str | None = option(
-        "where the text comes from; left out: text where --input names files, else docstrings", None, choices=SOURCES
+        "where the text comes from; default: text where --input names files, else docstrings", None, choices=SOURCES
     )
     input: str | None = option(
         "docstrings: names of libraries (default: all with at least 60,000 characters of prose); text: files, "
@@ -62,7 +60,7 @@ class Corpus:
     )
     split: str = option("tfds: the split to read", "train")
     text_feature: str = option("tfds: the feature that holds the text", "text")
-    seed: int = option("decides which files are held out, and the order of the sentences", 1, least=0, most=2**32 - 1)
+    seed: int = option("random seed for the held-out files and the order of the sentences", 1, least=0, most=2**32 - 1)
     workers: int = option("processes (0: one per core)", 0, identity=False, least=0, most=1024)
 
     def run(self) -> None:
@@ -110,7 +108,9 @@ class Corpus:
         from mobilebert_tf.data import documents
 
         counts = {}
-        with contextlib.ExitStack() as all_or_none:  # what a broken file leaves is no corpus, and would be in the way
+        with (
+            contextlib.ExitStack() as all_or_none
+        ):  # the part before a broken file is no corpus, and would be in the way
             for file in documents.input_files(self.input or ""):
                 packed = file.suffix.lower() in (".gz", ".bz2", ".xz")
                 name = file.name.removesuffix(file.suffix) if packed else file.name
@@ -135,7 +135,7 @@ class Corpus:
 
 
 def _write(source: Iterable[list[str]], path: Path, stack: contextlib.ExitStack) -> dict[str, int]:
-    """Write documents aside; they are in their place when `stack` ends without an error."""
+    """Write documents to a file aside, which moves to `path` when `stack` ends without an error."""
     from mobilebert_tf.data import documents
     from mobilebert_tf.data.progress import track
 
@@ -146,9 +146,9 @@ def _write(source: Iterable[list[str]], path: Path, stack: contextlib.ExitStack)
 
 
 def _names_files(paths: str) -> bool:
-    """Whether an --input is for files of text: some are there, or are called as such files are.
+    """Whether an --input names text files: some exist, or names end as those of text files do.
 
-    The directory of an installed package, whose docstrings are read as well, has Python files and no text.
+    The directory of an installed package, whose docstrings can be read too, has Python files and no text.
     """
     from mobilebert_tf.data.documents import ENDINGS, text_files_in
 

@@ -25,14 +25,16 @@ from mobilebert_tf.text_table import aligned
 class Evaluate(MistakeOptions):
     """Score a fine-tuned model on labelled text.
 
-    Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT
-    and has the other files of its export beside it; and a TSV, CSV or JSONL table.
-    Prints the figures of its task: for classes accuracy, macro F1, loss, and what always guessing the most frequent
-    class would score; for classifiers that may decline also the share of rows labelled "none of these" that are told as
-    such; for values and for sentence embeddings of pairs the correlations with what the table says; for questions F1
-    and exact matches by SQuAD's rules, where the passages have no blanks by MLQA's; for entities precision, recall and
-    F1 of all and of each kind.
-    With --output also writes metrics.json, labels.txt and mistakes.json, the fifty examples that are most wrong, there.
+    Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT and needs the other files
+    of its export beside it; and a TSV, CSV or JSONL table. Prints the figures of the model's task:
+
+      classes     accuracy, macro F1, loss, and the accuracy of always guessing the most frequent class; for a
+                  classifier that may decline, also the share of rows labelled "none of these" that it declines
+      values      correlations with those of the table, also for sentence embeddings of pairs
+      questions   F1 and exact matches by SQuAD's rules, or MLQA's where the passages have no blanks
+      entities    precision, recall and F1, of all and of each kind
+
+    With --output it also writes metrics.json, labels.txt and mistakes.json, the fifty examples that are most wrong.
 
     Examples:
       mobilebert-tf evaluate --model=runs/classifier --input=dev.tsv
@@ -44,28 +46,28 @@ class Evaluate(MistakeOptions):
     model: str = option("model directory or .tflite file", is_input=True)
     input: str = option("labelled table: .tsv, .csv or .jsonl, also compressed", is_input=True)
     task: str | None = option(
-        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model. "
-        "glue/sst2 and the others of GLUE: the columns of its tables and its score",
+        "kind of task; default: what the model was fine-tuned for. embedding: sentence embeddings of any model. "
+        "glue/sst2 and the other GLUE tasks: the columns of their tables and their score",
         None,
         choices=(*NAMES, *GLUE_NAMES),
     )
-    text_column: str | None = option("column of the text; left out: as in training", None)
-    text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
-    label_column: str | None = option("column of the label; left out: as in training", None)
+    text_column: str | None = option("column of the text; default: as in training", None)
+    text_pair_column: str | None = option("column of the second text, for pairs; default: as in training", None)
+    label_column: str | None = option("column of the label; default: as in training", None)
     skip_bad_rows: bool = option(
-        "leave out rows that cannot be used, and say how many; left out: the first such row is refused", False
+        "leave out unusable rows and print how many; without this flag the first such row is an error", False
     )
-    merge_labels: bool = option("labels that differ only in capitals and blanks are one", False)
+    merge_labels: bool = option("treat labels that differ only in capitals and blanks as one", False)
     predictions: str | None = option(
-        "file for the answers: of questions as SQuAD's official script takes them, of entities columns of words and "
-        "labels, else JSON, a line each",
+        "file for the answers: for questions the JSON that SQuAD's official script takes, for entities columns of "
+        "words and labels, else one JSON object per line",
         None,
         identity=False,
     )
-    output: str | None = option("directory for metrics.json; left out: metrics are only printed", None, identity=False)
+    output: str | None = option("directory for metrics.json; default: metrics are only printed", None, identity=False)
     json: bool = option("print the metrics as JSON instead of a table", False, identity=False)
     threads: int = option("threads of LiteRT", 1, identity=False, least=1, most=1024)
-    batch_size: int = option("examples at a time in Keras", 32, identity=False, least=1, most=65_536)
+    batch_size: int = option("examples per batch in Keras", 32, identity=False, least=1, most=65_536)
 
     def run(self) -> None:
         """Score and print.
@@ -80,12 +82,12 @@ class Evaluate(MistakeOptions):
         from mobilebert_tf.tasks.guessing import no_better_than_guessing
         from mobilebert_tf.tasks.review import write_review
 
-        done = run_directory.find_run(self, "evaluate", self.output) if self.output else None
-        is_done = done is not None and done.finished
-        if done and is_done:
-            print(done.finished_line, file=sys.stderr if self.json else sys.stdout)
+        earlier = run_directory.find_run(self, "evaluate", self.output) if self.output else None
+        is_done = earlier is not None and earlier.finished
+        if earlier and is_done:
+            print(earlier.finished_line, file=sys.stderr if self.json else sys.stdout)
             if not (self.predictions or self.show_mistakes):
-                metrics = read_object(done.directory / "metrics.json")["evaluation"]
+                metrics = read_object(earlier.directory / "metrics.json")["evaluation"]
                 print(json.dumps(metrics) if self.json else _table(metrics))
                 return
         if self.predictions:
@@ -165,7 +167,7 @@ _FIGURES = {
     "root_mean_square_error": ("root mean square error", "{:.4g}"),
     "mean_absolute_error": ("mean absolute error", "{:.4g}"),
 }
-"""Title and form of what `Task.score` gives."""
+"""Titles and formats of the figures that `Task.score` returns."""
 
 
 def _table(metrics: Mapping[str, Any]) -> str:

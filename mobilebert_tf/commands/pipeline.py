@@ -30,12 +30,12 @@ COMPARED = "classifier_compared"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """From raw text to verified .tflite files and a report, by the other commands in turn.
+    """Go from raw text to verified .tflite files and a report by running the other commands in turn.
 
     Every stage has a directory below --output and can be run by hand with the command
     that `run.json` there names. Finished stages are skipped; the same command resumes.
-    Without --input the text is the documentation of the installed Python packages and
-    the task is to tell which library a sentence is about.
+    Without --input the text is the documentation of the installed Python packages, and
+    the task is to say which library a sentence is about.
 
       mobilebert-tf pipeline --flagfile=demo.flags
       mobilebert-tf pipeline --flagfile=sst2.flags --data_dir=DATA
@@ -44,21 +44,23 @@ class Pipeline:
     output: str = option("directory to write", default="demo")
     data_dir: str | None = option(
         "directory that --input, --held_out_input, --vocab, --train and --eval are relative to; "
-        "left out: the environment variable MOBILEBERT_TF_DATA, or the working directory",
+        "default: the environment variable MOBILEBERT_TF_DATA, else the working directory",
         default=None,
     )
-    input: str | None = option("text files to pre-train on; left out: docstrings of installed packages", default=None)
-    packages: str | None = option("packages whose docstrings are read; left out: all with much text", default=None)
+    input: str | None = option("text files to pre-train on; default: docstrings of installed packages", default=None)
+    packages: str | None = option("packages whose docstrings are read; default: all with much text", default=None)
     held_out_input: str | None = option(
-        "text files on which both models are scored; docstrings bring their own", default=None
+        "text files to score both models on; docstrings have a held-out part of their own", default=None
     )
-    vocab: str | None = option("vocabulary to use; left out: one is learned from the text", default=None)
+    vocab: str | None = option("vocabulary to use; default: one learned from the text", default=None)
     vocab_size: int = option("word pieces of a learned vocabulary", default=8000, least=100, most=1_000_000)
     max_seq_length: int = option(
         "longest input in word pieces, for records and task", default=64, least=5, most=100_000
     )
-    max_predictions: int = option("masked words per record at most", default=10, least=1, most=100_000)
-    dupe_factor: int = option("times each document becomes records, with other masks", default=2, least=1, most=1000)
+    max_predictions: int = option("most masked word pieces per record", default=10, least=1, most=100_000)
+    dupe_factor: int = option(
+        "times that each document is made into records, with other masks", default=2, least=1, most=1000
+    )
     teacher: str = option("preset, or config.json, of the teacher", default="demo_teacher")
     student: str = option("preset, or config.json, of the student", default="demo_student")
     batch_size: int = option("examples per step of pre-training and transfer", default=32, least=1, most=65_536)
@@ -74,34 +76,32 @@ class Pipeline:
     )
     distillation_steps: int = option("steps of distillation", default=500, least=1, most=10**9)
     distillation_learning_rate: float = option("peak rate of distillation", default=1e-3, least=0, most=10)
-    train: str | None = option(
-        "labelled table to fine-tune on; left out: the sentences of the docstrings", default=None
-    )
-    eval: str | None = option("labelled table to score on; goes with --train", default=None)
+    train: str | None = option("labelled table to fine-tune on; default: the sentences of the docstrings", default=None)
+    eval: str | None = option("labelled table to score on; needed with --train", default=None)
     text_column: str = option(
-        "column of the text; several names, comma-separated: the first that a table has", default="text"
+        "column of the text; of several names, comma-separated, the first that a table has", default="text"
     )
     label_column: str = option("column of the label", default="label")
     finetune_epochs: float = option("passes over the training table", default=3.0, least=0, most=1e6)
     finetune_batch_size: int = option("examples per fine-tuning step", default=32, least=1, most=65_536)
     finetune_learning_rate: float = option("peak rate of fine-tuning", default=5e-4, least=0, most=10)
     compared: str | None = option(
-        "model to fine-tune on the task as well, with the defaults of `finetune`, to compare: one that comes with the "
-        "package, or a directory",
+        "another model to fine-tune on the task for comparison, with the defaults of `finetune`: one that comes with "
+        "the package, or a directory",
         default=None,
     )
-    recipes: str | None = option("variants to export, comma-separated; left out: those of `export`", default=None)
+    recipes: str | None = option("variants to export, comma-separated; default: those of `export`", default=None)
     max_sentences_per_class: int = option(
-        "training sentences per class of the default task", default=3000, least=1, most=10**9
+        "most training sentences per class of the default task", default=3000, least=1, most=10**9
     )
-    threads: int = option("threads of one inference when variants are timed", default=1, least=1, most=1024)
-    seed: int = option("starts everything random", default=0, least=0, most=2**32 - 1)
+    threads: int = option("threads of an inference when variants are timed", default=1, least=1, most=1024)
+    seed: int = option("random seed of all stages", default=0, least=0, most=2**32 - 1)
 
     def run(self) -> None:
         """Run every stage that is not finished, then the report.
 
         Raises:
-          UsageError: an option or an input is wrong; looked at before the first stage.
+          UsageError: an option or an input is wrong; checked before the first stage.
           FailedError: a stage failed; the same command goes on there.
         """
         if bool(self.train) != bool(self.eval):
@@ -109,7 +109,7 @@ class Pipeline:
         if self.input and not self.train:
             raise UsageError("--input needs --train and --eval: only the docstrings bring a task of their own")
         located = self._located()
-        # Names and files are looked at before the first stage, not hours later.
+        # Names and files are checked before the first stage, not hours later.
         stages = located.stages(Path(self.output))
         for _, command in stages:
             check(command)
@@ -126,7 +126,7 @@ class Pipeline:
             task.read(located.train)
             task.read(located.eval)
         place = Path(self.output)
-        # The stages compare their own options with what they find; the whole has no more to compare.
+        # Each stage compares its own options with its earlier run; the pipeline itself has nothing left to compare.
         with open_run(_Whole(output=self.output), "pipeline", self.output, reopens=True) as run:
             for number, (title, command) in enumerate(stages, start=1):
                 print(f"\n[{number}/{len(stages)}] {title}", flush=True)
@@ -138,7 +138,7 @@ class Pipeline:
         Report(input=self.output, output=str(place / "report.html")).run()
 
     def _check_networks(self) -> None:
-        """Raise UsageError unless both networks are there, go together and take such long inputs."""
+        """Raise UsageError unless both networks exist, fit together and take inputs of --max_seq_length."""
         from mobilebert_tf.commands.distillation import goes_on, student_config
         from mobilebert_tf.transfer.pairing import check_pair
 
@@ -158,20 +158,20 @@ class Pipeline:
         check_pair(*configs)
 
     def _located(self) -> Pipeline:
-        """The same with every input below the data directory."""
+        """The same command with every input below the data directory."""
         data = self.data_dir or os.environ.get("MOBILEBERT_TF_DATA")
         if not data:
             return self
         names = ("input", "held_out_input", "vocab", "train", "eval")
-        found: dict[str, Any] = {
+        paths: dict[str, Any] = {
             name: ",".join(os.path.join(data, path) for path in _names(data, value))
             for name in names
             if (value := getattr(self, name))
         }
-        return dataclasses.replace(self, **found)
+        return dataclasses.replace(self, **paths)
 
     def stages(self, place: Path) -> list[tuple[str, Any]]:
-        """Every arrow of the pipeline: its title, and the command with its options."""
+        """Every stage of the pipeline: its title, and the command with its options."""
         corpus, records, held_out = place / "corpus", place / "records" / "train", place / "records" / "heldout"
         vocab = self.vocab or str(place / "vocab" / "vocab.txt")
         train = self.train or str(corpus / "sentences" / "train.tsv")
@@ -183,7 +183,7 @@ class Pipeline:
             "eval": evaluation,
             "text_column": self.text_column,
             "label_column": self.label_column,
-            "keep": "last",  # networks are compared on the same table, which then must choose nothing
+            "keep": "last",  # networks are compared on this table, so it must not choose their weights
         }
         finetune: dict[str, Any] = {
             **table,
@@ -284,12 +284,12 @@ class Pipeline:
 
 
 def _names(data: str, value: str) -> list[str]:
-    """The paths in a comma-separated list below `data`; what exists by the whole name is one."""
+    """The paths in a comma-separated list below `data`; a list that exists as one path stays whole."""
     return [value] if os.path.exists(os.path.join(data, value)) else value.split(",")
 
 
 def _evidence(place: Path, stages: list[tuple[str, Any]]) -> dict[str, Any]:
-    """What the run found, in one file: metrics by stage, variants, seconds, how it was made."""
+    """Results of the run for one file: metrics by stage, variants, seconds, provenance."""
     metrics = {
         name: read_object(place / name / "metrics.json")
         for name in ("teacher", "student", "classifier", "classifier_from_scratch", COMPARED)

@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 class Predict:
     """Ask a fine-tuned model about a text.
 
-    Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT
-    and has the other files of its export beside it. The text is given on the command
-    line, a line each in a file, or in the columns of a table as `finetune` reads them, whose
-    label is not needed. Prints the label and its probability, then those of the other
-    labels; of several labels those above their thresholds; of a regression the value; to a question the part of the
-    passage that answers it; the entities of a text in brackets; of sentence embeddings how alike two texts are, or with
-    --json the vector of each. Writes nothing but a --submission.
+    Reads a model directory, which runs in Keras, or a .tflite file, which runs in LiteRT and needs the other files
+    of its export beside it. The text stands on the command line, in a file with one text per line, or in the columns
+    of a table as `finetune` reads them, where no label is needed. Prints, by the model's task:
+
+      classes     the likeliest label with its probability, then the others; of several labels those above their
+                  thresholds; of a regression the value
+      questions   the part of the passage that answers the question
+      entities    the text with its entities in brackets
+      embeddings  how similar two texts are, or with --json the vector of each
+
+    Writes no file except for a --submission.
 
     Examples:
       mobilebert-tf predict --model=runs/exported/dynamic_int8.tflite --text="Return the sum of squares."
@@ -47,33 +51,33 @@ class Predict:
 
     model: str = option("model directory or .tflite file", is_input=True)
     task: str | None = option(
-        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model. "
-        "glue/sst2 and the others of GLUE: the columns of its tables",
+        "kind of task; default: what the model was fine-tuned for. embedding: sentence embeddings of any model. "
+        "glue/sst2 and the other GLUE tasks: the columns of their tables",
         None,
         choices=(*NAMES, *GLUE_NAMES),
     )
     text: str | None = option("the text", None, is_text=True)
     context: str | None = option(
-        "the second text, for a model of pairs; the passage that questions are about", None, is_text=True
+        "the second text, for a model of pairs; for questions, the passage", None, is_text=True
     )
     input: str | None = option(
-        "instead of --text: a file with a text a line, - for standard input, or a table (.tsv, .csv, .jsonl; of "
+        "in place of --text: a file with one text per line, - for standard input, or a table (.tsv, .csv, .jsonl; for "
         "entities also columns of words)",
         None,
         is_input=True,
     )
-    text_column: str | None = option("table: column of the text; left out: as in training", None)
-    text_pair_column: str | None = option("table: column of the second text; left out: as in training", None)
+    text_column: str | None = option("table: column of the text; default: as in training", None)
+    text_pair_column: str | None = option("table: column of the second text; default: as in training", None)
     json: bool = option("print one JSON object per text", False)
     submission: str | None = option(
-        "directory for the answers to a test set of GLUE in the form that its server takes, as RTE.tsv; left out: they "
-        "are printed",
+        "directory for the answers to a GLUE test set, in the form that its server takes, such as RTE.tsv; default: "
+        "they are printed",
         None,
     )
     threads: int = option("threads of LiteRT", 1, identity=False, least=1, most=1024)
 
     def run(self) -> None:
-        """Print what the model says.
+        """Print the model's answers.
 
         Raises:
           UsageError: no text or two sources of it, or the model has no such task.
@@ -112,7 +116,7 @@ class Predict:
         self._answer(model, task, examples)
 
     def _is_of_tagged_words(self, task: Task, texts: Sequence[str]) -> bool:
-        """Whether the lines of the input are words with labels of the model, which no text has; says so.
+        """Whether most lines of the input are a word and a label of the model, which is no running text; prints that.
 
         Raises:
           UsageError: they are, and come from standard input.
@@ -129,7 +133,7 @@ class Predict:
         return True
 
     def _without_columns(self, model: FineTuned) -> Task:
-        """The task of texts that stand by themselves. Raises UsageError: a second one is missing, or too much."""
+        """The task of texts outside a table. Raises UsageError: a second text is missing, or superfluous."""
         if model.task.name == "embedding":
             return dataclasses.replace(model.task, text_pair_column=None if self.context is None else "context")
         paired = model.task.text_pair_column is not None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mobilebert_tf.tokenization import Tokenizer
 
 ShardWriter = Callable[..., "tuple[Totals, dict[str, dict[str, int]]]"]
-"""`write_shards`, here or by Beam."""
+"""`write_shards` of the local runner, or of Beam."""
 
 
 LEAST_RANDOM, MOST_RANDOM = 0.3, 0.75
@@ -36,23 +36,23 @@ class Records:
     """Make pretraining examples (masked words and next sentence) by BERT's rules.
 
     Reads a directory that `corpus` wrote, or text files (also .gz, .bz2, .xz), and a
-    vocabulary. Writes TFRecord files, records.json that says what they hold, and a copy of
+    vocabulary. Writes TFRecord files, records.json, which describes them, and a copy of
     vocab.txt with its rules. Every document is cut --dupe_factor times into pairs of segments; in half of
-    the pairs the second is from another document (label 1). 15 % of the pieces are to
+    the pairs the second segment is from another document (label 1). 15 % of the pieces are to
     be predicted: of these 80 % are replaced by [MASK], 10 % by a random piece, 10 % stay.
 
-    --masking=token chooses single pieces, whole_word all pieces of a word (in scripts without blanks, stretches of one
+    --masking=token masks single pieces, whole_word all pieces of a word (in scripts without blanks, runs of one
     to three pieces); dynamic leaves the pairs unmasked, and `pretrain` masks them anew each time it reads them.
     The same text, options and seed give the same records, whatever --workers is.
 
-    --runner=beam hands the same work to Apache Beam (the extra `beam`), on the runner that
+    --runner=beam gives the same work to Apache Beam (the extra `beam`), on the runner that
     --beam_options names; without one Beam runs on this machine, with all records in memory,
-    to try it out. The records are the same, their order is not. This process walks the
-    text once, cuts it into chunks of 1 MB and stages them where the workers read them and
-    write their records: in --temp_location of the Beam options, which must be a place that
-    this machine and all workers reach (gs://..., a shared file system), else in a folder
-    in --output. It needs room for the text once and the records twice, and is removed at
-    the end; a killed run leaves it in --temp_location. The workers need this package and its
+    to try it out. The records are the same, their order is not. This process reads the
+    text once and cuts it into chunks of 1 MB. It stages them where the workers read them and
+    write their records: in a folder in --temp_location of the Beam options, which this machine
+    and all workers must reach (gs://..., a shared file system), else in a folder in --output.
+    The folder needs room for the text once and the records twice, and is removed at the end;
+    a killed run leaves it in --temp_location. The workers need this package and its
     dependencies (--sdk_container_image, --extra_package or --setup_file of Beam), nothing
     else: the vocabulary travels with the work, and --save_main_session is not needed.
 
@@ -68,24 +68,33 @@ class Records:
 
     output: str = option("directory to write")
     input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
-    vocab: str = option("vocabulary file, one piece a line; or a model, whose it is", is_input=True)
+    vocab: str = option("vocabulary file, one piece per line, or a model that has one", is_input=True)
     max_seq_length: int = option("T, word pieces of an example, special tokens included", 128, least=5, most=100_000)
     max_predictions: int = option("most pieces to predict in an example", 20, least=1, most=100_000)
-    dupe_factor: int = option("times that each document is used, with other cuts and masks", 5, least=1, most=1000)
-    masking: str = option("what is hidden together, and when", "token", choices=("token", "whole_word", "dynamic"))
+    dupe_factor: int = option(
+        "times that each document is used, each time with other cuts and masks", 5, least=1, most=1000
+    )
+    masking: str = option(
+        "which pieces are masked together, and when", "token", choices=("token", "whole_word", "dynamic")
+    )
     short_seq_prob: float = option("share of examples cut to a random shorter length", 0.1, least=0, most=1)
     single_segment_prob: float = option(
-        "share of examples with one segment in place of two, for a student that learns from a teacher's layers alone: "
-        "such records teach no next sentence",
+        "share of examples with one segment in place of two, for a student that learns from a teacher's layers alone; "
+        "such examples teach no next sentence",
         0.0,
         least=0,
         most=1,
     )
     masked_lm_prob: float = option("share of an example's pieces to predict", 0.15, least=0, most=1)
     shards: int = option("files to write", 4, least=1, most=99_999)
-    seed: int = option("decides cuts, pairs and masks", 1, most=2**32 - 1, least=0)
+    seed: int = option("random seed for cuts, pairs and masks", 1, most=2**32 - 1, least=0)
     workers: int = option("local: processes (0: one per core)", 0, identity=False, least=0, most=1024)
-    runner: str = option("who does the work", "local", choices=("local", "beam"), identity=False)
+    runner: str = option(
+        "what does the work: processes of this machine, or Apache Beam",
+        "local",
+        choices=("local", "beam"),
+        identity=False,
+    )
     beam_options: str | None = option(
         "beam: Apache Beam's own options in one string, its --runner among them (default: local)", None, identity=False
     )
@@ -94,8 +103,8 @@ class Records:
         """Write the records.
 
         Raises:
-          UsageError: text or vocabulary is missing, empty or broken, Apache Beam is not
-            installed or does not know its options.
+          UsageError: text or vocabulary is missing, empty or broken, or Apache Beam is not
+            installed or rejects its options.
           FailedError: a worker failed.
         """
         from mobilebert_tf.data import documents
@@ -119,8 +128,8 @@ class Records:
         path = shipped.located(Path(self.vocab))
         if not path.is_dir():
             return Tokenizer.from_vocab(path)
-        if found := read_tokenizer(path):
-            return found
+        if tokenizer := read_tokenizer(path):
+            return tokenizer
         raise UsageError(f"--vocab={self.vocab}: is a directory without a vocabulary; give a vocab.txt or a model's")
 
     def _write(self, run: Run, write_shards: ShardWriter, text: Iterable[list[str]], tokenizer: Tokenizer) -> None:
@@ -168,7 +177,7 @@ class Records:
             print(self._next(totals.examples))
 
     def _next(self, examples: int) -> str:
-        """A teacher that has positions for the examples, trained for some twenty passes over them."""
+        """The command that trains a teacher with enough positions, for some twenty passes over the examples."""
         positions = {name: MobileBertConfig.preset(name).max_position_embeddings for name in ("demo_teacher", _FULL)}
         if self.max_seq_length > positions[_FULL]:
             return (
@@ -205,7 +214,7 @@ class Records:
 
 
 def _one_sided(share: float) -> str:
-    """Why next sentences can hardly be learned, if this share of the pairs has a random second segment."""
+    """Why next sentences can hardly be learned where `share` of the pairs has a random second segment; else empty."""
     if share < LEAST_RANDOM:
         reason = (
             "the text is one document or nearly so, and a random one comes from another; a blank line ends a document"

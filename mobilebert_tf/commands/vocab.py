@@ -22,12 +22,12 @@ class Vocab:
     """Learn a WordPiece vocabulary from text.
 
     Reads a directory that `corpus` wrote, or text files (also .gz, .bz2, .xz). Writes
-    vocab.txt, one piece a line, [PAD] [UNK] [CLS] [SEP] [MASK] first, and prints how
-    many pieces a word of that text takes and how much of it is lost in [UNK]. Text is lower-cased, as in
-    BERT's uncased models, and accents are stripped where few letters have any: in Russian, Thai
-    or Hindi marks make other words, and Korean would be taken apart. The rules stand beside the
-    vocabulary, in tokenizer.json, and every command that reads it obeys them. The same text gives
-    the same files.
+    vocab.txt, one piece per line, [PAD] [UNK] [CLS] [SEP] [MASK] first, and prints how
+    many pieces a word of the text takes and how much of the text is lost in [UNK]. Text is
+    lower-cased, as in BERT's uncased models, and accents are stripped where few letters have any:
+    in Russian, Thai or Hindi marks distinguish words, and Korean syllables would be taken apart.
+    These rules are kept in tokenizer.json beside the vocabulary, and every command that reads it
+    follows them. The same text gives the same files.
 
     Examples:
       mobilebert-tf vocab --input=corpus --output=vocab --size=8000
@@ -37,13 +37,11 @@ class Vocab:
     output: str = option("directory to write")
     input: str = option("corpus directory, text files or patterns, comma-separated", is_input=True)
     size: int = option("most pieces in the vocabulary", 30522, least=100, most=1_000_000)
-    lower_case: bool = option("make all letters small; --nolower_case keeps capitals", True)
+    lower_case: bool = option("lower-case all text; --nolower_case keeps capitals", True)
     strip_accents: bool | None = option(
-        "take marks off letters, from é to e; left out: where less than 0.5 % of the letters become others", None
+        "strip marks from letters, é to e; default: where less than 0.5 % of the letters would change", None
     )
-    min_frequency: int = option(
-        "times that two pieces stand side by side before they can be merged", 2, least=1, most=10**9
-    )
+    min_frequency: int = option("times that two pieces must stand side by side to be merged", 2, least=1, most=10**9)
 
     def run(self) -> None:
         """Write vocab.txt.

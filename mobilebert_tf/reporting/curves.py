@@ -1,4 +1,4 @@
-"""Charts of training logs: loss against step, and the transfer of each layer."""
+"""Charts of training logs: loss by step, and the transfer of each layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobilebert_tf.reporting.results import Stage
 from mobilebert_tf.transfer.terms import MEASURED
 
 MOST_POINTS = 300
-"""A curve of more is averaged in bins: no screen shows more, and the page stays small."""
+"""Points of a curve beyond which it is averaged in bins: no screen shows more, and the page stays small."""
 
 PRETRAINING_METRICS = {"masked_word_loss": "masked words: loss, nats", "masked_word_accuracy": "masked words: accuracy"}
 
@@ -23,8 +23,8 @@ PRETRAINING_METRICS = {"masked_word_loss": "masked words: loss, nats", "masked_w
 def training(name: str, label: str, stage: Stage, panels: Mapping[str, str], held_out: Mapping[str, float]) -> str:
     """HTML of one training stage: a panel per metric.
 
-    What was measured on held-out text meanwhile is a second curve; where that was done at the
-    end only, its value is a line across.
+    Measurements on held-out text during training are a second curve; a single one at the end
+    is a horizontal line.
 
     Args:
       panels: metric -> title, for metrics that the stage logged.
@@ -53,25 +53,25 @@ def training(name: str, label: str, stage: Stage, panels: Mapping[str, str], hel
 
 
 def measured_meanwhile(stage: Stage, metrics: Iterable[str]) -> bool:
-    """Whether one of these was measured on held-out text more than once in the course of the stage."""
+    """Whether one of these metrics was measured on held-out text more than once during the stage."""
     return any(np.isfinite(stage.metrics.get(HELD_OUT + metric, np.array([]))).sum() > 1 for metric in metrics)
 
 
 SCORES = {"accuracy": "accuracy", "micro_f1": "micro F1", "f1": "F1", "spearman": "Spearman"}
-"""Title of each primary score of a task, as far as it is measured while training goes on."""
+"""Titles of the primary scores of tasks that are measured during training."""
 
 
 def measured_score(stages: Iterable[Stage]) -> str | None:
-    """Which primary score was measured in the course of these stages; None: none was."""
+    """The primary score that was measured during these stages; None: there is none."""
     stages = list(stages)
     return next((name for name in SCORES if any(measured_meanwhile(stage, [name]) for stage in stages)), None)
 
 
 def finetuning(name: str, label: str, stages: Mapping[str, Stage], kept: Mapping[str, int]) -> str:
-    """HTML of up to two fine-tunings by name: training loss, and the score on held-out text that was measured.
+    """HTML of up to two fine-tunings by name: training loss, and the score measured on held-out text.
 
     Args:
-      kept: step whose weights were kept as the best, of those that did; a ring marks it.
+      kept: step whose weights were kept as the best, by name, where there is one; a ring marks it.
     """
     score = measured_score(stages.values())
     panels = ["fine-tuning: loss", *([f"held-out text: {SCORES[score]}"] if score else [])]
@@ -100,7 +100,7 @@ def finetuning(name: str, label: str, stages: Mapping[str, Stage], kept: Mapping
 
 
 def _ring(axes: Axes, stage: Stage, score: str, step: int | None, colour: str) -> None:
-    """Around the score of the weights that were kept."""
+    """Draw a ring around the score of the weights that were kept."""
     chosen = stage.steps == step
     if chosen.any():
         height = stage.metrics[HELD_OUT + score][chosen]
@@ -110,12 +110,12 @@ def _ring(axes: Axes, stage: Stage, score: str, step: int | None, colour: str) -
 def course(
     name: str, label: str, measured: Course, panels: Mapping[str, str], levels: Mapping[str, float], logarithmic: str
 ) -> str:
-    """HTML of held-out measurements over all stages: a panel per metric, the teacher's level as a line across.
+    """HTML of held-out measurements over all stages: a panel per metric, with the teacher's value as a horizontal line.
 
     Args:
       panels: metric -> title, for metrics that were measured.
-      levels: metric -> what the teacher has.
-      logarithmic: the metric that is shown on such a scale.
+      levels: metric -> value of the teacher.
+      logarithmic: the metric that is shown on a logarithmic scale.
     """
 
     def picture(width: int) -> Figure:
@@ -136,7 +136,7 @@ def course(
             if index < columns:
                 name_stages(axes, measured.spans, 0.88 * width / columns - 30)
             if metric in levels:
-                # On the left, where a student is still far from it, and within the panel.
+                # The label is on the left, where the student is still far from this level, and inside the panel.
                 _level(axes, levels[metric], "teacher", left=True, below=levels[metric] > np.nanmean(values))
             if metric == logarithmic:
                 _log_axis(axes)
@@ -148,24 +148,24 @@ def course(
 
 
 def transfer(name: str, label: str, stages: Sequence[Stage]) -> str:
-    """HTML of the stages that match feature maps and attention, one after the other on one axis."""
+    """HTML of the stages that match feature maps and attention, in sequence on one axis."""
     metrics = {metric: title for metric, title in MEASURED.items() if any(metric in stage.metrics for stage in stages)}
-    found = spans(stages)
+    stage_spans = spans(stages)
 
     def picture(width: int) -> Figure:
         drawn = figure(width, (190 if width == WIDE else 180) * len(metrics) + 40)
         grid = drawn.subplots(len(metrics), 1, sharex=True, squeeze=False)
         for row, (axes, (metric, title)) in enumerate(zip(grid.flat, metrics.items(), strict=True)):
             axes.set_title(title, pad=22 if row == 0 else 6)
-            for number, (stage, span) in enumerate(zip(stages, found, strict=True)):
+            for number, (stage, span) in enumerate(zip(stages, stage_spans, strict=True)):
                 if metric in stage.metrics:
                     colour = ACCENT if number % 2 == 0 else SECOND
                     _curve(axes, span.begin + stage.steps, stage.metrics[metric], colour)
             _log_axis(axes)
-            axes.set_xlim(0, max(found[-1].end, 1))
-            mark(axes, found)
+            axes.set_xlim(0, max(stage_spans[-1].end, 1))
+            mark(axes, stage_spans)
             if row == 0:
-                name_stages(axes, found, 0.94 * width - 30)
+                name_stages(axes, stage_spans, 0.94 * width - 30)
         step_axis(axes)
         return drawn
 
@@ -173,12 +173,12 @@ def transfer(name: str, label: str, stages: Sequence[Stage]) -> str:
 
 
 def is_share(metric: str) -> bool:
-    """Whether it is shown in per cent."""
+    """Whether the metric is shown in per cent."""
     return metric.endswith(("accuracy", "agreement"))
 
 
 def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most `MOST_POINTS` points: means over bins of consecutive steps; NaN left out."""
+    """The curve without NaN, averaged in bins of consecutive steps to at most `MOST_POINTS` points."""
     kept = np.isfinite(values)
     steps, values = steps[kept], values[kept]
     if len(values) <= MOST_POINTS:
@@ -188,7 +188,7 @@ def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, label: str | None = None) -> None:
-    """Noise in pale, its trend in full; a mini-batch's loss says little by itself."""
+    """Draw noisy values pale and their trend in full colour; the loss of a single mini-batch says little."""
     steps, values = thinned(steps, values)
     span = max(1, len(values) // 40)
     if span == 1:
@@ -215,7 +215,7 @@ def _end_label(axes: Axes, height: float, text: str, left: bool = False, below: 
 
 
 def _ends_below(value: float, values: np.ndarray) -> bool:
-    """Whether it lies below where a noisy curve ends."""
+    """Whether `value` is below the end of a noisy curve."""
     known = values[np.isfinite(values)]
     return len(known) > 0 and value < known[-max(1, len(known) // 10) :].mean()
 

@@ -1,4 +1,4 @@
-"""The part of a page about one export: sentences, tables and a picture, the same for HTML and Markdown."""
+"""The part of a page about one export: its sentences, tables and picture, used by both HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mobilebert_tf.tasks.figures import Score
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """All that is said about one export."""
+    """All content about one export."""
 
     export: Exported
     number: int
@@ -47,7 +47,7 @@ class Part:
 
 
 def part(export: Exported, number: int) -> Part:
-    """What there is to say; `number` makes names on the page unique."""
+    """The part of an export; `number` makes its names on the page unique."""
     chart, caption = tradeoff.chart(f"tradeoff-{number}", export)
     return Part(
         export=export,
@@ -74,7 +74,7 @@ def _files(export: Exported) -> Table:
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     if export.keras_score:
-        # Of a share; other scores have none.
+        # Only a share has an interval.
         is_share = export.keras_score.primary == export.keras_score.accuracy
         interval = scores.wilson(export.keras_score) if is_share else None
         notes = [f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"] if interval else []
@@ -99,7 +99,7 @@ def _file(variant: Variant) -> tuple[Cell, ...]:
     below = f"{noise:.0f}\u00a0dB" if noise is not None else "no error" if error == 0 else ""
     if variant.parity and error is None:
         below = "gave no numbers"
-    # The last length is the one that the picture and the choice go by.
+    # The picture and the choice are based on the last length.
     latency = Cell(times[-1], tuple(times[:-1])) if times else Cell(ABSENT)
     return (
         Cell(variant.name, (variant.description,) if variant.description else (), "file"),
@@ -119,24 +119,24 @@ def _capital(title: str) -> str:
 
 
 def _further(score: Score) -> list[str]:
-    """Another figure of a score."""
+    """The second figure of a score, as a note."""
     name, value = score.second
     return [f"{name.removeprefix('macro ')} {percent(value)}"]
 
 
 def _as_trained(variant: Variant) -> tuple[str, ...]:
-    found = variant.trained
-    if not found:
+    agreement = variant.trained
+    if not agreement:
         return ()
-    same, error = percent(found.get("decision_agreement")), significant(found.get("mean_relative_error"))
+    same, error = percent(agreement.get("decision_agreement")), significant(agreement.get("mean_relative_error"))
     return (f"to fine-tuning: {same}, {error}",)
 
 
 def _checks(variant: Variant) -> Cell:
     changing = [f"{what} changes {changed}" for what, changed in variant.changes.items() if changed]
-    found = ", ".join(changing) or (f"{', '.join(variant.changes)}: no change" if variant.changes else "")
-    # Such a change is itself the reason; once is enough.
-    notes = (variant.reason, "" if changing and variant.reason else found)
+    summary = ", ".join(changing) or (f"{', '.join(variant.changes)}: no change" if variant.changes else "")
+    # A change is itself the reason for a rejection, so it is not repeated.
+    notes = (variant.reason, "" if changing and variant.reason else summary)
     word, kind = ("passed", "passed") if variant.passed else ("rejected", "failed")
     return Cell(word, tuple(filter(None, notes)), kind)
 
@@ -192,9 +192,9 @@ def _lengths(export: Exported) -> Table:
         cells = []
         for length in lengths:
             size = variant.bytes_of_lengths.get(length)
-            found, notes = variant.latency_ms.get(length), []
-            if found:
-                notes = [f"{milliseconds(found.median)}, p90 {milliseconds(found.p90)}"]
+            latency, notes = variant.latency_ms.get(length), []
+            if latency:
+                notes = [f"{milliseconds(latency.median)}, p90 {milliseconds(latency.p90)}"]
             if "decision_agreement" in (parity := variant.parity_of_lengths.get(length, {})):
                 notes.append(f"{percent(parity['decision_agreement'])} same")
             first = length == min(variant.bytes_of_lengths, default=0)
@@ -244,13 +244,13 @@ def _operators(export: Exported) -> Table:
 def _gpu(export: Exported) -> Table:
     rows = []
     for variant in export.variants:
-        if found := variant.gpu:
-            refused = ", ".join(f"{number} {what}" for what, number in found.refused.items())
-            batches = ", ".join(map(str, found.batches))
+        if residency := variant.gpu:
+            refused = ", ".join(f"{number} {what}" for what, number in residency.refused.items())
+            batches = ", ".join(map(str, residency.batches))
             rows.append((
                 Cell(variant.name, (), "file"),
-                Cell(f"{count(found.taken)} of {count(found.operators)}"),
-                Cell(count(found.partitions), (f"batches of {batches}",) if len(found.batches) > 1 else ()),
+                Cell(f"{count(residency.taken)} of {count(residency.operators)}"),
+                Cell(count(residency.partitions), (f"batches of {batches}",) if len(residency.batches) > 1 else ()),
                 Cell(refused or "none"),
             ))  # fmt: skip
     caption = (
@@ -264,7 +264,7 @@ def _gpu(export: Exported) -> Table:
 
 
 def _facts(export: Exported) -> tuple[tuple[str, str], ...]:
-    """Name and value of what the files were made from."""
+    """Name and value of the facts about the making of the files."""
     if not export.variants:
         return ()
     largest = export.largest_activation

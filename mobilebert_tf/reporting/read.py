@@ -1,4 +1,4 @@
-"""Directories -> `Results`. A file that is not there yet leaves its part empty."""
+"""Reading of run directories into `Results`. The part of a missing file stays empty."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ COMMAND_ORDER = ("corpus", "vocab", "records", "pretrain", "distill", "finetune"
 
 
 def read(directories: Sequence[Path]) -> Results:
-    """Everything that these run directories, or directories of run directories, hold.
+    """All results in these run directories, or directories of run directories.
 
     Raises:
       UsageError: a directory holds no run, or one of the files cannot be read.
     """
     runs: dict[Path, Run] = {}
     for directory in directories:
-        found = [_run(path, directory) for path in _records(directory)]
-        if not found:
+        below = [_run(path, directory) for path in _records(directory)]
+        if not below:
             raise UsageError(
                 f"{directory}: neither holds a {RECORD} nor has subdirectories that do; give what a command wrote"
             )
-        runs.update({run.directory.resolve(): run for run in found})
-    # A pipeline's record stands for the runs below it, which speak for themselves.
+        runs.update({run.directory.resolve(): run for run in below})
+    # A pipeline's record only sums up the runs below it, which are read themselves.
     steps = [run for run in runs.values() if run.command not in ("pipeline", "report")]
-    # Runs of several rates and seeds are rows of a table of the best one, which has their files.
+    # Runs of a grid of rates and seeds are rows in a table of the best run, whose directory holds them.
     places = {run.directory.resolve() for run in steps}
     steps = [run for run in steps if run.directory.parent.name != RUNS or _grid_of(run) not in places]
     steps = _with_distinct_names(steps)
@@ -78,7 +78,7 @@ def _grid_of(run: Run) -> Path:
 
 
 def _with_distinct_names(runs: Sequence[Run]) -> list[Run]:
-    """Runs of one name, from several directories, with as many directories before it as tell them apart."""
+    """The runs, with as many parent directories before equal names as distinguish them."""
     counts = collections.Counter(run.name for run in runs)
     while any(count > 1 for count in counts.values()):
         longer = [_longer(run) if counts[run.name] > 1 else run for run in runs]
@@ -119,7 +119,7 @@ def _run(path: Path, top: Path) -> Run:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kept:
-    """Which weights a fine-tuning kept."""
+    """The weights that a fine-tuning kept."""
 
     weights: str
     step: Count
@@ -127,7 +127,7 @@ class Kept:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Metrics:
-    """What `metrics.json` holds of which kind of run ever."""
+    """The content of `metrics.json`, of any kind of run."""
 
     evaluation: Score | None = None
     held_out: dict[str, Finite] = dataclasses.field(default_factory=dict)
@@ -156,7 +156,7 @@ def _training(run: Run) -> Training:
 
 @dataclasses.dataclass(frozen=True)
 class _LayerRow:
-    """What each row of `layers.json` has beside measured distances."""
+    """The fields of a row of `layers.json` besides measured distances."""
 
     layer: Count
     teacher: Moments | None = None
@@ -193,14 +193,14 @@ def _layers(path: Path) -> tuple[LayerComparison, ...]:
 
 
 def _finite(moments: Moments | None) -> Moments | None:
-    """None for what is absent or no longer finite."""
+    """The moments, or None if they are missing or not finite."""
     return None if moments is None or moments.mean is None or moments.deviation is None else moments
 
 
 def _classifier(run: Run) -> Classifier:
     metrics: _Metrics = read_fields(run.directory / "metrics.json", _Metrics)
     model = run.options.get("model")
-    # The name of a model that is shipped is that of its preset, too.
+    # A shipped model has the same name as its preset.
     from_scratch = bool(run.options.get("from_scratch")) or run.name.endswith("from_scratch")
     from_scratch = from_scratch or (model in PRESETS and model not in shipped.names())
     return Classifier(
@@ -261,7 +261,7 @@ def _attention(path: Path) -> Attention | None:
 
 @dataclasses.dataclass(frozen=True)
 class _LogRow:
-    """What every line of a `log.jsonl` has beside its figures."""
+    """The fields of every line of a `log.jsonl` besides its figures."""
 
     stage: str
     step: Count
@@ -270,8 +270,8 @@ class _LogRow:
 def read_log(path: Path) -> tuple[Stage, ...]:
     """The stages of a `log.jsonl`, in order.
 
-    A killed run may leave half a line at the end, and writes again the steps after its
-    last checkpoint: the half line is dropped, of steps written twice the later counts.
+    A killed run may leave half a line at the end, which is dropped. When resumed, it writes the
+    steps after its last checkpoint again; of steps written twice, the later one counts.
 
     Raises:
       UsageError: another line is not a JSON object with a stage, a step and numbers.

@@ -1,4 +1,4 @@
-"""Which file of an export to ship, for which case, and why."""
+"""Recommendations: the file of an export to ship in each case, with reasons."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mobilebert_tf.reporting.speed import ALIKE, Fastest, compare, distance, err
 ARM = ("aarch64", "arm64")
 
 HALF_LARGEST = 65504 / 4
-"""A quarter of float16's largest value, as for what an export lets ARM processors compute in it."""
+"""A quarter of float16's largest value: the limit up to which an export lets ARM processors compute in float16."""
 
 
 BUSY = 0.2
-"""Cores that other programs take, from which on times are worth a word."""
+"""Number of cores used by other programs from which a caution about times is given."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,16 +29,16 @@ class Choice:
     case: str
     variant: Variant
     why: str
-    """Sentences: what it is best at."""
+    """Sentences on what the file is best at."""
     facts: str
-    """What else one wants to know before shipping it."""
+    """Further figures to know before shipping the file."""
 
 
 def general(export: Exported) -> Variant | None:
-    """The file for those who do not want to choose: that with the fewest instructions on a phone's processor for long
-    texts; without estimates the fastest here, else the smallest.
+    """The file for users who do not want to choose: the one with the fewest instructions on a phone's processor for
+    long texts; without estimates the fastest on this machine, else the smallest.
 
-    One for a single use, such as MediaPipe's, only where there is no other. None: none passed.
+    A file for a single use, such as MediaPipe's, is returned only if there is no other. None: no file passed.
     """
     lengths, pool = export.timed_lengths, export.general or export.passed
     if least := least_instructions(pool):
@@ -48,22 +48,22 @@ def general(export: Exported) -> Variant | None:
 
 
 def choices(export: Exported) -> tuple[Choice, ...]:
-    """A file for each case that the figures can decide; none if no file passed."""
+    """A choice for each case that the figures can decide; empty if no file passed."""
     passed = export.general
-    found: list[Choice | None] = []
+    chosen: list[Choice | None] = []
     if len(passed) == 1:
-        asked = sum(variant.target == passed[0].target for variant in export.variants)
-        why = f"The only one of {asked} files that passed." if asked > 1 else "It passed all checks."
-        found.append(Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])))
+        tried = sum(variant.target == passed[0].target for variant in export.variants)
+        why = f"The only one of {tried} files that passed." if tried > 1 else "It passed all checks."
+        chosen.append(Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])))
     elif passed:
-        found += [_phone(passed), *_speed(export), _size(passed), _fidelity(export), *_old_runtimes(export)]
-    found += [
+        chosen += [_phone(passed), *_speed(export), _size(passed), _fidelity(export), *_old_runtimes(export)]
+    chosen += [
         Choice(case=case, variant=variant, why=why, facts=_facts(variant))
         for variant in export.passed
         for target, case, why in _SINGLE_USES
         if variant.target == target
     ]
-    return tuple(choice for choice in found if choice)
+    return tuple(choice for choice in chosen if choice)
 
 
 _SINGLE_USES = (
@@ -80,37 +80,37 @@ _SINGLE_USES = (
         "not run on a GPU: neither its answers nor its speed there are known.",
     ),
 )
-"""Target, case and what there is to know, for files that are for one use alone."""
+"""Target, case and explanation of files that are for a single use."""
 
 
 def rejections(export: Exported) -> tuple[tuple[Variant, str], ...]:
-    """Every recipe without a file to ship: why, and what is lost with it."""
+    """Every recipe without a file to ship, with the reason, and its advantages that are lost."""
     smallest = _smallest(export.passed)
-    found = []
+    rejected = []
     for variant in export.variants:
         if variant in export.passed:
             continue
         why = variant.reason or "the report gives no reason"
-        better = []
+        advantages = []
         length = export.timed_lengths[-1] if export.timed_lengths else 0
-        beside = [compare(variant, other, length) for other in export.passed if other.median(length) is not None]
-        if beside and all(ratio and ratio.is_faster for ratio in beside):
-            better.append(f"faster ({milliseconds(variant.median(length))} for {length} word pieces)")
+        ratios = [compare(variant, other, length) for other in export.passed if other.median(length) is not None]
+        if ratios and all(ratio and ratio.is_faster for ratio in ratios):
+            advantages.append(f"faster ({milliseconds(variant.median(length))} for {length} word pieces)")
         if variant.bytes is not None and smallest and smallest.bytes is not None and variant.bytes < smallest.bytes:
-            better.append(f"smaller ({megabytes(variant.bytes)})")
-        # What gives no numbers is no bargain.
-        if better and "max_relative_error" in variant.parity:
-            why += f"; it would be {' and '.join(better)} than any file that passed"
-        found.append((variant, why))
-    return tuple(found)
+            advantages.append(f"smaller ({megabytes(variant.bytes)})")
+        # The advantages of a file whose outputs are NaN do not count.
+        if advantages and "max_relative_error" in variant.parity:
+            why += f"; it would be {' and '.join(advantages)} than any file that passed"
+        rejected.append((variant, why))
+    return tuple(rejected)
 
 
 def _tried_in_half(export: Exported, variants: Sequence[Variant]) -> str:
-    """What trying float16 here gave, as a sentence behind another; empty: it was not tried."""
-    tried = [f"{v.file} {_in_half(export, v)}" for v in variants if v.half_parity]
-    if not tried:
+    """The results of the trial in float16 on this machine, as a sentence to append; empty: there was no trial."""
+    results = [f"{v.file} {_in_half(export, v)}" for v in variants if v.half_parity]
+    if not results:
         return ""
-    return f" Tried here in float16, against Keras at {max(export.sequence_lengths)} word pieces: {'; '.join(tried)}."
+    return f" Tried here in float16, against Keras at {max(export.sequence_lengths)} word pieces: {'; '.join(results)}."
 
 
 def _in_half(export: Exported, variant: Variant) -> str:
@@ -119,7 +119,7 @@ def _in_half(export: Exported, variant: Variant) -> str:
 
 
 def cautions(export: Exported) -> tuple[str, ...]:
-    """What the figures of this machine do not show about the files that passed."""
+    """Cautions about the files that passed: facts that the figures of this machine do not show."""
     lines = []
     if half := [v.file for v in export.passed if v.half]:
         one = len(half) == 1
@@ -168,7 +168,7 @@ def cautions(export: Exported) -> tuple[str, ...]:
 
 
 def _phone(passed: Sequence[Variant]) -> Choice | None:
-    """The choice by instructions: milliseconds of the machine that exported say nothing about a phone's processor."""
+    """The choice by instructions, since milliseconds on the exporting machine say nothing about a phone's processor."""
     least = least_instructions(passed)
     if least is None:
         return None
@@ -193,19 +193,19 @@ def _phone(passed: Sequence[Variant]) -> Choice | None:
 
 
 def _speed(export: Exported) -> list[Choice]:
-    """One choice where the same file is fastest at all lengths, else one for each that is fastest somewhere."""
+    """One choice if the same file is fastest at all lengths, else one for each file that is fastest at some length."""
     winners: dict[str, list[Fastest]] = {}
     for length in export.timed_lengths:
         if first := fastest(export.general, length):
             winners.setdefault(first.variant.name, []).append(first)
     choices = []
-    for found in winners.values():
-        variant, lengths = found[0].variant, [one.length for one in found]
+    for wins in winners.values():
+        variant, lengths = wins[0].variant, [one.length for one in wins]
         why = f"{_names([f'{milliseconds(variant.median(n))} for {n}' for n in lengths])} word pieces"
-        if any(one.alike for one in found):
-            why += f". {_undecided(found)}"
-        elif following := found[-1].next:
-            why += f", the least of the {len(export.general)} files that passed. {_ahead(found[-1], following)}"
+        if any(one.alike for one in wins):
+            why += f". {_undecided(wins)}"
+        elif following := wins[-1].next:
+            why += f", the least of the {len(export.general)} files that passed. {_ahead(wins[-1], following)}"
         else:
             why += "; no other file was timed."
         where = "" if len(winners) == 1 else f" at {_lengths(lengths)} word pieces"
@@ -216,14 +216,14 @@ def _speed(export: Exported) -> list[Choice]:
 
 
 def _ahead(found: Fastest, following: Variant) -> str:
-    """How far the fastest is ahead of the next one."""
+    """A sentence on the lead of the fastest file over the next one."""
     times = compare(following, found.variant, found.length)
     assert times, "it is the fastest by their rounds"
     return f"The next, {following.file}, takes {_times(times, found.length)}."
 
 
 def _undecided(found: Sequence[Fastest]) -> str:
-    """What decided where times did not: operations and bytes."""
+    """Sentences on a choice by operations and bytes, where times did not decide."""
     others: dict[str, tuple[Variant, list[int]]] = {}
     for one in found:
         for variant in one.alike:
@@ -231,17 +231,17 @@ def _undecided(found: Sequence[Fastest]) -> str:
     last, lengths = found[-1], [one.length for one in found]
     names = _names([file + ("" if at == lengths else f" (at {_lengths(at)})") for file, (_, at) in others.items()])
     if any(one.few_rounds for one in found):
-        known = f"Times of fewer than {DECIDING_ROUNDS} rounds (--rounds) do not tell it from {names}"
+        text = f"Times of fewer than {DECIDING_ROUNDS} rounds (--rounds) do not tell it from {names}"
     else:
-        known = f"Its times do not tell it from {names}"
+        text = f"Its times do not tell it from {names}"
         if last.alike and (times := compare(last.alike[0], last.variant, last.length)):
-            known += f": {last.alike[0].file} takes {_times(times, last.length)}"
-    rest = "; ".join(f"{file} has {_work(variant)}" for file, (variant, _) in others.items())
-    return f"{known}. So operations and bytes decide: it has {_work(last.variant)}; {rest}."
+            text += f": {last.alike[0].file} takes {_times(times, last.length)}"
+    others_work = "; ".join(f"{file} has {_work(variant)}" for file, (variant, _) in others.items())
+    return f"{text}. So operations and bytes decide: it has {_work(last.variant)}; {others_work}."
 
 
 def _times(times: Ratio, length: int) -> str:
-    """A ratio of two files' latencies with its interval."""
+    """The ratio of two files' latencies with its interval, in words."""
     text = f"{times.median:.2f} times as long for {length}"
     if times.low is None or times.high is None:
         return text
@@ -249,7 +249,7 @@ def _times(times: Ratio, length: int) -> str:
 
 
 def _work(variant: Variant) -> str:
-    """Products and bytes of a file."""
+    """The bytes and products of a file, in words."""
     size, products = megabytes(variant.bytes), sum(variant.multiply_adds.values())
     if not products:
         return size
@@ -268,14 +268,14 @@ def _size(passed: Sequence[Variant]) -> Choice | None:
 
 
 def _fidelity(export: Exported) -> Choice | None:
-    """Closest to Keras, and not the highest score: differences between files are mostly luck with the examples."""
-    known = [v for v in export.general if "decision_agreement" in v.parity]
-    if not known:
+    """The choice closest to Keras; not by the score, whose differences between files are mostly chance."""
+    compared = [v for v in export.general if "decision_agreement" in v.parity]
+    if not compared:
         return None
-    # Of equals the one that computes everywhere as it did here.
-    variant = min(known, key=lambda v: (-v.parity["decision_agreement"], v.half, error(v), v.bytes or 0))
+    # Of equal files, take one that computes on every processor as it did here.
+    variant = min(compared, key=lambda v: (-v.parity["decision_agreement"], v.half, error(v), v.bytes or 0))
     agreement = variant.parity["decision_agreement"]
-    alike = [v for v in known if v is not variant and v.parity["decision_agreement"] == agreement]
+    alike = [v for v in compared if v is not variant and v.parity["decision_agreement"] == agreement]
     why = f"It decides as Keras in {percent(agreement)} of the compared examples, the most of the files that passed."
     if export.task.agreement != "same decision":
         why = f"Of the files that passed it answers most as Keras: {export.task.agreement} {percent(agreement)}."
@@ -289,8 +289,8 @@ def _fidelity(export: Exported) -> Choice | None:
 
 
 def _old_runtimes(export: Exported) -> list[Choice]:
-    """The best file for runtimes that refuse the one before, from the general choice down to the oldest."""
-    found: list[Choice] = []
+    """The best file for runtimes that refuse the previous one, from the general choice down to the oldest runtime."""
+    chosen: list[Choice] = []
     current, pool = general(export), list(export.general)
     lengths = export.timed_lengths
     while current and current.oldest_runtime:
@@ -302,8 +302,8 @@ def _old_runtimes(export: Exported) -> list[Choice]:
             kind = "smallest" if not fast else "fastest" if not fast.alike else "least in operations and bytes"
             why = f"The {kind} of the files that passed and do without {limit}."
             case = f"For TensorFlow Lite before {limit}"
-            found.append(Choice(case=case, variant=current, why=why, facts=_facts(current)))
-    return found
+            chosen.append(Choice(case=case, variant=current, why=why, facts=_facts(current)))
+    return chosen
 
 
 def _smallest(variants: Sequence[Variant]) -> Variant | None:
@@ -316,7 +316,7 @@ def _version(runtime: str) -> tuple[int, ...]:
 
 
 def _facts(variant: Variant, *, size: bool = True, time: bool = True) -> str:
-    """A line of figures."""
+    """The main figures of a file, in one line."""
     parts = [megabytes(variant.bytes)] if size and variant.bytes is not None else []
     if time and variant.latency_ms:
         length = max(variant.latency_ms)

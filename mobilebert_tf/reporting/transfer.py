@@ -1,4 +1,4 @@
-"""How far each of the student's layers is from the teacher's: over the whole training, and at its end."""
+"""Distance of each student layer from its teacher layer: over the whole training, and at its end."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from mobilebert_tf.reporting.numbers import significant
 from mobilebert_tf.reporting.results import LayerComparison
 from mobilebert_tf.transfer.terms import MEASURED
 
-# Dark is near. Its ends are left out: they would vanish on a dark and on a white page.
+# Dark colours mean near. The ends of the colour map are left out: they would vanish on a dark and on a white page.
 _NEAR_TO_FAR = ListedColormap(colormaps["YlGnBu_r"](np.linspace(0.04, 0.97, 256)))
 
 _FINENESS = 2000
-"""Columns of a map's picture, so that evaluations at any distance from each other have their width."""
+"""Number of pixel columns of a map, enough for columns to be as wide as the distances between evaluations."""
 
 
 def distances(name: str, course: Course) -> str:
-    """HTML of heat maps, layers upwards and steps across; empty if no layer was measured."""
+    """HTML of heat maps with layers upwards and steps across; empty if no layer was measured."""
     maps = _maps(course)
     if not maps:
         return ""
@@ -39,10 +39,10 @@ def distances(name: str, course: Course) -> str:
 
 
 def heat_maps(course: Course, width: int) -> Figure:
-    """One above the other, each followed by its colour bar in the figure's axes.
+    """The maps in one figure, one above the other, each followed by its colour bar in the figure's axes.
 
-    A cell reaches from the evaluation before to its own, so what a stage did lies between
-    the stage's borders. What was measured before the first step is a column of its own.
+    A cell reaches from the previous evaluation to its own, so the effect of a stage lies between
+    the stage's borders. The evaluation before the first step has a column of its own.
     """
     maps, edges, wide = _maps(course), _edges(course.steps), width == WIDE
     left, right, above, below, between = (52, 66, 46, 46, 40) if wide else (30, 46, 44, 44, 32)
@@ -51,7 +51,7 @@ def heat_maps(course: Course, width: int) -> Figure:
     height = above + below + sum(heights) + between * (len(maps) - 1)
     drawn = figure(width, round(height))
     drawn.set_layout_engine("none")
-    # Gaps that part the stages, but do not cover what is short.
+    # The gaps between stages are narrow enough not to cover short stages.
     total = max(course.spans[-1].end, int(course.steps[-1]))
     lengths = [span.end - span.begin for span in course.spans if span.end > span.begin]
     shortest = min(lengths, default=0) / (total - edges[0]) * across
@@ -77,7 +77,7 @@ def heat_maps(course: Course, width: int) -> Figure:
 
 
 def undone(course: Course) -> str:
-    """A sentence on what the last stage did to the feature maps; empty where that cannot be told."""
+    """A sentence on the effect of the last stage on the feature maps; empty where it is unknown."""
     layers, values = course.layers("feature_map")
     if len(course.spans) < 2 or not len(layers):
         return ""
@@ -100,7 +100,7 @@ def undone(course: Course) -> str:
 
 
 def statistics(name: str, layers: Sequence[LayerComparison]) -> str:
-    """HTML of the final feature maps' mean and deviation by layer; empty if no model has any."""
+    """HTML of the final feature maps' mean and deviation by layer; empty if neither model has them."""
     kinds = {"mean": "mean", "deviation": "standard deviation"}
     if not any(layer.teacher or layer.student for layer in layers):
         return ""
@@ -136,23 +136,23 @@ def statistics(name: str, layers: Sequence[LayerComparison]) -> str:
 
 
 def _maps(course: Course) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Metric -> (layers [L], values [L, K]), of those that were measured."""
+    """Metric -> (layers [L], values [L, K]), for the measured metrics."""
     maps = {metric: course.layers(metric) for metric in MEASURED}
     return {metric: (layers, values) for metric, (layers, values) in maps.items() if (values > 0).any()}
 
 
 def _edges(steps: np.ndarray) -> np.ndarray:
-    """[K+1] borders of the columns: each ends at its evaluation."""
+    """[K+1] borders of the columns; each column ends at its evaluation."""
     if steps[0] > 0:
         return np.concatenate([[0], steps])
-    # Before the first step there is no time; the column gets a width that can be seen.
+    # No steps pass before the first one, so its column gets an arbitrary visible width.
     widths = np.diff(steps)
     first = max(float(np.median(widths)), 0.02 * steps[-1]) if len(widths) else 1.0
     return np.concatenate([[-min(first, 0.05 * steps[-1] or 1.0)], steps])
 
 
 def _row(layers: int, wide: bool) -> float:
-    """Pixels of a row: so many that four layers are no stripe and 24 fit on a screen."""
+    """Height of a row in pixels: four layers are more than a stripe, and 24 fit on a screen."""
     return min(34.0, max(11.0 if wide else 9.0, 200 / layers))
 
 
@@ -171,7 +171,7 @@ def _map(axes: Axes, values: np.ndarray, edges: np.ndarray, scale: tuple[float, 
 
 
 def _scale(values: np.ndarray) -> tuple[float, float]:
-    """From the least to the greatest, at most four powers of ten, at least a factor of two."""
+    """Limits of the colours: minimum and maximum, at most four powers of ten and at least a factor of two apart."""
     positive = values[np.isfinite(values) & (values > 0)]
     high = float(positive.max())
     low = max(float(positive.min()), high / 1e4)
@@ -182,7 +182,7 @@ def _scale(values: np.ndarray) -> tuple[float, float]:
 
 
 def _outline_trained(axes: Axes, layers: np.ndarray, course: Course, linewidth: float) -> None:
-    """A frame around what a layer-wise stage trains, in its stage."""
+    """Draw a frame around the layers that a layer-wise stage trains, within its steps."""
     for span in course.spans:
         rows = [row for row, layer in enumerate(layers) if int(layer) in span.trained]
         if rows and span.end > span.begin:
@@ -192,7 +192,7 @@ def _outline_trained(axes: Axes, layers: np.ndarray, course: Course, linewidth: 
 
 
 def _layer_ticks(axes: Axes, layers: np.ndarray, tall: float) -> None:
-    """The first layer, and every second, fourth ... that has room."""
+    """Label the first layer, and every layer, or every second, fourth ..., as far as there is room."""
     row = tall / len(layers)
     every = next(n for n in (1, 2, 4, 6, 12, 24, 10_000) if row * n >= 14)
     shown = [0, *(i for i, layer in enumerate(layers) if layer % every == 0 and i * row >= 14)]
@@ -215,7 +215,7 @@ def _colour_bar(axes: Axes, scale: tuple[float, float], tall: float) -> None:
 
 
 def _round_numbers(low: float, high: float, tall: float) -> list[float]:
-    """As many round numbers as have room; the ends where these are too few."""
+    """As many round numbers as fit; the ends of the scale if they are too few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
         ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
@@ -226,10 +226,10 @@ def _round_numbers(low: float, high: float, tall: float) -> list[float]:
 
 
 def _told(layers: np.ndarray, values: np.ndarray) -> str:
-    """First and last figure of each layer, for a listener."""
-    told = []
+    """First and last figure of each layer, for users of screen readers."""
+    phrases = []
     for layer, row in zip(layers, values, strict=True):
         known = row[np.isfinite(row)]
         if len(known):
-            told.append(f"layer {layer} from {significant(float(known[0]))} to {significant(float(known[-1]))}")
-    return ", ".join(told)
+            phrases.append(f"layer {layer} from {significant(float(known[0]))} to {significant(float(known[-1]))}")
+    return ", ".join(phrases)

@@ -235,7 +235,7 @@ class EntitiesTask(Task):
         return result
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Precision, recall and F1 of all entities (micro) and of each kind; words and kind of an entity must be right."""
+        """Precision, recall and F1 of all entities (micro) and of each kind; both words and kind must be right."""
         names = tagging.kinds(self.labels)
         right, given, wanted = (np.zeros((len(features["label"]), len(names)), int) for _ in range(3))
         for number, ((tags, _), label) in enumerate(

@@ -1,4 +1,4 @@
-"""Texts and pairs of texts as a task's examples, and as the network's inputs."""
+"""Texts and pairs of texts as examples of a task and as inputs of the network."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Example:
     text: str
     text_pair: str | None = None
     label: float | tuple[int, ...] | None = None
-    """The number of its class or of each of its labels, or the value that a regression is to find."""
+    """The number of the example's class, the numbers of its labels, or the target value of a regression."""
 
 
 Label = Callable[[str, int, str], float | tuple[int, ...]]
-"""What a label stands for: file, line, cell -> number, or several. Raises UsageError."""
+"""Function from file, line and cell of a label to its number or numbers. Raises UsageError."""
 
 
 def examples_of(texts: Iterable[Any]) -> list[Example]:
-    """Texts and pairs of texts, as a program gives them, as examples.
+    """Examples of the texts and pairs of texts that a program passes.
 
     Raises:
-      UsageError: it is one text in place of a list of them, or something in the list is no text and no pair of texts.
+      UsageError: `texts` is a single text or not iterable, or an item is neither a text nor a pair of texts.
     """
     if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable):
         raise UsageError(f"takes a list of texts, or of pairs of texts, and got {_shown(texts)}; put it into a list")
@@ -56,7 +56,7 @@ def _example(number: int, given: Any) -> Example:
 
 
 def _shown(value: Any) -> str:
-    """A value that was given by mistake, in a few words."""
+    """A wrong argument, shortened for a message."""
     return f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
@@ -70,15 +70,15 @@ def read_examples(
     header: Sequence[str] = (),
     label_may_be_list: bool = False,
 ) -> list[Example]:
-    """The rows of a table; those without a text are left out, unless `every_row` is to be answered.
+    """The rows of a table; rows without a text are left out unless `every_row` is set.
 
     Args:
-      text_columns: one, or two for pairs.
-      label_column: None: the labels are not read.
-      label: of a cell.
+      text_columns: one column, or two for pairs.
+      label_column: column of the labels; None: labels are not read.
+      label: function that returns the label of a cell.
       may_be_empty: whether a row may have no label at all.
       header: names of the columns of a table without a header.
-      label_may_be_list: whether JSON may hold a list in place of a label; it comes as JSON.
+      label_may_be_list: whether a JSON row may have a list as its label; `label` gets it as JSON text.
 
     Raises:
       UsageError: the table is broken or empty, a label is missing, or `label` refuses it.
@@ -116,7 +116,7 @@ def check_rows(path: str | os.PathLike[str], count: int, which: str = "") -> Non
 
 
 def label_cell(path: str | os.PathLike[str], line: int, row: Mapping[str, str | None], column: str) -> str:
-    """The label of a row. Raises UsageError: it has none."""
+    """The label of a row. Raises UsageError: the row has none."""
     label = row[column]
     if label is None or not label.strip():
         raise no_label(path, line, column)
@@ -124,15 +124,15 @@ def label_cell(path: str | os.PathLike[str], line: int, row: Mapping[str, str | 
 
 
 def no_label(path: str | os.PathLike[str], line: int, column: str) -> UsageError:
-    """What is said of a row without a label."""
+    """The error for a row without a label."""
     return UsageError(f"{path}, line {line}: the label, column {column!r}, is empty; fill it in or delete the row")
 
 
 def encode(examples: Sequence[Example], tokenizer: Tokenizer, length: int) -> dict[str, np.ndarray]:
     """`input_ids`, `input_mask`, `segment_ids` (int32 [n, T]) of examples, T = `length`.
 
-    [CLS] A [SEP] or [CLS] A [SEP] B [SEP]; of a pair that is too long the longer
-    side loses its last piece until it fits, as in Google's `run_classifier.py`.
+    The layout is [CLS] A [SEP] or [CLS] A [SEP] B [SEP]. A pair that is too long loses the last piece of its longer
+    side until it fits, as in Google's `run_classifier.py`.
     """
     first = tokenizer.encode_batch([e.text for e in examples])
     second = tokenizer.encode_batch([e.text_pair or "" for e in examples])
@@ -149,7 +149,7 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer, length: int) -> di
 
 
 def labels_of(examples: Sequence[Example], dtype: type) -> dict[str, np.ndarray]:
-    """`label` [n], if all examples have one; else nothing."""
+    """The feature `label` [n] if all examples have one, else no feature."""
     if any(e.label is None for e in examples):
         return {}
     return {"label": np.array([e.label for e in examples], dtype)}

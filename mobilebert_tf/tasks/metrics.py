@@ -1,4 +1,4 @@
-"""Figures of predicted values against true ones."""
+"""Metrics of predictions against true values and classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def of_values(predicted: np.ndarray, wanted: np.ndarray) -> dict[str, Any]:
-    """Correlations and errors of values [n]; a correlation with what is constant or no number is 0."""
+    """Correlations and errors of values [n]; correlations are 0 for values that are constant or not finite."""
     wanted = wanted.astype(np.float64)
     error = predicted - wanted
     return {
@@ -21,7 +21,7 @@ def of_values(predicted: np.ndarray, wanted: np.ndarray) -> dict[str, Any]:
 
 
 def correlations(predicted: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
-    """Spearman's and Pearson's, of values [n]; 0 with what is constant or no number."""
+    """Spearman's and Pearson's correlation of values [n]; 0 for values that are constant or not finite."""
     if not np.isfinite(predicted).all() or np.ptp(predicted) == 0 or np.ptp(wanted) == 0:
         return {"spearman": 0.0, "pearson": 0.0}
     from scipy import stats  # takes half a second to import
@@ -33,24 +33,24 @@ def correlations(predicted: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
 
 
 def rank_correlation(pairs: np.ndarray) -> float:
-    """Spearman's, of predicted and true values [n, 2]."""
+    """Spearman's correlation of predicted and true values [n, 2]."""
     return correlations(pairs[:, 0], pairs[:, 1])["spearman"]
 
 
 def f1_of_counts(counts: np.ndarray) -> float:
-    """Micro F1 of examples with these counts [n, 2]: of what is right, and of what was wanted and decided together."""
-    right, all_of_both = counts.sum(axis=0)
-    return float(2 * right / all_of_both) if all_of_both else 1.0
+    """Micro F1 of examples with these counts [n, 2]: right labels, and wanted plus decided labels."""
+    right, wanted_and_decided = counts.sum(axis=0)
+    return float(2 * right / wanted_and_decided) if wanted_and_decided else 1.0
 
 
 def by_class(labels: Sequence[str], right: np.ndarray, given: np.ndarray, wanted: np.ndarray) -> dict[str, Any]:
-    """Precision, recall and F1 of each class, 0 where there is nothing to divide, and its support.
+    """Precision, recall and F1 of each class, 0 where the divisor is zero, and its support.
 
     Args:
       labels: names of the classes.
-      right: int [C], how often a class was given and wanted.
-      given: int [C], how often it was given.
-      wanted: int [C], how often it was wanted.
+      right: int [C], number of times that a class was both given and wanted.
+      given: int [C], number of times that it was given.
+      wanted: int [C], number of times that it was wanted.
     """
     return {
         label: {
@@ -64,7 +64,7 @@ def by_class(labels: Sequence[str], right: np.ndarray, given: np.ndarray, wanted
 
 
 def matthews(confusion: np.ndarray) -> float:
-    """Matthews' correlation of counts [C, C], true class before predicted one; 0 where all are of one class.
+    """Matthews' correlation of counts [C, C], true class before predicted one; 0 where either has a single class.
 
     Source: Gorodkin 2004 (doi 10.1016/j.compbiolchem.2004.09.006), which for two classes is Matthews 1975.
     """
@@ -75,7 +75,7 @@ def matthews(confusion: np.ndarray) -> float:
 
 
 def f1_of_classes(confusion: np.ndarray) -> np.ndarray:
-    """F1 of each class, [C], of counts [C, C]; 0 for a class that is neither there nor predicted."""
+    """F1 of each class, [C], from counts [C, C]; 0 for a class that neither occurs nor is predicted."""
     hits: np.ndarray = np.diag(confusion)
     return 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
 
@@ -86,12 +86,12 @@ def confusion_of(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.
 
 
 BINS = 15
-"""Of confidence, equally wide, as in Guo et al. 2017."""
+"""Number of bins of confidence, equally wide, as in Guo et al. 2017."""
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error: how far confidence [n] and the share of right answers [n] lie apart, bin by bin, on
-    average over examples. Source: arXiv 1706.04599 §2."""
+    """Expected calibration error: the difference between confidence [n] and the share of right answers [n] in each
+    bin, averaged over examples. Source: arXiv 1706.04599 §2."""
     known = np.isfinite(confidence)
     bins = np.minimum((confidence[known] * BINS).astype(int), BINS - 1)
     gaps = np.zeros(BINS)
@@ -100,14 +100,14 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
 
 RISKS = (1, 2, 5)
-"""Per cent of wrong answers at which the coverage is told."""
+"""Per cent of wrong answers for which coverage is reported."""
 
 
 def risks(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each threshold gives that can be told apart: thresholds [K], falling, coverage [K] and risk [K].
+    """Coverage and risk of every distinct threshold: thresholds [K], falling, coverage [K] and risk [K].
 
-    Coverage is the share of all examples whose confidence is at least the threshold, risk that of wrong answers among
-    these. A confidence that is no number is below all.
+    Coverage is the share of all examples whose confidence is at least the threshold; risk is the share of wrong answers
+    among these. A confidence that is not finite counts as lower than all others.
 
     Args:
       confidence: float [n].
@@ -122,24 +122,24 @@ def risks(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> dict[str, float]:
-    """How well confidence [n] tells right answers [n] from wrong ones.
+    """Figures on how well confidence [n] separates right answers [n] from wrong ones.
 
-    `risk_coverage_area` is the mean over the examples of the share of wrong answers among those that are at least as
-    sure: 0 is perfect, the share of all wrong answers is what a confidence that says nothing has. `coverage_at_1` and
-    so on are the largest shares of examples that can be answered with no more than so many per cent of the
-    answers wrong. Source: Geifman and El-Yaniv 2017, arXiv 1705.08500.
+    `risk_coverage_area` is the share of wrong answers among those with at least an example's confidence, averaged over
+    the examples: 0 is perfect, and a confidence that says nothing reaches the share of all wrong answers.
+    `coverage_at_1` and so on are the largest shares of examples that can be answered with at most that many per cent of
+    the answers wrong. Source: Geifman and El-Yaniv 2017, arXiv 1705.08500.
     """
     thresholds, coverage, risk = risks(confidence, right)
     weights = np.diff(coverage, prepend=0.0)
-    found = {"risk_coverage_area": float((weights * risk).sum())}
+    figures = {"risk_coverage_area": float((weights * risk).sum())}
     for percent in RISKS:
         covered = coverage[risk <= percent / 100 + 1e-12]
-        found[f"coverage_at_{percent}"] = float(covered.max()) if len(covered) else 0.0
-    return found
+        figures[f"coverage_at_{percent}"] = float(covered.max()) if len(covered) else 0.0
+    return figures
 
 
 def best_temperature(logits: np.ndarray, labels: np.ndarray, least: float, most: float) -> float:
-    """The divisor of logits [n, C] from `least` to `most` with the smallest cross-entropy of labels [n]."""
+    """The divisor of logits [n, C] from `least` to `most` that minimises the cross-entropy of labels [n]."""
     from scipy import optimize
 
     centred = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
@@ -149,5 +149,5 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray, least: float, most:
         scaled = centred / np.exp(log_temperature)
         return float((np.log(np.exp(scaled).sum(axis=1)) - true / np.exp(log_temperature)).mean())
 
-    found = optimize.minimize_scalar(loss, bounds=(np.log(least), np.log(most)), method="bounded")
-    return float(np.clip(np.exp(found.x), least, most))
+    result = optimize.minimize_scalar(loss, bounds=(np.log(least), np.log(most)), method="bounded")
+    return float(np.clip(np.exp(result.x), least, most))

@@ -1,6 +1,6 @@
-"""Classes without training: the nearest of a few sentences' mean vectors, or none of these.
+"""Classification without training: the class with the nearest mean vector of a few sentences, or none of them.
 
-Source: nearest class means of sentence embeddings, as prototypical networks have them (arXiv 1703.05175 §2).
+Source: nearest class means of sentence embeddings, as in prototypical networks (arXiv 1703.05175 §2).
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from mobilebert_tf.tasks.task import NONE, Features, Outputs, Scores, without_nu
 from mobilebert_tf.tokenization import Tokenizer
 
 CANDIDATES = 40
-"""Values that are tried for the threshold, and half as many for the margin."""
+"""Number of thresholds to try; half as many margins are tried."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PrototypesTask(EmbeddingTask):
-    """A few sentences a class, each class kept as the mean of their vectors at unit length."""
+    """A few sentences per class; each class is kept as their mean vector at unit length."""
 
     centroids: tuple[tuple[Finite, ...], ...] = ()
-    """[C][H], in the order of the labels."""
+    """Mean vectors of the classes, [C][H], in the order of the labels."""
     threshold: Finite = 0.0
-    """Least cosine with the nearest centroid; below it a text belongs to none."""
+    """Minimum cosine with the nearest centroid; below it a text belongs to no class."""
     margin: Finite = 0.0
-    """Least distance of that cosine from the next centroid's."""
+    """Minimum lead of that cosine over the next centroid's."""
 
     name: ClassVar[str] = "prototypes"
     score_name: ClassVar[str] = "accuracy"
@@ -66,12 +66,12 @@ class PrototypesTask(EmbeddingTask):
         return features | texts.labels_of(examples, np.int32)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
-        """Label, NONE if no class is near enough, and the cosine with every class."""
+        """The label of each text, NONE if no class is near enough, and its cosines with all classes."""
         cosines = self._cosines(outputs)
-        named = (*self.labels, NONE)
+        names = (*self.labels, NONE)
         return [
             {
-                "label": named[decided],
+                "label": names[decided],
                 "cosine": float(row.max()),
                 "cosines": {label: float(cosine) for label, cosine in zip(self.labels, row, strict=True)},
             }
@@ -79,7 +79,8 @@ class PrototypesTask(EmbeddingTask):
         ]
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Share of right answers, where a text of no class is right as NONE; and the shares of either kind."""
+        """Share of right answers, where NONE is right for a text of no class; share of texts that get a class; scores
+        by class; and share of texts of no class that are answered with NONE."""
         labels = features["label"]
         decided = self._decided(self._cosines(outputs))
         right = (decided == labels) & ~without_numbers(outputs)
@@ -100,19 +101,19 @@ class PrototypesTask(EmbeddingTask):
 
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
         """Wrong answers by the cosine of the text with the nearest class."""
-        cosines, named = self._cosines(outputs), (*self.labels, NONE)
+        cosines, names = self._cosines(outputs), (*self.labels, NONE)
         decided = self._decided(cosines)
-        wanted, given = ([named[number] for number in numbers] for numbers in (features["label"], decided))
+        wanted, given = ([names[number] for number in numbers] for numbers in (features["label"], decided))
         wrong = (decided != features["label"]) | without_numbers(outputs)
         return review(examples, wanted, given, cosines.max(axis=1), wrong, "cosine")
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """One where the decision is the same."""
+        """One where both decisions are the same."""
         same = self._decided(self._cosines(reference)) == self._decided(self._cosines(candidate))
         return (same & ~without_numbers(candidate)).astype(np.float64)
 
     def _cosines(self, outputs: Outputs) -> np.ndarray:
-        """[n, C] of vectors [n, H], float64."""
+        """Cosines [n, C] of the vectors [n, H] with the centroids, float64."""
         return outputs["embedding"].astype(np.float64) @ np.array(self.centroids).T
 
     def _decided(self, cosines: np.ndarray) -> np.ndarray:
@@ -120,7 +121,7 @@ class PrototypesTask(EmbeddingTask):
 
 
 def decide(cosines: np.ndarray, threshold: float, margin: float) -> np.ndarray:
-    """The class of each row of cosines [n, C], C for none: int [n]."""
+    """The class of each row of cosines [n, C], int [n]; C for none."""
     ordered = np.sort(cosines, axis=1)
     best = ordered[:, -1]
     lead = best - ordered[:, -2] if cosines.shape[1] > 1 else np.full(len(best), np.inf)
@@ -131,18 +132,18 @@ def decide(cosines: np.ndarray, threshold: float, margin: float) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
-    """Bounds for "none of these", and what they are worth on the examples that they were chosen on."""
+    """Bounds for "none of these", and their scores on the examples that they were chosen on."""
 
     threshold: float
     margin: float
     right: float
-    """Share of examples that the centroids of the others put into their class."""
+    """Share of examples that are put into their class by centroids of the other examples."""
     none_found: float
-    """Share of examples that are told as none where their whole class was left out."""
+    """Share of examples that are answered with NONE when their whole class is left out."""
 
 
 def centroids_of(vectors: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """The mean vector of each of `count` classes at unit length: vectors [n, H], labels [n] -> [C, H]."""
+    """Mean vectors of `count` classes at unit length: vectors [n, H], labels [n] -> [C, H]."""
     sums = np.zeros((count, vectors.shape[1]))
     np.add.at(sums, labels, vectors.astype(np.float64))
     return _unit(sums)
@@ -151,27 +152,27 @@ def centroids_of(vectors: np.ndarray, labels: np.ndarray, count: int) -> np.ndar
 def choose_bounds(
     vectors: np.ndarray, labels: np.ndarray, count: int, threshold: float | None = None, margin: float | None = None
 ) -> Chosen:
-    """Threshold and margin by leaving out: each example from its class, and each class from the others.
+    """Threshold and margin, chosen by leaving each example out of its class, and each class out of all classes.
 
-    An example whose class has no other one says nothing about the former. Of all bounds those are
-    taken with the highest mean of both shares; of equal ones the lowest.
+    An example that is alone in its class is not used for the former. The bounds with the highest mean of both shares
+    are chosen; of equally good ones the lowest.
 
     Args:
-      vectors: of the examples, [n, H] at unit length.
+      vectors: vectors of the examples, [n, H] at unit length.
       labels: their classes, [n].
-      count: C, of classes.
-      threshold: to be taken whatever it brings.
-      margin: the same.
+      count: C, number of classes.
+      threshold: fixed threshold; None: chosen.
+      margin: fixed margin; None: chosen.
     """
     sums = np.zeros((count, vectors.shape[1]))
     np.add.at(sums, labels, vectors.astype(np.float64))
     sizes = np.bincount(labels, minlength=count)
-    # Without the example itself, in its own class alone.
+    # Each example is left out of the centroid of its own class.
     inside = vectors @ _unit(sums).T
     own = _unit(sums[labels] - vectors)
     inside[np.arange(len(labels)), labels] = (own * vectors).sum(axis=1)
     known = sizes[labels] > 1
-    # Without its class: no text of it is to be found in another one.
+    # Each example's class is left out: the right answer is then none of the others.
     outside = np.array([np.delete(row, label) for row, label in zip(vectors @ _unit(sums).T, labels, strict=True)])
     thresholds, margins = _candidates(inside[known], outside)
     best: tuple[float, Chosen] | None = None
@@ -179,15 +180,15 @@ def choose_bounds(
         for lead in margins if margin is None else [margin]:
             right = float((decide(inside, least, lead) == labels)[known].mean()) if known.any() else 0.0
             none_found = float((decide(outside, least, lead) == count - 1).mean())
-            worth = (right if known.any() else none_found) + none_found
-            if best is None or worth > best[0] + 1e-12:
-                best = worth, Chosen(float(least), float(lead), right, none_found)
+            score = (right if known.any() else none_found) + none_found
+            if best is None or score > best[0] + 1e-12:
+                best = score, Chosen(float(least), float(lead), right, none_found)
     assert best
     return best[1]
 
 
 def _candidates(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Thresholds and margins to try: none, and quantiles of what there is."""
+    """Thresholds and margins to try: no bound, and quantiles of the cosines and leads that occur."""
     nearest = np.concatenate([one.max(axis=1) for one in (inside, outside) if len(one)])
     shares = np.linspace(0, 1, CANDIDATES)
     if outside.shape[1] < 2:

@@ -1,4 +1,4 @@
-"""Regression: a number for a text, or for a pair of texts, such as how alike they are."""
+"""Regression: a number for a text, or for a pair of texts, such as their similarity."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.loop import Objective
 
 CLOSE = 0.05
-"""Part of the range of the reference's values within which another value agrees with it."""
+"""Greatest difference between values that agree, as a share of the range of the reference's values."""
 
 
 SAME = 1e-4
-"""Part of the training values' deviation within which values are the same, also where all of the reference's are."""
+"""Difference, in training deviations, within which values agree even where all of the reference's values are equal."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RegressionTask(Task):
-    """A table whose labels are numbers."""
+    """A table whose label column holds numbers."""
 
     offset: Finite = 0.0
     scale: Finite = 1.0
-    """The value is offset + scale * output: networks learn values around zero with a deviation of one."""
+    """The value is offset + scale * output, so that the network learns values around zero with a deviation of one."""
     value_range: tuple[Finite, ...] = ()
-    """The least and the most that tables may have, ends included; (): any."""
+    """Smallest and largest value that tables may have, inclusive; (): any value."""
 
     name: ClassVar[str] = "regression"
     outputs: ClassVar[tuple[str, ...]] = ("score",)
@@ -52,10 +52,10 @@ class RegressionTask(Task):
 
     @classmethod
     def discover(cls, path: str | os.PathLike[str], **columns: Any) -> RegressionTask:
-        """The task of a training table: its values' mean and deviation.
+        """The task of a training table, with the mean and deviation of its values.
 
         Raises:
-          UsageError: the table is broken, a value is no number, or all are the same.
+          UsageError: the table is broken, a value is not a number, or all values are equal.
         """
         draft = cls(**columns)
         values = np.array([example.label for example in draft.read(path)], np.float64)
@@ -86,7 +86,7 @@ class RegressionTask(Task):
         )
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
-        """Tenths of the examples by their values."""
+        """The tenth of the examples, ordered by value, that each one is in."""
         return list(value_strata(np.array([e.label for e in examples], np.float64)))
 
     def features(self, examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
@@ -94,13 +94,13 @@ class RegressionTask(Task):
         return features | texts.labels_of(examples, np.float32)
 
     def objective(self, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
-        """Squared error of scores [B, 1], in units of the training values' deviation."""
+        """Squared error of scores [B, 1], in units of the deviation of the training values."""
         from mobilebert_tf.training import objectives
 
         return objectives.squared_error(predict, self.offset, self.scale)
 
     def as_taught(self, teacher: Task, outputs: Outputs) -> Outputs:
-        """The teacher's values [R, 1], in units of this task's deviation around its mean."""
+        """The teacher's values [R, 1] relative to this task's mean, in units of this task's deviation."""
         assert isinstance(teacher, RegressionTask), "the same task"
         values = teacher.offset + teacher.scale * outputs["score"].astype(np.float64)
         return {"score": ((values - self.offset) / self.scale).astype(np.float32)}
@@ -116,7 +116,7 @@ class RegressionTask(Task):
         return [{"value": float(value)} for value in self._values(outputs)]
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Spearman's and Pearson's correlation; root mean square and mean of the errors, in the label's unit."""
+        """Spearman's and Pearson's correlation; root mean square error and mean absolute error in the label's unit."""
         values, label = self._values(outputs), features["label"]
         figures = metrics.of_values(values, label)
         return Scores(self.score_name, figures, np.stack([values, label], axis=1), metrics.rank_correlation)
@@ -124,8 +124,8 @@ class RegressionTask(Task):
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
         """The largest errors."""
         values, wanted = self._values(outputs), features["label"].astype(np.float64)
-        shown, said = ([f"{value:.4g}" for value in some] for some in (wanted, values))
-        return review(examples, shown, said, values - wanted, np.ones(len(values), bool), "error")
+        shown, given = ([f"{value:.4g}" for value in some] for some in (wanted, values))
+        return review(examples, shown, given, values - wanted, np.ones(len(values), bool), "error")
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
         """One where the values differ by at most a twentieth of the range of the reference's, or hardly at all."""
@@ -136,7 +136,7 @@ class RegressionTask(Task):
         return (close & ~without_numbers(candidate)).astype(np.float64)
 
     def _values(self, outputs: Outputs) -> np.ndarray:
-        """[n], in the label's unit."""
+        """Values [n] in the label's unit."""
         return self.offset + self.scale * outputs["score"][:, 0].astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Which kind of task a table is for, where nobody says: its label column tells."""
+"""Guess of the kind of task that a table is for, from its label column or its file, where no flag names the kind."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from mobilebert_tf.tasks.label_spelling import is_missing
 from mobilebert_tf.tasks.task import Task
 
 SEPARATORS = (",", ";", "|")
-"""Between several labels in a cell."""
+"""Possible separators of several labels in a cell."""
 
 MANY_VALUES = 10
-"""Different numbers from which on a label is a value rather than one of so many grades."""
+"""Number of different numbers above which labels are values rather than grades."""
 
 
 CONLL = (".conll", ".conll2003", ".bio", ".iob", ".iob2")
-"""Endings of files of labelled words."""
+"""Suffixes of files of labelled words."""
 
 LINES = 200
-"""Lines at the beginning of a file that tell whether they are words and labels."""
+"""Number of lines at the start of a file that are checked for words and labels."""
 
 BEGINNING = 1 << 20
-"""Characters of a JSON file that tell what it holds."""
+"""Number of characters of a JSON file that are searched for keys."""
 
 _BY_KEYS = (
     ("entities", "tokens and tags", ("tokens", "tags")),
     ("qa", "SQuAD's paragraphs", ("data", "paragraphs", "qas")),
     ("qa", "questions, contexts and answers", ("question", "context", "answers")),
 )
-"""Kinds by the keys of their JSON."""
+"""Kinds of task, what their JSON files hold, and the keys of these files."""
 
 
 class Guess(NamedTuple):
-    """A kind of task by name, and why it is this one; no reason for the usual one."""
+    """Name of a kind of task and the reason for the guess; the default kind has none."""
 
     kind: str
     reason: str = ""
     separator: str = ","
-    """Between several labels in a cell."""
+    """Separator of several labels in a cell."""
 
 
 def guess_kind(path: str | os.PathLike[str], label_column: str, text_column: str = Task.text_column) -> Guess:
-    """The kind of task for which a training table is.
+    """The kind of task that a training table is for.
 
     Raises:
-      UsageError: the table is broken or has no such column.
+      UsageError: the table is broken or lacks the label column.
     """
     if guess := _of_file(path):
         return guess
@@ -80,7 +80,7 @@ def guess_kind(path: str | os.PathLike[str], label_column: str, text_column: str
 
 
 def _of_file(path: str | os.PathLike[str]) -> Guess | None:
-    """The kind of task of files that are no tables of texts and labels."""
+    """The kind of task that a file's name or JSON keys tell; None: they do not."""
     suffixes = {suffix.lower() for suffix in Path(path).suffixes}
     if suffixes & set(CONLL):
         return Guess("entities", f"{path} is a file of labelled words by its name")
@@ -94,17 +94,17 @@ def _of_file(path: str | os.PathLike[str]) -> Guess | None:
 
 
 def _is_of_tagged_words(path: str | os.PathLike[str]) -> bool:
-    """Whether a file that is no table of texts and labels has columns of words and their labels."""
+    """Whether a file has columns of words and their labels, in place of texts and labels."""
     return not tfds_table.is_name(path) and are_tagged_words(itertools.islice(read_lines(path), LINES), tagging.is_tag)
 
 
 def guess_of_labels(cells: Sequence[str]) -> Guess:
-    """The kind of task for these labels, a cell a row.
+    """The kind of task for a column of labels.
 
-    Numbers of which many are different and some have decimals are values; cells that say that there is no value do not
-    count. Cells with a separator inside hold several
-    labels if there are fewer different labels between the separators than different cells, and nearly every one of
-    them occurs in several cells: "Paris, France" beside "Lyon, France" remains the name of a class.
+    Many different numbers, some with decimals, are values; cells that mark a missing value do not count. Cells with a
+    separator hold several labels if there are fewer different labels between the separators than different cells, and
+    nearly all of these labels occur in several cells: "Paris, France" beside "Lyon, France" remains the name of a
+    class.
     """
     filled = collections.Counter(cell.strip() for cell in cells if cell.strip())
     numbers = [cell for cell in filled if not is_missing(cell) and cell.lower().lstrip("+-") not in ("inf", "infinity")]
@@ -130,12 +130,12 @@ def guess_of_labels(cells: Sequence[str]) -> Guess:
 
 
 def _separator_of(cells: Sequence[str]) -> str:
-    """The separator that stands in most cells, where nothing else tells one from the others."""
+    """The separator that is in most cells, where no other sign decides."""
     return max(SEPARATORS, key=lambda separator: sum(separator in cell for cell in cells))
 
 
 def _values(cells: Sequence[str]) -> set[float]:
-    """The different numbers in cells; none if one of them is no number, or if they are numbers of labels."""
+    """The different numbers in cells; none if a cell is not a number, or if the cells are pairs of label numbers."""
     values = {value_of(cell) for cell in cells}
     with_commas = [cell for cell in cells if has_decimal_comma(cell)]
     if None in values or with_commas and are_numbers_of_labels(with_commas):

@@ -1,4 +1,4 @@
-"""What the tables of a fine-tuning hold, and what in them will spoil it, before hours are spent on it."""
+"""Report on the tables of a fine-tuning: their contents and their problems, before hours are spent on training."""
 
 from __future__ import annotations
 
@@ -17,60 +17,60 @@ from mobilebert_tf.tasks.task import Task, text_key
 from mobilebert_tf.tokenization import Tokenizer
 
 MOST = 20_000
-"""Rows that are cut into word pieces and searched for leaks, taken evenly; all others are read and compared too."""
+"""Maximum number of rows, evenly spaced, that are tokenized and searched for leaks; other checks read all rows."""
 
 FEW = 10
-"""Rows of a class below which it is said to have few."""
+"""Number of rows below which a class is reported as having few."""
 
 UNEQUAL = 10
-"""Times that the most frequent class has the rows of another one, from which on it is said."""
+"""Ratio of the most frequent class's rows to the rarest one's from which on classes are reported as unequal."""
 
 WHOLE = 0.99
-"""Share of the texts that a network is to read whole."""
+"""Share of the texts that a network should read whole."""
 
 CUT = 0.01
-"""Share of texts longer than the network that is worth a line."""
+"""Share of texts longer than the network's inputs above which they are reported."""
 
 REPEATED = 0.01
-"""Share of rows whose text stands in an earlier row as well that is worth a line."""
+"""Share of rows that repeat the text of an earlier row above which they are reported."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TableReport:
-    """What `data.json` holds."""
+    """The content of `data.json`."""
 
     rows: Mapping[str, int]
-    """By what they are for: training, evaluation."""
+    """Number of rows by purpose: training, evaluation."""
     left_out: Mapping[str, Any]
-    """How many rows were left out, and the first."""
+    """Numbers of rows that were left out, and the first problem."""
     labels: Mapping[str, Mapping[str, int]]
-    """Rows of each label by what they are for; empty for values."""
+    """Number of rows of each label, by purpose; empty for values."""
     values: Mapping[str, float]
-    """Of values: least, mean, most and standard deviation."""
+    """Least, mean, most and standard deviation of values; empty for other labels."""
     lengths: Mapping[str, float]
-    """In word pieces with [CLS] and [SEP]: median, 99 % quantile, longest, limit, and the share that is cut."""
+    """Word pieces with [CLS] and [SEP]: median, 99 % quantile, longest, limit, and the share of texts that is cut."""
     unknown: float
-    """Share of the pieces that are [UNK]."""
+    """Share of the word pieces that are [UNK]."""
     duplicates: Mapping[str, int]
-    """Rows with a text of an earlier row; texts with different labels; texts of the evaluation that are trained on."""
+    """Rows with the text of an earlier row; texts with different labels; evaluation rows that are also trained on."""
     alike_labels: Sequence[Sequence[str]]
-    """Labels that differ in capitals and blanks alone; who reads the table says so on standard error."""
+    """Groups of labels that differ only in spelling; reading the table reports them on standard error."""
     leaks: Sequence[str]
-    """What gives labels away, a sentence each."""
+    """Giveaways of labels, a sentence each."""
     in_windows: bool
-    """Whether texts that are longer than the network are read through several windows."""
+    """Whether texts longer than the network's inputs are read in several windows."""
     warnings: Sequence[str]
-    """What is wrong or may not be meant, a sentence each, the worst first."""
+    """Problems and likely mistakes, a sentence each, the worst first."""
 
     def to_json(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "summary": self.summary()}
 
     def lines(self) -> list[str]:
-        """What is shown: what is wrong, then what there is."""
+        """The lines to show: problems, then the summary."""
         return [*self.warnings, *self.summary()]
 
     def summary(self) -> list[str]:
-        """What there is, in words."""
+        """The contents of the tables in words."""
         shares = ", ".join(f"{label} {count:,}" for label, count in self._most_frequent())
         more = len(self.labels) - 8
         what = f"; rows by label: {shares}{f', and {more} more' if more > 0 else ''}" if self.labels else ""
@@ -98,10 +98,10 @@ def describe(
     left_out: LeftOut,
     positions: int,
 ) -> TableReport:
-    """Look at the examples of a fine-tuning; takes seconds, whatever their number.
+    """The report on a fine-tuning's examples; takes seconds, whatever their number.
 
     Args:
-      positions: word pieces that the network could read at most.
+      positions: maximum number of word pieces that the network can read.
     """
     sides = {"training": training, "evaluation": evaluation}
     in_windows, has_values = "label" not in task.targets, task.answer_kind == "value"
@@ -119,7 +119,7 @@ def describe(
     for label in task.labels:
         groups[plain(label)].append(label)
     alike = [group for group in groups.values() if len(group) > 1]
-    found = [] if in_windows else leaks.find(task, _evenly(training))
+    sentences = [] if in_windows else leaks.find(task, _evenly(training))
     dropped = {
         "bad": len(left_out.bad),
         "first": next(iter(left_out.bad.values()), None),
@@ -134,7 +134,7 @@ def describe(
         unknown=unknown,
         duplicates=duplicates,
         alike_labels=alike,
-        leaks=found,
+        leaks=sentences,
         in_windows=in_windows,
         warnings=(),
     )
@@ -142,7 +142,7 @@ def describe(
 
 
 def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
-    """What is wrong with the tables, in words."""
+    """Problems of the tables, in words."""
     duplicates, left_out = report.duplicates, report.left_out
     lines = list(report.leaks)
     if duplicates["on_both_sides"]:
@@ -191,9 +191,9 @@ def _mend_of_length(lengths: Mapping[str, float]) -> str:
 
 
 def fitting_length(examples: Sequence[Example], tokenizer: Tokenizer, most: int) -> tuple[int, int]:
-    """The length of a network that reads 99 % of the texts whole, at most `most`; and how long these texts are.
+    """The input length that reads 99 % of the texts whole, at most `most`; and the longest length of these texts.
 
-    It is a multiple of 16, so that tables of like texts have the same. In word pieces with [CLS] and [SEP].
+    The former is a multiple of 16, so that tables of similar texts get the same. In word pieces with [CLS] and [SEP].
     """
     sample = _evenly(examples)
     lengths = _measured(sample, _encoded(sample, tokenizer))
@@ -202,7 +202,7 @@ def fitting_length(examples: Sequence[Example], tokenizer: Tokenizer, most: int)
 
 
 def _label_counts(task: Task, sides: Mapping[str, Sequence[Example]]) -> dict[str, collections.Counter[str]]:
-    """Rows of each label, or kind of what is to be found in them, by its name."""
+    """Number of rows by name of each label or kind of entity, on each side."""
     counts: dict[str, Any] = {
         side: collections.Counter(stratum for strata in task.strata(rows) for stratum in strata)
         for side, rows in sides.items()
@@ -223,7 +223,7 @@ def _values(values: Sequence[float]) -> dict[str, float]:
 
 
 Encoded = tuple[list[list[int]], list[list[int]]]
-"""Word pieces of the texts and of the second ones, which are empty where there is none."""
+"""Word pieces of the first and of the second texts; the latter are empty for single texts."""
 
 
 def _encoded(examples: Sequence[Example], tokenizer: Tokenizer) -> Encoded:
@@ -232,7 +232,7 @@ def _encoded(examples: Sequence[Example], tokenizer: Tokenizer) -> Encoded:
 
 
 def _measured(examples: Sequence[Example], encoded: Encoded) -> np.ndarray:
-    """Word pieces of each example with [CLS] and [SEP], int [n]."""
+    """Number of word pieces of each example with [CLS] and [SEP], int [n]."""
     sides = zip(examples, *encoded, strict=True)
     return np.array([len(a) + len(b) + (2 if e.text_pair is None else 3) for e, a, b in sides])
 
@@ -251,7 +251,7 @@ def _lengths(lengths: np.ndarray, limit: int) -> dict[str, float]:
 def _duplicates(
     task: Task, training: Sequence[Example], evaluation: Sequence[Example]
 ) -> tuple[dict[str, int], str | None]:
-    """How often texts come back, and one with different labels."""
+    """The report's counts of duplicates, and one text with different labels, if any."""
     labels_of: dict[str, set[Any]] = collections.defaultdict(set)
     for example in training:
         labels_of[text_key(example)].add(example.label)
@@ -265,7 +265,7 @@ def _duplicates(
 
 
 def _evenly(examples: Sequence[Example]) -> list[Example]:
-    """At most MOST of them."""
+    """At most MOST of the examples, evenly spaced."""
     chosen = np.linspace(0, len(examples) - 1, min(MOST, len(examples))).round().astype(int)
     return [examples[number] for number in chosen]
 
@@ -280,7 +280,7 @@ def _some(labels: Sequence[str]) -> str:
 
 
 def _rounded(length: float) -> int:
-    """Up to a multiple of 16."""
+    """The length rounded up to a multiple of 16."""
     return -(-int(length) // 16) * 16
 
 

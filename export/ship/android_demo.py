@@ -1,4 +1,4 @@
-"""A finished export among the assets of the app in `android_demo/`."""
+"""Copy of a finished export among the assets of the app in `android_demo/`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mobilebert_tf.export.ship.verify_directory import CONTRACT, SUMS, read_sums
 MANIFEST = Path("app/src/main/AndroidManifest.xml")
 ASSETS = Path("app/src/main/assets/exports")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""Of an asset: Android's packer leaves out what begins with a dot or an underscore."""
+"""Valid names of assets: Android's packer leaves out names that begin with a dot or an underscore."""
 
 
 def check(demo: Path, export: Path) -> None:
@@ -33,16 +33,17 @@ def check(demo: Path, export: Path) -> None:
 
 
 def put(demo: Path, export: Path) -> tuple[Path, list[str]]:
-    """Copy what the app reads of a finished export: files with a contract, contracts, vocabulary, sums.
+    """Copy the files that the app reads from a finished export: models with a contract, contracts, vocabulary, licences
+    and sums.
 
-    An earlier copy of that name is replaced once the new one is whole.
+    An earlier copy of the same name is replaced once the new one is complete.
 
     Returns:
-      where it is, and the recipes.
+      The directory of the copy, and the names of the recipes.
 
     Raises:
       UsageError: as `check`, or no file of the export has a contract.
-      FailedError: a copy is not what the export wrote.
+      FailedError: a copy differs from what the export wrote.
     """
     check(demo, export)
     recipes = sorted(path.name.removesuffix(CONTRACT) for path in export.glob(f"*{CONTRACT}"))
@@ -53,7 +54,7 @@ def put(demo: Path, export: Path) -> tuple[Path, list[str]]:
     sums = read_sums(export)
     names = [name for recipe in recipes for name in (f"{recipe}.tflite", f"{recipe}{CONTRACT}")]
     place = demo / ASSETS / _name(export)
-    # Its name begins with a dot: a build meanwhile leaves it out.
+    # The names begin with a dot, so that a build in the meantime leaves these directories out.
     aside, old = (place.with_name(f".{place.name}.{word}") for word in ("new", "old"))
     for left in (aside, old):
         shutil.rmtree(left, ignore_errors=True)

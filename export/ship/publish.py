@@ -1,4 +1,4 @@
-"""Where the files of an export stand until all of them are there, and how they get to their places."""
+"""The directory in which the files of an export are built until all are complete, and their move to their places."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BUILDING = ".building"
 
 @contextlib.contextmanager
 def built_apart(directory: Path) -> Iterator[Path]:
-    """Yield a new directory inside `directory` for files that are to stand in `directory` itself.
+    """Yield a new directory inside `directory` for files that will be moved to `directory` itself.
 
-    It is deleted in the end: the same command makes all of them again, and on a full disk it needs the room.
-    An OSError names the place that a file was meant for.
+    It is deleted at the end, even after an error: the same command makes all files again, and on a full disk it needs
+    the space. An OSError names the place that the file was meant for.
     """
     building = directory / BUILDING
     shutil.rmtree(building, ignore_errors=True)
@@ -36,9 +36,9 @@ def built_apart(directory: Path) -> Iterator[Path]:
 def publish(building: Path, directory: Path, recipes: Iterable[str]) -> None:
     """Move everything from `building` to its place in `directory`, whose run is not finished.
 
-    An earlier attempt may have been killed in here, at any file: what it left of `recipes` and is not made
-    again goes. A report stands only beside the files that it speaks of, so the old ones go first and the new
-    one comes last; a `.tflite` file comes after its vocabulary, labels and contract.
+    An earlier attempt may have been killed in this function, at any file, so files of `recipes` that it left behind
+    are deleted. A report must only ever lie beside the files that it describes, so old reports are deleted first and
+    the new one is moved last; a `.tflite` file is moved after its vocabulary, labels and contract.
     """
     old = [verify_directory.SUMS, "report.json", "report.html", "report.md", "explain.json"]
     for name in recipes:

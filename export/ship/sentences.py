@@ -1,6 +1,6 @@
-"""Neutral sentences of several languages: the examples of contracts, where no table of one's own is named.
+"""Neutral sentences in several languages: the examples of contracts if the user names no table for them.
 
-Contracts go into apps, so nothing of a table that a model was made or scored with stands in them unasked.
+Contracts are shipped in apps, so they contain texts that a model was trained or scored with only on request.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from mobilebert_tf.tokenization import Tokenizer
 
 LANGUAGES = (
-    # English first: where two languages fit a vocabulary equally, it is taken.
+    # English is first because the first of two equally suitable languages is chosen.
     (
         "Returns the sum of all elements along the given axis.",
         "The train was late again, so we missed the first act.",
@@ -67,12 +67,12 @@ LANGUAGES = (
 
 
 def sentences(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """Those of the language whose words a vocabulary has: fewest unknown pieces, then fewest continued ones."""
+    """The sentences of the language that suits a vocabulary best: fewest unknown pieces, then fewest continuations."""
     return min(LANGUAGES, key=lambda texts: _strangeness(texts, tokenizer))
 
 
 def _strangeness(texts: tuple[str, ...], tokenizer: Tokenizer) -> tuple[float, float]:
-    """Shares of [UNK], and of pieces that continue a word, among the pieces of some texts."""
+    """Shares of [UNK] and of pieces that continue a word (##) among the pieces of some texts."""
     pieces = [tokenizer.vocab[id] for ids in tokenizer.encode_batch(list(texts)) for id in ids]
     unknown = sum(piece == "[UNK]" for piece in pieces)
     return unknown / max(1, len(pieces)), sum(piece.startswith("##") for piece in pieces) / max(1, len(pieces))

@@ -1,11 +1,11 @@
-"""Is an export directory whole, and does it answer here as it did where it was made?
+"""Check that an export directory is complete, and that its files answer here as they did where they were made.
 
     mobilebert-tf export verify DIR
     python -m mobilebert_tf.export.ship.verify_directory DIR
     python export/ship/verify_directory.py DIR
 
-Needs the standard library, NumPy and LiteRT (ai-edge-litert, or its predecessor tflite-runtime). The last
-form needs nothing of this project but this file, `check_contract.py` and `check_answers.py` beside it.
+It needs the standard library, NumPy and LiteRT (ai-edge-litert, or its predecessor tflite-runtime). The last
+form needs nothing of this project except this file, with `check_contract.py` and `check_answers.py` beside it.
 """
 
 from __future__ import annotations
@@ -24,24 +24,27 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 2
-"""Of contracts. Fields may be added under the same number; what a field means may not change.
+"""Version of the contract format. Fields may be added under the same number; the meaning of a field may not change.
 
-1 had classes alone; 2 says in `answer.kind` what an answer is, and has no labels where there are none.
+1 had classes only; 2 says in `answer.kind` what an answer is, and has no labels where a task has none.
 """
 
 KNOWN = (1, 2)
-"""Schemas that are read."""
+"""Schemas that this version can read."""
 
 SUMS = "SHA256SUMS"
-"""The SHA-256 of every other file in the form of `sha256sum`; the last thing that an export writes."""
+"""File with the SHA-256 of every other file, in the form of `sha256sum`; an export writes it last."""
 
 RECORD = "run.json"
 CONTRACT = ".contract.json"
-"""End of the name of the contract beside a `.tflite` file."""
+"""End of a contract's file name; what precedes it is the name of the recipe."""
 
 
 class NotVerifiedError(Exception):
-    """Why a directory is not verified, in one line. `status` is for the shell: 1, or 2 if it is no export at all."""
+    """A directory is not verified; the message is the reason in one line.
+
+    `status` is the exit status: 1, or 2 if the directory is no export at all.
+    """
 
     def __init__(self, message: str, status: int = 1):
         super().__init__(message)
@@ -50,28 +53,29 @@ class NotVerifiedError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What was found about one file."""
+    """Result of the check of one file."""
 
     file: str
     status: str
-    """signed: as it was written. right, wrong, refused, crashed: it was run. damaged, missing, added: look at it."""
+    """signed: unchanged and not run. right, wrong, refused, crashed: result of running it. damaged, missing, added: not
+    as SHA256SUMS has it."""
     said: str
     announced: bool = False
-    """It was refused, and its contract says that this runtime is too old."""
+    """Whether it was refused and its contract says that this runtime is too old."""
     ran_on: str = ""
-    """The runtime, and where the ids come from."""
+    """The runtime, and the source of the ids."""
 
 
 def verify(directory: Path, python: str = sys.executable, must_run: Sequence[str] | None = None) -> str:
-    """Check every file of an export directory and print a line for each; return the last line.
+    """Check every file of an export directory and print a line for each; return a summary line.
 
     Args:
-      directory: what `mobilebert-tf export` wrote.
-      python: the interpreter whose runtime runs the files, one process a file.
-      must_run: recipes whose files have to run; others may be refused where their contracts say so. None: all.
+      directory: output directory of `mobilebert-tf export`.
+      python: Python interpreter whose LiteRT runs the files, each in a process of its own.
+      must_run: recipes whose files have to run; others may be refused if their contracts announce it. None: all.
 
     Raises:
-      NotVerifiedError: it is no finished export, or a file is not what it was or does not answer as it did.
+      NotVerifiedError: the directory is no finished export, or a file has changed or does not answer as it did.
     """
     findings = {finding.file: finding for finding in _compare_sums(directory)}
     if all(finding.status in ("signed", "added") for finding in findings.values()):
@@ -89,7 +93,7 @@ def verify(directory: Path, python: str = sys.executable, must_run: Sequence[str
 
 
 def _judge(directory: Path, findings: Sequence[Finding], must_run: Sequence[str] | None) -> str:
-    """The last line. Raises NotVerifiedError."""
+    """The summary line. Raises NotVerifiedError."""
     right = [finding for finding in findings if finding.status == "right"]
     refused = [
         finding
@@ -110,20 +114,21 @@ def _judge(directory: Path, findings: Sequence[Finding], must_run: Sequence[str]
 def sums_text(hashes: Mapping[str, str]) -> str:
     """The content of SHA256SUMS for these SHA-256 by file name.
 
-    The last line, a comment to `sha256sum`, is the sum of the others: a damaged list is told from a damaged file.
+    The last line, which `sha256sum` takes for a comment, is the sum of the others, so that a damaged list is not
+    mistaken for damaged files.
     """
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
     return f"{lines}# sha256 of the lines above: {hashlib.sha256(lines.encode()).hexdigest()}\n"
 
 
 def read_sums(directory: Path) -> dict[str, str]:
-    """SHA-256 by file name, as SHA256SUMS of a finished export has them."""
+    """SHA-256 by file name, from the SHA256SUMS of a finished export."""
     pairs = re.findall(rb"^([0-9a-f]{64})  (.+)$", (directory / SUMS).read_bytes(), re.M)
     return {name.decode("utf-8", "replace"): digest.decode() for digest, name in pairs}
 
 
 def _compare_sums(directory: Path) -> list[Finding]:
-    """One finding for each file that is there or should be. Raises NotVerifiedError: it is no finished export."""
+    """One finding for each file that exists or should exist. Raises NotVerifiedError: it is no finished export."""
     if not directory.is_dir():
         raise NotVerifiedError(f"{directory}: no such directory", 2)
     path = directory / SUMS
@@ -132,19 +137,19 @@ def _compare_sums(directory: Path) -> list[Finding]:
     hashes = read_sums(directory)
     if sums_text(hashes).encode() != path.read_bytes():
         return [Finding(SUMS, "damaged", "its last line is the sum of other lines; nothing else was looked at")]
-    there = {file.relative_to(directory).as_posix() for file in directory.rglob("*") if not file.is_dir()} - {SUMS}
+    files = {file.relative_to(directory).as_posix() for file in directory.rglob("*") if not file.is_dir()} - {SUMS}
     findings = [Finding(SUMS, "signed", f"{len(hashes)} files")]
-    for name in sorted(there | hashes.keys()):
+    for name in sorted(files | hashes.keys()):
         if name not in hashes:
             findings.append(Finding(name, "added", f"{SUMS} does not have it"))
-        elif name not in there:
+        elif name not in files:
             findings.append(Finding(name, "missing", f"{SUMS} has it"))
         elif not (directory / name).is_file():
             findings.append(Finding(name, "missing", "its link leads nowhere"))
         elif hashlib.sha256((directory / name).read_bytes()).hexdigest() != hashes[name]:
             findings.append(Finding(name, "damaged", f"its SHA-256 is not that in {SUMS}"))
         else:
-            # Those that missed their gate have none.
+            # Files that failed their gate have no contract.
             lonely = name.endswith(".tflite") and f"{name.removesuffix('.tflite')}{CONTRACT}" not in hashes
             findings.append(Finding(name, "signed", "not run, it has no contract" if lonely else ""))
     return findings
@@ -176,34 +181,34 @@ def _check_schemas(directory: Path, names: Sequence[str]) -> None:
 
 
 def _run(directory: Path, name: str, python: str) -> Finding:
-    """Hold one file to its contract, in a process of its own: a runtime may crash."""
+    """Check one file against its contract, in a process of its own because a runtime may crash."""
     file = f"{name.removesuffix(CONTRACT)}.tflite"
     program = Path(__file__).with_name("check_contract.py").resolve()
     try:
-        # Names of this directory's other modules are not to be found by what the program imports.
+        # The program's imports must not find this project's modules that have the same names.
         environment = {**os.environ, "PYTHONSAFEPATH": "1"}
         command = [python, str(program), str(directory), name, str(os.getpid())]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except OSError as error:
         raise NotVerifiedError(f"{python}: cannot be started ({error.strerror})", 2) from None
     try:
-        found: dict[str, Any] = json.loads(done.stdout)
+        finding: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return Finding(file, "crashed", f"the process that ran it ended with status {done.returncode}: {said}")
-    if "no_runtime" in found:
-        raise NotVerifiedError(f"{python}: {found['no_runtime']}")
-    return Finding(file, **found)
+        last_line = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return Finding(file, "crashed", f"the process that ran it ended with status {done.returncode}: {last_line}")
+    if "no_runtime" in finding:
+        raise NotVerifiedError(f"{python}: {finding['no_runtime']}")
+    return Finding(file, **finding)
 
 
 def main() -> int:
-    """The command line. Returns 0: verified, 1: not verified, 2: it is no export."""
+    """Run the command line. Returns 0: verified, 1: not verified, 2: the directory is no export."""
     parser = argparse.ArgumentParser(description="check an export directory, and run its files")
     parser.add_argument("directory", type=Path, help="what `mobilebert-tf export` wrote")
     parser.add_argument("--must_run", help="recipes that have to run here, comma-separated; left out: all")
-    given = parser.parse_args()
+    flags = parser.parse_args()
     try:
-        print(verify(given.directory, must_run=split(given.must_run)))
+        print(verify(flags.directory, must_run=split(flags.must_run)))
     except NotVerifiedError as error:
         print(error, file=sys.stderr)
         return error.status
@@ -211,7 +216,7 @@ def main() -> int:
 
 
 def split(names: str | None) -> list[str] | None:
-    """Comma-separated names; None stays None."""
+    """Split comma-separated names; None stays None."""
     return None if names is None else [name for name in names.split(",") if name]
 
 

@@ -1,22 +1,22 @@
-"""Channels of one tensor brought to one size, so that one int8 scale serves them all.
+"""Equalization of a tensor's channels, so that one int8 scale suits them all.
 
-A static file rounds a whole tensor by one scale, which its largest channel sets; a channel a hundred times smaller
-keeps two or three of 255 steps. What a product reads or makes is therefore stored in a unit per channel, which the
-weights on both sides take in (SmoothQuant, arXiv 2211.10438; cross-layer equalization, arXiv 1906.04721):
+A static file quantises a whole tensor with one scale, which its largest channel determines; a channel a hundred times
+smaller keeps two or three of 255 steps. A product's input or result is therefore stored in a unit per channel, which
+the weights on both sides absorb (SmoothQuant, arXiv 2211.10438; cross-layer equalization, arXiv 1906.04721):
 
-- Between the two products of a feed-forward network, where relu lies between them: it commutes with a positive factor.
-- Values and attention's output: shares of a softmax add rows up, channel by channel.
-- Queries and keys: what one of them is divided by the other is multiplied with.
-- Query and key's own bottleneck, and the streams of a network whose norms are folded (`norms`): everything that reads
-  or makes them is linear.
+- Between the two products of a feed-forward network with relu, which commutes with a positive factor.
+- Between values and attention's output: attention is a weighted sum of rows, channel by channel.
+- Between queries and keys: one is divided by the factor that the other is multiplied by.
+- In query and key's own bottleneck, and on the streams of a network whose norms are folded (`norms`): all that reads
+  or produces them is linear.
 
-These cost nothing. Beside LayerNorm nothing can take the unit in, so a multiplication per channel is left, of what the
-product reads or of what it makes (`Dense.before` and `Dense.after`). Behind gelu none is: XNNPACK makes one table of
-the int8 before and after gelu, and a factor between them costs MiniLM 9 % of its instructions for a fifth of the error.
+These units cost nothing. Next to a LayerNorm nothing can absorb the unit, so a multiplication per channel remains, of
+the product's input or result (`Dense.before` and `Dense.after`). After gelu there is no unit: XNNPACK computes gelu
+from int8 to int8 with one table, and a factor in between costs MiniLM 9 % of its instructions for a fifth of the error.
 
-The unit of a channel is size ** e / weight ** (1 - e), of the largest value there and the largest weight that reads
-it. With e = 1 all of the unevenness moves into the weights, whose columns are rounded by one scale each as well; for
-each tensor the exponent is taken that leaves the least noise of both kinds behind its products.
+The unit of a channel is size ** e / weight ** (1 - e), where size is its largest value and weight the largest weight
+that reads it. With e = 1 all of the unevenness moves into the weights, each of whose columns is rounded with one scale
+too; for each tensor, e is the exponent with the least noise of both kinds after its products.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ import numpy as np
 from mobilebert_tf.export.rewrite.network import Block, Dense, Head, Network
 
 EXPONENTS = np.linspace(0.3, 1.0, 15)
-"""Exponents that are tried."""
+"""Exponents e that are tried."""
 
 LEAST = 1e-3
-"""Smallest size of a channel, as a share of the largest: what is silent on a few texts need not be on others."""
+"""Smallest size of a channel, as a share of the largest: a channel silent on a few texts may not be so on others."""
 
 COMMUTING = "relu"
 """The activation f with f(t x) = t f(x) for positive t."""
@@ -40,36 +40,36 @@ COMMUTING = "relu"
 
 @dataclasses.dataclass(frozen=True)
 class Peaks:
-    """Values that a product meets on text, per channel."""
+    """Statistics of a product's input and result on text, per channel."""
 
     reads: np.ndarray
-    """Largest absolute value that it reads, [in]."""
+    """Largest absolute value of the input, [in]."""
     power: np.ndarray
-    """Mean square of what it reads, [in]."""
+    """Mean square of the input, [in]."""
     makes: np.ndarray
-    """Largest absolute value that it makes before its activation, [out]."""
+    """Largest absolute value of the result before the activation, [out]."""
 
 
 @dataclasses.dataclass
 class _Scaling:
-    """The units of one dense layer, and what is left to multiply."""
+    """The units of one dense layer, and the multiplications that remain."""
 
     reads: np.ndarray | float = 1.0
-    """Unit [in] of its input."""
+    """Unit [in] of the input."""
     makes: np.ndarray | float = 1.0
-    """Unit [out] of its result."""
+    """Unit [out] of the result."""
     before: bool = False
-    """Whether its input comes in no unit, so that it is divided first."""
+    """Whether the input arrives without a unit and has to be divided by it first."""
     after: bool = False
-    """Whether its result is wanted in no unit, so that it is multiplied behind."""
+    """Whether the result is needed without a unit and has to be multiplied by it afterwards."""
 
 
 def equalize(network: Network, peaks: Mapping[str, Peaks]) -> Network:
-    """The same function in other units per channel.
+    """An equivalent network in other units per channel.
 
     Args:
-      network: before `join_products` and after the other rewrites, of arrays.
-      peaks: of its dense layers, by name: block_3/feedforward_1/intermediate.
+      network: network of arrays, after all other rewrites but before `join_products`.
+      peaks: peaks of its dense layers by name: block_3/feedforward_1/intermediate.
     """
     units = _Units(network, peaks)
     outer = units.outer
@@ -97,7 +97,8 @@ def _head(head: Head, units: _Units) -> Head:
         unit = units.of("pooler") if outer is None else outer
         return dataclasses.replace(head, pooler=_scaled(head.pooler, _Scaling(reads=unit, before=outer is None)))
     if outer is None:
-        # Recipes leave it to the head to find its own scales while running: where norms stand, it needs no unit.
+        # Norms are kept, so a unit would cost a multiplication, and the head needs none: recipes quantise it with
+        # scales that are computed at run time.
         return head
     if head.dense and head.reader:
         return dataclasses.replace(head, dense=_scaled(head.dense, _Scaling(reads=outer)))
@@ -105,7 +106,7 @@ def _head(head: Head, units: _Units) -> Head:
 
 
 def is_free(network: Network) -> bool:
-    """Whether `network` has nothing left to multiply."""
+    """Whether no multiplication by a unit remains in `network`."""
     layers = [block.dense(part) for block in network.blocks for part in block.parts]
     layers += [network.head.pooler] if network.head.pooler else []
     return all(layer.before is None and layer.after is None for layer in layers)
@@ -115,8 +116,8 @@ class _Units:
     """Units per channel, chosen for the tensors of one network.
 
     Attributes:
-      outer: of the stream between blocks; None: norms stand in it.
-      commutes: whether units pass the activation.
+      outer: unit of the stream between blocks; None: it has norms.
+      commutes: whether the activation commutes with positive factors.
     """
 
     def __init__(self, network: Network, peaks: Mapping[str, Peaks]):
@@ -140,13 +141,13 @@ class _Units:
             self.outer = self._of_stream(readers)
 
     def inner(self, name: str, block: Block) -> np.ndarray | None:
-        """The unit of the stream inside a block; None: norms stand in it."""
+        """The unit of the stream inside a block; None: it has norms."""
         if self._one_stream or not self._folded:
             return self.outer
         return self._of_stream([_named(name, parts) for parts in inner_readers(block)])
 
     def of(self, *readers: str) -> np.ndarray:
-        """The unit of what these layers read, [C]; the largest value in it is then one."""
+        """The unit [C] of the input of these layers, which scales its largest value to one."""
         size = _floored(np.max([self._peaks[name].reads for name in readers], axis=0))
         power = np.max([self._peaks[name].power for name in readers], axis=0)
         kernels = np.concatenate([self._layers[name].kernel for name in readers], axis=1)
@@ -156,11 +157,12 @@ class _Units:
         return min(candidates, key=lambda unit: _noise(kernels * unit[:, None], power / unit**2))
 
     def of_result(self, name: str) -> np.ndarray:
-        """The unit of what a layer makes, [C]: weights, with a scale for each output, round alike in every unit."""
+        """The unit [C] of a layer's result. It follows from sizes alone: weights have a scale for each output, so that
+        their rounding is the same in every unit."""
         return _floored(self._peaks[name].makes)
 
     def of_attention(self, name: str, joined: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The units of queries, keys and values, which with `joined` get the size of the others: they share a scale."""
+        """The units of queries, keys and values; `joined`: the three share a scale, so values get the others' size."""
         query, key, value = (self._peaks[f"{name}/{part}"].makes for part in ("query", "key", "value"))
         ratio = np.sqrt(_floored(query) / _floored(key))
         values = self.of(f"{name}/attention_output")
@@ -170,23 +172,23 @@ class _Units:
         return ratio, 1.0 / ratio, values
 
     def _of_stream(self, readers: Sequence[Sequence[str]]) -> np.ndarray:
-        """One unit for every place where a stream is read: their geometric mean."""
+        """One unit for all places where a stream is read: the geometric mean of their units."""
         return np.exp(np.mean([np.log(self.of(*names)) for names in readers], axis=0))
 
 
 def _block(name: str, block: Block, units: _Units) -> Block:
-    """`block` in its units."""
+    """An equivalent block in its units."""
     scalings = {part: _Scaling() for part in block.parts}
     outer, inner = units.outer, units.inner(name, block)
 
     def read(parts: Sequence[str], unit: np.ndarray | None) -> None:
-        """Let layers read what is in this unit; None: what is in none, and gets one by a multiplication."""
+        """Let layers read their input in this unit; None: it has none, and a multiplication brings it into one."""
         own = units.of(*_named(name, parts)) if unit is None else unit
         for part in parts:
             scalings[part].reads, scalings[part].before = own, unit is None
 
     def make(part: str, unit: np.ndarray | None) -> None:
-        """Let a layer make what is in this unit; None: what a multiplication brings back into none."""
+        """Let a layer give its result in this unit; None: in one of its own, which a multiplication removes again."""
         own = units.of_result(f"{name}/{part}") if unit is None else unit
         scalings[part].makes, scalings[part].after = own, unit is None
 
@@ -230,7 +232,7 @@ def outer_readers(block: Block) -> list[str]:
 
 
 def inner_readers(block: Block) -> list[list[str]]:
-    """The dense layers that read the stream inside a block, together where they read the same of it."""
+    """The dense layers that read the stream inside a block; layers that read the same values are in one group."""
     groups = [["query", "key", "value"]] if block.narrow_attention else []
     groups += [[f"feedforward_{number}/intermediate"] for number in range(1, len(block.feedforwards) + 1)]
     return groups + ([["output_bottleneck"]] if block.output_bottleneck else [])
@@ -252,10 +254,10 @@ def _scaled(dense: Dense, scaling: _Scaling) -> Dense:
 
 
 def _noise(kernel: np.ndarray, power: np.ndarray) -> float:
-    """Mean square of what rounding adds to x kernel [in, out], for x of this power per channel, none above one.
+    """Mean square of the rounding error of x kernel [in, out], for x of this power per channel and at most one.
 
-    A step's error is even, so its square is a twelfth of the step's. x has 255 steps from -1 to 1, a column of the
-    kernel 254 from its largest value to the negative.
+    Rounding errors are uniform within a step, so their mean square is a twelfth of the step's square. x has 255 steps
+    from -1 to 1, a column of the kernel 254 between its largest absolute value and the negative of that.
     """
     of_reads = np.square(kernel).sum() * (2.0 / 255.0) ** 2
     of_weights = np.square(np.abs(kernel).max(axis=0) / 127.0).sum() * power.sum()
@@ -263,11 +265,11 @@ def _noise(kernel: np.ndarray, power: np.ndarray) -> float:
 
 
 def _size(values: np.ndarray) -> float:
-    """The largest of them; one where all are zero."""
+    """The largest value; one if all are zero."""
     return float(np.max(values)) or 1.0
 
 
 def _floored(size: np.ndarray) -> np.ndarray:
-    """Sizes [C], none below `LEAST` of the largest."""
+    """The sizes [C], raised to at least `LEAST` times the largest."""
     largest = float(np.max(size))
     return np.maximum(size, LEAST * largest) if largest > 0.0 else np.ones_like(size)

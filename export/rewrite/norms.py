@@ -1,25 +1,25 @@
-"""NoNorm folded into its neighbours.
+"""Folding of NoNorm into the layers around it.
 
-NoNorm, y = gamma * x + beta per channel, is affine. What flows between two of them, a
-*stream*, may therefore be kept in another unit per channel: the stored x~ with x = s * x~,
-where s is any vector without zeros.
+NoNorm, y = gamma * x + beta per channel, is affine. The values between two norms, a *stream*,
+may therefore be stored in another unit per channel: the stored x~ with x = s * x~, where s is
+any vector without zeros.
 
-- A dense layer that reads x reads x~ through the kernel diag(s) W, its bias unchanged.
-- A dense layer that makes x, norm and all, makes x~ with the kernel W gamma / s and the
-  bias (gamma b + beta) / s.
-- A residual sum y = gamma * (d + x) + beta makes y~ = (gamma / t) * d + (gamma s / t) * x~
-  + beta / t, with t the unit of y. The first factor goes into the dense layer that makes d,
-  beta / t into its bias, and t = gamma * s makes the second factor one.
+- A dense layer that reads x reads x~ with the kernel diag(s) W and its bias unchanged.
+- A dense layer that produces x through a norm produces x~ with the kernel W gamma / s and
+  the bias (gamma b + beta) / s.
+- A residual sum y = gamma * (d + x) + beta gives y~ = (gamma / t) * d + (gamma s / t) * x~
+  + beta / t, where t is the unit of y. The first factor goes into the dense layer that
+  produces d, beta / t into its bias, and t = gamma * s makes the second factor one.
 
-So gamma is carried along the residual path in the unit, every dense layer on the way takes
-it in, and no multiplication is left. One s per stream is free: along the feature maps
-between blocks, where the embeddings' tables and projection make the first x~; and inside
-each block, from its input bottleneck on. It is chosen so that the units of a channel lie
-evenly around one.
+So the unit carries gamma along the residual path, every dense layer on the way absorbs it,
+and no multiplication is left. One s per stream is free: on the stream of the feature maps
+between blocks, whose first x~ the embeddings' tables and projection produce; and on the
+stream inside each block, from its input bottleneck on. It is chosen so that the units of a
+channel lie evenly around one.
 
-A multiplication remains where units would leave [1 / most, most], a gamma of zero included:
-there the stream starts again with a unit of its own. Rows are quantised to int8 as a whole,
-and a channel in a very small unit would take the others' bits.
+A multiplication remains where units would leave [1 / most, most], as they do if a gamma is
+zero: there the stream starts again with a new unit. This limit is needed because rows are
+quantised to int8 as a whole: a channel in a very small unit would take the others' bits.
 
 LayerNorm is not affine and stays, as do the residual sums before it.
 """
@@ -46,10 +46,10 @@ from mobilebert_tf.export.rewrite.network import (
 )
 
 MOST = 16.0
-"""Units beyond 1 / MOST .. MOST cost a multiplication."""
+"""Largest unit, and inverse of the smallest; beyond it a multiplication remains."""
 
 Breaks = tuple[tuple[int, ...], ...]
-"""Of each stream, the one between blocks first: numbers of the sums behind which it starts again."""
+"""Numbers of the sums after which a stream starts again, for each stream, the one between blocks first."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,35 +59,35 @@ class Step:
     before: Array
     after: Array
     scale: Array | None
-    """What is left to multiply the residual with; None: nothing."""
+    """Remaining factor [C] of the residual; None: one, so there is nothing to multiply."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Units:
-    """Of the sums of one block."""
+    """Units of the residual sums of one block."""
 
     outer: Step | None
-    """On the stream between blocks; None: without bottlenecks there is one stream through everything."""
+    """Sum on the stream between blocks; None: without bottlenecks a single stream runs through all blocks."""
     inner: tuple[Step, ...]
-    """Attention's, and those of the feed-forward networks."""
+    """Sums of attention and of the feed-forward networks."""
 
     @property
     def before(self) -> Array:
-        """Of the block's input."""
+        """Unit of the block's input."""
         return (self.outer or self.inner[0]).before
 
     @property
     def after(self) -> Array:
-        """Of its output."""
+        """Unit of the block's output."""
         return (self.outer or self.inner[-1]).after
 
 
 def fold_norms(network: Network, breaks: Breaks | None = None) -> Network:
-    """The same function without any NoNorm; a network with LayerNorm as it is.
+    """An equivalent network without NoNorm; a network with LayerNorm is returned as it is.
 
     Args:
-      network: with all norms still in it, or none.
-      breaks: where streams start again, of `find_breaks`, which needs arrays; left out: found here.
+      network: network with all of its norms, or with none.
+      breaks: breaks of the streams, from `find_breaks`, which needs arrays; None: found here.
     """
     if not _folds(network):
         return network
@@ -97,12 +97,12 @@ def fold_norms(network: Network, breaks: Breaks | None = None) -> Network:
 
 
 def fold_block(block: Block, units: Units) -> Block:
-    """A block without any NoNorm."""
+    """An equivalent block without NoNorm, in these units."""
     x, narrow = units.before, units.inner[0].before
     bottleneck = block.input_bottleneck and _bottleneck(block.input_bottleneck, x, narrow)
     attention_output = _sum(block.attention_output, units.inner[0])
     if block.narrow_attention:
-        # As for query and key below. The inner stream gets the bias with its first sum.
+        # The bias moves to query and key, as below, and to value. The inner stream gets it with its first sum.
         assert bottleneck
         bottleneck, late = _without_bias(bottleneck)
         query_key, asks, shift = None, narrow, late * narrow
@@ -137,13 +137,13 @@ def fold_block(block: Block, units: Units) -> Block:
 
 
 def fold_ends(network: Network, units: Sequence[Units]) -> Network:
-    """Embeddings and head in the first and the last unit; blocks as they are."""
+    """The network with embeddings and head in the first and the last unit; blocks are left as they are."""
     embeddings = _embeddings(network.embeddings, units[0].before)
     return dataclasses.replace(network, embeddings=embeddings, head=_head(network.head, units[-1].after))
 
 
 def _head(head: Head, unit: Array) -> Head:
-    """The head for rows in this unit: the layer that reads them takes it in, if there is one."""
+    """The head for rows in this unit: the layer that reads them absorbs it; if there is none, the head multiplies."""
     if head.reader is None:
         return dataclasses.replace(head, unit=unit)
     if head.pooler:
@@ -153,7 +153,7 @@ def _head(head: Head, unit: Array) -> Head:
 
 
 def find_breaks(network: Network, most: float = MOST) -> Breaks:
-    """Where the streams of a network, not yet folded, have to start again; () for one with LayerNorm.
+    """Breaks of the streams of a network that is not folded yet; () for a network with LayerNorm.
 
     Args:
       most: largest unit of a stream, and the inverse of the smallest.
@@ -167,7 +167,7 @@ def _folds(network: Network) -> bool:
 
 
 def _streams(network: Network) -> list[list[Array]]:
-    """The gammas [C] of the sums on every stream."""
+    """The gammas [C] of the residual sums, by stream."""
     inner = [[_gamma(residual) for residual in _inner(block)] for block in network.blocks]
     if network.blocks[0].output_bottleneck:
         return [[_gamma(block.output_bottleneck) for block in network.blocks], *inner]
@@ -175,7 +175,7 @@ def _streams(network: Network) -> list[list[Array]]:
 
 
 def find_units(network: Network, breaks: Breaks) -> list[Units]:
-    """The units of every block, of a network with NoNorm."""
+    """The units of every block of a network with NoNorm."""
     steps = [_steps(gammas, where) for gammas, where in zip(_streams(network), breaks, strict=True)]
     if network.blocks[0].output_bottleneck:
         return [Units(outer, tuple(inner)) for outer, inner in zip(steps[0], steps[1:], strict=True)]
@@ -184,17 +184,17 @@ def find_units(network: Network, breaks: Breaks) -> list[Units]:
 
 
 def _query_key(block: Block, x: Array, narrow: Array) -> tuple[Bottleneck | None, Array, Array | None]:
-    """Query and key's own bottleneck, the unit of what query and key read, and what is to be added to that."""
+    """Query and key's own bottleneck, the unit of the input of query and key, and the bias which that input lacks."""
     if not block.query_key_bottleneck:
         return None, x, None
     one = functions(narrow).ones_like(narrow)
-    # No residual is added to it, so its bias can go where two biases are added anyway.
+    # No residual is added to the bottleneck's result, so its bias can move into query and key, which add biases anyway.
     bottleneck, bias = _without_bias(_bottleneck(block.query_key_bottleneck, x, one))
     return bottleneck, one, bias
 
 
 def _without_bias(bottleneck: Bottleneck) -> tuple[Bottleneck, Array]:
-    """A bottleneck without norm, and what its result then lacks."""
+    """The bottleneck, which has no norm, without its bias, and that bias."""
     kernel, bias = bottleneck.dense.kernel, bottleneck.dense.bias
     return Bottleneck(Dense(kernel, functions(bias).zeros_like(bias)), None), bias
 
@@ -211,13 +211,13 @@ def _gamma(residual: Residual | None) -> Array:
 
 
 def _reads(dense: Dense, unit: Array, shift: Array | None = None) -> Dense:
-    """The layer for an input in this unit that lacks `shift` (itself in no unit)."""
+    """The layer for an input in this unit that lacks `shift`, which is in unit one."""
     added = dense.bias if shift is None else dense.bias + functions(shift).matmul(shift, dense.kernel)
     return Dense(dense.kernel * unit[:, None], added)
 
 
 def _makes(dense: Dense, norm: Norm, unit: Array) -> Dense:
-    """The layer and its norm in one, for an output in this unit."""
+    """The layer with its norm folded in, for an output in this unit."""
     factor = norm.gamma / unit
     return Dense(dense.kernel * factor, dense.bias * factor + norm.beta / unit)
 
@@ -233,7 +233,7 @@ def _sum(residual: Residual, step: Step) -> Residual:
 
 
 def _embeddings(embeddings: Embeddings, unit: Array) -> Embeddings:
-    """gamma and beta into what is added up: the projection or the word table, types, positions."""
+    """The embeddings with gamma and beta moved into the summands: projection or word table, types, positions."""
     assert embeddings.norm
     factor, shift = embeddings.norm.gamma / unit, embeddings.norm.beta / unit
     positions = embeddings.position_table * factor
@@ -252,37 +252,37 @@ def _embeddings(embeddings: Embeddings, unit: Array) -> Embeddings:
 
 
 def _breaks(gammas: Sequence[np.ndarray], most: float) -> tuple[int, ...]:
-    """Numbers of those sums of a stream, with these gammas [C], behind which it starts again.
+    """Numbers of the sums after which a stream with these gammas [C] starts again.
 
-    Products of gammas are units, as far as they go without a multiplication.
+    Without a multiplication, units are products of gammas; a stream starts again where these become too unequal.
     """
-    products, found = [np.ones_like(gammas[0])], []
+    products, breaks = [np.ones_like(gammas[0])], []
     for number, gamma in enumerate(gammas):
         longer = [*products, products[-1] * gamma]
         size = np.abs(longer)
-        # Moved to lie evenly around one, the units of a channel may span the square of `most`.
+        # Once they lie evenly around one, the units of a channel may span a factor of `most` squared.
         if (size.max(axis=0) <= most**2 * size.min(axis=0)).all():
             products = longer
         else:
             products = [np.ones_like(gamma)]
-            found.append(number)
-    return tuple(found)
+            breaks.append(number)
+    return tuple(breaks)
 
 
 def _steps(gammas: Sequence[Array], breaks: Sequence[int]) -> list[Step]:
-    """Units of a stream whose sums have these gammas [C], one step per sum."""
-    of = functions(gammas[0])
-    parts = [[of.ones_like(gammas[0])]]
+    """The steps of a stream whose sums have these gammas [C], one per sum."""
+    xp = functions(gammas[0])
+    parts = [[xp.ones_like(gammas[0])]]
     for number, gamma in enumerate(gammas):
         if number in breaks:
-            parts.append([of.ones_like(gamma)])
+            parts.append([xp.ones_like(gamma)])
         else:
             parts[-1].append(parts[-1][-1] * gamma)
     units: list[Array] = []
     for products in parts:
-        size = of.abs(of.stack(products))
-        # The same function for any such vector, so nothing is to be learned about it.
-        middle = as_constant(of.sqrt(of.min(size, axis=0) * of.max(size, axis=0)))
+        size = xp.abs(xp.stack(products))
+        # The network computes the same with any such vector, so it needs no gradient.
+        middle = as_constant(xp.sqrt(xp.min(size, axis=0) * xp.max(size, axis=0)))
         units += [product / middle for product in products]
     return [
         Step(units[i], units[i + 1], gamma * units[i] / units[i + 1] if i in breaks else None)

@@ -1,4 +1,4 @@
-"""Sentence embeddings: a vector for each text, whose products say how alike texts are."""
+"""Sentence embeddings: a vector for each text; products of vectors measure the similarity of texts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mobilebert_tf.tasks.task import Features, Outputs, Scores, Task, without_nu
 from mobilebert_tf.tokenization import Tokenizer
 
 ALIKE = 1e-4
-"""Vectors of different texts that all lie nearer than this to each other say nothing about the texts."""
+"""Greatest difference of vectors' components below which the vectors of different texts count as the same."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddingTask(Task):
-    """The mean of the last feature map over real tokens, at unit length, as sentence-transformers has it.
+    """The mean of the last feature map over real tokens, at unit length, as in sentence-transformers.
 
-    A table of pairs has a row of the network's inputs for either side: rows 2i and 2i + 1 are of example i.
+    Each side of a pair of texts is a row of the network's inputs: example i has rows 2i and 2i + 1.
     """
 
     name: ClassVar[str] = "embedding"
@@ -58,38 +58,38 @@ class EmbeddingTask(Task):
         return features | texts.labels_of(examples, np.float32)
 
     def decode(self, outputs: Outputs, features: Features) -> list[dict[str, Any]]:
-        """The vector of each text; of pairs, how alike the two are: their cosine."""
+        """The vector of each text; for pairs, the cosine of their two vectors."""
         vectors = outputs["embedding"]
         if self.text_pair_column:
             return [{"cosine": float(cosine)} for cosine in _cosines(vectors)]
         return [{"embedding": [float(value) for value in row]} for row in vectors]
 
     def score(self, outputs: Outputs, features: Features) -> Scores:
-        """Correlation of the cosines of pairs with what people said of them."""
+        """Correlation of the cosines of pairs with the similarities that people gave them."""
         cosines = _cosines(outputs["embedding"])
         figures = {"examples": int(len(cosines)), **metrics.correlations(cosines, features["label"])}
         pairs = np.stack([cosines, features["label"]], axis=1)
         return Scores(self.score_name, figures, pairs, metrics.rank_correlation)
 
     def agreement(self, reference: Outputs, candidate: Outputs, features: Features) -> np.ndarray:
-        """The cosine of the two vectors of each text; below zero counts as zero."""
+        """Cosine of the two networks' vectors of each text; negative cosines count as zero."""
         with np.errstate(invalid="ignore"):
             cosine = (reference["embedding"] * candidate["embedding"]).sum(axis=1, dtype=np.float64)
         return np.where(without_numbers(candidate), 0.0, np.clip(cosine, 0.0, 1.0))
 
 
 def check_vectors(vectors: np.ndarray, ids: np.ndarray, source: str | os.PathLike[str]) -> None:
-    """Refuse vectors [R, H] of texts with these ids [R, T] that are no vectors of texts.
+    """Check the vectors [R, H] of texts with these ids [R, T].
 
     Raises:
-      FailedError: one is no number or has no length, or all are the same.
+      FailedError: a vector is not finite or not of unit length, or all are the same.
     """
     if fault := vector_fault(vectors, ids):
         raise FailedError(f"{source}: {fault}; train it again, or export it again")
 
 
 def vector_fault(vectors: np.ndarray, ids: np.ndarray) -> str | None:
-    """What is wrong with the vectors [R, H] of texts with these ids [R, T]; None: nothing."""
+    """The fault of the vectors [R, H] of texts with these ids [R, T]; None if there is none."""
     _, different = np.unique(ids, axis=0, return_index=True)
     vectors = vectors[different]
     broken = int((~np.isfinite(vectors)).any(axis=1).sum())
@@ -104,5 +104,5 @@ def vector_fault(vectors: np.ndarray, ids: np.ndarray) -> str | None:
 
 
 def _cosines(vectors: np.ndarray) -> np.ndarray:
-    """Of the rows of pairs [2n, H], float64 [n]."""
+    """Cosines of pairs whose vectors are successive rows [2n, H], float64 [n]."""
     return (vectors[0::2].astype(np.float64) * vectors[1::2]).sum(axis=1)

@@ -1,7 +1,6 @@
-"""What a runtime needs beside a network: vocabulary, tokenizer's rules, task, labels.
+"""Files that a runtime needs besides a network: vocabulary, tokenizer's rules, task, labels.
 
-A model directory and an export directory hold the same four files. Reading them needs
-no TensorFlow.
+A model directory and an export directory hold the same four files. Reading them does not need TensorFlow.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def write_task(directory: Path, task: Task) -> None:
 
 
 def write_labels(directory: Path, labels: tuple[str, ...]) -> None:
-    """Write `labels.txt`, a label a line. Raises UsageError: one is no line."""
+    """Write `labels.txt`, one label per line. Raises UsageError: a label cannot be a line of a file."""
     broken = next((label for label in labels if not is_one_line(label)), None)
     if broken is not None:
         raise UsageError(f"{directory}: the label {broken!r} cannot be written as a line of labels.txt")
@@ -46,7 +45,7 @@ def write_labels(directory: Path, labels: tuple[str, ...]) -> None:
 
 
 def load_task_files(directory: Path) -> tuple[Tokenizer, Task | None]:
-    """Tokenizer and, if fine-tuned, task of a model or export directory. Raises UsageError."""
+    """The tokenizer of a model or export directory, and its task if it is fine-tuned. Raises UsageError."""
     tokenizer = read_tokenizer(directory)
     if tokenizer is None:
         raise UsageError(f"{directory / 'vocab.txt'}: no such vocabulary; it belongs beside the model")
@@ -54,7 +53,7 @@ def load_task_files(directory: Path) -> tuple[Tokenizer, Task | None]:
 
 
 def read_task(directory: Path) -> Task | None:
-    """What `task.json` and `labels.txt` say, None without them. Raises UsageError."""
+    """The task in `task.json` and `labels.txt`; None without `task.json`. Raises UsageError."""
     if not (directory / "task.json").exists():
         return None
     values = read_json(directory / "task.json")
@@ -72,7 +71,7 @@ def read_task(directory: Path) -> Task | None:
 
 
 def _read_centroids(path: Path, labels: list[str]) -> list[list[float]]:
-    """The centroids in a `prototypes.json` with these labels. Raises UsageError."""
+    """The centroids in a `prototypes.json`, which must have these labels. Raises UsageError."""
     if not path.exists():
         raise UsageError(f"{path}: missing, though task.json is for prototypes; `mobilebert-tf prototypes` writes it")
     values = read_json(path)
@@ -85,7 +84,7 @@ def _read_centroids(path: Path, labels: list[str]) -> list[list[float]]:
 
 
 def read_labels(directory: Path) -> tuple[str, ...] | None:
-    """The lines of `labels.txt`, None without it. Raises UsageError."""
+    """The lines of `labels.txt`; None without the file. Raises UsageError."""
     path = directory / "labels.txt"
     if not path.exists():
         return None

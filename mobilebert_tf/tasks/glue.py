@@ -1,7 +1,7 @@
 """The tasks of GLUE (Wang et al. 2018, arXiv 1804.07461): columns, labels and scores, and the files of a submission.
 
-Their tables come as GLUE's own download has them, as TensorFlow Datasets or Hugging Face have them, or as the authors
-of the data sets published them; the columns and the numbers of the labels tell these apart by themselves.
+Tables may come from GLUE's own download, TensorFlow Datasets, Hugging Face or the authors of the data sets; their
+columns and label numbers tell these apart.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from mobilebert_tf.tasks.task import Task
 
 @dataclasses.dataclass(frozen=True)
 class GlueTask:
-    """How a task of GLUE differs from any other table."""
+    """Settings of one task of GLUE, beyond those of any other table."""
 
     submission: str
-    """Name of the file with its predictions, as gluebenchmark.com wants it."""
+    """Name of the file of predictions that gluebenchmark.com expects."""
     text_column: str = "sentence"
     text_pair_column: str | None = None
     label_column: str = "label"
     labels: tuple[str, ...] = ()
-    """By their numbers in the tables; (): the label is a value."""
+    """Names of the labels in the order of their numbers in the tables; (): the label is a value."""
     score: str = "accuracy"
-    """By which models are compared."""
+    """Score by which models are compared."""
     submits_numbers: bool = False
-    """Whether the submission has the numbers of labels and not their names."""
+    """Whether the submission has the numbers of labels instead of their names."""
     header: tuple[str, ...] = ()
-    """Columns of the tables that have no header."""
+    """Names of the columns, for tables without a header."""
 
 
 _ENTAILMENT = ("entailment", "not_entailment")
@@ -90,10 +90,10 @@ TASKS = {
         "WNLI.tsv", "sentence1", "sentence2", labels=("not_entailment", "entailment"), submits_numbers=True
     ),
 }
-"""By their names in TensorFlow Datasets and Hugging Face's hub."""
+"""Tasks by their names in TensorFlow Datasets and on Hugging Face's hub."""
 
 VALUES = (0.0, 5.0)
-"""The least and the most that STS-B's labels are."""
+"""Smallest and largest label of STS-B."""
 
 
 def find(name: str) -> GlueTask:
@@ -102,12 +102,12 @@ def find(name: str) -> GlueTask:
 
 
 def kind(name: str) -> str:
-    """The kind of task that --task=glue/NAME is."""
+    """The kind of the task that --task=glue/NAME names."""
     return ClassificationTask.name if find(name).labels else RegressionTask.name
 
 
 def discover(name: str, path: str | os.PathLike[str], **fields: Any) -> Task:
-    """The task called glue/NAME with its training table; `fields` come before what GLUE has. Raises UsageError."""
+    """The task glue/NAME for a training table; `fields` override GLUE's settings. Raises UsageError."""
     glue = find(name)
     fields = _columns(glue) | fields
     if glue.labels:
@@ -118,10 +118,10 @@ def discover(name: str, path: str | os.PathLike[str], **fields: Any) -> Task:
 
 
 def of_model(name: str, task: Task) -> Task:
-    """The task of a fine-tuned model, reading the tables of glue/NAME.
+    """The task of a fine-tuned model, set to read the tables of glue/NAME.
 
     Raises:
-      UsageError: the model's answers are none of that task.
+      UsageError: the model's task or labels do not fit that task.
     """
     glue = find(name)
     columns: dict[str, Any] = _columns(glue)

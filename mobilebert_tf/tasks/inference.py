@@ -1,4 +1,4 @@
-"""Outputs of a Keras model over any number of examples."""
+"""Outputs of a Keras model for any number of examples."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.loop import Measurement
 
 GLANCE = 512
-"""Largest number of examples that are scored while training goes on."""
+"""Maximum number of examples that are scored during training."""
 
 FEW = 8
-"""Batches up to which the model is run as it is: a graph takes longer to trace than it saves."""
+"""Number of batches up to which the model runs without a graph, which would take longer to trace than it saves."""
 
 MANY_ROWS = 2000
-"""Rows from which on it is worth to show how far a pass over them is."""
+"""Number of rows above which a pass over them shows its progress."""
 
 LENGTH_STEP = 32
-"""Batches are as long as their longest text, rounded up to this many word pieces: few shapes of buffers."""
+"""Multiple to which batches round up the word pieces of their longest text, so that buffers have few shapes."""
 
 ANY_LENGTH = {name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS}
-"""One graph for all lengths: to trace one of 24 layers takes seconds, and its outputs are the same to the bit."""
+"""Signature of one graph for all lengths: tracing 24 layers takes seconds, and outputs are the same to the bit."""
 
 _FIGURES = ("loss", "root_mean_square_error")
-"""Figures that a curve is drawn of, beside the score."""
+"""Figures besides the score that are drawn as curves."""
 
 
 def keras_outputs(
     model: keras.Model, task: Task, features: Features, batch_size: int = 32, show_progress: bool = False
 ) -> dict[str, np.ndarray]:
-    """float32 [R, ...] by the task's names of outputs, of `input_ids`, `input_mask`, `segment_ids` [R, T].
+    """Outputs of a task's model, float32 [R, ...] by name, for `input_ids`, `input_mask`, `segment_ids` [R, T].
 
-    Texts of like length are run together, with no more padding than they need.
+    Texts of similar length run together, with no more padding than they need.
     """
     return outputs_in_batches(_traced(model, task), features, batch_size, show_progress)
 
 
 def keras_answers(model: keras.Model, task: Task) -> Callable[[Features], dict[str, np.ndarray]]:
-    """`keras_outputs` of features, to be asked again and again while the weights change."""
+    """A function from features to `keras_outputs`, to be called repeatedly while the weights change."""
     traced = _traced(model, task)
     return lambda features: outputs_in_batches(traced, features, show_progress=len(features["input_ids"]) > MANY_ROWS)
 
 
 def measurement(answer: Callable[[Features], Outputs], task: Task, features: Features) -> Measurement:
-    """The score of what `answer` gives when asked, on labelled features [R, T].
+    """A function that scores the current outputs of `answer` on labelled features [R, T].
 
-    Padding that none of them needs is left out, but for one token that the last real one sees.
+    Padding that no row needs is cropped, except for one token, which the last real one sees.
     """
     longest = int(features["input_mask"].sum(axis=1).max()) + 1
     cropped = {name: features[name][:, :longest] for name in INPUTS}
@@ -61,14 +61,14 @@ def measurement(answer: Callable[[Features], Outputs], task: Task, features: Fea
 
 
 def glance_at(features: Features, most: int = GLANCE) -> dict[str, np.ndarray]:
-    """At most `most` of the examples, taken evenly."""
+    """At most `most` of the examples, evenly spaced."""
     count = len(features["label"])
     chosen = np.linspace(0, count - 1, min(count, most)).round().astype(int)
     return of_examples(features, chosen)[0]
 
 
 def short_figures(task: Task, outputs: Outputs, features: Features) -> dict[str, float]:
-    """Figures of the task that a curve is drawn of."""
+    """Figures of the task that are drawn as curves."""
     scores = task.score(outputs, features)
     return {name: scores.all[name] for name in (scores.name, *_FIGURES) if name in scores.all}
 
@@ -89,9 +89,9 @@ def outputs_in_batches(
     batch_size: int = 32,
     show_progress: bool = False,
 ) -> dict[str, np.ndarray]:
-    """float32 [R, ...] by output, of what `traced` makes of a batch; batches are those of `keras_outputs`.
+    """Outputs of `traced`, float32 [R, ...] by name, in batches as in `keras_outputs`.
 
-    A graph of it is made where there are more than FEW batches.
+    A graph is traced only for more than FEW batches.
     """
     inputs = {name: features[name] for name in INPUTS}
     lengths = inputs["input_mask"].sum(axis=1)
@@ -101,7 +101,7 @@ def outputs_in_batches(
     parts = []
     for start in track(starts, "running Keras", "batches", len(starts)) if show_progress else starts:
         chosen = order[start : start + batch_size]
-        # One padding token stays: through the trigram the last real one sees it.
+        # One padding token stays, because the last real one sees it through the trigram.
         longest = -(-(int(lengths[chosen].max()) + 1) // LENGTH_STEP) * LENGTH_STEP
         outputs = run({name: tf.constant(values[chosen, :longest]) for name, values in inputs.items()})
         parts.append(

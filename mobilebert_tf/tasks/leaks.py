@@ -1,4 +1,4 @@
-"""What gives a label away beside the meaning of the text, so that a model learns it and fails on other texts."""
+"""Leaks: signs other than meaning that give a label away, so that a model learns them and fails on other texts."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.task import Task
 
 ENOUGH = 20
-"""Rows of a class, and of all others, from which on one can tell."""
+"""Minimum number of rows of a class, and of all other rows, to judge by."""
 
 NEARLY_ALL, HARDLY_ANY = 0.8, 0.02
-"""Shares of the rows of a class, and of the others, with a word that is taken for a leak."""
+"""A leak is a word in at least the first share of a class's rows and at most the second share of all others."""
 
 NAMED = 0.5
-"""Share of the rows of a class with its own name in them that is."""
+"""Share of a class's rows with the name of the class from which on the name is a leak."""
 
 _WORD = re.compile(rf"(?P<bare>[{NO_BLANKS}]+)|[^\W{NO_BLANKS}]+")
-"""A word, or in a script without blanks a clause."""
+"""A word, or a clause of a script without blanks."""
 
 
 def find(task: Task, examples: Sequence[Example]) -> list[str]:
-    """Sentences on what gives classes or labels away, or on a text column that holds no texts."""
-    found = _identifiers(task, examples)
+    """Sentences on leaks of classes or labels, or on a text column that holds identifiers."""
+    sentences = _identifiers(task, examples)
     if not task.has_labels:
-        return found
+        return sentences
     words = [_words(f"{example.text} {example.text_pair or ''}") for example in examples]
     rows_with: dict[str, list[int]] = collections.defaultdict(list)
     for row, of_text in enumerate(words):
@@ -47,9 +47,9 @@ def find(task: Task, examples: Sequence[Example]) -> list[str]:
         if _says_something(name):
             inside, outside = _shares(_rows_with_phrase(name, words, rows_with), own)
             if inside >= NAMED and outside <= inside / 10:
-                found.append(_sentence("the label's own name", label, inside, outside))
+                sentences.append(_sentence("the label's own name", label, inside, outside))
                 continue
-        # A word that nearly all have and no others is in about as many rows as there are of the class.
+        # A word in nearly all rows of a class and hardly any others is in about as many rows as the class has.
         least, most = NEARLY_ALL * own.sum(), own.sum() + HARDLY_ANY * (~own).sum()
         frequent = [vocabulary[place] for place in np.flatnonzero((times >= least) & (times <= most))]
         shares = {word: _shares(rows_with[word], own) for word in frequent}
@@ -57,12 +57,12 @@ def find(task: Task, examples: Sequence[Example]) -> list[str]:
         if sure:
             word = max(sure, key=lambda word: shares[word][0] - shares[word][1])
             kind = "pair of characters" if has_no_blanks(word[0]) else "word"
-            found.append(_sentence(f"the {kind} {word!r}", label, *shares[word]))
-    return found
+            sentences.append(_sentence(f"the {kind} {word!r}", label, *shares[word]))
+    return sentences
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text in order; of a clause in a script without blanks each character with the next one."""
+    """The words of a text in order; a clause of a script without blanks gives each pair of adjacent characters."""
     words: list[str] = []
     for match in _WORD.finditer(plain_text(text)):
         word = match[0]
@@ -71,7 +71,7 @@ def _words(text: str) -> list[str]:
 
 
 def _says_something(name: Sequence[str]) -> bool:
-    """Whether the name of a label is more than a sign or a number; two characters are a word of Chinese."""
+    """Whether the name of a label is more than a sign or a number; in Chinese, two characters can be a word."""
     letters = "".join(name)
     least = 2 if any(map(has_no_blanks, letters)) else 3
     return len(letters) >= least and not letters.isdecimal()
@@ -85,7 +85,7 @@ def _sentence(what: str, label: str, inside: float, outside: float) -> str:
 
 
 def _shares(rows: Sequence[int], own: np.ndarray) -> tuple[float, float]:
-    """How many of the rows of a class are among these, and of the others; `own` is bool [n]."""
+    """Share of a class's rows that are among `rows`, and share of all others; `own`, bool [n], marks the class."""
     inside = int(own[list(rows)].sum())
     return inside / int(own.sum()), (len(rows) - inside) / int((~own).sum())
 
@@ -98,7 +98,7 @@ def _rows_with_phrase(
 
 
 def _identifiers(task: Task, examples: Sequence[Example]) -> list[str]:
-    """Whether the texts are no texts: one word each, nearly all different, most with digits in them."""
+    """A sentence if the texts look like identifiers: one word each, nearly all different, most with digits."""
     cells = [example.text.strip() for example in examples]
     if len(cells) < ENOUGH or len(set(cells)) < 0.95 * len(cells):
         return []

@@ -14,36 +14,36 @@ from mobilebert_tf.fields import Count, Finite, one_of, read
 from mobilebert_tf.tasks.examples import Example
 
 MISTAKES = "mistakes.json"
-"""File beside metrics.json."""
+"""Name of the file beside metrics.json."""
 
 MOST = 50
-"""Examples that are kept."""
+"""Maximum number of examples that are kept."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """One example, what it was to be answered and what it was."""
+    """One example with its wanted and its given answer."""
 
     text: str
     text_pair: str | None = None
     wanted: str
     given: str
     size: Finite | None
-    """How wrong it is, in the measure of its `Review`; None: the answer was no number."""
+    """Size of the error in the measure of the `Review`; None: the output was not finite."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Review:
-    """The worst of some labelled examples first."""
+    """The worst answers to some labelled examples, worst first."""
 
     measure: Annotated[str, one_of("probability", "cosine", "error")] = "probability"
-    """What `size` is. probability: that of the wrong answer. cosine: of the text with the wrong class. error: value
-    less the one that was wanted."""
+    """Meaning of `size`: probability of the wrong answer, cosine of the text with the wrong class, or error, the given
+    value minus the wanted one."""
     examples: Count = 0
     wrong: Count | None = None
-    """Of them; None: answers are values, which are more or less right."""
+    """Number of wrong answers; None: answers are values, which are more or less right."""
     mistakes: tuple[Mistake, ...] = ()
-    """At most MOST."""
+    """At most MOST mistakes."""
 
 
 def review(
@@ -54,15 +54,15 @@ def review(
     wrong: np.ndarray,
     measure: str = "probability",
 ) -> Review:
-    """The largest of the wrong answers.
+    """The wrong answers of the largest size.
 
     Args:
-      examples: n of them.
-      wanted: what they are labelled with, in words.
-      given: what they were answered, in words.
-      size: float [n]; the largest magnitude comes first, no numbers before all.
+      examples: n labelled examples.
+      wanted: their labels, in words.
+      given: the answers, in words.
+      size: float [n]; sizes that are not finite come first, then the largest magnitudes.
       wrong: bool [n].
-      measure: what `size` is.
+      measure: meaning of `size`.
     """
     order = np.argsort(-np.where(np.isfinite(size), np.abs(size), np.inf), kind="stable")
     worst = [int(number) for number in order if wrong[number]][:MOST]
@@ -86,7 +86,7 @@ def write_review(directory: Path, found: Review) -> None:
 
 
 def read_review(directory: Path, fix: str = "") -> Review | None:
-    """What `mistakes.json` holds, None without it. Raises UsageError: it is damaged."""
+    """The content of `mistakes.json`; None without the file. Raises UsageError: the file is damaged."""
     path = directory / MISTAKES
-    found: Review | None = read(path, Review, fix) if path.exists() else None
-    return found
+    content: Review | None = read(path, Review, fix) if path.exists() else None
+    return content

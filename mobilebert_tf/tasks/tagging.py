@@ -1,4 +1,4 @@
-"""Labels of words and the entities that they make: BIO, BIOES and their relatives, by seqeval's rules."""
+"""Labels of words and the entities that they form: BIO, BIOES and related schemes, by seqeval's rules."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mobilebert_tf.errors import UsageError
 
 OUTSIDE = "O"
 BEGINS = "BSU"
-"""Prefixes of a first word; U and L are BILOU's S and E."""
+"""Prefixes of an entity's first word; U and L are BILOU's S and E."""
 ENDS = "ESLU"
-"""Prefixes of a last word."""
+"""Prefixes of an entity's last word."""
 
 _TAG = re.compile(r"([BIESLU])-(.+)")
 
@@ -23,14 +23,14 @@ class Entity:
     """Successive words of one kind."""
 
     start: int
-    """First word."""
+    """Number of its first word."""
     end: int
-    """The one behind the last."""
+    """Number of the word after its last."""
     kind: str
 
 
 def parts(tag: str) -> tuple[str, str]:
-    """Prefix and kind of a label; O has no kind. Raises UsageError: it is none."""
+    """Prefix and kind of a label; O has no kind. Raises UsageError: `tag` is not a label of a word."""
     if tag == OUTSIDE:
         return OUTSIDE, ""
     matched = _TAG.fullmatch(tag)
@@ -40,36 +40,36 @@ def parts(tag: str) -> tuple[str, str]:
 
 
 def is_tag(text: str) -> bool:
-    """Whether this is a label of a word."""
+    """Whether a text is a label of a word."""
     return text == OUTSIDE or _TAG.fullmatch(text) is not None
 
 
 def is_scheme(tags: Sequence[str]) -> bool:
-    """Whether these are all the labels that words can have, O among them; token classifiers may have others."""
+    """Whether a token classifier's labels are those of a scheme: O and other labels of words, and nothing else."""
     return OUTSIDE in tags and len(tags) > 1 and all(map(is_tag, tags))
 
 
 def entities(tags: Sequence[str]) -> list[Entity]:
-    """The entities of the words with these labels.
+    """The entities of words with these labels.
 
-    As seqeval's default, which is conlleval's: an entity begins with B or S, behind another kind, behind an end, or
-    with I or E behind O.
+    By seqeval's default rules, which are conlleval's, an entity begins at B or S, after another kind, after an end, or
+    at I or E after O.
     """
-    found = []
+    result = []
     start, before, kind = 0, OUTSIDE, ""
     for place, tag in enumerate([*tags, OUTSIDE]):
         prefix, own = parts(tag)
         goes_on = prefix not in (OUTSIDE, *BEGINS) and before != OUTSIDE and before not in ENDS and own == kind
         if before != OUTSIDE and not goes_on:
-            found.append(Entity(start, place, kind))
+            result.append(Entity(start, place, kind))
         if not goes_on:
             start = place
         before, kind = prefix, own
-    return found
+    return result
 
 
 def kinds(tags: Sequence[str]) -> list[str]:
-    """The kinds of all labels, sorted."""
+    """The different kinds of the labels, sorted."""
     return sorted({parts(tag)[1] for tag in tags} - {""})
 
 
@@ -79,10 +79,10 @@ class Scheme:
 
     prefixes: frozenset[str]
     marks_all: bool = True
-    """Whether every first word has a prefix of its own; else those behind an entity of the same kind, as in IOB1."""
+    """Whether the first word of every entity is marked; else only after an entity of the same kind, as in IOB1."""
 
     def tags(self, found: Sequence[Entity], words: int) -> list[str]:
-        """The labels of so many words, of which these are the entities in their order."""
+        """The labels of `words` words with these entities, which are in order."""
         tags = [OUTSIDE] * words
         for before, entity in zip([None, *found], found, strict=False):
             follows = before is not None and (before.end, before.kind) == (entity.start, entity.kind)
@@ -96,8 +96,10 @@ class Scheme:
 
 
 def scheme_of(sentences: Sequence[Sequence[str]], labels: Sequence[str]) -> Scheme:
-    """The scheme in which most of these sentences are labelled, if that tells nothing the one of all `labels`."""
+    """The scheme that reproduces the labels of most of these sentences; of equally good ones that of all `labels`."""
     known, seen = (frozenset(parts(tag)[0] for tag in tags) for tags in (labels, itertools.chain(*sentences)))
     schemes = [Scheme(prefixes, marks_all) for prefixes in (known, seen) for marks_all in (True, False)]
-    found = [(tags, entities(tags)) for tags in map(list, sentences)]
-    return max(schemes, key=lambda scheme: sum(scheme.tags(some, len(tags)) == tags for tags, some in found))
+    labelled = [(tags, entities(tags)) for tags in map(list, sentences)]
+    return max(
+        schemes, key=lambda scheme: sum(scheme.tags(its_entities, len(tags)) == tags for tags, its_entities in labelled)
+    )

@@ -1,1 +1,1 @@
-"""Directories of results -> one HTML page. Needs no TensorFlow."""
+"""Reports: one HTML page for directories of results. Needs no TensorFlow."""

@@ -1,4 +1,4 @@
-"""A run's stages one after the other on a single axis of steps, and what was measured on held-out text meanwhile."""
+"""A run's stages in sequence on a single axis of steps, with the measurements on held-out text during training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobilebert_tf.reporting.drawing import GRID, MUTED
 from mobilebert_tf.reporting.results import Stage
 
 HELD_OUT = "held_out/"
-"""Begins a log's keys that were measured on text which no stage trained on."""
+"""Prefix of the log's metrics on text that no stage trained on."""
 
 _LAYER = re.compile(r"layer_([1-9][0-9]{0,3})/(\w+)")
 _TRAINED = re.compile(r"transfer_([0-9]+)(?:_to_([0-9]+))?")
@@ -23,7 +23,7 @@ _TRAINED = re.compile(r"transfer_([0-9]+)(?:_to_([0-9]+))?")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Span:
-    """Where a stage lies on the axis."""
+    """Place of a stage on the axis."""
 
     name: str
     begin: int
@@ -31,12 +31,12 @@ class Span:
 
     @property
     def trained(self) -> range:
-        """The layers (from 1) that a layer-wise stage of that name trains; of another stage none by name."""
+        """Layers (from 1) that the stage trains, if its name is that of a layer-wise stage; else empty."""
         match = _TRAINED.fullmatch(self.name)
         return range(int(match[1]), int(match[2] or match[1]) + 1) if match else range(0)
 
     def titles(self) -> tuple[str, ...]:
-        """What may stand above it, the longest first."""
+        """Possible titles above the stage, longest first."""
         match = _TRAINED.fullmatch(self.name)
         if not match:
             return (self.name.replace("_", " "),)
@@ -56,35 +56,35 @@ class Course:
     """[K] float each, by name without "held_out/"; NaN where a measurement lacks that metric."""
 
     def layers(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """(layers [L] from 1 and ascending, values [L, K]) of a metric that is measured layer by layer."""
-        found = {}
+        """(layers [L] from 1, ascending; values [L, K]) of a metric that is measured for each layer."""
+        by_layer = {}
         for name, values in self.metrics.items():
             match = _LAYER.fullmatch(name)
             if match and match[2] == metric:
-                found[int(match[1])] = values
-        numbers = sorted(found)
-        return np.array(numbers, int), np.array([found[n] for n in numbers]).reshape(len(numbers), len(self.steps))
+                by_layer[int(match[1])] = values
+        numbers = sorted(by_layer)
+        return np.array(numbers, int), np.array([by_layer[n] for n in numbers]).reshape(len(numbers), len(self.steps))
 
 
 def spans(stages: Sequence[Stage]) -> tuple[Span, ...]:
-    """Each stage as long as its last logged step."""
-    found, begin = [], 0
+    """The spans of the stages; each is as long as its last logged step."""
+    placed, begin = [], 0
     for stage in stages:
         end = begin + int(stage.steps[-1])
-        found.append(Span(name=stage.name, begin=begin, end=end))
+        placed.append(Span(name=stage.name, begin=begin, end=end))
         begin = end
-    return tuple(found)
+    return tuple(placed)
 
 
 def course(stages: Sequence[Stage]) -> Course | None:
-    """What the rows with held-out keys say; None if there are none."""
+    """The held-out measurements of the stages; None if there are none."""
     rows: dict[int, dict[str, float]] = {}
     found = spans(stages)
     for stage, span in zip(stages, found, strict=True):
         for metric, values in stage.metrics.items():
             if metric.startswith(HELD_OUT):
                 for index in np.flatnonzero(np.isfinite(values)):
-                    # A stage's end and the next one's step 0 are the same place: what comes later counts.
+                    # The end of a stage and step 0 of the next are the same place; the later measurement counts.
                     row = rows.setdefault(span.begin + int(stage.steps[index]), {})
                     row[metric.removeprefix(HELD_OUT)] = float(values[index])
     if not rows:
@@ -99,7 +99,7 @@ def course(stages: Sequence[Stage]) -> Course | None:
 
 
 def mark(axes: Axes, found: Sequence[Span], colour: str = GRID, width: float = 1.0) -> None:
-    """A line at every border between stages, behind the curves and before a map."""
+    """Draw a line at every border between stages, behind curves but in front of a map."""
     for span in found[1:]:
         axes.axvline(span.begin, color=colour, linewidth=width, zorder=1)
 
@@ -111,10 +111,10 @@ def step_axis(axes: Axes) -> None:
 
 
 def name_stages(axes: Axes, found: Sequence[Span], pixels: float) -> None:
-    """The stages' names above, as long and as many as have room.
+    """Write the stages' names above the panel, as long and as many as fit.
 
     Args:
-      pixels: about how wide the panel will be; its limits must have been set.
+      pixels: approximate width of the panel, whose limits must have been set.
     """
     low, high = axes.get_xlim()
     scale = pixels / (high - low)
@@ -128,7 +128,7 @@ def name_stages(axes: Axes, found: Sequence[Span], pixels: float) -> None:
     for title in (place(span, span.titles()[0]) for span in found if not span.trained):
         if not any(title.meets(other) for other in titles):
             titles.append(title)
-    # The numbered ones in one form, and where these are too many, every second or third.
+    # All numbered titles have the same form; where they are too many, every second or third is shown.
     short = any(_width(span.titles()[0]) > (span.end - span.begin) * scale - 8 for span in numbered)
     placed = [place(span, span.titles()[-1 if short else 0]) for span in numbered]
     every = 1
@@ -155,5 +155,5 @@ class _Title:
 
 
 def _width(title: str) -> float:
-    """In pixels at font size 11, near enough to keep words apart."""
+    """Approximate width in pixels at font size 11, which is enough to keep words apart."""
     return 6.2 * len(title)

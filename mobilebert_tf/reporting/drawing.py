@@ -1,8 +1,8 @@
-"""matplotlib figures -> SVG that belongs to the page.
+"""Conversion of matplotlib figures to SVG for the page.
 
-Every chart is drawn twice, for a desk and for a telephone, since scaling one drawing
+Every chart is drawn twice, for a desktop and for a phone, since scaling one drawing
 down would make its words unreadable. Colours become CSS variables, so that the page
-decides what they are in light, in dark and on paper; text stays text.
+sets them for light mode, dark mode and paper; text stays text.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
 WIDE, NARROW = 1000, 350
-"""Widths in CSS pixels; matplotlib's SVG has 72 units an inch."""
+"""Widths in CSS pixels; matplotlib's SVG has 72 units per inch."""
 
-# What is drawn -> the page's variable. Any distinct colours would do.
+# Placeholder colours, which `_VARIABLES` maps to variables of the page. Any distinct colours would do.
 INK, MUTED, GRID = "#010203", "#040506", "#070809"
 ACCENT, SECOND, THIRD = "#0a0b0c", "#0d0e0f", "#101112"
 CARD = "#131415"
-"""What lies behind a chart."""
+"""Colour of the background of a chart."""
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -86,8 +86,8 @@ def draw(name: str, label: str, picture: Callable[[int], Figure]) -> str:
 
     Args:
       name: unique on the page.
-      label: what a listener is told instead of the picture.
-      picture: makes the figure for a width in CSS pixels. Called within `style()`.
+      label: description for screen readers in place of the picture.
+      picture: function that draws the figure for a width in CSS pixels; called within `style()`.
     """
     parts = []
     with style():
@@ -97,24 +97,24 @@ def draw(name: str, label: str, picture: Callable[[int], Figure]) -> str:
 
 
 def figure(width: int, height: int) -> Figure:
-    """An empty figure of that many CSS pixels, without pyplot's global state."""
-    # Room between panels, so that a title is not taken for the axis above it.
+    """An empty figure of this size in CSS pixels, without pyplot's global state."""
+    # The space between panels keeps a title from looking like the label of the axis above it.
     return Figure(figsize=(width / 72, height / 72), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.08))
 
 
 def percent_scale(axes: Axes, along: Literal["x", "y"] = "y") -> None:
-    """Shares in per cent, once all is drawn: ticks say where they stand to the last digit, none is beyond 100 %."""
+    """Show shares in per cent, after all is drawn: ticks have all their digits, and none is beyond 0 or 100 %."""
     axis = axes.yaxis if along == "y" else axes.xaxis
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.8g} %"))
     low, high = axis.get_view_interval()
     axes.set(**{f"{along}lim": (max(low, 0.0), min(high, 1.0))})
-    # What stands at the end of the axis is drawn whole.
+    # Markers at the end of the axis are drawn whole.
     for line in axes.get_lines():
         line.set_clip_on(False)
 
 
 def plain_frame(axes: Axes) -> None:
-    """No box, no ticks: for panels whose content is their frame."""
+    """Remove box, grid and ticks, for panels that are filled by their content."""
     axes.grid(False)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
@@ -128,9 +128,9 @@ def _svg(drawn: Figure, name: str, form: str, label: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    # HTML needs no namespaces, and the page shall not even mention an address.
+    # HTML needs no namespaces, and the page must not contain any URL.
     text = re.sub(r"""\sxmlns(:\w+)?=["'][^"']*["']""", "", text)
-    # Several drawings in one page: names that nothing refers to go, the others become unique.
+    # A page has several drawings, so ids without references are removed and the others made unique.
     used = set(re.findall(r"""(?:url\(#|href=["']#)([^)"']+)""", text))
     text = re.sub(r"""\sid="([^"]*)\"""", lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
     text = re.sub(r"""(url\(#|href=["']#)""", rf"\g<1>{name}-", text)

@@ -1,4 +1,4 @@
-"""`report.json` of an export -> report.html and report.md beside it, from nothing else."""
+"""The pages report.html and report.md of an export, made only from the `report.json` beside them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write(directory: Path) -> None:
     """Write both pages beside the `report.json` in this directory.
 
     Raises:
-      UsageError: it is no report of `export`.
+      UsageError: the file is not a report of `export`.
     """
     path = directory / "report.json"
     html, markdown = render(read_object(path), path)
@@ -27,10 +27,10 @@ def write(directory: Path) -> None:
 
 
 def recommended(directory: Path) -> str | None:
-    """The file that the report in this directory names for those who do not want to choose; None: none passed.
+    """The file that the report in this directory recommends without a special case; None: no file passed.
 
     Raises:
-      UsageError: it is no report of `export`.
+      UsageError: the file is not a report of `export`.
     """
     path = directory / "report.json"
     variant = shipping.general(read_export.of_report(read_object(path, AGAIN), path))
@@ -38,10 +38,10 @@ def recommended(directory: Path) -> str | None:
 
 
 def render(report: Mapping[str, Any], path: Path = Path("report.json")) -> tuple[str, str]:
-    """HTML and Markdown of a report as `json.loads` gives it; `path` is for messages.
+    """HTML and Markdown of a report as returned by `json.loads`; `path` is for messages.
 
     Raises:
-      UsageError: it is no report of `export`.
+      UsageError: the content is not a report of `export`.
     """
     export = read_export.of_report(report, path)
     values = {

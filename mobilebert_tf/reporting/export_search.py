@@ -1,4 +1,4 @@
-"""The part of a page about a search for the cheapest mixture of precisions: path, picture, table."""
+"""The part of a page about a search for the cheapest mixture of precisions: sentences, picture and table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mobilebert_tf.reporting.tradeoff import label, scales
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchPart:
-    """What is said about one search."""
+    """All content about one search."""
 
     told: str
     chart: str
@@ -25,7 +25,7 @@ class SearchPart:
 
 
 def part(searched: Searched, number: int) -> SearchPart:
-    """What there is to say of a search; `number` makes names on the page unique."""
+    """The part of a search; `number` makes its names on the page unique."""
     candidates = searched.candidates
     chosen = next(one for one in candidates if one.name == searched.chosen)
     scored = searched.scored
@@ -71,7 +71,7 @@ def _chart(name: str, searched: Searched, chosen: Candidate) -> str:
                 [cost], [drop], "o", markersize=2 * radius, markeredgecolor=CARD if one.within else ACCENT,
                 markerfacecolor=(SECOND if best else ACCENT) if one.within else CARD,
             )  # fmt: skip
-            # Steps are told by the line; on a telephone there is no room for their names.
+            # The line shows the steps; a phone has no room for their names.
             if one.steps is None or best:
                 places.append((one.name, cost, drop, radius, INK))
         axes.axhline(allowed, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
@@ -81,11 +81,11 @@ def _chart(name: str, searched: Searched, chosen: Candidate) -> str:
         label(drawn, axes, places)
         return drawn
 
-    told = "; ".join(
+    description = "; ".join(
         f"{one.name} {significant(one.cost)} {searched.unit}, {points(one.difference.score)} points"
         for one in candidates
     )
-    return draw(name, f"{searched.score_name} against cost along the search: {told}.", picture)
+    return draw(name, f"{searched.score_name} against cost along the search: {description}.", picture)
 
 
 def _table(searched: Searched, chosen: Candidate) -> Table:

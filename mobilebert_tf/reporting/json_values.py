@@ -1,4 +1,4 @@
-"""JSON files that a page is made of. What is null in them was no number, and counts as left out."""
+"""Reading of the JSON files behind a page. A null in them stands for NaN, and counts as missing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ AGAIN = "run the command that wrote it again"
 
 
 def read_fields(path: Path, kind: Any) -> Any:
-    """The JSON object in a file as `kind`, a dataclass; a file that is not there yet is an empty one.
+    """The JSON object in a file as `kind`, a dataclass; a missing file counts as an empty object.
 
     Raises:
-      UsageError: it is no JSON, or a field is missing, of another type, or out of its range.
+      UsageError: the file is not JSON, or a field is missing, of another type, or out of its range.
     """
     return build_fields(kind, read_object(path, AGAIN) if path.exists() else {}, path)
 
 
 def build_fields(kind: Any, content: Any, path: Path) -> Any:
-    """`content`, as `json.loads` gives it, as `kind`. Raises UsageError, which names the file and the field."""
+    """`content`, returned by `json.loads`, as `kind`. Raises UsageError, which names the file and the field."""
     return build(kind, _without_nulls(content), f"{path}", AGAIN)
 
 

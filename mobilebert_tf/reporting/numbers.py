@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them, never parted from their units; None is a dash."""
+"""Readable numbers, kept on one line with their units; None becomes a dash."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def count(number: float | None) -> str:
 
 
 def significant(number: float | None, digits: int = 3) -> str:
-    """As a decimal, or as a power of ten where that would have many zeros."""
+    """The number as a decimal, or with a power of ten where a decimal would have many zeros."""
     if number is None or not math.isfinite(number):
         return ABSENT
     if number and not 1e-3 <= abs(number) < 1e5:
@@ -31,14 +31,14 @@ def _signed(number: str) -> str:
 
 
 def megabytes(size: int | None) -> str:
-    """10⁶ bytes, as app stores count."""
+    """A size in megabytes of 10⁶ bytes, the unit of app stores."""
     if size is None:
         return ABSENT
     return f"{size / 1e6:.2f}\u00a0MB" if size < 10e6 else f"{size / 1e6:.1f}\u00a0MB"
 
 
 def added_bytes(size: int | None) -> str:
-    """What something adds to a file, in 10³ bytes."""
+    """A number of bytes added to a file, in kilobytes of 10³ bytes."""
     return ABSENT if size is None else f"{_signed(f'{size / 1e3:+,.1f}')}\u00a0kB"
 
 

@@ -1,4 +1,4 @@
-"""`Results` -> one HTML file that loads nothing."""
+"""The page of `Results`: one HTML file that loads no other files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobilebert_tf.reporting.results import Results, Stage, Tables, Training
 
 
 def write(results: Results, path: Path) -> None:
-    """Write the page; an earlier report there is replaced whole.
+    """Write the page to `path`, replacing an earlier report.
 
     Raises:
       UsageError: `path` is a directory, or holds something that is not a report.
@@ -52,7 +52,7 @@ def render(results: Results) -> str:
 
 
 def _finetuning(results: Results) -> list[dict[str, Any]]:
-    """Of each family the first run from scratch and the first after transfer: loss, and the score meanwhile."""
+    """Charts of each family's first runs from scratch and after transfer: loss, and the score during training."""
     charts = []
     for number, family in enumerate(results.families, 1):
         stages: dict[str, Stage] = {}
@@ -91,7 +91,7 @@ def _teacher(teacher: Training, number: int) -> dict[str, Any]:
 
 
 def _tables(results: Results) -> list[dict[str, Any]]:
-    """What is said of tables, with the names of the runs that had them."""
+    """The sentences about tables, with the names of the runs that used them."""
     runs: dict[Tables, list[str]] = {}
     for classifier in results.classifiers:
         if classifier.tables.summary:

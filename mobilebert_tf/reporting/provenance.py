@@ -1,4 +1,4 @@
-"""Who made the results, where and with what: what all runs share, and where they differ."""
+"""Provenance of the results: commit, machine, packages and dates, with all values in which runs differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mobilebert_tf.reporting.results import Run
 
 
 def rows(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Name and value of every line of the table; several values where runs differ."""
+    """Name and value of every line of the table, with several values where runs differ."""
     lines = [
         ("Commit", [_commit(run.made_by) for run in runs]),
         ("Machine", [_machine(run.made_by.get("machine") or {}) for run in runs]),

@@ -1,4 +1,4 @@
-"""`report.json` of an export -> `Exported`."""
+"""Reading of an export's `report.json` into `Exported`."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from mobilebert_tf.run_directory import MadeBy
 
 @dataclasses.dataclass(frozen=True)
 class _Report:
-    """Parts of a report that are looked at more closely than `Exported` says."""
+    """Fields of a report that are checked more strictly than in `Exported`."""
 
     made_by: MadeBy | None = None
 
 
 def of_run(run: Run) -> Exported:
-    """What a run of `export` found; empty while there is no report.
+    """The results of a run of `export`; empty while there is no report.
 
     Raises:
-      UsageError: its report cannot be read.
+      UsageError: the report cannot be read.
     """
     path = run.directory / "report.json"
     return _exported(read_object(path, AGAIN) if path.exists() else {}, run, path)
 
 
 def of_report(report: Mapping[str, Any], path: Path) -> Exported:
-    """What stands in a `report.json`, given as `json.loads` gives it; `path` is for messages.
+    """The results in a `report.json`, as returned by `json.loads`; `path` is for messages.
 
     Raises:
-      UsageError: it is no report of `export`.
+      UsageError: the content is not a report of `export`.
     """
     made_by = report.get("made_by") or {}
     build_fields(_Report, report, path)

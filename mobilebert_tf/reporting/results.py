@@ -1,4 +1,4 @@
-"""What the commands found out, as the report needs it."""
+"""The results of commands, in the form that the report needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Run:
 
     directory: Path
     name: str
-    """Its path below the directory that was asked for, or that directory's own name."""
+    """Path of the run below the requested directory, or that directory's own name."""
     command: str
     options: Mapping[str, Any]
     made_by: Mapping[str, Any]
@@ -58,20 +58,20 @@ class Attention:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Moments:
-    """Of a layer's final feature map: means over the real tokens of held-out text; None where they are not finite."""
+    """Moments of a layer's final feature map, averaged over the real tokens of held-out text; None: not finite."""
 
     mean: Finite | None
-    """Of the mean over the channels."""
+    """Average of the mean over the channels."""
     deviation: Finite | None
-    """Of the standard deviation over the channels."""
+    """Average of the standard deviation over the channels."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerComparison:
-    """A student's layer beside the teacher's that teaches it."""
+    """A student layer compared with the teacher layer that teaches it."""
 
     layer: int
-    """From 1; 0 is the embeddings' output."""
+    """Number of the layer, from 1; 0 is the embeddings' output."""
     teacher: Moments | None
     student: Moments | None
     distances: Mapping[str, float]
@@ -86,12 +86,12 @@ class Training:
     stages: tuple[Stage, ...]
     held_out: Mapping[str, float]
     teacher_held_out: Mapping[str, float]
-    """Of a student's teacher on the same text; empty if it was not measured."""
+    """Measurements of a student's teacher on the same text; empty if there are none."""
     parameters: int | None
     teacher_agreement: float | None
     attention: Attention | None
     layers: tuple[LayerComparison, ...]
-    """Ascending."""
+    """Comparisons by ascending layer."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,12 +101,12 @@ class GridRun:
     seed: Count
     learning_rate: Finite | None = None
     score: Finite | None = None
-    """None: it diverged."""
+    """None: the run diverged."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rate:
-    """Fine-tunings at one rate with several seeds, as shares."""
+    """Summary of the fine-tunings at one rate with several seeds; scores are shares."""
 
     learning_rate: Finite
     runs: Count
@@ -121,7 +121,7 @@ class Rate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tables:
-    """What a fine-tuning says of its tables, a sentence each."""
+    """Sentences of a fine-tuning about its tables."""
 
     warnings: tuple[str, ...] = ()
     summary: tuple[str, ...] = ()
@@ -140,11 +140,11 @@ class Classifier:
     labels: tuple[str, ...]
     stages: tuple[Stage, ...]
     review: Review | None = None
-    """What it gets most wrong."""
+    """Its worst mistakes."""
     rates: tuple[Rate, ...] = ()
-    """Of several rates and seeds, of which it is the best."""
+    """Summaries by rate, if this run is the best of a grid of rates and seeds."""
     runs: tuple[GridRun, ...] = ()
-    """Those that `rates` sums up."""
+    """The runs that `rates` summarises."""
     tables: Tables = Tables()
     kept_step: int | None = None
     """Step whose weights were kept as the best; None: the last."""
@@ -158,7 +158,7 @@ class Exported(Report):
 
     @functools.cached_property
     def keras_score(self) -> Score | None:
-        """Raises UsageError: it is none."""
+        """Score of the Keras model; None: there is none. Raises UsageError: the value is not a score."""
         return read_score(self.keras, "keras")
 
     @property
@@ -167,25 +167,25 @@ class Exported(Report):
 
     @property
     def general(self) -> tuple[Variant, ...]:
-        """Those that passed and are for apps that run a file themselves, which can choose between them."""
+        """Files that passed and are for apps that run a file themselves, and so can choose between files."""
         return tuple(v for v in self.passed if v.target == "litert")
 
     @property
     def timed_lengths(self) -> tuple[int, ...]:
-        """Those at which a file was timed, ascending."""
+        """Lengths at which a file was timed, ascending."""
         return tuple(sorted({length for v in self.variants for length in v.latency_ms}))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Family:
-    """Classifiers that lie in one directory, and so are compared with each other."""
+    """Classifiers in one directory, which are therefore compared with each other."""
 
     name: str
-    """That of the first; empty where there is one family alone."""
+    """Name of the first classifier's run; empty if there is only one family."""
     classifiers: tuple[Classifier, ...]
 
     def first(self, from_scratch: bool, pretrained: bool = False) -> Classifier | None:
-        """The first that has a score, of those that began so."""
+        """The first classifier of this origin that has an accuracy."""
         for classifier in self.classifiers:
             alike = classifier.from_scratch == from_scratch and bool(classifier.pretrained) == pretrained
             if alike and classifier.score and classifier.score.accuracy is not None:
@@ -195,7 +195,7 @@ class Family:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
-    """Everything found below the directories that were asked for."""
+    """All results below the requested directories."""
 
     runs: tuple[Run, ...]
     teachers: tuple[Training, ...]
@@ -205,11 +205,12 @@ class Results:
 
     @property
     def families(self) -> tuple[Family, ...]:
-        """The classifiers by the directory that they lie in."""
+        """The classifiers grouped by their parent directory."""
         places: dict[Path, list[Classifier]] = {}
         for classifier in self.classifiers:
             places.setdefault(classifier.run.directory.resolve().parent, []).append(classifier)
         several = len(places) > 1
         return tuple(
-            Family(name=found[0].run.name if several else "", classifiers=tuple(found)) for found in places.values()
+            Family(name=members[0].run.name if several else "", classifiers=tuple(members))
+            for members in places.values()
         )

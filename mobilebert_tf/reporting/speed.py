@@ -1,4 +1,4 @@
-"""Which of several files is the fastest, by times taken in the same rounds; where these cannot tell, by operations."""
+"""The fastest of several files, by times from the same rounds or, where these do not decide, by operations."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from mobilebert_tf.litert.products import vector_instructions
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fastest:
-    """A file to ship for speed at one length, and what speaks for it."""
+    """The file to ship for speed at one length, with the evidence."""
 
     length: int
     """T in word pieces."""
     variant: Variant
     alike: tuple[Variant, ...]
-    """Those that its times cannot be told from; operations and bytes chose among them."""
+    """Files whose times do not differ significantly from its own; operations and bytes decided between them."""
     next: Variant | None
-    """The next fastest, where nothing is alike."""
+    """The next fastest file, if `alike` is empty."""
     few_rounds: bool
-    """Whether files were timed in too few rounds to compare any two."""
+    """Whether there were too few rounds to compare any two files."""
 
 
 def compare(variant: Variant, other: Variant, length: int) -> stats.Ratio | None:
-    """Latency of a file over that of another one, round by round; None: they were not timed in the same rounds."""
-    ours, theirs = _rounds(variant, length), _rounds(other, length)
-    return stats.ratio(ours, theirs) if ours and len(ours) == len(theirs) else None
+    """Ratio of the latencies of two files, round by round; None: they were not timed in the same rounds."""
+    rounds, other_rounds = _rounds(variant, length), _rounds(other, length)
+    return stats.ratio(rounds, other_rounds) if rounds and len(rounds) == len(other_rounds) else None
 
 
 def fastest(variants: Sequence[Variant], length: int) -> Fastest | None:
-    """The fastest of the files at a length; None: none was timed there.
+    """The fastest of the files at a length; None: no file was timed there.
 
-    Of the files that no other one is faster than, that with the least work is chosen: the medians of a busy machine
-    are no reason to take four times the bytes.
+    Among the files that no other file beats, the one with the least work is chosen: the medians of a busy machine
+    do not justify four times the bytes.
     """
     timed = [v for v in variants if v.median(length) is not None]
     if not timed:
@@ -56,7 +56,7 @@ def fastest(variants: Sequence[Variant], length: int) -> Fastest | None:
 
 
 ALIKE = 0.03
-"""Least ratio of two estimates of instructions that tells files apart: so near most of them are to a count."""
+"""Minimum relative difference at which estimates of instructions tell files apart: the error of most estimates."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,13 +66,13 @@ class Least:
     length: int
     variant: Variant
     alike: tuple[Variant, ...]
-    """Those that the estimates do not tell it from; bytes chose among them."""
+    """Files that the estimates do not tell from it; bytes decided between them."""
     next: Variant | None
-    """The one with the fewest of the others; None: there is none."""
+    """The file with the fewest instructions among the others; None: there is none."""
 
 
 def least_instructions(variants: Sequence[Variant]) -> Least | None:
-    """The file to ship for a phone's processor, by estimates at the longest length; None: some file has none."""
+    """The file to ship for a phone's processor, by estimates at the longest common length; None: there is none."""
     lengths = [set(v.instructions) for v in variants]
     common = set.intersection(*lengths) if lengths else set()
     if not common:
@@ -87,21 +87,21 @@ def least_instructions(variants: Sequence[Variant]) -> Least | None:
 
 
 def work(variant: Variant) -> float:
-    """Vector instructions that the products of one inference take on ARM; 0: the report does not say."""
+    """Number of vector instructions of the products of one inference on ARM; 0: missing from the report."""
     return vector_instructions(variant.multiply_adds, variant.half)
 
 
 def _rounds(variant: Variant, length: int) -> list[list[float]]:
     rounds = variant.latency_ms.get(length, Latency()).rounds
-    # A clock that stood still tells no ratio.
+    # A time of 0, from a clock that did not advance, gives no ratio.
     return [] if 0 in rounds else [[time] for time in rounds]
 
 
 def distance(variant: Variant) -> tuple[float, float]:
-    """From Keras: by decisions, then by logits."""
+    """Sort key for the distance from Keras: by decisions, then by logits."""
     return -variant.parity.get("decision_agreement", 0.0), error(variant)
 
 
 def error(variant: Variant) -> float:
-    """The largest of a logit; infinite where the file gave no numbers."""
+    """The largest relative error of a logit; infinite if the file gave NaN."""
     return variant.parity.get("max_relative_error", float("inf"))

@@ -1,4 +1,4 @@
-"""What the page shows of one student: how near it is to its teacher, while it learned and in the end."""
+"""The section of the page about one student: its distance from the teacher during training and at the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COURSE_PANELS = curves.PRETRAINING_METRICS | {
 
 
 def section(student: Training, teachers: Sequence[Training], number: int) -> dict[str, Any]:
-    """What the template needs for the `number`-th student."""
+    """The values of the template for the `number`-th student."""
     layerwise = [s for s in student.stages if set(MEASURED) & set(s.metrics)]
     last = student.stages[-1] if student.stages else None
     panels = {m: title for m, title in _DISTILLATION_PANELS.items() if last and m in last.metrics}
@@ -50,7 +50,7 @@ def section(student: Training, teachers: Sequence[Training], number: int) -> dic
 
 
 def _over_time(student: Training, teacher: Training | None, number: int) -> dict[str, Any]:
-    """The pictures over all stages; empty where nothing was measured on held-out text meanwhile."""
+    """The pictures over all stages; empty if nothing was measured on held-out text during training."""
     measured = course(student.stages)
     if measured is None:
         return {"distances": "", "course": ""}
@@ -59,8 +59,8 @@ def _over_time(student: Training, teacher: Training | None, number: int) -> dict
     drawn = ""
     if panels:
         steps = numbers.count(measured.spans[-1].end)
-        told = "; ".join(_told(m, title, measured.metrics[m], levels.get(m)) for m, title in panels.items())
-        label = f"Held-out text over {steps} steps of all stages: {told}."
+        description = "; ".join(_told(m, title, measured.metrics[m], levels.get(m)) for m, title in panels.items())
+        label = f"Held-out text over {steps} steps of all stages: {description}."
         drawn = curves.course(f"course-{number}", label, measured, panels, levels, "distillation")
     return {
         "distances": Markup(transfer.distances(f"distances-{number}", measured)),
@@ -74,11 +74,11 @@ def _over_time(student: Training, teacher: Training | None, number: int) -> dict
 
 
 def _told(metric: str, title: str, values: np.ndarray, level: float | None) -> str:
-    """A panel in words, for a listener."""
+    """A panel in words, for users of screen readers."""
     show = numbers.percent if curves.is_share(metric) else numbers.significant
     known = values[np.isfinite(values)]
-    told = f"{title} from {show(float(known[0]))} to {show(float(known[-1]))}"
-    return told if level is None else f"{told}, the teacher’s is {show(level)}"
+    phrase = f"{title} from {show(float(known[0]))} to {show(float(known[-1]))}"
+    return phrase if level is None else f"{phrase}, the teacher’s is {show(level)}"
 
 
 def _held_out_rows(student: Training, teacher: Training | None) -> list[dict[str, str]]:
@@ -88,7 +88,7 @@ def _held_out_rows(student: Training, teacher: Training | None) -> list[dict[str
         ("masked_word_loss", "Masked-word loss", "nats a word; less is better", numbers.significant),
         ("next_sentence_accuracy", "Next sentence recognised", "half would be chance", numbers.percent),
     ):
-        # The distillation run's own measurement is of the same text, and names the right teacher.
+        # The distillation run's own measurement is preferred: it is on the same text and of the right teacher.
         taught = student.teacher_held_out or (teacher.held_out if teacher else {})
         values = [taught.get(key), student.held_out.get(key)]
         if any(value is not None for value in values):
@@ -103,7 +103,7 @@ def _held_out_rows(student: Training, teacher: Training | None) -> list[dict[str
 
 
 def _distance_columns(student: Training) -> list[dict[str, str]]:
-    """Columns of the table of layers: each measured term with its heading and its measure."""
+    """Columns of the table of layers: each measured term, with its heading and measure."""
     measured = {name for layer in student.layers for name in layer.distances}
     columns = []
     for name, title in MEASURED.items():
@@ -114,7 +114,7 @@ def _distance_columns(student: Training) -> list[dict[str, str]]:
 
 
 def _maps(student: Training, number: int) -> list[dict[str, Any]]:
-    """The layer with most structure, then the others in order."""
+    """Attention maps: first the layer with most structure, then the others in order."""
     maps = student.attention
     if maps is None:
         return []

@@ -1,4 +1,4 @@
-"""Tables that become HTML and Markdown."""
+"""Tables for HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What stands in a table: a figure and, small below it, what belongs to it."""
+    """A cell of a table: a figure with small notes below it."""
 
     text: str
     notes: tuple[str, ...] = ()
     kind: str = ""
-    """passed, failed, file or nothing."""
+    """passed, failed, file or empty."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
     name: str
-    """What it is a table of, for a listener."""
+    """Description of the table for screen readers."""
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    """The first cell of each names it."""
+    """Rows, of which the first cell is the name."""
     caption: str = ""

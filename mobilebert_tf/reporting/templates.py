@@ -1,4 +1,4 @@
-"""The templates beside this file, and how figures are written in them."""
+"""Rendering of the templates beside this file, with their filters for figures."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mobilebert_tf.reporting import numbers
 from mobilebert_tf.reporting.tables import Cell
 
 GENERATOR = "mobilebert-tf report"
-"""Stands in a page's head, so that a report may replace a report and nothing else."""
+"""Mark in the head of a page, so that a report replaces only an earlier report."""
 
 
 def render_html(template: str, **values: Any) -> str:
-    """A page that loads nothing."""
+    """A page of HTML that loads no other files."""
     css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return _environment(escape=True).get_template(template).render(generator=GENERATOR, css=css, **values)
 
@@ -41,7 +41,7 @@ def _environment(escape: bool) -> jinja2.Environment:
 
 
 def _markdown(text: str) -> str:
-    """What would be markup, or end a cell or a line, as text."""
+    """The text with all characters escaped that would be markup, or end a cell or a line."""
     for sign in "\\|<*_`":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split(" ")).replace("\n", " ")

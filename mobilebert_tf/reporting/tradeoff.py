@@ -1,4 +1,4 @@
-"""Score against latency, size as area: what each file of an export gives for what."""
+"""Chart of score against latency of an export's files, with size as area."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent
 from mobilebert_tf.reporting.results import Exported
 
 LARGEST_RADIUS = {True: 22.0, False: 13.0}
-"""Of the largest file, in points: on a desk, on a telephone."""
+"""Radius of the largest file in points, by whether the drawing is wide (desktop) or narrow (phone)."""
 
 
 def chart(name: str, export: Exported) -> tuple[str, str]:
@@ -39,7 +39,7 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
         axes = drawn.subplots()
         largest = max(variant.bytes or 0 for variant, _, _ in rows)
         radii = []
-        # The large ones first, so that no small one is hidden.
+        # Large points are drawn first, so that they hide no small ones.
         for variant, time, share in sorted(rows, key=lambda row: -(row[0].bytes or 0)):
             radius = LARGEST_RADIUS[width == WIDE] * math.sqrt((variant.bytes or 0) / largest)
             radii.append((variant.name, time, share, radius, INK if variant.passed else MUTED))
@@ -63,14 +63,14 @@ def chart(name: str, export: Exported) -> tuple[str, str]:
         label(drawn, axes, radii)
         return drawn
 
-    told = "; ".join(
+    description = "; ".join(
         f"{v.name} {percent(share)}, {milliseconds(time)}, {megabytes(v.bytes)}" for v, time, share in rows
     )
     caption = (
         f"{what[0].upper()}{what[1:]} against latency; up and to the left is better. The area of a point is the size "
         "of its file; hollow ones were rejected."
     )
-    return draw(name, f"{what} against latency of the exported files: {told}.", picture), caption
+    return draw(name, f"{what} against latency of the exported files: {description}.", picture), caption
 
 
 def _score(variant: Variant) -> float | None:
@@ -82,7 +82,7 @@ def _share(variant: Variant, scored: bool) -> float | None:
 
 
 def scales(axes: Axes, times: Sequence[float], shares: Sequence[float]) -> None:
-    """Room for points and names on all sides; times in powers of ten where they differ by much."""
+    """Set the limits, with room for points and names on all sides; the times are on a log scale if they differ much."""
     if max(times) > 4 * min(times):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
@@ -98,9 +98,9 @@ def scales(axes: Axes, times: Sequence[float], shares: Sequence[float]) -> None:
 
 
 def label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, float, str]]) -> None:
-    """A name beside each point (name, x, y, radius, colour) where it covers neither points nor names.
+    """Write a name beside each point (name, x, y, radius, colour), where it covers neither points nor names.
 
-    With a line to its point where it had to go far.
+    A line connects the name to its point if it is far away.
     """
     drawn.draw_without_rendering()
     scale = drawn.dpi / 72
@@ -108,7 +108,7 @@ def label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, f
     for _, x, y, radius, _ in points:
         centre = axes.transData.transform((x, y))
         taken.append(Bbox([centre - radius * scale, centre + radius * scale]))
-    # Small points have the least choice that is near.
+    # Small points are first, since they have the fewest places nearby.
     for name, x, y, radius, colour in sorted(points, key=lambda point: point[3]):
         text = axes.annotate(
             name, (x, y), (0, 0), textcoords="offset points", color=colour, fontsize=11, zorder=5,
@@ -119,8 +119,8 @@ def label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, f
         best: tuple[float, Bbox, tuple[float, float]] | None = None
         for distance in range(3, 120, 6):
             for angle in range(0, 360, 30):
-                way = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-                offset = (radius + distance) * way[0], (radius + distance) * way[1]
+                direction = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+                offset = (radius + distance) * direction[0], (radius + distance) * direction[1]
                 _move(text, offset)
                 place = text.get_window_extent()
                 outside = max(0.0, frame.x0 - place.x0, place.x1 - frame.x1, frame.y0 - place.y0, place.y1 - frame.y1)
@@ -142,7 +142,7 @@ def label(drawn: Figure, axes: Axes, points: Sequence[tuple[str, float, float, f
 
 
 def _move(text: Annotation, offset: tuple[float, float]) -> None:
-    """To so many points from what it names, growing away from it."""
+    """Move a name to this offset in points from its point, aligned so that it extends away from the point."""
     text.set_position(offset)
     text.set_verticalalignment("center")
     if abs(offset[0]) < 0.5 * abs(offset[1]):
@@ -152,6 +152,6 @@ def _move(text: Annotation, offset: tuple[float, float]) -> None:
 
 
 def _common(one: Bbox, other: Bbox) -> float:
-    """Area that two boxes share."""
+    """Area of the intersection of two boxes."""
     shared = Bbox.intersection(one, other)
     return float(shared.width * shared.height) if shared else 0.0

@@ -1,4 +1,4 @@
-"""The result in sentences: what the numbers say, and what they do not."""
+"""The results in sentences: the meaning of the numbers, and its limits."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def headline(results: Results) -> str:
     """One sentence for the top of the page, from the furthest stage that has results."""
     if any(export.variants for export in results.exports):
         return files_headline(results.exports)
-    if told := _of_families(results, _accuracies):
-        return told
+    if sentences := _of_families(results, _accuracies):
+        return sentences
     for kind, trainings in (("student", results.students), ("teacher", results.teachers)):
         for training in trainings:
             if "masked_word_accuracy" in training.held_out:
@@ -27,9 +27,9 @@ def headline(results: Results) -> str:
 
 
 def _of_families(results: Results, say: Callable[[Family], str]) -> str:
-    """What is said of each family of classifiers, with its name where there are several."""
-    said = [(family.name, words) for family in results.families if (words := say(family))]
-    return " ".join(f"{name}: {words}" if name else words for name, words in said)
+    """The sentences of `say` for each family of classifiers, with its name where there are several."""
+    sentences = [(family.name, words) for family in results.families if (words := say(family))]
+    return " ".join(f"{name}: {words}" if name else words for name, words in sentences)
 
 
 def _accuracies(family: Family) -> str:
@@ -43,7 +43,7 @@ def _accuracies(family: Family) -> str:
 
 
 def transfer_verdict(results: Results) -> str:
-    """Whether transfer paid, and whether the difference is more than chance."""
+    """Sentences on the gain by transfer, and on whether the difference may be chance."""
     return _of_families(results, _verdict)
 
 
@@ -54,7 +54,7 @@ def _verdict(family: Family) -> str:
     before, after = scratch.score.accuracy, transferred.score.accuracy
     if before is None or after is None:
         return ""
-    # Of the figures as shown, so that a reader who subtracts them finds the same.
+    # Computed from the rounded figures, so that a reader who subtracts them gets the same.
     points = round(100 * after, 1) - round(100 * before, 1)
     intervals = scores.wilson(scratch.score), scores.wilson(transferred.score)
     if abs(points) < 0.05:
@@ -76,9 +76,9 @@ def _verdict(family: Family) -> str:
 
 
 def files_headline(exports: Sequence[Exported]) -> str:
-    """A sentence about the file that one would ship, of several exports one each, with its name."""
-    said = [(export.run.name, _file(shipping.general(export))) for export in exports]
-    return " ".join(f"{name}: {words}" if len(exports) > 1 else words for name, words in said)
+    """A sentence about the file to ship; of several exports one each, with the name of the export."""
+    sentences = [(export.run.name, _file(shipping.general(export))) for export in exports]
+    return " ".join(f"{name}: {words}" if len(exports) > 1 else words for name, words in sentences)
 
 
 def _file(variant: Variant | None) -> str:
@@ -96,7 +96,7 @@ def _file(variant: Variant | None) -> str:
 
 
 def files_limits(exports: Sequence[Exported]) -> list[str]:
-    """What a reader might take from the figures of the files, and should not."""
+    """Warnings of conclusions that the figures of the files do not support."""
     variants = [variant for export in exports for variant in export.variants]
     if any(v.latency_ms for v in variants):
         return [
@@ -108,7 +108,7 @@ def files_limits(exports: Sequence[Exported]) -> list[str]:
 
 
 def limits(results: Results) -> list[str]:
-    """What a reader might take from the page, and should not."""
+    """Warnings of conclusions that the page does not support."""
     lines = files_limits(results.exports)
     if any(c.score for c in results.classifiers):
         examples = {c.score.examples for c in results.classifiers if c.score}

@@ -1,4 +1,4 @@
-"""What a classifier gets wrong: the figures of each class, which is taken for which, and single examples."""
+"""Mistakes of a classifier: the figures of each class, the confusions between classes, and single examples."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mobilebert_tf.reporting.results import Classifier, Rate, Results
 from mobilebert_tf.tasks.review import Mistake, Review
 
 LONGEST = 600
-"""Characters of a text that are shown."""
+"""Maximum number of characters shown of a text."""
 
 
 def sections(results: Results) -> list[dict[str, Any]]:
-    """What the page's template needs, of each classifier that has any of it."""
+    """The values of the page's template for each classifier that has some."""
     chosen = [one for one in results.classifiers if not one.from_scratch and _has_any(one)]
     return [_section(one, number) for number, one in enumerate(chosen, 1)]
 
@@ -85,7 +85,7 @@ def _dots(classifier: Classifier) -> dict[float, list[float]]:
 
 
 def _spread(name: str, classifier: Classifier) -> str:
-    """HTML of a row for each rate: a dot a run, a line at the median."""
+    """HTML of a row for each rate, with a dot per run and a line at the median."""
     dots = {rate: scores for rate, scores in _dots(classifier).items() if scores}
     best = max(score for scores in dots.values() for score in scores)
 

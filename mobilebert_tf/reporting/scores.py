@@ -1,4 +1,4 @@
-"""Accuracies as points with their uncertainty."""
+"""Chart of accuracies as points with their uncertainty."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mobilebert_tf.tasks.figures import Score
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One row of the chart. `low` and `high` are None where nothing is estimated."""
+    """One row of the chart. `low` and `high` are None where there is no interval."""
 
     name: str
     accuracy: float
@@ -36,7 +36,7 @@ def wilson(score: Score) -> tuple[float, float] | None:
 
 
 def points(results: Results) -> list[Point]:
-    """Majority class, classifiers from scratch, after transfer, from a shipped model; exported files."""
+    """The points of the majority class, classifiers from scratch, after transfer, from a shipped model, and files."""
     scored = [(run, run.score) for run in results.classifiers if run.score and run.score.accuracy is not None]
     rows = []
     baselines = {run.run.name: s.majority_accuracy for run, s in scored if s.majority_accuracy is not None}
@@ -70,7 +70,7 @@ def _point(name: str, score: Score, kind: str) -> Point:
 
 
 def chart(name: str, rows: Sequence[Point]) -> str:
-    """HTML of one row per point, best read from top to bottom."""
+    """HTML of a chart with one row per point, from top to bottom."""
     colours = {"baseline": MUTED, "scratch": SECOND, "transferred": ACCENT, "pretrained": SECOND, "exported": ACCENT}
 
     def picture(width: int) -> Figure:

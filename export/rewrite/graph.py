@@ -1,4 +1,4 @@
-"""A network as a TensorFlow graph, in the operations the converter maps best."""
+"""A network as a TensorFlow graph, in the operations that the converter maps best."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mobilebert_tf.export.rewrite.network import (
 )
 from mobilebert_tf.models import LEAST_SQUARE
 
-# Written so that the converter makes one operation of each; relu and relu6 join the product before them.
+# In the form that the converter turns into one operation each; relu and relu6 are fused into the product before them.
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu": tf.nn.relu,
     "relu6": tf.nn.relu6,
@@ -37,7 +37,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 
 class Products:
-    """What is done with weights: in float here; another one computes on the grid of a file in int8.
+    """The operations that use weights, here in float; a subclass computes on the grid of an int8 file.
 
     Layers have the names of their operators in a file: block_3/feedforward_1/intermediate.
     """
@@ -54,7 +54,7 @@ class Products:
         return x * constant(factor)
 
     def rows(self, name: str, table: Array, numbers: Any) -> Any:
-        """Rows of `table` [V, C] with these numbers [R]: [R, C]."""
+        """The rows [R, C] of `table` [V, C] with these numbers [R]."""
         return tf.gather(constant(table), numbers)
 
 
@@ -66,13 +66,13 @@ def answer(
     layout: Layout | None = None,
     products: Products | None = None,
 ) -> dict[str, Any]:
-    """float32 [1, C], [1, H], [1, T, C] or [1, T] by the head's outputs, of int32 [1, T] each, as operations of the
-    graph that is being built."""
+    """The answer by the head's outputs, float32 [1, C], [1, H], [1, T, C] or [1, T], from inputs int32 [1, T], as
+    operations of the graph that is being built."""
     return Graph(network, layout or Rows(), products or Products()).answer(input_ids, input_mask, segment_ids)
 
 
 class Graph:
-    """The operations of one network; names of scopes are those of layers."""
+    """Builder of one network's operations; scopes have the names of layers."""
 
     def __init__(self, network: Network, layout: Layout, products: Products):
         self.network = network
@@ -83,7 +83,7 @@ class Graph:
         self._segments: Any = None
 
     def answer(self, input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
-        """What the head makes of the last block's rows, by its outputs."""
+        """The answer of the head, by its outputs."""
         network, layout = self.network, self.layout
         self._mask, self._segments = mask, segments = layout.ids(input_mask), layout.ids(segment_ids)
         with self._scope("embeddings"):
@@ -109,9 +109,9 @@ class Graph:
             return self.layout.mean(x, self._mask)
 
     def _pair(self, x: Any) -> Any:
-        """[1, 4 H] of two rows."""
+        """Features [1, 4 H] of a pair, from its two rows."""
         u, v = self.layout.tokens(x, 0, 1), self.layout.tokens(x, 1, 2)
-        # |u - v| of operators that files have anyway: every runtime and delegate knows them.
+        # |u - v| from operators that files contain anyway, so that every runtime and delegate supports it.
         apart = tf.nn.relu(u - v) + tf.nn.relu(v - u)
         return tf.concat([u, v, apart, u * v], axis=-1)
 
@@ -173,31 +173,31 @@ class Graph:
         return _norm(embeddings.norm, layout.settled(x))
 
     def block(self, block: Block, x: Any, masking: Masking) -> Any:
-        """Rows of one block from those of the one before, within its scope."""
+        """The rows of one block from those of the block before, within its scope."""
         network, layout = self.network, self.layout
 
         def kept(rows: Any) -> Any:
             return layout.tokens(rows, None, 1) if block.first_token_only else rows
 
-        made: dict[str, Any] = {}
+        joint_results: dict[str, Any] = {}
 
         def product(name: str, rows: Any) -> Any:
-            """`rows` through the dense layer of this name, which may be part of a joint one."""
+            """`rows` through the dense layer of this name, which may be part of a joint layer."""
             joint = next((joint for joint in block.joints if name in joint.names), None)
             if joint is None:
                 with self._scope(name):
                     return self._dense(block.dense(name), rows)
-            if name not in made:
+            if name not in joint_results:
                 with self._scope("_".join(joint.names)):
                     wide = self._dense(joint.dense, rows)
                 widths = [block.dense(one).bias.shape[0] for one in joint.names]
-                made.update(zip(joint.names, layout.parts(wide, widths), strict=True))
-            return made[name]
+                joint_results.update(zip(joint.names, layout.parts(wide, widths), strict=True))
+            return joint_results[name]
 
         def bottleneck(name: str, rows: Any) -> Any:
             return _norm(getattr(block, name).norm, product(name, rows))
 
-        # Narrow. Of the inner stream alone the rows that come out are needed.
+        # Narrow. The inner stream, unlike keys and values, needs only the rows that the block returns.
         if block.narrow_attention:
             query_key = value = bottleneck("input_bottleneck", x)
             inner = kept(value)
@@ -229,7 +229,7 @@ class Graph:
             return self._residual(block.output_bottleneck, inner, self._mean(x) if block.mean_only else kept(x))
 
     def _feedforward(self, feedforward: FeedForward, x: Any, taken: Callable[[Any], Any] | None) -> Any:
-        """`taken`: what goes on of hidden layer and residual, in place of all rows."""
+        """The feed-forward network; `taken` reduces the rows of hidden layer and residual, as to a mean."""
         with self._scope("intermediate"):
             hidden = self._dense(feedforward.intermediate, x, self.network.activation)
         if taken:
@@ -253,5 +253,5 @@ def _norm(norm: Norm | None, x: Any) -> Any:
 
 
 def constant(values: Array) -> Any:
-    """An array as float32 constant of the graph; a tensor as it is."""
+    """An array as a float32 constant of the graph; a tensor as it is."""
     return values if tf.is_tensor(values) else tf.constant(values, tf.float32)

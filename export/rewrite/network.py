@@ -1,4 +1,4 @@
-"""A fine-tuned network as plain arrays: what the rewrites take and give. Needs no TensorFlow."""
+"""A fine-tuned network as plain arrays: the input and output of rewrites. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Array = Any
-"""`np.ndarray`; a tensor of TensorFlow where a network is fine-tuned as it will be deployed."""
+"""`np.ndarray`, or a TensorFlow tensor in quantisation-aware fine-tuning."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,19 +19,19 @@ class Dense:
     bias: Array
     """[out]"""
     before: Array | None = None
-    """[in]; None: one, so there is nothing to multiply."""
+    """Factor [in] of the input; None: one, so there is nothing to multiply."""
     after: Array | None = None
-    """[out]; None as well. A layer with an activation has none."""
+    """Factor [out] of the result; None: one. Always None in a layer with an activation."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Norm:
-    """gamma * x + beta per channel, of x as it is (NoNorm) or standardised over its channels (LayerNorm)."""
+    """gamma * x + beta per channel, with x as it is (NoNorm) or standardised over its channels (LayerNorm)."""
 
     gamma: Array
     beta: Array
     epsilon: float | None
-    """Of LayerNorm's variance; None: NoNorm."""
+    """Epsilon added to LayerNorm's variance; None: NoNorm."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Bottleneck:
 
     dense: Dense
     norm: Norm | None
-    """None: nothing is left of it."""
+    """None: it is folded into other layers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Residual:
     dense: Dense
     norm: Norm | None
     scale: Array | None = None
-    """[out]; None: one, so there is nothing to multiply."""
+    """Factor [out] of the residual; None: one, so there is nothing to multiply."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,12 +63,12 @@ class FeedForward:
 
 @dataclasses.dataclass(frozen=True)
 class Joint:
-    """Dense layers of a block that read the same rows, as one."""
+    """Dense layers of a block that read the same rows, combined into one."""
 
     names: tuple[str, ...]
-    """Fields of the block: dense layers, or bottlenecks whose dense layer is meant."""
+    """Fields of the block: dense layers, or bottlenecks, which stand for their dense layer."""
     dense: Dense
-    """Their kernels and biases side by side, in that order."""
+    """Kernels and biases of those layers side by side, in that order."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,22 +78,22 @@ class Block:
     input_bottleneck: Bottleneck | None
     query_key_bottleneck: Bottleneck | None
     narrow_attention: bool
-    """Query, key and value read the input bottleneck."""
+    """Whether query, key and value read the input bottleneck."""
     query: Dense
     key: Dense
     value: Dense
     query_scale: float
-    """The query is multiplied by it."""
+    """Factor of the query."""
     attention_output: Residual
     feedforwards: tuple[FeedForward, ...]
     output_bottleneck: Residual | None
     first_token_only: bool = False
-    """Only the row of [CLS] comes out. Keys and values are still those of all tokens."""
+    """Whether the block returns only the row of [CLS]. Keys and values are still those of all tokens."""
     mean_only: bool = False
-    """Only the mean of the rows of real tokens comes out, of each text if the head reads a pair; taken where all that
-    follows is linear."""
+    """Whether the block returns only the mean of the rows of real tokens, one for each text if the head reads a pair.
+    The mean is taken at the point after which everything is linear."""
     joints: tuple[Joint, ...] = ()
-    """In place of the dense layers that they name."""
+    """Joint layers, used instead of the dense layers that they name."""
 
     @property
     def parts(self) -> list[str]:
@@ -111,7 +111,7 @@ class Block:
         return part.dense if isinstance(part, (Bottleneck, Residual)) else part
 
     def with_dense(self, layers: Mapping[str, Dense]) -> Block:
-        """The block with these in place of its own dense layers, all `parts` of them."""
+        """The block with its dense layers replaced by these, which must include all `parts`."""
 
         def put(part: Any, name: str) -> Any:
             inside = isinstance(part, (Bottleneck, Residual))
@@ -139,27 +139,27 @@ class Embeddings:
     """[at least T, H]"""
     norm: Norm | None
     joint_table: Array | None = None
-    """[types, P, H], the vectors of type and position added up: read in place of those two tables, for P positions."""
+    """[types, P, H], the sums of the vectors of type and position, for P positions: used instead of those tables."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Mask:
-    """What becomes of the scores of padded keys."""
+    """Treatment of the scores of padded keys."""
 
     mode: str
-    """add: the constant is added to them. replace: it takes their place."""
+    """add: the constant is added to the scores. replace: it replaces them."""
     constant: float
     shared: bool = False
-    """Made once for all blocks."""
+    """Whether the mask is computed once for all blocks."""
 
     @property
     def finite(self) -> float:
-        """The constant, bounded: Hugging Face's, float32's least number, overflows when a score is added to it."""
+        """The constant, bounded: Hugging Face's is float32's least number and overflows when a score is added to it."""
         return max(self.constant, -1e38)
 
     @property
     def keeps_padding_out(self) -> bool:
-        """Whether no other row reads those of padding: its share of a softmax is zero."""
+        """Whether padding has no influence on other rows, because its share of a softmax is zero."""
         return self.constant <= -1000.0
 
 
@@ -168,23 +168,23 @@ FIRST_TOKEN, MEAN, PAIR, EVERY_TOKEN = "first_token", "mean", "pair", "every_tok
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """What the answer is made of: rows of the last feature map [T, H] -> [1, C], a vector [1, H], or [1, T, C]."""
+    """Last feature map [T, H] -> answer: [1, C], a vector [1, H], or [1, T, C]."""
 
     outputs: tuple[str, ...]
-    """Names of the answer in a file; several: each has one of the C values of every token, [1, T]."""
+    """Names of the answer in a file; if there are several, each has one of the C values of every token, [1, T]."""
     reads: str
-    """FIRST_TOKEN: the row of [CLS]. MEAN: the mean of the rows of real tokens. PAIR: u, v, |u - v| and u v side by
-    side, where u and v are the means of each of two texts. EVERY_TOKEN: all of them."""
+    """Rows that the head reads. FIRST_TOKEN: the row of [CLS]. MEAN: the mean of the rows of real tokens. PAIR: u, v,
+    |u - v| and u v side by side, where u and v are the means of the two texts. EVERY_TOKEN: all rows."""
     pooler: Dense | None = None
-    """tanh(dense) on what is read."""
+    """Dense layer with tanh on the rows that are read."""
     dense: Dense | None = None
-    """None: what is read is the answer, at unit length."""
+    """Dense layer that gives the answer; None: the answer is the row that is read, at unit length."""
     unit: Array | None = None
-    """[H]: rows are multiplied by it. None: one."""
+    """Factor [H] of the rows; None: one."""
 
     @property
     def reader(self) -> str | None:
-        """The layer that reads rows as they are; None: something else does."""
+        """Name of the dense layer that reads rows as they are; None: no dense layer does."""
         if self.pooler:
             return "pooler"
         return "classifier" if self.dense and self.reads != PAIR else None
@@ -204,13 +204,13 @@ class Network:
     blocks: tuple[Block, ...]
     head: Head
     heads: int
-    """N, of the attention."""
+    """Number of attention heads, N."""
     activation: str
     mask: Mask
 
 
 def map_arrays(part: Any, function: Callable[[Any], Any]) -> Any:
-    """A network, or a part of one, with `function` of each array in its place."""
+    """A network, or a part of one, with each array replaced by `function` of it."""
     if dataclasses.is_dataclass(part) and not isinstance(part, type):
         fields = ((field.name, getattr(part, field.name)) for field in dataclasses.fields(part))
         return dataclasses.replace(part, **{name: map_arrays(value, function) for name, value in fields})

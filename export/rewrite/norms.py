@@ -104,15 +104,15 @@ def fold_block(block: Block, units: Units) -> Block:
     if block.narrow_attention:
         # The bias moves to query and key, as below, and to value. The inner stream gets it with its first sum.
         assert bottleneck
-        bottleneck, late = _without_bias(bottleneck)
-        query_key, asks, shift = None, narrow, late * narrow
+        bottleneck, moved_bias = _without_bias(bottleneck)
+        query_key, query_unit, shift = None, narrow, moved_bias * narrow
         value = _reads(block.value, narrow, shift)
         if attention_output.scale is not None:
-            late = late * attention_output.scale
-        dense = dataclasses.replace(attention_output.dense, bias=attention_output.dense.bias + late)
+            moved_bias = moved_bias * attention_output.scale
+        dense = dataclasses.replace(attention_output.dense, bias=attention_output.dense.bias + moved_bias)
         attention_output = dataclasses.replace(attention_output, dense=dense)
     else:
-        query_key, asks, shift = _query_key(block, x, narrow)
+        query_key, query_unit, shift = _query_key(block, x, narrow)
         value = _reads(block.value, x)
     feedforwards = [
         FeedForward(_reads(one.intermediate, step.before), _sum(one.output, step))
@@ -127,8 +127,8 @@ def fold_block(block: Block, units: Units) -> Block:
         block,
         input_bottleneck=bottleneck,
         query_key_bottleneck=query_key,
-        query=_reads(block.query, asks, shift),
-        key=_reads(block.key, asks, shift),
+        query=_reads(block.query, query_unit, shift),
+        key=_reads(block.key, query_unit, shift),
         value=value,
         attention_output=attention_output,
         feedforwards=tuple(feedforwards),

@@ -1,4 +1,4 @@
-"""What a model says to a text, in a line that people read."""
+"""A model's answer to a text, as a line for people."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ AROUND = 60
 
 
 def line(text: str, context: str | None, answer: dict[str, Any], show_text: bool, colour: bool) -> str:
-    """The answer; behind it, if asked for, the text that it is to, on the same line.
+    """The answer as one line, followed by its text if `show_text`.
 
     Args:
-      text: what was asked about.
+      text: the text that the answer is to.
       context: the second text, if there is one.
-      answer: as `Task.decode` gives it.
-      show_text: whether the text is to be seen too.
-      colour: whether the terminal shows bold letters; else brackets stand around what counts.
+      answer: as `Task.decode` returns it.
+      show_text: whether to append the text.
+      colour: whether the terminal shows bold letters; if not, brackets mark the answer in its passage.
     """
     if "entities" in answer:
         return _marked(text, answer["entities"], colour)
@@ -44,8 +44,8 @@ def bars(answer: dict[str, Any], encoding: str) -> list[str]:
     """A line for every label with its probability as a bar, the likeliest first; none where there are no probabilities.
 
     Args:
-      answer: as `Task.decode` gives it.
-      encoding: of the terminal; one without blocks gets number signs.
+      answer: as `Task.decode` returns it.
+      encoding: encoding of the terminal; one without block characters gets number signs.
     """
     likely = sorted(answer.get("probabilities", {}).items(), key=lambda item: -item[1])
     width = max((len(label) for label, _ in likely), default=0)
@@ -67,17 +67,17 @@ def _one_line(text: str) -> str:
 
 def _marked(text: str, entities: list[dict[str, Any]], colour: bool) -> str:
     """The text with every entity in brackets, its kind behind it."""
-    shown, place = [], 0
-    for one in entities:
-        shown.append(text[place : one["start"]])
-        name = f"{BOLD}{one['text']}{PLAIN}" if colour else one["text"]
-        shown.append(f"[{name} {one['label']} {one['probability']:.0%}]")
-        place = one["end"]
-    return _one_line("".join([*shown, text[place:]]))
+    shown, position = [], 0
+    for entity in entities:
+        shown.append(text[position : entity["start"]])
+        name = f"{BOLD}{entity['text']}{PLAIN}" if colour else entity["text"]
+        shown.append(f"[{name} {entity['label']} {entity['probability']:.0%}]")
+        position = entity["end"]
+    return _one_line("".join([*shown, text[position:]]))
 
 
 def _answered(context: str, answer: dict[str, Any], colour: bool) -> str:
-    """The answer where it stands in its passage, or that there is none."""
+    """The answer and its place in the passage, or a note that there is none."""
     if answer["start"] is None:
         best = f"; else {answer['others'][0]['answer']!r}" if answer["others"] else ""
         return f"no answer  {answer['probability']:.1%}{best}"
@@ -105,7 +105,7 @@ def _said(answer: dict[str, Any]) -> str:
         near = sorted(answer["cosines"].items(), key=lambda item: -item[1])
         return f"{answer['label']}  (cosine {', '.join(f'{label} {cosine:.3f}' for label, cosine in near)})"
     ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
-    # Of a text that no class is sure enough of, all classes are others.
+    # Where no class is sure enough, the label is none of them, so all classes are others.
     behind = ranked[1:] if ranked[0][0] == answer["label"] else ranked
     others = ", ".join(f"{label} {p:.1%}" for label, p in behind)
     return f"{answer['label']}  {answer['probability']:.1%}  ({others})"

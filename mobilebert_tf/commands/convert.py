@@ -18,14 +18,14 @@ WORLDS = ("keras", "huggingface", "tf1")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Convert:
-    """Bring a checkpoint here, or take one elsewhere, weight for weight and bit for bit.
+    """Convert a checkpoint between this project, Hugging Face and TensorFlow 1, bit for bit.
 
     The kind of the input is recognised: a Hugging Face directory (model.safetensors, also in
     shards), Google's TensorFlow 1 checkpoint (a directory or a prefix such as
-    DIR/mobilebert_variables.ckpt), or a model directory of this project. MobileBERT,
-    IB-BERT and plain BERT; bare or with the heads for pre-training, sequence and token
+    DIR/mobilebert_variables.ckpt), or a model directory of this project. Models are MobileBERT,
+    IB-BERT and plain BERT, bare or with the heads for pre-training, sequence and token
     classification, and question answering. Every tensor of the input must be needed, and every
-    needed one be there, in the right shape.
+    tensor that is needed must be there, in the right shape.
 
     Examples:
       mobilebert-tf convert --input=hf-model --output=model --to=keras
@@ -38,7 +38,7 @@ class Convert:
     to: str = option("kind of checkpoint to write", default="keras", choices=WORLDS)
     head: str | None = option(
         "the head to read, where a file has several or only calls it `classifier` or `output_weights`; "
-        "left out: what the configuration says",
+        "default: as the configuration says",
         default=None,
         choices=HEADS,
     )
@@ -52,12 +52,12 @@ class Convert:
     )
     vocab: str | None = option("vocabulary, if none lies beside the input", default=None, is_input=True)
     allow_missing: bool = option(
-        "give missing weights of a head or the pooler the values of a new model", default=False
+        "fill missing weights of a head or the pooler with those of a new model", default=False
     )
     allow_extra: bool = option(
-        "leave out weights, none of them of embeddings or blocks, that the architecture has no use for", default=False
+        "ignore weights that the architecture has no use for, if none is of embeddings or blocks", default=False
     )
-    dry_run: bool = option("say what would be done, and do nothing", default=False, identity=False)
+    dry_run: bool = option("check and describe the input, and write nothing", default=False, identity=False)
 
     def run(self) -> None:
         """Read, check, write.
@@ -78,7 +78,7 @@ class Convert:
         print(summary.describe(checkpoint, min(128, checkpoint.config.max_position_embeddings)))
         if self.dry_run:
             return
-        if Path(self.input).is_file():  # all files of the model make it, not the one that stands for them
+        if Path(self.input).is_file():  # the run is identified by all files of the model, not by the one that was named
             self = dataclasses.replace(self, input=str(checkpoint.path))
         done = find_run(self, "convert", self.output)
         if done and done.finished:
@@ -106,7 +106,7 @@ class Convert:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """Show what a checkpoint of any kind holds: parts, heads, size, cost, how it was made.
+    """Show what a checkpoint of any kind holds: parts, heads, size, cost and origin.
 
     Examples:
       mobilebert-tf model info demo/student
@@ -114,10 +114,12 @@ class ModelInfo:
     """
 
     POSITIONAL: ClassVar[str] = "input"
-    """The option whose name can be left out."""
+    """The option that can be given without its name."""
 
     input: str = option("checkpoint: a directory, or a TensorFlow checkpoint's prefix")
-    sequence_length: int = option("word pieces of the input whose cost is given", default=128, least=1, most=100_000)
+    sequence_length: int = option(
+        "word pieces of the input that the cost is given for", default=128, least=1, most=100_000
+    )
     head: str | None = option("the head to read, where a file has several", default=None, choices=HEADS)
     config: str | None = option("preset or bert_config.json, for a TensorFlow checkpoint that has none", default=None)
 

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from mobilebert_tf.tasks.task import Features, Outputs, Task
 
 FEWEST = 100
-"""Labelled rows from which on a threshold is fitted."""
+"""Fewest labelled rows that a threshold is fitted on."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeclineOptions:
-    """Flag of `finetune` about texts that it is not sure of."""
+    """Flag of `finetune` about texts that no class is sure enough for."""
 
     min_precision: float | None = option(
-        'share of the answers that are to be right: less sure ones become "none of these", by the least probability '
-        "that gives this on the scored rows; left out: every text gets a class",
+        "share of the answers that are to be right on the scored rows; answers below the probability that this takes "
+        'become "none of these"; default: every text gets a class',
         default=None,
         least=0.01,
         most=1,
@@ -43,22 +43,22 @@ def check_declining(command: DeclineOptions, task: Task, rows: int) -> None:
 
 
 def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: Features) -> Task:
-    """The task with the threshold that was asked for; says what it is worth."""
+    """The task with a threshold for the precision that was asked for; prints its effect."""
     if command.min_precision is None:
         return task
     from scipy.stats import binomtest
 
-    found = task.declining(outputs, held_out, command.min_precision)
-    figures = found.score(outputs, held_out).all
+    declining_task = task.declining(outputs, held_out, command.min_precision)
+    figures = declining_task.score(outputs, held_out).all
     if "answered" not in figures and figures["accuracy"] >= command.min_precision:
         print(
             f"finetune: every text gets a class: {figures['accuracy']:.1%} of the scored rows are right, without a "
             "least probability"
         )
-        return found
+        return declining_task
     if "answered" not in figures:
         print(f"finetune: no class is sure enough for {command.min_precision:.1%} right answers; every text gets one")
-        return found
+        return declining_task
     count = round(figures["answered"] * figures["examples"])
     right = round(figures["answered_accuracy"] * count)
     interval = binomtest(right, count).proportion_ci(0.95, "wilson")
@@ -66,4 +66,4 @@ def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: F
         f"finetune: {NONE!r} where no class is sure enough; {figures['answered']:.1%} of the scored rows get a class, "
         f"of these {right / count:.1%} are right (95 % interval {interval.low:.1%} to {interval.high:.1%})"
     )
-    return found
+    return declining_task

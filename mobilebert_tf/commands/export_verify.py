@@ -1,4 +1,4 @@
-"""`export verify`: is an export directory what was exported?"""
+"""`export verify`: check that an export directory is as it was exported."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mobilebert_tf.options import option
 class ExportVerify:
     """Check a finished export directory, or a copy of it, and run its files.
 
-    Every file must be the one in SHA256SUMS, and none be missing or added. Every .tflite file must have the
+    Every file must match SHA256SUMS, and none may be missing or added. Every .tflite file must have the
     inputs, outputs, vocabulary and labels of its contract, and answer the contract's examples as it did when it
-    was exported. Prints a line a file, and what the whole comes to; ends with status 1 if that is not good.
+    was exported. Prints one line per file and a conclusion; ends with status 1 if something is wrong.
 
     Where there is no TensorFlow, `python export/ship/verify_directory.py DIR` does the same with NumPy and LiteRT
     alone.
@@ -30,18 +30,18 @@ class ExportVerify:
 
     POSITIONAL: ClassVar[str] = "directory"
 
-    directory: str = option("what `export` wrote, or a copy")
+    directory: str = option("directory that `export` wrote, or a copy")
     python: str | None = option(
-        "interpreter of another environment, whose LiteRT or tflite-runtime runs the files; left out: this one", None
+        "Python interpreter whose LiteRT or tflite-runtime runs the files; default: this one", None
     )
     must_run: str | None = option(
-        "recipes whose files have to run, comma-separated; a runtime may refuse others if their contracts say that it "
-        "is too old; left out: all",
+        "recipes whose files must run, comma-separated; a runtime may refuse the others if their contracts say that it "
+        "is too old; default: all",
         None,
     )
 
     def run(self) -> None:
-        """Look, run, tell. Raises FailedError: something is not as it was; UsageError: it is no export."""
+        """Check, run, print. Raises FailedError: something is not as it was; UsageError: it is no export."""
         must_run = verify_directory.split(self.must_run)
         try:
             print(verify_directory.verify(Path(self.directory), self.python or sys.executable, must_run))

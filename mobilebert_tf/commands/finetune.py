@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
 
 _STAYS = {field.name for field in dataclasses.fields(DataOptions)} | {"model", "from_scratch"}
-"""Options that a run keeps once it has trained."""
+"""Options that cannot be changed once a run has trained."""
 
 _EACH_OTHERS = ("relu", "relu6")
-"""Activations that weights of either one can go on with."""
+"""Activations that can replace each other in a trained model."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,38 +65,40 @@ class Finetune(
     Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
     write them; the labels are the values found in the training table. Without --eval a tenth of the rows is held out
     and scored. Writes a model directory with task.json, labels.txt, metrics.json, data.json (what the tables hold and
-    what is wrong with them), held_out.jsonl and mistakes.json, the scored rows that it gets most wrong. Numbers as
-    labels, such as how alike two texts are, make it a regression; cells that hold several labels make it one of none,
-    one or several labels, each of which gets the threshold that is best on the rows that are scored; --task says
-    otherwise. --task=qa takes SQuAD's JSON (1.1 and 2.0), or rows with question, context and answers; passages that
-    are too long are read through windows. --task=entities takes CoNLL's columns, a word and its label a line.
+    what is wrong with them), held_out.jsonl and mistakes.json, the scored rows that it gets most wrong.
+
+    The kind of task follows from the labels, unless --task names it. Numbers, such as how similar two texts are, make
+    a regression. Cells with several labels make a task in which a text has any number of labels; each label gets the
+    threshold that is best on the scored rows. --task=qa takes SQuAD's JSON (1.1 and 2.0), or rows with question,
+    context and answers; long passages are read in windows. --task=entities takes CoNLL's columns, a word and its
+    label per line.
 
       mobilebert-tf finetune --model=mobilebert_mini --train=train.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\
           --label_column=stars --epochs=5 --output=classifier
 
-    The new head of a classifier begins with what can be learnt of the model as it is, so that a few rows do.
+    The new head of a classifier is first fitted to the model as it is, so that a few rows are enough.
 
-    Several --learning_rate, or --seeds, make a run each in a directory below the output; the output itself is a model
-    directory with the files of the best one, and metrics.json has the figures of all.
+    Several --learning_rate or --seeds give one run each, in a directory below the output. The output itself is a model
+    directory with the files of the best run, and its metrics.json has the figures of all.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --learning_rate=1e-4,3e-4 --seeds=5 \\
           --output=classifier
 
-    --teacher names a larger model that was fine-tuned for the same task: its answers to the training texts, worked out
-    once, are learned beside the labels. It may have another vocabulary, but not for qa and entities.
+    --teacher names a larger model that was fine-tuned for the same task: its answers to the training texts, computed
+    once, are learned beside the labels. Its vocabulary may be another one, except for qa and entities.
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --teacher=large --output=classifier
 
     --min_precision=0.95 makes a classifier that says "none of these" where no class is sure enough, so that 95 % of
-    its answers on --eval are right; contracts of its exported files have the threshold too.
+    its answers on the scored rows are right; the contracts of its exported files state the threshold too.
 
-    --quantization_aware goes on from a model that is fine-tuned already, on the grid of its file in int8: the
-    network is rewritten as `export` rewrites it, weights and activations are rounded where the recipe quantises, and
-    gradients pass as if they were not. Ranges of activations begin with what float32 computes of 256 examples,
-    widen at once, narrow as moving averages, and stay as they are in the last part of the training. Worth it where
-    a static file loses too much; a fifth of the fine-tuning's rate does. The output is a model directory like any
-    other, with the ranges in quantization.json, which `export` uses in place of a calibration.
+    --quantization_aware trains an already fine-tuned model further with the rounding of its int8 file: the network is
+    rewritten as `export` rewrites it, weights and activations are rounded where the recipe quantises, and gradients
+    pass as if nothing were rounded. Ranges of activations start from float32 outputs of 256 examples, widen at once,
+    narrow as moving averages, and stay fixed in the last part of the training. Use it when static int8 loses too much
+    accuracy; a fifth of the fine-tuning learning rate is enough. The output is a model directory like any other, with
+    the ranges in quantization.json, which `export` uses in place of a calibration.
 
       mobilebert-tf finetune --quantization_aware --model=classifier --train=train.tsv --eval=dev.tsv --output=aware
       mobilebert-tf export --model=aware --evaluation=dev.tsv --recipes=float32,static_int8 --output=exported
@@ -104,58 +106,60 @@ class Finetune(
 
     model: str = option("model directory to start from", is_input=True)
     epochs: float | None = option(
-        "passes over the training table; left out: as many as make 300 steps, from 3 to 100; with --quantization_aware "
+        "passes over the training table; default: as many as make 300 steps, from 3 to 100; with --quantization_aware "
         "1",
         default=None,
         least=0,
         most=1_000_000,
     )
     learning_rate: float | str | None = option(
-        "peak of the schedule: linear warm-up, linear decay; several with commas between are tried one after another; "
-        "left out: by the size of the model, 5e-5 for BERT-base and more for smaller ones, less below 512 rows; with "
-        "--quantization_aware a fifth of that",
+        "peak rate of a schedule with linear warm-up and linear decay; several, comma-separated, are tried one after "
+        "another; default: by the size of the model, 5e-5 for BERT-base and more for smaller models, less below 512 "
+        "rows; with --quantization_aware a fifth of that",
         default=None,
         least=0,
         most=10,
         several=True,
     )
-    warmup_proportion: float = option("share of the steps until the peak", default=0.1, least=0, most=1)
+    warmup_proportion: float = option(
+        "share of the steps in which the rate rises to its peak", default=0.1, least=0, most=1
+    )
     from_scratch: bool = option(
-        "random weights of the same architecture: the yardstick of what pre-training brings", default=False
+        "begin with random weights in the same architecture, to see what pre-training brings", default=False
     )
     quantization_aware: bool = option(
-        "go on from a fine-tuned --model with weights and activations rounded as in its file; without dropout",
+        "train a fine-tuned --model further with weights and activations rounded as in its file; without dropout",
         default=False,
     )
     quantization_recipe: str = option(
-        "recipe of `export` that says where is rounded: static_int8, static_int8_per_tensor, or a .json file with "
+        "recipe of `export` that decides what is rounded: static_int8, static_int8_per_tensor, or a .json file with "
         "rules for FULLY_CONNECTED and EMBEDDING_LOOKUP",
         default="static_int8",
         is_input=True,
     )
     hidden_act: str | None = option(
-        "activation of the feed-forward layers of a --model that has the other one; relu6 keeps what they make below "
-        "6, and steps of int8 fine; left out: the model's",
+        "activation of the feed-forward layers, for a --model that has the other one; relu6 keeps their outputs at or "
+        "below 6, so the steps of int8 stay small; default: the model's",
         default=None,
         choices=_EACH_OTHERS,
     )
     pooling: str | None = option(
-        "what the head reads: cls, the first token, as in the paper; mean, the mean of all tokens, which a few rows "
-        "teach more, for a last block that files compute for all of them; pair, of two texts the mean of each, how far "
-        "they are apart, and their product; left out: the model's own; where that is mean (mobilebert_mini), pair for "
-        "two texts",
+        "what the head reads. cls: the first token, as in the paper. mean: the mean of all tokens, which learns more "
+        "from few rows, but files must compute the last block for all tokens. pair: for two texts, the mean of each, "
+        "their absolute difference and their product; default: the model's own, but pair for two texts where that is "
+        "mean (mobilebert_mini)",
         default=None,
         choices=POOLINGS,
     )
     range_decay: float = option(
-        "what is kept, at each step of --quantization_aware, of a range that is wider than the batch's; the rest comes "
-        "from the batch",
+        "share of a range that each step of --quantization_aware keeps where the batch's range is narrower; the rest "
+        "comes from the batch",
         default=0.99,
         least=0,
         most=1,
     )
     fixed_range_proportion: float = option(
-        "share of the steps, the last ones, in which ranges stay as they are", default=0.25, least=0, most=1
+        "share of the steps, at the end, in which ranges stay fixed", default=0.25, least=0, most=1
     )
 
     def run(self) -> None:
@@ -170,8 +174,8 @@ class Finetune(
             located.run()
             return
         recipe = finetune_quantized.check(self)
-        done = finetune_grid.run(self) if finetune_grid.has_several(self) else self.run_once(recipe)
-        if done:
+        has_trained = finetune_grid.run(self) if finetune_grid.has_several(self) else self.run_once(recipe)
+        if has_trained:
             what_is_wrong.say(self, Path(self.output))
             evaluation = labelled_data.evaluation_table(self, Path(self.output))
             texts = [f"--evaluation={evaluation}"] if evaluation else []
@@ -181,7 +185,7 @@ class Finetune(
             print(done_line("finetune", Path(self.output), export))
 
     def run_once(self, recipe: Recipe | None) -> bool:
-        """Train with one rate and seed; returns whether this process has written something."""
+        """Train with one rate and seed; returns whether this process has trained and writes the output."""
         with self.open_run("finetune") as run:
             self.check_changes(run)
             if self.is_done(run):
@@ -195,9 +199,9 @@ class Finetune(
             return run.writes
 
     def check_changes(self, run: Run) -> None:
-        """Raise UsageError if what is changed of a run that has trained would train nothing, or is not to be changed.
+        """Raise UsageError if changed flags of a run that has trained would train nothing, or must not change.
 
-        Of other tables, rows that were learned may be scored, and the best score is one on other rows.
+        With other tables, rows that were trained on could be scored, and the best score would be of other rows.
         """
         stays = next((name for name in run.changed if name in _STAYS), None)
         if stays and (run.finished or any(run.directory.glob("checkpoints/*/checkpoint"))):
@@ -206,14 +210,14 @@ class Finetune(
         self.refuse_idle_changes(run, lengthens=["epochs"], scores=["min_precision"])
 
     def read(self) -> LabelledData:
-        """Task and tables. Raises UsageError: one is wrong, or a flag needs a table that is not there."""
+        """Read task and tables. Raises UsageError: one is wrong, or a flag needs a table that is missing."""
         if self.distribution == "multi_worker" and any(map(tfds_table.is_name, filter(None, [self.train, self.eval]))):
-            # Its library computes with TensorFlow, which must not happen before the workers have found each other.
+            # TensorFlow Datasets computes with TensorFlow, which must not happen before the workers have met.
             raise UsageError("--distribution=multi_worker: reads files alone; write the set to a table first")
         own_task = finetune_quantized.own_task(self) if self.quantization_aware else None
         data = labelled_data.read(self, own_task)
         if own_task is None:
-            # Of the whole table: a few rows would say another length for each draw, and cut what is scored.
+            # From the whole table: --train_rows would give another length for each draw, and cut what is scored.
             data = labelled_data.with_fitting_length(self, data, self.model)
         if self.train_rows:
             data = dataclasses.replace(data, training=few_of_each(data.training, self.train_rows, self.seed))
@@ -230,7 +234,7 @@ class Finetune(
         """The model to start from.
 
         Raises:
-          UsageError: it is none, its position table is too short, or it has neither relu nor relu6.
+          UsageError: it is not a model, its position table is too short, or it has neither relu nor relu6.
         """
         from mobilebert_tf.model_directory import load_model_directory, with_config
 
@@ -253,10 +257,10 @@ class Finetune(
         return source
 
     def _pooling(self, task: Task, own: str) -> str:
-        """What the head reads of a model whose own one reads `own`.
+        """The pooling of the new head, for a model whose own head reads `own`.
 
         Raises:
-          UsageError: the head is there, and reads something else.
+          UsageError: the head is trained already, and reads something else.
         """
         if self.quantization_aware and self.pooling not in (None, own):
             raise UsageError(f"--pooling={self.pooling}: the head of {self.model} was trained for {own}")
@@ -266,7 +270,7 @@ class Finetune(
         return self.pooling or ("pair" if task.judges_pairs else "mean")
 
     def stage(self, model: Model, examples: int) -> Stage:
-        """How long to train a model on so many examples, at which rate."""
+        """The steps and learning rates for training a model on so many examples."""
         from mobilebert_tf.training.recommended import finetuning
         from mobilebert_tf.training.schedules import Schedule
         from mobilebert_tf.training.stage import Stage
@@ -290,7 +294,7 @@ class Finetune(
         )
 
     def begins_head(self, model: Model) -> TypeGuard[ClassificationModel]:
-        """Whether the head learns before the rest; among several workers it would not learn the same everywhere."""
+        """Whether the head is fitted before the rest; several workers would each fit another head."""
         from mobilebert_tf.models import ClassificationModel
 
         otherwise = self.from_scratch or self.quantization_aware or self.distribution == "multi_worker"
@@ -317,7 +321,7 @@ class Finetune(
         labelled_data.show(self, data, source, run)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
         if self.begins_head(model):
-            # Also where a run goes on: what it has learned then takes the place of all this.
+            # Also where a run goes on: its checkpoint then replaces all this.
             begin_head(model, task, features, self.seed)
         network = Network(
             model=model,
@@ -344,7 +348,7 @@ class Finetune(
         self.save(run, model, source, task, metrics, review)
 
     def features(self, task: Task, data: LabelledData, tokenizer: Tokenizer) -> dict[str, Any]:
-        """What the loss needs of the training table; says if the vocabulary does not fit the language."""
+        """The features of the training table that the loss needs; warns if the vocabulary does not fit the language."""
         from mobilebert_tf.tasks.balance import balanced_weights
         from mobilebert_tf.tasks.task import INPUTS
 
@@ -354,7 +358,7 @@ class Finetune(
         return {name: features[name] for name in (*INPUTS, *task.targets)} | weights
 
     def say_what(self, model: Model, data: LabelledData, stage: Stage, start: str) -> None:
-        """The first line."""
+        """Print the first line: model, examples, steps and learning rate."""
         print(
             f"finetune: {parameters(model):,} parameters from {start}; {len(data.training):,} examples, "
             f"{_answers(data.task)}, {stage.steps:,} steps of {stage.batch_size}"
@@ -372,7 +376,7 @@ class Finetune(
         review: Review | None,
         more: Callable[[], None] = lambda: None,
     ) -> None:
-        """Write the model directory; `more` writes what belongs to the weights that are there then."""
+        """Write the model directory; `more` writes what belongs to its weights."""
         from mobilebert_tf.model_directory import save_model_directory
         from mobilebert_tf.tasks.review import write_review
 

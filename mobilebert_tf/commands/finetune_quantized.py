@@ -1,4 +1,4 @@
-"""`finetune --quantization_aware`: a fine-tuned model goes on on the grid of its file."""
+"""`finetune --quantization_aware`: further training of a fine-tuned model with the rounding of its file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from mobilebert_tf.tasks.task import Task
 
 CALIBRATION_EXAMPLES = 256
-"""That ranges begin with."""
+"""Examples that the ranges are first measured on."""
 
 _NOT_WITH_IT = (("from_scratch", False), ("dtype", "float32"), ("distribution", "default"), ("accumulate_steps", 1))
-"""Flags, and the only value that they can have."""
+"""Flags with the only value that they can have beside --quantization_aware."""
 
 _FOR_IT_ALONE = ("quantization_recipe", "range_decay", "fixed_range_proportion")
 
@@ -50,7 +50,7 @@ def check(command: Finetune) -> Recipe | None:
 
 
 def own_task(command: Finetune) -> Task:
-    """What the model was fine-tuned for. Raises UsageError: for nothing."""
+    """The task that the model was fine-tuned for. Raises UsageError: it has none that can be trained further."""
     from mobilebert_tf.tasks.classification import ClassificationTask
     from mobilebert_tf.tasks.files import read_task
 
@@ -68,7 +68,7 @@ def own_task(command: Finetune) -> Task:
             "probabilities; say again what share of its answers is to be right, such as --min_precision=0.95"
         )
     if isinstance(task, ClassificationTask):
-        # It is chosen anew behind the training, which learns nothing of texts without a class.
+        # A threshold is chosen anew after the training, which learns nothing from texts without a class.
         task = dataclasses.replace(task, threshold=0.0)
     return task
 
@@ -77,7 +77,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     """Calibrate, train, score, write the model directory with its ranges.
 
     Raises:
-      UsageError: the model cannot be fine-tuned so.
+      UsageError: the model cannot be fine-tuned in this way.
       FailedError: the loss is not a number, or a signal stopped it.
     """
     from mobilebert_tf.commands.fitting import Network, fit
@@ -100,7 +100,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     stage = command.stage(model, len(features["input_ids"]))
     command.say_what(model, data, stage, f"{command.model}, as {recipe.name}")
     labelled_data.show(command, data, source, run)
-    # Also where a run goes on: what it has learned then takes the place of all this.
+    # Also where a run goes on: its checkpoint then replaces all this.
     count = -(-min(CALIBRATION_EXAMPLES, len(data.training)) // command.batch_size)
     grid.calibrate(shuffled_batches(features, command.batch_size, command.seed).take(count), count)
     held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
@@ -108,7 +108,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     before = None
     if held_out:
         calibrated = answers(grid.trained, held_out)
-        # With a temperature of its own, as the fine-tuned one will have, so that their losses can be compared.
+        # With a temperature of its own, as the trained model will have, so that the losses can be compared.
         before = _scores(model, calibrated, task.tuned(calibrated, held_out), held_out)
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
@@ -132,11 +132,11 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
 def _say_scores(name: str, task: Task, metrics: dict[str, Any]) -> None:
     score = task.score_name
     before = metrics["before"]
-    for when, found in (("calibrated", before), ("fine-tuned", metrics)):
-        rounded, floats = found["quantized_evaluation"], found["evaluation"]
+    for when, figures in (("calibrated", before), ("fine-tuned", metrics)):
+        rounded, floats = figures["quantized_evaluation"], figures["evaluation"]
         print(
             f"finetune: {when:10} {task.score_title} {rounded[score]:.1%}{_loss(rounded)} as {name}; in float32 "
-            f"{floats[score]:.1%}{_loss(floats)}; {task.agreement_name} {found['quantized_agreement']:.1%}"
+            f"{floats[score]:.1%}{_loss(floats)}; {task.agreement_name} {figures['quantized_agreement']:.1%}"
         )
     after, first = metrics["quantized_evaluation"], before["quantized_evaluation"]
     if "loss" in after and after["loss"] > first["loss"]:
@@ -151,7 +151,7 @@ def _loss(metrics: dict[str, Any]) -> str:
 
 
 def _scores(model: Any, rounded: Any, task: Task, held_out: Any) -> dict[str, Any]:
-    """Figures of the weights in float32, and of the outputs that they have on the grid of their file."""
+    """Figures of the float32 outputs, and of the outputs rounded as in the file."""
     from mobilebert_tf.tasks.inference import keras_outputs
 
     floats = keras_outputs(model, task, held_out)

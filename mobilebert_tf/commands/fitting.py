@@ -1,4 +1,4 @@
-"""What every variant of fine-tuning does between a model that is ready and weights that are kept."""
+"""The training that every variant of fine-tuning shares, from a prepared model to the weights that are kept."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
-    """What is fine-tuned: a model as it is, or on the grid of its file."""
+    """The network that is fine-tuned: a model as it is, or rounded as in its file."""
 
     model: Model
     state: Sequence[Any]
     """Keras variables that training changes."""
     predict: Callable[[Mapping[str, Any]], Any]
-    """Batch -> outputs, in training."""
+    """Maps a batch to outputs, in training mode."""
     answer: Callable[[Features], Outputs]
-    """Features [R, T] -> outputs of the weights as they are."""
+    """Maps features [R, T] to outputs with the current weights."""
 
 
 def fit(
@@ -46,14 +46,14 @@ def fit(
     features: Features,
     held_out: Features | None,
 ) -> dict[str, Any]:
-    """Train, and bring back the weights that are to be kept.
+    """Train, and restore the weights that are to be kept.
 
     Args:
-      features: of the training table, [R, T].
-      held_out: of the evaluation table, if there is one.
+      features: features of the training table, [R, T].
+      held_out: features of the evaluation table, if there is one.
 
     Returns:
-      What metrics.json says beside scores.
+      Facts for metrics.json, beside the scores.
 
     Raises:
       FailedError: the loss is not a number, or a signal stopped it.

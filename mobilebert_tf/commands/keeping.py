@@ -1,4 +1,4 @@
-"""Which weights a fine-tuning keeps, the best or the last, and what it says of them."""
+"""The weights that a fine-tuning keeps, the best or the last, and its report on them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class KeepingOptions:
     """Flags of `finetune` about which weights it keeps."""
 
     keep: str | None = option(
-        "weights that are written. best: those with the best score on --eval or the rows held out, also before the "
-        "first step, of equal ones with the lower loss; last: those of the last step; left out: best, with --eval=none "
+        "weights that are written. best: those with the best score on the scored rows, measured before the first step "
+        "too; equal scores are ranked by loss. last: those of the last step. default: best where rows are scored, else "
         "last",
         default=None,
         choices=("best", "last"),
     )
     patience: int | None = option(
-        "end after so many measurements in a row without a better score, or as good a one at a lower loss; left out: "
-        "train to the end",
+        "stop after this many measurements in a row without a better score, or an equal one with a lower loss; "
+        "default: train to the end",
         default=None,
         least=1,
         most=10**6,
     )
     measure_every: int | None = option(
-        "steps between scores on --eval, also taken at the beginning and the end: on all its rows or, if that would "
-        "take more than about a fifth of the training's time, on some of them; left out: a tenth of all, but no fewer "
-        "than 100",
+        "steps between measurements of the score, which is also measured at the beginning and the end: on all scored "
+        "rows or, if that would take more than about a fifth of the training time, on some of them; default: a tenth "
+        "of all steps, but at least 100",
         default=None,
         least=1,
         most=10**9,
@@ -53,7 +53,7 @@ class KeepingOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measuring:
-    """On how many rows of the evaluation table a score is taken, how often."""
+    """How often a score is measured, and on how many rows of the evaluation table."""
 
     every: int
     """Steps."""
@@ -62,12 +62,12 @@ class Measuring:
 
     @property
     def words(self) -> str:
-        """For a line to a person."""
+        """The rows in words, for a printed line."""
         return f"all {self.rows:,} rows" if self.rows == self.of_rows else f"{self.rows:,} of {self.of_rows:,} rows"
 
 
 def measuring(measure_every: int | None, stage: Stage, examples: int, keeps_best: bool) -> Measuring:
-    """How to measure while `stage` goes on, with an evaluation table of `examples` rows.
+    """The way to measure during `stage`, with an evaluation table of `examples` rows.
 
     The best weights are chosen on as many rows as are affordable; a curve that is only looked at needs few.
     """
@@ -80,12 +80,12 @@ def measuring(measure_every: int | None, stage: Stage, examples: int, keeps_best
 
 
 def last(stage: Stage) -> dict[str, Any]:
-    """What metrics.json says of weights that are those of the last step."""
+    """Entry of metrics.json for kept weights that are those of the last step."""
     return {"weights": "last", "step": stage.steps, "trained_steps": stage.steps, "planned_steps": stage.steps}
 
 
 def best(found: Best, stage: Stage, how: Measuring) -> dict[str, Any]:
-    """The same of the best ones."""
+    """Entry of metrics.json for kept weights that are the best."""
     return {
         "weights": "best",
         "step": found.step,
@@ -101,7 +101,7 @@ def best(found: Best, stage: Stage, how: Measuring) -> dict[str, Any]:
 
 
 def line(kept: dict[str, Any], how: Measuring) -> str:
-    """What was kept, in words."""
+    """The kept weights in words."""
     trained, planned = kept["trained_steps"], kept["planned_steps"]
     early = f"ended early, at step {trained:,} of {planned:,}; " if trained < planned else ""
     score = f"{SCORE_TITLES[kept['score_name']]} {kept['score']:.1%} on {how.words} that are scored"

@@ -1,4 +1,4 @@
-"""The command that a command prints when it is done: one that runs as it stands, in a shell, with what is there."""
+"""The next command, which a command prints when it is done: it runs as printed, with the files that are there."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def beside(output: str, name: str) -> str:
     whole = Path(os.path.abspath(output))  # "." has no name
     first = whole.with_name(name)
     names = itertools.chain([first], (first.with_name(f"{name}-{number}") for number in itertools.count(2)))
-    found = next(path for path in names if path != whole and not path.exists())
-    return str(found) if os.path.isabs(output) else os.path.relpath(found)
+    free = next(path for path in names if path != whole and not path.exists())
+    return str(free) if os.path.isabs(output) else os.path.relpath(free)
 
 
 def after_pretraining(output: str, records: str, config: MobileBertConfig, steps: int) -> str:
@@ -33,13 +33,13 @@ def after_pretraining(output: str, records: str, config: MobileBertConfig, steps
     if student is None:
         return finetuning(output)
     flags = [f"--teacher={output}", f"--student={student}", f"--records={records}"]
-    # As long as the teacher was trained, each layer and the whole: the defaults are for a teacher of full size.
+    # Twice the teacher's steps in all: the defaults are for a teacher of full size.
     total = 2 * max(steps, 2 * config.num_hidden_layers)
     return line("distill", *flags, f"--total_steps={total}", f"--output={beside(output, 'student')}")
 
 
 def finetuning(output: str) -> str:
-    """Fine-tuning, whose table is the user's."""
+    """Fine-tuning on a table of the user's."""
     return "with a labelled table of yours (.tsv, .csv or .jsonl) as train.tsv\n" + line(
         "finetune", f"--model={output}", "--train=train.tsv", f"--output={beside(output, 'classifier')}"
     )

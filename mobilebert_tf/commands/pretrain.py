@@ -18,8 +18,8 @@ from mobilebert_tf.training.schedules import Schedule
 class Pretrain(TrainingOptions):
     """Train an IB-BERT teacher, or any other preset, on masked words and next sentences.
 
-    Reads a directory of records (from `records`), writes a model directory with
-    checkpoints, log.jsonl and TensorBoard events. Killed at any moment, the same
+    Reads a directory of records (from `records`), and writes a model directory with
+    checkpoints, log.jsonl and TensorBoard events. If it is killed at any moment, the same
     command continues and ends with the same weights.
 
       mobilebert-tf pretrain --model=ib_bert_large --records=records --output=teacher \\
@@ -31,17 +31,17 @@ class Pretrain(TrainingOptions):
         "directory of pretraining records, or of Google's TFRecords and their vocab.txt", is_input=True
     )
     held_out: str | None = option(
-        "records that are only scored, now and then and at the end", default=None, is_input=True
+        "records that are only scored, every --measure_every steps and at the end", default=None, is_input=True
     )
     model: str = option(
         "preset (ib_bert_large, mobilebert, ...) or a config.json", default="ib_bert_large", is_input=True
     )
-    steps: int = option("updates", default=500_000, least=1, most=10**9)
+    steps: int = option("training steps", default=500_000, least=1, most=10**9)
     learning_rate: float = option(
-        "peak of the schedule: linear warm-up, linear decay", default=1.5e-3, least=0, most=10
+        "peak rate of a schedule with linear warm-up and linear decay", default=1.5e-3, least=0, most=10
     )
     warmup_steps: int | None = option(
-        "steps until the peak; left out: 10,000, or a tenth of --steps where that is less",
+        "steps until the peak rate; default: 10,000, or a tenth of --steps where that is less",
         default=None,
         least=0,
         most=10**9,

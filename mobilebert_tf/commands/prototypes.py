@@ -1,4 +1,4 @@
-"""`prototypes`: model + a few sentences a class -> classifier that was not trained."""
+"""`prototypes`: model + a few sentences per class -> classifier without training."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prototypes:
-    """Make a classifier out of a few sentences a class, without training.
+    """Make a classifier from a few sentences per class, without training.
 
-    Every class is kept as the mean of its sentences' embeddings, and a text belongs to the nearest one; to none of
-    these if it is not near enough, or not clearly nearer than to the next. Both bounds are chosen by leaving
-    out: each sentence from its class, and each class from the others. Writes a model directory with prototypes.json,
-    which `evaluate`, `predict` and `export` take as any classifier.
+    Every class is kept as the mean of its sentences' embeddings. A text belongs to the nearest class, or to "none of
+    these" if that class is not near enough or not clearly nearer than the next. Both bounds are chosen by leave-one-out
+    tests: each sentence is left out of its class, and each class is left out altogether. Writes a model directory with
+    prototypes.json, which `evaluate`, `predict` and `export` take like any classifier.
 
-    Five to twenty sentences a class are a good start; with some hundred try `finetune` too.
+    Five to twenty sentences per class are a good start; with about a hundred, try `finetune` too.
 
     Examples:
       mobilebert-tf prototypes --model=mobilebert_mini --examples=intents.tsv --output=intents
@@ -37,26 +37,29 @@ class Prototypes:
     model: str = option("model directory whose sentence embeddings are used", is_input=True)
     examples: str = option("labelled table: .tsv, .csv or .jsonl, also compressed", is_input=True)
     output: str = option("directory for the classifier", identity=False)
-    text_column: str | None = option("column of the text; left out: text", None)
-    label_column: str | None = option("column of the class; left out: label", None)
+    text_column: str | None = option("column of the text; default: text", None)
+    label_column: str | None = option("column of the class; default: label", None)
     max_seq_length: int | None = option(
-        "longest text in word pieces; longer ones are cut; left out: 128, or where the model's positions end",
+        "longest text in word pieces; longer ones are cut; default: 128, or fewer if the model has fewer positions",
         None,
         least=3,
         most=100_000,
     )
     threshold: float | None = option(
-        "least cosine with the nearest class; left out: chosen by leaving out", None, least=-1, most=1
+        "least cosine with the nearest class; default: chosen by the leave-one-out tests", None, least=-1, most=1
     )
     margin: float | None = option(
-        "least lead of that cosine over the next class; left out: chosen by leaving out", None, least=0, most=2
+        "least lead of that cosine over the next class; default: chosen by the leave-one-out tests",
+        None,
+        least=0,
+        most=2,
     )
 
     def run(self) -> None:
         """Embed, average, choose the bounds, write.
 
         Raises:
-          UsageError: the table is broken, has one class, or a class without text; or the model is none.
+          UsageError: the table is broken, has one class, or a class without text; or --model is not a model.
         """
         from mobilebert_tf.tasks.classification import ClassificationTask
         from mobilebert_tf.tasks.task import NONE

@@ -11,23 +11,26 @@ from mobilebert_tf.options import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class QuestionOptions:
-    """What only questions have."""
+    """Flags that only questions have."""
 
     doc_stride: int | None = option(
-        "--task=qa: word pieces between two windows on a passage that is too long; left out: 128",
+        "--task=qa: word pieces between the starts of successive windows on a long passage; default: 128",
         default=None,
         least=1,
         most=100_000,
     )
     max_question_length: int | None = option(
-        "--task=qa: word pieces of a question that are read; left out: 64", default=None, least=1, most=100_000
+        "--task=qa: most word pieces of a question, which is cut there; default: 64",
+        default=None,
+        least=1,
+        most=100_000,
     )
     max_answer_length: int | None = option(
-        "--task=qa: most word pieces of an answer; left out: 30", default=None, least=1, most=100_000
+        "--task=qa: most word pieces of an answer; default: 30", default=None, least=1, most=100_000
     )
 
     def question_fields(self, task: str) -> dict[str, Any]:
-        """Those that are given, as fields of a task. Raises UsageError: the task is another one."""
+        """The flags that are given, as fields of a task. Raises UsageError: `task` is not qa."""
         names = [field.name for field in dataclasses.fields(QuestionOptions)]
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if given and task != "qa":

@@ -10,12 +10,12 @@ from mobilebert_tf.options import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """Show what the other commands found on one HTML page.
+    """Show the results of the other commands on one HTML page.
 
     Reads directories that `pretrain`, `distill`, `finetune`, `evaluate`, `export` and the
-    others wrote, or a directory of such directories as `pipeline` leaves it. Writes a single
+    others wrote, or a directory of such directories, such as `pipeline` writes. The page is a single
     file with its pictures and styles inside: it loads nothing, and can be mailed or
-    printed. What a directory does not hold (yet) is left out or marked as unfinished.
+    printed. Results that a directory does not hold (yet) are left out or marked as unfinished.
 
     Examples:
       mobilebert-tf report --input=demo
@@ -46,7 +46,7 @@ class Report:
 
 
 def _place(directory: Path) -> Path:
-    """The path of the page: in the directory, but beside an export, which has a page of its own and is closed."""
+    """The path of the page: in the directory, but beside an export, which has its own page and must not change."""
     from mobilebert_tf import run_directory
 
     whole = directory.resolve()

@@ -1,4 +1,4 @@
-"""What a step of fine-tuning changes, how fast, and of how many batches."""
+"""Flags of `finetune` about its updates: which weights, how fast, and from how many batches."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class UpdateOptions:
     """Flags of `finetune` about its updates."""
 
     accumulate_steps: int = option(
-        "batches of --batch_size that make one step together: what a batch so many times as large does, in the memory "
-        "of one",
+        "batches of --batch_size that make one step together: the effect of a batch that many times as large, in the "
+        "memory of one",
         default=1,
         least=1,
         most=10_000,
     )
     freeze: str | None = option(
-        "parts that stay as they are, such as embeddings,block_0..block_3; they cost no gradient if all below them are "
-        "frozen too",
+        "parts that stay as they are, such as embeddings,block_0..block_3; no gradient is computed for them if all "
+        "below them are frozen too",
         default=None,
     )
     layer_decay: float = option(
-        "factor of the learning rate from each block to the one below; the head has the rate itself, the embeddings "
-        "the lowest",
+        "factor on the learning rate from each block to the one below; the head has the full rate, the embeddings the "
+        "lowest",
         default=1.0,
         least=0.01,
         most=1,

@@ -1,7 +1,7 @@
-"""What a fine-tuned model is for: one class a kind of task."""
+"""Tasks of fine-tuned models, one class for each kind."""
 
 NAMES = ("classification", "regression", "multilabel", "qa", "entities", "embedding", "prototypes")
-"""Of the kinds, for flags; `kinds.py` has the classes, which take longer to import."""
+"""Names of the kinds, for flags; `kinds.py` has the classes, which take longer to import."""
 
 TRAINED = ("classification", "regression", "multilabel", "qa", "entities")
-"""Those that `finetune` trains: sentence embeddings are what a model has from its teacher."""
+"""Kinds that `finetune` trains; sentence embeddings come from a model's teacher instead."""

@@ -1,4 +1,4 @@
-"""Weights by which classes of unequal size count alike in the loss."""
+"""Weights that make classes of unequal size count alike in the loss."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def balanced_weights(label: np.ndarray) -> np.ndarray:
-    """What each example counts in the loss, 1 on average: float32 in the shape of `label`.
+    """Weights of examples in the loss, 1 on average: float32 in the shape of `label`.
 
     Args:
-      label: the number of the class, int [n]: all classes that occur count alike. Or whether each label is given,
-        0 or 1 in int [n, C]: with each label by itself, having it and not having it do.
+      label: class numbers, int [n], where all classes that occur count alike; or 0 or 1 for each label, int [n, C],
+        where for each label by itself, examples with it and without it count alike.
     """
     if label.ndim == 1:
         _, place, counts = np.unique(label, return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Numbers and lists in the cells of tables, as programs and spreadsheets write them."""
+"""Numbers and lists in cells of tables, as written by programs and spreadsheets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import re
 
 LARGEST = 1e30
-"""Size from which on float32, in which losses are computed, has no square of a number."""
+"""Largest magnitude of a number in tables, well below the end of float32, in which losses are computed."""
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
@@ -26,7 +26,7 @@ def is_ambiguous(cell: str) -> bool:
 
 
 def value_of(cell: str) -> float | None:
-    """The number in a cell, with a point or a comma before its decimals; None if there is none."""
+    """The finite number in a cell, with a decimal point or comma; None if the cell holds none."""
     word = cell.strip()
     if has_decimal_comma(word):
         word = word.replace(",", ".")
@@ -38,23 +38,23 @@ def value_of(cell: str) -> float | None:
 
 
 def are_numbers_of_labels(cells: list[str]) -> bool:
-    """Whether pairs of whole numbers, as 1,4, are two labels rather than a number: the second is always the larger."""
+    """Whether all cells with a comma, such as 1,4, are two labels and not a number: the second is always larger."""
     pairs = [_RISING.fullmatch(cell.strip()) for cell in cells if "," in cell]
     return all(pair is not None and int(pair[1]) < int(pair[2]) for pair in pairs)
 
 
 _ITEM = r"""(?:'[^']*'|"[^"]*"|-?\d+\.?\d*)"""
 _ARRAY = re.compile(rf"\[\s*{_ITEM}(?:\s+{_ITEM})+\s*\]")
-"""An array as NumPy prints it: nothing but blanks between its items."""
+"""An array as NumPy prints it, with only blanks between its items."""
 
 _NAMED_ARRAY = re.compile(r"array\((\[.*\])(?:, dtype=[^()]+)?\)", re.DOTALL)
-"""An array as NumPy shows it in Python."""
+"""The Python representation of a NumPy array."""
 
 
 def list_in(cell: str) -> list[str] | None:
-    """The texts and numbers of a list in a cell, as JSON, Python or NumPy writes it; None if it holds none.
+    """The texts and numbers of a list in a cell, as written by JSON, Python or NumPy; None if the cell holds none.
 
-    An object of one list, `{"choices": [...]}` as annotation tools write it, is that list.
+    An object with a single list, such as `{"choices": [...]}` of annotation tools, counts as that list.
     """
     word = cell.strip()
     if word.startswith("{"):
@@ -64,7 +64,7 @@ def list_in(cell: str) -> list[str] | None:
             return None
         lists = list(value.values())
         return list_in(json.dumps(lists[0], ensure_ascii=False)) if len(lists) == 1 else None
-    # Before Python reads it: to Python two texts side by side are one.
+    # This comes before parsing as Python, which would join adjacent texts into one.
     if _ARRAY.fullmatch(word):
         return [item.strip("'\"") for item in re.findall(_ITEM, word)]
     if named := _NAMED_ARRAY.fullmatch(word):

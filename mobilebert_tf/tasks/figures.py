@@ -1,4 +1,4 @@
-"""Figures of a held-out set, as metrics.json and report.json have them."""
+"""Figures of a held-out set, as in metrics.json and report.json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCORE_TITLES = {
     "matthews": "Matthews' correlation",
     "spearman": "Spearman",
 }
-"""What tables and pictures call a primary score, by its name among the figures."""
+"""Titles of primary scores in tables and pictures, by their names among the figures."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,41 +37,42 @@ class Score:
     macro_f1: Share | None = None
     matthews: Correlation | None = None
     compared_by: Literal["f1", "macro_f1", "matthews"] | None = None
-    """The score of classes by which models are compared, where it is not accuracy."""
+    """Name of the classification score by which models are compared, where that is not accuracy."""
     loss: Finite | None = None
     majority_accuracy: Share | None = None
     confusion: tuple[tuple[Count, ...], ...] | None = None
     """[C, C] counts, true class before predicted class."""
     micro_f1: Share | None = None
-    """Of several labels a text."""
+    """Micro F1 of a multi-label task."""
     f1: Share | None = None
-    """Of the second of two classes; or of the words of answers, or of entities, with one of the next two."""
+    """F1 of the second of two classes, of the words of answers (with `exact`), or of entities (with `precision`)."""
     exact: Share | None = None
     precision: Share | None = None
     spearman: Correlation | None = None
-    """Of values, or of the cosines of embeddings, with what people said; as the next."""
+    """Spearman's correlation of values, or of the cosines of embeddings, with the labels."""
     pearson: Correlation | None = None
+    """Pearson's correlation of the same."""
     by_class: dict[str, ClassScore] = dataclasses.field(default_factory=dict)
     root_mean_square_error: Finite | None = None
 
     @property
     def primary(self) -> float | None:
-        """The score by which models are compared; None: it was no number."""
+        """The score by which models are compared; None: it was not a number."""
         if self.compared_by:
             compared: float | None = getattr(self, self.compared_by)
             return compared
         scores = (self.accuracy, self.micro_f1, self.f1, self.spearman)
-        return next((one for one in scores if one is not None), None)
+        return next((score for score in scores if score is not None), None)
 
     @property
     def name(self) -> str:
-        """What tables call the primary score."""
-        there = (name for name in ("accuracy", "micro_f1", "f1", "spearman") if getattr(self, name) is not None)
-        return SCORE_TITLES[self.compared_by or next(there, "accuracy")]
+        """Title of the primary score in tables."""
+        known = (name for name in ("accuracy", "micro_f1", "f1", "spearman") if getattr(self, name) is not None)
+        return SCORE_TITLES[self.compared_by or next(known, "accuracy")]
 
     @property
     def second(self) -> tuple[str, float | None]:
-        """Name and value of another figure."""
+        """Name and value of the secondary score."""
         if self.spearman is not None:
             return "Pearson", self.pearson
         if self.f1 is not None and self.accuracy is None:

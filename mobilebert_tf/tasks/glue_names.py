@@ -1,4 +1,4 @@
-"""Names of GLUE's tasks, for flags; `glue.py` says what they are, which takes longer to import."""
+"""Names of GLUE's tasks, for flags; `glue.py` has their settings, which take longer to import."""
 
 PREFIX = "glue/"
 

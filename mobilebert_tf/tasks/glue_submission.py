@@ -1,4 +1,4 @@
-"""Predictions for a test set of GLUE in the form that gluebenchmark.com takes."""
+"""Predictions for a test set of GLUE in the form that gluebenchmark.com accepts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mobilebert_tf.tasks import glue
 
 
 def write(directory: str | os.PathLike[str], name: str, answers: Sequence[Mapping[str, Any]]) -> Path:
-    """Write the answers of `Task.decode` to all rows of the test set of glue/NAME; returns the file.
+    """Write the answers of `Task.decode` for all rows of the test set of glue/NAME; returns the file.
 
-    Rows are numbered from 0 in the order of the table, as the index of every test set of GLUE does.
+    Rows are numbered from 0 in the order of the table, as in the index column of GLUE's test sets.
     """
     task = glue.find(name)
     path = check(directory, name)
@@ -28,7 +28,7 @@ _HEAD = "index\tprediction\n"
 
 
 def check(directory: str | os.PathLike[str], name: str) -> Path:
-    """The file that answers are written to. Raises UsageError: a file of something else has its name."""
+    """The file to write answers to. Raises UsageError: it exists and does not hold predictions."""
     path = Path(directory) / glue.find(name).submission
     if path.exists() and not path.read_bytes().startswith(_HEAD.encode()):
         raise UsageError(f"--submission={directory}: {path} is there and holds no predictions; give another directory")

@@ -1,4 +1,4 @@
-"""Whether a score is better than what a model gets that does not read the texts."""
+"""Check of a score against that of a model that does not read the texts."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 _DEVIATIONS = 2
-"""Binomial deviations that a share of right answers must be above another one to count as more."""
+"""Number of binomial deviations by which a share of right answers must exceed another one to count as higher."""
 
 
 def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
-    """A sentence on scores that always giving one answer would reach too; empty for better ones.
+    """A sentence on a score that always giving the same answer would reach too; empty for better scores.
 
-    Two cases are told apart. A model may not read the texts: answers drawn with the same shares, whatever the
-    text, would be right as often. Or it does, and the table has so many rows of one class, perhaps more than that of
-    the training, that naming it is hard to beat.
+    There are two cases. Either the model does not read the texts: answers drawn with the same shares, whatever the
+    text, would be right as often. Or it does, but the table has so many rows of one class, perhaps more than the
+    training had, that always naming that class is hard to beat.
 
     Args:
-      metrics: as a task's `metrics` gives them.
+      metrics: figures of `Task.score`.
     """
     if "spearman" in metrics:
         return _of_values(metrics)
@@ -47,7 +47,7 @@ def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
 
 
 def _of_values(metrics: Mapping[str, Any]) -> str:
-    """The same of values: a correlation with what does not depend on the texts is 0, with a known deviation."""
+    """The same for values: the correlation with values that ignore the texts is 0, with a known deviation."""
     if metrics["spearman"] > _DEVIATIONS / math.sqrt(max(1, metrics["examples"] - 1)):
         return ""
     return (

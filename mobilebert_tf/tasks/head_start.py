@@ -1,6 +1,6 @@
-"""The beginning of a new head: what can be learnt of the network as it is, before any of its weights moves.
+"""Initial weights of a new head, learnt from the network's outputs before any of the network's weights changes.
 
-A head of random weights pulls the network out of shape while it learns itself, which many rows mend and few do not
+While a head with random weights learns, it distorts the network, and a small table has too few rows to repair that
 (Kumar et al. 2022, arXiv 2202.10054: linear probing, then fine-tuning).
 """
 
@@ -17,35 +17,35 @@ from mobilebert_tf.tasks.inference import ANY_LENGTH, outputs_in_batches
 from mobilebert_tf.tasks.task import INPUTS, Features, Task, of_examples
 
 MOST_ROWS = 2000
-"""Rows that are looked at; more tell a head of a few thousand weights little."""
+"""Maximum number of examples to learn from; more add little for a head of a few thousand weights."""
 
 ITERATIONS = 200
-"""Of L-BFGS."""
+"""Maximum number of iterations of L-BFGS."""
 
 
 def begin_head(model: ClassificationModel, task: Task, features: Features, seed: int) -> None:
-    """Give the head the weights that minimise the task's loss over the network as it is.
+    """Set the head to the weights that minimise the task's loss while the rest of the network is frozen.
 
-    The loss is that of the fine-tuning, plus half the square of the head's weights, in units of the vectors' length,
-    over the number of rows: as much as in scikit-learn's LogisticRegression.
+    The loss is that of the fine-tuning plus half the squared head weights, in units of the vectors' length, divided by
+    the number of rows: the same penalty as in scikit-learn's LogisticRegression.
 
     Args:
-      model: its encoder knows something; its head is new.
-      features: of the training table, [R, T], with targets.
-      seed: of the choice of rows where there are more than MOST_ROWS.
+      model: model with a pre-trained encoder and a new head.
+      features: features of the training table, [R, T], with targets.
+      seed: seed for choosing examples if there are more than MOST_ROWS.
     """
     from scipy import optimize  # takes half a second to import
 
     count = len(features["input_ids"])
     chosen = np.sort(np.random.default_rng(seed).permutation(count)[:MOST_ROWS])
-    few = of_examples(features, chosen)[0] if count > MOST_ROWS else features
-    vectors = outputs_in_batches(_pooled(model), few)["pooled"]
-    # Vectors that are read side by side have each a length of their own.
+    sample = of_examples(features, chosen)[0] if count > MOST_ROWS else features
+    vectors = outputs_in_batches(_pooled(model), sample)["pooled"]
+    # Vectors that are read side by side are each scaled by their own length.
     parts = vectors.reshape(len(vectors), -1, model.config.hidden_size)
     lengths = np.maximum(np.linalg.norm(parts, axis=2).mean(axis=0), 1e-6)
     scale = np.repeat(lengths, model.config.hidden_size).astype(np.float32)
     inputs = tf.constant(vectors / scale)
-    targets = {name: tf.constant(values) for name, values in few.items() if name not in INPUTS}
+    targets = {name: tf.constant(values) for name, values in sample.items() if name not in INPUTS}
     shape = (vectors.shape[1], model.num_labels)
     objective = task.objective(lambda batch: batch["vectors"] @ batch["kernel"] + batch["bias"])
 

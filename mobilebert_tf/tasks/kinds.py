@@ -1,4 +1,4 @@
-"""The kinds of task there are, by name."""
+"""The kinds of task, by name."""
 
 from __future__ import annotations
 

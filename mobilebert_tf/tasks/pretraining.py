@@ -1,4 +1,4 @@
-"""Masked words and next sentence as a task: which network fits the records."""
+"""Pre-training on masked words and next sentences: the configuration of a network that fits the records."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def config_for(model: str, records: RecordSet, tokenizer: Tokenizer) -> MobileBe
     """The configuration `model` (a preset's name or a JSON file) with the records' vocabulary.
 
     Raises:
-      UsageError: there is no such preset or file, or the records are longer than the
-        position table.
+      UsageError: the preset or file does not exist, the file has another vocabulary size, or the records are longer
+        than the position table.
     """
     if os.path.exists(model) and Path(model).suffix == ".json":
         config = MobileBertConfig.from_dict(read_object(Path(model)), source=model)
@@ -32,10 +32,10 @@ def config_for(model: str, records: RecordSet, tokenizer: Tokenizer) -> MobileBe
 
 
 def load_held_out(directory: str | None, config: MobileBertConfig, tokenizer: Tokenizer) -> RecordSet | None:
-    """The records that only score a model; None if none are named.
+    """The held-out records, which only score a model; None without a directory.
 
     Raises:
-      UsageError: as `load_records`; they do not fit into the position table or have another vocabulary.
+      UsageError: `load_records` fails, or the records are longer than the position table or have another vocabulary.
     """
     if directory is None:
         return None
@@ -50,7 +50,7 @@ def load_held_out(directory: str | None, config: MobileBertConfig, tokenizer: To
 
 
 def check_next_sentence(records: RecordSet) -> None:
-    """Raise UsageError if examples of one segment alone are among the records: they have no next sentence."""
+    """Raise UsageError if records may have a single segment, which has no next sentence."""
     if records.single_segment_prob:
         raise UsageError(
             f"{records.directory}: made with --single_segment_prob={records.single_segment_prob:g}, so no next "
@@ -59,7 +59,7 @@ def check_next_sentence(records: RecordSet) -> None:
 
 
 def check_length(config: MobileBertConfig, records: RecordSet) -> None:
-    """Raise UsageError if the records do not fit into the position table."""
+    """Raise UsageError if the records are longer than the position table."""
     if records.max_seq_length > config.max_position_embeddings:
         raise UsageError(
             f"{records.directory}: examples have {records.max_seq_length} pieces, the model's position table "

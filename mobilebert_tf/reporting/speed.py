@@ -72,7 +72,7 @@ class Least:
 
 
 def least_instructions(variants: Sequence[Variant]) -> Least | None:
-    """The file to ship for a phone's processor, by estimates at the longest common length; None: there is none."""
+    """The file to ship for a phone's processor, by estimates at the longest common length; None: no common length."""
     lengths = [set(v.instructions) for v in variants]
     common = set.intersection(*lengths) if lengths else set()
     if not common:

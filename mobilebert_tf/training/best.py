@@ -1,4 +1,4 @@
-"""The weights with the best score of a stage, kept while it goes on, and when to stop waiting for better ones."""
+"""The best weights of a stage, kept while it goes on, and the decision to stop waiting for better ones."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from mobilebert_tf.training.checkpoints import Checkpoints
 from mobilebert_tf.training.stage import Stage
 
 NONE = -1
-"""In place of a step."""
+"""Stands for a step where there is none."""
 
 MEASURING_SHARE = 0.2
-"""Of the time of training that measurements may take."""
+"""Share of the training time that measurements may take."""
 
 FORWARD_SHARE = 1 / 3
-"""Of a training step's time that its forward pass takes: the backward pass is two products for each of its one."""
+"""Share of a training step's time that its forward pass takes: the backward pass has two products for each of its."""
 
 
 def affordable_rows(measure_every: int, batch_size: int, least: int) -> int:
-    """How many rows a measurement may read to cost no more than MEASURING_SHARE of the steps before it.
+    """Number of rows that a measurement may read to cost at most MEASURING_SHARE of the steps before it.
 
-    It depends on settings alone, so that a run that goes on measures on the same rows.
+    It depends on settings alone, so that a resumed run measures on the same rows.
 
     Args:
       measure_every: steps between measurements.
       batch_size: rows of a step.
-      least: rows that are read whatever they cost.
+      least: rows that are read at any cost.
     """
     return max(least, int(MEASURING_SHARE / FORWARD_SHARE * measure_every * batch_size))
 
 
 class Best:
-    """Sees the measurements of a stage; writes the weights of the best one below the run's checkpoints.
+    """Receives the measurements of a stage, and writes the weights of the best one below the run's checkpoints.
 
-    The higher score is better, of equal ones that with the lower loss, then the earlier. What it knows is part of the
-    stage's checkpoints. The loop saves one whenever better weights were written, and the two last written weights
-    are kept; so whichever checkpoint a killed run goes on from, the weights that it names are there.
+    A higher score is better; of equal scores the one with the lower loss, then the earlier one. The state of this
+    object is part of the stage's checkpoints. The loop saves a checkpoint whenever better weights were written, and
+    the last two written weights are kept; so whichever checkpoint a killed run resumes from, the weights that it names
+    exist.
     """
 
     def __init__(self, directory: Path, stage: Stage, state: Sequence[Any], score: str, patience: int | None = None):
         """
         Args:
-          directory: the run's.
-          state: Keras variables that are kept.
-          score: name of the measured scalar; measurements that lack it are passed over.
-          patience: measurements without a better score that end the stage; None: it goes to its end.
+          directory: that of the run.
+          state: Keras variables whose values are kept.
+          score: name of the measured scalar; measurements without it are ignored.
+          patience: number of measurements in a row without a better score that end the stage; None: no limit.
         """
         self.score_name, self.patience = score, patience
         self._step = tf.Variable(NONE, dtype=tf.int64, trainable=False)
@@ -60,17 +61,17 @@ class Best:
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """What it knows, for a checkpoint."""
+        """The state of this object, for a checkpoint."""
         return [self._step, self._seen, self._count, self._since, self._score, self._loss, self._latest]
 
     @property
     def step(self) -> int:
-        """Steps that the best weights have seen, 0 for those that training began with; NONE: none were measured."""
+        """Number of steps behind the best weights, 0 for the initial ones; NONE: nothing was measured."""
         return int(self._step.numpy())
 
     @property
     def is_known(self) -> bool:
-        """Whether any were measured."""
+        """Whether any weights were measured."""
         return self.step != NONE
 
     @property
@@ -83,7 +84,7 @@ class Best:
 
     @property
     def seen(self) -> int:
-        """Steps before the latest measurement."""
+        """Number of steps before the latest measurement."""
         return int(self._seen.numpy())
 
     @property
@@ -96,11 +97,11 @@ class Best:
         return self.patience is not None and int(self._since.numpy()) >= self.patience
 
     def saw(self, step: int, values: Mapping[str, float]) -> bool:
-        """Take note of a measurement after `step` steps; return whether it is the best, and its weights written."""
+        """Record a measurement after `step` steps; return whether it is the best, and the weights were written."""
         if self.score_name not in values:
             return False
         score, loss = values[self.score_name], values.get("loss", 0.0)
-        # A comparison with NaN is false: such a measurement is no better.
+        # A comparison with NaN is false, so such a measurement is never better.
         is_better = (score, -loss) > (self.score, -float(self._loss.numpy())) if self.is_known else math.isfinite(score)
         if is_better:
             self._weights.save(step)
@@ -114,14 +115,14 @@ class Best:
         return is_better
 
     def resume(self) -> None:
-        """Forget the best of a checkpoint whose weights are gone: an older one than the last, which was damaged.
+        """Forget the best step if its weights are gone: the last checkpoint was then damaged, and an older one is used.
 
-        The weights that are there were then found after it, and are found again.
+        The weights that do exist were written after that checkpoint, and will be written again.
         """
         if self.is_known and not self._weights.has(self.step):
             self._step.assign(NONE)
 
     def restore(self) -> None:
-        """Bring back the best weights. Raises UsageError: their file is damaged."""
+        """Restore the best weights. Raises UsageError: their file is damaged."""
         if self.is_known:
             self._weights.restore(self.step)

@@ -19,7 +19,7 @@ class Checkpoints:
 
     A save is complete when TensorFlow has renamed its index into place and the
     directory's `checkpoint` file names it, so a kill at any moment leaves the
-    previous one in force.
+    previous checkpoint valid.
     """
 
     def __init__(
@@ -28,8 +28,8 @@ class Checkpoints:
         """
         Args:
           groups: variables by name.
-          keep: how many checkpoints are kept.
-          added_later: groups that stay as they are where a checkpoint has none of them.
+          keep: number of checkpoints that are kept.
+          added_later: groups that a checkpoint may lack; they then keep their values.
 
         Raises:
           UsageError: the list of checkpoints in `directory` is damaged, or names files elsewhere.
@@ -54,18 +54,18 @@ class Checkpoints:
         return any(os.path.basename(path) == f"ckpt-{step}" for path in self._kept())
 
     def restore(self, step: int | None = None) -> int:
-        """Bring back the latest checkpoint that is whole; return its step, 0 if there is none.
+        """Restore the latest checkpoint that is intact; return its step, 0 if there is no checkpoint.
 
-        A power cut can leave the newest one short; the one before it is kept for that.
+        A power cut can leave the newest one truncated; the one before it is kept for that case.
 
         Args:
-          step: the only one to bring back.
+          step: step of the only checkpoint that may be restored; None: any.
 
         Raises:
           UsageError: all of them are damaged, or belong to another model.
         """
         kept = [path for path in self._kept() if step is None or os.path.basename(path) == f"ckpt-{step}"]
-        # TensorFlow passes over a list that it cannot read, and the saved work with it.
+        # TensorFlow ignores a list that it cannot read, and with it the saved work.
         if not kept and (self.directory / "checkpoint").exists():
             raise self._damaged(self.directory / "checkpoint", ValueError("it names no checkpoint"))
         first: Exception | None = None
@@ -87,21 +87,21 @@ class Checkpoints:
         return 0
 
     def _of(self, prefix: str) -> tf.train.Checkpoint:
-        """The groups that the checkpoint `prefix` can have."""
+        """The groups to restore from the checkpoint `prefix`: all but those `added_later` that it lacks."""
         has = {name.split("/")[0] for name, _ in tf.train.list_variables(prefix)}
         groups = {name: group for name, group in self._groups.items() if name in has or name not in self._added_later}
         return tf.train.Checkpoint(step=self.step, **groups)
 
     def _kept(self) -> list[str]:
-        """The checkpoints, newest first: those of TensorFlow's list, or without one those that are there."""
+        """The checkpoints, newest first: those in TensorFlow's list, or without a list those in the directory."""
         if listed := self._manager.checkpoints:
             return listed[::-1]
-        there = [path.with_suffix("") for path in self.directory.glob("ckpt-*.index")]
-        numbered = {int(path.name[5:]): str(path) for path in there if path.name[5:].isdecimal()}
+        prefixes = [path.with_suffix("") for path in self.directory.glob("ckpt-*.index")]
+        numbered = {int(path.name[5:]): str(path) for path in prefixes if path.name[5:].isdecimal()}
         return [numbered[number] for number in sorted(numbered, reverse=True)]
 
     def _check_names(self) -> None:
-        """Raise UsageError if the list names other files than this stage's: TensorFlow would read and delete those."""
+        """Raise UsageError if the list names files of others: TensorFlow would read and delete them."""
         state = tf.train.get_checkpoint_state(str(self.directory))
         for path in [state.model_checkpoint_path, *state.all_model_checkpoint_paths] if state else []:
             place, name = os.path.split(path)

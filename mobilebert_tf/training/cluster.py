@@ -16,15 +16,15 @@ from mobilebert_tf.fields import build
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The workers there are, and which one this process is."""
+    """The workers of a cluster, and the one that this process is."""
 
     places: tuple[tuple[str, str], ...]
-    """Their names and addresses, in the order of TensorFlow's replicas."""
+    """Names and addresses of the workers, in the order of TensorFlow's replicas."""
     index: int
 
     @property
     def workers(self) -> int:
-        """How many there are."""
+        """Number of workers."""
         return len(self.places)
 
     @property
@@ -47,7 +47,7 @@ class _Task:
 
 @dataclasses.dataclass(frozen=True)
 class _Config:
-    """What TF_CONFIG holds."""
+    """The content of TF_CONFIG."""
 
     cluster: _Jobs
     task: _Task
@@ -77,12 +77,12 @@ def from_environment() -> Cluster:
     places: dict[str, str] = {}
     for job in ("chief", "worker"):
         for number, address in enumerate(getattr(config.cluster, job)):
-            said = f"TF_CONFIG: cluster.{job}[{number}] is {address!r}"
+            shown = f"TF_CONFIG: cluster.{job}[{number}] is {address!r}"
             port = _ADDRESS.fullmatch(address)
             if not port or not 1 <= int(port[1]) <= 65535:
-                raise UsageError(f"{said}; it must be host:port")
+                raise UsageError(f"{shown}; it must be host:port")
             if address in places.values():
-                raise UsageError(f"{said}, which another process has too; each needs an address of its own")
+                raise UsageError(f"{shown}, which another process has too; each needs an address of its own")
             places[f"{job} {number}"] = address
     if kind not in ("chief", "worker") or chiefs > 1 or not 0 <= index < {"chief": chiefs, "worker": workers}[kind]:
         raise UsageError(f"TF_CONFIG: task {kind} {index} is not one of {chiefs} chief and {workers} workers")

@@ -1,4 +1,4 @@
-"""The type of activations of the networks that are built in a block."""
+"""The floating-point type that networks compute in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 @contextlib.contextmanager
 def activations(dtype: str) -> Iterator[None]:
-    """Networks built inside compute in `dtype` (float32 or bfloat16); their weights are float32 always."""
+    """Make networks built in the block compute in `dtype` (float32 or bfloat16); their weights are always float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if dtype == "bfloat16" else "float32")
     try:
@@ -25,9 +25,9 @@ def activations(dtype: str) -> Iterator[None]:
 
 
 def frozen_copy(model: AnyModel, dtype: str) -> AnyModel:
-    """`model` for inference alone, its weights too in `dtype`: a step then does not round them again.
+    """A copy of `model` for inference only, with its weights in `dtype` too, so that no step rounds them again.
 
-    The model itself where it is in that type already.
+    For float32 it is the model itself.
     """
     if dtype == "float32":
         return model
@@ -37,6 +37,6 @@ def frozen_copy(model: AnyModel, dtype: str) -> AnyModel:
         copy = build_model(model.config, model.heads)
     finally:
         keras.config.set_dtype_policy(before)
-    for theirs, ours in zip(model.trainable_weights, copy.trainable_weights, strict=True):
-        ours.assign(keras.ops.cast(theirs, dtype))
+    for weight, copied in zip(model.trainable_weights, copy.trainable_weights, strict=True):
+        copied.assign(keras.ops.cast(weight, dtype))
     return copy

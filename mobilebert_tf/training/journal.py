@@ -1,4 +1,4 @@
-"""Where a run is: a line for every save, stop and end of a stage."""
+"""The journal of a run: a line for every save, stop and end of a stage."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ JOURNAL = "journal.jsonl"
 
 
 class Journal:
-    """Appends to `journal.jsonl` of a run directory; its last line says where the run can go on."""
+    """Appends to `journal.jsonl` in a run directory; the last line says where the run can resume."""
 
     def __init__(self, directory: Path, writes: bool = True):
         self.path = directory / JOURNAL
         self.writes = writes
 
     def note(self, event: str, stage: Stage, step: int) -> None:
-        """`event` (begun, resumed, saved, stopped, done) happened at `step` of `stage`.
+        """Record that `event` (begun, resumed, saved, stopped, done) happened at `step` of `stage`.
 
-        `example` is how many examples the whole run has read: its place in the order of the records.
+        The line's `example` is the number of examples that the whole run has read: its place in the order of the
+        records.
         """
         if not self.writes:
             return

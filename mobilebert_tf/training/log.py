@@ -1,4 +1,4 @@
-"""What training measured: a JSONL file to read with anything, TensorBoard events to look at."""
+"""The log of a training run: a JSONL file for any program, and TensorBoard events to look at."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class TrainingLog:
         self._writers: dict[str, Any] = {}
 
     def rewind(self, stage_index: int, step: int) -> None:
-        """Forget rows after `step` of this stage: a restarted run writes them again."""
+        """Remove rows after `step` of this stage: a resumed run writes them again."""
         if not self.writes or not self.path.exists():
             return
         kept = []
-        last = (stage_index, step or -1)  # a stage that begins measures at its step 0 again
+        last = (stage_index, step or -1)  # a stage that begins anew measures again at step 0
         for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 row = json.loads(line)
@@ -40,7 +40,7 @@ class TrainingLog:
         atomic.write_text(self.path, "".join(line + "\n" for line in kept))
 
     def write(self, stage: Stage, step: int, values: Mapping[str, float]) -> None:
-        """Add the row of `step`; nothing if there are no values."""
+        """Append the row of `step`; nothing if there are no values."""
         if not self.writes or not values:
             return
         row = {"stage": stage.name, "stage_index": stage.index, "step": step}

@@ -1,11 +1,10 @@
 """The one training loop: pre-training, transfer, distillation and fine-tuning all run here.
 
-A stage is described by what it minimises (an objective), what it may change
-(variables), how (optimizer, schedule) and on what (batches). The loop adds what all of
-them need: several steps per call, clipping, checkpoints, logs, a progress bar, and an
-exact restart. Batch i depends on the seed and i alone, and a checkpoint holds weights,
-moments and the dropout generators; so a run that is killed and started again makes the
-same updates as one that was not.
+A stage is described by its objective, the variables that it trains, its optimizer and
+schedule, and its batches. The loop adds what all stages need: several steps per call,
+clipping, checkpoints, logs, a progress bar, and an exact restart. Batch i depends only on
+the seed and i, and a checkpoint holds weights, moments and the dropout generators; so a
+run that is killed and started again makes the same updates as one that was not.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ Objective = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
 """Batch -> scalars by name; "loss" is minimised, the others are logged."""
 
 Batches = Callable[[int], tf.data.Dataset]
-"""Start step -> the batches from that step on."""
+"""First step -> the batches from that step on."""
 
 Measurement = Callable[[], dict[str, float]]
-"""Scalars by name of the model as it is now, on text that it does not train on."""
+"""Function that measures the current model on text it does not train on, and returns scalars by name."""
 
 
 HELD_OUT = "held_out/"
-"""Begins the names of measurements in a log's rows."""
+"""Prefix of the names of measurements in the rows of a log."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshots:
-    """Moments of a stage at which the model is written as it is, to be scored or used on its own."""
+    """Steps of a stage after which the current model is written, to be scored or used on its own."""
 
     steps: frozenset[int]
     """Steps of the stage, each rounded up to whole calls."""
@@ -60,7 +59,7 @@ class Snapshots:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """Where the loop runs, and how often it does what does not change its result."""
+    """Devices and processes of the loop, and how often it saves and measures, which does not change its updates."""
 
     steps_per_call: int = 10
     """Steps that run inside one call of the compiled function."""
@@ -70,28 +69,28 @@ class LoopOptions:
     measure_every: int = 1000
     """Steps between measurements on held-out text, rounded up to whole calls."""
     strategy: tf.distribute.Strategy = dataclasses.field(default_factory=tf.distribute.get_strategy)
-    """How the replicas work together. `train` is called outside its scope: what only the writing process does
-    must not create variables in it, which all workers would have to."""
+    """Strategy of the replicas. `train` is called outside its scope: code that only the writing process runs must
+    not create variables in the scope, because all workers would have to create them."""
     slices: int = 1
-    """Parts in which a batch is computed one after another, to need the memory of one."""
+    """Number of parts in which a batch is computed, one after another, to need only the memory of one part."""
     writes: bool = True
     """Whether this process writes checkpoints and logs; of several that train one model only one does."""
 
     def whole_calls(self, steps: int) -> int:
-        """`steps` rounded up to a multiple of a call: nothing can happen inside one."""
+        """`steps` rounded up to whole calls: nothing can be done in the middle of a call."""
         return math.ceil(steps / self.steps_per_call) * self.steps_per_call
 
 
 def set_up(seed: int) -> None:
-    """Make everything random in this process follow `seed`, and every op deterministic."""
+    """Seed all random generators of this process with `seed`, and make every op deterministic."""
     import keras
 
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     if not tf.config.list_physical_devices("GPU"):
-        # On a processor TensorFlow's graph rewriter costs more than half of the time to the
-        # first step (the 24-layer student: 10.6 s of CPU time with it, 5.0 s without) and
-        # makes no step faster: oneDNN's own pass, which fuses, comes after it.
+        # On a CPU, TensorFlow's graph rewriter takes more than half of the time to the first
+        # step (24-layer student: 10.6 s of CPU time with it, 5.0 s without) and makes no step
+        # faster: oneDNN's own pass, which fuses operations, runs after it.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
@@ -113,27 +112,27 @@ def train(
     """Run `stage` to its end, from its last checkpoint if there is one.
 
     Args:
-      stage: what to do.
+      stage: its steps, batch size, schedule and optimizer.
       objective: called in `strategy.run` with one replica's batch.
       trainable: Keras variables that the optimizer changes.
-      state: all Keras variables that the stage may change, dropout generators too.
-      batches: gives the data from a step on.
-      directory: the run's; checkpoints, log, journal and TensorBoard events go below it.
-      options: see there.
-      factors: of the learning rate, one for each of `trainable`; 1 if left out.
-      measure: its scalars are logged as `held_out/...` every so often and at the end of the stage.
-      moments: of earlier stages, to begin with; zeros if left out.
+      state: all Keras variables that the stage may change, including dropout generators.
+      batches: function that returns the batches from a step on.
+      directory: that of the run; checkpoints, log, journal and TensorBoard events go below it.
+      options: devices, and steps between saves and measurements.
+      factors: of the learning rate, one for each of `trainable`; None: 1 for all.
+      measure: its scalars are logged as `held_out/...` every `measure_every` steps and at the end of the stage.
+      moments: those of earlier stages, to begin with; None: zeros.
       snapshots: written by the one process that writes.
-      best: sees every measurement of the stage and may end it early. What it kept is not brought back here.
-      is_followed: whether another stage is to come, which a signal keeps from beginning.
+      best: receives every measurement of the stage and may end it early. Its weights are not restored here.
+      is_followed: whether another stage comes after this one; a signal then stops the run before that stage.
 
     Returns:
-      The optimizer as the stage left it.
+      The optimizer in its state after the stage.
 
     Raises:
       DivergedError: the loss is not finite; nothing after the last checkpoint is kept.
-      FailedError: a signal asked to stop; everything is kept.
-      UsageError: a checkpoint is damaged, of more steps than the stage has, or another one than other workers found.
+      FailedError: a signal stopped the run; all steps are saved.
+      UsageError: a checkpoint is damaged, has more steps than the stage, or is not the one that other workers found.
     """
     strategy = options.strategy
     with strategy.scope():
@@ -147,7 +146,7 @@ def train(
             **({"best": best.variables} if best else {}),
         },
         options.keep_checkpoints,
-        # A run that is gone on with may look for the best weights from then on.
+        # A resumed run may start to keep the best weights, although its checkpoint knows of none.
         added_later=["best"],
     )
     done = checkpoints.restore()
@@ -170,7 +169,7 @@ def train(
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """The part of a stage that is still to be done."""
+    """The part of a stage that is not done yet."""
 
     stage: Stage
     directory: Path
@@ -218,14 +217,14 @@ class _Run:
                 log.write(stage, done, row)
                 progress.update(done, row["loss"], row.get("word_pieces"))
                 self._write_snapshot(done)
-                # All stop at the same step; a signal that came just now waits for the next call.
+                # All workers stop at the same step; a signal since the count above waits for the next call.
                 stopped_by = (stop.signal or "another worker") if asked_to_stop else None
-                # Also where the best weights were written, so that no later ones are there when it goes on.
+                # Also when the best weights were written, so that a resumed run finds none newer than its checkpoint.
                 if done % save_every == 0 or is_last or is_better or stopped_by:
                     if options.writes:
                         self.checkpoints.save(done)
                     journal.note("done" if is_last else "stopped" if stopped_by else "saved", stage, done)
-                if is_last and self.is_followed and not stopped_by:  # what came while it was measured and saved
+                if is_last and self.is_followed and not stopped_by:  # signals during the measurement and the save
                     asked_to_stop = count_workers(options.strategy, stop.signal is not None)
                     stopped_by = (stop.signal or "another worker") if asked_to_stop else None
                 if stopped_by and (self.is_followed or not is_last):
@@ -238,20 +237,23 @@ class _Run:
         log.close()
 
     def _write_snapshot(self, done: int) -> None:
-        """Before the checkpoint of this step: a run that is killed in between comes here again."""
+        """Write the snapshot of step `done`, if there is to be one.
+
+        It comes before the checkpoint of the step: a run that is killed between the two writes the snapshot again.
+        """
         if self.snapshots and self.options.writes:
             if done in {min(self.options.whole_calls(step), self.stage.steps) for step in self.snapshots.steps}:
                 self.snapshots.write(done)
 
     def _ends_early(self) -> bool:
-        """Whether the measurements of the one process that makes them end the stage for all."""
+        """Whether the measurements, which only one process makes, end the stage for all workers."""
         if not self.best or self.best.patience is None:
             return False
         with _all_workers(self.stage, self.options.strategy):
             return count_workers(self.options.strategy, self.best.is_exhausted) > 0
 
     def _held_out(self, progress: Progress, done: int = 0) -> dict[str, float]:
-        """Measured by the one process that writes it down."""
+        """The measurements on held-out text; none in a process that does not write."""
         if not self.measure or not self.options.writes:
             return {}
         values = self.measure()
@@ -265,13 +267,13 @@ def _prefixed(measured: Mapping[str, float]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _all_workers(stage: Stage, strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Around what needs an answer of every worker: one that is lost becomes one clear line."""
+    """Report a worker that is lost, while the block needs an answer from all of them, in one clear line."""
     try:
         yield
     except tf.errors.OpError as error:
         if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             raise
-        if isinstance(error, tf.errors.DataLossError):  # this one's own: a damaged record
+        if isinstance(error, tf.errors.DataLossError):  # this worker's own error: a damaged record
             raise
         raise FailedError(
             f"{stage.name}: another worker no longer answers, its own last lines say why; start all of them again "
@@ -280,8 +282,10 @@ def _all_workers(stage: Stage, strategy: tf.distribute.Strategy) -> Iterator[Non
 
 
 def _shares(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> Any:
-    """Every replica's part of each batch. All workers read the same batches and take their rows of them,
-    so that what is trained on does not depend on how many there are."""
+    """Each replica's part of every batch.
+
+    All workers read the same batches and take their own rows, so that the data do not depend on their number.
+    """
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return strategy.experimental_distribute_dataset(batches.with_options(options))
@@ -295,10 +299,10 @@ def compile_stage(
     strategy: tf.distribute.Strategy,
     slices: int = 1,
 ) -> Callable[..., dict[str, tf.Tensor]]:
-    """The compiled function (iterator, first step, count) -> every step's scalars.
+    """The compiled function (iterator, first step, count) -> scalars of every step.
 
     Raises:
-      UsageError: a batch cannot be divided into so many slices on all replicas.
+      UsageError: a batch cannot be divided equally among the slices of all replicas.
     """
     variables = [v.value for v in trainable]
     if stage.batch_size % (slices * strategy.num_replicas_in_sync):
@@ -322,10 +326,10 @@ def compile_stage(
             gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, [tf.convert_to_tensor(g) for g in gradients])
         learning_rate = stage.schedule.at(step)
         norm = optimizer.apply(gradients, learning_rate, step)
-        seen = {"learning_rate": learning_rate, "gradient_norm": norm}
-        if "input_mask" in batch:  # all replicas' word pieces, so that the mean over replicas is the batch's number
-            seen["word_pieces"] = tf.reduce_sum(batch["input_mask"]) * strategy.num_replicas_in_sync
-        return {name: value for name, value in {**scalars, **seen}.items() if name != WEIGHT}
+        figures = {"learning_rate": learning_rate, "gradient_norm": norm}
+        if "input_mask" in batch:  # times the replicas, so that their mean is the number of the whole batch
+            figures["word_pieces"] = tf.reduce_sum(batch["input_mask"]) * strategy.num_replicas_in_sync
+        return {name: value for name, value in {**scalars, **figures}.items() if name != WEIGHT}
 
     def one_step_everywhere(iterator: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:
         scalars = strategy.run(one_step, args=(next(iterator), step))

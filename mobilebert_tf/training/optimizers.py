@@ -3,9 +3,9 @@
 A stock Keras optimizer adds forty-odd graph operations per variable; at MobileBERT's
 1,113 variables that is most of the time to the first step. AdamW here is one fused
 kernel per variable (two more operations where it decays), and LAMB is built on the same
-kernel. Variables are written
-through their handles, which inside `tf.distribute.Strategy.run` are the replica's own;
-gradients arrive summed over replicas, so that all replicas compute the same update.
+kernel. Variables are written through their handles, which inside
+`tf.distribute.Strategy.run` are the replica's own; gradients arrive summed over
+replicas, so that all replicas compute the same update.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Optimizer:
         """
         Args:
           variables: Keras variables; their order is the order of the gradients.
-          factors: of the learning rate, one a variable; 1 for all if left out.
-          moments: to begin with, for the variables that it knows; zeros for the others.
+          factors: of the learning rate, one per variable; None: 1 for all.
+          moments: initial moments of the variables that it contains; the others begin with zeros.
         """
         self.options = options
         self.factors = [1.0] * len(variables) if factors is None else list(factors)
@@ -46,14 +46,14 @@ class Optimizer:
         self.decayed = [v.path.rsplit("/", 1)[-1] not in NOT_DECAYED for v in variables]
         self.first = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
         self.second = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.variables]
-        # LAMB weighs a change before it makes it, so the kernel writes it down here.
+        # LAMB scales a change by its norm before it applies it, so the kernel writes the change here.
         self.changes = {
             i: tf.Variable(tf.zeros(v.shape), trainable=False)
             for i, v in enumerate(self.variables)
             if options.name == "lamb" and self.decayed[i]
         }
         known = moments.values if moments else {}
-        # The bias correction goes on where the moments stand.
+        # The bias correction also counts the updates that the initial moments have seen.
         self.updates = [known[path].updates if path in known else 0 for path in self.paths]
         for path, first, second in zip(self.paths, self.first, self.second, strict=True):
             if path in known:
@@ -62,26 +62,26 @@ class Optimizer:
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Update every variable; `step` counts from 0. Returns the gradient's global norm before clipping."""
-        # Gradients of tables come as rows; Adam moves the moments of all rows.
+        # Gradients of tables come as rows, but Adam updates the moments of all rows.
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         norms = _norms(dense)
         norm = tf.norm(norms)
-        most = self.options.clip_norm
-        if most and self.options.clips_each_variable:
+        limit = self.options.clip_norm
+        if limit and self.options.clips_each_variable:
             dense = [
                 gradient * scale
-                for gradient, scale in zip(dense, tf.unstack(most / tf.maximum(norms, most)), strict=True)
+                for gradient, scale in zip(dense, tf.unstack(limit / tf.maximum(norms, limit)), strict=True)
             ]
-        elif most:
-            scale = most / tf.maximum(norm, most)
+        elif limit:
+            scale = limit / tf.maximum(norm, limit)
             dense = [gradient * scale for gradient in dense]
         kinds = list(zip(self.factors, self.updates, strict=True))
         scalars = {
             (factor, seen): self._scalars(learning_rate * factor, tf.cast(step + 1 + seen, tf.float32))
             for factor, seen in set(kinds)
         }
-        each = [scalars[kind] for kind in kinds]
-        {"adamw": self._adamw, "lamb": self._lamb}[self.options.name](dense, each)
+        per_variable = [scalars[kind] for kind in kinds]
+        {"adamw": self._adamw, "lamb": self._lamb}[self.options.name](dense, per_variable)
         return norm
 
     def _scalars(self, learning_rate: tf.Tensor, count: tf.Tensor) -> _Scalars:
@@ -111,7 +111,7 @@ class Optimizer:
             self._adam(variable, i, gradient, own, own.learning_rate, own.epsilon)
 
     def _lamb(self, gradients: Sequence[Any], scalars: Sequence[_Scalars]) -> None:
-        """You et al. 2020, algorithm 2: Adam's direction plus decay, scaled to the variable's norm."""
+        """LAMB (You et al. 2020, algorithm 2): Adam's direction plus decay, scaled to the variable's norm."""
         values, changes = [], []
         for i, (variable, gradient, own) in enumerate(zip(self.variables, gradients, scalars, strict=True)):
             if i in self.changes:
@@ -134,7 +134,7 @@ class Optimizer:
     def _adam(
         self, target: tf.Variable, i: int, gradient: Any, scalars: _Scalars, rate: tf.Tensor, epsilon: tf.Tensor
     ) -> None:
-        """Move the moments of variable i, and subtract `rate` times Adam's direction from `target`."""
+        """Update the moments of variable i, and subtract `rate` times Adam's direction from `target`."""
         tf.raw_ops.ResourceApplyAdam(
             var=target.handle,
             m=self.first[i].handle,
@@ -151,7 +151,7 @@ class Optimizer:
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """First and second moment of one variable, and how many updates they have seen."""
+    """First and second moment of one variable, and the number of updates they have seen."""
 
     first: np.ndarray
     second: np.ndarray
@@ -160,25 +160,25 @@ class Moment:
 
 @dataclasses.dataclass(frozen=True)
 class Moments:
-    """Moments of variables by path, to take from one stage to the next."""
+    """Moments of variables by path, to be carried from one stage to the next."""
 
     values: Mapping[str, Moment] = dataclasses.field(default_factory=dict)
 
     def after(self, optimizer: Optimizer, steps: int) -> Moments:
-        """These with those of an optimizer that has made `steps` updates."""
-        found = zip(optimizer.paths, optimizer.first, optimizer.second, optimizer.updates, strict=True)
-        new = {path: Moment(first.numpy(), second.numpy(), seen + steps) for path, first, second, seen in found}
+        """These moments, updated by those of an optimizer that has made `steps` updates."""
+        states = zip(optimizer.paths, optimizer.first, optimizer.second, optimizer.updates, strict=True)
+        new = {path: Moment(first.numpy(), second.numpy(), seen + steps) for path, first, second, seen in states}
         return Moments({**self.values, **new})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Scalars:
-    """The numbers of one step. Each is one node of the graph: given as a Python number to
-    a thousand kernels it would be a thousand."""
+    """The numbers of one step, each as a single node of the graph: as a Python number given
+    to a thousand kernels it would become a thousand nodes."""
 
     learning_rate: tf.Tensor
     kept: tf.Tensor
-    """What weight decay leaves of a variable."""
+    """Share of a variable that weight decay keeps."""
     decay: tf.Tensor
     one: tf.Tensor
     beta_1: tf.Tensor
@@ -187,10 +187,10 @@ class _Scalars:
     power_2: tf.Tensor
     epsilon: tf.Tensor
     corrected_epsilon: tf.Tensor
-    """What the kernel, which adds it to the root of the second moment as it is, needs for it to be added to the
-    root of the corrected one."""
+    """Epsilon scaled for the kernel, which adds it to the root of the uncorrected second moment: the effect is that of
+    epsilon added to the root of the corrected one."""
 
 
 def _norms(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-    """The norm of each, [len(tensors)]: every tensor is read once, where tf.norm makes three passes."""
+    """The norm of each tensor, [len(tensors)]: each is read once, whereas tf.norm makes three passes."""
     return tf.sqrt(2.0 * tf.stack([tf.nn.l2_loss(tensor) for tensor in tensors]))

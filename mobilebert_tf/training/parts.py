@@ -1,4 +1,4 @@
-"""Parts of a network by name, as its variables' paths begin: which of them are trained, and how fast."""
+"""Parts of a network, named by the beginning of their variables' paths: the trained ones, and their learning rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RANGE = re.compile(r"block_([0-9]{1,4})\.\.block_([0-9]{1,4})")
 
 
 def part_of(variable: Any) -> str:
-    """embeddings, block_0 and so on, pooler, or the name of a head."""
+    """The part that a variable belongs to: embeddings, block_0 and so on, pooler, or the name of a head."""
     return str(variable.path).split("/")[0]
 
 
@@ -30,19 +30,19 @@ def chosen(text: str, variables: Sequence[Any], flag: str) -> set[str]:
       UsageError: there is no such part.
     """
     known = names(variables)
-    found: set[str] = set()
+    parts: set[str] = set()
     for word in filter(None, (word.strip() for word in text.split(","))):
-        between = _RANGE.fullmatch(word)
-        wanted = [f"block_{i}" for i in range(int(between[1]), int(between[2]) + 1)] if between else [word]
-        strange = next((name for name in wanted or [word] if name not in known), None)
-        if strange is not None:
-            raise UsageError(f"--{flag}={text}: there is no part {strange}; there are {_shown(known)}")
-        found.update(wanted)
-    return found
+        block_range = _RANGE.fullmatch(word)
+        wanted = [f"block_{i}" for i in range(int(block_range[1]), int(block_range[2]) + 1)] if block_range else [word]
+        unknown = next((name for name in wanted or [word] if name not in known), None)
+        if unknown is not None:
+            raise UsageError(f"--{flag}={text}: there is no part {unknown}; there are {_shown(known)}")
+        parts.update(wanted)
+    return parts
 
 
 def trained(variables: Sequence[Any], frozen: set[str], flag: str) -> list[Any]:
-    """The variables that are not of frozen parts. Raises UsageError: none is left."""
+    """The variables outside the frozen parts. Raises UsageError: none is left."""
     left = [variable for variable in variables if part_of(variable) not in frozen]
     if not left:
         raise UsageError(f"--{flag}: leaves nothing to train; leave a part out, such as {names(variables)[-1]}")
@@ -50,16 +50,16 @@ def trained(variables: Sequence[Any], frozen: set[str], flag: str) -> list[Any]:
 
 
 def factors(variables: Sequence[Any], decay: float, blocks: int) -> list[float]:
-    """Factors of the learning rate: 1 for heads and pooler, `decay` less for each block below, the embeddings last.
+    """Factors of the learning rate: 1 for heads and pooler, times `decay` for each block down, the embeddings last.
 
-    Source: layer-wise rates of ELECTRA's fine-tuning (arXiv 2003.10555, table 6), with one step from each part to the
-    next.
+    Source: layer-wise rates of ELECTRA's fine-tuning (arXiv 2003.10555, table 6), here with one factor `decay` from
+    each part to the next.
     """
     return [decay ** _depth(part_of(variable), blocks) for variable in variables]
 
 
 def shown(parts: set[str]) -> str:
-    """Their names from the bottom up."""
+    """The names of the parts, from the bottom of the network up."""
     return ", ".join(sorted(parts, key=lambda part: (-_depth(part, 10_000), part)))
 
 

@@ -1,4 +1,4 @@
-"""How far a stage is: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of a stage: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tqdm
 
 
 class Progress:
-    """Steps done of a stage, with the loss, the rate and the time left."""
+    """Shows the steps of a stage that are done, with the loss, the speed and the time left."""
 
     SECONDS_BETWEEN_LINES = 15.0
 
@@ -23,7 +23,7 @@ class Progress:
             self.bar = tqdm.tqdm(total=steps, initial=done, desc=name, unit="step", dynamic_ncols=True, leave=True)
 
     def update(self, done: int, loss: float, word_pieces: float | None = None) -> None:
-        """Say that `done` steps of the stage are finished; each read so many word pieces, if that is known."""
+        """Show that `done` steps of the stage are finished; `word_pieces`: number read per step, if known."""
         if not self.shown:
             return
         if self.bar is not None:
@@ -44,7 +44,7 @@ class Progress:
             )
 
     def measured(self, done: int, values: Mapping[str, float]) -> None:
-        """Say what was measured on held-out text after `done` steps; of single layers only the log has it."""
+        """Show what was measured on held-out text after `done` steps; figures of single layers are only in the log."""
         words = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items() if "/" not in name)
         if self.shown and words:
             tqdm.tqdm.write(f"  {self.name}: step {done}/{self.steps}, held out: {words}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""The start of a cluster: until all workers are there TensorFlow waits in native code, which lets no Python run.
+"""The start of a cluster: until all workers have come, TensorFlow waits in native code, which lets no Python run.
 
-So a process of its own says for whom a worker waits: `python -m mobilebert_tf.training.rendezvous`, with the cluster
-as JSON.
+A separate process therefore says which workers are missing: `python -m mobilebert_tf.training.rendezvous`, with the
+cluster as JSON.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from mobilebert_tf.training import stopping
 from mobilebert_tf.training.cluster import Cluster
 
 _FIRST_LINE, _BETWEEN_LINES = 15.0, 60.0
-"""Seconds until it is said for whom a worker waits, and between the later times at which it is."""
+"""Seconds until the missing workers are first named, and between later times."""
 
 
 @contextlib.contextmanager
 def announced(cluster: Cluster) -> Iterator[None]:
-    """Around the call that waits for all workers: say which ones are not there, and let SIGINT and SIGTERM end it."""
+    """Name missing workers while the block waits for all of them, and let SIGINT and SIGTERM end the wait."""
     words = [sys.executable, "-m", "mobilebert_tf.training.rendezvous", json.dumps(dataclasses.asdict(cluster))]
     watcher = subprocess.Popen(child_process.tied(words), env=child_process.environment())
-    # Python's own handler would run after the call. TensorFlow takes SIGTERM for itself and does nothing with it; held
-    # back, as `cli` does it before any library has threads, it stays pending, which the other process sees.
+    # Python's own SIGINT handler would run only after the call. TensorFlow handles SIGTERM by doing nothing; blocked,
+    # as by `cli` before any library has threads, the signal stays pending, which the other process sees.
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     stopping.hold_back()
     try:
@@ -48,20 +48,20 @@ def announced(cluster: Cluster) -> Iterator[None]:
 
 def _watch(cluster: Cluster, worker: int) -> None:
     began, times = time.monotonic(), itertools.chain([_FIRST_LINE], itertools.count(_BETWEEN_LINES, _BETWEEN_LINES))
-    speaks = next(times)
+    next_line = next(times)
     while not _is_asked_to_stop(worker):
         time.sleep(0.5)
-        if time.monotonic() - began < speaks:
+        if time.monotonic() - began < next_line:
             continue
-        for line in why_it_waits(cluster, is_late=speaks >= _BETWEEN_LINES):
+        for line in why_it_waits(cluster, is_late=next_line >= _BETWEEN_LINES):
             print(line, file=sys.stderr, flush=True)
-        speaks = next(times)
+        next_line = next(times)
     print("stopped by SIGTERM while it waited for other workers", file=sys.stderr, flush=True)
     os.kill(worker, signal.SIGINT)
 
 
 def why_it_waits(cluster: Cluster, is_late: bool) -> list[str]:
-    """Lines for the user of a worker that waits.
+    """Lines that tell the user of a waiting worker what it waits for.
 
     Args:
       is_late: whether something must be wrong by now, even if all addresses answer.
@@ -90,7 +90,7 @@ def why_it_waits(cluster: Cluster, is_late: bool) -> list[str]:
 
 
 def _is_asked_to_stop(worker: int) -> bool:
-    """Whether a SIGTERM is pending for a process; only Linux says."""
+    """Whether a SIGTERM is pending for a process; always false where the system is not Linux."""
     with contextlib.suppress(OSError, StopIteration):
         lines = Path(f"/proc/{worker}/status").read_text(encoding="ascii", errors="replace").splitlines()
         pending = int(next(line for line in lines if line.startswith("ShdPnd:")).split()[1], 16)
@@ -102,7 +102,7 @@ _UNKNOWN = "cannot be resolved"
 
 
 def _fault_of(address: str) -> str:
-    """Why nobody answers at an address; empty if somebody does."""
+    """The reason why nothing answers at an address; empty if something does."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=1):

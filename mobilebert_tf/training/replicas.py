@@ -1,4 +1,4 @@
-"""What the copies of a model that train together, and the processes they are in, have to agree on."""
+"""Agreement between the replicas of a model that train together, and between their processes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mobilebert_tf.training import cluster
 
 
 def mean_over_replicas(x: Any) -> Any:
-    """The mean of every replica's scalar `x`; `x` itself where there is one replica or none is running.
+    """The mean of the scalar `x` over all replicas; `x` itself with one replica, or outside of a replica.
 
-    A masked mean of a batch is not the mean of its halves' masked means: they count differently many
-    tokens. With the count averaged over replicas first, the mean of the parts is that of the whole.
+    A masked mean of a batch is not the mean of its halves' masked means, because the halves have different numbers of
+    tokens. If every part divides by the number averaged over replicas, the mean of the parts is that of the whole.
     """
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
@@ -26,7 +26,7 @@ def mean_over_replicas(x: Any) -> Any:
 
 
 def count_workers(strategy: tf.distribute.Strategy, answer: bool) -> int:
-    """How many worker processes answer yes. All of them have to ask: whoever comes first waits."""
+    """Number of worker processes whose `answer` is true. All of them must call this; early ones wait for the others."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return int(answer)
 
@@ -39,11 +39,11 @@ def count_workers(strategy: tf.distribute.Strategy, answer: bool) -> int:
 
 
 def require_same(strategy: tf.distribute.Strategy, facts: Mapping[str, Any], fix: str) -> None:
-    """Compare what the worker processes have. All of them have to call this: whoever comes first waits.
+    """Check that all worker processes have the same facts. All of them must call this; early ones wait for the others.
 
     Args:
       facts: values that JSON can hold, by name.
-      fix: what is wrong where they differ, and how to mend it.
+      fix: end of the message if they differ: the cause, and the remedy.
 
     Raises:
       UsageError: in every worker, if one of them has other facts than the chief.
@@ -52,12 +52,12 @@ def require_same(strategy: tf.distribute.Strategy, facts: Mapping[str, Any], fix
         return
     names = [name for name, _ in cluster.from_environment().places]
     chiefs, *others = (json.loads(text) for text in gather(strategy, json.dumps(facts)))
-    for name, found in zip(names[1:], others, strict=True):
-        if different := [fact for fact in {**chiefs, **found} if chiefs.get(fact) != found.get(fact)]:
-            theirs, expected = (
-                ", ".join(f"{fact} {_show(values.get(fact))}" for fact in different) for values in (found, chiefs)
+    for name, reported in zip(names[1:], others, strict=True):
+        if different := [fact for fact in {**chiefs, **reported} if chiefs.get(fact) != reported.get(fact)]:
+            actual, expected = (
+                ", ".join(f"{fact} {_show(values.get(fact))}" for fact in different) for values in (reported, chiefs)
             )
-            raise UsageError(f"{name} has {theirs}, but {names[0]} has {expected}: {fix}")
+            raise UsageError(f"{name} has {actual}, but {names[0]} has {expected}: {fix}")
 
 
 def gather(strategy: tf.distribute.MultiWorkerMirroredStrategy, line: str) -> list[str]:
@@ -68,7 +68,7 @@ def gather(strategy: tf.distribute.MultiWorkerMirroredStrategy, line: str) -> li
         return tf.distribute.get_replica_context().all_gather(tf.constant(numbers), axis=0)
 
     gathered = strategy.experimental_local_results(strategy.run(of_all))
-    # As in `count_workers`: a line for each device.
+    # As in `count_workers`, a worker sends its line once for each of its devices.
     return np.asarray(gathered[0]).astype(np.uint8).tobytes().decode().splitlines()[:: len(gathered)]
 
 

@@ -15,9 +15,9 @@ class Schedule:
     Source: BERT's `optimization.py`; MobileBERT's last stage ends at 1e-4 of the peak.
     With `end_factor` 1 the rate is constant after the warm-up.
 
-    The other shape, "sawtooth", is that of a layer's phase in Google's layer-wise transfer
-    (google-research/mobilebert `optimization.py`): up in a tenth of the steps, then slowly
-    down to 0.9 of the peak; it starts at 0.
+    The other shape, "sawtooth", is that of one layer's phase in Google's layer-wise transfer
+    (google-research/mobilebert `optimization.py`): from 0 up to the peak in a tenth of the
+    steps, then slowly down to 0.9 of the peak.
     """
 
     peak: Annotated[float, within(0, 1e6)]
@@ -27,8 +27,8 @@ class Schedule:
     shape: Annotated[str, one_of("linear", "sawtooth")] = "linear"
 
     def at(self, step: Any) -> Any:
-        """Rate of the update that makes `step` (scalar, from 0) into `step` + 1."""
-        import tensorflow as tf  # here, since a plan can be printed without it
+        """Learning rate of the update from `step` (scalar, from 0) to `step` + 1."""
+        import tensorflow as tf  # imported here, so that a plan can be printed without it
 
         step = tf.cast(step, tf.float32)
         if self.shape == "sawtooth":

@@ -1,4 +1,4 @@
-"""One stretch of training as data: how long, on how much, at which rate, with which optimizer."""
+"""One stretch of training as data: its steps, batch size, learning rate and optimizer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mobilebert_tf.training.schedules import Schedule
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerOptions:
-    """Hyper-parameters; defaults are those of BERT and MobileBERT."""
+    """Hyper-parameters of the optimizer; defaults are those of BERT and MobileBERT."""
 
     name: Annotated[str, one_of("adamw", "lamb")] = "adamw"
     beta_1: Annotated[float, within(0, 1)] = 0.9
@@ -20,11 +20,11 @@ class OptimizerOptions:
     epsilon: Annotated[float, within(0, 1)] = 1e-6
     weight_decay: Annotated[float, within(0, 1e6)] = 0.01
     bias_correction: bool = True
-    """Google's own AdamW and LAMB have none; tf-models, Keras and PyTorch do."""
+    """Whether the moments are corrected: not in Google's own AdamW and LAMB, but in tf-models, Keras and PyTorch."""
     clip_norm: Annotated[float, within(0, 1e30)] = 1.0
-    """Largest norm of the gradient; 0 leaves it as it is."""
+    """Largest norm of the gradient; 0: no clipping."""
     clips_each_variable: bool = False
-    """Whether that is the norm of each variable's gradient, as in tf-models, and not of all together."""
+    """Whether `clip_norm` limits each variable's gradient, as in tf-models, instead of all together."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,13 +39,13 @@ class Stage:
     schedule: Schedule
     optimizer: OptimizerOptions = OptimizerOptions()
     first_example: Annotated[int, within(0, 10**15)] = 0
-    """Examples that the stages before it have read: its data go on from there."""
+    """Number of examples that the stages before this one have read: its data continue from there."""
 
     @property
     def directory(self) -> str:
-        """Where its checkpoints lie below those of the run."""
+        """Directory of the stage's checkpoints, below those of the run."""
         return f"{self.index:02}-{self.name}"
 
     def has_begun(self, run: Path) -> bool:
-        """Whether the run in this directory has saved something of it."""
+        """Whether the run in the directory `run` has saved a checkpoint of this stage."""
         return (run / "checkpoints" / self.directory / "checkpoint").exists()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a polite request: finish the step, save, then leave."""
+"""Ctrl-C and SIGTERM as a polite request: finish the step, save, then exit."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from typing import Any
 
 
 def hold_back() -> None:
-    """Keep SIGTERM pending, in the threads that libraries start from now on too: one of them would take it else."""
+    """Block SIGTERM, here and in threads that libraries start from now on, so that it stays pending.
+
+    A thread that does not block it would receive it.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 def let_through() -> None:
-    """End `hold_back`, in this thread."""
+    """Undo `hold_back` in this thread."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 @contextlib.contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """Within the block SIGTERM is a KeyboardInterrupt: what has been measured is written as at Ctrl-C."""
+    """Turn SIGTERM in the block into a KeyboardInterrupt: what has been measured is then written, as after Ctrl-C."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -38,7 +41,7 @@ def terminated_as_interrupted() -> Iterator[None]:
 
 
 class StopRequest:
-    """Within the block, the first SIGINT or SIGTERM is only noted; a second one acts at once."""
+    """Notes the first SIGINT or SIGTERM in the block, and does no more; a second one acts at once."""
 
     def __init__(self) -> None:
         self.signal: str | None = None

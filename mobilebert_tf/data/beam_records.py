@@ -176,5 +176,5 @@ def _fetch(place: str, directory: Path, shards: int) -> dict[str, dict[str, int]
 
 
 def _last_line(error: BaseException) -> str:
-    """The last line of an error: of Beam's text of a worker's failure, a whole traceback, it is the reason."""
+    """The last line of an error: Beam gives a worker's failure as a whole traceback, which ends with the reason."""
     return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV text: detects the separator and the meaning of quotes; errors name the actual cause."""
+"""Rows of CSV and TSV text: detection of separator and meaning of quotes, and errors with the actual cause."""
 
 from __future__ import annotations
 

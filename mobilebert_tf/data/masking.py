@@ -13,7 +13,7 @@ from mobilebert_tf.data.scripts import has_no_blanks
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 MASK_SHARE, RANDOM_SHARE = 0.8, 0.1
-"""Shares of the chosen pieces that become [MASK], and a random piece; the rest stay."""
+"""Shares of the chosen pieces that become [MASK] and that become a random piece; the rest stay."""
 
 LONGEST_STRETCH = 3
 """Most pieces chosen together in a clause without blanks; one to three, about as in a word, are equally likely."""

@@ -52,7 +52,7 @@ def shuffled_batches(
         gathered = {name: tf.gather(values, picked) for name, values in tensors.items()}
         return gathered | {name: gathered[name][:, :length] for name in sequences}
 
-    # Not from_generator: it makes the process return freed memory to the system (see freed_memory).
+    # Not from_generator: it makes the process return freed memory to the system, which `freed_memory` prevents.
     return tf.data.Dataset.counter(start_step).map(batch).prefetch(2)
 
 

@@ -72,7 +72,7 @@ class Changed:
 
 
 def changed_by_stripping(counts: Characters) -> Changed:
-    """The changes to a text when accents are stripped. Variation selectors, as behind emoji, do not count as marks."""
+    """The changes to a text when accents are stripped. Variation selectors, as after emoji, do not count as marks."""
     kinds: Characters = collections.Counter()
     for character, count in counts.items():
         if unicodedata.category(character)[0] in "LM" and not _VARIATION_SELECTORS.match(character):

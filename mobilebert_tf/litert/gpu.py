@@ -56,12 +56,12 @@ def _inputs(computed: int, constant: int | None = None) -> Callable[[Operator], 
 
 
 def _either(operator: Operator) -> str | None:
-    """The reason unless there are two computed inputs, or one and a constant."""
+    """The reason to refuse, unless there are two computed inputs, or one and a constant."""
     return _inputs(2, 0)(operator) and _inputs(1, 1)(operator)
 
 
 def _broadcast(operator: Operator) -> str | None:
-    """The reason unless the ranks are equal, or the broadcast is one that the delegate supports."""
+    """The reason to refuse, unless the ranks are equal or the delegate supports the broadcast."""
     if len(operator.inputs) != 2:
         return f"{len(operator.inputs)} inputs"
     short, long = sorted((_shape(tensor) for tensor in operator.inputs), key=len)

@@ -1,4 +1,4 @@
-"""Outputs of a file on processors that compute its float parts in float16, emulated on any processor.
+"""Outputs of a file on processors that compute its float parts in float16, emulated on this machine.
 
 ARM processors with float16 arithmetic use it by themselves where a file allows it. Here a flag of LiteRT's options
 makes XNNPACK use it, with the same rounding; sums may still be added in another order.

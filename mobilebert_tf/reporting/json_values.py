@@ -1,4 +1,4 @@
-"""Reading of the JSON files behind a page. A null in them stands for NaN, and counts as missing."""
+"""Reading of the JSON files behind a page. A null in them was a number that is not finite; it counts as missing."""
 
 from __future__ import annotations
 

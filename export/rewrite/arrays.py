@@ -1,6 +1,6 @@
-"""One set of array functions for both things that weights can be: NumPy's arrays and TensorFlow's tensors.
+"""One set of array functions for both forms of weights: NumPy's arrays and TensorFlow's tensors.
 
-What is exported is rewritten as arrays in float64; what is fine-tuned is rewritten as tensors, in every step.
+An export rewrites arrays in float64; quantisation-aware fine-tuning rewrites tensors in every step.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 
 
 def functions(array: Any) -> Any:
-    """What has functions, named as NumPy's, that take `array`."""
+    """The array module of `array`: NumPy, or TensorFlow under NumPy's names."""
     return np if isinstance(array, np.ndarray) else _of_tensors()
 
 
 def as_constant(array: Any) -> Any:
-    """The same values; no gradient goes through them."""
+    """The same values, through which no gradient passes."""
     if isinstance(array, np.ndarray):
         return array
     import tensorflow as tf
@@ -28,7 +28,7 @@ def as_constant(array: Any) -> Any:
 
 @functools.cache
 def _of_tensors() -> Any:
-    # `tensorflow.experimental.numpy` has them too, and takes three times as long to trace.
+    # `tensorflow.experimental.numpy` has the same functions but takes three times as long to trace.
     import tensorflow as tf
 
     return types.SimpleNamespace(

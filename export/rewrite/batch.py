@@ -1,4 +1,4 @@
-"""How the tokens of a batch lie in the tensors of a graph."""
+"""Layout of the tokens of a batch in the tensors of a graph."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mobilebert_tf.export.rewrite.network import Array, Mask
 class Batch:
     """`layouts.Rows` for inputs [B, T]: tokens are rows, [B T, C], heads [B, N, T, D], results [B, C] or [B, T, C].
 
-    Where no token reads padding, all padding holds what [CLS] holds, all the way through the network: the least
-    and largest value of all rows are then those of real tokens.
+    If no token reads padding, every row of padding equals the row of [CLS] throughout the network, so that the least
+    and largest values of all rows are those of real tokens.
     """
 
     def __init__(self, input_mask: Any, mask: Mask):
@@ -31,7 +31,7 @@ class Batch:
         return tf.reshape(self._apart(x)[:, start:end], [-1, x.shape[-1]])
 
     def parts(self, x: Any, widths: Sequence[int]) -> list[Any]:
-        # The gradient of slices is as many tensors of the whole width.
+        # Not slices: the gradient of each would be a tensor of the whole width.
         return tf.split(x, list(widths), axis=1)
 
     def surrounded(self, x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How tokens and heads lie in the tensors of a graph: what differs between files for a processor and for a GPU."""
+"""Layouts of tokens and heads in the tensors of a graph, which differ between files for a processor and for a GPU."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import tensorflow as tf
 from mobilebert_tf.export.rewrite.network import Array, Mask
 
 Masking = Callable[[Any], Any]
-"""Scores [..., N, Tq, T] -> scores with padded keys pushed down."""
+"""Scores [..., N, Tq, T] -> scores with those of padded keys lowered."""
 
 
 class Layout(Protocol):
-    """Tensors of T tokens and C channels, of N heads of size D."""
+    """Operations on tensors of T tokens and C channels, or of N heads of size D."""
 
     def ids(self, values: Any) -> Any:
-        """int32 [1, T] in the form that tables are read with."""
+        """int32 [1, T] in the form of an index into tables."""
 
     def tokens(self, x: Any, start: int | None, end: int | None) -> Any:
-        """Some of the tokens of `x`."""
+        """The tokens of `x` from `start` to `end`."""
 
     def parts(self, x: Any, widths: Sequence[int]) -> list[Any]:
-        """All channels of `x`, divided into parts of these widths."""
+        """The channels of `x`, split into parts of these widths."""
 
     def surrounded(self, x: Any) -> Any:
-        """`x` with a token of zeros before the first and behind the last."""
+        """`x` with a token of zeros before the first and after the last."""
 
     def places(self, ids: Any) -> Any:
         """The position of every token, in the form of `ids`."""
 
     def table(self, rows: Array) -> Array:
-        """A constant [T, C] that can be added to tokens."""
+        """A constant [T, C] in a form that can be added to tokens."""
 
     def settled(self, x: Any) -> Any:
-        """`x` with whatever is wanted in tokens of padding."""
+        """`x` with the layout's values in tokens of padding."""
 
     def heads(self, x: Any, heads: int) -> Any:
         """[T, C] -> [N, T, D]."""
@@ -48,13 +48,13 @@ class Layout(Protocol):
         """[N, T, D] -> [T, C]."""
 
     def mean(self, x: Any, input_mask: Any) -> Any:
-        """The mean of the rows of real tokens, for the mask in the form of `ids`."""
+        """The mean of the rows of real tokens; `input_mask` is in the form of `ids`."""
 
     def means(self, x: Any, input_mask: Any, segments: Any) -> Any:
-        """The same of each of two texts, as two tokens; a text without one has the mean of all."""
+        """The means of two texts, as two tokens; a text without tokens has the mean of all rows of real tokens."""
 
     def masking(self, mask: Mask, input_mask: Any) -> Masking:
-        """What `mask` does to scores, for the mask in the form of `ids`."""
+        """The function by which `mask` changes scores; `input_mask` is in the form of `ids`."""
 
     def result(self, x: Any) -> Any:
         """One token's channels as [1, C]."""
@@ -64,7 +64,7 @@ class Layout(Protocol):
 
 
 class Rows:
-    """Tokens are rows, [T, C] and [N, T, D]: a product, its bias and its relu become one FULLY_CONNECTED."""
+    """Layout of tokens as rows, [T, C] and [N, T, D]: a product, its bias and its relu become one FULLY_CONNECTED."""
 
     def ids(self, values: Any) -> Any:
         return tf.reshape(values, [values.shape[-1]])
@@ -94,7 +94,7 @@ class Rows:
         return tf.transpose(tf.reshape(x, [length, heads, width // heads]), [1, 0, 2])
 
     def turned_heads(self, x: Any, heads: int) -> Any:
-        # Turned as one matrix, which is cheaper than a matrix a head.
+        # Transposed as one matrix, which is cheaper than one matrix per head.
         x = tf.transpose(x)
         return tf.reshape(x, [heads, -1, x.shape[1]])
 
@@ -126,15 +126,16 @@ class Rows:
 
 
 class Images:
-    """Tokens are the pixels of one image, [1, T, C] and [1, N, T, D], as GPU delegates lay every tensor out.
+    """Layout of tokens as pixels of one image, [1, T, C] and [1, N, T, D], as GPU delegates lay out every tensor.
 
-    With rows the first dimension would be a batch, of which OpenGL and Metal allow one size in a whole network, and
-    slices and padding of two dimensions are refused. All integers are read by tables, so that nothing but three lookups
-    and their places is left to the processor, and it comes first.
+    With rows the first dimension would be a batch, for which OpenGL and Metal allow only one size in a whole network,
+    and they refuse slices and padding in two dimensions. All integers are inputs of table lookups, so only three
+    lookups and their positions are left to the processor, and these come first.
     """
 
     def ids(self, values: Any) -> Any:
-        # With two dimensions of indices no delegate takes a GATHER. With one it does, and then cannot read the table.
+        # A GATHER with two-dimensional indices is taken by no delegate. With one dimension of indices a delegate takes
+        # it, and then cannot read the table.
         return values
 
     def tokens(self, x: Any, start: int | None, end: int | None) -> Any:
@@ -194,14 +195,14 @@ class Images:
 
 
 def shares_of_texts(real: Any, second: Any, axis: int) -> list[Any]:
-    """Shares of each token in the mean of the first text and in that of the second, which add up to one.
+    """The weights of each token in the mean of the first text and in that of the second; each mean's add up to one.
 
     A text without a token has the mean of all.
 
     Args:
       real: 1 for real tokens, 0 for padding.
-      second: 1 for tokens of the second text.
-      axis: along which the tokens lie.
+      second: 1 for tokens of the second text, 0 for others.
+      axis: axis of the tokens.
     """
     shares = []
     for part in (real - second, second):
@@ -212,12 +213,15 @@ def shares_of_texts(real: Any, second: Any, axis: int) -> list[Any]:
 
 
 def masking(mask: Mask, real: Any, padding: Any) -> Masking:
-    """By `real`, 1 for a token and 0 for padding, and `padding`, 0 and the mask's constant: [T] or [1, T] each."""
+    """The function by which `mask` changes scores.
+
+    `real` is 1 for a token and 0 for padding, `padding` 0 and the mask's constant: [T] or [1, T] each.
+    """
     if mask.mode == "add":
         return lambda scores: scores + padding
     return lambda scores: scores * real + padding
 
 
 def _ends(widths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Where parts of these widths begin and end."""
+    """Begin and end of each of several parts of these widths."""
     return itertools.pairwise(itertools.accumulate(widths, initial=0))

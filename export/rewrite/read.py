@@ -28,14 +28,14 @@ from mobilebert_tf.models import EmbeddingModel, QuestionAnsweringModel, TaskMod
 
 
 def read_network(model: TaskModel) -> Network:
-    """The network of a Keras model, float64, as it was trained: no rewrite applied."""
+    """The network of a Keras model in float64 as it was trained, without any rewrite."""
     return map_arrays(variables(model), lambda variable: np.asarray(variable, dtype=np.float64))
 
 
 def variables(model: TaskModel) -> Network:
-    """The Keras model's own variables, in the places of the arrays.
+    """The network of a Keras model, with the model's own variables as its arrays.
 
-    What its answer does not need, dropout and other heads, is not in it.
+    Parts that the answer does not need, such as dropout and other heads, are left out.
     """
     config, encoder = model.config, model.encoder
     embeddings = encoder.embeddings

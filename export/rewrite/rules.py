@@ -1,4 +1,4 @@
-"""Every rewrite: a function from network to network that leaves the answer as it is."""
+"""All rewrites: functions from network to network that do not change the answer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mobilebert_tf.export.rewrite.network import FIRST_TOKEN, MEAN, PAIR, Block,
 from mobilebert_tf.export.rewrite.norms import Breaks, Units, find_units, fold_block, fold_ends, fold_norms
 
 MASK_BOUND = 10_000.0
-"""Largest constant on the scores of padded keys, the one of Google's first release. Their share
-of a softmax is zero in float32 as long as real scores are not some 9,900 below theirs."""
+"""Largest constant on the scores of padded keys, that of Google's first release. The share of padded keys in a softmax
+is zero in float32 unless real scores are some 9,900 below theirs."""
 
 
 def fold_attention_scale(network: Network) -> Network:
-    """1 / sqrt(D) in the query's weights: nothing is multiplied while running."""
+    """Move 1 / sqrt(D) into the query's weights, which saves a multiplication at run time."""
     return dataclasses.replace(network, blocks=tuple(map(_with_attention_scale, network.blocks)))
 
 
@@ -27,7 +27,7 @@ def _with_attention_scale(block: Block) -> Block:
 
 
 def first_token_only(network: Network) -> Network:
-    """In the last block, only the row of [CLS] beyond keys and values, if the head reads no other."""
+    """In the last block, compute only the row of [CLS], except for keys and values, if the head reads no other row."""
     if network.head.reads != FIRST_TOKEN:
         return network
     last = dataclasses.replace(network.blocks[-1], first_token_only=True)
@@ -35,10 +35,11 @@ def first_token_only(network: Network) -> Network:
 
 
 def mean_early(network: Network) -> Network:
-    """In the last block, the mean of the rows, or of each text's, before the last products, if the head reads no more.
+    """In the last block, take the mean of the rows, or one for each text, before the last products if the head reads
+    nothing else.
 
-    The last layer with an activation has all rows; what follows it is linear without LayerNorm, so that the mean of
-    its results is its result of the mean. LayerNorm divides each row by something else.
+    The last layer with an activation still has all rows. Without LayerNorm everything after it is linear, so the mean
+    of the results equals the result for the mean. LayerNorm divides each row by a number of its own.
     """
     last = network.blocks[-1]
     norms = [last.feedforwards[-1].output.norm, last.output_bottleneck and last.output_bottleneck.norm]
@@ -48,9 +49,9 @@ def mean_early(network: Network) -> Network:
 
 
 def join_products(network: Network) -> Network:
-    """One product in place of those that read the same rows; first_token_only comes before it.
+    """Combine products that read the same rows into one; to be applied after first_token_only.
 
-    The rows are then quantised once, and a wide product is cheaper than three narrow ones.
+    The rows are then quantised only once, and one wide product is cheaper than three narrow ones.
     """
     return dataclasses.replace(network, blocks=tuple(map(_joined, network.blocks)))
 
@@ -60,7 +61,7 @@ def _joined(block: Block) -> Block:
 
 
 def _joints(block: Block) -> tuple[Joint, ...]:
-    # Query and the inner stream may be wanted in another row than the rest: the first.
+    # With first_token_only, query and inner stream are computed for the first row only, so they stay apart.
     every_row = not block.first_token_only
     outer: list[str] = []
     inner: list[str] = []
@@ -68,8 +69,8 @@ def _joints(block: Block) -> tuple[Joint, ...]:
         outer.append("input_bottleneck")
     if block.query_key_bottleneck:
         outer.append("query_key_bottleneck")
-    asks = inner if block.query_key_bottleneck or block.narrow_attention else outer
-    asks += ["query", "key"] if every_row else ["key"]
+    query_group = inner if block.query_key_bottleneck or block.narrow_attention else outer
+    query_group += ["query", "key"] if every_row else ["key"]
     (inner if block.narrow_attention else outer).append("value")
     return tuple(
         Joint(tuple(names), _side_by_side([block.dense(name) for name in names]))
@@ -79,7 +80,7 @@ def _joints(block: Block) -> tuple[Joint, ...]:
 
 
 def _side_by_side(layers: Sequence[Dense]) -> Dense:
-    """One layer for several that read the same."""
+    """One layer in place of several that read the same rows."""
     of = functions(layers[0].kernel)
     after = None
     if any(layer.after is not None for layer in layers):
@@ -94,9 +95,9 @@ def _side_by_side(layers: Sequence[Dense]) -> Dense:
 
 
 def share_mask(network: Network, bound: float = MASK_BOUND) -> Network:
-    """The mask is made once, and its constant is bounded.
+    """Compute the mask once for all blocks, and bound its constant.
 
-    A constant of -1e9 or float32's least number costs int8 scores all their bits.
+    A constant of -1e9 or float32's least number would take all the bits of int8 scores.
     """
     mask = network.mask
     constant = max(mask.constant, -bound)
@@ -104,16 +105,17 @@ def share_mask(network: Network, bound: float = MASK_BOUND) -> Network:
 
 
 def cut_positions(network: Network, length: int) -> Network:
-    """Only the first `length` rows of the position table."""
+    """Keep only the first `length` rows of the position table."""
     table = network.embeddings.position_table[:length]
     return dataclasses.replace(network, embeddings=dataclasses.replace(network.embeddings, position_table=table))
 
 
 def join_tables(network: Network, length: int) -> Network:
-    """One table for types and positions, `length` rows each: a row is read by position + length * type.
+    """Replace the tables of types and positions by one table of their sums, with `length` rows for each type: the row
+    number is position + length * type.
 
-    A position table that is added as it is would be another constant for every length of a file, and is none
-    that a quantiser stores in int8.
+    A position table that is added as a whole would be another constant for every length of a file, and the quantizer
+    would not store it in int8.
     """
     embeddings = network.embeddings
     joint = embeddings.type_table[:, None] + embeddings.position_table[None, :length]
@@ -121,7 +123,7 @@ def join_tables(network: Network, length: int) -> Network:
 
 
 JOIN = "join_products"
-"""Units per channel are chosen before it."""
+"""Name of the rewrite before which units per channel are chosen."""
 
 REWRITES: dict[str, Callable[[Network, int], Network]] = {
     "fold_norms": lambda network, length: fold_norms(network),
@@ -133,14 +135,14 @@ REWRITES: dict[str, Callable[[Network, int], Network]] = {
     "cut_positions": cut_positions,
     "join_tables": join_tables,
 }
-"""By name; each takes the longest sequence length T of the file as well."""
+"""Rewrites by name, in the order of their application; each takes the longest sequence length T of the file too."""
 
 
 def parse_rewrites(without: str) -> tuple[str, ...]:
-    """Names of the rewrites that remain without these comma-separated ones.
+    """The names of all rewrites except these comma-separated ones.
 
     Raises:
-      UsageError: there is no such rewrite.
+      UsageError: a name is not that of a rewrite.
     """
     left_out = [name.strip() for name in without.split(",") if name.strip()]
     for name in left_out:
@@ -159,11 +161,12 @@ def rewrite(
     """`network` after the named rewrites, in the order of the table, for inputs of at most `length` tokens.
 
     Args:
-      network: as it was trained.
+      network: network as it was trained.
       length: T.
-      names: of rewrites.
-      breaks: where streams start again when norms fold; left out, the values of the weights decide.
-      peaks: of its dense layers, if it is to be equalized: with the same names but join_products.
+      names: names of the rewrites to apply.
+      breaks: breaks of the streams for fold_norms; None: found from the values of the weights.
+      peaks: peaks of the dense layers, measured after the same rewrites without join_products; None: the network is
+        not equalized.
     """
     rewrites = {**REWRITES, "fold_norms": lambda network, length: fold_norms(network, breaks)}
     for name, function in rewrites.items():
@@ -175,9 +178,9 @@ def rewrite(
 
 
 def rewrite_around_blocks(network: Network, length: int, breaks: Breaks) -> tuple[Network, list[Units]]:
-    """What `rewrite` does with all its rewrites, blocks left as they are, and what `rewrite_block` needs for them.
+    """The network after all rewrites except those of its blocks, and the units that `rewrite_block` needs for those.
 
-    In training a block is rewritten where it runs, so that all blocks are traced as one.
+    In training each block is rewritten where it runs, so that blocks can share one traced function.
     """
     units = find_units(network, breaks)
     network = mean_early(first_token_only(fold_ends(network, units)))
@@ -185,5 +188,5 @@ def rewrite_around_blocks(network: Network, length: int, breaks: Breaks) -> tupl
 
 
 def rewrite_block(block: Block, units: Units) -> Block:
-    """What `rewrite` makes of one block."""
+    """One block after all rewrites."""
     return _joined(_with_attention_scale(fold_block(block, units)))

@@ -1,1 +1,1 @@
-"""A model that can be asked, whether it is a directory or a `.tflite` file, with the task that it is for."""
+"""Models that answer texts, from a model directory or a `.tflite` file, with their tasks."""

@@ -1,4 +1,4 @@
-"""A `.tflite` file and what lies beside it: vocabulary, rules, labels, task and contract, held to each other."""
+"""A `.tflite` file and the files beside it (vocabulary, rules, labels, task, contract), checked against each other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mobilebert_tf.tokenization import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """A file that can be asked, in processes of its own, and what its texts and answers mean."""
+    """A `.tflite` file that runs in processes of its own, with its tokenizer and task."""
 
     runtime: SeparateModels
     tokenizer: Tokenizer
@@ -29,11 +29,11 @@ class Exported:
 
 
 def load_exported(path: Path, threads: int = 1) -> Exported:
-    """The file at `path`, with what its export wrote beside it.
+    """The `.tflite` file at `path`, with the files that its export wrote beside it.
 
     Raises:
-      UsageError: it is no such file, something beside it is missing, or what lies there belongs to another file.
-      FailedError: the runtime crashed on it.
+      UsageError: `path` is not a `.tflite` file, or a file beside it is missing or belongs to another export.
+      FailedError: the runtime crashed on the file.
     """
     runtime = SeparateModels(path, threads)
     home = home_of(path)
@@ -61,14 +61,14 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
     if contract.exists():
         _check_contract(contract, path, tokenizer, task)
     if PROBABILITIES in runtime.sizes and isinstance(task, ClassificationTask):
-        task = dataclasses.replace(task, temperature=1.0, threshold=0.0)  # its softmax is in the file
-    # Longer texts than the file takes are cut as in training, by the features.
+        task = dataclasses.replace(task, temperature=1.0, threshold=0.0)  # the file's softmax has neither
+    # Texts longer than the file accepts are cut as in training, by the features.
     task = dataclasses.replace(task, max_seq_length=min(task.max_seq_length, runtime.lengths[-1]))
     return Exported(runtime, tokenizer, task)
 
 
 def home_of(path: Path) -> Path:
-    """Where the other files of an export lie: a file that missed its gate is one directory below them."""
+    """The directory of an export's other files; a `.tflite` file that missed its gate is one directory below."""
     return path.parent.parent if path.parent.name == "rejected" else path.parent
 
 
@@ -91,7 +91,7 @@ class _Answer:
 
 @dataclasses.dataclass(frozen=True)
 class _Contract:
-    """What a contract says of the files beside it."""
+    """The part of a contract that describes the files beside it."""
 
     file: _File
     text: _Text
@@ -99,11 +99,11 @@ class _Contract:
 
 
 def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: Task) -> None:
-    """Raise UsageError unless the contract speaks of this file, vocabulary and labels."""
+    """Raise UsageError unless the contract describes this file, vocabulary and labels."""
     values: _Contract = read(contract, _Contract, "export again")
-    sums = {path.name: values.file.sha256, "vocab.txt": values.text.vocabulary.sha256}
-    there = {path.name: provenance.sha256(path), "vocab.txt": tokenizer.vocab_sha256}
-    wrong = [name for name, digest in sums.items() if there[name] != digest]
+    stated = {path.name: values.file.sha256, "vocab.txt": values.text.vocabulary.sha256}
+    actual = {path.name: provenance.sha256(path), "vocab.txt": tokenizer.vocab_sha256}
+    wrong = [name for name, digest in stated.items() if actual[name] != digest]
     if task.labels != (values.answer.labels or ()):
         wrong.append("labels.txt")
     if getattr(task, "centroids", ()) != (values.answer.centroids or ()):

@@ -1,4 +1,4 @@
-"""A fine-tuned model to ask, whether it is a model directory or a `.tflite` file."""
+"""A fine-tuned model that answers texts, from a model directory or a `.tflite` file."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from mobilebert_tf.tokenization import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class FineTuned:
-    """The task, its tokenizer, and a function from features to outputs."""
+    """A model's task, its tokenizer, and a function from features to outputs."""
 
     path: Path
     task: Task
     tokenizer: Tokenizer
     run: Callable[[Mapping[str, np.ndarray]], Outputs]
     judges_either: bool = False
-    """Whether the model judges one text or two, as it is asked."""
+    """Whether the model can judge both single texts and pairs."""
 
     def answer(self, features: Features) -> Outputs:
-        """float32 [R, ...] by output for the features of the task.
+        """Outputs for features of the task, float32 [R, ...] by name.
 
         Raises:
-          FailedError: some of them are no finite numbers, and so decide nothing.
+          FailedError: some outputs are NaN or infinite, so that they decide nothing.
         """
         outputs = self.run(features)
         broken = without_numbers(outputs)
@@ -51,15 +51,15 @@ class FineTuned:
     def reads(
         self, text_column: str | None = None, text_pair_column: str | None = None, label_column: str | None = None
     ) -> Task:
-        """The task with these columns in place of its own.
+        """The task, reading these columns in place of its own.
 
         Raises:
-          UsageError: a second text for a model that judges one.
+          UsageError: `text_pair_column` is set for a model that judges single texts.
         """
         takes_pairs = self.judges_either or isinstance(self.task, EmbeddingTask)
         if text_pair_column and not takes_pairs and self.task.text_pair_column is None:
             raise UsageError(f"{self.path}: judges one text at a time; leave --text_pair_column out")
-        # One column with several labels in place of a column each.
+        # A named label column replaces the columns of 0 and 1 for each label.
         of_its_kind: dict[str, Any] = (
             {"label_columns": ()} if label_column and isinstance(self.task, MultilabelTask) else {}
         )
@@ -73,19 +73,19 @@ class FineTuned:
 
 
 def load_fine_tuned(path: str, threads: int = 1, batch_size: int = 32, kind: str | None = None) -> FineTuned:
-    """The model in a directory (runs in Keras) or a `.tflite` file (runs in LiteRT), with its task.
+    """The model in a directory (run by Keras) or a `.tflite` file (run by LiteRT), with its task.
 
-    Vocabulary, labels and task of a `.tflite` file stand beside it, as `export` leaves them.
+    The vocabulary, labels and task of a `.tflite` file are read from the files beside it, where `export` writes them.
 
     Args:
-      path: the directory or the file.
-      threads: of LiteRT; Keras takes all cores.
-      batch_size: examples at a time in Keras.
-      kind: of the task that is wanted, or one of GLUE's, which says what its tables are like. The encoder of any model
-        gives an embedding.
+      path: the directory or the file, or the name of a shipped model.
+      threads: number of LiteRT's threads; Keras uses all cores.
+      batch_size: number of examples per batch in Keras.
+      kind: kind of task that the model must have, or a task of GLUE, which sets the columns to read. Every model's
+        encoder can be used for embeddings.
 
     Raises:
-      UsageError: it is neither, is broken, was not fine-tuned for a task, or for another one.
+      UsageError: `path` is no model, is broken, or was not fine-tuned or is for another kind of task.
       FailedError: the runtime crashed on the file.
     """
     if not shipped.located(Path(path)).exists():
@@ -135,5 +135,5 @@ def _of_directory(path: Path, batch_size: int, kind: str | None) -> FineTuned:
 
 
 def _long(features: Mapping[str, np.ndarray]) -> bool:
-    """Whether running these takes long enough to show how far it is."""
+    """Whether running a model on these features takes long enough to show progress."""
     return len(features["input_ids"]) > 100

@@ -1,4 +1,4 @@
-"""A fine-tuned network as a function of constants for one sequence length, in a SavedModel."""
+"""A SavedModel of a fine-tuned network for one sequence length, with the weights as constants."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from mobilebert_tf.models import TaskModel
 from mobilebert_tf.tasks.task import INPUTS
 
 SHORTEST = 3
-"""[CLS], one word piece, [SEP]."""
+"""Shortest sequence length: [CLS], one word piece, [SEP]."""
 
 BUCKETS = (32, 64, 128, 256)
-"""Lengths worth a signature of their own: a text takes the time of the shortest one that it fits in."""
+"""Lengths that have signatures by default: a text takes the time of the shortest signature that it fits into."""
 
 
 def signature_name(length: int) -> str:
@@ -39,10 +39,12 @@ def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -
     """Sequence lengths T of an export, in word pieces, shortest first.
 
     Args:
-      lengths: comma-separated; None or empty: `default`, and those of BUCKETS that are shorter.
+      lengths: comma-separated lengths; None or empty: `default` and the shorter ones of BUCKETS.
+      default: longest length if none are given.
+      config: config of the model, which limits the length.
 
     Raises:
-      UsageError: one is not a number, is too short, is longer than the position table, or comes twice.
+      UsageError: a length is not a number, is too short, is longer than the position table, or is named twice.
     """
     try:
         wanted = (
@@ -74,27 +76,27 @@ def write_saved_model(
     breaks: Breaks | None = None,
     peaks: Mapping[str, Peaks] | None = None,
 ) -> None:
-    """A SavedModel with the signature of one length: int32 `input_ids`, `input_mask`, `segment_ids` [1, T]
+    """Write a SavedModel with the signature of one length: int32 `input_ids`, `input_mask`, `segment_ids` [1, T]
     -> float32 [1, C], [1, H], [1, T] or [1, T, C] by the head's outputs, or `probabilities` [1, C] of a classifier for
     MediaPipe.
 
-    Its graph is not the Keras model's. It is built from its weights after the named `rewrites`, which are
-    constants in it. Converted as they are, Keras 3 variables leave READ_VARIABLE operations in the file.
+    The graph is not the Keras model's: it is built from the model's weights after the named `rewrites`, as constants.
+    If Keras 3 variables are converted directly, the file contains READ_VARIABLE operations.
 
     Args:
-      model: what to write.
+      model: model to write.
       length: T.
-      longest: the longest T of the file; tables are cut to that, and so are the same for all lengths.
-      directory: of the SavedModel.
-      rewrites: names of those to apply.
-      target: whom the file is for.
+      longest: longest T of the file; tables are cut to it, which makes them the same for all lengths.
+      directory: directory of the SavedModel.
+      rewrites: names of the rewrites to apply.
+      target: one of TARGETS.
       breaks: as in `rewrite`.
       peaks: as in `rewrite`.
     """
     network = rewrite(read_network(model), longest, rewrites, breaks, peaks)
     signatures = {signature_name(length): _traced(network, length, target)}
     del network  # saving takes eight times the float32 weights
-    # The converter has no use for gradients, and those of such functions cannot be saved.
+    # The converter needs no gradients, and custom gradients of such functions cannot be saved.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(tf.Module(), str(Path(directory)), signatures=signatures, options=options)
 
@@ -115,8 +117,8 @@ def _traced(network: Network, length: int, target: str) -> Any:
 
 
 class _FileProducts(Products):
-    """Products for the converter."""
+    """Products in the form that the converter needs."""
 
     def scaled(self, x: Any, factor: Array) -> Any:
-        # `flatbuffer.use_factors` makes the multiplication of it that it stands for.
+        # A placeholder for a multiplication, which the converter would fuse; `flatbuffer.use_factors` puts it in place.
         return tf.raw_ops.FloorDiv(x=x, y=constant(factor))

@@ -1,4 +1,4 @@
-"""Model -> float files, one per sequence length -> the content of one file with all lengths, by a recipe."""
+"""Model -> float32 files, one per sequence length -> the content of one file with all lengths, by a recipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.models import TaskModel
 
 HALF_LARGEST = 65504 / 4
-"""Largest value that may occur on text for float16 arithmetic: a quarter of float16's own, for texts to come."""
+"""Largest value on text that allows float16 arithmetic: a quarter of float16's largest, as a margin for other texts."""
 
 
 def convert_lengths(
@@ -30,10 +30,10 @@ def convert_lengths(
     breaks: Breaks | None = None,
     peaks: Mapping[str, Peaks] | None = None,
 ) -> dict[int, bytes]:
-    """float32 files with one graph each, by its length T.
+    """float32 files with one graph each, by its length T; `breaks` and `peaks` as in `rewrite`.
 
-    Apart, so that tensors of all lengths have the same names: what is calibrated for one then holds for all,
-    and constants of equal content meet again in `build`. `breaks` and `peaks` as in `rewrite`.
+    Lengths are converted separately so that their tensors have the same names: ranges calibrated for one length then
+    hold for all. `build` merges constants of equal content again.
 
     Raises:
       FailedError: the converter refused.
@@ -51,11 +51,11 @@ def convert_length(
     breaks: Breaks | None,
     peaks: Mapping[str, Peaks] | None,
 ) -> bytes:
-    """The float32 file of one length, its tables cut to the longest; the rest as in `convert_lengths`."""
+    """The float32 file of one length, with its tables cut to the longest; other arguments as in `convert_lengths`."""
     with tempfile.TemporaryDirectory() as saved_model:
         with quiet.native_stderr_hidden():
             write_saved_model(model, length, longest, saved_model, rewrites, target, breaks, peaks)
-        gc.collect()  # what was traced and saved: the converter takes as much memory again
+        gc.collect()  # frees the traced and saved graph, because the converter needs as much memory again
         return convert(saved_model)
 
 
@@ -63,9 +63,9 @@ def build(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None) -> 
     """The content of a file by `recipe`, with a signature for each of the `files`.
 
     Args:
-      files: of `convert_lengths`.
-      recipe: what becomes of the operators.
-      ranges: of the tensors, measured on one of the files; None: no text was given.
+      files: result of `convert_lengths`.
+      recipe: precision of the operators.
+      ranges: ranges of the tensors, measured on one of the files; None: no text was given.
 
     Raises:
       FailedError: the quantizer refused.
@@ -79,5 +79,5 @@ def build(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None) -> 
 
 
 def allows_half(recipe: Recipe, ranges: Ranges | None) -> bool:
-    """Whether what is float in the file may be computed in float16: the recipe asks for it, no value is too large."""
+    """Whether float operations of the file may run in float16: the recipe allows it and no value is too large."""
     return recipe.half and ranges is not None and ranges.largest <= HALF_LARGEST

@@ -1,4 +1,4 @@
-"""How the values of a tensor are spread, and the range whose int8 steps are nearest to them."""
+"""Histogram of a tensor's values, and the range whose int8 steps are nearest to them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 BINS = 4096
-"""Half of them may be empty after the last doubling, so 255 steps of a range have eight bins each."""
+"""Number of bins. Half of them may be empty after the last doubling, so each of a range's 255 steps has eight bins."""
 
 STEPS = 255
 """Number of int8 steps from the least to the largest value."""
 
 SHARES = np.linspace(0.3, 1.0, 36)
-"""Ends that are tried, as shares of the least and the largest value."""
+"""Ends of ranges that are tried, as shares of the least and the largest value."""
 
 
 class Histogram:
@@ -25,7 +25,7 @@ class Histogram:
         self._reach = 0.0
 
     def add(self, values: np.ndarray) -> None:
-        """Count values; those that are no numbers, too: they make the ends infinite, and the range with them."""
+        """Count values. NaN counts as infinite at both ends, and makes the range infinite too."""
         low, high = float(values.min()), float(values.max())
         if math.isnan(low):
             low, high = -math.inf, math.inf
@@ -49,19 +49,19 @@ class Histogram:
         self._reach = reach
 
     def nearest_range(self) -> tuple[float, float]:
-        """Least and largest value of the int8 range with the smallest squared error; what lies beyond is cut off.
+        """Least and largest value of the int8 range with the smallest squared error; values beyond it are clipped.
 
-        Few large values, such as those of one channel, cost all others their bits.
+        A range up to a few large values, such as those of one channel, would take the bits of all others.
         """
         if not self._counts.any() or not math.isfinite(self.high - self.low):
             return self.low, self.high
         kept = np.flatnonzero(self._counts)
         counts = self._counts[kept]
         middles = ((kept + 0.5) / BINS * 2.0 - 1.0) * self._reach
-        # Zero is a step of every grid: padding, and what relu leaves.
+        # Zero is a step of every grid, for padding and results of relu.
         low, high = min(self.low, 0.0), max(self.high, 0.0)
         best = low, high
-        # One end after the other: the steps' width is nearly all that they share.
+        # One end after the other: the ends affect each other little except through the width of the steps.
         for _ in range(2):
             best = min(((share * low, best[1]) for share in SHARES), key=lambda ends: _error(middles, counts, *ends))
             best = min(((best[0], share * high) for share in SHARES), key=lambda ends: _error(middles, counts, *ends))
@@ -69,7 +69,7 @@ class Histogram:
 
 
 def _error(values: np.ndarray, counts: np.ndarray, low: float, high: float) -> float:
-    """Sum of squared errors of values that occur so often, rounded to the steps from low to high."""
+    """Sum of squared errors of values, each occurring `counts` times, when rounded to the steps from low to high."""
     step = max(high - low, 1e-30) / STEPS
     rounded = np.clip(np.round(values / step), round(low / step), round(high / step)) * step
     return float(counts @ np.square(rounded - values))

@@ -1,4 +1,4 @@
-"""The largest value in each channel of what dense layers read and make, on real text: what units are chosen by."""
+"""The largest value in each channel of dense layers' inputs and results on real text, from which units are chosen."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ BATCH = 16
 def measure_peaks(network: Network, features: Mapping[str, np.ndarray]) -> dict[str, Peaks]:
     """Peaks of every dense layer, by name, over all examples `input_ids`, `input_mask`, `segment_ids` [n, T].
 
-    Rows of padding do not count where no token reads them.
+    Rows of padding do not count if no token reads them.
 
     Args:
-      network: of arrays; joint layers have names of their own, so `equalize` wants one without.
-      features: of real text.
+      network: network of arrays; for `equalize`, one without joint layers, which have names of their own.
+      features: examples of real text.
     """
     parts: list[dict[str, _Seen]] = []
     for start in range(0, len(features["input_ids"]), BATCH):
         ids, mask, segments = (tf.constant(features[name][start : start + BATCH], tf.int32) for name in INPUTS)
         looking = _Looking()
-        # Without a graph: blocks whose weights are constants in it take longer to trace than a few batches to compute.
+        # Run eagerly: tracing blocks with their weights as constants takes longer than computing a few batches.
         graph.answer(network, ids, mask, segments, Batch(mask, network.mask), looking)
         parts.append(tf.nest.map_structure(lambda tensor: tensor.numpy().astype(np.float64), looking.seen))
     return {
@@ -45,34 +45,34 @@ def measure_peaks(network: Network, features: Mapping[str, np.ndarray]) -> dict[
 
 
 class _Seen(NamedTuple):
-    """Findings about one layer in one batch."""
+    """Statistics of one layer in one batch."""
 
     reads: Any
-    """Largest absolute values, [in]."""
+    """Largest absolute values of the input, [in]."""
     squares: Any
-    """Sums of squares, [in]."""
+    """Sums of squares of the input, [in]."""
     rows: Any
-    """Number of them that it read."""
+    """Number of rows of the input."""
     makes: Any
-    """Largest absolute values before the activation, [out]."""
+    """Largest absolute values of the result before the activation, [out]."""
 
 
 class _Looking(graph.Products):
-    """Products that note what they meet.
+    """Products that record statistics of their inputs and results.
 
     Attributes:
-      seen: by the name of the layer.
+      seen: statistics by the name of the layer.
     """
 
     def __init__(self) -> None:
         self.seen: dict[str, _Seen] = {}
 
     def dense(self, name: str, dense: Dense, x: Any, activation: str | None = None) -> Any:
-        made = super().dense(name, dense, x)
+        product = super().dense(name, dense, x)
         self.seen[name] = _Seen(
             reads=tf.reduce_max(tf.abs(x), axis=0),
             squares=tf.reduce_sum(tf.square(x), axis=0),
             rows=tf.shape(x)[0],
-            makes=tf.reduce_max(tf.abs(made), axis=0),
+            makes=tf.reduce_max(tf.abs(product), axis=0),
         )
-        return graph.ACTIVATIONS[activation](made) if activation else made
+        return graph.ACTIVATIONS[activation](product) if activation else product

@@ -1,4 +1,4 @@
-"""A float file with one graph -> the same with some of its operators in fewer bits, by LiteRT's quantizer."""
+"""A float32 file with one graph -> the same with some operators in fewer bits, by LiteRT's quantizer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mobilebert_tf.litert import flatbuffer
 
 
 def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
-    """The content of a file after the rules of `recipe`; as it is if there are none.
+    """The content of a file quantised by the rules of `recipe`; unchanged if there are none.
 
     Args:
-      content: of a float32 file with one graph.
-      recipe: what becomes of which operators.
-      ranges: of its tensors, for rules with static activations.
+      content: content of a float32 file with one graph.
+      recipe: precision of the operators.
+      ranges: ranges of the file's tensors; needed for rules with static activations.
 
     Raises:
       FailedError: the quantizer refused.
@@ -41,11 +41,11 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
         raise FailedError(f"recipe {recipe.name}: {first_line(error)}") from error
     known = None
     if recipe.is_static and ranges is not None:
-        # With 65,535 steps nothing is won by cutting values off.
+        # With 65,535 steps, clipping rare large values gains nothing.
         eight = max(rule.activation_bits for rule in recipe.rules if rule.is_static) == 8
         ends = ranges.nearest if eight else ranges.by_tensor
         known = {name: {"min": _row(low), "max": _row(high)} for name, (low, high) in ends.items()}
-    # Its progress bars speak of operators, at a hundred a millisecond; its interpreter warns of being watched.
+    # Hidden: the quantizer's progress bars, a hundred operators per millisecond, and a warning that all tensors are kept.
     with contextlib.redirect_stderr(io.StringIO()), quiet.native_stderr_hidden(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -56,7 +56,7 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
 
 
 def check_rules(content: bytes, recipe: Recipe) -> None:
-    """Raise UsageError if a rule for some layers finds none in this float32 file with one graph."""
+    """Raise UsageError if the `layers` of a rule match nothing in this float32 file with one graph."""
     if all(rule.layers == Rule.layers for rule in recipe.rules):
         return
     model = flatbuffer.read(content)
@@ -76,7 +76,8 @@ def _add(quantizer: Any, rule: Rule, number: int) -> None:
     from litert_quantizer import qtyping
     from litert_quantizer.recipe_manager import AlgorithmName
 
-    # Of rules with the same expression the quantizer keeps the place of the first; here the last counts.
+    # If rules have the same expression, the quantizer keeps the place of the first, but here the last rule must apply.
+    # Empty groups make every expression different.
     layers = "(?:)" * number + rule.layers
     per = qtyping.QuantGranularity.CHANNELWISE if rule.per_channel else qtyping.QuantGranularity.TENSORWISE
     for operator in map(qtyping.TFLOperationName, rule.operators):

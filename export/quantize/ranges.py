@@ -1,4 +1,4 @@
-"""What every tensor of a float file takes on, on real text: the basis of static quantisation."""
+"""Ranges of the values in each tensor of a float32 file on real text: the basis of static quantisation."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ from mobilebert_tf.tasks.task import INPUTS
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ranges:
-    """Of all examples together."""
+    """Ranges over all examples."""
 
     by_tensor: Mapping[str, tuple[float, float]]
-    """Least and largest value of each computed tensor, by name. Rows of padding do not count where a tensor has
-    a row per token: what becomes of them is not read."""
+    """Least and largest value of each computed tensor, by name. In tensors with a row per token, rows of padding do
+    not count, because their results are not read."""
     nearest: Mapping[str, tuple[float, float]]
-    """The same with the ends whose 255 steps are nearest to the values, by squared error."""
+    """Ends of each tensor's range whose 255 steps are nearest to the values, by squared error."""
     largest: float
-    """Largest absolute value anywhere, padding too."""
+    """Largest absolute value in any tensor, including padding."""
     examples: int
 
 
 def measure_ranges(content: bytes, features: Mapping[str, np.ndarray], threads: int = 1) -> Ranges:
-    """Run a float file with one graph over all examples `input_ids`, `input_mask`, `segment_ids` [n, T]."""
-    found: dict[str, Histogram] = collections.defaultdict(Histogram)
+    """Measure a float32 file with one graph on all examples `input_ids`, `input_mask`, `segment_ids` [n, T]."""
+    histograms: dict[str, Histogram] = collections.defaultdict(Histogram)
     largest, count = 0.0, len(features["input_ids"])
     for values, real in track(run_tensors(content, features, threads), "calibrating", "examples", count):
         for name, value in values.items():
-            # NaN is larger than everything here.
+            # NaN counts as infinite.
             peak = float(np.abs(value).max())
             largest = max(largest, np.inf if np.isnan(peak) else peak)
-            found[name].add(real_rows(value, real))
+            histograms[name].add(real_rows(value, real))
     return Ranges(
-        by_tensor={name: (one.low, one.high) for name, one in found.items()},
-        nearest={name: one.nearest_range() for name, one in found.items()},
+        by_tensor={name: (one.low, one.high) for name, one in histograms.items()},
+        nearest={name: one.nearest_range() for name, one in histograms.items()},
         largest=largest,
         examples=count,
     )
 
 
 def real_rows(value: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Without the rows of padding, for a tensor with a row per token; `real` [T] says which are none."""
+    """The rows of real tokens (`real`, bool [T]) of a tensor with a row per token; any other tensor as it is."""
     return value[real] if value.ndim == 2 and len(value) == len(real) else value
 
 
 def run_tensors(
     content: bytes, features: Mapping[str, np.ndarray], threads: int = 1
 ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-    """Of each example, what every computed tensor of a file with one graph holds, and which tokens are real, bool [T].
+    """The values of all computed tensors of a file with one graph, and the mask of real tokens, bool [T], per example.
 
-    Quantised ones are dequantised; ids and shapes are left out.
+    Quantised values are dequantised; ids and shapes are left out.
     """
     interpreter = plain_interpreter(content, threads)
     (signature,) = interpreter.get_signature_list()
@@ -80,7 +80,7 @@ def run_tensors(
 
 
 _SCALED = (np.float32, np.int8, np.int16)
-"""Types of what stands for a real number; int32 are ids and shapes."""
+"""Types of tensors that represent real numbers; int32 tensors are ids and shapes."""
 
 
 def _dequantized(value: np.ndarray, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -90,12 +90,12 @@ def _dequantized(value: np.ndarray, parameters: Mapping[str, np.ndarray]) -> np.
 
 
 def plain_interpreter(content: bytes, threads: int) -> Any:
-    """An interpreter on the content of a file that keeps what every tensor held."""
+    """An interpreter for the content of a file that keeps the values of all tensors."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    # XNNPACK keeps its intermediate results to itself.
+    # Without XNNPACK, which does not expose its intermediate results.
     with quiet.native_stderr_hidden(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keeping all tensors takes memory: that is the point.
+        warnings.simplefilter("ignore")  # It warns that keeping all tensors takes memory, which is intended.
         interpreter = Interpreter(
             model_content=content,
             num_threads=threads,

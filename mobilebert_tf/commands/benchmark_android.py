@@ -25,15 +25,15 @@ AFFINITIES = ("any", "little", "middle", "big")
 class BenchmarkAndroid(Timed):
     """Measure how long one inference of a .tflite file takes on a phone.
 
-    Drives, over `adb`, the programs named benchmark_model: TensorFlow Lite's and LiteRT's, given by --tool or found on
-    the device. What it copies stays there and is not copied again. First it compares each file's outputs on the
-    device with this machine's, and those of an accelerator with the processor's: the same to the bit means that it did
-    not run. Then it runs the variants in random order, each in a process of its own, when the device is cool, and notes
-    temperature, battery and clocks. If the cable is pulled, the same command with --resume goes on. Each
-    line has a verdict with reasons; what is invalid is kept and not shown.
+    Drives, over `adb`, the benchmark_model programs of TensorFlow Lite and LiteRT, given by --tool or found on the
+    device. Copied files stay on the device and are not copied again. First it compares each file's outputs on the
+    device with this machine's, and those of an accelerator with the processor's: if these are equal to the bit, the
+    accelerator did not run. Then it runs the variants in random order, each in a process of its own, when the device
+    is cool, and records temperature, battery and clocks. If the cable is pulled, the same command with --resume goes
+    on. Each line has a verdict with reasons; invalid results are kept and not shown.
 
-    --app starts the benchmark screen of the demo app instead, with the exported directory that is on the device as
-    --models, and fetches its result.
+    --app measures in the benchmark screen of the demo app instead, and fetches its result; --models then names a file
+    of an export that is in the app.
 
     Examples:
       mobilebert-tf benchmark android --models='exported/*.tflite' --tool=benchmark_model --output=phone.json
@@ -42,38 +42,40 @@ class BenchmarkAndroid(Timed):
       mobilebert-tf benchmark android --app --models=exported/static_int8.tflite --output=app.json
     """
 
-    serial: str | None = option("serial number of the device, as `adb devices` shows it; left out: the only one", None)
+    serial: str | None = option("serial number of the device, as `adb devices` shows it; default: the only one", None)
     tool: str | None = option(
-        "benchmark_model of TensorFlow Lite or of LiteRT for the device's processor, or both, comma-separated; left "
-        "out: those in /data/local/tmp of the device",
+        "benchmark_model of TensorFlow Lite or of LiteRT for the device's processor, or both, comma-separated; "
+        "default: those in /data/local/tmp of the device",
         None,
         is_input=True,
     )
-    accelerator: str = option("what computes: cpu, gpu, npu, or several with commas between", "cpu")
+    accelerator: str = option("what computes: cpu, gpu, npu, or several, comma-separated", "cpu")
     partial: bool = option("let the processor compute what an accelerator refuses", False)
-    threads: str = option("threads of the runtime; several with commas between", "4")
-    affinity: str = option("processors to stay on: any, little, middle, big, or several with commas between", "any")
+    threads: str = option("threads of the runtime; several numbers, comma-separated", "4")
+    affinity: str = option("processor cores to run on: any, little, middle, big, or several, comma-separated", "any")
     sequence_lengths: str | None = option(
-        "lengths T of the signatures to run, with commas between, or `all`; left out: the longest", None
+        "lengths T of the signatures to run, comma-separated, or `all`; default: the longest", None
     )
-    tool_flags: str = option("further flags of the tool, as they are, such as --dispatch_library_path=...", "")
-    rounds: int = option("processes of each variant; fewer than 8 cannot tell which is faster", 9, least=1, most=1000)
-    runs: int = option("inferences of a process, at least", 50, least=1, most=10**6)
-    seconds: float = option("seconds of a process, at least", 1.0, least=0.0, most=3600.0)
+    tool_flags: str = option("further flags, passed to the tool unchanged, such as --dispatch_library_path=...", "")
+    rounds: int = option("processes per variant; fewer than 8 cannot tell which is faster", 9, least=1, most=1000)
+    runs: int = option("least number of inferences per process", 50, least=1, most=10**6)
+    seconds: float = option("least seconds per process", 1.0, least=0.0, most=3600.0)
     warm_up: int = option("inferences before the timed ones", 3, least=1, most=10**6)
     cool_down: float = option(
-        "seconds to wait at most for the device to cool, before each process", 120.0, least=0.0, most=3600.0
+        "most seconds to wait, before each process, for the device to cool", 120.0, least=0.0, most=3600.0
     )
     most_celsius: float = option(
-        "temperature of the battery up to which the device is cool", 35.0, least=0.0, most=60.0
+        "battery temperature up to which the device counts as cool", 35.0, least=0.0, most=60.0
     )
     sustained: float = option(
-        "minutes to run each variant without a pause, for a curve and without ratios; 0: rounds",
+        "minutes to run each variant without a pause, for a curve in place of ratios; 0: measure in rounds",
         0.0,
         least=0.0,
         most=120.0,
     )
-    strict: bool = option("at least 1,024 inferences and 60 seconds of each variant, as MLPerf Mobile asks for", False)
+    strict: bool = option(
+        "run at least 1,024 inferences and 60 seconds of each variant, as MLPerf Mobile asks for", False
+    )
     resume: bool = option("go on with a measurement that was interrupted", False)
     app: bool = option("drive the demo app's benchmark screen instead of a tool", False)
     app_package: str = option("name of the app", "dev.mobilebert.app")
@@ -126,7 +128,7 @@ class BenchmarkAndroid(Timed):
 
     @property
     def _what_is_left(self) -> str:
-        """Line on what an interrupted measurement leaves: nothing while files are still being copied."""
+        """Line that says what an interrupted measurement left: nothing while files are still being copied."""
         if self._kept.exists():
             return f"{self._kept} has what was measured, --resume goes on"
         return "nothing was measured yet, start it again as before"
@@ -158,8 +160,8 @@ class BenchmarkAndroid(Timed):
         affinities = _several(self.affinity, "affinity", AFFINITIES)
         for name in affinities:
             if name != "any" and described.cluster(name) is None:
-                there = ", ".join(one.name for one in described.clusters) or "none"
-                raise UsageError(f"--affinity={name}: the device has no such processors; it has {there}")
+                clusters = ", ".join(one.name for one in described.clusters) or "none"
+                raise UsageError(f"--affinity={name}: the device has no such processors; it has {clusters}")
         if "npu" in accelerators and all(tool.kind == tools.TFLITE for tool in found) and not self.tool_flags:
             raise UsageError(
                 "--accelerator=npu: needs LiteRT's benchmark_model, or --tool_flags with an external delegate"
@@ -178,7 +180,7 @@ class BenchmarkAndroid(Timed):
             for graph in graphs:
                 for tool in found:
                     for accelerator in accelerators:
-                        # Threads and clusters are the processor's.
+                        # Only the processor has threads and clusters.
                         for count in dict.fromkeys(threads) if accelerator == "cpu" else threads[:1]:
                             for name in affinities if accelerator == "cpu" else ["any"]:
                                 job = run.Job(path, graph.name, graph.length, tool, accelerator, count,

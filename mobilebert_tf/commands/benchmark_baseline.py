@@ -1,4 +1,4 @@
-"""`benchmark baseline`: what a classifier has to beat."""
+"""`benchmark baseline`: the simple methods that a classifier has to beat."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mobilebert_tf.tasks.glue_names import GLUE_NAMES
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkBaseline:
-    """Score tf-idf, or static vectors, with logistic regression on the tables of a classifier.
+    """Score logistic regression on tf-idf or static vectors, with the tables of a classifier.
 
-    Neither reads a sentence in its order, and both train in seconds: a network that does not beat them is not worth
-    its size. Static vectors are a teacher's sentence embeddings of single word pieces, brought to 256 dimensions and
+    Neither takes word order into account, and both train in seconds: a network that does not beat them is not worth
+    its size. Static vectors are a teacher's sentence embeddings of single word pieces, reduced to 256 dimensions and
     weighted by rank, as model2vec makes them. Needs scikit-learn (the extra `baselines`).
 
     Examples:
@@ -29,22 +29,24 @@ class BenchmarkBaseline:
     eval: str = option("labelled table that is scored", is_input=True)
     output: str = option("directory for metrics.json", identity=False)
     kind: str = option("tfidf: words and pairs of words. static: vectors of word pieces", choices=("tfidf", "static"))
-    teacher: str | None = option("model whose sentence embeddings static vectors are made of", None, is_input=True)
+    teacher: str | None = option(
+        "model whose sentence embeddings the static vectors are made from", None, is_input=True
+    )
     task: str | None = option(
-        "glue/sst2 and the others of GLUE with classes: its columns, labels and score; left out: any table of classes",
+        "glue/sst2 and the other GLUE tasks of classes: their columns, labels and score; default: any table of classes",
         None,
         choices=GLUE_NAMES,
     )
-    text_column: str | None = option("column of the text; several names: the first that a table has", None)
+    text_column: str | None = option("column of the text; of several names the first that a table has", None)
     text_pair_column: str | None = option("column of the second text, for pairs", None)
     label_column: str | None = option("column of the label", None)
     rows: int = option(
-        "rows of the training table to use, taken at random by --seed, as many of each class; 0: all",
+        "number of training rows to use, drawn at random by --seed, as many of each class; 0: all",
         0,
         least=0,
         most=10**9,
     )
-    seed: int = option("random seed of that choice", 0, least=0, most=2**31 - 1)
+    seed: int = option("random seed for drawing --rows", 0, least=0, most=2**31 - 1)
 
     def run(self) -> None:
         """Fit, score, write, print.

@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkDeployment:
-    """Put the files of several exports side by side: what each scores, weighs and costs.
+    """Compare the files of several exports: their scores, sizes and costs.
 
-    Measures nothing: it reads the report.json of each export, so the figures are those that `export` found, and
-    says when and where it found them. The exports have one score, of one table, and one longest length. Instructions
-    are those of an emulated or estimated ARM core, milliseconds those of the machine that exported.
+    Measures nothing: the figures are read from the report.json of each export, and the table says when and where
+    `export` found them. All exports must have the same score, from the same table, and the same longest length.
+    Instructions are those of an emulated or estimated ARM core, milliseconds those of the machine that exported.
 
     Example:
       mobilebert-tf benchmark deployment --exports=mini-tflite,teacher-tflite --output=deployment.json
     """
 
-    exports: str = option("directories of `export`, comma-separated; their names are the models'", is_input=True)
+    exports: str = option(
+        "directories that `export` wrote, comma-separated; their names stand for the models", is_input=True
+    )
     output: str = option("JSON file for the results")
 
     def run(self) -> None:
@@ -43,19 +45,19 @@ class BenchmarkDeployment:
         from mobilebert_tf.text_table import aligned
 
         results.check_output(self.output)
-        found = {}
+        exports = {}
         for directory in map(Path, self.exports.split(",")):
             report = directory / "report.json"
             if not report.exists():
                 raise UsageError(f"--exports={directory}: has no report.json; give directories that `export` wrote")
             name = directory.resolve().name
-            if name in found:
+            if name in exports:
                 raise UsageError(f"--exports={self.exports}: two are called {name}; rename one")
-            export = found[name] = read_export.of_report(read_object(report), report)
+            export = exports[name] = read_export.of_report(read_object(report), report)
             if not any(variant.file and variant.metrics for variant in export.variants):
                 raise UsageError(f"--exports={directory}: has no scores; export it with --evaluation")
-        _refuse_unlike(found)
-        written = results.document("deployment", "share", {}, deployment.subjects(found))
+        _refuse_unlike(exports)
+        written = results.document("deployment", "share", {}, deployment.subjects(exports))
         results.write(self.output, written)
         print(aligned([list(deployment.head(written)), *map(list, deployment.rows(written))]))
         print(f"\n{deployment.note(written)}")
@@ -63,7 +65,7 @@ class BenchmarkDeployment:
 
 
 def _refuse_unlike(exports: Mapping[str, Report]) -> None:
-    """Raise UsageError where figures of two exports cannot stand in one column."""
+    """Raise UsageError if figures of two exports cannot stand in one column."""
     (first, reference), *others = exports.items()
     for name, export in others:
         for what, own, wanted in (

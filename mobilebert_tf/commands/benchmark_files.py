@@ -1,4 +1,4 @@
-"""`benchmark kernels`, and what all benchmarks of .tflite files ask for."""
+"""`benchmark kernels`, and the options of all benchmarks of .tflite files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OfFiles:
-    """What is measured, and where it is written."""
+    """Options of every benchmark of files: the files, and the path of the results."""
 
     models: str = option(".tflite files or patterns, comma-separated", is_input=True)
     output: str = option("JSON file for the results")
@@ -25,27 +25,29 @@ class OfFiles:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison(OfFiles):
-    """Of files that do the same."""
+    """Options of benchmarks that compare files which compute the same."""
 
-    baseline: str | None = option("the one of the files that the others are divided by", None, is_input=True)
+    baseline: str | None = option("one of the files: the others are shown as ratios to it", None, is_input=True)
     texts: str | None = option(
-        "table of texts: the mean over their lengths, each in the shortest signature that it fits in",
+        "table of texts: measure the mean over their lengths, each text in the shortest signature that it fits in",
         None,
         is_input=True,
     )
-    text_column: str = option("column of texts in a table; of several names the first that is there", "text,sentence")
+    text_column: str = option(
+        "column of texts in a table; of several names the first that the table has", "text,sentence"
+    )
     vocab: str | None = option(
-        "vocabulary that texts are split with; left out: vocab.txt beside the first file", None, is_input=True
+        "vocabulary that texts are split with; default: vocab.txt beside the first file", None, is_input=True
     )
 
     def read_texts(self, files: list[Path]) -> Texts | None:
-        """The texts to take the mean over, if that is asked for. Raises UsageError: they cannot be."""
+        """The texts to take the mean over, None without --texts. Raises UsageError: they cannot be read."""
         from mobilebert_tf.benchmarks.files.texts import read_texts
 
         return read_texts(self.texts, self.text_column, self.tokenizer(files, "--texts")) if self.texts else None
 
     def tokenizer(self, files: list[Path], flag: str) -> Tokenizer:
-        """The one that texts of a flag are split with. Raises UsageError: there is no vocabulary."""
+        """The tokenizer for the texts of `flag`. Raises UsageError: there is no vocabulary."""
         from mobilebert_tf.answering.exported import home_of
         from mobilebert_tf.tokenizer_files import read_tokenizer
 
@@ -60,17 +62,17 @@ class Comparison(OfFiles):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Timed(Comparison):
-    """Of files that are timed, on inputs."""
+    """Options of benchmarks that time files on inputs."""
 
     inputs: str | None = option(
         "table of texts, or directory with a value file INPUT.bin or INPUT.npy for each input (raw, little-endian); "
-        "left out: the examples of the contract beside the file, else made up",
+        "default: the examples of the contract beside the file, else made-up values",
         None,
         is_input=True,
     )
 
     def feeds(self, files: list[Path]) -> Feeds:
-        """Where the inputs of the files come from. Raises UsageError: --inputs cannot be used."""
+        """The source of the files' inputs. Raises UsageError: --inputs cannot be used."""
         from mobilebert_tf.benchmarks.files import feeds
         from mobilebert_tf.data.tables import read_table
 
@@ -87,11 +89,11 @@ class Timed(Comparison):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkKernels(OfFiles):
-    """Show in which functions of the runtime the time of .tflite files goes.
+    """Show which functions of the runtime take the time of .tflite files.
 
-    Linux's `perf` samples a process of inferences of each file. LiteRT's library keeps
-    its names, so the table tells products in int8 from products in float, sums, and
-    conversions between the two: what a recipe can still gain, and what it cannot.
+    Linux's `perf` samples a process that runs inferences of each file. LiteRT's library keeps
+    its function names, so the table separates products in int8, products in float, sums, and
+    conversions between int8 and float: what a recipe can still gain, and what it cannot.
 
     Example:
       mobilebert-tf benchmark kernels --models=exported/static_int8.tflite,peer.tflite --output=kernels.json
@@ -100,7 +102,7 @@ class BenchmarkKernels(OfFiles):
     threads: int = option("threads of the interpreter", 1, least=1, most=1024)
     runs: int = option("inferences of each file", 1000, least=1, most=10**6)
     sequence_length: int | None = option(
-        "sequence length, in word pieces, of the signature to run; left out: the longest", None, least=1, most=100_000
+        "sequence length, in word pieces, of the signature to run; default: the longest", None, least=1, most=100_000
     )
 
     def run(self) -> None:
@@ -108,7 +110,7 @@ class BenchmarkKernels(OfFiles):
 
         Raises:
           UsageError: a file cannot be run, there is no `perf`, or the output exists.
-          FailedError: `perf` may not sample here.
+          FailedError: `perf` is not permitted to sample here.
         """
         from mobilebert_tf.benchmarks import results
         from mobilebert_tf.benchmarks.files import host, kernels
@@ -124,7 +126,7 @@ class BenchmarkKernels(OfFiles):
 
 
 def files_of(models: str, baseline: str | None) -> tuple[list[Path], int | None]:
-    """The files, and which of them is the baseline."""
+    """The files, and the index of the baseline among them. Raises UsageError: it is not, or a file is named twice."""
     from mobilebert_tf.run_directory import expand
 
     files = expand(models)

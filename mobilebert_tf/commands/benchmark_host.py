@@ -21,12 +21,12 @@ class BenchmarkHost(Timed):
     """Measure how long one inference of a .tflite file takes on this machine.
 
     Runs every file in a fresh process, batch 1, the files in random order within each round, and
-    writes one JSON with all samples, hashes, versions and the machine. Prints medians, tails, and
-    ratios to the baseline, paired by round, with their 95 % interval (of less than 6 rounds: their
-    spread); "no difference" is what a file and a copy of it have. Each line has a verdict: ok, warn or
-    invalid, with reasons; an invalid one is kept in the JSON and not shown. Takes any file: of the task's own
-    texts (--inputs=TABLE), of value files (--inputs=DIRECTORY), else of the examples of its contract, else made up.
-    A figure from here is a host figure: it says nothing about a phone.
+    writes one JSON file with all samples, hashes, versions and the machine. Prints medians, tails, and
+    ratios to the baseline, paired by round, with their 95 % interval (for fewer than 6 rounds: their
+    spread); "no difference" is what a file and a copy of it show. Each line has a verdict: ok, warn or
+    invalid, with reasons; an invalid result is kept in the JSON file and not shown. Any .tflite file can be
+    measured: inputs are texts of the task (--inputs=TABLE) or value files (--inputs=DIRECTORY), else the
+    examples of the file's contract, else made up. The figures are host figures: they say nothing about a phone.
 
     Examples:
       mobilebert-tf benchmark host --models=exported/dynamic_int8.tflite --output=latency.json
@@ -36,24 +36,24 @@ class BenchmarkHost(Timed):
     """
 
     sequence_lengths: str | None = option(
-        "lengths T, in word pieces, of the signatures to run, with commas between, or `all`; left out: the longest",
+        "lengths T, in word pieces, of the signatures to run, comma-separated, or `all`; default: the longest",
         None,
     )
-    signatures: str | None = option("names of signatures to run in place of lengths, with commas between", None)
-    threads: str = option(
-        "threads of the runtime; several numbers with commas between are measured beside each other", "1"
-    )
+    signatures: str | None = option("names of signatures to run in place of lengths, comma-separated", None)
+    threads: str = option("threads of the runtime; several numbers, comma-separated, are measured side by side", "1")
     weight_cache: str = option(
         "XNNPACK's cache of packed weights: off, memory (one copy for all signatures), file (mapped, and shared with "
-        "later starts) or new_file (the same, written again in every process); several with commas between",
+        "later starts) or new_file (the same, written again in every process); several, comma-separated",
         "off",
     )
-    float16: str = option("compute float parts in float16, emulated here: off, on, or both with a comma between", "off")
+    float16: str = option(
+        "compute float parts in float16, which this machine emulates: off, on, or both, comma-separated", "off"
+    )
     rounds: int = option("rounds over all files; fewer than 8 cannot tell which is faster", 9, least=1, most=10**4)
-    runs: int = option("timed inferences per file and round, at least", 20, least=1, most=10**6)
-    seconds: float = option("seconds that a file is timed per round, at least", 0.0, least=0.0, most=86_400.0)
+    runs: int = option("least number of timed inferences per file and round", 20, least=1, most=10**6)
+    seconds: float = option("least seconds of timing per file and round", 0.0, least=0.0, most=86_400.0)
     warm_up: int = option("inferences before the timed ones", 10, least=1, most=10**6)
-    strict: bool = option("at least 1,024 inferences and 60 seconds of each file, as MLPerf Mobile asks for", False)
+    strict: bool = option("run at least 1,024 inferences and 60 seconds of each file, as MLPerf Mobile asks for", False)
 
     def run(self) -> None:
         """Measure, write, print.
@@ -61,7 +61,7 @@ class BenchmarkHost(Timed):
         Raises:
           UsageError: a file cannot be measured, the baseline is not among the files, or
             the output exists.
-          FailedError: a measuring process died; what the others gave is written.
+          FailedError: a measuring process died; the results of the others are written.
         """
         from mobilebert_tf.benchmarks import results
         from mobilebert_tf.benchmarks.files import host
@@ -125,7 +125,7 @@ class BenchmarkHost(Timed):
         caches = _choices(self.weight_cache, "weight_cache", (OFF, MEMORY, FILE, NEW_FILE))
         halves = _choices(self.float16, "float16", ("off", "on"))
         threads = whole_numbers(self.threads, "threads", 1, 1024)
-        # Side by side all are run by the same class, or its own cost would count as the option's.
+        # Compared options all run through the same class, or the cost of the class would count as the option's.
         compiled = len(caches) + len(halves) > 2
         return tuple(
             Configuration(threads=count, weight_cache=cache, float16=half == "on", compiled=compiled)

@@ -1,4 +1,4 @@
-"""`benchmark instructions`: what a phone's processor executes for one inference."""
+"""`benchmark instructions`: the instructions that a phone's processor executes for one inference."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 class BenchmarkInstructions(Comparison):
     """Count the instructions of one inference of .tflite files on an ARM processor.
 
-    Milliseconds of this machine say nothing about a phone. The number of instructions
-    that an emulated phone processor executes says a good part of it, and repeats to a ten thousandth
-    whatever else the machine does. --setup makes what that needs, once: qemu from Debian's sources, and Python
-    and LiteRT for arm64 in a directory. Outputs are compared with this machine's on every core. --estimate
-    needs none of it: it works the number out from the file's operators. --counter is a program of yours in
-    their place: called with a file and a signature, it prints the number first.
+    Milliseconds of this machine say nothing about a phone. The number of instructions that an emulated phone
+    processor executes says a good deal, and repeats to one part in ten thousand whatever else the machine does.
+    --setup prepares the emulation once: qemu from Debian's sources, and Python and LiteRT for arm64, in one
+    directory. Outputs are compared with this machine's on every core of --check_cores. --estimate needs no
+    emulator: it computes the number from the file's operators. --counter replaces both by a program of yours,
+    which is called with a file and a signature and prints the number first.
 
     Examples:
       mobilebert-tf benchmark instructions --setup
@@ -35,21 +35,21 @@ class BenchmarkInstructions(Comparison):
 
     models: str = option(".tflite files or patterns, comma-separated", "", is_input=True)
     output: str = option("JSON file for the results", "")
-    setup: bool = option("make the emulator and what runs in it, or what of it is missing, and check it", False)
-    environment: str | None = option("directory of the emulator; left out: ~/.cache/mobilebert_tf/arm64", None)
-    core: str = option("model of the processor whose instructions count", "cortex-a76")
+    setup: bool = option("prepare the emulator and what runs in it, as far as they are missing, and check them", False)
+    environment: str | None = option("directory of the emulator; default: ~/.cache/mobilebert_tf/arm64", None)
+    core: str = option("model of the processor whose instructions are counted", "cortex-a76")
     check_cores: str = option(
-        "models of processors on which outputs are compared with this machine's", "cortex-a76,cortex-a72"
+        "processor models on which outputs are compared with this machine's", "cortex-a76,cortex-a72"
     )
-    estimate: bool = option("work the number out from the file, without an emulator", False)
-    counter: str | None = option("command that is called with a file and the name of a signature", None)
+    estimate: bool = option("compute the number from the file, without an emulator", False)
+    counter: str | None = option("command that counts; it is called with a file and the name of a signature", None)
     sequence_lengths: str | None = option(
-        "lengths T, in word pieces, of the signatures to count, with commas between, or `all`; left out: the longest",
+        "lengths T, in word pieces, of the signatures to count, comma-separated, or `all`; default: the longest",
         None,
     )
-    earlier: str | None = option("earlier result that counts are compared with, file by file", None, is_input=True)
+    earlier: str | None = option("earlier result to compare the counts with, file by file", None, is_input=True)
     most_increase: float | None = option(
-        "share that a file's count may be above the earlier one's; more fails", None, least=0.0, most=10.0
+        "share by which a file's count may exceed that in --earlier; more is a failure", None, least=0.0, most=10.0
     )
 
     def run(self) -> None:
@@ -57,7 +57,7 @@ class BenchmarkInstructions(Comparison):
 
         Raises:
           UsageError: a file cannot be counted, the baseline is not among the files, the output exists, or the emulator
-            is not there or cannot be made here.
+            is missing or cannot be made here.
           FailedError: the counter failed, or a count rose by more than --most_increase.
         """
         from mobilebert_tf.benchmarks import results, schema
@@ -66,11 +66,12 @@ class BenchmarkInstructions(Comparison):
         from mobilebert_tf.benchmarks.files.titles import titles
 
         if self.setup:
-            made = environment.prepare(
+            prepared = environment.prepare(
                 self.environment, lambda line: print(f"benchmark instructions: {line}", flush=True)
             )
             print(
-                f"benchmark instructions: {made.directory} has qemu {made.qemu_version}, LiteRT {made.litert_version}"
+                f"benchmark instructions: {prepared.directory} has qemu {prepared.qemu_version}, "
+                f"LiteRT {prepared.litert_version}"
             )
             if not self.models:
                 return
@@ -137,16 +138,16 @@ class BenchmarkInstructions(Comparison):
             runtime = {"name": instructions.OF_THE_COUNTER, "tools": [{"kind": "program", "name": name}]}
             emulator = {"core": instructions.OF_THE_COUNTER, "name": name}
             return instructions.Program(self.counter), {"where": "emulated", "runtime": runtime, "emulator": emulator}
-        found = environment.open_environment(self.environment)
+        emulation = environment.open_environment(self.environment)
         cores = tuple(dict.fromkeys(self.check_cores.split(","))) if self.check_cores else ()
         for core in (self.core, *cores):
             if core not in environment.CORES:
                 raise UsageError(f"core {core}: there are {', '.join(environment.CORES)}")
-        version = found.qemu_version
-        runtime = {"name": "LiteRT", "version": found.litert_version,
+        version = emulation.qemu_version
+        runtime = {"name": "LiteRT", "version": emulation.litert_version,
                    "tools": [{"kind": "qemu", "name": "qemu-aarch64", "version": version}]}  # fmt: skip
         emulator = {"core": self.core, "name": "qemu", "version": version}
-        counter = instructions.Emulated(found, self.core, cores)
+        counter = instructions.Emulated(emulation, self.core, cores)
         return counter, {"where": "emulated", "runtime": runtime, "emulator": emulator}
 
     def _compare(self, changes: list[tuple[str, float]], missing: list[str]) -> None:

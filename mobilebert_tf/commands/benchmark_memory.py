@@ -1,4 +1,4 @@
-"""`benchmark memory`: what lengths and weight caches cost when a file is loaded."""
+"""`benchmark memory`: the cost of lengths and weight caches when a file is loaded."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkMemory:
-    """Measure memory, load and first inference of files with one, three and six lengths, by weight cache.
+    """Measure memory, load time and first inference of files with one, three and six lengths, by weight cache.
 
-    XNNPACK packs the weights of a file again for each of its signatures, unless it has a cache of packed weights. Makes
-    files of a network with random weights, loads each in fresh processes in random order, without a cache, with one
-    in memory, with one whose file is written, and with one whose file is there, and runs every length once. Files stay
-    in --files and are not made again. --models adds files of your own or of a rival.
+    XNNPACK packs the weights of a file again for each of its signatures, unless it has a cache of packed weights. This
+    makes files of a network with random weights, loads each in fresh processes in random order (without a cache, with
+    one in memory, with one whose file is being written, and with one whose file exists), and runs every length. Files
+    stay in --files and are not made again. --models adds files of your own or of a rival.
 
     Examples:
       mobilebert-tf benchmark memory --files=lengths --output=memory.json
@@ -38,11 +38,11 @@ class BenchmarkMemory:
         "lengths T of the signatures of each file, in word pieces: commas within a file, semicolons between files",
         "128;32,64,128;16,24,32,48,64,128",
     )
-    recipes: str = option("recipes of files, with commas between", "dynamic_int8,static_int8")
+    recipes: str = option("recipes of the files, comma-separated", "dynamic_int8,static_int8")
     models: str | None = option("more .tflite files or patterns, comma-separated", None, is_input=True)
-    weight_cache: str = option("caches to measure with, with commas between", "off,memory,new_file,file")
-    rounds: int = option("rounds over all, each in a fresh process", 9, least=1, most=10**4)
-    runs: int = option("timed inferences of each length and round", 5, least=1, most=10**6)
+    weight_cache: str = option("weight caches to measure with, comma-separated", "off,memory,new_file,file")
+    rounds: int = option("rounds over all files and caches, each in a fresh process", 9, least=1, most=10**4)
+    runs: int = option("timed inferences per length and round", 5, least=1, most=10**6)
 
     def run(self) -> None:
         """Make, measure, write, print.
@@ -63,8 +63,8 @@ class BenchmarkMemory:
         with tempfile.TemporaryDirectory() as temporary:
             turns = host.turns([job for _, job in jobs], settings, Path(temporary), False, failures)
             try:
-                for job, found in track(turns, "measuring", "processes", len(jobs) * self.rounds):
-                    seen[job].append(found)
+                for job, round_of_job in track(turns, "measuring", "processes", len(jobs) * self.rounds):
+                    seen[job].append(round_of_job)
             except KeyboardInterrupt:
                 if any(seen.values()):
                     self._write(jobs, seen, failures, " until it was stopped")
@@ -89,7 +89,7 @@ class BenchmarkMemory:
         print(f"\nbenchmark memory: {self.output} has all samples{until}, {self.files} the files")
 
     def _jobs(self) -> list[tuple[str, Job]]:
-        """Processes to run, each with what its file is called in the table."""
+        """Processes to run, each with the title of its file in the table."""
         from mobilebert_tf.benchmarks.files import host
         from mobilebert_tf.benchmarks.files.configuration import FILE, MEMORY, NEW_FILE, OFF, Configuration
         from mobilebert_tf.run_directory import expand
@@ -104,12 +104,12 @@ class BenchmarkMemory:
         for title, path, lengths in files:
             for cache in caches:
                 configuration = Configuration(threads=1, weight_cache=cache, compiled=True)
-                # The longest first: what it adds is known before the others are used.
+                # The longest first, so that its memory is known before the others are used.
                 jobs.append((title, host.Job(path=path, configuration=configuration, lengths=tuple(lengths[::-1]))))
         return jobs
 
     def _made(self) -> list[tuple[str, Path, list[int]]]:
-        """Files of the network, made where they are not there."""
+        """Files of the network, made where they are missing: title, path and lengths of each."""
         quiet.start_tensorflow()
         from mobilebert_tf import atomic
         from mobilebert_tf.benchmarks.library import networks, one_network
@@ -123,7 +123,7 @@ class BenchmarkMemory:
         sets = [parse_lengths(words, 0, config) for words in self.lengths.split(";")]
         for words in self.lengths.split(";"):
             whole_numbers(words, "lengths", 1, config.max_position_embeddings)
-        found = []
+        files = []
         for lengths in sets:
             place = Path(self.files) / f"{self.model}_{'_'.join(map(str, lengths))}"
             if missing := [recipe for recipe in recipes if not (place / f"{recipe}.tflite").is_file()]:
@@ -131,8 +131,8 @@ class BenchmarkMemory:
                 with atomic.directory_aside(place) as aside:
                     texts = inputs.texts_of(None, "text")
                     networks.write(self.model, dataclasses.asdict(config), lengths, missing, texts, aside)
-            found += [(f"{self.model}, {recipe}", place / f"{recipe}.tflite", lengths) for recipe in recipes]
-        return found
+            files += [(f"{self.model}, {recipe}", place / f"{recipe}.tflite", lengths) for recipe in recipes]
+        return files
 
     def _subject(self, title: str, job: Job, found: Sequence[list[dict[str, Any]]], failure: str | None) -> Subject:
         """Rounds of one file with one cache: times of the longest length, memory after it and after all."""

@@ -11,13 +11,13 @@ from mobilebert_tf.options import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkPaper:
-    """Make the networks of the MobileBERT paper's tables, and set their cost beside the paper's.
+    """Make the networks of the MobileBERT paper's tables, and compare their cost with the paper's.
 
     Converts each network with random weights for 128 word pieces, and writes parameters, multiply-adds, size and an
     estimate of instructions, beside the milliseconds that the paper gives for a Pixel 4. Files stay in --files, so
-    that `benchmark host`, `instructions` and `android` can measure them; those that are there are not made again.
-    Results of the first two, given as --measured, stand in the same table.
-    All of them, 16 networks in 20 rows, take 20 minutes on 2 cores at most, 5 GB of disk and 20 GB of memory.
+    that `benchmark host`, `instructions` and `android` can measure them; existing files are not made again.
+    Results of the first two, given as --measured, are added to the table.
+    All 16 networks, in 20 rows, take at most 20 minutes on 2 cores, 5 GB of disk and 20 GB of memory.
 
     Examples:
       mobilebert-tf benchmark paper --files=paper --output=paper.json
@@ -29,12 +29,12 @@ class BenchmarkPaper:
 
     files: str = option("directory for the .tflite files", identity=False)
     output: str = option("JSON file for the results")
-    tables: str | None = option("names of tables, with commas between; left out: all", None)
+    tables: str | None = option("names of tables, comma-separated; default: all", None)
     recipes: str = option(
-        "recipes of files, with commas between: float32, float16, dynamic_int8", "float32,dynamic_int8"
+        "recipes of the files, comma-separated: float32, float16, dynamic_int8", "float32,dynamic_int8"
     )
     measured: str | None = option(
-        "results of `benchmark host` and `benchmark instructions` of these files, with commas between",
+        "results of `benchmark host` and `benchmark instructions` for these files, comma-separated",
         None,
         is_input=True,
     )
@@ -44,7 +44,7 @@ class BenchmarkPaper:
         """Convert, write, print.
 
         Raises:
-          UsageError: there is no such table or recipe, results do not belong in it, or the output exists.
+          UsageError: there is no such table or recipe, --measured has other results, or the output exists.
           FailedError: a network cannot be converted.
         """
         from mobilebert_tf.benchmarks import results, schema

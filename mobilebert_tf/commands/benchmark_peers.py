@@ -1,4 +1,4 @@
-"""`benchmark peers`: this project beside its rivals and beside what users would take instead, in one run."""
+"""`benchmark peers`: this project beside its rivals and other models that users could choose, in one run."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ BASELINE = "tf-models, dynamic int8"
 """The fastest file that a rival is known to make."""
 
 CALIBRATED = 256
-"""Texts that static files are calibrated on: as many as `export` takes."""
+"""Number of texts that static files are calibrated on: as many as `export` takes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkPeers:
-    """Make this project's rivals, run them beside it, and set all figures in one table.
+    """Install this project's rivals, run them beside it, and put all figures in one table.
 
-    A rival is installed in an environment of its own, makes its files of the same network (random weights: latency
-    and size mean something, scores do not) and is timed in fresh processes, in random order within each round, on
-    the same texts as this project's files: latency, load, memory, seconds of a step of fine-tuning. Of `.tflite` files
-    the instructions of a Cortex-A76 stand beside it, counted where `benchmark instructions --setup` was run, else
-    estimated. What fails is named with its reason, and the others go on.
+    Each rival is installed in an environment of its own, makes its files of the same network (with random weights:
+    latency and size are meaningful, scores are not) and is timed in fresh processes, in random order within each
+    round, on the same texts as this project's files: latency, load, memory, seconds of a fine-tuning step. For
+    `.tflite` files the instructions on a Cortex-A76 are added, counted where `benchmark instructions --setup` was
+    run, else estimated. A peer that fails is named with the reason, and the others go on.
 
-    The peers, each by its name for --peers:
+    The peers, by their names for --peers:
 
       student          this project's files, with the signatures that `export` gives them
       tf_models        tf-models 2.20 and TensorFlow's converter (installs 3.3 GB)
@@ -46,9 +46,9 @@ class BenchmarkPeers:
       pytorch          Hugging Face on PyTorch
       mobilebert_mini  the student that comes with this package, as sentence embeddings
       minilm           all-MiniLM-L6-v2, exported by this project (0.1 GB)
-      static_vectors   the mean of its word pieces' vectors
+      static_vectors   the mean of MiniLM's word-piece vectors
 
-    What is there is not made again, so a stopped command goes on when it is given again.
+    Existing environments and files are not made again, so a stopped command goes on when it is given again.
 
     Examples:
       mobilebert-tf benchmark peers --setup --peers=tf_models,onnx_runtime
@@ -58,42 +58,44 @@ class BenchmarkPeers:
 
     output: str = option("JSON file for the results", "")
     setup: bool = option("only install the environments and make the files", False)
-    peers: str | None = option("names of peers, with commas between; left out: all", None)
+    peers: str | None = option("names of peers, comma-separated; default: all", None)
     directory: str | None = option(
-        "directory for environments and files; left out: ~/.cache/mobilebert_tf/peers", None, is_input=True
+        "directory for environments and files; default: ~/.cache/mobilebert_tf/peers", None, is_input=True
     )
-    model: str = option("preset of the network that all of them make", "mobilebert")
-    sequence_length: int = option("length T that all are timed at, in word pieces", 128, least=8, most=512)
-    threads: str = option("threads of the runtimes; several with commas between are measured beside each other", "1")
+    model: str = option("preset of the network that all peers make", "mobilebert")
+    sequence_length: int = option("length T that all peers are timed at, in word pieces", 128, least=8, most=512)
+    threads: str = option("threads of the runtimes; several numbers, comma-separated, are measured side by side", "1")
     inputs: str | None = option(
-        "table of texts to time with, and to calibrate static files on; left out: built-in sentences",
+        "table of texts to time with, and to calibrate static files on; default: built-in sentences",
         None,
         is_input=True,
     )
     texts: str | None = option(
-        "table of texts: also the mean over their lengths. A file takes the shortest signature that a text fits in; "
-        "a runtime that takes any length gets each text as it is",
+        "table of texts: also measure the mean over their lengths. A file runs each text in the shortest signature "
+        "that it fits in; a runtime that takes any length gets each text unpadded",
         None,
         is_input=True,
     )
-    text_column: str = option("column of texts in a table; of several names the first that is there", "text,sentence")
+    text_column: str = option(
+        "column of texts in a table; of several names the first that the table has", "text,sentence"
+    )
     pairs: str | None = option(
-        "table of pairs with what people said of how alike they are: score of those that give sentence embeddings",
+        "table of text pairs that people rated by similarity, to score the peers that give sentence embeddings",
         None,
         is_input=True,
     )
-    pair_columns: str = option("columns of --pairs: both texts and the label", "sentence1,sentence2,score")
-    baseline: str = option("the one that others are divided by, as the table calls it", BASELINE)
-    rounds: int = option("rounds over all; fewer than 8 cannot tell which is faster", 8, least=1, most=10**4)
-    runs: int = option("timed inferences per file and round, at least", 20, least=1, most=10**6)
-    seconds: float = option("seconds that a file is timed per round, at least", 0.0, least=0.0, most=86_400.0)
+    pair_columns: str = option("columns of --pairs: first text, second text, rating", "sentence1,sentence2,score")
+    baseline: str = option("peer that the others are shown as ratios to, by its name in the table", BASELINE)
+    rounds: int = option("rounds over all peers; fewer than 8 cannot tell which is faster", 8, least=1, most=10**4)
+    runs: int = option("least number of timed inferences per file and round", 20, least=1, most=10**6)
+    seconds: float = option("least seconds of timing per file and round", 0.0, least=0.0, most=86_400.0)
     warm_up: int = option("inferences before the timed ones", 10, least=1, most=10**6)
     steps: int = option("timed steps of fine-tuning per round, batch 16; 0: none", 4, least=0, most=10**6)
-    step_rounds: int = option("rounds over those that are fine-tuned", 2, least=1, most=10**4)
+    step_rounds: int = option("rounds over the peers that are fine-tuned", 2, least=1, most=10**4)
     step_threads: int = option("threads of fine-tuning", 2, least=1, most=1024)
     environment: str | None = option(
-        "directory of the emulator for instructions; left out: the default of `benchmark instructions`, and an "
-        "estimate if that is not there",
+        "directory of the emulator for instructions; default: that of `benchmark instructions`, or an estimate if it "
+        "does not exist",
         None,
         is_input=True,
     )
@@ -103,7 +105,7 @@ class BenchmarkPeers:
 
         Raises:
           UsageError: a flag or a table is wrong, or nothing could be made.
-          FailedError: a result is against its schema.
+          FailedError: a result does not match its schema.
         """
         from mobilebert_tf.benchmarks import results
         from mobilebert_tf.benchmarks.peers import catalogue, environments
@@ -127,7 +129,7 @@ class BenchmarkPeers:
             print(f"benchmark peers: {len(variants)} files in {directory}; --output=NAME.json measures them")
             return
         there = {one.name: one for one in catalogue.environments(wanted, directory)}
-        # What can fail, and needs no quiet machine, comes first.
+        # Work that can fail, and needs no quiet machine, comes first.
         more = self._beside(variants, inputs, workshop, there)
         settings = self._settings()
         comparison = Comparison(variants, there, workshop.config, inputs, self.sequence_length, threads, settings)
@@ -143,7 +145,7 @@ class BenchmarkPeers:
         self._write(comparison, failures, trained, more)
 
     def _prepared(self, directory: Path) -> tuple[Workshop, Inputs]:
-        """Where things are made, and what they are timed on."""
+        """The workshop that makes the files, and the inputs that they are timed on."""
         quiet.start_tensorflow()
         from mobilebert_tf.benchmarks.files.feeds import MOST
         from mobilebert_tf.benchmarks.peers import inputs

@@ -10,12 +10,12 @@ from mobilebert_tf.options import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkReport:
-    """Make tables and pictures of result files, in Markdown.
+    """Make tables and pictures from result files, in Markdown.
 
-    A row a file, a column a place: host, emulated and device figures are never in one column, and a ratio
-    stands beside the place it was measured at. What was judged invalid is named below and has no figure;
-    what is doubtful has a mark and its reason. --published sets what others published about phones beside it, as
-    what it is. If the page exists, the report goes between its lines `<!-- benchmark report -->` and
+    The tables have one row per file and one column per place: host, emulated and device figures never share a
+    column, and a ratio stands beside the place where it was measured. Invalid results are named below without a
+    figure; doubtful ones have a mark and a reason. --published adds what others published about phones, marked as
+    such. If the page exists, the report goes between its lines `<!-- benchmark report -->` and
     `<!-- /benchmark report -->`.
 
     Example:
@@ -25,13 +25,15 @@ class BenchmarkReport:
     results: str = option("JSON files of benchmarks or patterns, comma-separated", is_input=True)
     output: str = option("Markdown file")
     published: bool = option("add what others published about phones", False)
-    pictures: bool = option("draw distributions, latency against length, sustained curves, as SVG beside it", True)
+    pictures: bool = option(
+        "draw distributions, latency against length, and sustained curves, as SVG files beside the page", True
+    )
 
     def run(self) -> None:
         """Write the page.
 
         Raises:
-          UsageError: a file is missing or no result, or the page has no place for it.
+          UsageError: a file is missing or not a result, or an existing page lacks these lines.
         """
         from mobilebert_tf.benchmarks.report import page
         from mobilebert_tf.run_directory import expand

@@ -1,4 +1,4 @@
-"""`benchmark records`, `training`, `transfer`, `conversion`: of this library; help says what each measures."""
+"""`benchmark records`, `training`, `transfer` and `conversion`: the speed of this library's own work."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from mobilebert_tf.options import option, whole_numbers
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkRecords:
-    """Measure how fast `records` is, beside the tokenizer alone on the same sentences.
+    """Measure how fast `records` is, compared with the tokenizer alone on the same sentences.
 
     Makes records of T 128 with one process and with more, and tokenizes the same text in one
     thread, each in a fresh process, all of them in turn within each round. With
     --dupe_factors=1 every word piece is tokenized, masked and written once, so the
-    ratio tells what pairing, masking and writing cost; more copies cost more
-    masks and records for the same tokens. Clock and processor time are both kept.
+    ratio is the cost of pairing, masking and writing; more copies need more
+    masks and records for the same tokens. Clock and processor time are both recorded.
 
     Example:
       mobilebert-tf benchmark records --input='wiki/*.txt.xz' --vocab=vocab.txt --output=records.json
     """
 
-    input: str = option("corpus directory, text files or patterns, comma-separated; some 20 MB", is_input=True)
+    input: str = option("corpus directory, text files or patterns, comma-separated; about 20 MB", is_input=True)
     vocab: str = option("vocabulary file, one piece a line", is_input=True)
     output: str = option("JSON file for the results")
-    dupe_factors: str = option("times that each document is used, comma-separated; each is measured", "1,5")
-    workers: int = option("processes, beside one alone (0: one per core)", 0, least=0, most=1024)
-    rounds: int = option("rounds over the tokenizer and all of these", 3, least=1, most=10**4)
+    dupe_factors: str = option(
+        "times that each document is used; several numbers, comma-separated, are each measured", "1,5"
+    )
+    workers: int = option("processes to measure, beside a single one (0: one per core)", 0, least=0, most=1024)
+    rounds: int = option("rounds over the tokenizer and all settings", 3, least=1, most=10**4)
 
     def run(self) -> None:
         """Measure, write, print.
@@ -48,7 +50,7 @@ class BenchmarkRecords:
             raise UsageError(f"--dupe_factors={self.dupe_factors}: must be different numbers from 1 on, such as 1,5")
         files = documents.input_files(self.input)
         read_vocab(self.vocab)
-        next(documents.read_documents(files))  # an empty file is told before anything is measured
+        next(documents.read_documents(files))  # an empty file is reported before anything is measured
         workers = tuple(sorted({1, self.workers or os.cpu_count() or 1}))
         settings = records.Settings(dupe_factors=factors, workers=workers, rounds=self.rounds)
         subjects = records.measure(files, self.vocab, settings)
@@ -62,7 +64,7 @@ class BenchmarkRecords:
 class BenchmarkTraining:
     """Measure steps per second of fine-tuning, and the time to the first step.
 
-    Batches are made up, the network is real: by default the 24-layer student, batch 16,
+    Batches are made up, but the network is real: by default the 24-layer student, batch 16,
     length 128, AdamW with clipping. Other implementations can run in the same rounds;
     their command must print `= X steps/s`.
 
@@ -78,10 +80,10 @@ class BenchmarkTraining:
     sequence_length: int = option("word pieces per example", 128, least=1, most=100_000)
     threads: int = option("threads of TensorFlow", 2, least=1, most=1024)
     dtypes: str = option("types of activations, comma-separated: float32, bfloat16", "float32")
-    quantization_aware: bool = option("also the step of `finetune --quantization_aware`", False)
+    quantization_aware: bool = option("also measure the step of `finetune --quantization_aware`", False)
     steps: int = option("timed steps per round", 12, least=1, most=10**9)
-    rounds: int = option("rounds over ours and the peers, each in a fresh process", 3, least=1, most=10**4)
-    peers: str | None = option("other implementations, NAME=COMMAND; NAME=COMMAND", None)
+    rounds: int = option("rounds over this library and the peers, each in a fresh process", 3, least=1, most=10**4)
+    peers: str | None = option("other implementations, as NAME=COMMAND; NAME=COMMAND", None)
 
     def run(self) -> None:
         """Measure, write, print.
@@ -126,10 +128,11 @@ class BenchmarkTraining:
 class BenchmarkTransfer:
     """Measure the stages of knowledge transfer: steps per second, time to the first step, memory.
 
-    small: a pair of 6 layers, hidden 256, batch 16, its last layer-wise stage and distillation. full:
-    ib_bert_large teaches mobilebert, 24 layers, batch 8; the 1st, 12th and 24th stage and distillation.
-    Batches are made up, the optimizer is LAMB. Other implementations of the small pair can run in the
-    same rounds; their command must print a line `stage 5 ... = X steps/s` for each stage.
+    small: teacher and student of 6 layers, hidden size 256, batch 16; the last layer-wise stage and
+    distillation are measured. full: ib_bert_large teaches mobilebert, 24 layers, batch 8; the 1st, 12th
+    and 24th stage and distillation are measured. Batches are made up, the optimizer is LAMB. Other
+    implementations of the small pair can run in the same rounds; their command must print a line
+    `stage 5 ... = X steps/s` for each stage.
 
     Examples:
       mobilebert-tf benchmark transfer --output=transfer.json
@@ -137,11 +140,11 @@ class BenchmarkTransfer:
     """
 
     output: str = option("JSON file for the results")
-    sizes: str = option("pairs to measure: small, full, or both with a comma between", "small,full")
+    sizes: str = option("pairs to measure: small, full, or both, comma-separated", "small,full")
     threads: int = option("threads of TensorFlow", 2, least=1, most=1024)
     steps: int = option("timed steps per stage and round", 12, least=1, most=10**9)
     rounds: int = option("rounds over all stages and the peers, each in a fresh process", 3, least=1, most=10**4)
-    peers: str | None = option("other implementations of the small pair, NAME=COMMAND; NAME=COMMAND", None)
+    peers: str | None = option("other implementations of the small pair, as NAME=COMMAND; NAME=COMMAND", None)
 
     def run(self) -> None:
         """Measure, write, print.
@@ -171,10 +174,10 @@ class BenchmarkTransfer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkConversion:
-    """Measure how long converting a checkpoint takes, and how much memory.
+    """Measure the time and memory that converting a checkpoint takes.
 
-    The preset with its pre-training heads goes from Hugging Face's form, Google's and this
-    project's to another of them, each time in a fresh process, start of Python included.
+    The preset with its pre-training heads is converted between the forms of Hugging Face, Google and
+    this project, each time in a fresh process; the start of Python is included.
 
     Example:
       mobilebert-tf benchmark conversion --output=conversion.json

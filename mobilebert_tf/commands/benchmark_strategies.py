@@ -1,4 +1,4 @@
-"""`benchmark strategies`: what transfer brings, on the user's own text."""
+"""`benchmark strategies`: the benefit of transfer on the user's own text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class BenchmarkStrategies:
     """Compare no transfer, auxiliary, joint and progressive transfer, and progressive without one of its parts.
 
     All variants make the same number of updates of the same student on the same records. Each strategy is run
-    with every one of --learning_rates for its last stage and the first seed, goes on with its best on held-out
-    text (what lacks a part with that of progressive transfer), and is repeated with --seeds seeds; every
-    student is then fine-tuned and scored. Each run is a command of its own in --work, so that a stopped
+    with the first seed and every one of --learning_rates for its last stage. The rate that is best on held-out
+    text (for variants without a part, that of progressive transfer) is then repeated with --seeds seeds, and
+    every student is fine-tuned and scored. Each run is a command of its own in --work, so that a stopped
     comparison goes on with the same command.
 
     Example, with what `make demo` leaves:
@@ -28,7 +28,7 @@ class BenchmarkStrategies:
 
     teacher: str = option("model directory of the teacher", is_input=True)
     records: str = option("directory of pretraining records", is_input=True)
-    held_out: str = option("records that only score", is_input=True)
+    held_out: str = option("records that are only scored", is_input=True)
     train: str = option("labelled table to fine-tune on", is_input=True)
     eval: str = option("labelled table to score on", is_input=True)
     work: str = option("directory for the runs")
@@ -49,7 +49,7 @@ class BenchmarkStrategies:
         """Run, choose, repeat, write, print.
 
         Raises:
-          UsageError: the output exists, or a rate is no number.
+          UsageError: the output exists, or a rate is not a number.
           FailedError: one of the commands failed.
         """
         from mobilebert_tf.benchmarks import results

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkStudy:
-    """Run variants of a chain of commands over several seeds, and put their figures side by side.
+    """Run variants of a chain of commands over several seeds, and compare their figures.
 
-    What is compared stands in a JSON file: the chain with its flags, the variants, how often, and which
-    numbers of each run's metrics.json are of interest. benchmarks/studies has those whose tables are in
+    A JSON file states the study: the chain with its flags, the variants, the number of seeds, and the numbers
+    to take from each run's metrics.json. benchmarks/studies holds the studies whose tables are in
     benchmarks/README.md. Each run is a command of its own below --work; the same command goes on with what is
     missing. The result holds every run with its command and its figures. A study may take days: Ctrl-C writes
     what has been measured, and --earlier takes that, or any result of the study, as done, also on another machine;
-    --work and --inputs must be spelled as they were.
+    --work and --inputs must then be spelled as before.
 
     Example:
       mobilebert-tf benchmark study --study=benchmarks/studies/shape.json --work=shape --output=shape.json \\
@@ -33,9 +33,11 @@ class BenchmarkStudy:
     study: str = option("JSON file with the study", is_input=True)
     work: str = option("directory for the runs")
     output: str = option("JSON file for the results")
-    inputs: str = option("NAME=PATH of the names in braces in the study, comma-separated", "")
-    seeds: int = option("repetitions, to begin with fewer than the study's own; 0: its own", 0, least=0, most=1000)
-    earlier: str | None = option("result of this study, whose runs are not made again", None, is_input=True)
+    inputs: str = option("NAME=PATH for each name in braces in the study, comma-separated", "")
+    seeds: int = option(
+        "number of seeds, to begin with fewer than the study states; 0: as many as it states", 0, least=0, most=1000
+    )
+    earlier: str | None = option("result of this study whose runs are not repeated", None, is_input=True)
 
     def run(self) -> None:
         """Run what is missing, write, print.

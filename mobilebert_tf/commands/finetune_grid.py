@@ -1,4 +1,4 @@
-"""`finetune` with several rates or seeds: a run each, and the best of them as the output."""
+"""`finetune` with several rates or seeds: one run for each, and the best of them as the output."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridOptions:
-    """Flags of `finetune` about how often it trains."""
+    """Flag of `finetune` about the number of trainings."""
 
     seeds: int = option(
-        "trainings with each rate, with seeds that count up from --seed; the best one on --eval becomes the output",
+        "trainings with each learning rate, with seeds counting up from --seed; the one that scores best is the output",
         default=1,
         least=1,
         most=1000,
@@ -39,27 +39,27 @@ class GridOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One run of the grid, as metrics.json has it."""
+    """One run of the grid, as metrics.json records it."""
 
     directory: str
-    """Below the output."""
+    """Path relative to the output."""
     seed: int
     learning_rate: float | None = None
-    """None: it diverged before it said which it chose."""
+    """None: the run diverged before it reported the rate that it chose."""
     score: float | None = None
-    """The primary one on the evaluation table; None: it diverged, or the score is no number."""
+    """Primary score on the evaluation table; None: the run diverged, or the score is not a number."""
     loss: float | None = None
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Higher is better: the score, of equal ones the lower loss."""
+        """Sort key of which the highest is best: the score, and for equal scores the lower loss."""
         score = -np.inf if self.score is None else self.score
         return score, -np.inf if self.loss is None else -self.loss
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The runs of one rate."""
+    """Scores of the runs with one learning rate."""
 
     learning_rate: float
     runs: int
@@ -69,7 +69,7 @@ class Summary:
     max: float | None = None
     mean_low: float | None = None
     mean_high: float | None = None
-    """Ends of Student's 95 % interval of the mean; None: of fewer than three runs."""
+    """Upper end of Student's 95 % interval of the mean, as `mean_low` is the lower; None: fewer than three runs."""
 
 
 def has_several(command: Finetune) -> bool:
@@ -77,7 +77,7 @@ def has_several(command: Finetune) -> bool:
 
 
 def run(command: Finetune) -> bool:
-    """Train with every rate and seed that is not done yet, and make the output of the best; returns whether it did.
+    """Train with every rate and seed that is not done yet, and copy the best run; returns False if all was done.
 
     Raises:
       UsageError: as `Finetune.run`, or there is no evaluation table to choose by.
@@ -95,8 +95,8 @@ def run(command: Finetune) -> bool:
             raise UsageError(f"{asked}: which training is best is seen on labelled rows; {fix}")
         cells = _cells(command)
         for cell in cells:
-            if done := find_run(cell, "finetune", cell.output, cell.accept_changes):
-                cell.check_changes(done)
+            if earlier := find_run(cell, "finetune", cell.output, cell.accept_changes):
+                cell.check_changes(earlier)
         grid.accept_changes(command)
         outcomes = []
         for number, cell in enumerate(cells, 1):
@@ -118,7 +118,7 @@ def run(command: Finetune) -> bool:
 
 
 def _cells(command: Finetune) -> list[Finetune]:
-    """The commands of the grid, each as it would be given alone."""
+    """The commands of the grid, one per rate and seed."""
     rate = command.learning_rate
     rates: Sequence[float | None] = numbers(rate, "learning_rate") if isinstance(rate, str) else [rate]
     return [
@@ -135,7 +135,7 @@ def _cells(command: Finetune) -> list[Finetune]:
 
 
 def _outcome(cell: Finetune, output: Path, task: Task) -> Outcome:
-    """Train, unless that is done, and read how good it is; its checkpoints then have served."""
+    """Train unless the run is done, read its score, and delete its checkpoints, which have then served."""
     directory = Path(cell.output)
     known = Outcome(directory=directory.relative_to(output).as_posix(), seed=cell.seed)
     try:
@@ -147,7 +147,7 @@ def _outcome(cell: Finetune, output: Path, task: Task) -> Outcome:
     finally:
         import keras
 
-        # What one training has built is of no use to the next.
+        # The graphs and variables of one training are of no use to the next.
         keras.utils.clear_session()
         gc.collect()
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
@@ -177,13 +177,13 @@ def _assemble(output: Path, best: Outcome, outcomes: Sequence[Outcome]) -> dict[
 
 
 def summaries(outcomes: Sequence[Outcome]) -> list[Summary]:
-    """A row for each rate, in their order."""
+    """One summary for each learning rate, in their order."""
     from scipy import stats
 
     rows = []
     rates = dict.fromkeys(o.learning_rate for o in outcomes if o.learning_rate is not None)
     for rate in rates:
-        # A run that diverged does not know the rate that was chosen for it; then all have the same.
+        # A run that diverged lacks its rate only where `finetune` chose it; then all runs have the same one.
         of_rate = [o for o in outcomes if o.learning_rate == rate or (o.learning_rate is None and len(rates) == 1)]
         scores = np.array([o.score for o in of_rate if o.score is not None])
         figures: dict[str, float] = {}

@@ -1,7 +1,6 @@
 """Hugging Face directories: `config.json`, `model.safetensors` (or shards of it), tokenizer.
 
-Both files come from strangers. Nothing in them is run, and no name in them leads out
-of the directory.
+These files are untrusted. Nothing in them is run, and no name in them can lead out of the directory.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes  # with it NumPy knows bfloat16, which safetensors asks for
+import ml_dtypes  # registers bfloat16 with NumPy, for safetensors
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -45,27 +44,27 @@ INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 ADAPTER = "adapter_config.json"
 
-# Tied to the word table and to the bias of the masked words: checked, then left out.
+# Copies of the word table and of the bias of the masked words: checked, then left out.
 _DECODER = "cls.predictions.decoder.weight"
 _TIED = {_DECODER: "word_table", "cls.predictions.decoder.bias": "masked_words/bias"}
 
 
 def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab: str | None = None) -> Checkpoint:
-    """The model in a Hugging Face directory, with or without the prefix of its encoder's names.
+    """The model in a Hugging Face directory, whose names of encoder weights may have or lack their prefix.
 
     Args:
-      head: the one to read, if `architectures` does not say it.
-      vocab: a vocabulary; by default the directory's.
+      head: head to read, if `architectures` does not name it.
+      vocab: vocabulary file; default: the directory's.
 
     Raises:
-      UsageError: a file is missing, damaged or a pickle, or the model is none of those known here.
+      UsageError: a file is missing, damaged or a pickle, or the model is of an unknown kind.
     """
     refuse_adapter(path)
     source = path / "config.json"
     values = read_json(source)
     arrays = _Arrays(path)
     classes = _classes(values, source)
-    # Files of BERT's first years name no type; only MobileBERT projects its embeddings.
+    # Early files of BERT name no type; only MobileBERT projects its embeddings.
     projects = any("embedding_transformation" in name for name in arrays.names)
     values.setdefault("model_type", "mobilebert" if projects else "bert")
     config = from_huggingface(values, source)
@@ -75,11 +74,11 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     aliases = {_modern(name): name for name in sorted(arrays.names)}
     if len(aliases) < len(arrays.names):
         raise UsageError(f"{path}: has a norm by its old and its new name at once")
-    # A file that keeps one of two tied tables may keep the other one.
+    # A file with only one of two tied tables may have either one.
     table = f"{prefix}embeddings.word_embeddings.weight"
     if table not in aliases and _DECODER in aliases:
         aliases[table] = aliases.pop(_DECODER)
-    shapes = {name: arrays.shape(there) for name, there in aliases.items()}
+    shapes = {name: arrays.shape(stored) for name, stored in aliases.items()}
 
     def name_of(weight: Weight) -> str:
         return _name(weight, prefix)
@@ -93,7 +92,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
     modules = sentence_vectors.read_modules(path)
     has_pooler = any(name in shapes for name in pooler)
     if not {"next_sentence", "classifier"} & set(heads.present):
-        # The other classes build no pooler, whatever the configuration says.
+        # Hugging Face's other classes build no pooler, whatever the configuration says.
         means = sentence_vectors.are_means(modules)
         if means:
             config = dataclasses.replace(config, classifier_pooling="mean")
@@ -133,13 +132,13 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
 
 
 def write_checkpoint(checkpoint: Checkpoint, directory: Path, dtype: str = "float32") -> list[str]:
-    """Write `config.json`, `model.safetensors`, tokenizer; returns warnings.
+    """Write `config.json`, `model.safetensors` and the tokenizer; returns warnings.
 
     Args:
       dtype: type of the stored weights: float32, float16 or bfloat16.
 
     Raises:
-      UsageError: Hugging Face's models cannot be this one, or a weight is beyond the range of `dtype`.
+      UsageError: no model class of Hugging Face can hold this model, or a weight exceeds the range of `dtype`.
     """
     warnings: list[str] = []
     architecture = checkpoint.architecture
@@ -164,14 +163,14 @@ def write_checkpoint(checkpoint: Checkpoint, directory: Path, dtype: str = "floa
 
 
 def _stored(array: np.ndarray, dtype: str, name: str) -> np.ndarray:
-    most = float(ml_dtypes.finfo(dtype).max)
-    if np.abs(array[np.isfinite(array)]).max(initial=0.0) > most:
-        raise UsageError(f"{name}: has values beyond {dtype}, whose largest is {most:,.0f}; leave --dtype out")
+    largest = float(ml_dtypes.finfo(dtype).max)
+    if np.abs(array[np.isfinite(array)]).max(initial=0.0) > largest:
+        raise UsageError(f"{name}: has values beyond {dtype}, whose largest is {largest:,.0f}; leave --dtype out")
     return array.astype(dtype, copy=False)
 
 
 class _Arrays:
-    """The tensors of one file or of several; each is read, from mapped memory, when it is asked for."""
+    """The tensors of one or several files; `read` loads each from mapped memory on request."""
 
     def __init__(self, path: Path):
         self._file_of: dict[str, Any] = {}
@@ -202,7 +201,7 @@ def _name(weight: Weight, prefix: str) -> str:
 
 
 def refuse_pickle(path: Path) -> None:
-    """Raise UsageError, with the way out, if `path` is PyTorch's pickle or a directory with nothing else."""
+    """Raise UsageError, with a fix, if `path` is a pickle of PyTorch or a directory that holds one."""
     folder = path if path.is_dir() else path.parent
     pickled = (PICKLE, f"{PICKLE}.index.json")
     if path.name in pickled or (path.is_dir() and any((path / name).exists() for name in pickled)):
@@ -216,7 +215,7 @@ def refuse_pickle(path: Path) -> None:
 
 
 def refuse_adapter(path: Path) -> None:
-    """Raise UsageError if a directory holds an adapter, such as LoRA's: the weights beside it are not the model."""
+    """Raise UsageError if a directory holds an adapter, such as LoRA's, since the weights alone are not the model."""
     if (path / ADAPTER).exists():
         raise UsageError(
             f"{path / ADAPTER}: is that of an adapter, without which the model is another one; where PEFT is, load "
@@ -227,7 +226,7 @@ def refuse_adapter(path: Path) -> None:
 @dataclasses.dataclass(frozen=True)
 class _Index:
     weight_map: dict[str, str]
-    """Tensors to files."""
+    """Name of the file of each tensor."""
 
 
 def _files(path: Path) -> list[Path]:
@@ -246,7 +245,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _modern(name: str) -> str:
-    """Names of old files: a norm's gamma and beta."""
+    """The current name of a weight; old files call a norm's weight and bias gamma and beta."""
     if name.endswith((".gamma", ".beta")):
         stem, last = name.rsplit(".", 1)
         return f"{stem}.{'weight' if last == 'gamma' else 'bias'}"
@@ -254,34 +253,34 @@ def _modern(name: str) -> str:
 
 
 def _is_unneeded(name: str, shape: tuple[int, ...], config: MobileBertConfig) -> bool:
-    """Whether a tensor is one that Hugging Face's code keeps and does not use."""
+    """Whether a tensor is one that Hugging Face's code stores but does not use."""
     unused = (
         name in _TIED
         or name.endswith("embeddings.position_ids")
-        # An untied table of no width.
+        # An untied table of width zero.
         or 0 in shape
-        # Built although use_bottleneck_attention wins over it.
+        # Built although use_bottleneck_attention overrides it.
         or (config.use_bottleneck_attention and ".bottleneck.attention." in name)
         or (not config.projects_embeddings and "embeddings.embedding_transformation." in name)
-        # sentence-transformers keeps it beside its means.
+        # sentence-transformers stores it although it takes the mean of the tokens.
         or (config.classifier_pooling != "cls" and not config.classifier_activation and "pooler.dense." in name)
     )
     return unused
 
 
 def _classes(values: Mapping[str, Any], source: Path) -> tuple[str, ...]:
-    """The heads that the class of the model has. Raises UsageError for a class unknown here."""
-    named = values.get("architectures") or []
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise UsageError(f"{source}: architectures is {named!r}; it must be a list of names")
-    if not named:
+    """The heads of the model's class; () if the file names none. Raises UsageError: the class is unknown."""
+    classes = values.get("architectures") or []
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise UsageError(f"{source}: architectures is {classes!r}; it must be a list of names")
+    if not classes:
         return ()
     for family in ("MobileBert", "Bert"):
         for heads, ending in CLASSES.items():
-            if named[0] == family + ending:
+            if classes[0] == family + ending:
                 return heads
     endings = ", ".join(CLASSES.values())
-    raise UsageError(f"{source}: is of class {named[0]}; known here are MobileBert and Bert with {endings}")
+    raise UsageError(f"{source}: is of class {classes[0]}; known here are MobileBert and Bert with {endings}")
 
 
 def _single_head(heads: tuple[str, ...]) -> str | None:
@@ -298,10 +297,10 @@ def _labels(values: Mapping[str, Any], heads: Heads, source: Path) -> tuple[str,
         raise UsageError(f"{source}: id2label does not number its labels from 0 on") from None
     numbers = values.get("label2id")
     numbers = numbers if isinstance(numbers, dict) else {}
-    other = [label for number, label in enumerate(labels) if numbers.get(label, number) != number]
-    if other:
+    conflicting = [label for number, label in enumerate(labels) if numbers.get(label, number) != number]
+    if conflicting:
         raise UsageError(
-            f"{source}: id2label and label2id give {other[0]!r} different numbers, so its labels are a guess"
+            f"{source}: id2label and label2id give {conflicting[0]!r} different numbers, so its labels are a guess"
         )
     return labels
 
@@ -313,8 +312,8 @@ def _check_ties(
     wanted: tuple[Weight, ...],
     read: Callable[[Weight], np.ndarray],
 ) -> None:
-    for copy, ours in _TIED.items():
-        original = next((weight for weight in wanted if weight.name.endswith(ours)), None)
+    for copy, suffix in _TIED.items():
+        original = next((weight for weight in wanted if weight.name.endswith(suffix)), None)
         if copy not in aliases or original is None:
             continue
         if not np.array_equal(arrays.read(aliases[copy]), read(original), equal_nan=True):
@@ -322,6 +321,6 @@ def _check_ties(
 
 
 def _system_error(error: Exception) -> Exception:
-    """What the system said, which the library keeps as a number in its text: a full disk, for one."""
+    """The system's error, such as a full disk, by the number that the library puts into its message."""
     number = re.search(r"\(os error (\d+)\)", str(error))
     return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error

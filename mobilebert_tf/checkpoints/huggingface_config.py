@@ -1,7 +1,7 @@
-"""`config.json` of Hugging Face's `mobilebert` and `bert`, field by field, both ways.
+"""Translation of `config.json` of Hugging Face's `mobilebert` and `bert`, field by field, in both directions.
 
-Source: transformers `configuration_mobilebert.py`, `configuration_bert.py`. A file may leave
-out what has its class's default, so the defaults are part of the translation.
+Source: transformers `configuration_mobilebert.py`, `configuration_bert.py`. A file may omit fields that have the
+default of its class, so the defaults are part of the translation.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.task import Task
 
 OURS = "mobilebert_tf"
-"""The field in which this project keeps what the other side cannot say, to read it back."""
+"""Field in which this project stores settings that the foreign format cannot express, to read them back."""
 
 FLOAT32_LEAST = -3.4028234663852886e38
-"""What Hugging Face adds to the scores of padded keys."""
+"""Constant that Hugging Face adds to the scores of padded keys."""
 
 ACTIVATIONS = {
     "relu": "relu",
@@ -34,7 +34,7 @@ ACTIVATIONS = {
     "gelu_fast": "gelu_tanh",
 }
 
-# Same name, same meaning.
+# Fields with the same name and meaning in both, with Hugging Face's defaults.
 _SHARED: dict[str, dict[str, Any]] = {
     "mobilebert": dict(
         vocab_size=30522,
@@ -74,7 +74,7 @@ _SHARED: dict[str, dict[str, Any]] = {
 }
 _ACTIVATION = {"mobilebert": "relu", "bert": "gelu"}
 
-# Says nothing about what an encoder computes.
+# Fields that do not change what an encoder computes.
 _HARMLESS = frozenset(
     "_name_or_path architectures model_type transformers_version torch_dtype dtype id2label label2id num_labels "
     "finetuning_task use_cache xla_device _num_labels tf_legacy_loss eos_token_ids total_flos language name "
@@ -92,9 +92,9 @@ _HARMLESS = frozenset(
     f"{OURS}".split()
 )
 PROBLEMS = {"regression": RegressionTask.name, "multi_label_classification": MultilabelTask.name}
-"""Tasks by `problem_type`, where that is not one label of several."""
+"""Names of tasks by `problem_type`, where that is not one class of several."""
 
-# Fields that must have the value that makes no difference.
+# Fields that are accepted only with these values, which do not change what an encoder computes.
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "position_embedding_type": ("absolute",),
     "is_decoder": (False,),
@@ -108,13 +108,12 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
 def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfig:
     """The architecture that a `config.json` describes.
 
-    Two places deviate from Google, and the configuration says so: norms of the
-    embeddings and of the last feed-forward network have PyTorch's epsilon of 1e-5, and
-    padded keys get float32's least number.
+    The configuration records two deviations from Google's code: the norms of the embeddings and of the last
+    feed-forward network have PyTorch's epsilon of 1e-5, and padded keys get float32's lowest number.
 
     Raises:
-      UsageError: the model type is another, or a field is unknown or has a value that
-        this project's encoder does not compute.
+      UsageError: the model type is unknown, or a field is unknown or has a value that this project's encoder does not
+        support.
     """
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in _SHARED:
@@ -152,10 +151,10 @@ def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfi
             fields["embedding_and_ffn_norm_eps"] = 1e-5
         if not fields["use_bottleneck"]:
             fields["intra_bottleneck_size"] = fields["hidden_size"]
-        said = values.get("true_hidden_size", fields["intra_bottleneck_size"])
-        if said != fields["intra_bottleneck_size"]:
+        stated = values.get("true_hidden_size", fields["intra_bottleneck_size"])
+        if stated != fields["intra_bottleneck_size"]:
             raise UsageError(
-                f"{source}: true_hidden_size is {said!r}, its other fields make it {fields['intra_bottleneck_size']}"
+                f"{source}: true_hidden_size is {stated!r}, its other fields make it {fields['intra_bottleneck_size']}"
             )
     fields |= dict(
         hidden_act=ACTIVATIONS[activation],
@@ -168,29 +167,29 @@ def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfi
 def to_huggingface(
     config: MobileBertConfig, heads: Heads, labels: tuple[str, ...], task: Task | None = None
 ) -> dict[str, Any]:
-    """The `config.json` of this architecture with these heads, and of what the model was fine-tuned for.
+    """The `config.json` of this architecture with these heads, and of the task that the model was fine-tuned for.
 
     Raises:
-      UsageError: Hugging Face's models cannot be this one.
+      UsageError: no model class of Hugging Face can hold this model.
     """
     kind = kind_of(config, heads)
-    theirs = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+    foreign = {own: foreign for foreign, own in reversed(ACTIVATIONS.items())}
     values: dict[str, Any] = {
         "architectures": [_class_name(kind, heads)],
         "model_type": kind,
         **{name: getattr(config, name) for name in _SHARED[kind]},
-        "hidden_act": theirs[config.hidden_act],
+        "hidden_act": foreign[config.hidden_act],
         "classifier_dropout": config.classifier_dropout_prob,
         "pad_token_id": 0,
     }
     if kind == "mobilebert":
-        # Said to share it, Hugging Face builds that bottleneck even where nothing reads it.
+        # With the flag set, Hugging Face builds the shared bottleneck even where nothing reads it.
         values["key_query_shared_bottleneck"] = config.shares_query_key_bottleneck
         values["true_hidden_size"] = config.intra_bottleneck_size
     if labels:
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}
         values["label2id"] = {label: i for i, label in enumerate(labels)}
-    if task and (problem := {ours: theirs for theirs, ours in PROBLEMS.items()}.get(task.name)):
+    if task and (problem := {own: foreign for foreign, own in PROBLEMS.items()}.get(task.name)):
         values["problem_type"] = problem
     read_back = from_huggingface(values, Path("config.json"))
     lost = {
@@ -202,32 +201,32 @@ def to_huggingface(
 
 
 def deviations(config: MobileBertConfig, heads: Heads, task: Task | None = None) -> list[str]:
-    """Where `transformers` computes or answers something else than this model: a sentence each."""
-    found = []
+    """Differences between the results of `transformers` and of this model, a sentence each."""
+    sentences = []
     if isinstance(task, RegressionTask) and (task.offset, task.scale) != (0.0, 1.0):
-        found.append(f"values are {task.offset:g} + {task.scale:g} x output here, and the output itself there")
+        sentences.append(f"values are {task.offset:g} + {task.scale:g} x output here, and the output itself there")
     if isinstance(task, MultilabelTask) and task.thresholds:
-        found.append(f"labels have thresholds of their own here ({task.tuning}), and 0.5 there")
+        sentences.append(f"labels have thresholds of their own here ({task.tuning}), and 0.5 there")
     if isinstance(task, ClassificationTask) and task.tuning:
-        found.append(f"probabilities have a {task.tuning} here, and there none")
+        sentences.append(f"probabilities have a {task.tuning} here, and there none")
     if kind_of(config, heads) == "bert" and not heads.present and not config.classifier_activation:
-        found.append("this model has no pooler; load it with add_pooling_layer=False, or a random one is added")
+        sentences.append("this model has no pooler; load it with add_pooling_layer=False, or a random one is added")
     if config.normalization_type == "layer_norm" and kind_of(config, heads) == "mobilebert":
         if config.inner_norm_eps != 1e-5 and config.inner_norm_eps != config.layer_norm_eps:
-            found.append(f"two norms of a block have epsilon {config.inner_norm_eps:g} here and 1e-05 there")
+            sentences.append(f"two norms of a block have epsilon {config.inner_norm_eps:g} here and 1e-05 there")
         elif config.inner_norm_eps != 1e-5:
-            found.append(
+            sentences.append(
                 f"the norms of embeddings and last feed-forward network have epsilon {config.inner_norm_eps:g} "
                 "here and 1e-05 there"
             )
-    found += of_pooling(config, heads)
+    sentences += of_pooling(config, heads)
     if config.mask_mode == "replace":
-        found.append(f"padded keys get a score of {config.mask_constant:g} here and probability 0 there")
-    return found
+        sentences.append(f"padded keys get a score of {config.mask_constant:g} here and probability 0 there")
+    return sentences
 
 
 def of_pooling(config: MobileBertConfig, heads: Heads) -> list[str]:
-    """Deviation of a classifier that reads something else than the first token, as all other programs' do."""
+    """A sentence on a classifier that does not read the first token, as those of all other programs do; or none."""
     if "classifier" not in heads.present or config.classifier_pooling == "cls":
         return []
     if config.classifier_pooling == "mean":
@@ -236,7 +235,7 @@ def of_pooling(config: MobileBertConfig, heads: Heads) -> list[str]:
 
 
 def kind_of(config: MobileBertConfig, heads: Heads) -> str:
-    """The model type that holds this architecture. Raises UsageError if none does."""
+    """The model type of Hugging Face that holds this architecture. Raises UsageError if none does."""
     if not config.use_bottleneck and not config.trigram_input and config.num_feedforward_networks == 1:
         plain = config.normalization_type == "layer_norm" and config.embedding_size == config.hidden_size
         if plain and config.inner_norm_eps == config.layer_norm_eps:

@@ -1,8 +1,8 @@
-"""The one table of names: every weight here, in Google's checkpoints and in Hugging Face's.
+"""The table of names of every weight: here, in Google's checkpoints and in Hugging Face's.
 
-A weight has one shape here. Google keeps a head's matrix the other way round, Hugging
-Face every matrix of a dense layer. Everything that reads or writes a checkpoint takes
-names, shapes and layouts from `weights`; nothing else in the package knows a foreign name.
+Shapes are this project's. Google stores the matrices of heads transposed, Hugging Face those of all dense layers.
+All code that reads or writes checkpoints takes names, shapes and layouts from `weights`; nothing else in the package
+knows a foreign name.
 
 Source: google-research/mobilebert `modeling.py`, `run_pretraining.py`, `run_squad.py`;
 transformers `modeling_mobilebert.py`, `modeling_bert.py`.
@@ -25,11 +25,11 @@ class Weight:
     shape: tuple[int, ...]
     google: str
     huggingface: str
-    """Encoder weights lack their prefix, `mobilebert.` or `bert.`."""
+    """Hugging Face's name, for encoder weights without their prefix, `mobilebert.` or `bert.`."""
     google_transposed: bool
     huggingface_transposed: bool
     part: str
-    """What it belongs to, for a summary: embeddings, block_3, pooler, masked_words, ..."""
+    """Part of the model for a summary: embeddings, block_3, pooler, masked_words, ..."""
 
     @property
     def in_encoder(self) -> bool:
@@ -37,7 +37,7 @@ class Weight:
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """Number of elements."""
         count = 1
         for width in self.shape:
             count *= width
@@ -46,7 +46,7 @@ class Weight:
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """A line of the table: a layer or an array, by its name in the three worlds."""
+    """A line of the table: a layer or an array, with its names in the three formats."""
 
     kind: str
     shape: tuple[int, ...]
@@ -55,8 +55,8 @@ class _Row:
     huggingface: str
 
 
-# What a layer of each kind holds: endings of its names here, at Google's, at Hugging
-# Face's; whether the shape is turned round there; which of its widths make the shape.
+# Arrays of each kind of layer: endings of their names here, at Google and at Hugging Face; whether Google and Hugging
+# Face store them transposed; slice of the layer's widths that makes their shape.
 _KINDS: dict[str, list[tuple[str, str, str, bool, bool, slice]]] = {
     "array": [("", "", "", False, False, slice(None))],
     "table": [("", "", ".weight", False, False, slice(None))],
@@ -78,19 +78,19 @@ _KINDS: dict[str, list[tuple[str, str, str, bool, bool, slice]]] = {
 
 def weights(config: MobileBertConfig, heads: Heads) -> tuple[Weight, ...]:
     """Every weight of this architecture with these heads, embeddings first."""
-    found: list[Weight] = []
+    result: list[Weight] = []
 
     def add(part: str, rows: Iterable[_Row]) -> None:
         for row in rows:
-            for here, google, face, google_turned, face_turned, widths in _KINDS[row.kind]:
-                found.append(
+            for here, google, face, google_transposed, face_transposed, widths in _KINDS[row.kind]:
+                result.append(
                     Weight(
                         name=row.here + here,
                         shape=row.shape[widths],
                         google=row.google + google,
                         huggingface=row.huggingface + face,
-                        google_transposed=google_turned,
-                        huggingface_transposed=face_turned,
+                        google_transposed=google_transposed,
+                        huggingface_transposed=face_transposed,
                         part=part,
                     )
                 )
@@ -103,11 +103,11 @@ def weights(config: MobileBertConfig, heads: Heads) -> tuple[Weight, ...]:
         add("pooler", [_Row("dense", width, "pooler", "bert/pooler/dense", "pooler.dense")])
     for head in heads.present:
         add(head, _HEADS[head](config, heads.labels))
-    return tuple(found)
+    return tuple(result)
 
 
 def _norm(config: MobileBertConfig) -> str:
-    """Google's scope of a norm says which kind it is; Hugging Face's does not."""
+    """Google's scope of a norm, which names its kind; Hugging Face's does not."""
     return "FakeLayerNorm" if config.normalization_type == "no_norm" else "LayerNorm"
 
 
@@ -137,19 +137,19 @@ def _block(config: MobileBertConfig, i: int) -> Iterator[_Row]:
 
 
 def _block_rows(config: MobileBertConfig, hidden: int, inner: int, wide: int) -> Iterator[tuple]:
-    """A block's weights, names relative to it: kind, widths, here, Google, Hugging Face."""
+    """Rows of a block's weights, with names relative to the block: kind, widths, here, Google, Hugging Face."""
     yield from _bottleneck(config.use_bottleneck, hidden, inner, "input_bottleneck", "input")
     yield from _bottleneck(config.shares_query_key_bottleneck, hidden, inner, "query_key_bottleneck", "attention")
     narrow = config.use_bottleneck_attention
-    asks = inner if narrow or config.shares_query_key_bottleneck else hidden
-    tells = inner if narrow else hidden
-    for name, width in (("query", asks), ("key", asks), ("value", tells)):
+    query_width = inner if narrow or config.shares_query_key_bottleneck else hidden
+    value_width = inner if narrow else hidden
+    for name, width in (("query", query_width), ("key", query_width), ("value", value_width)):
         yield "dense", (width, inner), f"attention/{name}", f"attention/self/{name}", f"attention.self.{name}"
     yield "dense", (inner, inner), "attention_output/dense", "attention/output/dense", "attention.output.dense"
     yield "norm", (inner,), "attention_output/norm", "attention/output/NORM", "attention.output.LayerNorm"
     last = config.num_feedforward_networks - 1
     for j in range(last + 1):
-        # The last network of a block is BERT's own and has BERT's names.
+        # The last network of a block is the one that BERT also has, and has BERT's names.
         google, face = ("", "") if j == last else (f"ffn_layer_{j}/", f"ffn.{j}.")
         here = f"feedforward_{j}"
         yield (
@@ -178,7 +178,7 @@ def _masked_words(config: MobileBertConfig, labels: int) -> Iterator[_Row]:
     google, face = "cls/predictions", "cls.predictions"
     transform = (f"{google}/transform", f"{face}.transform")
     yield _Row("dense", (hidden, hidden), "masked_words/dense", f"{transform[0]}/dense", f"{transform[1]}.dense")
-    # A LayerNorm in every configuration.
+    # This norm is a LayerNorm in every configuration.
     yield _Row("norm", (hidden,), "masked_words/norm", f"{transform[0]}/LayerNorm", f"{transform[1]}.LayerNorm")
     yield _Row("array", (config.vocab_size,), "masked_words/bias", f"{google}/output_bias", f"{face}.bias")
     if extra:

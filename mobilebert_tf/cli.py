@@ -1,4 +1,4 @@
-"""`mobilebert-tf COMMAND --flags`: finds the command, reads its flags, runs it, ends with its status.
+"""`mobilebert-tf COMMAND --flags`: find the command, read its flags, run it, exit with its status.
 
 Exit status: 0 done, 1 failed, 2 wrong usage or input.
 """
@@ -28,7 +28,7 @@ from mobilebert_tf.options import define_flags, from_flags
 from mobilebert_tf.run_directory import is_text
 from mobilebert_tf.training import stopping
 
-# In the order of a model's life. The text is what the list of commands shows.
+# In the order of a model's life. The second text is shown in the list of commands.
 COMMANDS = {
     "pipeline": ("mobilebert_tf.commands.pipeline:Pipeline", "one flag file -> all of the below, to the report"),
     "corpus": (
@@ -129,18 +129,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit with its status."""
     if not streams.prepare():
         sys.exit(_complain("standard output is closed; give it a file, or /dev/null", 1))
-    # Keras reads settings of the user there, of which some end its import, and writes a file where there is none.
+    # Keras reads the user's settings from there, some of which make its import fail, and else writes a file there.
     os.environ["KERAS_HOME"] = os.devnull
     status = 0
     try:
         status = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has seen enough, as `head` does.
+        # The program that reads the output, such as `head`, has closed it.
         streams.drop_output()
         status = 1
     except OSError as error:
-        # Of what is printed outside of a command or was still buffered; a command's own are said by `run`.
+        # From output that is printed outside of a command or was still buffered; `run` reports a command's own errors.
         streams.drop_output()
         status = status or _complain(f"standard output: {error.strerror or error}", 1)
     sys.exit(status)
@@ -154,9 +154,9 @@ def run(words: list[str]) -> int:
         return 0
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
-    strange = next((word for word in words if not is_text(word)), None)
-    if strange is not None:
-        return _complain(f"the argument {os.fsencode(strange)!r} {_why_no_text(os.fsencode(strange))}", 2)
+    undecodable = next((word for word in words if not is_text(word)), None)
+    if undecodable is not None:
+        return _complain(f"the argument {os.fsencode(undecodable)!r} {_why_no_text(os.fsencode(undecodable))}", 2)
     if not words or words[0] in ("--help", "-h"):
         print(_overview(COMMANDS))
         return 0 if words else 2
@@ -180,27 +180,27 @@ def run(words: list[str]) -> int:
         return 0
     values = define_flags(command)
     try:
-        left = values([name, *rest])[1:]
+        remaining = values([name, *rest])[1:]
     except flags.Error as error:
         return _complain(f"{name}: {error}; `mobilebert-tf {name} --help` lists the flags", 2)
     except OSError as error:
         return _complain(f"{name}: {error.filename}: no such flag file", 2)
     except UnicodeDecodeError:
         return _complain(f"{name}: --flagfile: is not UTF-8 text; it has one --name=value a line", 2)
-    if len(left) == 1 and hasattr(command, "POSITIONAL"):
-        values[command.POSITIONAL].value = left.pop()
-    if left and left[0].startswith("\ufeff"):
+    if len(remaining) == 1 and hasattr(command, "POSITIONAL"):
+        values[command.POSITIONAL].value = remaining.pop()
+    if remaining and remaining[0].startswith("\ufeff"):
         return _complain(f"{name}: --flagfile: begins with a byte order mark; save it as UTF-8 without one", 2)
-    if left:
-        return _complain(f"{name}: {left[0]!r} is not a flag; flags look like --name=value", 2)
+    if remaining:
+        return _complain(f"{name}: {remaining[0]!r} is not a flag; flags look like --name=value", 2)
     if values["debug"].value:
         os.environ[quiet.DEBUG_VARIABLE] = "1"
     try:
-        made = from_flags(command, values)
-        if getattr(made, "distribution", None) != "multi_worker":
+        instance = from_flags(command, values)
+        if getattr(instance, "distribution", None) != "multi_worker":
             stopping.let_through()
         with stopping.terminated_as_interrupted() if name.startswith("benchmark ") else contextlib.nullcontext():
-            made.run()
+            instance.run()
     except BaseException as error:
         if values["debug"].value:
             traceback.print_exc()
@@ -222,7 +222,7 @@ def _status_of(name: str, error: BaseException) -> int:
     if isinstance(error, FailedError):
         return _complain(f"{name}: {error}", 1)
     if isinstance(error, KeyboardInterrupt):
-        # Measurements begin anew; what they keep they have said.
+        # Benchmarks start from the beginning; those that keep something have printed so.
         rest = "" if name.startswith("benchmark ") else "; the same command goes on from what was finished"
         return _complain(f"{name}: interrupted{rest}", 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -238,12 +238,12 @@ def _status_of(name: str, error: BaseException) -> int:
     if tensorflow and isinstance(error, tensorflow.errors.OpError):
         return _complain(f"{name}: {_reason(error.message)}", 1)
     if isinstance(error, Exception):
-        said = first_line(error, "no message")[:300]
-        return _complain(f"{name}: unforeseen {type(error).__name__}: {said}; --debug shows where it comes from", 1)
+        message = first_line(error, "no message")[:300]
+        return _complain(f"{name}: unforeseen {type(error).__name__}: {message}; --debug shows where it comes from", 1)
     raise error
 
 
-# A path that is no file or directory, or not one to write to: the user gives another.
+# Errors of a path that is no file or directory, or cannot be written to: the user must give another one.
 _WRONG_PLACE = (
     errno.ENOENT,
     errno.ENOTDIR,
@@ -257,13 +257,15 @@ _WRONG_PLACE = (
 
 
 def _reason(message: str) -> str:
-    """The line of a TensorFlow error that says what was wrong; graphs and node names stand around it."""
+    """The line of a TensorFlow error that says what went wrong, without the graphs and node names around it."""
     if "No space left" in message:
         path = re.search(r"([^\s;]+/[^\s;]+);? *No space left", message)
         return f"{path[1] if path else 'the disk'}: no space left; free some and give the same command"
     lines = [line.strip() for line in message.splitlines()]
-    said = [line for line in lines if line and not line.startswith(("Graph execution", "Detected at", "File ", "[["))]
-    return f"TensorFlow failed: {said[-1] if said else 'unknown reason'}; --debug shows where"
+    messages = [
+        line for line in lines if line and not line.startswith(("Graph execution", "Detected at", "File ", "[["))
+    ]
+    return f"TensorFlow failed: {messages[-1] if messages else 'unknown reason'}; --debug shows where"
 
 
 def _complain(message: str, status: int) -> int:
@@ -272,7 +274,7 @@ def _complain(message: str, status: int) -> int:
 
 
 def _command_name(words: list[str]) -> tuple[str, list[str]]:
-    """Commands have one word, those of a group two."""
+    """The name of the command, which has one word, or two in a group; and the words after it."""
     if len(words) > 1 and " ".join(words[:2]) in COMMANDS:
         return " ".join(words[:2]), words[2:]
     return words[0], words[1:]

@@ -1,7 +1,7 @@
-"""A directory that one command fills, knows again, and does not let another overwrite.
+"""An output directory that one command fills, recognises later, and protects from other commands.
 
-`run.json` is written first and says which command with which options works here. The
-same command again resumes, or is skipped when the work was finished; any other one is
+`run.json` is written first and names the command that works here and its options. The
+same command, given again, resumes, or is skipped if the work is finished; any other one is
 refused before it touches a file.
 """
 
@@ -36,21 +36,21 @@ RUNS = "runs"
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """What `run.json` says of the command; beside it stand the options that make the result."""
+    """The command in `run.json`; the options that determine the result stand beside it."""
 
     command: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What `run.json` says of the machine and is more than a word."""
+    """The fields about the machine in `run.json` that are more than a word."""
 
     features: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class MadeBy:
-    """What `provenance.describe` wrote."""
+    """The content that `provenance.describe` wrote."""
 
     command: str | None = None
     date: str | None = None
@@ -88,7 +88,7 @@ class Run:
     record: dict[str, Any]
     started: float
     changed: dict[str, tuple[Any, Any]] = dataclasses.field(default_factory=dict)
-    """Options that were given otherwise when the run began: what was, what is."""
+    """Options whose values differ from those at the beginning of the run: (old, new)."""
     writes: bool = True
     """Whether this process writes; of several that train together only one does."""
 
@@ -98,17 +98,17 @@ class Run:
 
     @property
     def finished_line(self) -> str:
-        """What a command prints when it has nothing left to do."""
+        """The line that a command prints when nothing is left to do."""
         name = self.record["identity"]["command"]
         return f"{name}: {self.directory} is finished already ({self.record['finished']}); skipped"
 
     def accept_changes(self, command: Any) -> None:
-        """Go on with the options of `command`, if they differ; the record keeps what they were."""
+        """Continue with the options of `command` if they differ; the record keeps the old values."""
         if self.changed:
             self.reopen(command)
 
     def reopen(self, command: Any) -> None:
-        """The same as work that is not finished, with the options of `command`."""
+        """Mark the work as unfinished and continue it with the options of `command`; the record keeps the old ones."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         change = {"date": now, "options": {name: list(pair) for name, pair in self.changed.items()}}
         self.record.setdefault("changes", []).append(change)
@@ -118,7 +118,7 @@ class Run:
         self.unfinish()
 
     def unfinish(self) -> None:
-        """Take back that the work is done, before something of it is taken away."""
+        """Mark the work as unfinished, before a part of it is deleted."""
         for key in ("finished", "outputs", "summary"):
             self.record.pop(key, None)
         if self.writes:
@@ -144,26 +144,26 @@ class Run:
 def open_run(
     command: Any, name: str, output: str, accepts_changes: bool = False, reopens: bool = False
 ) -> Iterator[Run]:
-    """Take `output` for `command` (a dataclass of options), or find its earlier run there, until the block ends.
+    """Hold `output` for `command` (a dataclass of options) until the block ends, with its earlier run or a new one.
 
-    No other process can take the directory meanwhile. If the block raises, the directory is given back if the
-    record is all there is in it, so that the corrected command can have it.
+    No other process can take the directory meanwhile. If the block raises and the directory holds nothing but the
+    record, the record is deleted, so that the corrected command can use the directory.
 
     Args:
-      accepts_changes: go on with a run of other options.
-      reopens: begin again even where the work is finished.
+      accepts_changes: whether a run with other options may be continued.
+      reopens: whether work begins again even if it is finished.
 
     Raises:
       UsageError: as `find_run`, or the directory cannot be made.
       FailedError: another process works there.
     """
-    found = find_run(command, name, output, accepts_changes)
-    if found and found.finished and not found.changed and not reopens:
-        yield found  # nothing will be written
+    earlier = find_run(command, name, output, accepts_changes)
+    if earlier and earlier.finished and not earlier.changed and not reopens:
+        yield earlier  # nothing will be written
         return
     directory = Path(output)
     with _made(directory), directory_lock.held(directory):
-        # Looked at again: another process may have ended its work, or begun one, before the lock was taken.
+        # Read again: another process may have finished its work, or begun a run, before the lock was taken.
         run = find_run(command, name, output, accepts_changes)
         if run is None:
             run = Run(directory, _new_record(command, name), time.monotonic())
@@ -201,16 +201,16 @@ def join_run(command: Any, name: str, output: str, accepts_changes: bool = False
       UsageError: as `find_run`, for what is already there.
     """
     directory = Path(output)
-    found = find_run(command, name, output, accepts_changes) if (directory / RECORD).exists() else None
-    run = found or Run(directory, _new_record(command, name), time.monotonic())
+    earlier = find_run(command, name, output, accepts_changes) if (directory / RECORD).exists() else None
+    run = earlier or Run(directory, _new_record(command, name), time.monotonic())
     yield dataclasses.replace(run, writes=False)
 
 
 def find_run(command: Any, name: str, output: str, accepts_changes: bool = False) -> Run | None:
-    """The earlier run of `command` (a dataclass of options) in `output`; None if that is free.
+    """The earlier run of `command` (a dataclass of options) in `output`; None if the directory is free.
 
-    Writes nothing: a command can look whether its work is done before it reads its inputs,
-    and take the directory with `open_run` once they turned out to be right.
+    Nothing is written: a command can look whether its work is done before it reads its inputs,
+    and take the directory with `open_run` once the inputs have proved right.
 
     Raises:
       UsageError: the directory holds the results of another command, of other options
@@ -223,10 +223,12 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
         record = read_record(record_path)
         changed = _changed(directory, _with_defaults(command, record["identity"]), _identity(command, name))
         if changed and not accepts_changes:
-            said = "; ".join(f"--{option} {_show(was)}, now {_show(given)}" for option, (was, given) in changed.items())
+            differences = "; ".join(
+                f"--{option} {_show(old)}, now {_show(new)}" for option, (old, new) in changed.items()
+            )
             way_on = " or --accept_changes to go on with what is changed," if hasattr(command, "accept_changes") else ""
             raise UsageError(
-                f"{directory}: was begun with {said}; give another --output,{way_on} or delete that directory"
+                f"{directory}: was begun with {differences}; give another --output,{way_on} or delete that directory"
             )
         return Run(directory, record, time.monotonic(), changed)
     if directory.exists() and (not directory.is_dir() or any(map(_is_of_something_else, directory.iterdir()))):
@@ -235,7 +237,7 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
 
 
 def refuse_sealed(path: Path, flag: str) -> None:
-    """Raise UsageError if `path`, which is to be written, is inside an export that is closed."""
+    """Raise UsageError if `path`, which is to be written, is inside an export that its SEAL closes."""
     for directory in Path(os.path.abspath(path)).parents:
         if (directory / SEAL).exists():
             raise UsageError(
@@ -270,12 +272,12 @@ def require_finished(directory: Path) -> dict[str, Any]:
 
 
 def fingerprint(paths: str, output: str | None = None) -> str:
-    """A short hash of what these files, directories or patterns (comma-separated) hold.
+    """A short hash of the content of files, directories or patterns (comma-separated).
 
-    What a command writes into its own input, its `output` or that of another command, is no part of that.
+    Outputs that lie inside an input, the command's own `output` or those of other commands, are left out.
 
-    Of each file: its name, size and first and last 64 KiB. A finished run stands for
-    itself by the hashes in its record. Text of any size is so compared in an instant.
+    Of each file, the name, the size and the first and last 64 KiB are hashed; of a run, the
+    hashes in its record. Text of any size is thus compared in an instant.
     """
     digest = hashlib.sha256()
     for path in expand(paths):
@@ -299,12 +301,12 @@ def _files_below(directory: Path, output: str | None) -> Iterator[Path]:
         is_output = (path / RECORD).exists() or (output and path.resolve() == Path(output).resolve())
         if path.is_file():
             yield path
-        elif path.is_dir() and not is_output and not path.is_symlink():  # which may lead back here
+        elif path.is_dir() and not is_output and not path.is_symlink():  # a link may lead back here
             yield from _files_below(path, output)
 
 
 def _outputs_of(record: Path) -> dict[str, str] | None:
-    """Hashes by name that a run of this project recorded; None if the file is another program's."""
+    """Hashes of a run's outputs by name; None if the record is a file of another program."""
     try:
         outputs = read_record(record).get("outputs", {})
     except UsageError:
@@ -318,7 +320,7 @@ def expand(paths: str) -> list[Path]:
     Raises:
       UsageError: there is none, or one of them matches nothing.
     """
-    found = []
+    expanded = []
     for name in names(paths):
         if os.path.exists(name):
             matches = [name]
@@ -328,22 +330,22 @@ def expand(paths: str) -> list[Path]:
             matches = sorted(glob.glob(name))
         if not matches:
             raise UsageError(f"{name}: no such file or directory")
-        found += [Path(match) for match in matches]
-    strange = next((path for path in found if not is_text(str(path))), None)
-    if strange is not None:
-        raise UsageError(f"{os.fsencode(strange)!r}: the name is not UTF-8 text; rename it")
-    if not found:
+        expanded += [Path(match) for match in matches]
+    undecodable = next((path for path in expanded if not is_text(str(path))), None)
+    if undecodable is not None:
+        raise UsageError(f"{os.fsencode(undecodable)!r}: the name is not UTF-8 text; rename it")
+    if not expanded:
         raise UsageError(f"{paths!r} names no file or directory")
-    return found
+    return expanded
 
 
 def names(paths: str) -> list[str]:
-    """The paths and patterns in a comma-separated list; what exists by the whole name is one path, commas and all."""
+    """The paths and patterns in a comma-separated list; if the whole text names an existing path, just that one."""
     return [paths] if os.path.exists(paths) else [name for name in paths.split(",") if name]
 
 
 def is_text(name: str) -> bool:
-    """Whether a name or argument is text: bytes that are no UTF-8 come as halves of characters."""
+    """Whether a name or argument is valid text: Python turns bytes that are not UTF-8 into surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
@@ -359,7 +361,7 @@ def _identity(command: Any, name: str) -> dict[str, Any]:
 
 
 def _with_defaults(command: Any, identity: dict[str, Any]) -> dict[str, Any]:
-    """An earlier run's identity; an option that there was not yet has its default."""
+    """An earlier run's identity; options that did not exist then have their defaults."""
     return {field.name: field.default for field in dataclasses.fields(command)} | identity
 
 
@@ -368,7 +370,7 @@ def _is_there(path: str) -> bool:
 
 
 def _changed(directory: Path, there: dict[str, Any], here: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """What differs: by name, what was and what is."""
+    """The options that differ, by name: (old value, new value)."""
     if there.get("command") != here["command"]:
         raise UsageError(
             f"{directory}: holds the results of `{there.get('command')}`, not of `{here['command']}`; "
@@ -390,11 +392,11 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def _is_of_something_else(path: Path) -> bool:
-    """Whether a file in a directory without a record was made by others: commands killed early leave two."""
+    """Whether a file in a directory without a record is foreign: not a lock or unfinished file of a killed command."""
     return path.name not in (directory_lock.NAME, atomic.PART) and not atomic.is_aside(path, RECORD)
 
 
 def _is_working_file(relative: Path) -> bool:
-    """Checkpoints and logs belong to the run, not to its result."""
+    """Whether a file belongs to the run, as checkpoints and logs do, and not to its result."""
     apart = ("checkpoints", "tensorboard", "journal.jsonl")
     return any(part in apart for part in relative.parts) or relative.name.startswith(".")

@@ -1,4 +1,4 @@
-"""A tokenizer in a directory: this project's files, and Hugging Face's."""
+"""A tokenizer in a directory, in this project's files or in Hugging Face's."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from mobilebert_tf.tokenization import (
 )
 
 HUGGINGFACE = Rules(max_characters_per_word=100)
-"""What Hugging Face's `BertTokenizer` does where no file says otherwise."""
+"""The rules of Hugging Face's `BertTokenizer` where no file states others."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _Files:
-    """Files of a directory that say something of its tokenizer, beside `vocab.txt`."""
+    """The files of a directory that describe its tokenizer, apart from `vocab.txt`."""
 
     directory: Path
     described: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """`tokenizer.json`, empty without it."""
+    """Content of `tokenizer.json`; empty if there is no such file."""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """`tokenizer_config.json`, empty without it."""
+    """Content of `tokenizer_config.json`; empty if there is no such file."""
 
     @classmethod
     def of(cls, directory: Path) -> _Files:
-        """The files that are there. Raises UsageError: one is no JSON object."""
+        """The files that exist in the directory. Raises UsageError: one is not a JSON object."""
         paths = (directory / name for name in ("tokenizer.json", "tokenizer_config.json"))
         return cls(directory, *(read_object(path) if path.exists() else {} for path in paths))
 
@@ -54,7 +54,7 @@ class _Files:
 
     @property
     def know_a_vocabulary(self) -> bool:
-        """Whether they can tell theirs from others."""
+        """Whether the files can tell the vocabulary that they belong to from others."""
         return "vocab_sha256" in self.described if self.are_own else "model" in self.described
 
     @functools.cached_property
@@ -65,7 +65,7 @@ class _Files:
         return _pieces(self.described["model"], self.directory / "tokenizer.json")
 
     def fault(self, pieces: tuple[str, ...]) -> str | None:
-        """A reason why these pieces are not the vocabulary that the files speak of; None: there is none."""
+        """The reason why these pieces are not the vocabulary that the files describe; None if they may be."""
         if self.pieces is not None and self.pieces != pieces:
             return "is another vocabulary than that in tokenizer.json beside it"
         size, sha256 = (self.described.get(name) if self.are_own else None for name in ("vocab_size", "vocab_sha256"))
@@ -77,7 +77,7 @@ class _Files:
         return None
 
     def tokenizer(self, pieces: tuple[str, ...], unsaid: Rules) -> Tokenizer:
-        """The one of this vocabulary. Raises UsageError as `read_tokenizer`."""
+        """The tokenizer with these pieces. Raises UsageError as `read_tokenizer`."""
         path = self.directory / "tokenizer.json"
         if self.are_own:
             added = added_tokens.from_json(self.described.get(added_tokens.OWN_FIELD), pieces, path)
@@ -100,7 +100,7 @@ class _Files:
         normalizer = self.described.get("normalizer") or {}
 
         def said(setting: str, field: str, kind: Any, default: Any) -> Any:
-            # Transformers builds the normalizer anew where the settings say otherwise.
+            # The settings take precedence: where they differ, Transformers builds the normalizer anew.
             if setting in self.settings:
                 where = f"{self.directory / 'tokenizer_config.json'}: {setting}"
                 return build(kind, self.settings[setting], where)
@@ -118,16 +118,16 @@ class _Files:
 def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UNCASED) -> Tokenizer | None:
     """The tokenizer of a model directory, a Hugging Face directory or Google's release; None if it has none.
 
-    `vocab.txt` is the vocabulary, else the one inside Hugging Face's `tokenizer.json`. The rules are
+    The vocabulary is read from `vocab.txt`, or else from Hugging Face's `tokenizer.json`. The rules are
     those that `tokenizer.json` and `tokenizer_config.json` state.
 
     Args:
-      vocab: a vocabulary to use in place of the directory's, with the rules beside it where the directory states none.
+      vocab: a vocabulary to use instead of the directory's, with the rules beside it if the directory states none.
       unsaid: the rules where no file states them. A vocabulary with capital letters is then
-        taken as one of Google's cased models, which say it in their names only; one with accents keeps these.
+        taken as one of Google's cased models, which only their names tell; one with accents keeps accents.
 
     Raises:
-      UsageError: a file is broken, says what BERT's WordPiece does not do, or contradicts another one.
+      UsageError: a file is broken, asks for something that BERT's WordPiece does not do, or contradicts another one.
     """
     files = _Files.of(directory)
     if vocab:
@@ -147,18 +147,18 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
 def read_vocabulary(path: Path, unsaid: Rules = UNCASED) -> Tokenizer:
     """The tokenizer of a vocabulary file: the rules are those beside it, if they are stated for this vocabulary.
 
-    Those beside a `vocab.txt` are for it. Another name is that of a copy, if `tokenizer.json` knows its content; else
-    the rules beside it are of the `vocab.txt` there and say nothing of it.
+    Rules beside a `vocab.txt` are for it. A file of another name is a copy of it if `tokenizer.json` has the hash of
+    its content; otherwise the rules are those of the `vocab.txt` there and do not apply.
 
     Raises:
-      UsageError: as `read_tokenizer`; there is no such file, or the rules are for another one that is not there.
+      UsageError: as `read_tokenizer`; the file is missing, or the rules are for another vocabulary that is missing.
     """
     pieces = read_vocab(path)
     return (_beside(path, pieces) or _Files(path.parent)).tokenizer(pieces, unsaid)
 
 
 def _beside(path: Path, pieces: tuple[str, ...]) -> _Files | None:
-    """The files beside a vocabulary that speak of it, if any do. Raises UsageError as `read_vocabulary`."""
+    """The files beside a vocabulary if they describe it, else None. Raises UsageError as `read_vocabulary`."""
     files = _Files.of(path.parent)
     fault = files.fault(pieces)
     if path.name != "vocab.txt" and path.with_name("vocab.txt").exists() and (fault or not files.know_a_vocabulary):
@@ -172,7 +172,7 @@ def _beside(path: Path, pieces: tuple[str, ...]) -> _Files | None:
 
 
 def _with_vocabulary(files: _Files, path: Path, unsaid: Rules) -> Tokenizer:
-    """The tokenizer of a model's directory with another vocabulary. Raises UsageError: it has other rules."""
+    """The tokenizer of a model's directory with another vocabulary. Raises UsageError: the two have different rules."""
     pieces = read_vocab(path)
     beside = _beside(path, pieces)
     if not files.state_rules:
@@ -180,10 +180,10 @@ def _with_vocabulary(files: _Files, path: Path, unsaid: Rules) -> Tokenizer:
     tokenizer = files.tokenizer(pieces, unsaid)
     other = beside.tokenizer(pieces, unsaid).rules if beside else tokenizer.rules
     for name in _RULES:
-        ours, theirs = getattr(tokenizer.rules, name), getattr(other, name)
-        if ours != theirs and name != "max_characters_per_word":  # the two worlds have different ones
+        own_rule, other_rule = getattr(tokenizer.rules, name), getattr(other, name)
+        if own_rule != other_rule and name != "max_characters_per_word":  # Google's and Hugging Face's differ
             raise UsageError(
-                f"{path}: {name} is {theirs} by the files beside it and {ours} by those in {files.directory}; "
+                f"{path}: {name} is {other_rule} by the files beside it and {own_rule} by those in {files.directory}; "
                 "give the vocabulary that the model was made with"
             )
     return tokenizer
@@ -198,7 +198,7 @@ def write_tokenizer(directory: Path, tokenizer: Tokenizer) -> None:
 def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: int) -> None:
     """Write `vocab.txt`, and `tokenizer.json` and `tokenizer_config.json` as Hugging Face's `BertTokenizer` has them.
 
-    `longest`: most pieces of a text, special ones included.
+    `longest`: largest number of pieces of a text, special ones included.
     """
     atomic.write_text(directory / "vocab.txt", "".join(piece + "\n" for piece in tokenizer.word_pieces))
     rules = tokenizer.rules
@@ -211,7 +211,7 @@ def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: 
     )
     backend.decoder = tokenizers.decoders.WordPiece(prefix="##", cleanup=True)
     atomic.write_text(directory / "tokenizer.json", backend.to_str(pretty=True) + "\n")
-    # Its BertTokenizer has a limit of its own, whatever tokenizer.json says; the general class obeys.
+    # Hugging Face's BertTokenizer has its own limit, whatever tokenizer.json says; the general class obeys the file.
     usual = rules.max_characters_per_word == HUGGINGFACE.max_characters_per_word
     settings = {
         "tokenizer_class": "BertTokenizer" if usual else "PreTrainedTokenizerFast",
@@ -228,9 +228,9 @@ def write_huggingface_tokenizer(directory: Path, tokenizer: Tokenizer, longest: 
 
 
 def _guessed(pieces: tuple[str, ...], unsaid: Rules, directory: Path) -> Rules:
-    """The rules of a vocabulary that comes without any: those by which text can become all its pieces.
+    """Guess the rules of a vocabulary that comes without any: the rules by which all its pieces can occur.
 
-    Of Google's models the cased ones have capital letters and accents, the uncased ones neither.
+    Of Google's models, the cased ones have capital letters and accents, the uncased ones have neither.
     """
     words = [piece for piece in pieces if not piece.startswith("[")]
     cased = any(piece != piece.lower() for piece in words)
@@ -242,7 +242,7 @@ def _guessed(pieces: tuple[str, ...], unsaid: Rules, directory: Path) -> Rules:
 
 
 def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str, Any], directory: Path) -> None:
-    """Raise UsageError for what is not BERT's cleaning, splitting and WordPiece."""
+    """Raise UsageError for anything other than BERT's cleaning, splitting and WordPiece."""
     path = directory / "tokenizer_config.json"
     for token in SPECIAL_TOKENS:
         said = settings.get(f"{token.strip('[]').lower()}_token", token)
@@ -285,9 +285,11 @@ def _is_bert_template(template: Any) -> bool:
 
 def _refuse_foreign_files(directory: Path) -> None:
     """Raise UsageError if a directory has the tokenizer of another kind of model in place of a vocabulary."""
-    there = next((name for name in _FOREIGN if (directory / name).exists()), None)
-    if there:
-        raise UsageError(f"{directory / there}: is of another tokenizer than WordPiece, which MobileBERT and BERT have")
+    foreign = next((name for name in _FOREIGN if (directory / name).exists()), None)
+    if foreign:
+        raise UsageError(
+            f"{directory / foreign}: is of another tokenizer than WordPiece, which MobileBERT and BERT have"
+        )
 
 
 _FOREIGN = ("merges.txt", "vocab.json", "spiece.model", "spm.model", "sentencepiece.bpe.model", "tokenizer.model")

@@ -1,1 +1,1 @@
-"""Checkpoints of other worlds, read and written: Google's TF1 names, Hugging Face's directories."""
+"""Reading and writing of checkpoints in all formats: model directories, Hugging Face directories, Google's TF1."""

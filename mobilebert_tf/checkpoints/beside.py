@@ -1,4 +1,4 @@
-"""What stands beside the weights in every world: tokenizer, labels, task; and weights that are no numbers."""
+"""Steps shared by all formats of checkpoints: choice of heads, labels and task beside the weights, check of weights."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import is_one_line
 
 LONGEST_INPUT = 128
-"""Of the task that is made up for a classifier from elsewhere, in word pieces."""
+"""Maximum input length in word pieces of the task that a foreign classifier gets."""
 
 
 def choose_heads(found: list[str], labels: int, wanted: str | None, path: Path) -> Heads:
-    """The heads that are read of those a file has: those of pre-training together, of others one.
+    """The heads to read of those in a file: both heads of pre-training together, or a single other head.
 
-    A token classifier and a classifier look alike; both count as `classifier` in `found`.
+    A token classifier has the same weights as a classifier; both count as `classifier` in `found`.
 
     Raises:
-      UsageError: the file has several and `wanted` says none of them, or lacks the wanted one.
+      UsageError: the file has several heads and `wanted` is None, or it lacks the wanted head.
     """
     if wanted == "token_classifier" and "classifier" in found:
         return Heads.of(["token_classifier"], labels)
@@ -47,27 +47,27 @@ def choose_heads(found: list[str], labels: int, wanted: str | None, path: Path) 
 
 
 def labels_of(directory: Path, heads: Heads, configured: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """The labels of a classifier, `LABEL_0` and so on where nothing names them: such names give way to others.
+    """The labels of a classifier, `LABEL_0` and so on where no file names them; real names override such numbers.
 
     Args:
-      configured: those of `config.json`, beside what `labels.txt` says.
+      configured: labels of `config.json`, which must agree with those of `labels.txt`.
 
     Raises:
-      UsageError: labels are no lines, or not as many as the head has; or the two files name them differently.
+      UsageError: labels cannot be lines of a file, are not as many as the head's, or differ between the two files.
     """
-    one = _named(directory / "config.json", configured, heads)
-    other = _named(directory / "labels.txt", read_labels(directory), heads)
-    if one and other and one != other:
-        number = next(i for i, label in enumerate(one) if label != other[i])
+    in_config = _named(directory / "config.json", configured, heads)
+    in_lines = _named(directory / "labels.txt", read_labels(directory), heads)
+    if in_config and in_lines and in_config != in_lines:
+        number = next(i for i, label in enumerate(in_config) if label != in_lines[i])
         raise UsageError(
-            f"{directory}: config.json calls label {number} {one[number]!r}, labels.txt {other[number]!r}; "
+            f"{directory}: config.json calls label {number} {in_config[number]!r}, labels.txt {in_lines[number]!r}; "
             "make them equal"
         )
-    return (one or other or _numbers(heads)) if heads.labels else ()
+    return (in_config or in_lines or _numbers(heads)) if heads.labels else ()
 
 
 def _named(path: Path, labels: tuple[str, ...] | None, heads: Heads) -> tuple[str, ...] | None:
-    """The labels in a file, if they are more than numbers. Raises UsageError as `labels_of`."""
+    """The labels in a file; None if they are mere numbers. Raises UsageError as `labels_of`."""
     if labels is None:
         return None
     broken = [label for label in labels if not is_one_line(label)]
@@ -86,16 +86,16 @@ def _numbers(heads: Heads) -> tuple[str, ...]:
 def task_of(
     directory: Path, labels: tuple[str, ...], config: MobileBertConfig, heads: Heads, asked: str | None
 ) -> Task | None:
-    """What `task.json` says; of a model without it what its head is for, with columns and length of this project's
-    defaults.
+    """The task in `task.json`; without that file, the task of the model's head, with this project's default columns and
+    length.
 
-    A head with one output gives a value, such as how relevant a text is, and no class.
+    A head with one output gives a value, such as the relevance of a text, and not a class.
 
     Args:
-      asked: the head that was asked for; None: what the files say.
+      asked: head that was asked for, with which a `task.json` for another head is ignored; None: no choice.
 
     Raises:
-      UsageError: `task.json` is for another head than `asked` or the weights' one, or contradicts other files.
+      UsageError: `task.json` is for another head than that of the weights, or contradicts other files.
     """
     task = read_task(directory)
     if task is None:
@@ -128,7 +128,7 @@ def task_of(
     if task.has_labels and len(task.labels) < 2:
         raise UsageError(f'{directory}: its head has one output, a value and no class; task.json wants "regression"')
     if labels and task.has_labels:
-        task = dataclasses.replace(task, labels=labels)  # in one of two files they may be mere numbers
+        task = dataclasses.replace(task, labels=labels)  # those in labels.txt may be mere numbers
     if task.max_seq_length > config.max_position_embeddings:
         raise UsageError(
             f"{directory}: task.json says max_seq_length={task.max_seq_length}, the position table of config.json "
@@ -138,7 +138,7 @@ def task_of(
 
 
 def write_task_or_labels(checkpoint: Checkpoint, directory: Path) -> None:
-    """`task.json` and `labels.txt` of a classifier, `labels.txt` of a token classifier; and modules of others."""
+    """Write `task.json` and `labels.txt` of a task, or `labels.txt` of a head without one, and the modules."""
     write_modules(directory, checkpoint.architecture.modules)
     if checkpoint.architecture.task:
         write_task(directory, checkpoint.architecture.task)
@@ -147,10 +147,10 @@ def write_task_or_labels(checkpoint: Checkpoint, directory: Path) -> None:
 
 
 def read_checked(checkpoint: Checkpoint, weight: Weight, warnings: list[str]) -> np.ndarray:
-    """The weight; adds a warning if it holds values that are no finite numbers."""
+    """The weight; adds a warning if it holds values that are NaN or infinite."""
     array = checkpoint.read(weight)
-    # One pass and no copy: a sum is finite only if all its terms are, but for an overflow, which
-    # is looked at again.
+    # The sum takes one pass and no copy. It is finite only if all values are; since it may also overflow, values are
+    # counted before the warning.
     with np.errstate(invalid="ignore"):
         total = array.sum(dtype=np.float64)
     if not np.isfinite(total):

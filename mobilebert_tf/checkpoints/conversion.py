@@ -1,4 +1,4 @@
-"""From one world to another: which kind of checkpoint a path is, and what writes each kind."""
+"""Conversion between formats: a path's kind of checkpoint, and the function that writes each kind."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ WORLDS: dict[str, Callable[..., list[str]]] = {
 
 
 _OTHERS = ("*.onnx", "*.gguf", "*.keras", "*.h5", "flax_model.msgpack", "saved_model.pb", "*.pt", "*.pth", "*.ckpt")
-"""Files of models in other forms."""
+"""Files of models in unsupported formats."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What a checkpoint does not say itself, and what may be wrong with it."""
+    """Choices for reading a checkpoint: facts that it does not state, and differences to accept."""
 
     allowed: Allowed = Allowed()
     head: str | None = None
-    """The one to read, where a file has several or its names leave it open."""
+    """Head to read, where a file has several or its names leave the kind open."""
     config: str | None = None
-    """Preset or file, for a TF1 checkpoint without one."""
+    """Preset or configuration file, for a TF1 checkpoint without one."""
     vocab: str | None = None
+    """Vocabulary file; None: the checkpoint's."""
 
 
 def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoint:
-    """The model at `path`: a model directory, a Hugging Face directory, a TF1 checkpoint
-    (a directory or a prefix), or the name of a shipped model. Its weights are read when they are asked for.
+    """The model at `path`: a model directory, a Hugging Face directory, a TF1 checkpoint (a directory or a prefix), or
+    the name of a shipped model. Its weights are read on request.
 
     Raises:
-      UsageError: it is none of these, or is damaged or contradicts itself.
+      UsageError: `path` is none of these, or the model is damaged or contradicts itself.
     """
     path = shipped.located(Path(path))
     is_part = path.match("model-*-of-*.safetensors")
     if path.is_file() and (is_part or path.name in (WEIGHTS, "config.json", huggingface.FILE, huggingface.INDEX)):
-        path = path.parent  # a file of a directory that is read as a whole
+        path = path.parent  # the directory is read as a whole
     files = [name for name in (WEIGHTS, huggingface.FILE, huggingface.INDEX) if (path / name).exists()]
     if files and reading.config:
         raise UsageError(f"--config={reading.config}: is for TensorFlow checkpoints; {path} has its own config.json")

@@ -1,8 +1,8 @@
-"""`bert_config.json` of Google's releases, MobileBERT's and BERT's, both ways.
+"""Translation of `bert_config.json` of Google's releases of MobileBERT and BERT, in both directions.
 
-Source: `BertConfig` in google-research/mobilebert `modeling.py`; what a file leaves out has that
-class's default. Field names are this project's own; only the activation's name differs, since
-Google's "gelu" is the tanh approximation.
+Source: `BertConfig` in google-research/mobilebert `modeling.py`; fields that a file omits have that class's defaults.
+Field names are the same as this project's; only the name of the activation differs, since Google's "gelu" is the tanh
+approximation.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _DEFAULTS: dict[str, Any] = dict(
 )
 _ACTIVATIONS = {"relu": "relu", "relu6": "relu6", "gelu": "gelu_tanh"}
 _MANUAL_EPSILON = 1e-6
-"""Of `manual_layer_norm`, which is a LayerNorm otherwise."""
-# In the files of the multilingual and cased BERT models; no code reads them.
+"""Epsilon of `manual_layer_norm`, which is otherwise a LayerNorm."""
+# Fields in the files of multilingual and cased BERT models that no code reads.
 _HARMLESS = (
     "directionality",
     "pooler_fc_size",
@@ -84,27 +84,27 @@ def from_google(values: Mapping[str, Any], source: Path) -> MobileBertConfig:
 
 
 def heads_kept(values: Mapping[str, Any]) -> Heads | None:
-    """The heads that this project wrote into the file; Google's names cannot tell two of them apart."""
+    """The heads that this project recorded in the file; Google's names cannot tell two kinds of heads apart."""
     kept = values.get(OURS, {}).get("heads")
     return Heads.of(kept) if isinstance(kept, list) else None
 
 
 def deviations(config: MobileBertConfig, heads: Heads) -> list[str]:
-    """Where Google's code computes something else than this configuration: a sentence each."""
-    found = of_pooling(config, heads)
+    """Differences between the results of Google's code and of this configuration, a sentence each."""
+    sentences = of_pooling(config, heads)
     if config.hidden_act == "gelu":
-        found.append("gelu is exact here and the tanh approximation there")
+        sentences.append("gelu is exact here and the tanh approximation there")
     epsilons = {config.layer_norm_eps, config.inner_norm_eps} - {1e-12, _MANUAL_EPSILON}
     if config.normalization_type == "layer_norm" and epsilons:
-        found.append(f"LayerNorms have epsilon {max(epsilons):g} here and 1e-12 there")
-    return found
+        sentences.append(f"LayerNorms have epsilon {max(epsilons):g} here and 1e-12 there")
+    return sentences
 
 
 def to_google(config: MobileBertConfig, heads: Heads) -> dict[str, Any]:
-    """The `bert_config.json` of this architecture; what Google's fields cannot say stands under `mobilebert_tf`."""
-    theirs = {ours: theirs for theirs, ours in _ACTIVATIONS.items()}
+    """The `bert_config.json` of this architecture; `mobilebert_tf` has settings that Google's fields cannot express."""
+    foreign = {own: foreign for foreign, own in _ACTIVATIONS.items()}
     values = {name: getattr(config, name) for name in ("vocab_size", *_DEFAULTS)}
-    values["hidden_act"] = theirs.get(config.hidden_act, "gelu")
+    values["hidden_act"] = foreign.get(config.hidden_act, "gelu")
     read_back = from_google(values, Path("bert_config.json"))
     lost = {
         field.name: getattr(config, field.name)

@@ -1,4 +1,4 @@
-"""This project's model directory as a checkpoint."""
+"""Model directories of this project as checkpoints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mobilebert_tf.weights_file import WEIGHTS, WeightsFile, write_weights
 
 
 def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab: str | None = None) -> Checkpoint:
-    """The model in a model directory; `head` is one that it must have.
+    """The model in a model directory; if `head` is given, the model must have that head.
 
     Raises:
       UsageError: a file is missing, broken, or belongs to another architecture.
@@ -41,8 +41,8 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         raise UsageError(f"{path / WEIGHTS}: has no head {head}; it has: {heads}")
     if len(found) > 1 and not set(found) <= {"masked_words", "next_sentence"}:
         raise UsageError(f"{path / WEIGHTS}: has several heads ({', '.join(found)}); a model directory has one")
-    named = beside.labels_of(path, heads)
-    task = beside.task_of(path, named, config, heads, head)
+    labels = beside.labels_of(path, heads)
+    task = beside.task_of(path, labels, config, heads, head)
     wanted, missing, extra = match(
         path / WEIGHTS,
         source.name,
@@ -54,13 +54,13 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         unneeded=lambda name: False,
         allowed=allowed,
     )
-    architecture = Architecture(config, named, tokenizer, task, read_modules(path))
+    architecture = Architecture(config, labels, tokenizer, task, read_modules(path))
     files = (path / WEIGHTS,)
     return Checkpoint(path, "keras", architecture, heads, files, wanted, lambda w: file.read(w.name), missing, extra)
 
 
 def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
-    """Write `config.json`, `model.weights.h5`, tokenizer, task; returns warnings."""
+    """Write `config.json`, `model.weights.h5`, tokenizer and task; returns warnings."""
     warnings: list[str] = []
     arrays = ((weight.name, beside.read_checked(checkpoint, weight, warnings)) for weight in checkpoint.weights)
     write_weights(directory / WEIGHTS, arrays)

@@ -1,6 +1,7 @@
-"""Modules of sentence-transformers, which make vectors of outputs: `modules.json`, and the settings of a pooling.
+"""Modules of sentence-transformers, which turn outputs into vectors: `modules.json` and the settings of a pooling.
 
-These files travel with a model into every world, so that nobody takes means for the vectors of a model that has others.
+These files are copied with a model into every format, so that nobody takes means for vectors of a model with another
+pooling.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mobilebert_tf.names import plain_name
 
 MODULES = "modules.json"
 POOLING = "1_Pooling"
-"""The usual directory of the pooling."""
+"""Default directory of the pooling."""
 
 _FAMILY = "sentence_transformers."
 _KNOWN = ("Transformer", "Pooling", "Normalize")
@@ -27,18 +28,18 @@ _KNOWN = ("Transformer", "Pooling", "Normalize")
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-    """One of those that a text goes through, in order."""
+    """One of the modules that process a text in order."""
 
     type: str
-    """Its class, such as sentence_transformers.models.Pooling."""
+    """Full name of its class, such as sentence_transformers.models.Pooling."""
     path: str = ""
-    """Its directory, below that of `modules.json`; empty for the transformer beside it."""
+    """Its directory, below that of `modules.json`; empty for the transformer beside `modules.json`."""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Fields of a pooling's config.json."""
 
     @property
     def kind(self) -> str:
-        """Its class, in one word where it is of the library."""
+        """Name of its class, without the package for classes of sentence-transformers."""
         return self.type.rpartition(".")[2] if self.type.startswith(_FAMILY) else self.type
 
 
@@ -49,10 +50,10 @@ class _Listed:
 
 
 def read_modules(directory: Path) -> tuple[Module, ...]:
-    """The modules of the model in a directory, or in a part such as `0_Transformer` of one; () where nothing says any.
+    """The modules of the model in a directory, or in a part of one such as `0_Transformer`; () if no file lists any.
 
     Raises:
-      UsageError: a file is broken, or a pooling's directory is somewhere else.
+      UsageError: a file is broken, or a pooling's directory is outside of the model's.
     """
     home = directory.absolute()
     if re.match(r"\d+_", home.name) and any(one.path == home.name for one in _listed(home.parent)):
@@ -89,7 +90,7 @@ def are_means(modules: tuple[Module, ...]) -> bool:
 
 
 def difference(modules: tuple[Module, ...]) -> str | None:
-    """A reason why a model's vectors are not this project's embeddings, which are means; None: they are."""
+    """The reason why a model's vectors differ from this project's embeddings, which are means; None: they do not."""
     beyond = next((module.kind for module in modules if module.kind not in _KNOWN), None)
     if beyond:
         return f"{MODULES} sends its sentence vectors through {beyond}, which this project does not compute"
@@ -103,15 +104,15 @@ def difference(modules: tuple[Module, ...]) -> str | None:
 
 
 def _modes(settings: Mapping[str, Any]) -> set[str]:
-    """Names of what a pooling takes: mean, cls, max, ... Newer files have one field, older ones a flag for each."""
-    said = settings.get("pooling_mode")
-    if said is not None:
-        return {str(mode) for mode in (said if isinstance(said, list) else [said])}
+    """Modes of a pooling: mean, cls, max, ... Newer files have one field for them, older ones a flag for each mode."""
+    modes = settings.get("pooling_mode")
+    if modes is not None:
+        return {str(mode) for mode in (modes if isinstance(modes, list) else [modes])}
     flags = {"pooling_mode_mean_tokens": True, **settings}
-    taken = [
+    enabled = [
         name.removeprefix("pooling_mode_") for name, on in flags.items() if name.startswith("pooling_mode_") and on
     ]
-    return {name.removesuffix("_tokens").removesuffix("_token") for name in taken}
+    return {name.removesuffix("_tokens").removesuffix("_token") for name in enabled}
 
 
 def _listed(home: Path) -> tuple[_Listed, ...]:

@@ -1,7 +1,6 @@
-"""Models that come with the package: their names stand wherever a model directory can.
+"""Models that are shipped with the package; their names are accepted wherever a model directory is.
 
-Each is a Hugging Face directory below `mobilebert_tf/pretrained`, with a model card, and SHA256SUMS
-of its files.
+Each is a Hugging Face directory below `mobilebert_tf/pretrained`, with a model card and the SHA256SUMS of its files.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def names() -> list[str]:
 
 
 def located(path: Path) -> Path:
-    """The directory of the shipped model called `path`; `path` itself where it exists or no model is called so.
+    """The directory of the shipped model named `path`; `path` itself if it exists or no shipped model has that name.
 
     Raises:
       UsageError: a file of the model is missing or not the one that was shipped.
@@ -35,7 +34,7 @@ def located(path: Path) -> Path:
 
 @functools.cache
 def _check(directory: Path) -> None:
-    """Hold a model's files against their sums; once a process, 14 MB take 10 ms."""
+    """Check a model's files against their sums, once per process; 14 MB take 10 ms."""
     for line in (directory / SUMS).read_text(encoding="utf-8").splitlines():
         expected, name = line.split(maxsplit=1)
         file = directory / name

@@ -1,4 +1,4 @@
-"""Google's checkpoints: TensorFlow 1 variable names, read and written by TensorFlow 2."""
+"""Google's checkpoints: variables with TensorFlow 1 names, read and written by TensorFlow 2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from mobilebert_tf.tokenizer_files import read_tokenizer, write_tokenizer
 
 CONFIG = "bert_config.json"
 
-# What training leaves beside the weights: step counters, and the moments of any optimizer.
+# Variables that training saves besides the weights: step counters, and the moments of any optimizer.
 _UNNEEDED = re.compile(
     r"(^|/)(global_step|beta[12]_power|adam_[mv]|lamb_[mv]|Adam(_1)?|(Adam|LAMB)\w*|ExponentialMovingAverage)$"
     r"|^loss_scale|^good_steps|^teacher/"
@@ -50,12 +50,12 @@ def is_checkpoint(path: Path) -> bool:
 def open_checkpoint(
     path: Path, allowed: Allowed, head: str | None = None, config: str | None = None, vocab: str | None = None
 ) -> Checkpoint:
-    """The checkpoint at a prefix, or the newest of a directory.
+    """The checkpoint at a prefix, or the newest one in a directory.
 
     Args:
-      head: the one to read; the top-level `output_weights` are a classifier, if nothing says otherwise.
-      config: a preset or a `bert_config.json`; by default the one in the directory.
-      vocab: a vocabulary; by default the `vocab.txt` of the directory.
+      head: head to read; by default, top-level `output_weights` are a classifier unless the configuration names a head.
+      config: preset or `bert_config.json`; default: the file in the directory.
+      vocab: vocabulary file; default: `vocab.txt` in the directory.
 
     Raises:
       UsageError: a file is missing or damaged, or the names are not those of the architecture.
@@ -75,8 +75,8 @@ def open_checkpoint(
     require_network(prefix, described, shapes, _name)
     found, count = find_heads(described, shapes, _name)
     kept = heads_kept(values)
-    said = kept.present[0] if kept and len(kept.present) == 1 else None
-    heads = beside.choose_heads(found, count, head or said, prefix)
+    single_head = kept.present[0] if kept and len(kept.present) == 1 else None
+    heads = beside.choose_heads(found, count, head or single_head, prefix)
     labels = beside.labels_of(directory, heads)
     wanted, missing, extra = match(
         prefix,
@@ -103,7 +103,7 @@ def open_checkpoint(
 
 
 def write_checkpoint(checkpoint: Checkpoint, directory: Path) -> list[str]:
-    """Write `NAME.ckpt.*`, `checkpoint`, `bert_config.json` and vocabulary; returns warnings."""
+    """Write `NAME.ckpt.*`, `checkpoint`, `bert_config.json`, tokenizer and task; returns warnings."""
     warnings: list[str] = []
     name = "mobilebert_variables.ckpt" if checkpoint.config.use_bottleneck else "bert_model.ckpt"
 
@@ -128,7 +128,7 @@ def _name(weight: Weight) -> str:
 
 
 def _config(directory: Path, config: str | None) -> tuple[MobileBertConfig, dict[str, Any], str]:
-    """The configuration, all that its file says, and where it stands, for messages."""
+    """The configuration, all values of its file, and its source, for messages."""
     if config and not config.endswith(".json"):
         return MobileBertConfig.preset(config), {}, f"--config={config}"
     path = Path(config) if config else directory / CONFIG
@@ -149,18 +149,20 @@ def _index_file(path: Path) -> Path | None:
     if not path.is_dir():
         index = path.with_name(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name) + ".index")
         return index if index.exists() else None
-    found = {index.name.removesuffix(".index"): index for index in path.glob("*.index")}
+    indices = {index.name.removesuffix(".index"): index for index in path.glob("*.index")}
     listed = path / "checkpoint"
     if listed.is_file():
         text = listed.read_text(encoding="utf-8", errors="replace")
         named = re.search(r'^model_checkpoint_path: "([^"]+)"', text, re.M)
-        # TensorFlow often writes the whole path that the checkpoint had where it was made.
+        # TensorFlow often writes the full path that the checkpoint had on the machine that wrote it.
         name = re.split(r"[/\\]", named[1])[-1] if named else ""
-        if name in found:
-            return found[name]
-    if len(found) > 1:
-        raise UsageError(f"{path}: has several checkpoints ({', '.join(sorted(found))}); give the path of one of them")
-    return next(iter(found.values()), None)
+        if name in indices:
+            return indices[name]
+    if len(indices) > 1:
+        raise UsageError(
+            f"{path}: has several checkpoints ({', '.join(sorted(indices))}); give the path of one of them"
+        )
+    return next(iter(indices.values()), None)
 
 
 def _prefix(path: Path) -> Path:
@@ -178,7 +180,7 @@ def _prefix(path: Path) -> Path:
     return prefix
 
 
-# TensorFlow raises a class of its own for each status, and others where a file ends too early.
+# Errors of a file that ends too early; for other faults TensorFlow raises a class of its own for each status.
 _UNREADABLE = (ValueError, RuntimeError, IndexError, OSError, KeyError)
 
 
@@ -197,7 +199,7 @@ def _tensor(reader: Any, prefix: Path, name: str) -> np.ndarray:
 
 
 def _damaged(error: Exception, message: str) -> Exception:
-    """The error as one of the input, if TensorFlow raised it; a bug stays what it is."""
+    """A UsageError if TensorFlow raised the error about its input; a bug's error is returned unchanged."""
     if isinstance(error, _UNREADABLE) or type(error).__module__.startswith("tensorflow."):
         return UsageError(f"{message} ({first_line(error)})")
     return error

@@ -1,7 +1,7 @@
-"""Numbers rounded to where the integers of a file stand, as LiteRT's quantizer and kernels place them.
+"""Rounding of numbers to the values that the integers of a file represent, as LiteRT's quantizer and kernels do it.
 
-Fake quantisation: what comes out is float32 and one of few values. Rounding has no useful gradient, so it is taken
-as if it were not there (straight through); what a range cuts off gets none.
+Fake quantisation: results are float32 but take few values. Rounding has no useful gradient, so gradients pass it
+unchanged (straight through); values that a range clips get none.
 Source: Jacob et al. 2018, arXiv 1712.05877, section 3; litert-quantizer `uniform_quantize_tensor.py`.
 """
 
@@ -13,25 +13,25 @@ from typing import Any
 import tensorflow as tf
 
 _LEAST = 1e-9
-"""Of what is divided by: the quantizer has the same."""
+"""Least divisor, the same as in the quantizer."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """The values of a tensor with a range found beforehand: whole numbers from `least` to `most` times `step`."""
+    """The values of a tensor with a static range: whole numbers from `least` to `most` times `step`."""
 
     step: Any
     inverse: Any
-    """1 / step: kernels multiply."""
+    """1 / step, because kernels multiply instead of dividing."""
     least: Any
     most: Any
 
 
 def columns(ranges: Any, bits: int) -> Any:
-    """The grids of least and largest values [2, S], zero among them: the four fields of `Grid`, [4, S].
+    """The grids for ranges [2, S], least and largest values that include zero: the four fields of `Grid`, [4, S].
 
-    With 8 bits 255 steps span the range, moved so that zero is one of the values; with 16 it is symmetric. All at
-    once, since as scalars of some hundred tensors they would be thousands of operations.
+    With 8 bits, 255 steps span the range, shifted so that zero is one of the values; with 16 the range is symmetric.
+    All grids are computed at once: as scalars of some hundred tensors they would take thousands of operations.
     """
     low, high = tf.unstack(tf.stop_gradient(ranges))
     if bits == 8:
@@ -46,18 +46,18 @@ def columns(ranges: Any, bits: int) -> Any:
 
 
 def activations(x: Any, grid: Grid) -> Any:
-    """The nearest value of the grid; beyond its ends no gradient passes.
+    """The nearest values of the grid; beyond its ends no gradient passes.
 
-    TensorFlow's own fake quantisation counts from the lowest value: one number in 100,000 becomes its neighbour, which
-    is one in most texts, and their logits are others than the file's. Its gradient is used, which is faster than
-    one that is composed.
+    TensorFlow's own fake quantisation counts steps from the lowest value, so that one number in 100,000 is rounded to
+    the neighbouring step: at least one in most texts, whose logits then differ from the file's. Only its gradient is
+    used, which is faster than a gradient composed of other operations.
     """
 
     @tf.custom_gradient
     def function(x: Any) -> Any:
         def gradient(dy: Any) -> Any:
             low, high = grid.least * grid.step, grid.most * grid.step
-            # Of 16 bits, so that it moves the ends by next to nothing to have zero on its own grid.
+            # With 16 bits it hardly moves the ends when it shifts them so that zero is on its own grid.
             return tf.quantization.fake_quant_with_min_max_vars_gradient(dy, x, low, high, num_bits=16)[0]
 
         steps = tf.raw_ops.ClipByValue(
@@ -69,16 +69,16 @@ def activations(x: Any, grid: Grid) -> Any:
 
 
 def matrix(weights: Any, bits: int, per_channel: bool, axis: int) -> tuple[Any, Any]:
-    """Weights of a product or rows of a table, symmetric around zero: the largest is 2^(bits - 1) - 1 steps.
+    """Round the weights of a product or the rows of a table, symmetrically: the largest is 2^(bits - 1) - 1 steps.
 
     Args:
       weights: [in, out] or [R, C].
-      bits: of an integer.
-      per_channel: a step for each output or row, in place of one.
-      axis: that a channel runs along: 0 for products, 1 for tables.
+      bits: bits of an integer.
+      per_channel: whether each output or row has its own step, instead of one step for all.
+      axis: axis along which a channel's values lie: 0 for products, 1 for tables.
 
     Returns:
-      The weights, rounded, and the steps, [1, out], [R, 1] or [1, 1]; through these goes no gradient.
+      The rounded weights, and the steps, [1, out], [R, 1] or [1, 1], through which no gradient passes.
     """
     size = tf.reduce_max(tf.abs(tf.stop_gradient(weights)), axis=axis if per_channel else None, keepdims=True)
     step = tf.maximum(size, _LEAST) / float(2 ** (bits - 1) - 1)
@@ -86,7 +86,7 @@ def matrix(weights: Any, bits: int, per_channel: bool, axis: int) -> tuple[Any, 
 
 
 def on_steps(x: Any, step: Any) -> Any:
-    """The nearest multiple of `step`; none is too far away. For weights, and for biases, integers of 32 bits."""
+    """The nearest multiples of `step`, unlimited. For weights, and for biases, which are integers of 32 bits."""
 
     @tf.custom_gradient
     def function(x: Any) -> Any:
@@ -96,10 +96,10 @@ def on_steps(x: Any, step: Any) -> Any:
 
 
 def rows(x: Any) -> Any:
-    """Results [R, C] whose range is that of their own row, found while running: 8 bits, 255 steps.
+    """Activations [R, C] rounded in 8 bits, 255 steps, to the range of their own row, which is computed at run time.
 
-    As XNNPACK does it (`xnn_f32_qd8_asymmetric_quantization_params`): after tanh a row often lies evenly around zero,
-    where only the same arithmetic rounds zero to the same side.
+    The arithmetic is XNNPACK's (`xnn_f32_qd8_asymmetric_quantization_params`): after tanh a row is often symmetric
+    around zero, and only identical arithmetic then rounds the zero point to the same side.
     """
 
     @tf.custom_gradient

@@ -1,4 +1,4 @@
-"""A Keras classifier as the network of its file, on the file's grid: what is fine-tuned, and what the file repeats."""
+"""A Keras classifier as the network of its file, on the file's grid: for fine-tuning, and to compare the file with."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ _INPUTS = [tf.TensorSpec([None, None], tf.int32)] * len(INPUTS)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Averaging:
-    """How ranges follow the batches: at once where values lie beyond them, as moving averages where they do not.
+    """Update rule of the ranges: they grow at once if a batch exceeds them, and shrink as moving averages.
 
-    As averages in both directions they cut off what is rare, and the logits of rare texts with it.
+    Averages in both directions would clip rare values, and with them the logits of rare texts.
     """
 
     decay: float = 0.99
-    """What is kept of a range at each step; the rest comes from the batch."""
+    """Weight of the old range at each step; the rest is the batch's."""
     steps: int
-    """After so many the ranges stay as they are, for the weights to settle in them."""
+    """Number of steps after which ranges stay fixed, so that the weights can adapt to them."""
 
     def after(self, ranges: Any, seen: Any) -> Any:
-        """Least and largest values [2, S] after a batch with these."""
+        """The ranges [2, S], least and largest values, after a batch with the ranges `seen`."""
         lows, highs = tf.unstack(ranges + (1.0 - self.decay) * (seen - ranges))
         return tf.stack([tf.minimum(lows, seen[0]), tf.maximum(highs, seen[1])])
 
 
 class QuantizedNetwork:
-    """`model` after all rewrites, its weights and activations rounded as `recipe` says.
+    """`model` after all rewrites, with weights and activations rounded by the rules of `recipe`.
 
-    The weights are the Keras model's own variables: the rewrites are part of every step, and gradients reach gammas,
-    betas, kernels and tables through them. Nothing is dropped out. What a rewrite decides by values of weights,
-    where a stream starts again, is decided once, by the weights of the beginning.
+    The weights are the Keras model's own variables: the rewrites are part of every step, and gradients pass through
+    them to gammas, betas, kernels and tables. There is no dropout. The one decision of a rewrite that depends on values
+    of weights, where streams start again, is made once, from the initial weights.
 
     Args:
-      model: a fine-tuned classifier without LayerNorm.
-      recipe: of `recipe.find_recipe`.
+      model: fine-tuned classifier without LayerNorm.
+      recipe: recipe from `recipe.find_recipe`.
       length: longest T in word pieces.
 
     Attributes:
@@ -75,7 +75,7 @@ class QuantizedNetwork:
         self.breaks = find_breaks(read_network(model))
         self._variables = variables(model)
         self._plan = Plan(recipe, (), {})
-        # Traced here, since a pass through the network tells its sites.
+        # Traced here because sites are only known after a pass through the network.
         self._look = tf.function(self._looked_at, autograph=False).get_concrete_function(*_INPUTS)
         ranges = np.zeros((2, len(self._plan.sites)), np.float32)
         self._ranges = keras.Variable(ranges, trainable=False, name="ranges")
@@ -84,22 +84,22 @@ class QuantizedNetwork:
 
     @property
     def trained(self) -> Trained:
-        """What the network has become."""
+        """The recipe, current ranges and breaks of the network."""
         pairs = zip(*np.asarray(self._ranges).tolist(), strict=True)
         ranges = dict(zip(self._plan.sites, pairs, strict=True))
         return Trained(recipe=self._plan.recipe, ranges=ranges, breaks=self.breaks)
 
     def calibrate(self, batches: Iterable[Mapping[str, Any]], count: int) -> None:
-        """Ranges from what float32 computes of these batches, `count` of them."""
-        found = []
+        """Set the ranges to those of float32 arithmetic on these `count` batches."""
+        ranges = []
         for batch in track(batches, "calibrating", "batches", count):
-            found.append(self._look(*(tf.cast(batch[name], tf.int32) for name in INPUTS)).numpy())
-        lows, highs = zip(*found, strict=True)
+            ranges.append(self._look(*(tf.cast(batch[name], tf.int32) for name in INPUTS)).numpy())
+        lows, highs = zip(*ranges, strict=True)
         self._ranges.assign(np.stack([np.min(lows, axis=0), np.max(highs, axis=0)]))
 
     def answer(self, batch: Mapping[str, Any], averaging: Averaging) -> Any:
-        """The Keras model's answer in training, for `input_ids`, `input_mask`, `segment_ids` [B, T]; ranges then
-        follow."""
+        """The Keras model's answer in training, for `input_ids`, `input_mask`, `segment_ids` [B, T]; updates the
+        ranges."""
         ranges, steps = tf.convert_to_tensor(self._ranges.value), tf.convert_to_tensor(self._steps.value)
         network = self._tensors()
         layout = Batch(batch["input_mask"], network.mask)
@@ -123,7 +123,7 @@ class QuantizedNetwork:
 
 
 def batch_answer(network: Network, inputs: Sequence[Any], products: graph.Products) -> dict[str, Any]:
-    """float32 [B, ...] by output, of int32 [B, T], in the order of INPUTS."""
+    """The answer, float32 [B, ...] by output, for int32 [B, T] in the order of INPUTS."""
     ids, mask, segments = inputs
     return graph.answer(network, ids, mask, segments, Batch(mask, network.mask), products)
 
@@ -134,21 +134,22 @@ def quantized_outputs(
     length: int,
     features: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """float32 [R, ...] by output: what a file of `model` for inputs of at most `length` computes of features [R, T].
+    """The outputs, float32 [R, ...] by name, that a file of `model` for at most `length` word pieces computes from
+    features [R, T].
 
-    Of constants, which TensorFlow folds as it likes best: in 24 layers of random weights a file has these logits for
-    63 of 64 texts, and those of `QuantizedAnswers` for 56: numbers near the middle of two round to the other one.
+    The weights are constants, which TensorFlow can fold. With 24 layers of random weights, a file's logits equal these
+    for 63 of 64 texts, those of `QuantizedAnswers` for 56: near the middle of two steps numbers may round either way.
     """
     network = map_arrays(_rewritten(model, trained, length), lambda array: tf.constant(array, tf.float32))
     return _in_batches(_answer(trained, lambda: (network, tf.constant(_ranges(trained), tf.float32))), features)
 
 
 class QuantizedAnswers:
-    """`quantized_outputs`, to be asked again and again while weights and ranges change: its graph is traced once."""
+    """`quantized_outputs` for repeated calls while weights and ranges change: its graph is traced only once."""
 
     def __init__(self, model: TaskModel, trained: Trained, length: int):
         self._model, self._length = model, length
-        # As variables, which a traced graph reads anew.
+        # Variables, because a traced graph reads them anew at each call.
         network = map_arrays(
             _rewritten(model, trained, length), lambda array: tf.Variable(array, False, dtype=tf.float32)
         )
@@ -159,7 +160,7 @@ class QuantizedAnswers:
         )
 
     def __call__(self, trained: Trained, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """float32 [R, ...] by output, of the weights that the model has now and the ranges of `trained`."""
+        """The outputs, float32 [R, ...] by name, with the model's current weights and the ranges of `trained`."""
         arrays = [*_arrays(_rewritten(self._model, trained, self._length)), _ranges(trained)]
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.assign(array)
@@ -167,12 +168,15 @@ class QuantizedAnswers:
 
 
 def _rewritten(model: TaskModel, trained: Trained, length: int) -> Network:
-    # In float64, as for a file: folded in float32 one weight in 100,000 rounds to its neighbour.
+    # In float64, as for a file: after folding in float32, one weight in 100,000 rounds to the neighbouring step.
     return rewrite(read_network(model), length, breaks=trained.breaks)
 
 
 def _answer(trained: Trained, given: Callable[[], tuple[Network, Any]]) -> Callable[..., Mapping[str, Any]]:
-    """Outputs of int32 [B, T] in the order of INPUTS, as a graph; `given`: network and ranges [2, S] within it."""
+    """A traced function from int32 [B, T] in the order of INPUTS to outputs.
+
+    `given` returns network and ranges [2, S], and is called while the graph is traced.
+    """
     plan = Plan(trained.recipe, tuple(trained.ranges), {})
 
     @tf.function(input_signature=_INPUTS, autograph=False)
@@ -199,5 +203,5 @@ def _arrays(network: Network) -> list[Any]:
 
 
 def _ranges(trained: Trained) -> np.ndarray:
-    """Least and largest values [2, S]."""
+    """The ranges [2, S]: least and largest values."""
     return np.array(list(zip(*trained.ranges.values(), strict=True)))

@@ -1,4 +1,4 @@
-"""Products and tables as a file in fewer bits computes them: the hook of `rewrite.graph` for fake quantisation."""
+"""Products and tables as a quantised file computes them: the hook of `rewrite.graph` for fake quantisation."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from mobilebert_tf.export.rewrite.network import Array, Dense
 from mobilebert_tf.layers.channels import shift
 
 _CUT_OFF_BY = {"relu": (0.0, float("inf")), "relu6": (0.0, 6.0)}
-"""Activations that a product of a file does as it rounds its result, and the range of what they leave."""
+"""Activations that are fused into a file's product and applied as its result is rounded, with the range of their
+results."""
 
 _FEW_ROWS = 1024
-"""Of tables that are rounded as a whole, before their rows are read more than once."""
+"""Most rows of a table that is rounded as a whole before its rows are read: each is then rounded once, not per read."""
 
 
 class QuantizedProducts(Products):
     """One pass through a network by the rules of a recipe.
 
-    A *site* is a tensor of the file that has a static range: what a product reads, `LAYER/input`, or
-    makes, `LAYER/output`. What one product makes and the next one reads as it is has one site.
+    A *site* is a tensor of the file that has a static range: a product's input, `LAYER/input`, or its result,
+    `LAYER/output`. A result that the next product reads unchanged has only one site.
 
     Args:
-      recipe: of `find_recipe`.
-      grids: of every site; None: nothing is rounded.
-      looks: whether to find least and largest values.
+      recipe: recipe from `find_recipe`.
+      grids: grid of every site; None: nothing is rounded.
+      looks: whether to record least and largest values.
 
     Attributes:
-      seen: those of every site, scalars.
-      rules: of every layer.
-      results: the operator of every layer and table, and what its result is called in a file.
+      seen: least and largest value of every site, scalars.
+      rules: rule of every layer.
+      results: operator of every layer and table, with the name of its result in a file.
     """
 
     def __init__(self, recipe: Recipe, grids: Mapping[str, Grid] | None, looks: bool = False):
@@ -46,7 +47,7 @@ class QuantizedProducts(Products):
         self.seen: dict[str, tuple[Any, Any]] = {}
         self.rules: dict[str, Rule | None] = {}
         self.results: set[tuple[str, str]] = set()
-        # The tensors themselves stay: Python gives the number of one that is gone to another.
+        # Holds the tensors themselves, because Python reuses the id of an object that no longer exists.
         self._made: dict[int, tuple[Any, str]] = {}
 
     def dense(self, name: str, dense: Dense, x: Any, activation: str | None = None) -> Any:
@@ -71,9 +72,9 @@ class QuantizedProducts(Products):
         product = shift(tf.matmul(x, kernel), bias)
         if activation is not None and activation not in _CUT_OFF_BY:
             return _activated(self._at(output, product), activation)
-        made = self._at(output, product, activation)
-        self._made[id(made)] = made, output
-        return made
+        result = self._at(output, product, activation)
+        self._made[id(result)] = result, output
+        return result
 
     def rows(self, name: str, table: Array, numbers: Any) -> Any:
         rule, table = self._rule(TABLES[0], name), constant(table)
@@ -89,17 +90,17 @@ class QuantizedProducts(Products):
         return rule_of(self.recipe, operator, result)
 
     def _at(self, site: str, x: Any, activation: str | None = None) -> Any:
-        """activation(x) at a site: looked at, then put on its grid."""
+        """activation(x) at a site: recorded, then rounded to its grid."""
         if self.looks:
             self.seen[site] = _extremes(x, *_CUT_OFF_BY.get(activation or "", (None, None)))
         if self.grids:
-            # A grid of what comes from relu begins at zero, with relu6 it ends at six or before: it cuts off the same.
+            # After relu a grid begins at zero, after relu6 it also ends at six or before, so it clips as they do.
             return grid.activations(x, self.grids[site])
         return _activated(x, activation)
 
 
 def _extremes(x: Any, least: float | None, most: float | None) -> tuple[Any, Any]:
-    """Least and largest value of x, if it is not cut off at others, scalars."""
+    """Least and largest value of x after clipping to `least` and `most`, scalars; None: not clipped."""
     x = tf.stop_gradient(x)
     low = tf.constant(least) if least is not None else tf.reduce_min(x)
     return low, tf.reduce_max(x) if most is None else tf.minimum(tf.reduce_max(x), most)

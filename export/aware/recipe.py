@@ -1,4 +1,4 @@
-"""What a recipe says of each layer, and which recipes a network can be fine-tuned for."""
+"""The rule of a recipe for each layer, and the recipes that a network can be fine-tuned for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mobilebert_tf.export.recipes import PRODUCTS, TABLES, Recipe, Rule, parse_r
 
 _IMITATED = (*PRODUCTS, *TABLES)
 _ENDS = ("INPUT", "OUTPUT")
-"""Of a graph: ids and logits, which are no layers."""
+"""Inputs and outputs of a graph, ids and logits, which are no layers."""
 
 
 def find_recipe(name: str) -> Recipe:
     """The recipe of this name, or in this file, if a network can be fine-tuned for it.
 
     Raises:
-      UsageError: there is none, or more than one in the file, or it asks for something that training does not imitate.
+      UsageError: there is no such recipe, the file has several, or training cannot imitate the recipe.
     """
     try:
         (recipe,) = parse_recipes(name)
@@ -31,7 +31,7 @@ def find_recipe(name: str) -> Recipe:
 
 
 def _fault(recipe: Recipe) -> str | None:
-    """Why a network cannot be fine-tuned for this recipe."""
+    """The reason why a network cannot be fine-tuned for this recipe; None: it can."""
     if not recipe.is_static:
         return (
             "has no static activations, whose ranges are to be trained with; choose static_int8 or a file of your own"
@@ -48,7 +48,7 @@ def _fault(recipe: Recipe) -> str | None:
 
 
 def rule_of(recipe: Recipe, operator: str, result: str) -> Rule | None:
-    """The rule for one operator of a file, by its name and its result's; None: it stays in float."""
+    """The rule for one operator of a file, given its name and its result's; None: it stays in float."""
     for rule in reversed(recipe.rules):
         if operator in rule.operators and re.search(rule.layers, result):
             return None if rule.weights in ("float32", "float16") else rule
@@ -56,7 +56,7 @@ def rule_of(recipe: Recipe, operator: str, result: str) -> Rule | None:
 
 
 def result_of(layer: str) -> str:
-    """What the result of a layer is called in a file, as far as rules look."""
+    """Name of a layer's result in a file, in the form that rules are matched with."""
     return _RESULTS.get(layer, f"{layer}/MatMul;")
 
 
@@ -68,6 +68,6 @@ _RESULTS = {
 
 
 def layer_of(result: str) -> str:
-    """The layer of a product's result in a file, whose name may have those of what was folded into it."""
+    """The layer of a product, from its result's name in a file, which may include operations folded into it."""
     names = result.split(";")
     return next((name for name in names if "/MatMul" in name), names[0]).rpartition("/")[0]

@@ -23,24 +23,24 @@ FILE = "quantization.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What a network was fine-tuned for."""
+    """Recipe and ranges that a network was fine-tuned with."""
 
     recipe: Recipe
     ranges: Mapping[str, tuple[float, float]]
-    """Least and largest value by site: `LAYER/input`, `LAYER/output` of a product; where the input is
-    what another product made, that one's output."""
+    """Least and largest value by site: `LAYER/input` and `LAYER/output` of a product; an input that is the result of
+    another product has that one's output as its site."""
     breaks: Breaks
-    """Where streams start again as norms fold."""
+    """Breaks of the streams, for the folding of norms."""
 
     def is_for(self, recipe: Recipe) -> bool:
-        """Whether a file by `recipe` gives logits on the network's grid, and no other."""
+        """Whether a file by `recipe` computes on the grid that the network was fine-tuned for."""
         return recipe.rules == self.recipe.rules and recipe.target == TARGETS[0]
 
     def instead_of(self, measured: Ranges | None, content: bytes) -> Ranges:
-        """`measured` with the trained ranges in their places, of the tensors of a float32 file with one graph.
+        """`measured`, with the ranges of tensors replaced by trained ones, for a float32 file with one graph.
 
         Raises:
-          FailedError: the file's network is another one.
+          FailedError: the file's network is not the fine-tuned one.
         """
         trained: dict[str, tuple[float, float]] = {}
         missing = set(self.ranges)
@@ -67,7 +67,7 @@ class Trained:
 
 
 def _products(content: bytes) -> Iterator[tuple[str, str]]:
-    """Names of what every product reads and makes."""
+    """Names of every product's input and result."""
     model = flatbuffer.read(content)
     (graph,) = model.subgraphs
     for operator, kind in zip(graph.operators, flatbuffer.kinds(model), strict=True):
@@ -102,10 +102,10 @@ class _Content:
 
 
 def read(directory: Path) -> Trained | None:
-    """What a model directory was fine-tuned for, None if for nothing of the kind.
+    """The recipe and ranges that a model directory was fine-tuned with; None: it has no such file.
 
     Raises:
-      UsageError: the file is damaged, or its ranges are those of other weights.
+      UsageError: the file is damaged, or its ranges belong to other weights.
     """
     path = directory / FILE
     if not path.exists():

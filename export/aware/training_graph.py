@@ -1,4 +1,4 @@
-"""The network of a file on its grid in a step of training: blocks that are alike are traced as one."""
+"""The network of a file on its grid in a training step: blocks of the same form share one traced function."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from mobilebert_tf.export.rewrite.rules import rewrite_around_blocks, rewrite_bl
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a recipe means for a network."""
+    """Application of a recipe to a network."""
 
     recipe: Recipe
     sites: tuple[str, ...]
-    """All of one block behind each other."""
+    """Sites, those of one block one after the other."""
     rules: Mapping[str, Rule | None]
-    """By layer."""
+    """Rules by layer."""
 
     @property
     def bits(self) -> int:
-        """Of static activations: all have the same."""
+        """Bits of static activations, which are the same for all."""
         return next(rule.activation_bits for rule in self.recipe.rules if rule.is_static)
 
     def parts(self) -> dict[str, list[str]]:
-        """Sites by block, or what else a name begins with."""
+        """Sites by block, or outside blocks by the first part of their name."""
         return {part: list(sites) for part, sites in itertools.groupby(self.sites, key=_part)}
 
 
 class TrainingGraph(Graph):
-    """A pass for training.
+    """A training pass through a network.
 
     Args:
-      network: of tensors, not rewritten.
+      network: network of tensors, not rewritten.
       length: longest T of the file.
-      breaks: where its streams start again.
-      layout: of the batch.
-      plan: of the network's recipe.
-      ranges: of the plan's sites, [2, S].
+      breaks: breaks of the network's streams.
+      layout: layout of the batch.
+      plan: plan of the recipe for this network.
+      ranges: ranges of the plan's sites, [2, S].
     """
 
     def __init__(self, network: Network, length: int, breaks: Breaks, layout: Batch, plan: Plan, ranges: Any):
@@ -91,7 +91,7 @@ class TrainingGraph(Graph):
             tuple((layer.partition("/")[2], rule) for layer, rule in self._plan.rules.items() if _part(layer) == name),
         )
         if kind not in self._traced:
-            # Inlined again, every call would be optimised for itself after all.
+            # If TensorFlow inlined the function again, every call would be optimised separately after all.
             attributes = {"_noinline": True}
             function = self._function(parts, name, masking)
             self._traced[kind] = tf.function(function, autograph=False, experimental_attributes=attributes)
@@ -99,7 +99,7 @@ class TrainingGraph(Graph):
         return x
 
     def _function(self, like: tuple[Block, Units], name: str, masking: Masking) -> Callable[..., Any]:
-        """The block of this name as a function of its arrays, rows and grids; others of its form can use it."""
+        """The block of this name as a function of its arrays, rows and grids that blocks of the same form can share."""
         sites = self._sites[name]
 
         def function(arrays: Sequence[Any], x: Any, grids: Any) -> tuple[Any, Any]:
@@ -107,26 +107,26 @@ class TrainingGraph(Graph):
             block = rewrite_block(*map_arrays(like, lambda _: next(left)))
             inner = QuantizedProducts(self._plan.recipe, _grids(sites, grids), looks=True)
             self.path, self.products = [name], inner
-            made = super(TrainingGraph, self).block(block, x, masking)
+            rows = super(TrainingGraph, self).block(block, x, masking)
             self.products = self._outer
-            return made, stacked(inner.seen, sites)
+            return rows, stacked(inner.seen, sites)
 
         return function
 
 
 def stacked(seen: Mapping[str, tuple[Any, Any]], sites: Sequence[str]) -> Any:
-    """Least and largest values [2, S], zero among them."""
+    """The ranges [2, S] of these sites, least and largest values, extended to include zero."""
     lows, highs = (tf.stack([seen[site][end] for site in sites]) for end in (0, 1))
     return tf.stack([tf.minimum(lows, 0.0), tf.maximum(highs, 0.0)])
 
 
 def grids_of(plan: Plan, ranges: Any) -> dict[str, Grid]:
-    """By site, from least and largest values [2, S]."""
+    """The grids by site, from ranges [2, S]."""
     return _grids(plan.sites, columns(ranges, plan.bits))
 
 
 def _grids(sites: Sequence[str], columns: Any) -> dict[str, Grid]:
-    """By site, from [4, S]."""
+    """The grids by site, from their fields [4, S]."""
     each = (tf.unstack(column, num=len(sites)) for column in tf.unstack(columns, num=4))
     return {site: Grid(*values) for site, values in zip(sites, zip(*each, strict=True), strict=True)}
 

@@ -45,7 +45,7 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
         eight = max(rule.activation_bits for rule in recipe.rules if rule.is_static) == 8
         ends = ranges.nearest if eight else ranges.by_tensor
         known = {name: {"min": _row(low), "max": _row(high)} for name, (low, high) in ends.items()}
-    # Hidden: the quantizer's progress bars, a hundred operators per millisecond, and a warning that all tensors are kept.
+    # Hides progress bars over operators, a hundred per millisecond, and a warning that all tensors are kept.
     with contextlib.redirect_stderr(io.StringIO()), quiet.native_stderr_hidden(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,4 +1,4 @@
-"""`corpus`: docstrings, text files or a TensorFlow Datasets set -> paragraphs, a line each."""
+"""`corpus`: docstrings, text files or a TensorFlow Datasets set -> paragraphs, one per line."""
 
 from __future__ import annotations
 
@@ -108,9 +108,8 @@ class Corpus:
         from mobilebert_tf.data import documents
 
         counts = {}
-        with (
-            contextlib.ExitStack() as all_or_none
-        ):  # the part before a broken file is no corpus, and would be in the way
+        # The files before a broken one are no corpus, and would be in the way.
+        with contextlib.ExitStack() as all_or_none:
             for file in documents.input_files(self.input or ""):
                 packed = file.suffix.lower() in (".gz", ".bz2", ".xz")
                 name = file.name.removesuffix(file.suffix) if packed else file.name

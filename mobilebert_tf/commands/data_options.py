@@ -23,7 +23,7 @@ class DataOptions(QuestionOptions):
     """Fields of `finetune` about its tables."""
 
     train: str = option(
-        "labelled table, or tfds:NAME[:SPLIT], a set of TensorFlow Datasets, whose split is `train` unless named",
+        "labelled table, or tfds:NAME[:SPLIT], a set of TensorFlow Datasets; its split is `train` unless named",
         is_input=True,
     )
     eval: str | None = option(

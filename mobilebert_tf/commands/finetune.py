@@ -67,11 +67,11 @@ class Finetune(
     and scored. Writes a model directory with task.json, labels.txt, metrics.json, data.json (what the tables hold and
     what is wrong with them), held_out.jsonl and mistakes.json, the scored rows that it gets most wrong.
 
-    The kind of task follows from the labels, unless --task names it. Numbers, such as how similar two texts are, make
-    a regression. Cells with several labels make a task in which a text has any number of labels; each label gets the
-    threshold that is best on the scored rows. --task=qa takes SQuAD's JSON (1.1 and 2.0), or rows with question,
-    context and answers; long passages are read in windows. --task=entities takes CoNLL's columns, a word and its
-    label per line.
+    The kind of task follows from the table, unless --task names it. Numbers as labels, such as how similar two texts
+    are, make a regression. Cells with several labels make a task in which a text has any number of labels; each label
+    gets the threshold that is best on the scored rows. --task=qa takes SQuAD's JSON (1.1 and 2.0), or rows with
+    question, context and answers; long passages are read in windows. --task=entities takes CoNLL's columns, a word
+    and its label per line.
 
       mobilebert-tf finetune --model=mobilebert_mini --train=train.tsv --output=classifier
       mobilebert-tf finetune --model=student --train=reviews.jsonl --text_column=review \\

@@ -68,11 +68,11 @@ class MultilabelTask(Task):
         for line, row in read_table(path, [draft.label_column], draft.header, structured=[draft.label_column]):
             cell = row[draft.label_column] or ""
             try:
-                given = draft._split(cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False))
+                labels = draft._split(cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False))
             except UsageError as problem:
                 bad_rows.refuse(str(path), line, f"column {draft.label_column!r} {problem}")
                 continue
-            counts.update(given)
+            counts.update(labels)
             rows += 1
         texts.check_rows(path, rows)
         say_alike(path, counts)

@@ -189,11 +189,11 @@ def choose_bounds(
 
 def _candidates(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Thresholds and margins to try: no bound, and quantiles of the cosines and leads that occur."""
-    nearest = np.concatenate([one.max(axis=1) for one in (inside, outside) if len(one)])
+    nearest = np.concatenate([cosines.max(axis=1) for cosines in (inside, outside) if len(cosines)])
     shares = np.linspace(0, 1, CANDIDATES)
     if outside.shape[1] < 2:
         return np.concatenate([[-1.0], np.quantile(nearest, shares)]), np.array([0.0])
-    leads = np.concatenate([np.diff(np.sort(one, axis=1)[:, -2:], axis=1)[:, 0] for one in (inside, outside)])
+    leads = np.concatenate([np.diff(np.sort(cosines, axis=1)[:, -2:], axis=1)[:, 0] for cosines in (inside, outside)])
     return (
         np.concatenate([[-1.0], np.quantile(nearest, shares)]),
         np.concatenate([[0.0], np.quantile(leads, shares[::2])]),

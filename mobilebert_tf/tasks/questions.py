@@ -128,13 +128,13 @@ class QuestionsTask(Task):
 
     def read(self, path: str | os.PathLike[str], labelled: bool = True, every_row: bool = False) -> list[Example]:
         return [
-            Asked(one.question, one.context, id=one.id, answers=one.answers)
-            for one in read_questions(path, self._columns, labelled, every_row)
+            Asked(question.question, question.context, id=question.id, answers=question.answers)
+            for question in read_questions(path, self._columns, labelled, every_row)
         ]
 
     def strata(self, examples: Sequence[Example]) -> list[tuple[Any, ...]]:
         """The stratum of each question: answered or unanswered."""
-        return [("answered" if one.answers else "unanswered",) for one in examples if isinstance(one, Asked)]
+        return [("answered" if e.answers else "unanswered",) for e in examples if isinstance(e, Asked)]
 
     def side_key(self, example: Example) -> str:
         """The passage: all its questions are on the same side."""
@@ -159,10 +159,12 @@ class QuestionsTask(Task):
         rows = lay_out(passages, before, self.max_seq_length, self.doc_stride, tokenizer)
         features = {**rows.features, "examples": objects(examples)}
         answers = [example.answers if isinstance(example, Asked) else None for example in examples]
-        if any(one is None for one in answers):
+        if any(accepted is None for accepted in answers):
             return features
-        features["label"] = objects([tuple(answer.text for answer in one or ()) for one in answers])
-        return features | {"span": self._spans(examples, [one or () for one in answers], passages, rows, tokenizer)}
+        features["label"] = objects([tuple(answer.text for answer in accepted or ()) for accepted in answers])
+        return features | {
+            "span": self._spans(examples, [accepted or () for accepted in answers], passages, rows, tokenizer)
+        }
 
     def _spans(
         self,
@@ -173,7 +175,7 @@ class QuestionsTask(Task):
         tokenizer: Tokenizer,
     ) -> np.ndarray:
         """The `span` of `features`, int32 [R, 2]."""
-        firsts = [one[0].text if one else "" for one in answers]
+        firsts = [accepted[0].text if accepted else "" for accepted in answers]
         wanted = dict(zip(firsts, tokenizer.encode_batch(firsts), strict=True))
         spans = np.zeros((len(rows.row_example), 2), np.int32)
         places = [
@@ -257,15 +259,15 @@ class QuestionsTask(Task):
         scores = [span.score for span in found.spans] + ([found.nothing] if self.has_unanswered else [])
         likely = np.exp(np.array(scores) - max(scores, default=0.0))
         likely /= max(likely.sum(), 1e-300)
-        named = [
+        candidates = [
             {"answer": context[span.start : span.end], "start": span.start, "end": span.end, "probability": float(p)}
             for span, p in zip(found.spans, likely, strict=False)
         ]
         none = {"answer": "", "start": None, "end": None, "probability": float(likely[-1]) if len(likely) else 1.0}
-        best = named[0] if self.is_answered(found) else none
+        best = candidates[0] if self.is_answered(found) else none
         lead = {"no_answer_lead": found.lead} if self.has_unanswered and found.spans else {}
         id = {"id": example.id} if isinstance(example, Asked) and example.id else {}
-        return {**id, **best, **lead, "others": [one for one in named if one is not best][:SHOWN]}
+        return {**id, **best, **lead, "others": [other for other in candidates if other is not best][:SHOWN]}
 
     def is_answered(self, found: Found) -> bool:
         """Whether the best part of the passage is given as the answer."""
@@ -301,10 +303,10 @@ class QuestionsTask(Task):
     def review(self, outputs: Outputs, features: Features, examples: Sequence[Example]) -> Review:
         """Answers that match none of the labelled ones, by their probability."""
         answers = self.decode(outputs, features)
-        given, wanted = [one["answer"] for one in answers], features["label"]
+        given, wanted = [answer["answer"] for answer in answers], features["label"]
         same = _rules(features).exact
         exact = [answer_text.best(same, text, accepted) for text, accepted in zip(given, wanted, strict=True)]
-        likely = np.array([one["probability"] for one in answers])
+        likely = np.array([answer["probability"] for answer in answers])
         shown = [next(iter(accepted), "") or "no answer" for accepted in wanted]
         return review(examples, shown, [text or "no answer" for text in given], likely, np.array(exact) < 1.0)
 
@@ -313,23 +315,23 @@ class QuestionsTask(Task):
         label = features["label"]
         if not self.has_unanswered or all(label) or not any(label):
             return self
-        found, f1 = self.found(outputs, features), _rules(features).f1
-        worth = np.array([
-            answer_text.best(f1, example.text_pair[one.spans[0].start : one.spans[0].end], wanted)
-            if one.spans
+        candidates, f1 = self.found(outputs, features), _rules(features).f1
+        best_f1 = np.array([
+            answer_text.best(f1, example.text_pair[candidate.spans[0].start : candidate.spans[0].end], wanted)
+            if candidate.spans
             else 0.0
-            for example, one, wanted in zip(features["examples"], found, label, strict=True)
+            for example, candidate, wanted in zip(features["examples"], candidates, label, strict=True)
         ])  # fmt: skip
-        gives = np.array([one.lead for one in found])
+        leads = np.array([candidate.lead for candidate in candidates])
         unanswered = np.array([not any(map(answer_text.plain, wanted)) for wanted in label])
         # Questions are answered one after another, surest answers first: each answer adds its F1, or costs one point
         # if its question has no answer.
-        order = np.argsort(gives, kind="stable")
-        sums = unanswered.sum() + np.concatenate([[0], np.cumsum(np.where(unanswered, -1.0, worth)[order])])
+        order = np.argsort(leads, kind="stable")
+        sums = unanswered.sum() + np.concatenate([[0], np.cumsum(np.where(unanswered, -1.0, best_f1)[order])])
         count = int(np.flatnonzero(sums >= sums.max() - 1e-9)[0])
-        leads = np.concatenate([[gives[order[0]] - 1.0], gives[order]])
-        behind = leads[count + 1] if count < len(gives) else leads[-1] + 1.0
-        return dataclasses.replace(self, null_threshold=float(np.clip((leads[count] + behind) / 2, -1e6, 1e6)))
+        borders = np.concatenate([[leads[order[0]] - 1.0], leads[order]])
+        next_border = borders[count + 1] if count < len(leads) else borders[-1] + 1.0
+        return dataclasses.replace(self, null_threshold=float(np.clip((borders[count] + next_border) / 2, -1e6, 1e6)))
 
     @property
     def tuning(self) -> str:

@@ -90,7 +90,7 @@ class Scheme:
             for place in range(entity.start, entity.end):
                 is_first, is_last = place == entity.start, place == entity.end - 1
                 fitting = ("SUB" if is_last else "B") * is_first + "EL" * is_last
-                prefix = next((one for one in fitting if one in usual), "I")
+                prefix = next((letter for letter in fitting if letter in usual), "I")
                 tags[place] = f"{prefix}-{entity.kind}"
         return tags
 

@@ -216,8 +216,8 @@ class Task(abc.ABC):
     def predictions(self, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]) -> str:
         """The content of a file with these answers: JSON Lines, one object per example."""
         rows = (
-            {"text": one.text, **({} if one.text_pair is None else {"context": one.text_pair}), **answer}
-            for one, answer in zip(examples, answers, strict=True)
+            {"text": example.text, **({} if example.text_pair is None else {"context": example.text_pair}), **answer}
+            for example, answer in zip(examples, answers, strict=True)
         )
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
@@ -234,11 +234,11 @@ def of_examples(features: Features, chosen: np.ndarray) -> tuple[dict[str, np.nd
         return take(features, chosen), chosen
     owner = features["row_example"]
     order = np.argsort(owner, kind="stable")
-    first, behind = (np.searchsorted(owner[order], chosen, side) for side in ("left", "right"))
-    rows = np.concatenate([order[a:b] for a, b in zip(first, behind, strict=True)])
-    taken = {name: values[chosen if name in _OF_EXAMPLES else rows] for name, values in features.items()}
-    taken["row_example"] = np.repeat(np.arange(len(chosen)), behind - first)
-    return taken, rows
+    first, stop = (np.searchsorted(owner[order], chosen, side) for side in ("left", "right"))
+    rows = np.concatenate([order[a:b] for a, b in zip(first, stop, strict=True)])
+    chosen_features = {name: values[chosen if name in _OF_EXAMPLES else rows] for name, values in features.items()}
+    chosen_features["row_example"] = np.repeat(np.arange(len(chosen)), stop - first)
+    return chosen_features, rows
 
 
 _OF_EXAMPLES = ("label", "examples")
@@ -300,6 +300,6 @@ def concatenated(parts: Sequence[Outputs]) -> dict[str, np.ndarray]:
 def _concatenated(arrays: Sequence[np.ndarray], name: str) -> np.ndarray:
     if name in (*INPUTS, *PER_TOKEN):
         longest = max(array.shape[1] for array in arrays)
-        behind = [(0, 0)] * (arrays[0].ndim - 2)
-        arrays = [np.pad(array, [(0, 0), (0, longest - array.shape[1]), *behind]) for array in arrays]
+        no_padding = [(0, 0)] * (arrays[0].ndim - 2)
+        arrays = [np.pad(array, [(0, 0), (0, longest - array.shape[1]), *no_padding]) for array in arrays]
     return np.concatenate(arrays)

@@ -1,4 +1,4 @@
-"""Environments of MediaPipe's own: it wants other releases of NumPy and protobuf than TensorFlow does."""
+"""Separate environments for MediaPipe, which needs other releases of NumPy and protobuf than TensorFlow does."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from mobilebert_tf import child_process
 from mobilebert_tf.errors import FailedError
 
 DONE = "installed"
-"""File in an environment that is whole."""
+"""File that marks an environment as complete."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """One of mediapipe, and the newest Python it installs on."""
+    """A release of mediapipe, and the newest Python that it can be installed on."""
 
     version: str
     newest_python: tuple[int, int]
 
 
 RELEASES = (Release("1.2.2", (3, 13)), Release("0.10.21", (3, 12)))
-"""The current one, and the last one with a metadata writer that works, as many apps have it."""
+"""The current release, and the last one with a working metadata writer, which many apps use."""
 
 OLDEST_PYTHON = (3, 10)
 
 
 def make(release: Release, place: Path) -> Path:
-    """The environment of this release below `place`, made if it is not there.
+    """The environment of this release below `place`, which is created if it is missing.
 
     Raises:
-      FailedError: no interpreter fits, or the package is not to be had; one line says how to get it.
+      FailedError: there is no suitable Python, or the package cannot be installed; the message says so in one line.
     """
     directory = place / release.version
     if (directory / DONE).exists():
@@ -57,12 +57,12 @@ def make(release: Release, place: Path) -> Path:
 
 
 def _interpreter(release: Release) -> str | None:
-    """This one if it fits, else the newest on the PATH that works."""
+    """This interpreter if it is suitable, else the newest suitable one on the PATH that works; None: there is none."""
     if OLDEST_PYTHON <= sys.version_info[:2] <= release.newest_python:
         return sys.executable
     for minor in range(release.newest_python[1], OLDEST_PYTHON[1] - 1, -1):
         name = f"python3.{minor}"
-        # Version managers put commands there that only say that there is no such Python.
+        # Version managers put commands on the PATH that only report that this Python is not installed.
         if shutil.which(name) and child_process.run([name, "-c", ""]).returncode == 0:
             return name
     return None

@@ -1,9 +1,9 @@
-"""What MediaPipe's TextClassifier and TextEmbedder have to find in a file: names of the tensors, vocabulary, labels.
+"""Metadata that MediaPipe's TextClassifier and TextEmbedder need in a file: names of tensors, vocabulary, labels.
 
 The description is a flatbuffer of MediaPipe's schema (`mediapipe/tasks/metadata/metadata_schema.fbs`, version 1.5.0),
-stored in a buffer called TFLITE_METADATA; vocabulary and labels are a ZIP archive after the flatbuffer. Written here
-since nothing that writes it installs beside TensorFlow 2.21: MediaPipe's writer works up to 0.10.21, which wants
-NumPy 1, tflite-support wants protobuf 3. A test holds the result to what MediaPipe's writer makes.
+stored in a buffer called TFLITE_METADATA; vocabulary and labels are a ZIP archive after the flatbuffer. It is written
+here because no package that writes it can be installed beside TensorFlow 2.21: MediaPipe's writer works up to 0.10.21,
+which needs NumPy 1, and tflite-support needs protobuf 3. A test compares the result with that of MediaPipe's writer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mobilebert_tf.tasks.task import Task
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 NAMES = {"input_ids": "ids", "input_mask": "mask", "segment_ids": "segment_ids"}
-"""Of the inputs in a signature, as MediaPipe calls them; it finds them by these names, in any order."""
+"""MediaPipe's names of a signature's inputs, by which it finds them in any order."""
 
 VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 
@@ -41,10 +41,10 @@ _MODEL_GRAPHS, _MIN_PARSER_VERSION = 3, 7
 
 
 def check_model(tokenizer: Tokenizer, task: Task) -> None:
-    """Whether MediaPipe can give this model its input at all.
+    """Check that MediaPipe can give this model its input.
 
     Raises:
-      UsageError: it cannot; one line says why.
+      UsageError: it cannot; the message says why in one line.
     """
     if task.answer_kind in ("value", "labels", "span", "entities"):
         raise UsageError(f"mediapipe: it has no task for --task={task.name}; leave mediapipe out of --recipes")
@@ -60,14 +60,16 @@ def check_model(tokenizer: Tokenizer, task: Task) -> None:
 
 
 def add_metadata(content: bytes, tokenizer: Tokenizer, task: Task) -> bytes:
-    """The content of a file of one signature, with all that MediaPipe needs packed into it.
+    """The content of a file of one signature, with everything that MediaPipe needs packed into it.
 
     Args:
-      content: of a file with `input_ids`, `input_mask`, `segment_ids` [1, T] and `probabilities` [1, C], or, for its
-        TextEmbedder, `embedding` [1, H].
+      content: content of a file with `input_ids`, `input_mask`, `segment_ids` [1, T] and `probabilities` [1, C], or,
+        for TextEmbedder, `embedding` [1, H].
+      tokenizer: tokenizer of the model.
+      task: task of the model.
 
     Raises:
-      UsageError: the file has several signatures or other tensors, or vocabulary or labels are not the network's.
+      UsageError: the file has several signatures or other tensors, or vocabulary or labels do not fit the network.
     """
     check_model(tokenizer, task)
     model = flatbuffer.read(content)
@@ -95,18 +97,18 @@ def add_metadata(content: bytes, tokenizer: Tokenizer, task: Task) -> bytes:
         )
     flatbuffer.add_metadata(model, "TFLITE_METADATA", describe(inputs, task))
     if oldest := read_operators(content).oldest_runtime:
-        # A field of fixed width; newer readers stop at the first zero.
+        # The field has a fixed width; newer readers stop at the first zero.
         flatbuffer.add_metadata(model, "min_runtime_version", f"{oldest}.0".encode().ljust(16, b"\0"))
     return pack(flatbuffer.write(model), _packed(tokenizer, task))
 
 
 def _packed(tokenizer: Tokenizer, task: Task) -> dict[str, str]:
-    """The files in a file."""
+    """The files to pack into a `.tflite` file: text by name."""
     return {VOCABULARY: tokenizer.lines, **({LABELS: _lines(task.labels)} if task.answer_kind == "classes" else {})}
 
 
 def describe(inputs: Sequence[str], task: Task) -> bytes:
-    """The flatbuffer, for the names of the inputs in the order of the file."""
+    """The metadata flatbuffer; `inputs` are the names of the inputs in the order of the file."""
     builder = flatbuffers.Builder(1024)
     descriptions = {
         "input_ids": "Ids of the word pieces: [CLS] text [SEP], then zeros.",
@@ -138,7 +140,7 @@ def describe(inputs: Sequence[str], task: Task) -> bytes:
             _NAME: builder.CreateString("MobileBERT"),
             _DESCRIPTION: builder.CreateString(does),
             _MODEL_GRAPHS: _vector(builder, [graph]),
-            # That of BertTokenizerOptions, the latest part of the schema in use.
+            # The version that introduced BertTokenizerOptions, the newest part of the schema in use here.
             _MIN_PARSER_VERSION: builder.CreateString("1.1.0"),
         },
     )
@@ -147,7 +149,7 @@ def describe(inputs: Sequence[str], task: Task) -> bytes:
 
 
 def pack(content: bytes, files: Mapping[str, str]) -> bytes:
-    """The content of a file with others behind it, as a ZIP archive without compression; always the same bytes."""
+    """The content of a file followed by other files as a ZIP archive, uncompressed; always the same bytes."""
     stream = io.BytesIO(content)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
         for name, text in files.items():
@@ -156,7 +158,7 @@ def pack(content: bytes, files: Mapping[str, str]) -> bytes:
 
 
 def read_packed(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Text of each file that is packed into a `.tflite` file; empty if none is."""
+    """Texts of the files packed into a `.tflite` file, by name; empty: there are none."""
     if not zipfile.is_zipfile(path):
         return {}
     with zipfile.ZipFile(path) as archive:
@@ -164,7 +166,7 @@ def read_packed(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def check_packed(path: str | os.PathLike[str], tokenizer: Tokenizer, task: Task) -> None:
-    """Raises UsageError if the vocabulary or labels packed into a file are not these. A file without any is right."""
+    """Raise UsageError if a file has another vocabulary or other labels packed into it; having none is no error."""
     packed = read_packed(path)
     for name, expected in _packed(tokenizer, task).items():
         if packed.get(name, expected) != expected:
@@ -172,7 +174,7 @@ def check_packed(path: str | os.PathLike[str], tokenizer: Tokenizer, task: Task)
 
 
 def _table_rows(model: Any, ids: int) -> int | None:
-    """V of the table that is read by the input of this index; None: there is no such table."""
+    """Number of rows V of the table that the input with this index is looked up in; None: there is no such table."""
     (graph,), same = model.subgraphs, {ids}
     for operator, kind in zip(graph.operators, flatbuffer.kinds(model), strict=True):
         if int(operator.inputs[0]) not in same:
@@ -188,7 +190,7 @@ def _lines(values: Sequence[str]) -> str:
 
 
 def _table(builder: Any, offsets: Mapping[int, int], numbers: Mapping[int, int] | None = None) -> int:
-    """A table with fields that point to something, and fields of one byte; by their place in the schema."""
+    """A flatbuffer table with fields that are offsets and fields of one byte, each by its place in the schema."""
     numbers = numbers or {}
     builder.StartObject(max([*offsets, *numbers], default=-1) + 1)
     for place, offset in offsets.items():

@@ -1,10 +1,10 @@
-"""Runs in MediaPipe's own environment, with nothing else installed: texts -> answers of its text tasks.
+"""Program for MediaPipe's own environment, with nothing else installed: texts -> answers of its text tasks.
 
     python side.py classifier MODEL.tflite TEXTS.json ANSWERS.json
     python side.py embedder MODEL.tflite TEXTS.json ANSWERS.json
 
-TEXTS.json is a list of texts; ANSWERS.json gets the version, the labels and, for each text, the score of every class in
-the order of the file's output, or the vector.
+TEXTS.json is a list of texts. ANSWERS.json receives the version, the labels and, for each text, the score of every
+class in the order of the file's output, or the vector.
 """
 
 import json
@@ -24,7 +24,7 @@ def main(kind: str, model: str, texts: str, answers: str) -> None:
 
 
 def classify(base: BaseOptions, wanted: list) -> tuple:
-    """Labels, and scores of each text."""
+    """The labels, and the scores of each text."""
     rows = []
     with text.TextClassifier.create_from_options(text.TextClassifierOptions(base_options=base)) as classifier:
         for one in wanted:

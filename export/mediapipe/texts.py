@@ -1,4 +1,4 @@
-"""Texts to hold MediaPipe's answers against ours on: held-out ones, and those that tokenizers stumble over."""
+"""Texts for comparing MediaPipe's answers with ours: held-out texts, and texts that are difficult for tokenizers."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ AWKWARD = (
     "long: " + "the array has many values and " * 60,
     "LONG \u00c9: " + "un \u00e9l\u00e9ment du tableau, " * 60,
 )
-"""Accents, capitals, scripts, emoji, white space, control characters, words at the limits, texts that are cut."""
+"""Texts with accents, capitals, scripts, emoji, white space, control characters, words at the limits; some too long."""
 
 TEXTS = 200
 
 
 def choose(task: Task, table: str | os.PathLike[str] | None, data: Path | None) -> list[str]:
-    """TEXTS texts: AWKWARD, up to 60 of the Big List of Naughty Strings in `data`, and the rest evenly out of `table`.
+    """TEXTS texts: AWKWARD, up to 60 of the Big List of Naughty Strings in `data`, and the rest evenly from `table`.
 
     Args:
-      task: says which column of the table holds the text.
-      table: of held-out texts; labels are not read.
-      data: a folder with `unicode/blns.json` and `glue_research_only/SST-2`, or None.
+      task: task that says which column of the table holds the text.
+      table: table of held-out texts, whose labels are not read; None: there is none.
+      data: directory with `unicode/blns.json`; None: there is none.
 
     Raises:
       UsageError: the table cannot be read.
@@ -78,7 +78,7 @@ def choose(task: Task, table: str | os.PathLike[str] | None, data: Path | None) 
     texts = list(AWKWARD)
     naughty = data / "unicode" / "blns.json" if data else None
     if naughty and naughty.exists():
-        # Half of an astral character is no text: MediaPipe takes UTF-8.
+        # Strings with half of a surrogate pair are left out: MediaPipe takes UTF-8, which cannot represent them.
         strings = [one for one in json.loads(naughty.read_text(encoding="utf-8")) if _is_utf8(one)]
         texts += _spread(strings, 60)
     if table:

@@ -1,10 +1,10 @@
-"""How MediaPipe's TextClassifier makes word pieces of a text, and by which of our rules a text is cut otherwise.
+"""The tokenizer of MediaPipe's TextClassifier, and the rules of ours that give a text other word pieces.
 
 Sources: MediaPipe's `calculators/tensor/bert_preprocessor_calculator.cc` and
-`tasks/cc/text/tokenizers/bert_tokenizer.h`, TensorFlow Text's `core/kernels/wordpiece_tokenizer.cc`. It lower-cases A
-to Z, splits at ASCII white space, punctuation and CJK, and looks the longest piece up. It strips no accents, drops no
-control characters, knows no other white space or capitals, and takes words of at most 100 bytes. The file has no say
-in that. A text ends at its first null character: Python hands it over as a C string.
+`tasks/cc/text/tokenizers/bert_tokenizer.h`, TensorFlow Text's `core/kernels/wordpiece_tokenizer.cc`. MediaPipe's
+tokenizer lower-cases A to Z, splits at ASCII white space, punctuation and CJK, and looks up the longest piece. It
+strips no accents, drops no control characters, knows no other white space or capitals, and takes words of at most 100
+bytes; a file cannot change that. A text ends at its first null character because Python passes it as a C string.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from mobilebert_tf.tokenization import Rules, Tokenizer
 
 LONGEST_WORD = 100
-"""Bytes; a longer word is [UNK]."""
+"""Bytes of the longest word that is not [UNK]."""
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _SPACES = "\t\n\f\r "
@@ -36,29 +36,29 @@ _CJK = (
 
 @dataclasses.dataclass(frozen=True)
 class MediaPipeTokenizer:
-    """Word pieces as MediaPipe makes them; `longest_word` in bytes."""
+    """MediaPipe's tokenizer; `longest_word` is in bytes."""
 
     tokenizer: Tokenizer
-    """Whose vocabulary it has."""
+    """Tokenizer whose vocabulary is used."""
     longest_word: int = LONGEST_WORD
 
     def ids(self, text: str) -> list[int]:
-        """Without [CLS] and [SEP]."""
+        """Ids of the text's word pieces, without [CLS] and [SEP]."""
         text = text.partition("\0")[0].translate(_LOWER)
         return [self._ids[piece] for word in _words(text) for piece in self._pieces(word)]
 
     def _pieces(self, word: str) -> list[str]:
         if len(word.encode()) > self.longest_word:
             return ["[UNK]"]
-        found, start = [], 0
+        word_pieces, start = [], 0
         while start < len(word):
             pieces = (("##" if start else "") + word[start:end] for end in range(len(word), start, -1))
             piece = next((piece for piece in pieces if piece in self._ids), None)
             if piece is None:
                 return ["[UNK]"]
-            found.append(piece)
+            word_pieces.append(piece)
             start += len(piece) - (2 if start else 0)
-        return found
+        return word_pieces
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
@@ -89,29 +89,30 @@ def _is_own_word(c: str) -> bool:
 
 
 def differing_rules(tokenizer: Tokenizer, text: str) -> list[str]:
-    """What our rules do to this text that MediaPipe does not, where it changes word pieces; empty: both cut alike.
+    """The rules of our tokenizer that MediaPipe lacks and that change this text's word pieces; empty: both agree.
 
-    One rule after the other is applied beforehand, in the order of our tokenizer, until MediaPipe's pieces are ours.
-    What no rule explains is "other". A model from Hugging Face takes special tokens in a text for what they are.
+    One rule after the other is applied to the text, in the order of our tokenizer, until MediaPipe's pieces are ours.
+    A difference that no rule explains is "other", or "special tokens" if the text contains one: a model from Hugging
+    Face reads these as special tokens in any text.
     """
-    ours = tokenizer.encode(text).ids
-    theirs = MediaPipeTokenizer(tokenizer)
-    current = theirs.ids(text)
-    found: list[str] = []
+    our_ids = tokenizer.encode(text).ids
+    mediapipe = MediaPipeTokenizer(tokenizer)
+    current = mediapipe.ids(text)
+    names: list[str] = []
     for name, apply in _steps(tokenizer.rules):
-        if current == ours:
-            return found
+        if current == our_ids:
+            return names
         if callable(apply):
             text = apply(text)
         else:
-            theirs = dataclasses.replace(theirs, longest_word=apply)
-        before, current = current, theirs.ids(text)
+            mediapipe = dataclasses.replace(mediapipe, longest_word=apply)
+        before, current = current, mediapipe.ids(text)
         if current != before:
-            found.append(name)
-    if current == ours:
-        return found
-    spelt = any(token.content in text or token.content.lower() in text for token in tokenizer.added)
-    return [*found, "special tokens" if spelt else "other"]
+            names.append(name)
+    if current == our_ids:
+        return names
+    has_special = any(token.content in text or token.content.lower() in text for token in tokenizer.added)
+    return [*names, "special tokens" if has_special else "other"]
 
 
 def _steps(rules: Rules) -> Iterator[tuple[str, Callable[[str], str] | int]]:
@@ -120,7 +121,7 @@ def _steps(rules: Rules) -> Iterator[tuple[str, Callable[[str], str] | int]]:
     if rules.strip_accents:
         yield "accents", _strip_accents
     yield "capitals", str.lower
-    # In bytes; a character of ours has at most four.
+    # In bytes: our limit is in characters, which have at most four bytes.
     yield "long words", 4 * rules.max_characters_per_word
 
 

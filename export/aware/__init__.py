@@ -1,1 +1,1 @@
-"""Quantisation-aware fine-tuning: the network of a file, in float, on the grid of its integers."""
+"""Quantisation-aware fine-tuning: the network of a file in float arithmetic, on the grid of the file's integers."""

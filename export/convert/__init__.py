@@ -1,1 +1,1 @@
-"""Network -> float32 files, one a sequence length, by TensorFlow's converter."""
+"""Network -> float32 files, one per sequence length, by TensorFlow's converter."""

@@ -1,1 +1,1 @@
-"""Every recipe of an export in turn: its source, its file, and what that came to."""
+"""Processing of an export's recipes, one after the other: source, file, measurements."""

@@ -1,1 +1,1 @@
-"""Files that MediaPipe's TextClassifier takes, and how its answers are held against ours."""
+"""Files for MediaPipe's TextClassifier and TextEmbedder, and the comparison of their answers with ours."""

@@ -1,1 +1,1 @@
-"""Float files -> the content of one file by a recipe: ranges of activations, the quantizer, lengths put together."""
+"""Float32 files -> the content of one file by a recipe: ranges of activations, quantizer, merging of lengths."""

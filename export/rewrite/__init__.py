@@ -1,1 +1,1 @@
-"""The network that a file holds: read from a trained model, rewritten, made into a graph."""
+"""The network of a file: read from a trained model, rewritten, built as a graph."""

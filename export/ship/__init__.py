@@ -1,1 +1,1 @@
-"""What leaves the house: contracts with golden examples, the report, and the programs that check a copy anywhere."""
+"""Deliverables of an export: contracts with golden examples, the report, and programs that check a copy anywhere."""

@@ -1,1 +1,1 @@
-"""Every file against the Keras model: parity, checks without a tolerance, scores, gates, latency."""
+"""Comparison of every file with the Keras model: parity, bit-exact checks, scores, gates, latency."""

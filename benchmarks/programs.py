@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from mobilebert_tf import child_process
 from mobilebert_tf.errors import FailedError, UsageError
@@ -23,12 +27,25 @@ def words_of(command: str, flag: str) -> list[str]:
 
 def output_of(name: str, command: list[str], directory: str | None = None) -> str:
     """Standard output of a measuring process. Raises FailedError: it died."""
+    return _run(name, command, directory).stdout
+
+
+def answer_of(name: str, command: list[str]) -> dict[str, Any]:
+    """The last line that a measuring process printed, as JSON. Raises FailedError: it died."""
+    answer: dict[str, Any] = child_process.answer(name, _run(name, command))
+    return answer
+
+
+def run_own(words: Sequence[str], directory: Path) -> None:
+    """Run a command of the product that writes into `directory`; a finished one skips itself. Raises FailedError."""
+    child_process.check(str(directory), child_process.run([sys.executable, "-m", "mobilebert_tf", *words]))
+
+
+def _run(name: str, command: list[str], directory: str | None = None) -> subprocess.CompletedProcess[str]:
     try:
         # A peer's program, or a counter, may import what lies beside it.
         done = child_process.run(command, directory=directory, safe_path=command[0] == sys.executable)
     except OSError as error:
         raise FailedError(f"{name}: {command[0]}: {error.strerror}") from None
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise FailedError(f"{name}: the measuring process ended with status {done.returncode}: {last}")
-    return done.stdout
+    child_process.check(f"{name}: the measuring process died", done)
+    return done

@@ -25,14 +25,13 @@ import json
 import math
 import re
 import shlex
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mobilebert_tf import child_process
+from mobilebert_tf.benchmarks.programs import run_own
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
@@ -229,10 +228,7 @@ def _filled(value: Any, known: Mapping[str, str]) -> str:
 
 
 def _execute(run: _Run) -> None:
-    """Run a command of the product; a finished one is skipped by itself."""
-    done = child_process.run([sys.executable, "-m", "mobilebert_tf", *run.words])
-    if done.returncode:
-        raise FailedError(f"{run.directory}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    run_own(run.words, run.directory)
 
 
 def _round(study: Study, seed: int, runs: Sequence[_Run]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import multiprocessing
 import os
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mobilebert_tf import tied_program
+from mobilebert_tf.errors import FailedError
 
 _SAFE_PATH = "PYTHONSAFEPATH"
 """With it Python imports nothing from the directory that a command is given in, nor from that of a program."""
@@ -54,6 +56,26 @@ def ending(status: int) -> str:
         return signal.Signals(-status).name if status < 0 else f"status {status}"
     except ValueError:
         return f"signal {-status}"
+
+
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """Why a program failed: the last line of its standard error, cut to 1,000 characters; or how it ended."""
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    if any("No space left on device" in line for line in lines):
+        return "the disk is full; free some and give the same command"
+    return lines[-1][:1000] if lines else ending(done.returncode)
+
+
+def check(name: str, done: subprocess.CompletedProcess[str]) -> None:
+    """Raise FailedError if a program failed: its name in messages, and its last words."""
+    if done.returncode:
+        raise FailedError(f"{name}: {last_words(done)}")
+
+
+def answer(name: str, done: subprocess.CompletedProcess[str]) -> Any:
+    """The last line that a program printed, as JSON. Raises FailedError: it failed."""
+    check(name, done)
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def tied(words: Sequence[str | os.PathLike[str]]) -> list[str]:

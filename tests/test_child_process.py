@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf import child_process
+from mobilebert_tf.errors import FailedError
 
 WAIT = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
 ALONE = f"""
@@ -50,6 +51,25 @@ def test_children_end_with_their_parent(program: str, children: int, how: int, t
     while any(map(is_alive, workers)) and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(map(is_alive, workers))
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ('import sys; sys.exit("first\\n\\nthe last \\n\\n")', "the last"),
+        ('raise OSError(28, "No space left on device")', "the disk is full; free some and give the same command"),
+        ("import sys; sys.exit(3)", "status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+    ],
+)
+def test_last_words_of_a_program_that_failed(program: str, reason: str) -> None:
+    with pytest.raises(FailedError, match=f"^the program: {reason}$"):
+        child_process.answer("the program", child_process.run([sys.executable, "-c", program]))
+
+
+def test_answer_is_the_last_line() -> None:
+    program = 'print("loading"); print([1, 2.5]); print()'
+    assert child_process.answer("it", child_process.run([sys.executable, "-c", program])) == [1, 2.5]
 
 
 def test_a_module_in_the_working_directory_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

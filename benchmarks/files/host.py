@@ -400,7 +400,4 @@ def _ask(path: Path, order: Mapping[str, Any]) -> Any:
     if done.returncode < 0:
         how = child_process.ending(done.returncode)
         raise FailedError(f"{path}: the runtime crashed on it ({how}); the file is damaged, export it again")
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or [child_process.ending(done.returncode)])[-1]
-        raise FailedError(f"{path}: the process that measured it died ({last})")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return child_process.answer(f"{path}: the process that measured it died", done)

@@ -67,9 +67,9 @@ def _ask(
     done = child_process.run([sys.executable, "-m", "mobilebert_tf.benchmarks.files.outputs", json.dumps(order)])
     if done.returncode == 2:
         raise UsageError(done.stdout.strip())
-    if done.returncode:
+    if done.returncode < 0:
         raise FailedError(f"{path}: the runtime crashed on it ({child_process.ending(done.returncode)})")
-    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    answer = child_process.answer(f"{path}: the process that ran it died", done)
     return [(one[by], np.array(one["values"], one["dtype"]).reshape(one["shape"])) for one in answer]
 
 

@@ -17,7 +17,6 @@ from mobilebert_tf.checkpoints.conversion import WORLDS
 from mobilebert_tf.checkpoints.names import weights
 from mobilebert_tf.config import Heads, MobileBertConfig
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.errors import FailedError
 
 ROUTES = (("huggingface", "keras"), ("keras", "huggingface"), ("tf1", "keras"), ("keras", "tf1"))
 
@@ -75,10 +74,8 @@ def _convert(source: Path, output: Path, to: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.library.one_conversion", *flags]
     done = child_process.run(command)
     seconds = time.perf_counter() - start
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise FailedError(f"converting {source.name} to {to} ended with status {done.returncode}: {last}")
-    return {"samples": [round(seconds, 3)], "peak_memory_mib": float(done.stdout.strip().splitlines()[-1])}
+    peak = child_process.answer(f"converting {source.name} to {to}", done)
+    return {"samples": [round(seconds, 3)], "peak_memory_mib": float(peak)}
 
 
 def table(written: dict[str, Any]) -> str:

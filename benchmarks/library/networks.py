@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf import child_process
-from mobilebert_tf.errors import FailedError
 
 
 def write(
@@ -42,16 +40,5 @@ def ask(module: str, name: str, order: Mapping[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "order.json"
         path.write_text(json.dumps(order), encoding="utf-8")
-        return answer(name, child_process.run([sys.executable, "-m", module, str(path)]))
-
-
-def answer(name: str, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The last line that a program printed, as JSON. Raises FailedError: it died; its last words are in the message."""
-    if done.returncode:
-        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-        last = (lines or [child_process.ending(done.returncode)])[-1].strip()
-        if any("No space left on device" in line for line in lines):
-            last = "the disk is full; free some and give the same command"
-        raise FailedError(f"{name}: {last[:300]}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+        found: dict[str, Any] = child_process.answer(name, child_process.run([sys.executable, "-m", module, str(path)]))
+        return found

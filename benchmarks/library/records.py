@@ -13,7 +13,6 @@ from typing import Any
 from mobilebert_tf import child_process
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.errors import FailedError
 from mobilebert_tf.text_table import aligned
 
 
@@ -50,10 +49,8 @@ def measure(files: Sequence[Path], vocab: str, settings: Settings) -> list[Subje
 def _process(order: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.library.one_records", json.dumps(order)]
     done = child_process.run(command, {"TOKENIZERS_PARALLELISM": "false"})
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise FailedError(f"the measuring process ended with status {done.returncode}: {last}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    answer: dict[str, Any] = child_process.answer("the measuring process", done)
+    return answer
 
 
 @dataclasses.dataclass(frozen=True)

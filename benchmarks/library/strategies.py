@@ -9,17 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mobilebert_tf import child_process
+from mobilebert_tf.benchmarks.programs import run_own
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.errors import FailedError
 from mobilebert_tf.text_table import aligned
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -150,9 +148,7 @@ def _command(name: str, flags: Mapping[str, Any]) -> list[str]:
 
 def _run(words: Sequence[str], directory: Path) -> dict[str, Any]:
     """Run a command of the product unless it is done; its command line and its own count of seconds."""
-    done = child_process.run([sys.executable, "-m", "mobilebert_tf", *words])
-    if done.returncode:
-        raise FailedError(f"{directory}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    run_own(words, directory)
     return {"command": shlex.join(["mobilebert-tf", *words]), "seconds": _json(directory / "run.json")["seconds"]}
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from mobilebert_tf.benchmarks.programs import output_of
+from mobilebert_tf.benchmarks.programs import answer_of
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 
@@ -54,7 +54,7 @@ def measure(settings: Settings) -> list[Subject]:
     for work in track(turns, "measuring", "processes", len(turns)):
         values = json.dumps({"work": work, **dataclasses.asdict(settings)})
         command = [sys.executable, "-m", "mobilebert_tf.benchmarks.library.one_task", values]
-        seen[work].append(json.loads(output_of(NAMES[work], command).strip().splitlines()[-1]))
+        seen[work].append(answer_of(NAMES[work], command))
     return [Subject(name=NAMES[work], details={}, rounds=rounds) for work, rounds in seen.items()]
 
 

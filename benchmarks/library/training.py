@@ -9,7 +9,7 @@ import shlex
 import sys
 from typing import Any
 
-from mobilebert_tf.benchmarks.programs import output_of
+from mobilebert_tf.benchmarks.programs import answer_of, output_of
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
@@ -70,7 +70,7 @@ def measure(settings: Settings, peers: dict[str, str]) -> list[Subject]:
 def _ours(settings: Settings, kind: dict[str, Any]) -> dict[str, Any]:
     values = {**dataclasses.asdict(settings), **kind}
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.library.training_step", json.dumps(values)]
-    return json.loads(output_of(OURS, command).strip().splitlines()[-1])
+    return answer_of(OURS, command)
 
 
 def _peer(name: str, command: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_tf.benchmarks.library.training import OURS
-from mobilebert_tf.benchmarks.programs import output_of
+from mobilebert_tf.benchmarks.programs import answer_of, output_of
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.data.progress import track
@@ -160,7 +160,7 @@ def _subject(case: Case, rounds: Sequence[Mapping[str, Any]], theirs: Sequence[S
 def _ours(case: Case, settings: Settings) -> dict[str, Any]:
     values = {**dataclasses.asdict(settings), **dataclasses.asdict(case), **dataclasses.asdict(case.pair)}
     command = [sys.executable, "-m", "mobilebert_tf.benchmarks.library.transfer_step", json.dumps(values)]
-    return json.loads(output_of(case.name, command).strip().splitlines()[-1])
+    return answer_of(case.name, command)
 
 
 def _run_peer(name: str, command: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -86,9 +85,8 @@ def _evaluate(variant: Variant, pairs: str, columns: Sequence[str]) -> dict[str,
     words += [f"--text_column={text}", f"--text_pair_column={other}", f"--label_column={label}"]
     done = child_process.run(words)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or [child_process.ending(done.returncode)])[-1]
-        raise UsageError(f"{pairs}: {last}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        raise UsageError(f"{pairs}: {child_process.last_words(done)}")
+    found: dict[str, Any] = child_process.answer(variant.name, done)
     return found
 
 

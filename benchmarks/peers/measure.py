@@ -24,7 +24,7 @@ from mobilebert_tf.benchmarks.library import training, training_step
 from mobilebert_tf.benchmarks.peers import workshop
 from mobilebert_tf.benchmarks.peers.catalogue import LITERT, STUDENT, Peer, Variant
 from mobilebert_tf.benchmarks.peers.environments import Environment
-from mobilebert_tf.benchmarks.programs import output_of
+from mobilebert_tf.benchmarks.programs import answer_of
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
@@ -265,5 +265,4 @@ def steps(
 def _our_steps(settings: training.Settings) -> dict[str, Any]:
     order = {**dataclasses.asdict(settings), "dtype": "float32", "quantization_aware": False}
     words = [sys.executable, "-m", training_step.__name__, json.dumps(order)]
-    found: dict[str, Any] = json.loads(output_of(STUDENT, words).strip().splitlines()[-1])
-    return found
+    return answer_of(STUDENT, words)

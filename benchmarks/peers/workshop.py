@@ -112,10 +112,7 @@ class Workshop:
                 "text_column": "text", "parity_examples": "32", "rounds": "1", "runs": "1",
             }  # fmt: skip
             words = [sys.executable, "-m", "mobilebert_tf", "export", *(f"--{key}={one}" for key, one in flags.items())]
-            done = child_process.run(words)
-            if done.returncode:
-                last = (done.stderr.strip().splitlines() or [child_process.ending(done.returncode)])[-1]
-                raise FailedError(f"{peer.name}: {last}")
+            child_process.check(peer.name, child_process.run(words))
             for path in output.iterdir():
                 if path.is_file():
                     (directory / path.name).write_bytes(path.read_bytes())
@@ -127,7 +124,8 @@ def ask(peer: Peer, environment: Environment, order: Mapping[str, Any]) -> dict[
         path = Path(temporary) / "order.json"
         path.write_text(json.dumps({"peer": peer.name, **order}), encoding="utf-8")
         done = environment.run([str(SIDE), str(path)], dict(peer.variables))
-    return networks.answer(peer.name, done)
+    answer: dict[str, Any] = child_process.answer(peer.name, done)
+    return answer
 
 
 def ask_own(name: str, order: Mapping[str, Any]) -> dict[str, Any]:

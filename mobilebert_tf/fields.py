@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import msgspec
 
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.text_table import cut
 
 
 def within(least: float | None = None, most: float | None = None) -> msgspec.Meta:
@@ -198,5 +199,4 @@ def _number(text: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:76]} ..."
+    return cut(repr(value), 80, " ...")

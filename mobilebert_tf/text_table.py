@@ -1,4 +1,4 @@
-"""Tables on the terminal."""
+"""Tables and lists of names on the terminal."""
 
 from __future__ import annotations
 
@@ -14,3 +14,14 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         cells[0] = row[0].ljust(widths[0])
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """The first `most` of the names as "a, b, c", and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def cut(text: str, most: int, end: str = "...") -> str:
+    """The text in at most `most` characters; `end` marks one that was longer."""
+    return text if len(text) <= most else text[: most - len(end)] + end

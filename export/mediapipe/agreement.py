@@ -30,7 +30,7 @@ from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.files import load_task_files
 from mobilebert_tf.tasks.task import Task
-from mobilebert_tf.text_table import aligned
+from mobilebert_tf.text_table import aligned, cut
 from mobilebert_tf.tokenization import Tokenizer
 
 TOLERANCE = 5e-3
@@ -192,7 +192,7 @@ def table(version: str, rows: Sequence[Row]) -> str:
 
 
 def _short(text: str) -> str:
-    return ascii(text) if len(text) <= 48 else ascii(text[:45]) + "..."
+    return ascii(cut(text, 48))
 
 
 def main(file: str, labelled: str, environments: str) -> None:

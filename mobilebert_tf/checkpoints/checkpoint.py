@@ -16,6 +16,7 @@ from mobilebert_tf.checkpoints.sentence_vectors import Module
 from mobilebert_tf.config import HEADS, Heads, MobileBertConfig
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks.task import Task
+from mobilebert_tf.text_table import some
 from mobilebert_tf.tokenization import Tokenizer
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -108,13 +109,13 @@ def match(
     strange = [name for name in extra if not unneeded(name)]
     _check_network(path, source, config, shapes, name_of, missing, strange)
     if missing and not allowed.missing:
-        lacking = _several([name_of(weight) for weight in missing])
+        lacking = some([name_of(weight) for weight in missing], 3)
         raise UsageError(
             f"{path}: lacks {lacking}, which its configuration has; `convert --allow_missing` starts them anew"
         )
     if strange and not allowed.extra:
         raise UsageError(
-            f"{path}: has {_several(strange)}, which its configuration has no use for; "
+            f"{path}: has {some(strange, 3)}, which its configuration has no use for; "
             "`convert --allow_extra` leaves them out"
         )
     for weight in wanted:
@@ -152,10 +153,10 @@ def _check_network(
     lacking = [name_of(w) for w in missing if w.part == "embeddings" or w.part.startswith("block_")]
     surplus = [name for name in strange if name.startswith(begins["embeddings"]) or block.match(name)]
     if lacking:
-        raise UsageError(f"{path}: lacks {_several(lacking)}, which {source} describes; take both of one model")
+        raise UsageError(f"{path}: lacks {some(lacking, 3)}, which {source} describes; take both of one model")
     if surplus:
         raise UsageError(
-            f"{path}: has {_several(surplus)} in its network, which {source} does not describe; take both of one model"
+            f"{path}: has {some(surplus, 3)} in its network, which {source} does not describe; take both of one model"
         )
 
 
@@ -168,7 +169,7 @@ def require_network(path: Path, config: MobileBertConfig, shapes: Shapes, name_o
     if before:
         fix = f"its names have {before.pop()!r} before them, of a wrapper; save the model that is inside of that"
     else:
-        fix = f"it has {_several(list(shapes)) or 'nothing'}; look whether it is another kind of model or file"
+        fix = f"it has {some(list(shapes), 3) or 'nothing'}; look whether it is another kind of model or file"
     raise UsageError(
         f"{path}: has no weight of the network that its configuration describes, such as {names[0]}; {fix}"
     )
@@ -214,11 +215,6 @@ def check_vocabulary(
 
 _MOST_UNUSED = 128
 """Tables are rounded up to multiples of 8, 64 or 128 rows."""
-
-
-def _several(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
 def _fresh(weight: Weight, deviation: float) -> np.ndarray:

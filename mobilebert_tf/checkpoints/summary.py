@@ -61,9 +61,11 @@ def describe(checkpoint: Checkpoint, length: int) -> str:
         f"made by       {_provenance(checkpoint)}",
     ]
     if checkpoint.missing:
-        lines.append(f"missing       taken as a new model has them: {_some(tuple(sorted(checkpoint.missing)))}")
+        lines.append(f"missing       taken as a new model has them: {text_table.some(sorted(checkpoint.missing), 4)}")
     if checkpoint.passed_over:
-        lines.append(f"not needed    {len(checkpoint.passed_over):,} in the file: {_some(checkpoint.passed_over)}")
+        lines.append(
+            f"not needed    {len(checkpoint.passed_over):,} in the file: {text_table.some(checkpoint.passed_over, 4)}"
+        )
     return "\n".join(lines)
 
 
@@ -72,11 +74,7 @@ _WORLDS = {"keras": "model directory", "huggingface": "Hugging Face directory", 
 
 def _labels(checkpoint: Checkpoint) -> str:
     labels = checkpoint.architecture.labels
-    return f"; labels {_some(labels)}" if labels else ""
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+    return f"; labels {text_table.some(labels, 4)}" if labels else ""
 
 
 def _provenance(checkpoint: Checkpoint) -> str:

@@ -14,6 +14,7 @@ from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export.ship import android_demo, publish, verify_directory
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks import NAMES
+from mobilebert_tf.text_table import some
 
 if TYPE_CHECKING:
     from mobilebert_tf.export.aware.stored import Trained
@@ -411,13 +412,12 @@ def _with_content(recipes: str | None) -> str | None:
 
 def _made_up(model: str, task: Task) -> str:
     """What a classifier from elsewhere is taken for, and which flags say otherwise."""
-    labels = ", ".join(task.labels[:4]) + (f" and {len(task.labels) - 4} more" if len(task.labels) > 4 else "")
     texts = f"column {task.text_column!r}"
     if task.text_pair_column:
         texts = f"columns {task.text_column!r} and {task.text_pair_column!r}"
     return (
-        f"export: {model} has no task.json, so it is taken to have the labels {labels}, called so or by their number "
-        f"from 0 in column {task.label_column!r} (--label_column); texts in {texts} (--text_column, "
+        f"export: {model} has no task.json, so it is taken to have the labels {some(task.labels, 4)}, called so or "
+        f"by their number from 0 in column {task.label_column!r} (--label_column); texts in {texts} (--text_column, "
         f"--text_pair_column); up to {task.max_seq_length} word pieces (--sequence_lengths)"
     )
 

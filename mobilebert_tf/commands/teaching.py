@@ -14,6 +14,7 @@ from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import fingerprint
 from mobilebert_tf.tasks.task import INPUTS
+from mobilebert_tf.text_table import some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,8 +108,7 @@ def _check_pieces(place: str, teacher: Architecture, student: Architecture, task
 
 
 def _few(labels: Sequence[str]) -> str:
-    rest = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
-    return ", ".join(map(repr, labels[:3])) + rest
+    return some([repr(label) for label in labels], 3)
 
 
 def learn(
@@ -155,7 +155,7 @@ def learn(
     if held_out:
         scores = task.score(answers(data.evaluation, held_out), held_out)
         facts["evaluation"] = scores.all
-        print(f"finetune: the teacher itself has {scores.name} {scores.primary:.1%} on --eval")
+        print(f"finetune: the teacher itself has {task.score_title} {scores.primary:.1%} on the rows that are scored")
     outputs = answers(data.training, features)
     return {f"{ANSWERS}{name}": values for name, values in outputs.items()}, facts
 

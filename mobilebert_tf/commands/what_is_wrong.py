@@ -10,7 +10,7 @@ from typing import Any
 from mobilebert_tf.fields import read_object
 from mobilebert_tf.options import option
 from mobilebert_tf.tasks.review import Mistake, Review, read_review
-from mobilebert_tf.text_table import aligned
+from mobilebert_tf.text_table import aligned, cut
 
 SHOWN = 10
 """Classes, and examples, that a terminal shows."""
@@ -92,5 +92,4 @@ def in_words(mistake: Mistake, measure: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 3]}..."
+    return cut(" ".join(text.split()), most)

@@ -14,6 +14,7 @@ from pathlib import Path
 from mobilebert_tf import notes, run_directory
 from mobilebert_tf.data.text_files import read_lines
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.text_table import some
 
 ENDINGS = (".txt", ".txt.gz", ".txt.bz2", ".txt.xz")
 
@@ -73,9 +74,8 @@ def _say_skipped(directory: Path, texts: list[Path]) -> None:
     # Results of commands lie there as well, and are not meant.
     skipped = [f"{path.name}/" if path.is_dir() else path.name for path in others if not _is_run(path)]
     if skipped:
-        more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
         notes.say(
-            f"{directory}: skips {', '.join(skipped[:3])}{more}: of a directory the files {', '.join(ENDINGS)} at its "
+            f"{directory}: skips {some(skipped, 3)}: of a directory the files {', '.join(ENDINGS)} at its "
             "top are read; give others by name or pattern"
         )
 

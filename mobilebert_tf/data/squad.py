@@ -18,6 +18,7 @@ from mobilebert_tf.data.tables import is_table, read_table
 from mobilebert_tf.data.text_files import read_text
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import has_half_characters
+from mobilebert_tf.text_table import cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,7 +235,7 @@ def _at_its_place(question: Question, answer: Answer, moved: list[str], is_first
         return Answer(answer.text, -1)  # the official rules compare it, wherever it is from
     if not places:
         raise UsageError(
-            f"{question.where}: the answer {_short(answer.text)!r} is not in its passage ({_short(context)!r}); "
+            f"{question.where}: the answer {cut(answer.text, 60)!r} is not in its passage ({cut(context, 60)!r}); "
             "answers are parts of the passage, word for word"
         )
     if answer.start >= 0 and text == answer.text:
@@ -258,7 +259,3 @@ def _places(context: str, text: str) -> list[int]:
         places.append(place)
         place = context.find(text, place + 1)
     return places
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."

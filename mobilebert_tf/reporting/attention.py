@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from mobilebert_tf.reporting.drawing import MUTED, WIDE, draw, figure, plain_frame
 from mobilebert_tf.reporting.results import Attention, AttentionLayer
+from mobilebert_tf.text_table import cut
 
 MOST_TOKENS = 28
 """More would make the labels unreadable."""
@@ -19,7 +20,7 @@ _BLUE = to_rgb("#3b76d6")
 
 def chart(name: str, attention: Attention, layer: AttentionLayer) -> str:
     """HTML of one layer: a pair of maps per head, query tokens down, key tokens across."""
-    tokens = [_short(token) for token in attention.tokens[:MOST_TOKENS]]
+    tokens = [cut(token, 10, "…") for token in attention.tokens[:MOST_TOKENS]]
     heads, shown = len(layer.teacher), len(tokens)
     # Common to both models, so that equal shades are equal weights. Rarely is a weight
     # near 1, so the scale ends at the 99th percentile, but never so low that attention
@@ -95,7 +96,3 @@ def _labels(axes: Axes, tokens: list[str], size: float, left: bool, below: bool)
     axes.set_yticks(range(len(down)), down, fontsize=size, color=MUTED)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)
-
-
-def _short(token: str) -> str:
-    return token if len(token) <= 10 else token[:9] + "…"

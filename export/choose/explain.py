@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from mobilebert_tf import atomic
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export.quantize.quantizer import quantize
@@ -19,7 +16,7 @@ from mobilebert_tf.export.quantize.ranges import Ranges, plain_interpreter, run_
 from mobilebert_tf.export.recipes import EVERYTHING, Recipe, Rule
 from mobilebert_tf.export.verify.examples import of_all_lengths
 from mobilebert_tf.litert import flatbuffer
-from mobilebert_tf.litert.runtime import TfliteModel, fit
+from mobilebert_tf.litert.runtime import fit, outputs_of
 from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, all_values
 
 MOVES = frozenset(
@@ -120,8 +117,8 @@ def explain(
     quantized = quantize(content, recipe, ranges)
     few = of_all_lengths(features, LOOKED_INTO)
     layers = compare_layers(content, quantized, few, threads)
-    reference = _outputs(content, features, threads)
-    error, agreement = _compare(task, reference, _outputs(quantized, features, threads), features)
+    reference = outputs_of(content, features, threads)
+    error, agreement = _compare(task, reference, outputs_of(quantized, features, threads), features)
     parts = []
     tries = [
         (name, pattern, instead)
@@ -135,7 +132,7 @@ def explain(
             continue  # a mixture that the quantizer does not make helps nobody
         if changed == quantized:
             continue
-        rest, same = _compare(task, reference, _outputs(changed, features, threads), features)
+        rest, same = _compare(task, reference, outputs_of(changed, features, threads), features)
         grown = len(changed) - len(quantized)
         parts.append(
             Part(
@@ -299,16 +296,6 @@ def _parts(layers: Sequence[Layer]) -> dict[str, str]:
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key that puts block_2 before block_10."""
     return [(int(digits or 0), text) for text, digits in re.findall(r"(\D+)(\d*)|", name)]
-
-
-def _outputs(content: bytes, features: Mapping[str, np.ndarray], threads: int) -> dict[str, np.ndarray]:
-    """[R, ...] by output, as an app would get them."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "model.tflite"
-        with atomic.naming(path):
-            path.write_bytes(content)
-        file = TfliteModel(path, threads)
-        return file.answer(features, file.lengths[-1])
 
 
 def _compare(task: Task, reference: Outputs, candidate: Outputs, features: Features) -> tuple[float, float]:

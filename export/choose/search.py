@@ -14,15 +14,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
-from mobilebert_tf import atomic
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export.choose.cost import Costs
@@ -35,7 +32,7 @@ from mobilebert_tf.exported import Candidate, Difference
 from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.litert.multiply_adds import multiply_adds
 from mobilebert_tf.litert.products import vector_instructions
-from mobilebert_tf.litert.runtime import TfliteModel
+from mobilebert_tf.litert.runtime import outputs_of
 from mobilebert_tf.tasks.task import INPUTS, Outputs, Task, all_values, of_examples, take
 
 LEVELS: dict[str, Rule] = {
@@ -318,12 +315,12 @@ def _errors(
     """Power of what each part at each level alone adds to the outputs, over that of float32's outputs."""
     longest = {max(files): files[max(files)]}
     few = of_all_lengths({name: examples.features[name] for name in INPUTS}, EXAMPLES)
-    exact = all_values(_outputs(build(longest, mixture(parts, {}), ranges), few)).astype(np.float64)
+    exact = all_values(outputs_of(build(longest, mixture(parts, {}), ranges), few)).astype(np.float64)
     power = max(float(np.square(exact).sum()), 1e-30)
     pairs = [(part.name, level) for part in parts for level in LEVELS]
     errors = {}
     for name, level in track(pairs, "searching: errors", "files", len(pairs)):
-        found = all_values(_outputs(build(longest, mixture(parts, {name: level}), ranges), few))
+        found = all_values(outputs_of(build(longest, mixture(parts, {name: level}), ranges), few))
         error = float(np.square(found - exact).sum()) / power
         errors[name, level] = error if np.isfinite(error) else float("inf")
     return errors
@@ -357,16 +354,8 @@ def _costs(
 
 
 def _difference(content: bytes, examples: Examples) -> Difference:
-    outputs = _outputs(content, examples.features)
+    outputs = outputs_of(content, examples.features)
     return paired_difference(examples.task, examples.keras, outputs, examples.features)
-
-
-def _outputs(content: bytes, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "model.tflite"
-        with atomic.naming(path):
-            path.write_bytes(content)
-        return TfliteModel(path).answer(features)
 
 
 def _told(candidate: Candidate) -> str:

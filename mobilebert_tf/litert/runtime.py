@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mobilebert_tf import quiet
+from mobilebert_tf import atomic, quiet
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.litert.compiled import CompiledFile
@@ -134,6 +135,15 @@ class TfliteModel:
             for name in self.outputs:
                 rows[name].append(answer[name][0])
         return {name: np.stack(values) for name, values in rows.items()}
+
+
+def outputs_of(content: bytes, features: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
+    """What `TfliteModel.answer` gives for a file with this content, as an app would get it."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "model.tflite"
+        with atomic.naming(path):
+            path.write_bytes(content)
+        return TfliteModel(path, threads).answer(features)
 
 
 def shortest_that_fits(lengths: Sequence[int], real: int, width: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import random
@@ -77,19 +78,15 @@ class Job:
     threads: int
     affinity: str | None
 
-    @property
+    @functools.cached_property
+    def sha256(self) -> str:
+        return provenance.sha256(self.path)
+
+    @functools.cached_property
     def key(self) -> str:
         """Names it among the jobs of a measurement, also after a pause."""
-        return json.dumps(
-            [
-                provenance.sha256(self.path),
-                self.signature,
-                self.tool.kind,
-                self.accelerator,
-                self.threads,
-                self.affinity,
-            ]
-        )
+        about = [self.signature, self.tool.kind, self.accelerator, self.threads, self.affinity]
+        return json.dumps([self.sha256, *about])
 
 
 class Measurement:
@@ -123,6 +120,7 @@ class Measurement:
         self._files: dict[Path, str] = {}
         self._rows: dict[Job, tuple[dict[str, np.ndarray], str]] = {job: feeds.rows(signatures[job]) for job in jobs}
         self._inputs: dict[Job, list[tuple[str, str, str]]] = {}
+        self._table_rows: dict[Job, dict[str, int]] = {}
         self._state: dict[str, Any] = {
             "device": device.identity,
             "settings": dataclasses.asdict(settings),
@@ -205,7 +203,7 @@ class Measurement:
             if failed:
                 judgement = verdict.of([state["failures"][job.key]], [])
             details: dict[str, Any] = {
-                "sha256": provenance.sha256(job.path),
+                "sha256": job.sha256,
                 "bytes": job.path.stat().st_size,
                 **origin(job.path),
                 "sequence_length": job.length,
@@ -226,7 +224,7 @@ class Measurement:
             if self._settings.sustained_minutes and rounds:
                 details["sustained"] = [[one["after"]["at_s"] - rounds[0]["before"]["at_s"], one["samples"][0]]
                                         for one in rounds]  # fmt: skip
-            subjects.append(Subject(name=names[job.path], details=details, rounds=rounds))
+            subjects.append(Subject(name=names[job.path], details=details, rounds=rounds, failed=failed))
         return subjects
 
     def _inputs_in_words(self, job: Job) -> str:
@@ -291,11 +289,13 @@ class Measurement:
     def _push(self, job: Job, directory: Path) -> None:
         """Copy a job's file to the device, and write its inputs into a directory."""
         if job.path not in self._files:
-            remote = f"{tools.HOME}/files/{provenance.sha256(job.path)[:12]}-{job.path.name}"
+            remote = f"{tools.HOME}/files/{job.sha256[:12]}-{job.path.name}"
             if self._adb.push(job.path, remote):
                 self._say(f"benchmark android: copied {job.path.name} to the device")
             self._files[job.path] = remote
-        names, _ = reference.tensor_order(job.path.read_bytes(), job.signature)
+        content = job.path.read_bytes()
+        names, _ = reference.tensor_order(content, job.signature)
+        self._table_rows[job] = table_rows(content, job.signature)
         signature, (values, _) = self._signatures[job], self._rows[job]
         by_tensor = {str(about["name"]): key for key, about in signature.inputs.items()}
         own = _digest(f"{job.path} {job.signature}".encode())[:10]
@@ -316,12 +316,11 @@ class Measurement:
             mask = cluster.mask
         signature = self._signatures[job]
         by_tensor = {str(about["name"]): key for key, about in signature.inputs.items()}
-        rows = table_rows(job.path.read_bytes(), job.signature)
         roles = signature.roles or {}
         keys = [by_tensor[name] for name, _, _ in self._inputs[job]]
         ranges = {
             key: (1, 1) if roles.get(key) == "mask" else (0, 1) if roles.get(key) == "segments" else
-            (0, rows.get(key, 100) - 1)
+            (0, self._table_rows[job].get(key, 100) - 1)
             for key in keys
             if roles
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Documents in text files: a paragraph a line, a blank line between documents."""
+"""Documents in text files: one paragraph per line, a blank line between documents."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _MARKUP = re.compile(r"<(\?xml|!doctype|html|mediawiki)\b", re.IGNORECASE)
 def input_files(paths: str) -> list[Path]:
     """The text files that comma-separated files, patterns and directories name.
 
-    Of a directory, those at its top: what lies deeper in a corpus is held out. What else is there is said, unless a
-    command of this project made the directory.
+    Only files at the top of a directory are taken: deeper files of a corpus are held out. Skipped files are reported,
+    unless a command of this project made the directory.
 
     Raises:
       UsageError: something does not exist, or a directory has no text file.
@@ -44,9 +44,11 @@ def input_files(paths: str) -> list[Path]:
         inside = text_files_in(path)
         if not inside:
             raise UsageError(f"{path}: has no text file ({', '.join(ENDINGS)}); give a corpus or the files themselves")
-        strange = next((file for file in inside if not run_directory.is_text(file.name)), None)
-        if strange is not None:
-            raise UsageError(f"{path}: the name of its file {os.fsencode(strange.name)!r} is not UTF-8 text; rename it")
+        badly_named = next((file for file in inside if not run_directory.is_text(file.name)), None)
+        if badly_named is not None:
+            raise UsageError(
+                f"{path}: the name of its file {os.fsencode(badly_named.name)!r} is not UTF-8 text; rename it"
+            )
         if not is_made:
             _say_skipped(path, inside)
         files += inside
@@ -56,8 +58,8 @@ def input_files(paths: str) -> list[Path]:
 
 
 def text_files_in(directory: Path) -> list[Path]:
-    """The files at the top of a directory that are called as text is; without any, those whose names have no ending,
-    as WikiExtractor's wiki_00."""
+    """The files at the top of a directory with a text file's ending; if there are none, the files without an ending,
+    such as WikiExtractor's wiki_00."""
     files = sorted(path for path in directory.iterdir() if path.is_file() and not path.name.startswith("."))
     texts = [path for path in files if path.name.lower().endswith(ENDINGS)]
     return texts or [path for path in files if "." not in _without_compression(path.name)]
@@ -69,9 +71,9 @@ def _without_compression(name: str) -> str:
 
 
 def _say_skipped(directory: Path, texts: list[Path]) -> None:
-    """Say what else is in a directory of texts."""
+    """Print the names of the other files in a directory of texts."""
     others = sorted(path for path in directory.iterdir() if path not in texts and not path.name.startswith("."))
-    # Results of commands lie there as well, and are not meant.
+    # Results of commands may lie there as well, and need no mention.
     skipped = [f"{path.name}/" if path.is_dir() else path.name for path in others if not _is_run(path)]
     if skipped:
         notes.say(
@@ -85,13 +87,13 @@ def _is_run(path: Path) -> bool:
 
 
 def read_documents(files: Iterable[Path]) -> Iterator[list[str]]:
-    """The documents of the files in order, each a list of paragraphs. Reads as it goes.
+    """The documents of the files in order, each a list of paragraphs, read one at a time.
 
-    A blank line ends a document, and so do the lines <doc ...> and </doc> of WikiExtractor, between which blank lines
-    end none.
+    A blank line ends a document, and so do the lines <doc ...> and </doc> of WikiExtractor; blank lines between those
+    two end no document.
 
     Raises:
-      UsageError: a file is missing, empty, damaged or not text, is XML, HTML or JSON, or has nothing but blank lines.
+      UsageError: a file is missing, empty, damaged or not text, is XML, HTML or JSON, or has only blank lines.
     """
     for file in files:
         document: list[str] = []
@@ -119,7 +121,7 @@ def read_documents(files: Iterable[Path]) -> Iterator[list[str]]:
 
 
 def _refuse_markup(first: str, file: Path) -> None:
-    """Raise UsageError if the first paragraph of a file is the beginning of something else than text."""
+    """Raise UsageError if the first paragraph of a file shows that the file is XML, HTML or JSON."""
     fix = ""
     if _MARKUP.match(first):
         fix = "is XML or HTML and not text; take the text out first, of a dump of Wikipedia with WikiExtractor"
@@ -136,10 +138,10 @@ def _is_json(line: str) -> bool:
 
 
 def normalize(line: str) -> str:
-    """The line in Unicode's composed form (NFC), white space made single spaces.
+    """The line in Unicode's composed form (NFC), with single spaces as white space.
 
-    Single characters that NFC takes apart, such as letters of Hindi and Bengali, stay as they are: tokenizers do not
-    take them apart, and a vocabulary has to know them.
+    Single characters that NFC decomposes, such as letters of Hindi and Bengali, are kept: tokenizers do not
+    decompose them, so a vocabulary must contain them.
     """
     text = " ".join(line.removeprefix("\ufeff").split())
     if unicodedata.is_normalized("NFC", text):
@@ -150,13 +152,13 @@ def normalize(line: str) -> str:
 
 @functools.cache
 def _taken_apart() -> re.Pattern[str]:
-    """Each character that is not composed by itself."""
+    """A pattern for each character that NFC changes even when it stands alone."""
     characters = map(chr, (*range(0xD800), *range(0xE000, 0x110000)))
     return re.compile(f"([{''.join(one for one in characters if not unicodedata.is_normalized('NFC', one))}])")
 
 
 def write_documents(documents: Iterable[list[str]], path: Path) -> tuple[int, int, int]:
-    """Write documents to an open place on disk; returns how many documents, paragraphs and bytes."""
+    """Write documents to a file; return the numbers of documents, paragraphs and bytes."""
     count = paragraphs = 0
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         for document in documents:

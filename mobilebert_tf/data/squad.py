@@ -1,4 +1,4 @@
-"""Questions on passages: SQuAD's own files, and tables or lines of JSON with the same fields."""
+"""Questions on passages, from SQuAD's own files, or from tables and JSONL with the same fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answer:
 
     text: str
     start: int
-    """First character."""
+    """Position of its first character in the passage; -1: unknown."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Question:
     """One question on one passage."""
 
     where: str
-    """In which file, and there."""
+    """File and place of the question, for messages."""
     id: str
     question: str
     context: str
     answers: tuple[Answer, ...] | None
-    """None: they are not known; none in it: the passage does not say."""
+    """None: they are unknown; empty: the passage has no answer."""
     row: int
-    """Line or number of the question, by which bad rows are counted."""
+    """Line or number of the question, which identifies bad rows."""
 
 
 def read_questions(
@@ -50,18 +50,18 @@ def read_questions(
 ) -> list[Question]:
     """All questions of a file.
 
-    SQuAD's JSON has `data`, with paragraphs, with `qas`. A table, or JSON with an object a line, has a row for each
-    question, with `answers` as SQuAD or Hugging Face's data sets write them, or as the text of one answer.
+    SQuAD's JSON has `data`, with paragraphs, with `qas`. A table, or JSON with an object per line, has a row for each
+    question, with `answers` in the form of SQuAD or Hugging Face's data sets, or as the text of one answer.
 
     Args:
       path: the file; also compressed.
       columns: names of `question`, `context` and `answers` in a table.
       labelled: whether the answers are needed.
-      every_row: keep rows of a table without any value, which are answered too.
+      every_row: keep rows of a table without any value, for callers that answer every row.
 
     Raises:
-      UsageError: the file is none, or the first answer to a question is not part of its passage. Others, which
-        scores alone are taken by, may be anything.
+      UsageError: the file has no questions, or the first answer to a question is not part of its passage. Further
+        answers are used only for scores, and may be any text.
     """
     path = Path(path)
     whole = _whole_json(path)
@@ -74,14 +74,18 @@ def read_questions(
     questions = _placed(path, questions)
     if not questions:
         raise UsageError(f"{path}: has no question{' that can be used' if bad_rows.are_skipped() else ''}")
-    twice = next(((id, times) for id, times in collections.Counter(q.id for q in questions).items() if times > 1), None)
-    if twice:
-        notes.say(f"{path}: {twice[1]:,} questions have the id {twice[0]!r}; --predictions has one answer for each id")
+    repeated = next(
+        ((id, times) for id, times in collections.Counter(q.id for q in questions).items() if times > 1), None
+    )
+    if repeated:
+        notes.say(
+            f"{path}: {repeated[1]:,} questions have the id {repeated[0]!r}; --predictions has one answer for each id"
+        )
     return questions
 
 
 def _whole_json(path: Path) -> Mapping[str, Any] | None:
-    """The object in a file whose name says JSON and that is one as a whole; None: it has rows."""
+    """The object of a .json file that is a single SQuAD object; None: the file has rows."""
     endings = [suffix.lower() for suffix in path.suffixes]
     if ".json" not in endings:
         return None
@@ -93,7 +97,7 @@ def _whole_json(path: Path) -> Mapping[str, Any] | None:
     except ValueError as error:
         if "data" in text[:200] or not text.lstrip().startswith(("{", "[")):
             raise UsageError(f"{path}: is not JSON ({error}); the file may be cut short") from None
-        return None  # an object a line
+        return None  # an object per line
     if isinstance(value, dict) and "data" in value:
         return value
     if isinstance(value, dict) and "context" not in value:
@@ -149,11 +153,11 @@ def _of_table(path: Path, columns: Mapping[str, str], labelled: bool, every_row:
 
 
 def _answers(value: Any) -> tuple[Answer, ...] | None:
-    """Answers as SQuAD writes them, as Hugging Face's data sets do, or a text alone, whose place is not known."""
+    """Answers in the form of SQuAD, of Hugging Face's data sets, or as a single text, whose place is unknown."""
     if value is None:
         return None
-    if isinstance(value, str) and (found := _object_in(value)) is not None:
-        value = found
+    if isinstance(value, str) and (parsed := _object_in(value)) is not None:
+        value = parsed
     if isinstance(value, str):
         return (Answer(value, -1),) if value.strip() else ()
     if isinstance(value, Mapping):
@@ -165,7 +169,7 @@ _ARRAY = re.compile(r"array\((\[.*?\])(?:, dtype=\w+)?\)", re.DOTALL)
 
 
 def _object_in(cell: str) -> Any:
-    """The answers in a cell of CSV or TSV that holds them as JSON, or as Python or pandas print them; None: a text."""
+    """Answers that a cell of CSV or TSV holds as JSON, or as printed by Python or pandas; None: the cell is a text."""
     if not cell.lstrip().startswith(("{", "[")):
         return None
     for read in (json.loads, lambda text: ast.literal_eval(_ARRAY.sub(r"\1", text))):
@@ -187,9 +191,9 @@ def _text(value: Any) -> str:
 
 
 def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
-    """The questions with the answers where they stand in their passages.
+    """The questions, with answers at their actual places in the passages.
 
-    An answer that is not at its place is taken at the nearest one: offsets are often counted in bytes or UTF-16.
+    An answer that is not at its stated place is taken at the nearest one: offsets are often counted in bytes or UTF-16.
     """
     moved: list[str] = []
     placed = []
@@ -213,7 +217,7 @@ def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
 
 
 def _check_texts(question: Question) -> None:
-    """Raise UsageError if there is nothing to read in the question or in its passage."""
+    """Raise UsageError if the question or its passage is blank."""
     for what, text in (("question", question.question), ("passage", question.context)):
         if question.answers is not None and not text.strip():
             raise UsageError(f"{question.where}: the {what} is empty")
@@ -232,7 +236,7 @@ def _at_its_place(question: Question, answer: Answer, moved: list[str], is_first
     if not places and (text := _as_spaced(context, text)):
         places = _places(context, text)
     if not places and not is_first:
-        return Answer(answer.text, -1)  # the official rules compare it, wherever it is from
+        return Answer(answer.text, -1)  # the official rules compare with it, wherever it is from
     if not places:
         raise UsageError(
             f"{question.where}: the answer {cut(answer.text, 60)!r} is not in its passage ({cut(context, 60)!r}); "
@@ -244,14 +248,14 @@ def _at_its_place(question: Question, answer: Answer, moved: list[str], is_first
 
 
 def _as_spaced(context: str, text: str) -> str:
-    """`text` with the white space that it has in the passage; empty: its words are not there."""
+    """`text` with the white space that it has in the passage; empty: the passage lacks its words."""
     words = r"\s+".join(map(re.escape, text.split()))
-    there = re.search(words, context) if words else None
-    return there[0] if there else ""
+    match = re.search(words, context) if words else None
+    return match[0] if match else ""
 
 
 def _places(context: str, text: str) -> list[int]:
-    """Where `text` begins."""
+    """The positions in `context` where `text` begins."""
     if not text.strip():
         return []
     places, place = [], context.find(text)

@@ -1,4 +1,4 @@
-"""A `.tflite` file on LiteRT. Needs no TensorFlow."""
+"""A `.tflite` file run by LiteRT. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ LOGITS = "logits"
 """Name of a classifier's output in every signature: float32 [1, C]."""
 
 PROBABILITIES = "probabilities"
-"""Name of its output in files for MediaPipe, which end in the softmax."""
+"""Name of a classifier's output in files for MediaPipe, which end in the softmax."""
 
 OUTPUTS = (LOGITS, PROBABILITIES, "score", "embedding", *PER_TOKEN)
-"""Names of the outputs that files have: those of every kind of task, and of MediaPipe's."""
+"""Names of the outputs of files: of every kind of task, and of files for MediaPipe."""
 
 
 class TfliteModel:
-    """What a file gives that `export` wrote.
+    """A file written by `export`, ready to run.
 
     Args:
       path: the file.
-      threads: of the interpreter.
-      weight_cache: of XNNPACK, as `CompiledFile` takes it: one packed copy of the weights for all signatures.
-      float16: compute in float16 what is float.
+      threads: number of threads of the interpreter.
+      weight_cache: XNNPACK's weight cache, as in `CompiledFile`: one packed copy of the weights for all signatures.
+      float16: compute float parts in float16.
 
     Raises:
       UsageError: the file is missing, is not a `.tflite` file, or has no signature
@@ -42,7 +42,7 @@ class TfliteModel:
     """
 
     outputs: tuple[str, ...] = ()
-    """Names of what it gives."""
+    """Names of the outputs of the file."""
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 1, weight_cache: str = "", float16: bool = False):
         self.path = Path(path)
@@ -97,10 +97,10 @@ class TfliteModel:
     def answer(
         self, features: Mapping[str, np.ndarray], length: int | None = None, show_progress: bool = False
     ) -> dict[str, np.ndarray]:
-        """float32 [R, ...] by output, for `input_ids`, `input_mask`, `segment_ids` [R, T], as the Keras model gives it.
+        """Outputs as of the Keras model, float32 [R, ...] by name, for `input_ids`, `input_mask`, `segment_ids` [R, T].
 
-        Each row runs in the signature that `choose_length` names, or in that of `length`. Of a file that
-        gives probabilities, their logarithms are the logits: the same to every softmax.
+        Each row runs in the signature chosen by `choose_length`, or in that of `length`. For a file that returns
+        probabilities, the logits are their logarithms, which have the same softmax.
 
         Raises:
           UsageError: a row has more tokens than the longest signature takes.
@@ -113,7 +113,7 @@ class TfliteModel:
     def run(
         self, features: Mapping[str, np.ndarray], length: int | None = None, show_progress: bool = False
     ) -> dict[str, np.ndarray]:
-        """What the file gives as it is, logits or probabilities; else as `answer`.
+        """The outputs of the file unchanged, logits or probabilities; else the same as `answer`.
 
         Raises:
           UsageError: a row has more tokens than the longest signature takes, or the runtime cannot run the file.
@@ -138,7 +138,7 @@ class TfliteModel:
 
 
 def outputs_of(content: bytes, features: Mapping[str, np.ndarray], threads: int = 1) -> dict[str, np.ndarray]:
-    """What `TfliteModel.answer` gives for a file with this content, as an app would get it."""
+    """The result of `TfliteModel.answer` for a file with this content, as an app would get it."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.tflite"
         with atomic.naming(path):
@@ -150,19 +150,19 @@ def shortest_that_fits(lengths: Sequence[int], real: int, width: int) -> int:
     """The first of ascending `lengths` for `real` tokens of features that are `width` long.
 
     One padding token is kept where the features have any: the embedding of the last
-    real token sees its successor (the trigram), and [PAD] is not the same as no token.
+    real token includes its successor (the trigram), and [PAD] differs from no token.
     """
     return next(length for length in lengths if length >= min(real + 1, width))
 
 
 def fit(values: np.ndarray, length: int) -> np.ndarray:
-    """int32 [n, T] cut or padded with zeros to [n, length]."""
+    """The values [n, T] as int32, cut or padded with zeros to [n, length]."""
     values = values[:, :length].astype(np.int32)
     return np.pad(values, [(0, 0), (0, length - values.shape[1])])
 
 
 def load_interpreter(path: str | os.PathLike[str], threads: int) -> Any:
-    """A LiteRT interpreter on `path`. Raises UsageError if that is not a usable `.tflite` file."""
+    """A LiteRT interpreter for the file at `path`. Raises UsageError if it is not a usable `.tflite` file."""
     from ai_edge_litert.interpreter import Interpreter
 
     check_is_tflite(path)
@@ -172,12 +172,12 @@ def load_interpreter(path: str | os.PathLike[str], threads: int) -> Any:
             interpreter.allocate_tensors()
             return interpreter
         except REFUSALS as error:
-            refused = error  # leaves this block as no exception: what LiteRT printed would be shown beside its reason
+            refused = error  # raised outside this block: inside it, an exception would make LiteRT's output show
     raise UsageError(f"{path}: LiteRT cannot load it ({first_line(refused)}); the file may be cut short")
 
 
 def check_is_tflite(path: str | os.PathLike[str]) -> None:
-    """Raises UsageError unless `path` is a file that begins as a `.tflite` file does."""
+    """Raise UsageError unless `path` is a file that begins like a `.tflite` file."""
     try:
         with open(path, "rb") as file:
             head = file.read(8)

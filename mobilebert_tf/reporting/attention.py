@@ -12,9 +12,9 @@ from mobilebert_tf.reporting.results import Attention, AttentionLayer
 from mobilebert_tf.text_table import cut
 
 MOST_TOKENS = 28
-"""More would make the labels unreadable."""
+"""Maximum number of tokens; with more, the labels would be unreadable."""
 
-# One blue that shows on white and on near-black alike; the weight is its opacity.
+# A single blue that is visible both on white and on near-black; the weight is its opacity.
 _BLUE = to_rgb("#3b76d6")
 
 
@@ -22,15 +22,15 @@ def chart(name: str, attention: Attention, layer: AttentionLayer) -> str:
     """HTML of one layer: a pair of maps per head, query tokens down, key tokens across."""
     tokens = [cut(token, 10, "…") for token in attention.tokens[:MOST_TOKENS]]
     heads, shown = len(layer.teacher), len(tokens)
-    # Common to both models, so that equal shades are equal weights. Rarely is a weight
+    # One scale for both models, so that equal shades mean equal weights. Weights are rarely
     # near 1, so the scale ends at the 99th percentile, but never so low that attention
-    # spread evenly over everything looks strong.
+    # spread evenly over all tokens looks strong.
     drawn_weights = np.stack([layer.teacher, layer.student])[..., :shown, :shown]
     top = max(float(np.quantile(drawn_weights, 0.99)), 4 / len(attention.tokens))
     models = (("teacher", layer.teacher), ("student", layer.student))
 
     def picture(width: int) -> Figure:
-        # Placed by hand: every panel is a square, and only the outer ones have words.
+        # Panels are placed by hand: each is a square, and only the outer ones have labels.
         wide = width == WIDE
         across, bands = (min(heads, 4), -(-heads // min(heads, 4))) if wide else (2, heads)
         size, left, gap, title = (10.0, 72, 12, 24) if wide else (7.0, 50, 8, 18)
@@ -66,17 +66,17 @@ def divergence(layer: AttentionLayer) -> float:
 
 
 def structure(layer: AttentionLayer) -> float:
-    """How much the teacher's attention depends on who asks: mean KL(row ‖ mean row), nats.
+    """Dependence of the teacher's attention on the query position: mean KL(row ‖ mean row), nats.
 
-    Zero for a head that looks at the same tokens from everywhere (such as [SEP]), high
-    for one that looks at neighbours or at related words.
+    Zero for a head that attends to the same tokens from every position (such as [SEP]), high
+    for a head that attends to neighbours or related words.
     """
     rows = _rows(layer.teacher)
     return float(np.mean(np.sum(rows * np.log(rows / rows.mean(axis=1, keepdims=True)), axis=-1)))
 
 
 def _rows(weights: np.ndarray) -> np.ndarray:
-    """Rows that sum to one again: the file holds rounded figures."""
+    """The weights with rows that sum to one again, since the file holds rounded figures."""
     positive = np.maximum(weights, 1e-9)
     return positive / positive.sum(axis=-1, keepdims=True)
 

@@ -25,39 +25,39 @@ if TYPE_CHECKING:
     from mobilebert_tf.tasks.task import Task
 
 MOST_DROP = 0.2
-"""The largest loss to search within: more was meant in points."""
+"""Largest --max_drop that is accepted: a larger number was probably meant in points."""
 
 POOL = 1000
-"""Texts among which examples for the contracts are looked for, and those that tolerances are found with."""
+"""Texts to choose the contracts' examples from, and texts to determine tolerances with."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Export:
     """Turn a fine-tuned model into .tflite files and prove that they are right.
 
-    The trained network is rewritten first: norms without statistics fold into their
-    neighbours, the last block computes what the head reads, and so on; the answers
-    stay the same. Every recipe gives one file with a signature per sequence length over shared weights;
-    inputs `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]), output `logits` (of a
-    regression `score`, of sentence embeddings `embedding`, of entities `token_logits`, of questions `start_logits` and
-    `end_logits`). Files for MediaPipe (output `probabilities`;
-    vocabulary and labels inside) and for a GPU have the longest length alone. Each file is run with LiteRT,
-    compared with the Keras model in every signature, checked for operators that a plain runtime lacks and
-    for padding that leaks into the answer, scored on the task, and timed. One that misses its gate goes to
-    rejected/, and the command ends with status 1 after finishing the others.
+    The trained network is first rewritten: norms without statistics fold into their
+    neighbours, the last block computes only what the head reads, and so on; the answers
+    stay the same. Every recipe gives one file, with one signature per sequence length over shared weights. Inputs are
+    `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]); the output is `logits` (regression: `score`; sentence
+    embeddings: `embedding`; entities: `token_logits`; questions: `start_logits` and `end_logits`). Files for
+    MediaPipe (output `probabilities`; vocabulary and labels inside) and for a GPU have the longest length alone.
 
-    Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json, and report.json with
-    report.html and report.md made of it, which say what to ship. RECIPE.contract.json has all that an
-    app must know of its file, and examples with the answers of that file; SHA256SUMS has the sum of
-    every file. `mobilebert-tf export verify OUTPUT` holds a copy to both, anywhere.
+    Each file is run with LiteRT, compared with the Keras model in every signature, checked for operators that a plain
+    runtime lacks and for padding that leaks into the answer, scored on the task, and timed. A file that misses its
+    gate goes to rejected/, and the command ends with status 1 after finishing the others.
 
-    --explain says where a quantised file loses precision: how far every layer is off the
-    float32 file and how much of that is its own, and what the logits gain when a block or
-    a kind of layer finds its ranges while running or stays in float32. Writes explain.json, and
-    RECIPE_mended.json with the part that is worth it, a recipe for the next export.
+    Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json, and report.json with report.html and
+    report.md made from it, which say which file to ship. RECIPE.contract.json has all that an app must know about its
+    file, and examples with that file's answers; SHA256SUMS has the checksum of every file. `mobilebert-tf export
+    verify OUTPUT` checks a copy against both, on any machine.
 
-    A classifier from Hugging Face or of TensorFlow 1 has no task; what is taken for it is printed, and flags
-    say otherwise.
+    --explain shows where a quantised file loses precision: how far each layer is from the float32 file, how much of
+    that is its own error, and what the logits gain when a block or a kind of layer finds its ranges at run time or
+    stays in float32. Writes explain.json, and RECIPE_mended.json, a recipe for the next export with the change that
+    is worth it.
+
+    A classifier from Hugging Face or TensorFlow 1 has no task.json; the task that is assumed is printed, and flags
+    change it.
 
     Examples:
       mobilebert-tf export --model=runs/classifier --evaluation=dev.tsv --output=runs/exported
@@ -75,7 +75,7 @@ class Export:
 
     model: str = option("fine-tuned model directory", is_input=True)
     task: str | None = option(
-        "kind of task; left out: what the model was fine-tuned for. embedding: sentence embeddings of any model",
+        "kind of task; default: what the model was fine-tuned for. embedding: sentence embeddings of any model",
         None,
         choices=NAMES,
     )
@@ -84,93 +84,97 @@ class Export:
         "comma-separated: float32, float16, dynamic_int8, static_int8, dynamic_int8_per_tensor and "
         "static_int8_per_tensor (both for old runtimes), static_int8_full, static_int16x8, weight_int4, dynamic_int4, "
         "mediapipe (for its TextClassifier or TextEmbedder) and gpu (for a GPU delegate), both of one length, or a "
-        "file of your own that ends in .json; left out: float32, float16, dynamic_int8 and, where there is text to "
-        "calibrate on, static_int8",
+        "recipe file of your own that ends in .json; default: float32, float16, dynamic_int8 and, where there is text "
+        "to calibrate on, static_int8",
         None,
     )
     sequence_lengths: str | None = option(
-        "lengths of the signatures in word pieces, comma-separated; left out: the task's max_seq_length and those "
+        "lengths of the signatures in word pieces, comma-separated; default: the task's max_seq_length and those "
         "of 32, 64, 128 and 256 that are shorter",
         None,
     )
     without_rewrites: str = option(
-        "comma-separated rewrites of the network to leave out, to see what each brings: "
+        "rewrites of the network to leave out, comma-separated, to see what each brings: "
         "fold_norms, fold_attention_scale, first_token_only, mean_early, join_products, share_mask, cut_positions, "
         "join_tables",
         "",
     )
     equalize: bool = option(
-        "where there is text, bring the channels of what static files round to one size, each in a unit of its own "
-        "that the weights take in (LayerNorm and gelu need a multiplication beside them)",
+        "where there is text, scale the channels of activations that static files round to one size; the weights "
+        "absorb the scales (LayerNorm and gelu need an extra multiplication)",
         True,
     )
     compare_rewrites: bool = option(
-        "also convert and time the float32 network without each rewrite, and report what it brings", False
+        "also convert and time the float32 network without each rewrite, and report what each brings", False
     )
     evaluation: str | None = option("labelled table for score and parity", None, is_input=True)
     calibration: str | None = option(
-        "table of texts, best the task's own training text, that static scales are taken from, and the parity if "
-        "there is no --evaluation; left out: --evaluation serves; without either, random ids and no static scales",
+        "table of texts, best the task's own training text, for the scales of static files, and for parity where there "
+        "is no --evaluation; default: --evaluation; without either, random ids and no static scales",
         None,
         is_input=True,
     )
     contract_examples: str | None = option(
-        "table whose texts may stand in the contracts as examples, word for word, and so in every app that carries a "
-        "contract; left out: built-in sentences, none of them from your tables",
+        "table whose texts may become the contracts' examples, word for word, and so be part of every app with a "
+        "contract; default: built-in sentences, none of them from your tables",
         None,
         is_input=True,
     )
-    text_column: str | None = option("column of the text; left out: as in training", None)
-    text_pair_column: str | None = option("column of the second text, for pairs; left out: as in training", None)
-    label_column: str | None = option("column of the label; left out: as in training", None)
+    text_column: str | None = option("column of the text; default: as in training", None)
+    text_pair_column: str | None = option("column of the second text, for pairs; default: as in training", None)
+    label_column: str | None = option("column of the label; default: as in training", None)
     min_agreement: float | None = option(
-        "gate: least share of examples that a file decides as Keras does, of embeddings the mean cosine; left out: "
+        "gate: least share of examples that a file decides as Keras does (embeddings: least mean cosine); default: "
         "each recipe's own",
         None,
         least=0,
         most=1,
     )
     max_score_drop: float | None = option(
-        "gate: largest loss of the score against Keras, as a share: 0.02 is two points; left out: each recipe's own",
+        "gate: largest loss of the score against Keras, as a share: 0.02 is two points; default: each recipe's own",
         None,
         least=0,
         most=1,
     )
     max_error: float | None = option(
-        "gate: largest error of a logit relative to the largest logit; left out: each recipe's own",
+        "gate: largest error of a logit relative to the largest logit; default: each recipe's own",
         None,
         least=0,
         most=1e6,
     )
     android_demo: str | None = option(
-        "directory android_demo of this project: also put the files among the assets of its app, under the name of "
-        "--output; an export that is finished already is put there without being made again",
+        "directory android_demo of this project: also copy the files to the assets of its app, under the name of "
+        "--output; a finished export is copied without being made again",
         None,
         identity=False,
     )
-    calibration_examples: int = option("rows of --calibration to run, of all lengths", 256, least=1, most=10**7)
+    calibration_examples: int = option(
+        "number of rows of --calibration to run, of all lengths", 256, least=1, most=10**7
+    )
     score_examples: int = option("largest number of rows to score; 0: all", 0, least=0, most=10**9)
     parity_examples: int = option(
         "largest number of rows to compare with Keras in every signature", 256, least=1, most=10**7
     )
     max_drop: float | None = option(
         "also search for the cheapest mixture of precisions, part by part of the network, that loses no more than "
-        "this much of the score, as a share: 0.005 is half a point. Half of the rows of --evaluation, at random, are "
-        "searched on, the rest scores what was found; writes cheapest.tflite and cheapest.json, its recipe",
+        "this much of the score, as a share: 0.005 is half a point. A random half of the rows of --evaluation is used "
+        "for the search, the rest scores the result; writes cheapest.tflite and cheapest.json, its recipe",
         None,
         least=0,
         most=100,
     )
     counter: str | None = option(
-        "command that counts the instructions of a file for --max_drop, as for `benchmark instructions`; left out: "
-        "milliseconds of this machine are what is to be cheap",
+        "command that counts the instructions of a file as the cost in --max_drop, as for `benchmark instructions`; "
+        "default: the cost is milliseconds of this machine",
         None,
     )
-    explain: bool = option("compare quantised files with float32 layer by layer, and say what to leave in it", False)
-    explain_examples: int = option(
-        "rows to run for --explain, of all lengths, out of those for the parity", 256, least=1, most=10**7
+    explain: bool = option(
+        "compare quantised files with float32 layer by layer, and report what to leave in float32", False
     )
-    threads: int = option("threads of LiteRT, also where it is timed", 1, least=1, most=1024)
+    explain_examples: int = option(
+        "rows to run for --explain, of all lengths, from those of --parity_examples", 256, least=1, most=10**7
+    )
+    threads: int = option("threads of LiteRT, also for timing", 1, least=1, most=1024)
     rounds: int = option(
         "rounds of the latency measurement, the files in random order; fewer than 8 cannot tell which is faster",
         21,
@@ -184,7 +188,7 @@ class Export:
 
         Raises:
           UsageError: the model is no fine-tuned classifier, or a table is wrong.
-          FailedError: a file missed its gate or could not be made; the others are there.
+          FailedError: a file missed its gate or could not be made; the others are written.
         """
         from mobilebert_tf.export.aware import stored
         from mobilebert_tf.export.recipes import parse_recipes
@@ -313,7 +317,7 @@ class Export:
 
     @property
     def _limits(self) -> dict[str, float]:
-        """Fields of every gate that flags say."""
+        """Fields of every recipe's gate that flags set."""
         wanted = {
             "max_relative_error": self.max_error,
             "min_decision_agreement": self.min_agreement,
@@ -347,7 +351,7 @@ class Export:
             programs.words_of(self.counter, "counter")
 
     def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str, list[Example]]:
-        """What to calibrate and verify on, what to call either in the report, and texts to show as examples."""
+        """Data for calibration and verification, their names in the report, and texts for examples in the contracts."""
         from mobilebert_tf.benchmarks.files.host import Settings
         from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
         from mobilebert_tf.export.make import variants
@@ -377,7 +381,7 @@ class Export:
             compared = synthetic_features(count, task.max_seq_length, loaded.tokenizer)
             compared_on = f"{count} sequences of random ids, no text was given"
         latency = Settings(threads=self.threads, rounds=self.rounds, runs=self.runs)
-        # Of some 25 files; what cannot be told apart there is decided by operations.
+        # For some 25 files; those that this cannot tell apart are ranked by operations.
         searching = dataclasses.replace(latency, rounds=min(self.rounds, 9), runs=2 * self.runs)
         checks = variants.Checks(
             calibration_features=calibration,
@@ -411,7 +415,7 @@ def _with_content(recipes: str | None) -> str | None:
 
 
 def _made_up(model: str, task: Task) -> str:
-    """What a classifier from elsewhere is taken for, and which flags say otherwise."""
+    """Line on the task assumed for a classifier from elsewhere, with the flags that change it."""
     texts = f"column {task.text_column!r}"
     if task.text_pair_column:
         texts = f"columns {task.text_column!r} and {task.text_pair_column!r}"
@@ -423,9 +427,9 @@ def _made_up(model: str, task: Task) -> str:
 
 
 def _sign(run: run_directory.Run) -> None:
-    """Write the sums of a finished run, the last file of an export, if a kill came before that.
+    """Write the checksums of a finished run, the last file of an export, unless they exist: a kill may come before.
 
-    They come from its record, not from the files: what has happened to a file since it was made shows.
+    They come from the run's record, not from the files, so that a file that has changed since then shows.
     """
     path = run.directory / verify_directory.SUMS
     if path.exists():

@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.loop import Objective
 
 ANSWERS = "teacher_"
-"""Begins the names of features that are the teacher's outputs."""
+"""Prefix of the names of features that are the teacher's outputs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TeacherOptions:
-    """Flags of `finetune` about whom it learns from."""
+    """Flags of `finetune` about its teacher."""
 
     teacher: str | None = option(
-        "model directory that was fine-tuned for the same task and labels, of any size; for qa and entities with the "
+        "model directory, of any size, that was fine-tuned for the same task and labels; for qa and entities with the "
         "same vocabulary",
         default=None,
         is_input=True,
     )
     teacher_weight: float = option(
-        "share of the loss that is the distance from --teacher's answers; the rest is that from the labels",
+        "share of the distance from --teacher's answers in the loss; the rest is the distance from the labels",
         default=0.5,
         least=0,
         most=1,
     )
     teacher_temperature: float = option(
-        "logits of --teacher and student are divided by it, so that less likely classes count more; not for regression",
+        "divides the logits of --teacher and student, so that less likely classes count more; not for regression",
         default=2.0,
         least=0.01,
         most=1000,
@@ -54,7 +54,7 @@ class TeacherOptions:
 
 
 def check(command: TeacherOptions, task: Task, model: str) -> None:
-    """Raise UsageError unless the teacher, if there is one, does the same task as `model` shall.
+    """Raise UsageError unless the teacher, if there is one, does the task that `model` is to learn.
 
     TensorFlow is not started.
     """
@@ -93,10 +93,10 @@ def check(command: TeacherOptions, task: Task, model: str) -> None:
 
 def _check_pieces(place: str, teacher: Architecture, student: Architecture, task: Task) -> None:
     """Raise UsageError unless both cut a text into the same word pieces."""
-    its, ours = (
-        one.tokenizer and (one.tokenizer.vocab_sha256, one.tokenizer.stated_rules) for one in (teacher, student)
+    teacher_pieces, student_pieces = (
+        model.tokenizer and (model.tokenizer.vocab_sha256, model.tokenizer.stated_rules) for model in (teacher, student)
     )
-    if its != ours:
+    if teacher_pieces != student_pieces:
         raise UsageError(
             f"{place}: has another vocabulary than --model, and --task={task.name} is taught word piece by word piece; "
             "take a teacher with the same one"
@@ -114,14 +114,14 @@ def _few(labels: Sequence[str]) -> str:
 def learn(
     command: TeacherOptions, task: Task, data: LabelledData, features: Features, held_out: Features | None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The teacher's outputs for the training table as features of batches; and its own figures.
+    """The teacher's outputs for the training table, as features of batches, and the teacher's own figures.
 
     Args:
-      features: of the training table, as the student has them.
-      held_out: of the evaluation table, likewise.
+      features: the student's features of the training table.
+      held_out: the student's features of the evaluation table.
 
     Raises:
-      FailedError: some of them are no numbers.
+      FailedError: some outputs are NaN or infinite.
     """
     from mobilebert_tf.model_directory import load_model_for
     from mobilebert_tf.tasks.inference import keras_outputs
@@ -139,14 +139,14 @@ def learn(
     print(f"finetune: {place}, {size}, teaches; it answers {len(data.training):,} examples once", flush=True)
 
     def answers(examples: Sequence[Example], own: Features) -> Outputs:
-        asked = own
+        inputs = own
         if not task.taught_by_token:
-            asked = its.features([dataclasses.replace(one, label=None) for one in examples], teacher.tokenizer)
+            inputs = its.features([dataclasses.replace(one, label=None) for one in examples], teacher.tokenizer)
         if examples is data.training:
             lost_text.say_of("--teacher", examples, teacher.tokenizer, place)
-        key = _key(place, asked)
+        key = _key(place, inputs)
         if key not in _answered:
-            _answered[key] = keras_outputs(teacher.model, its, asked, show_progress=True)
+            _answered[key] = keras_outputs(teacher.model, its, inputs, show_progress=True)
         outputs = task.as_taught(its, _answered[key])
         if without_numbers(outputs).any():
             raise FailedError(f"--teacher={place}: gives answers that are NaN or infinite; train it again")
@@ -161,7 +161,7 @@ def learn(
 
 
 _answered: dict[str, Outputs] = {}
-"""What a teacher gave, by its place, content and texts: several rates and seeds in one process ask it the same."""
+"""Outputs of teachers by directory, content and texts: several rates and seeds in one process ask the same."""
 
 
 def _key(teacher: str, features: Features) -> str:
@@ -172,7 +172,7 @@ def _key(teacher: str, features: Features) -> str:
 
 
 def objective(command: TeacherOptions, task: Task, predict: Callable[[Mapping[str, Any]], Any]) -> Objective:
-    """The task's own loss and the distance from the teacher's answers, in the shares that the flags say.
+    """The task's own loss and the distance from the teacher's answers, weighted as the flags say.
 
     Source: Hinton et al. 2015, arXiv 1503.02531, section 2.
     """

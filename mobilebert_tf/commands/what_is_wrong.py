@@ -1,4 +1,4 @@
-"""What a model gets wrong, for a terminal: figures of each class, which is taken for which, single examples."""
+"""A model's mistakes, for a terminal: figures of each class, confusions between classes, single examples."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mobilebert_tf.tasks.review import Mistake, Review, read_review
 from mobilebert_tf.text_table import aligned, cut
 
 SHOWN = 10
-"""Classes, and examples, that a terminal shows."""
+"""Most classes, and most examples, that a terminal shows."""
 
 _WIDEST = 200
-"""Characters of an example's text that are shown."""
+"""Most characters of an example's text that are shown."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MistakeOptions:
-    """Flag of the commands that score."""
+    """Flag of the commands that score a model."""
 
     show_mistakes: bool = option(
-        "print the ten examples that it gets most wrong; mistakes.json beside metrics.json has fifty",
+        "print the ten examples that the model gets most wrong; mistakes.json beside metrics.json has fifty",
         default=False,
         identity=False,
     )
@@ -33,7 +33,7 @@ class MistakeOptions:
 def classes(metrics: Mapping[str, Any]) -> str:
     """A table of the classes in the figures of `Task.score`; empty where there are none.
 
-    Up to SHOWN classes are followed by how often each was taken for which, the columns by the rows' numbers; of more
+    Up to SHOWN classes are followed by their confusion counts, with a numbered column for each row; of more classes
     those with the lowest F1 are shown.
     """
     by_class = metrics.get("by_class", {})
@@ -44,9 +44,11 @@ def classes(metrics: Mapping[str, Any]) -> str:
     shown = sorted(names, key=lambda name: by_class[name]["f1"])[:SHOWN] if len(names) > SHOWN else names
     rows = [["class", "F1", "precision", "recall", "rows"]]
     for name in shown:
-        one = by_class[name]
+        figures = by_class[name]
         title = f"{names.index(name) + 1} {_cut(name, 30)}" if confusion else _cut(name, 30)
-        rows.append([title, *(f"{one[key]:.1%}" for key in ("f1", "precision", "recall")), f"{one['support']:,}"])
+        rows.append(
+            [title, *(f"{figures[key]:.1%}" for key in ("f1", "precision", "recall")), f"{figures['support']:,}"]
+        )
     if confusion:
         rows[0] += ["  told as", *(f"{number}" for number in range(1, len(names) + 1))]
         for row, counts in zip(rows[1:], confusion, strict=True):
@@ -71,7 +73,7 @@ def examples(review: Review) -> str:
 
 
 def say(command: MistakeOptions, directory: Path) -> None:
-    """Print what the fine-tuned model in a directory gets wrong, by the files there."""
+    """Print the mistakes of the fine-tuned model in a directory, from the files there."""
     metrics = read_object(directory / "metrics.json")
     if table := classes(metrics.get("quantized_evaluation", metrics.get("evaluation", {}))):
         print(table)
@@ -81,7 +83,7 @@ def say(command: MistakeOptions, directory: Path) -> None:
 
 
 def in_words(mistake: Mistake, measure: str) -> str:
-    """What was wanted and what was given."""
+    """The answer that was given, and the right one."""
     if mistake.size is None:
         size = "no number"
     elif measure == "error":

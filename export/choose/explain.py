@@ -1,4 +1,4 @@
-"""Where a quantised file loses its answer: layer by layer against float32, and with parts computed otherwise."""
+"""Sources of a quantised file's error: layer by layer against float32, and with one part in other arithmetic."""
 
 from __future__ import annotations
 
@@ -22,75 +22,77 @@ from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, all_values
 MOVES = frozenset(
     ("CAST", "CONCATENATION", "GATHER", "PACK", "PAD", "RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE")
 )
-"""Operators that compute nothing: no row for them."""
+"""Operators that compute nothing, so they have no row."""
 
 INSTEAD = {"dynamic ranges": Rule(), "float32": Rule(operators=EVERYTHING, weights="float32")}
-"""Arithmetic that a part is tried in. Dynamic ranges, for static recipes alone, keep int8 weights: they cost time, no
-bytes."""
+"""Arithmetic that a part is tried in. Dynamic ranges, tried for static recipes only, keep int8 weights: they cost time
+but no bytes."""
 
 SINGLE = 5
-"""Layers that are tried each for itself: those that add most."""
+"""Number of layers that are also tried singly: those that add most error."""
 
 ENOUGH = 0.9
-"""Share of the largest gain that counts as much as all of it."""
+"""Share of the largest gain that is as good as all of it."""
 
 LOOKED_INTO = 32
-"""Examples whose layers are compared: each has values by the ten thousand, and the kernels for it are slow."""
+"""Number of examples whose layers are compared: each has tens of thousands of values, and the kernels that keep all
+tensors are slow."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One operator's result in the quantised file against the float32 file. Rows of padding do not count."""
+    """Error of one operator's result in the quantised file against the float32 file. Padding does not count."""
 
     name: str
     """Such as block_3/feedforward_1/intermediate/MatMul."""
     layers: str
-    """For `Rule.layers`: this operator and no other."""
+    """Pattern for `Rule.layers` that matches this operator only."""
     operator: str
-    """Its name with LiteRT."""
+    """LiteRT's name of the operator."""
     relative_error: float
-    """Root mean square of the difference over that of the float32 values: what was inherited, too."""
+    """Root mean square of the difference over that of the float32 values; includes errors of earlier layers."""
     signal_to_noise_db: float | None
-    """The same as power of the values over power of the difference; None: there is none, or it is no number."""
+    """Power of the float32 values over power of the difference; None: there is no difference, or it is not finite."""
     added_error: float
-    """`relative_error` against what the float32 operator makes of the quantised file's operands: its own part."""
+    """Error that the operator itself adds: as `relative_error`, but the difference is to the result of the float32
+    operator on the quantised file's operands."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """The logits of the quantised file if one part of the network is in other arithmetic."""
+    """Error of the quantised file's logits with one part of the network in other arithmetic."""
 
     name: str
     """A block, a kind of layer in all blocks, or one layer: block_3, intermediate, block_3/query_key/MatMul."""
     layers: str
-    """For `Rule.layers`."""
+    """Pattern for `Rule.layers`."""
     instead: str
-    """Its arithmetic, one of INSTEAD."""
+    """Arithmetic of the part, one of INSTEAD."""
     logits_error: float
-    """As `Explanation.logits_error`; lower by what the part costs. Neighbours in int8 still hand over and take int8:
-    a layer whose result the next one rounds anyway gains nothing alone."""
+    """As `Explanation.logits_error`, lower by the error that the part causes. Neighbours in int8 still exchange int8
+    values with it: a single layer whose result the next one rounds anyway gains nothing."""
     decision_agreement: float
     extra_bytes: int
-    """That the file grows by, in one signature."""
+    """Bytes that the file grows by, with one signature."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """What is wrong with the file of one recipe."""
+    """Error of one recipe's file, by layer and by part."""
 
     recipe: str
     examples: int
     logits_error: float
-    """Root mean square of the difference to the float32 file's logits over that of the latter."""
+    """Root mean square of the difference to the float32 file's logits over that of the float32 logits."""
     decision_agreement: float
-    """How far both files give the same answer, as in `Parity`."""
+    """Agreement of both files' answers, as in `Parity`."""
     layers: Sequence[Layer]
-    """Those that add most first."""
+    """Largest added error first."""
     parts: Sequence[Part]
-    """Those that help most first; what the recipe leaves in float32 anyway is not there."""
+    """Largest gain first; parts that the recipe leaves in float32 anyway are left out."""
     mended: Recipe | None
-    """The recipe with one part in other arithmetic: the smallest file that brings `ENOUGH` of what the best brings.
-    None: no part helps."""
+    """The recipe with one part in other arithmetic: the one with the smallest file among those that bring at least
+    `ENOUGH` of the best gain. None: no part helps."""
 
 
 def explain(
@@ -101,15 +103,15 @@ def explain(
     features: Mapping[str, np.ndarray],
     threads: int = 1,
 ) -> Explanation:
-    """Compare a float32 file with what `recipe` makes of it, and try one part after another in other arithmetic.
+    """Compare a float32 file with its quantisation by `recipe`, and try one part after another in other arithmetic.
 
     Args:
-      content: of the float32 file, with one graph.
-      recipe: one with rules.
-      task: says how far two answers are the same.
-      ranges: as `quantize` takes them.
+      content: content of the float32 file, with one graph.
+      recipe: recipe with rules.
+      task: task that defines the agreement of two answers.
+      ranges: ranges of the tensors, as for `quantize`.
       features: `input_ids`, `input_mask`, `segment_ids` [n, T] of a few examples.
-      threads: of LiteRT.
+      threads: number of LiteRT's threads.
 
     Raises:
       FailedError: as `quantize`.
@@ -129,10 +131,10 @@ def explain(
         try:
             changed = quantize(content, with_part(recipe, name, pattern, instead), ranges)
         except FailedError:
-            continue  # a mixture that the quantizer does not make helps nobody
+            continue  # the quantizer does not support this mixture, so it cannot be recommended
         if changed == quantized:
             continue
-        rest, same = _compare(task, reference, outputs_of(changed, features, threads), features)
+        rest, agreed = _compare(task, reference, outputs_of(changed, features, threads), features)
         grown = len(changed) - len(quantized)
         parts.append(
             Part(
@@ -140,7 +142,7 @@ def explain(
                 layers=pattern,
                 instead=instead,
                 logits_error=rest,
-                decision_agreement=same,
+                decision_agreement=agreed,
                 extra_bytes=grown,
             )
         )
@@ -158,17 +160,17 @@ def explain(
 
 
 def _choose(parts: Sequence[Part], error: float) -> Part | None:
-    """The one of `parts`, best first, to change in a file with this `error`."""
+    """The part to change in a file with this `error`, of `parts`, best first; None: no part helps."""
     if not parts or not _number(parts[0].logits_error) < _number(error):
         return None
     best = parts[0].logits_error
-    # A file that gives no numbers gains all by any part that brings them back.
+    # If the file gives NaN or infinity, the gain is infinite and 90 % of it has no meaning: the best part is chosen.
     allowed = error - ENOUGH * (error - best) if np.isfinite(error) else best
     return min((part for part in parts if part.logits_error <= allowed), key=lambda part: part.extra_bytes)
 
 
 def with_part(recipe: Recipe, name: str, layers: str, instead: str) -> Recipe:
-    """`recipe` with one more rule: what `layers` finds is in one of INSTEAD."""
+    """`recipe` with one more rule: layers that match `layers` are in the arithmetic `instead`, one of INSTEAD."""
     return dataclasses.replace(
         recipe,
         name=f"{recipe.name}_mended",
@@ -180,25 +182,25 @@ def with_part(recipe: Recipe, name: str, layers: str, instead: str) -> Recipe:
 def compare_layers(
     content: bytes, quantized: bytes, features: Mapping[str, np.ndarray], threads: int = 1
 ) -> list[Layer]:
-    """A row for every operator that computes, those that add most first.
+    """A row for every operator that computes, largest added error first.
 
     Args:
-      content: of the float32 file, with one graph.
-      quantized: of the file that `quantize` made of it.
+      content: content of the float32 file, with one graph.
+      quantized: content of the same file after `quantize`.
       features: `input_ids`, `input_mask`, `segment_ids` [n, T].
-      threads: of LiteRT.
+      threads: number of LiteRT's threads.
     """
     operators = list(_operators(content))
     power = {result: np.zeros(3) for _, result, _ in operators}
     alone = _Alone(content, threads)
     runs = zip(run_tensors(content, features, threads), run_tensors(quantized, features, threads), strict=True)
     count = len(features["input_ids"])
-    for row, ((exact, real), (found, _)) in enumerate(track(runs, "comparing layers", "examples", count)):
-        own = alone.run(found, {name: features[name][row : row + 1] for name in INPUTS})
+    for row, ((exact, real), (rounded, _)) in enumerate(track(runs, "comparing layers", "examples", count)):
+        own = alone.run(rounded, {name: features[name][row : row + 1] for name in INPUTS})
         for _, result, _ in operators:
-            # What overflowed in the quantised file is infinite there and alone.
+            # A value that overflows in the quantised file may be infinite in the operator run alone, too.
             with np.errstate(invalid="ignore"):
-                differences = exact[result], found[result] - exact[result], found[result] - own[result]
+                differences = exact[result], rounded[result] - exact[result], rounded[result] - own[result]
             power[result] += [np.square(_real(one, real), dtype=np.float64).sum() for one in differences]
     layers = []
     for name, result, operator in operators:
@@ -207,7 +209,7 @@ def compare_layers(
         layers.append(
             Layer(
                 name=name,
-                # The quantizer puts a semicolon behind what it looks into.
+                # The quantizer searches in the name with a semicolon appended.
                 layers=f"^{re.escape(result)};$",
                 operator=operator,
                 relative_error=(noise / scale) ** 0.5,
@@ -219,7 +221,7 @@ def compare_layers(
 
 
 def _operators(content: bytes) -> Iterator[tuple[str, str, str]]:
-    """Of each operator that computes in float32: what to call it, the name of its result, its own name."""
+    """The display name, the result's name and the kind of each operator that computes in float32."""
     model = flatbuffer.read(content)
     (graph,) = model.subgraphs
     for operator, kind in zip(graph.operators, flatbuffer.kinds(model), strict=True):
@@ -228,19 +230,19 @@ def _operators(content: bytes) -> Iterator[tuple[str, str, str]]:
         if kind in MOVES or tensor.type != flatbuffer.FLOAT32:
             continue
         result = tensor.name.decode()
-        # The converter calls the logits after a function of its own; the weights keep their layer's name.
+        # The converter names the logits after a function of its own; the weights keep their layer's name.
         known = result
         if index in graph.outputs and kind == "FULLY_CONNECTED":
             known = graph.tensors[operator.inputs[1]].name.decode()
         names = known.split(";")
         if kind == "FULLY_CONNECTED":
-            # Of operations that became one the product; the gamma of the norm before it may stand first.
+            # A fused operator has the names of all its operations; the gamma of a norm may come before the product.
             names.sort(key=lambda one: not one.endswith("/MatMul"))
         yield names[0], result, kind
 
 
 class _Alone:
-    """Every operator of a float32 file on operands from elsewhere."""
+    """Interpreter that runs each operator of a float32 file by itself, on operands from elsewhere."""
 
     def __init__(self, content: bytes, threads: int):
         model = flatbuffer.read(content)
@@ -255,7 +257,7 @@ class _Alone:
         self._interpreter = plain_interpreter(flatbuffer.write(cut), threads)
 
     def run(self, values: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Results by name, of operands by name and the ids [1, T]."""
+        """Results by name, from `values`, the operands by name, and `inputs`, the ids [1, T]."""
         for name, index in self._ids.items():
             self._interpreter.set_tensor(index, fit(inputs[name], self._length))
         for name, index in self._operands.items():
@@ -265,10 +267,10 @@ class _Alone:
 
 
 def _real(value: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """The part that belongs to real tokens, `real` [T].
+    """The values that belong to real tokens; `real`, bool [T], marks these.
 
-    [T] and [T, W] have a row for each, [N, T, D] one in each head, and the scores [N, T, T] a column for each too.
-    Where heads are as wide as the text is long, some of their channels go; the rest stands for them.
+    [T] and [T, W] have a row per token, [N, T, D] one in each head, and the scores [N, T, T] a column per token too.
+    Where heads are as wide as the text is long, some of their channels are dropped; the others represent them.
     """
     axes = {1: (0,), 2: (0,), 3: (1, 2)}.get(value.ndim, ())
     for axis in axes:
@@ -278,13 +280,13 @@ def _real(value: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def _parts(layers: Sequence[Layer]) -> dict[str, str]:
-    """`Rule.layers` by name: blocks and what is outside of them, kinds of layers, the worst layers."""
+    """Patterns for `Rule.layers` by name: blocks and scopes outside blocks, kinds of layers, the worst layers."""
     regions: dict[str, str] = {}
     kinds: dict[str, str] = {}
     for layer in sorted(layers, key=lambda layer: _natural(layer.name)):
         first, *middle = layer.name.split("/")
-        # What has no scope in the file, as the logits, is found by its own name. A product that the converter drew a
-        # norm into has the scopes of both, and belongs to both parts.
+        # Results without a scope in the file, such as the logits, are found by their own name. A product that the
+        # converter fused with a norm has the scopes of both, and belongs to both parts.
         inside = f"{re.escape(first)}/" in layer.layers
         regions.setdefault(first, rf"\b{first}/" if inside else layer.layers)
         if first.startswith("block_") and len(middle) > 1:
@@ -294,12 +296,12 @@ def _parts(layers: Sequence[Layer]) -> dict[str, str]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that puts block_2 before block_10."""
+    """A sort key that puts block_2 before block_10."""
     return [(int(digits or 0), text) for text, digits in re.findall(r"(\D+)(\d*)|", name)]
 
 
 def _compare(task: Task, reference: Outputs, candidate: Outputs, features: Features) -> tuple[float, float]:
-    """Relative error and agreement."""
+    """Relative error of the candidate's values, and mean agreement of its answers with the reference's."""
     exact, values = all_values(reference), all_values(candidate)
     noise = np.square(values - exact, dtype=np.float64).sum()
     error = float(noise / max(np.square(exact, dtype=np.float64).sum(), 1e-30)) ** 0.5
@@ -307,5 +309,5 @@ def _compare(task: Task, reference: Outputs, candidate: Outputs, features: Featu
 
 
 def _number(error: float) -> float:
-    """For sorting: what is no number is the worst of errors."""
+    """Sort key of an error: NaN counts as infinite."""
     return error if np.isfinite(error) else float("inf")

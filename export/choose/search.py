@@ -1,11 +1,11 @@
-"""The cheapest mixture of precisions whose score stays within a loss.
+"""Search for the cheapest mixture of precisions whose score stays within a loss.
 
-The products of a network fall into parts: in each block attention, feed-forward and output bottleneck; embeddings and
-pooler. Every part may have one of the levels below. Of each part at each level alone two numbers are
-measured: the error that it brings to the outputs, and what it costs. Errors of parts add up as powers, costs as they
-are, so for every price of an error there is one best mixture: the cheapest of all parts at first, and then the
-step of one part to a better level that takes away most error for its cost, and the next. Only along this path
-scores are measured: a grid of it, then halves of where the loss is passed. What was chosen on one half
+The products of a network are divided into parts: attention, feed-forward and output bottleneck of each block;
+embeddings; pooler. Each part can have any of the levels below. For each part at each level, alone, two numbers are
+measured: the error that it adds to the outputs, and its cost. Powers of the parts' errors add up, and so do costs, so
+for every price of an error there is one best mixture. The path through these begins with every part at its cheapest
+level; each step takes one part to a better level, the step that removes most error for its cost first. Scores are
+measured only along this path: on a grid, then by bisection where the loss is crossed. The mixture chosen on one half
 of the labelled examples is scored on the other.
 """
 
@@ -41,81 +41,81 @@ LEVELS: dict[str, Rule] = {
     "dynamic_int4": Rule(weights="int4"),
     "float16": Rule(weights="float16", activations="float"),
 }
-"""What a part can be."""
+"""Precisions that a part can have."""
 
 UNIFORM = ("float32", "dynamic_int8", "static_int8", "dynamic_int4")
-"""Recipes that are measured beside the path."""
+"""Recipes that are measured in addition to the path."""
 
 GRID = 7
-"""Points of the path that are scored before halving."""
+"""Number of points on the path that are scored before the bisection."""
 
 EXAMPLES = 48
-"""For the errors, of all lengths."""
+"""Number of examples for measuring errors, of all lengths."""
 
 
 class Cost(Protocol):
-    """What files cost."""
+    """Function that measures the cost of files."""
 
     @property
     def unit(self) -> str: ...
 
     def __call__(self, contents: Mapping[str, bytes]) -> Costs:
-        """Of one inference of the longest length of each file, by name, from the contents by name."""
+        """Costs of one inference at each file's longest length, by name, from the contents by name."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """Products that change together."""
+    """Products that have the same level."""
 
     name: str
-    """block_3/feedforward"""
+    """Such as block_3/feedforward."""
     layers: str
-    """For `Rule.layers`."""
+    """Pattern for `Rule.layers`."""
     group: str
-    """Of those that cost the same in every block."""
+    """Group of the parts whose costs are measured together, such as feedforward."""
     products: int
     """Multiplications and additions of one inference."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Step:
-    """A part goes to a better level."""
+    """Change of one part to a better level."""
 
     part: str
     level: str
     error: float
-    """Power of the outputs' error that it takes away, relative to the outputs."""
+    """Power of the outputs' error that the step removes, relative to that of the outputs."""
     cost: float
-    """What it is expected to cost more."""
+    """Expected additional cost."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Search:
-    """What was found."""
+    """Result of a search."""
 
     max_drop: float
-    """Of the score, as a share."""
+    """Largest loss of the score, as a share."""
     score_name: str
     unit: str
-    """Of the costs."""
+    """Unit of the costs."""
     parts: Sequence[Part]
     path: Sequence[Step]
     candidates: Sequence[Candidate]
-    """In the order of their cost."""
+    """Scored files, the cheapest first."""
     chosen: str
-    """Name of the cheapest candidate within the loss; of several that measurements do not tell apart, that of least
-    operations and bytes."""
+    """Name of the cheapest candidate within the loss; if measurements do not separate several, the one with fewest
+    operations, then bytes."""
     recipe: Recipe
     searched_examples: int
     scored: Difference
-    """Of the chosen file on the other half."""
+    """Score of the chosen file against Keras on the other half of the examples."""
     scored_examples: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Labelled examples with what Keras says of them."""
+    """Labelled examples with the outputs of Keras."""
 
     task: Task
     features: Mapping[str, np.ndarray]
@@ -124,11 +124,11 @@ class Examples:
 
     @property
     def count(self) -> int:
-        """n."""
+        """Number of examples, n."""
         return len(self.features["label"])
 
     def half(self, which: int) -> Examples:
-        """Half of the examples, `which` 0 or 1, at random: labels of every other row may all be one."""
+        """Half of the examples, `which` 0 or 1, chosen at random because every other row may have the same label."""
         chosen = np.sort(np.random.default_rng(0).permutation(self.count)[which::2])
         features, rows = of_examples(self.features, chosen)
         return Examples(task=self.task, features=features, keras=take(self.keras, rows))
@@ -145,15 +145,15 @@ def search(
     """Find the cheapest mixture whose score falls by no more than `max_drop`.
 
     Args:
-      files: float32 files by length, as `convert_lengths` gives them.
-      ranges: as `build` takes them, from text that is not among the examples.
-      examples: one half is searched on, the other scores the result.
-      max_drop: of the score against Keras, as a share.
-      cost: what files cost.
-      limits: of the gate, in place of its own.
+      files: float32 files by length, from `convert_lengths`.
+      ranges: ranges for `build`, measured on text that is not among the examples.
+      examples: labelled examples: one half for the search, the other for the score of its result.
+      max_drop: largest loss of the score against Keras, as a share.
+      cost: function that measures the cost of files.
+      limits: fields that replace those in the gate of the recipe.
 
     Raises:
-      FailedError: no mixture is within the loss, or a file cannot be made.
+      FailedError: no mixture is within the loss, or a file cannot be built.
     """
     searched, scored = examples.half(0), examples.half(1)
     parts = parts_of(files[max(files)])
@@ -182,7 +182,7 @@ def search(
             middle = (low + high) // 2
             low, high = (low, middle) if is_within(middle) else (middle, high)
     names = {key: key if isinstance(key, str) else f"{key} of {len(steps)} steps" for key in contents}
-    # All in one call, so that times are taken in turn.
+    # All files in one call, so that they are timed in the same rounds.
     costs = cost({names[key]: content for key, content in contents.items()})
     candidates = {
         key: Candidate(
@@ -202,18 +202,18 @@ def search(
     cheapest = costs.cheapest([one.name for one in within.values()])
 
     def work(key: int | str) -> tuple[float, int]:
-        """What decides where the costs do not: operations and bytes."""
+        """Sort key of files whose costs are not separated: operations, then bytes."""
         return vector_instructions(multiply_adds(contents[key]), recipe_of(key).half), len(contents[key])
 
     chosen = min((key for key in within if within[key].name in cheapest), key=work)
-    found = recipe_of(chosen)
+    best = recipe_of(chosen)
     recipe = dataclasses.replace(
-        found,
+        best,
         name=SEARCHED,
         description=f"the cheapest within {100 * max_drop:g} points: {_told(within[chosen])}",
-        # On all examples, of which the loss was held on one half.
+        # The gate applies to all examples; the search kept the loss on half of them.
         gate=dataclasses.replace(
-            found.gate, **{"max_score_drop": max(max_drop, found.gate.max_score_drop or 0.0), **limits}
+            best.gate, **{"max_score_drop": max(max_drop, best.gate.max_score_drop or 0.0), **limits}
         ),
     )
     return Search(
@@ -232,7 +232,7 @@ def search(
 
 
 def parts_of(content: bytes) -> list[Part]:
-    """The parts of a float32 file with one graph; the head, which stays dynamic, is none."""
+    """The parts of a float32 file with one graph; the head stays dynamic and is not one of them."""
     model = flatbuffer.read(content)
     (graph,) = model.subgraphs
     products: collections.Counter[tuple[str, str, str]] = collections.Counter()
@@ -260,7 +260,7 @@ def _part(result: str) -> tuple[str, str, str]:
 
 
 def mixture(parts: Sequence[Part], levels: Mapping[str, str]) -> Recipe:
-    """The recipe with each part at its level, by name; a part without one stays in float32."""
+    """The recipe with each part at its level in `levels`, by name; a part without one stays in float32."""
     rules = [
         dataclasses.replace(LEVELS[levels[part.name]], layers=part.layers) for part in parts if part.name in levels
     ]
@@ -271,15 +271,15 @@ def mixture(parts: Sequence[Part], levels: Mapping[str, str]) -> Recipe:
 def path_of(
     parts: Sequence[Part], errors: Mapping[tuple[str, str], float], costs: Mapping[tuple[str, str], float]
 ) -> tuple[dict[str, str], list[Step]]:
-    """The cheapest level of each part, and the steps to better ones, those that gain most for their cost first.
+    """The cheapest level of each part, and the steps to better levels, those that gain most for their cost first.
 
-    A level that is worse than another and no cheaper, or that lies above the line between its neighbours, is
-    never best and has no step.
+    A level that is worse than another and no cheaper, or whose error lies above the line between its neighbours in
+    cost, is never the best choice and has no step.
 
     Args:
-      parts: of the network.
+      parts: parts of the network.
       errors: power of the outputs' error by part and level.
-      costs: by part and level.
+      costs: costs by part and level.
     """
     start, steps = {}, []
     for part in parts:
@@ -300,19 +300,19 @@ def path_of(
 
 
 def _gain(before: tuple[float, float, str], after: tuple[float, float, str]) -> float:
-    """Error taken away for a unit of cost."""
+    """Error removed per unit of cost."""
     return (before[1] - after[1]) / (after[0] - before[0])
 
 
 def levels_after(start: Mapping[str, str], steps: Sequence[Step], count: int) -> dict[str, str]:
-    """Level of each part after the first `count` steps."""
+    """The level of each part after the first `count` steps."""
     return {**start, **{step.part: step.level for step in steps[:count]}}
 
 
 def _errors(
     files: Mapping[int, bytes], ranges: Ranges, parts: Sequence[Part], examples: Examples
 ) -> dict[tuple[str, str], float]:
-    """Power of what each part at each level alone adds to the outputs, over that of float32's outputs."""
+    """Power of the error that each part at each level alone adds to the outputs, over that of float32's outputs."""
     longest = {max(files): files[max(files)]}
     few = of_all_lengths({name: examples.features[name] for name in INPUTS}, EXAMPLES)
     exact = all_values(outputs_of(build(longest, mixture(parts, {}), ranges), few)).astype(np.float64)
@@ -320,8 +320,8 @@ def _errors(
     pairs = [(part.name, level) for part in parts for level in LEVELS]
     errors = {}
     for name, level in track(pairs, "searching: errors", "files", len(pairs)):
-        found = all_values(outputs_of(build(longest, mixture(parts, {name: level}), ranges), few))
-        error = float(np.square(found - exact).sum()) / power
+        outputs = all_values(outputs_of(build(longest, mixture(parts, {name: level}), ranges), few))
+        error = float(np.square(outputs - exact).sum()) / power
         errors[name, level] = error if np.isfinite(error) else float("inf")
     return errors
 
@@ -329,8 +329,8 @@ def _errors(
 def _costs(
     files: Mapping[int, bytes], ranges: Ranges, parts: Sequence[Part], cost: Cost
 ) -> dict[tuple[str, str], float]:
-    """Expected cost of each part at each level above that in float16: measured for all parts of a group together,
-    and divided among them by their products."""
+    """Expected cost of each part at each level, less its cost in float16: measured for all parts of a group together,
+    and divided among them in proportion to their products."""
     longest = {max(files): files[max(files)]}
     everything = {part.name: "float16" for part in parts}
     groups = list(dict.fromkeys(part.group for part in parts))
@@ -340,12 +340,12 @@ def _costs(
             if level != "float16":
                 changed = {part.name: level for part in parts if part.group == group}
                 contents[f"{group}: {level}"] = build(longest, mixture(parts, everything | changed), ranges)
-    found = cost(contents).values
+    measured = cost(contents).values
     products = collections.Counter[str]()
     for part in parts:
         products[part.group] += part.products
     return {
-        (part.name, level): (found.get(f"{part.group}: {level}", found["float16"]) - found["float16"])
+        (part.name, level): (measured.get(f"{part.group}: {level}", measured["float16"]) - measured["float16"])
         * part.products
         / products[part.group]
         for part in parts

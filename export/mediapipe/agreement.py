@@ -1,9 +1,9 @@
-"""Does MediaPipe give our answers? Its TextClassifier or TextEmbedder, in its own environment, against ours by LiteRT.
+"""Comparison of MediaPipe's TextClassifier or TextEmbedder, in its own environment, with our answers by LiteRT.
 
     python -m mobilebert_tf.export.mediapipe.agreement FILE TABLE ENVIRONMENTS
 
-FILE is of the recipe `mediapipe`, with its vocabulary and labels beside it; TABLE has held-out texts; in ENVIRONMENTS
-the releases of mediapipe are installed, and agreement.json is written. `make mediapipe` runs this.
+FILE is of the recipe `mediapipe`, with its vocabulary and labels beside it; TABLE has held-out texts; ENVIRONMENTS is
+the directory where releases of mediapipe are installed and agreement.json is written. `make mediapipe` runs this.
 """
 
 from __future__ import annotations
@@ -34,39 +34,40 @@ from mobilebert_tf.text_table import aligned, cut
 from mobilebert_tf.tokenization import Tokenizer
 
 TOLERANCE = 5e-3
-"""Of a score, as a probability, for the same ids in the same file. mediapipe 1.2.2 gave the very bits of LiteRT 2.3;
-0.10.21 has older kernels, by which now and then a value that dynamic int8 rounds becomes its neighbour: 1.5e-3 at
-most in 200 texts, none in most of them (float32: 3e-7). One other word piece moves a score of a trained classifier by
-3e-2 and more."""
+"""Largest difference of a score, as a probability, for the same ids in the same file. mediapipe 1.2.2 gave exactly the
+bits of LiteRT 2.3; 0.10.21 has older kernels, in which dynamic int8 now and then rounds a value to the neighbouring
+step: at most 1.5e-3 in 200 texts, nothing in most of them (float32: 3e-7). A single other word piece changes a score of
+a trained classifier by 3e-2 or more."""
 
 ALIKE = 1e-3
-"""Distance, one less their cosine, up to which two vectors of a text count as the same."""
+"""Largest distance, one less the cosine, at which two vectors of a text count as the same."""
 
 MEDIAN = 1e-5
-"""Over all texts. Roundings spare many of them, what is wrong in the file is wrong in each."""
+"""Largest median difference over all texts. Many texts have no rounding difference, but an error in the file affects
+all."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-    """One text."""
+    """Comparison on one text."""
 
     text: str
     rules: tuple[str, ...]
-    """By which its word pieces differ within the T that the network sees; empty: they are the same."""
+    """Rules by which its word pieces differ within the T that the network sees; empty: they are the same."""
     cut: bool
-    """Longer than T by our word pieces."""
+    """Whether the text has more than T of our word pieces."""
     difference: float
-    """Largest of a score, MediaPipe's against ours."""
+    """Largest difference of a score between MediaPipe and us; for vectors one less their cosine."""
     unexplained: float
-    """The same with MediaPipe's word pieces given to LiteRT: what the tokenizer has no part in."""
+    """The same difference if LiteRT is given MediaPipe's word pieces: the part that the tokenizer does not cause."""
     same_decision: bool
 
 
 def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: Task) -> dict[str, Any]:
-    """Our probabilities [n, C] of each text, or its vector [n, H], and the same with word pieces as MediaPipe makes.
+    """Our probabilities [n, C] or vectors [n, H] of all texts, and the same from MediaPipe's word pieces.
 
     Raises:
-      UsageError: the file is none for MediaPipe, or vocabulary and labels in it are others than beside it.
+      UsageError: the file is not for MediaPipe, or its packed vocabulary or labels differ from those beside it.
     """
     if not read_packed(file):
         raise UsageError(f"{file}: has nothing packed into it, so it is none for MediaPipe; export with mediapipe")
@@ -90,27 +91,27 @@ def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: Task
 
 
 def ask(environment: Path, file: Path, wanted: Sequence[str], kind: str = "classifier") -> dict[str, Any]:
-    """MediaPipe's version, labels and scores [n, C], or vectors [n, H] of its "embedder".
+    """MediaPipe's version, labels and scores [n, C], or vectors [n, H] if `kind` is "embedder".
 
     Raises:
-      FailedError: the environment is none, or MediaPipe refused; the message has its last line.
+      FailedError: the environment has no Python, or MediaPipe failed; the message has its last line.
     """
     python = environment / "bin" / "python"
     if not python.exists():
         raise FailedError(f"{environment}: is no environment with mediapipe; make mediapipe makes it")
     side = Path(__file__).with_name("side.py")
     with tempfile.TemporaryDirectory() as place:
-        given, found = Path(place) / "texts.json", Path(place) / "scores.json"
-        given.write_text(json.dumps(list(wanted)), encoding="utf-8")
-        # Isolated: what PYTHONPATH names is not for that environment.
-        done = child_process.run([python, "-I", side, kind, file, given, found])
+        input_file, output_file = Path(place) / "texts.json", Path(place) / "scores.json"
+        input_file.write_text(json.dumps(list(wanted)), encoding="utf-8")
+        # Isolated mode, because PYTHONPATH is not meant for that environment.
+        done = child_process.run([python, "-I", side, kind, file, input_file, output_file])
         if done.returncode:
             lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
             fix = ""
             if "cannot open shared object file" in lines[-1]:
                 fix = "; on Debian: apt-get install libgl1 libegl1 libgles2"
             raise FailedError(f"{environment}: mediapipe does not run: {lines[-1]}{fix}")
-        return json.loads(found.read_text(encoding="utf-8"))
+        return json.loads(output_file.read_text(encoding="utf-8"))
 
 
 def compare(
@@ -120,7 +121,7 @@ def compare(
     rules: Sequence[Sequence[str]],
     is_vector: bool = False,
 ) -> list[Row]:
-    """A row for each text, from what `expected` gave and MediaPipe's scores [n, C], or vectors [n, H]."""
+    """A row for each text, from the result of `expected` and MediaPipe's scores [n, C] or vectors [n, H]."""
     distance = _cosine_distance if is_vector else _largest_difference
     rows = []
     for i, text in enumerate(wanted):
@@ -149,7 +150,7 @@ def _cosine_distance(theirs: np.ndarray, mine: np.ndarray) -> float:
 
 
 def faults(rows: Sequence[Row]) -> list[str]:
-    """What the tokenizer does not explain, a line for each text; empty: all is well."""
+    """The differences that the tokenizer does not explain, a line for each text; empty: there are none."""
     lines = []
     for row in rows:
         if not row.rules and row.difference > TOLERANCE:
@@ -167,7 +168,7 @@ def faults(rows: Sequence[Row]) -> list[str]:
 
 
 def table(version: str, rows: Sequence[Row]) -> str:
-    """Rows by what the tokenizers do with them, then the texts that they cut otherwise."""
+    """Table of differences, for texts with the same and with other word pieces, then a list of the latter."""
     same, other = [row for row in rows if not row.rules], [row for row in rows if row.rules]
     lines = [["mediapipe " + version, "texts", "same decision", "largest difference", "with its pieces"]]
     for name, group in (
@@ -196,11 +197,11 @@ def _short(text: str) -> str:
 
 
 def main(file: str, labelled: str, environments: str) -> None:
-    """Install, compare, print, write.
+    """Install MediaPipe's releases, compare their answers with ours, print tables and write agreement.json.
 
     Raises:
-      UsageError: the file or the table is none.
-      FailedError: no release could be had, or a score differs by more than the tokenizer explains.
+      UsageError: the file is not for MediaPipe, or the table cannot be read.
+      FailedError: no release could be installed, or a score differs by more than the tokenizer explains.
     """
     path = Path(file)
     tokenizer, task = load_task_files(path.parent)
@@ -211,7 +212,7 @@ def main(file: str, labelled: str, environments: str) -> None:
     ours = expected(path, wanted, tokenizer, task)
     is_vector = task.answer_kind != "classes"
     rules = [() if same else differing_rules(tokenizer, text) for same, text in zip(ours["same"], wanted, strict=True)]
-    found, broken, missing = [], [], ""
+    runs, all_faults, missing = [], [], ""
     for release in RELEASES:
         try:
             answer = ask(make(release, Path(environments)), path, wanted, "embedder" if is_vector else "classifier")
@@ -223,23 +224,23 @@ def main(file: str, labelled: str, environments: str) -> None:
             raise FailedError(f"mediapipe {answer['version']}: names the classes {answer['labels']}, not {task.labels}")
         rows = compare(wanted, ours, np.array(answer["scores"], np.float32), rules, is_vector)
         print(table(answer["version"], rows) + "\n")
-        broken += [f"mediapipe {answer['version']}: {line}" for line in faults(rows)]
-        found.append({"mediapipe": answer["version"], "rows": [dataclasses.asdict(row) for row in rows]})
-    if not found:
+        all_faults += [f"mediapipe {answer['version']}: {line}" for line in faults(rows)]
+        runs.append({"mediapipe": answer["version"], "rows": [dataclasses.asdict(row) for row in rows]})
+    if not runs:
         raise FailedError(missing)
     content = {
         "made_by": provenance.describe(),
         "file": {"name": path.name, "sha256": provenance.sha256(path)},
         "tolerance": TOLERANCE,
-        "faults": broken,
-        "runs": found,
+        "faults": all_faults,
+        "runs": runs,
     }
     result = Path(environments) / "agreement.json"
     atomic.write_json(result, content)
     print(f"{len(wanted)} texts; {result} has every one")
-    if broken:
-        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        raise FailedError(f"{broken[0]}{more}")
+    if all_faults:
+        more = f" (and {len(all_faults) - 1} more)" if len(all_faults) > 1 else ""
+        raise FailedError(f"{all_faults[0]}{more}")
 
 
 if __name__ == "__main__":

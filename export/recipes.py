@@ -238,25 +238,25 @@ def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
     """
     if names is None:
         return [RECIPES[name] for name in DEFAULT if has_text or not RECIPES[name].is_static]
-    wanted: list[Recipe] = []
+    chosen: list[Recipe] = []
     for name in filter(None, (name.strip() for name in names.split(","))):
         if name.endswith(".json"):
-            wanted += _read(Path(name))
+            chosen += _read(Path(name))
         elif name in RECIPES:
-            wanted.append(RECIPES[name])
+            chosen.append(RECIPES[name])
         else:
             raise UsageError(
                 f"--recipes: there is no recipe {name!r}; there are {', '.join(RECIPES)}, and files that end in .json"
             )
-    if not wanted or len({recipe.name for recipe in wanted}) < len(wanted):
+    if not chosen or len({recipe.name for recipe in chosen}) < len(chosen):
         raise UsageError(f"--recipes={names!r}: name each wanted recipe once; there are {', '.join(RECIPES)}")
-    for recipe in wanted:
+    for recipe in chosen:
         if recipe.is_static and not has_text:
             raise UsageError(
                 f"--recipes: {recipe.name} needs texts to calibrate on; give --calibration (best the task's own "
                 "training text) or --evaluation"
             )
-    return wanted
+    return chosen
 
 
 def _read(path: Path) -> list[Recipe]:

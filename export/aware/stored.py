@@ -44,14 +44,14 @@ class Trained:
         """
         trained: dict[str, tuple[float, float]] = {}
         missing = set(self.ranges)
-        for given, result in _products(content):
+        for operand, result in _products(content):
             layer = layer_of(result)
             if rule_of(self.recipe, PRODUCTS[0], result) != rule_of(self.recipe, PRODUCTS[0], result_of(layer)):
                 raise FailedError(
                     f"{FILE}: a rule of {self.recipe.name} fits the layer {layer} and its result in a file, {result}, "
                     "differently; write its layers so that both fit"
                 )
-            for site, tensor in ((f"{layer}/input", given), (f"{layer}/output", result)):
+            for site, tensor in ((f"{layer}/input", operand), (f"{layer}/output", result)):
                 if site in self.ranges:
                     trained[tensor] = self.ranges[site]
                     missing.discard(site)

@@ -231,10 +231,10 @@ def _operators(content: bytes) -> Iterator[tuple[str, str, str]]:
             continue
         result = tensor.name.decode()
         # The converter names the logits after a function of its own; the weights keep their layer's name.
-        known = result
+        full_name = result
         if index in graph.outputs and kind == "FULLY_CONNECTED":
-            known = graph.tensors[operator.inputs[1]].name.decode()
-        names = known.split(";")
+            full_name = graph.tensors[operator.inputs[1]].name.decode()
+        names = full_name.split(";")
         if kind == "FULLY_CONNECTED":
             # A fused operator has the names of all its operations; the gamma of a norm may come before the product.
             names.sort(key=lambda one: not one.endswith("/MatMul"))

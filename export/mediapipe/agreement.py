@@ -75,18 +75,21 @@ def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: Task
     model = TfliteModel(file)
     (length,), (output,) = model.lengths, model.outputs
     task = dataclasses.replace(task, max_seq_length=length)
-    ours = task.features([Example(text) for text in wanted], tokenizer)
-    theirs = {name: np.zeros_like(ours[name]) for name in ("input_ids", "input_mask", "segment_ids")}
+    our_features = task.features([Example(text) for text in wanted], tokenizer)
+    their_features = {name: np.zeros_like(our_features[name]) for name in ("input_ids", "input_mask", "segment_ids")}
     mediapipe = MediaPipeTokenizer(tokenizer)
     for row, text in enumerate(wanted):
         pieces = [tokenizer.id("[CLS]"), *mediapipe.ids(text)[: length - 2], tokenizer.id("[SEP]")]
-        theirs["input_ids"][row, : len(pieces)] = pieces
-        theirs["input_mask"][row, : len(pieces)] = 1
+        their_features["input_ids"][row, : len(pieces)] = pieces
+        their_features["input_mask"][row, : len(pieces)] = 1
     return {
-        "same": [bool(np.array_equal(a, b)) for a, b in zip(ours["input_ids"], theirs["input_ids"], strict=True)],
+        "same": [
+            bool(np.array_equal(a, b))
+            for a, b in zip(our_features["input_ids"], their_features["input_ids"], strict=True)
+        ],
         "cut": [len(ids) > length - 2 for ids in tokenizer.encode_batch(wanted)],
-        "scores": model.run(ours)[output],
-        "scores_of_their_pieces": model.run(theirs)[output],
+        "scores": model.run(our_features)[output],
+        "scores_of_their_pieces": model.run(their_features)[output],
     }
 
 
@@ -125,16 +128,16 @@ def compare(
     distance = _cosine_distance if is_vector else _largest_difference
     rows = []
     for i, text in enumerate(wanted):
-        mine = ours["scores"][i]
+        our_values = ours["scores"][i]
         rows.append(
             Row(
                 text=text,
                 rules=() if ours["same"][i] else tuple(rules[i]),
                 cut=ours["cut"][i],
-                difference=distance(theirs[i], mine),
+                difference=distance(theirs[i], our_values),
                 unexplained=distance(theirs[i], ours["scores_of_their_pieces"][i]),
                 same_decision=bool(
-                    distance(theirs[i], mine) < ALIKE if is_vector else theirs[i].argmax() == mine.argmax()
+                    distance(theirs[i], our_values) < ALIKE if is_vector else theirs[i].argmax() == our_values.argmax()
                 ),
             )
         )

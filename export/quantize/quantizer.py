@@ -39,17 +39,17 @@ def quantize(content: bytes, recipe: Recipe, ranges: Ranges | None) -> bytes:
             _add(quantizer, rule, number)
     except ValueError as error:
         raise FailedError(f"recipe {recipe.name}: {first_line(error)}") from error
-    known = None
+    calibration = None
     if recipe.is_static and ranges is not None:
         # With 65,535 steps, clipping rare large values gains nothing.
         eight = max(rule.activation_bits for rule in recipe.rules if rule.is_static) == 8
         ends = ranges.nearest if eight else ranges.by_tensor
-        known = {name: {"min": _row(low), "max": _row(high)} for name, (low, high) in ends.items()}
+        calibration = {name: {"min": _row(low), "max": _row(high)} for name, (low, high) in ends.items()}
     # Hides progress bars over operators, a hundred per millisecond, and a warning that all tensors are kept.
     with contextlib.redirect_stderr(io.StringIO()), quiet.native_stderr_hidden(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            result = quantizer.quantize(known, enable_progress_bar=False, enable_progress_report=False)
+            result = quantizer.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
         except (RuntimeError, ValueError, KeyError) as error:
             raise FailedError(f"recipe {recipe.name}: the network cannot be quantised: {first_line(error)}") from error
     return bytes(result.quantized_model)

@@ -303,12 +303,12 @@ def run_all(
 
 def read_signatures(interpreter: Any) -> list[dict[str, Any]]:
     """The signatures of a file in the form of a contract, shortest first."""
-    found = []
+    signatures = []
     for name in interpreter.get_signature_list():
         runner = interpreter.get_signature_runner(name)
         inputs, outputs = _tensors(runner.get_input_details()), _tensors(runner.get_output_details())
-        found.append({"name": name, "length": inputs[0]["shape"][-1], "inputs": inputs, "outputs": outputs})
-    return sorted(found, key=lambda one: one["length"])
+        signatures.append({"name": name, "length": inputs[0]["shape"][-1], "inputs": inputs, "outputs": outputs})
+    return sorted(signatures, key=lambda one: one["length"])
 
 
 def _tensors(details: Mapping[str, Any]) -> list[dict[str, Any]]:

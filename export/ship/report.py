@@ -104,9 +104,9 @@ def table(report: Report) -> str:
                 "its rules; not run on a GPU"
             )
     for row in report.variants:
-        if found := row.trained:
-            error = f"mean error {found['mean_relative_error']:.1e}"
-            same = _share(found, "decision_agreement")
+        if parity := row.trained:
+            error = f"mean error {parity['mean_relative_error']:.1e}"
+            same = _share(parity, "decision_agreement")
             lines.append(f"{row.name}, against the network as fine-tuned for it: {agreement} {same}, {error}")
     lines.append("needs: first TensorFlow Lite with all its operators")
     lines += [f"{row.name}: {row.reason}" for row in report.variants if not row.passed]

@@ -48,11 +48,11 @@ def read_options(text: str) -> PipelineOptions:
         # argparse writes usage and reason before it exits.
         with quiet.python_warnings_unlogged(), contextlib.redirect_stderr(stderr):
             options = PipelineOptions(shlex.split(text))
-            known, given = options.get_all_options(), options.get_all_options(retain_unknown_options=True)
+            known, named = options.get_all_options(), options.get_all_options(retain_unknown_options=True)
             standard = options.view_as(StandardOptions)
             if not standard.runner:
                 # Runners outside of Python have options that only they know; the local one has none.
-                unknown = sorted(given.keys() - known.keys())
+                unknown = sorted(named.keys() - known.keys())
                 if unknown or text.strip()[:1] not in ("", "-"):
                     raise ValueError(f"Apache Beam does not know {', '.join(unknown) or text}")
                 standard.runner = LOCAL_RUNNER
@@ -149,10 +149,10 @@ def _make_records(path: str, settings: Settings) -> Iterator[Any]:
     """The records of the chunk in `path`, and as output "totals" the counts for `Totals`. Runs on a worker."""
     with FileSystems.open(path) as file:
         chunk = json.load(file)
-    made = record_writer.make_records(settings, chunk)
-    totals = Totals(len(made.records), made.random_next, made.pieces, made.lost)
+    chunk_records = record_writer.make_records(settings, chunk)
+    totals = Totals(len(chunk_records.records), chunk_records.random_next, chunk_records.pieces, chunk_records.lost)
     yield beam.pvalue.TaggedOutput("totals", _numbers(totals))
-    yield from made.records
+    yield from chunk_records.records
 
 
 def _numbers(totals: Totals) -> tuple[int, ...]:

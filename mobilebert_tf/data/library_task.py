@@ -82,12 +82,12 @@ def make_split(
     order = sorted((s for s in candidates if not giveaways.search(s.text)), key=lambda s: _shuffled(s, seed))
     # All candidates are compared, not only as many as are needed: a held-out sentence must
     # not be in the training text either. Of a group that is on both sides none is kept.
-    taken = sorted(order, key=lambda sentence: not sentence.held_out)
+    held_out_first = sorted(order, key=lambda sentence: not sentence.held_out)
     train_of: dict[str, list[Sentence]] = collections.defaultdict(list)
     eval_of: dict[str, list[Sentence]] = collections.defaultdict(list)
-    for group in near_duplicates.groups([sentence.text for sentence in taken]):
-        first = taken[group[0]]
-        if all((taken[i].label, taken[i].held_out) == (first.label, first.held_out) for i in group):
+    for group in near_duplicates.groups([sentence.text for sentence in held_out_first]):
+        first = held_out_first[group[0]]
+        if all((held_out_first[i].label, held_out_first[i].held_out) == (first.label, first.held_out) for i in group):
             (eval_of if first.held_out else train_of)[first.label].append(first)
     labels = [label for label in train_of if len(train_of[label]) >= min_train_size and eval_of[label]]
     train = [sentence for label in labels for sentence in train_of[label][:train_size]]

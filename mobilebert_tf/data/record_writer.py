@@ -157,11 +157,11 @@ def write_shards(
         asides = [stack.enter_context(atomic.write_aside(directory / name)) for name in names]
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(aside))) for aside in asides]
         done = map_in_order(functools.partial(make_records, settings), chunks(documents), workers)
-        for made in track(done, "records", "chunk"):
-            totals.pieces += made.pieces
-            totals.random_next += made.random_next
-            totals.lost += made.lost
-            for record in made.records:
+        for chunk_records in track(done, "records", "chunk"):
+            totals.pieces += chunk_records.pieces
+            totals.random_next += chunk_records.random_next
+            totals.lost += chunk_records.lost
+            for record in chunk_records.records:
                 writers[totals.examples % shards].write(record)
                 totals.examples += 1
         require_enough(totals.examples, shards)  # raises inside `write_aside`, so that no file is moved to its place

@@ -50,26 +50,26 @@ def held_out(keys: Sequence[str], strata: Sequence[Sequence[Hashable]], share: f
         for stratum in count:
             groups_of[stratum].append(group)
     chosen: set[int] = set()
-    taken: collections.Counter[Hashable] = collections.Counter()
+    held_count: collections.Counter[Hashable] = collections.Counter()
 
     def leaves_some(group: int) -> bool:
-        return all(taken[other] + count < total[other] for other, count in counts[group].items())
+        return all(held_count[other] + count < total[other] for other, count in counts[group].items())
 
     for stratum in sorted(total, key=lambda stratum: (total[stratum], str(stratum))):
         quota = max(round(share * total[stratum]), min(FEW, total[stratum] // 2))
         for group in groups_of[stratum]:
-            if taken[stratum] >= quota:
+            if held_count[stratum] >= quota:
                 break
-            fits = taken[stratum] + counts[group][stratum] <= quota + FEW
+            fits = held_count[stratum] + counts[group][stratum] <= quota + FEW
             if group not in chosen and fits and leaves_some(group):
                 chosen.add(group)
-                taken += counts[group]
-        if not taken[stratum]:
+                held_count += counts[group]
+        if not held_count[stratum]:
             # All groups are large, such as forty questions on each of five passages: the smallest exceeds the share.
             small = [one for one in groups_of[stratum] if 2 * counts[one][stratum] <= total[stratum]]
             for group in sorted(filter(leaves_some, small), key=lambda one: len(groups[one]))[:1]:
                 chosen.add(group)
-                taken += counts[group]
+                held_count += counts[group]
     mask = np.zeros(len(keys), bool)
     mask[[row for group in chosen for row in groups[group]]] = True
     return mask

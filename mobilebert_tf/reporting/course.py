@@ -79,8 +79,8 @@ def spans(stages: Sequence[Stage]) -> tuple[Span, ...]:
 def course(stages: Sequence[Stage]) -> Course | None:
     """The held-out measurements of the stages; None if there are none."""
     rows: dict[int, dict[str, float]] = {}
-    found = spans(stages)
-    for stage, span in zip(stages, found, strict=True):
+    stage_spans = spans(stages)
+    for stage, span in zip(stages, stage_spans, strict=True):
         for metric, values in stage.metrics.items():
             if metric.startswith(HELD_OUT):
                 for index in np.flatnonzero(np.isfinite(values)):
@@ -92,7 +92,7 @@ def course(stages: Sequence[Stage]) -> Course | None:
     steps = sorted(rows)
     names = dict.fromkeys(name for step in steps for name in rows[step])
     return Course(
-        spans=found,
+        spans=stage_spans,
         steps=np.array(steps),
         metrics={name: np.array([rows[step].get(name, np.nan) for step in steps]) for name in names},
     )

@@ -17,7 +17,9 @@ def rows(runs: Sequence[Run]) -> list[tuple[str, str]]:
         ("Packages", [_packages(run.made_by.get("versions") or {}) for run in runs]),
         ("Made on", [str(run.made_by.get("date") or "")[:10] for run in runs]),
     ]
-    return [(name, "; ".join(found)) for name, values in lines if (found := list(dict.fromkeys(filter(None, values))))]
+    return [
+        (name, "; ".join(distinct)) for name, values in lines if (distinct := list(dict.fromkeys(filter(None, values))))
+    ]
 
 
 def _commit(made_by: Mapping[str, Any]) -> str:

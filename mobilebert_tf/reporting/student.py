@@ -33,8 +33,10 @@ def section(student: Training, teachers: Sequence[Training], number: int) -> dic
         label = f"Distillation over {numbers.count(int(last.steps[-1]))} steps: " + ", ".join(panels.values()) + "."
         distillation = Markup(curves.training(f"distillation-{number}", label, last, panels, student.held_out))
     place = student.run.directory.resolve().parent
-    beside = [teacher for teacher in teachers if len(teachers) == 1 or teacher.run.directory.resolve().parent == place]
-    teacher = beside[0] if len(beside) == 1 else None
+    candidates = [
+        teacher for teacher in teachers if len(teachers) == 1 or teacher.run.directory.resolve().parent == place
+    ]
+    teacher = candidates[0] if len(candidates) == 1 else None
     return {
         "item": student,
         "teacher": bool(teacher or student.teacher_held_out),

@@ -154,8 +154,8 @@ class Answer:
     words: str | None = None
     """entities: rule for the words that have labels. bert: white space separates words; each punctuation character at
     the beginning or end of such a word is a word of its own, and so is a CJK character; a word's label is that of its
-    first word piece. Successive words of one kind form an entity; a new one begins at B or S, after another kind,
-    after E or S, and after O."""
+    first word piece. Successive words of one kind form an entity; a new one begins at B, S or U, after another
+    kind, after E, S, L or U, and after O."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Keras reads it once, when it is imported: another backend than that of the network is of no use here.
+# Keras reads this once, when it is imported; the network runs on no other backend.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 if TYPE_CHECKING:

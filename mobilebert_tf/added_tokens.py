@@ -1,4 +1,4 @@
-"""Tokens that a text holds as they are: found before its words are cut into pieces, as Hugging Face's tokenizers do."""
+"""Added tokens, found in a text as a whole before its words are split into pieces, as by Hugging Face's tokenizers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWN_FIELD = "added_tokens"
 
 
 SPECIAL_IN_TEXT = "mobilebert_tf_special_in_text"
-"""Field of `tokenizer_config.json`, false where a text's "[SEP]" is no special token here: there it always is one."""
+"""Field of `tokenizer_config.json`: false if "[SEP]" in a text is a plain word here; for Hugging Face it never is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,19 +32,19 @@ class AddedToken:
     normalized: bool = False
     special: bool = True
     word_piece: bool = True
-    """Whether it is also a piece that words are cut into; those that were added to a finished vocabulary are not."""
+    """Whether words are also split into it; tokens that were added to a finished vocabulary are no such pieces."""
 
 
 def to_json(tokens: Sequence[AddedToken]) -> dict[str, Any]:
-    """The field of `tokenizer.json` and of contracts; without tokens there is none."""
+    """The tokens as a field of `tokenizer.json` and of contracts; without tokens there is no field."""
     return {OWN_FIELD: [dataclasses.asdict(token) for token in tokens]} if tokens else {}
 
 
 def from_json(values: Any, pieces: Sequence[str], path: Path) -> tuple[AddedToken, ...]:
-    """What `to_json` wrote, for a vocabulary that has all of them.
+    """The tokens that `to_json` wrote, for a vocabulary that contains all of them.
 
     Raises:
-      UsageError: it is something else, or the vocabulary is another.
+      UsageError: `values` is something else, or the vocabulary is another one.
     """
     if values is None:
         return ()
@@ -66,34 +66,33 @@ def add_to(backend: tokenizers.Tokenizer, tokens: Sequence[AddedToken]) -> None:
 def of_huggingface(
     directory: Path, described: Mapping[str, Any], settings: Mapping[str, Any], pieces: Sequence[str], special: set[str]
 ) -> tuple[AddedToken, ...]:
-    """The tokens of a Hugging Face directory by their ids, the `special` ones of every BERT among them.
+    """The added tokens of a Hugging Face directory, sorted by id.
 
-    Without these where `SPECIAL_IN_TEXT` of the settings is false.
-
-    Those with ids beyond `pieces`, the word pieces, follow each other there.
+    They include the `special` ones of every BERT, unless `SPECIAL_IN_TEXT` of the settings is false.
+    Ids beyond those of `pieces`, the word pieces, are consecutive.
 
     Args:
-      described: `tokenizer.json`, empty without it.
-      settings: `tokenizer_config.json`, empty without it.
+      described: content of `tokenizer.json`; empty if there is no such file.
+      settings: content of `tokenizer_config.json`; empty if there is no such file.
 
     Raises:
       UsageError: files contradict each other, or a token has no id.
     """
     ids = {piece: number for number, piece in enumerate(pieces)}
-    found = {token: AddedToken(token, ids[token]) for token in pieces if token in special}
-    found |= {**_added_file(directory), **_decoder(settings, directory), **_tokenizer_file(described, directory)}
+    by_content = {token: AddedToken(token, ids[token]) for token in pieces if token in special}
+    by_content |= {**_added_file(directory), **_decoder(settings, directory), **_tokenizer_file(described, directory)}
     for content in _additional(settings, directory):
-        if content not in found and content not in ids:
+        if content not in by_content and content not in ids:
             raise UsageError(
                 f"{directory}: additional_special_tokens has {content!r}, which has no id in vocab.txt, tokenizer.json "
                 "or added_tokens.json; save the tokenizer again where it was added"
             )
-        found.setdefault(content, AddedToken(content, ids.get(content, -1)))
+        by_content.setdefault(content, AddedToken(content, ids.get(content, -1)))
     if settings.get(SPECIAL_IN_TEXT) is False:
-        found = {content: token for content, token in found.items() if content not in special}
+        by_content = {content: token for content, token in by_content.items() if content not in special}
     beyond = len(pieces)
     tokens = []
-    for token in sorted(found.values(), key=lambda token: token.id):
+    for token in sorted(by_content.values(), key=lambda token: token.id):
         if token.id < len(pieces):
             if pieces[token.id] != token.content:
                 raise UsageError(
@@ -118,7 +117,7 @@ def _tokenizer_file(described: Mapping[str, Any], directory: Path) -> dict[str, 
 
 
 def _added_file(directory: Path) -> dict[str, AddedToken]:
-    """`added_tokens.json`, which older transformers write: ids by token. All flags are then their defaults."""
+    """Tokens of `added_tokens.json`, which older versions of transformers write: ids by token, all flags by default."""
     path = directory / "added_tokens.json"
     if not path.exists():
         return {}
@@ -130,7 +129,7 @@ def _added_file(directory: Path) -> dict[str, AddedToken]:
 
 
 def _decoder(settings: Mapping[str, Any], directory: Path) -> dict[str, AddedToken]:
-    """`added_tokens_decoder` of `tokenizer_config.json`: tokens by id."""
+    """Tokens of `added_tokens_decoder` in `tokenizer_config.json`, which has them by id."""
     path, values = directory / "tokenizer_config.json", settings.get("added_tokens_decoder") or {}
     where = f"{path}: added_tokens_decoder"
     by_id: dict[int, dict[str, Any]] = build(dict[int, dict[str, Any]], values, where)

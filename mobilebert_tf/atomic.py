@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written beside their place, then renamed into it."""
+"""Write files so that they appear whole or not at all: beside their final place, then renamed into it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mobilebert_tf import directory_lock
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """An OSError out of the block names `path`: a full disk shows in a write, which knows no name."""
+    """Make an OSError from the block name `path`: a write that fails on a full disk does not know the name."""
     try:
         yield
     except OSError as error:
@@ -31,8 +31,8 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place if the block succeeds.
 
     The temporary name keeps the suffix of the final one, since some writers choose
-    their format by it. The file has the permissions of any new file, whichever its writer gave it:
-    that of safetensors lets its owner alone read.
+    their format by it. The file has the permissions of any new file, whatever its writer set: the
+    writer of safetensors lets only the owner read.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -49,23 +49,23 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
                 os.fsync(written.fileno())
             os.replace(aside, final)
     except OSError as error:
-        # Nobody knows the name beside it.
+        # The user does not know the temporary name.
         if str(error.filename) == str(aside):
             error.filename = str(final)
         raise
     finally:
-        # A file system that is read-only refuses even to delete what is not there.
+        # A read-only file system refuses even to delete a file that does not exist.
         with contextlib.suppress(OSError):
             aside.unlink()
 
 
 def is_aside(path: Path, name: str) -> bool:
-    """Whether `path` is where some process writes, or wrote, what is to be called `name`."""
+    """Whether `path` is the temporary place where a process writes, or wrote, a file called `name`."""
     return re.fullmatch(rf"\.\d+\.{re.escape(name)}", path.name) is not None
 
 
 def _remove_left_aside(final: Path) -> None:
-    """Delete what killed writers of `final` left beside it."""
+    """Delete temporary files that killed writers of `final` left beside it."""
     for path in final.parent.glob(f".*.{glob.escape(final.name)}"):
         if is_aside(path, final.name) and not _is_alive(int(path.name.split(".")[1])):
             path.unlink(missing_ok=True)
@@ -82,19 +82,19 @@ def _is_alive(process: int) -> bool:
 
 
 PART = ".part"
-"""Directory inside one that is there already, for what is to be moved up into it."""
+"""Temporary directory inside an existing one, for files that are to be moved up into it."""
 
 
 @contextlib.contextmanager
 def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a new directory; it becomes `path` if the block succeeds.
 
-    Where `path` is a directory it stays the one that it is, a mounted one, a link, or where a shell stands: files move
-    up into it, in place of those with their names, `run.json` last. One process at a time: what a killed one left there
-    goes.
+    An existing directory is kept, since it may be mounted, a link, or the current one of a shell: files are moved up
+    into it and replace those of the same names, `run.json` last. Only one process does this at a time; files that a
+    killed one left there are deleted.
 
     Raises:
-      FailedError: another process makes `path`.
+      FailedError: another process is writing `path`.
     """
     final = Path(os.path.abspath(path))
     is_there = final.is_dir()
@@ -114,7 +114,7 @@ def directory_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        # Nobody knows the places beside it, and they are gone in a moment.
+        # The user does not know the temporary places, which are about to disappear.
         if error.filename:
             shown = str(error.filename).replace(str(aside), str(path))
             error.filename = shown.replace(str(final.with_name(f".{final.name}.lock")), str(path))
@@ -132,7 +132,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as JSON, which has no NaN and no infinity: they become null."""
+    """Write `value` as JSON; NaN and infinity, which JSON lacks, become null."""
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
@@ -141,7 +141,7 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
+        return [_finite(item) for item in value]
     return value

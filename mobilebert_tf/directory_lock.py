@@ -1,4 +1,4 @@
-"""One writer a directory: a lock that the kernel frees when its process dies, and that says who holds it."""
+"""One writer per directory: a lock that the kernel frees when its process dies, and that names its holder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobilebert_tf import provenance
 from mobilebert_tf.errors import FailedError
 
 NAME = ".lock"
-"""File in the directory, with process, machine and command of its holder; gone once that has ended in order."""
+"""File in the directory, with process, machine and command of its holder, which deletes it when it ends normally."""
 
 _SHOWN = 160
 """Characters of a holder's command that are shown."""
@@ -26,7 +26,7 @@ def held(directory: Path, file: Path | None = None) -> Iterator[None]:
     """Keep other commands out of `directory` until the block ends or this process dies.
 
     Args:
-      file: the lock; left out: one inside the directory, which is there.
+      file: the lock file; None: one inside the directory, which must exist.
 
     Raises:
       FailedError: another process works there; the message says which.
@@ -35,12 +35,12 @@ def held(directory: Path, file: Path | None = None) -> Iterator[None]:
     try:
         opened = _take(path, directory)
     except OSError as error:
-        error.filename = str(directory)  # nobody knows the lock
+        error.filename = str(directory)  # the user does not know the lock file
         raise
     try:
         yield
     finally:
-        # Deleted while it is held: whoever opened it before looks again and finds another file, or none.
+        # Deleted while it is held: a process that opened it before looks again and finds another file, or none.
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(opened)
@@ -54,13 +54,13 @@ def _take(path: Path, directory: Path) -> int:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                said = _holder(file)
+                holder = _holder(file)
                 os.close(file)
                 raise FailedError(
-                    f"{directory}: another command works in this directory: {said}; wait until it has ended, or give "
+                    f"{directory}: another command works in this directory: {holder}; wait until it has ended, or give "
                     "another --output"
                 ) from None
-            # A file system without locks: what one writer must not do to another cannot be kept from happening there.
+            # Otherwise the file system has no locks: there, writers cannot be kept apart.
         if _is_at(file, path):
             who = f"{provenance.command_line()} (process {os.getpid()} on {socket.gethostname()})"
             try:
@@ -75,19 +75,19 @@ def _take(path: Path, directory: Path) -> int:
 
 
 def _is_at(file: int, path: Path) -> bool:
-    """Whether the open file is still the one at `path`: its last holder deletes it."""
+    """Whether the open file is still the one at `path`: its last holder may have deleted it."""
     try:
-        there = os.stat(path)
+        status = os.stat(path)
     except FileNotFoundError:
         return False
-    return os.path.samestat(os.fstat(file), there)
+    return os.path.samestat(os.fstat(file), status)
 
 
 def _holder(file: int) -> str:
-    """What the holder wrote of itself; it does so right after it took the lock."""
+    """The description that the holder wrote of itself, right after it took the lock."""
     for _ in range(20):
-        if said := os.pread(file, 1 << 16, 0).decode("utf-8", "replace"):
-            command, _, who = " ".join(said.split()).rpartition(" (")
+        if text := os.pread(file, 1 << 16, 0).decode("utf-8", "replace"):
+            command, _, who = " ".join(text.split()).rpartition(" (")
             return f"{command if len(command) <= _SHOWN else command[:_SHOWN] + ' ...'} ({who}"
         time.sleep(0.05)
     return "one that has not said who it is"

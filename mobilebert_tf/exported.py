@@ -1,6 +1,6 @@
-"""The findings of an export: the content of `report.json`, for those who write it and those who read it.
+"""The results of an export: the content of `report.json`, for the code that writes it and the code that reads it.
 
-What is null in a file was no number, or was not asked for, and counts as left out.
+A value that is null in a file was not a number (NaN), or was not asked for, and counts as missing.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from mobilebert_tf.tasks.figures import Score
 
 
 def read_score(metrics: Mapping[str, Any], where: str, fix: str = "") -> Score | None:
-    """The score among the figures of a task; None: there are none. Raises UsageError, which says where, and `fix`."""
+    """The score among the metrics of a task; None: there are none. Raises UsageError, which names `where` and `fix`."""
     score: Score | None = build(Score, metrics, where, fix) if metrics else None
     return score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A score less Keras's on the same examples, as shares, with the ends of its 95 % interval."""
+    """A score minus that of Keras on the same examples, as shares, with the ends of its 95 % interval."""
 
     score: Finite
     low: Finite
     high: Finite
 
     def loses_more_than(self, allowed: float) -> bool:
-        """Whether more of the score is lost; 0.88 against 0.90 is just the 0.02 that are allowed, also in floats."""
+        """Whether more than `allowed` is lost; rounding is tolerated, so that 0.88 against 0.90 loses just 0.02."""
         return -self.score > allowed + 1e-9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """Operators of one signature that a GPU delegate takes, by its rules."""
+    """The operators of one signature that a GPU delegate accepts, by its rules."""
 
     taken: Count
     operators: Count
     partitions: Count
     refused: dict[str, Count] = dataclasses.field(default_factory=dict)
-    """Operators that it does not take, with their number, by name and reason."""
+    """Number of operators that it rejects, by name and reason."""
     batches: tuple[Count, ...] = ()
 
 
@@ -56,73 +56,73 @@ class Latency:
     min: Finite | None = None
     max: Finite | None = None
     low: Finite | None = None
-    """End of the 95 % interval of the median over rounds; None: there were too few."""
+    """Lower end of the 95 % interval of the median over rounds; None: there were too few rounds."""
     high: Finite | None = None
     runs: Count | None = None
     threads: Count | None = None
     rounds: tuple[Finite, ...] = ()
     """Median of each round."""
     foreign_cores: Finite = 0.0
-    """Most that other programs took meanwhile."""
+    """Largest number of cores that other programs used meanwhile."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One recipe of an export. One that did not convert has no file and no figures: all is empty but its reason."""
+    """The result of one recipe of an export. If it did not convert, all fields but name and reason are empty."""
 
     name: str
     description: str = ""
     target: str = "litert"
-    """litert: for apps that run it themselves. mediapipe: for its TextClassifier or TextEmbedder alone. gpu: for a GPU
-    delegate."""
+    """litert: for apps that run the file themselves. mediapipe: only for MediaPipe's TextClassifier or TextEmbedder.
+    gpu: for a GPU delegate."""
     file: str = ""
     bytes: Count | None = None
     bytes_of_lengths: dict[int, Count] = dataclasses.field(default_factory=dict)
-    """What the shortest signature costs, and what each longer one adds, by its length T in word pieces."""
+    """Bytes of the shortest signature, and bytes that each longer one adds, by length T in word pieces."""
     weight_bytes: Count | None = None
-    """Of the weights and their scales alone."""
+    """Bytes of the weights and their scales alone."""
     half: bool = False
     """Whether ARM processors may compute its float operations in float16."""
     half_parity: dict[str, Finite] = dataclasses.field(default_factory=dict)
-    """Of the longest length in float16, tried on this machine; empty: it was not."""
+    """Parity of the longest length in float16, tried on this machine; empty: it was not tried."""
     sha256: str = ""
     metrics: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """The task's figures of the file on the held-out examples; empty: there were none."""
+    """The task's metrics of the file on the held-out examples; empty: there were no examples."""
     difference: Difference | None = None
     parity: dict[str, Finite] = dataclasses.field(default_factory=dict)
-    """Over all lengths."""
+    """Parity over all lengths."""
     parity_of_lengths: dict[int, dict[str, Finite]] = dataclasses.field(default_factory=dict)
     trained: dict[str, Finite] = dataclasses.field(default_factory=dict)
-    """Over all lengths, to the network as it was fine-tuned for this file; empty: it was not."""
+    """Parity over all lengths with the network that was fine-tuned for this file; empty: none was."""
     changes: dict[str, Count] = dataclasses.field(default_factory=dict)
-    """How many examples get other logits, by what must not matter: padding, order, threads."""
+    """Number of examples whose logits change, by the cause, which must not matter: padding, order, threads."""
     ops: dict[str, Count] = dataclasses.field(default_factory=dict)
     op_versions: dict[str, Count] = dataclasses.field(default_factory=dict)
     oldest_runtime: str = ""
-    """The first TensorFlow Lite that has all its operators; empty: it is not known, or none has."""
+    """The first version of TensorFlow Lite that has all its operators; empty: unknown, or there is none."""
     gpu: Gpu | None = None
     latency_ms: dict[int, Latency] = dataclasses.field(default_factory=dict)
     """By length T; all files of an export were timed in the same rounds."""
     multiply_adds: dict[str, Count] = dataclasses.field(default_factory=dict)
-    """Of the products of the longest signature: those of float numbers and those of integers."""
+    """Multiply-adds in the products of the longest signature: those of floats and those of integers."""
     instructions: dict[int, Finite] = dataclasses.field(default_factory=dict)
-    """Millions of an inference on a Cortex-A76, estimated from the file, by length T; empty: there is no estimate."""
+    """Millions of instructions per inference on a Cortex-A76, estimated from the file, by length T; empty: unknown."""
     passed: bool = False
     reason: str = ""
 
     def median(self, length: int) -> float | None:
-        """Milliseconds for that many word pieces, None if it was not timed."""
+        """Median latency in milliseconds for `length` word pieces; None if it was not timed."""
         return self.latency_ms.get(length, Latency()).median
 
     @functools.cached_property
     def score(self) -> Score | None:
-        """Of `metrics`. Raises UsageError: they are no score."""
+        """The score in `metrics`; None if they are empty. Raises UsageError: they hold no score."""
         return read_score(self.metrics, f"{self.name}: metrics")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Brought:
-    """Cost of the network without one rewrite, beside that with all of them."""
+    """Cost of the network without one rewrite, compared with the network with all of them."""
 
     rewrite: str
     operators: int
@@ -140,17 +140,17 @@ class Candidate:
     cost: Finite
     difference: Difference
     within: bool
-    """Whether it loses no more than is allowed."""
+    """Whether it loses at most the allowed share."""
     bytes: Count
     levels: dict[str, Count] = dataclasses.field(default_factory=dict)
     """Parts of the network at each precision."""
     steps: Count | None = None
-    """Its place on the path; None: it is not on it."""
+    """Position on the search's path; None: it is not on it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Searched:
-    """Findings of `export --max_drop`."""
+    """Results of the search by `export --max_drop`."""
 
     max_drop: Finite
     score_name: str = "accuracy"
@@ -159,15 +159,15 @@ class Searched:
     chosen: str
     """Name of a candidate."""
     scored: Difference
-    """Of the chosen file, on the examples that had no part in the choice."""
+    """Difference of the chosen file on the examples that had no part in the choice."""
     searched_examples: Count
     scored_examples: Count
     parts: tuple[dict[str, Any], ...] = ()
-    """Products that changed together."""
+    """Groups of products whose precision changed together."""
     path: tuple[dict[str, Any], ...] = ()
-    """What went to a better precision, in that order."""
+    """The parts that went to a better precision, in this order."""
     recipe: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Of the chosen file."""
+    """Recipe of the chosen file."""
 
     def __post_init__(self) -> None:
         if self.chosen not in {candidate.name for candidate in self.candidates}:
@@ -176,7 +176,7 @@ class Searched:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskNames:
-    """Names that an export's task has for its figures."""
+    """Names that an export's task has for itself and for its metrics."""
 
     name: str = "classification"
     score: str = "accuracy"
@@ -192,16 +192,16 @@ class Report:
     model: dict[str, Any] = dataclasses.field(default_factory=dict)
     task: TaskNames = dataclasses.field(default_factory=lambda: TaskNames())
     keras: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """The task's figures of the Keras model."""
+    """The task's metrics of the Keras model."""
     sequence_lengths: tuple[Count, ...] = ()
-    """Ascending."""
+    """Lengths of the signatures in word pieces, ascending."""
     rewrites: tuple[str, ...] = ()
     brought: tuple[Brought, ...] = ()
-    """As `export --compare_rewrites` found it."""
+    """Costs that `export --compare_rewrites` measured."""
     searched: Searched | None = None
     calibration_examples: str = ""
     parity_examples: str = ""
     contract_examples: str = ""
-    """Which texts the contracts hold."""
+    """Source of the texts in the contracts."""
     largest_activation: Finite | None = None
     variants: tuple[Variant, ...] = ()

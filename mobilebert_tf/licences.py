@@ -1,6 +1,6 @@
-"""Licences and notices of a model, which go with whatever is made from its weights.
+"""Licences and notices of a model, which accompany everything that is made from its weights.
 
-The Apache License 2.0 (§4) and the MIT License ask that they do.
+The Apache License 2.0 (§4) and the MIT License require it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _NAMES = ("license", "licence", "notice", "copying")
 _ENDINGS = ("", ".txt", ".md")
 
 MOST_BYTES = 1_000_000
-"""Longest file that is taken for a licence."""
+"""Size of the longest file that is taken for a licence."""
 
 
 def of(directory: str | os.PathLike[str]) -> list[Path]:
-    """The files in a directory that are licences and notices by their names, sorted."""
+    """The licences and notices in a directory, recognised by their names, sorted."""
     place = Path(directory)
     if not place.is_dir():
         return []
@@ -33,9 +33,9 @@ def of(directory: str | os.PathLike[str]) -> list[Path]:
 
 
 def pass_on(directory: str | os.PathLike[str], *sources: str | os.PathLike[str]) -> list[str]:
-    """Copy the licences and notices of models into the directory of what was made from them, and give their names.
+    """Copy the licences and notices of the models in `sources` to `directory`, and return their names.
 
-    Files of one name that differ are written one behind the other.
+    `directory` holds a work made from the models. Different files of the same name are joined in one file.
     """
     texts: dict[str, list[bytes]] = {}
     for source in sources:

@@ -1,16 +1,16 @@
-"""The unit that stages hand to each other: a directory with one model and what it needs.
+"""Model directories, which commands hand to each other: one model and all that it needs.
 
     config.json         architecture
-    model.weights.h5    weights: a dataset each, named by the variable's path
-    vocab.txt           vocabulary, the line number is the id
-    tokenizer.json      the tokenizer's rules
+    model.weights.h5    weights: one dataset per variable, named by its path
+    vocab.txt           vocabulary; the line number is the id
+    tokenizer.json      rules of the tokenizer
     task.json           once fine-tuned: kind, columns, length
-    labels.txt          once fine-tuned: a label a line, in the order of the logits
-    metrics.json        what was measured on it
+    labels.txt          once fine-tuned: one label per line, in the order of the logits
+    metrics.json        figures measured on the model
     mistakes.json       once fine-tuned: the rows of the evaluation table that it gets most wrong
-    run.json            how it was made
+    run.json            record of how it was made
 
-Hugging Face directories and Google's checkpoints are read as they are.
+Hugging Face directories and Google's checkpoints are read without conversion.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from mobilebert_tf.weights_file import WEIGHTS, write_weights
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
-    """What a model directory holds. `task` is None before fine-tuning."""
+    """The content of a model directory. `task` is None before fine-tuning."""
 
     directory: Path
     model: Model
     files: tuple[Path, ...]
-    """That hold the weights."""
+    """The files that hold the weights."""
     task: Task | None = None
     found_tokenizer: Tokenizer | None = None
     modules: tuple[sentence_vectors.Module, ...] = ()
-    """Modules of sentence-transformers that a text goes through."""
+    """Modules of sentence-transformers that a text passes through."""
 
     @property
     def config(self) -> MobileBertConfig:
@@ -57,23 +57,23 @@ class LoadedModel:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Raises UsageError: the directory has none, as some from elsewhere."""
+        """The tokenizer of the directory. Raises UsageError: it has none, as some directories of other programs."""
         if self.found_tokenizer is None:
             raise UsageError(f"{self.directory}: has no vocab.txt; put the vocabulary it was trained with there")
         return self.found_tokenizer
 
     @property
     def judges_either(self) -> bool:
-        """Whether the model judges one text or two, as it is asked: no task.json says which."""
+        """Whether the model takes single texts as well as pairs, since no task.json says which."""
         is_of_inputs = self.task is not None and "classifier" in self.task.heads.present
         return is_of_inputs and not (self.files[0].parent / "task.json").exists()
 
     def predict(self, texts: Sequence[str | tuple[str, str]]) -> list[dict[str, Any]]:
-        """The answer to each text, or pair of texts, as `mobilebert-tf predict --json` has it.
+        """The answer to each text, or pair of texts, in the form of `mobilebert-tf predict --json`.
 
         Raises:
-          UsageError: it is one text in place of a list, or something in the list is none; the model has no task, or
-            judges pairs where there are single texts, or the other way round.
+          UsageError: `texts` is one text instead of a list, or an item of it is not a text; the model has no task, or
+            judges pairs and is given single texts, or the other way round.
         """
         from mobilebert_tf.tasks.examples import examples_of
         from mobilebert_tf.tasks.inference import keras_outputs
@@ -116,10 +116,10 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
     """The model in a model directory, a Hugging Face directory, or a TF1 checkpoint's directory.
 
     Args:
-      seed: starts its dropout sequence.
+      seed: that of its dropout sequence.
 
     Raises:
-      UsageError: a file is missing, broken, or belongs to another architecture; or a weight is no number.
+      UsageError: a file is missing, broken, or belongs to another architecture; or a weight is NaN or infinite.
     """
     checkpoint = open_checkpoint(Path(directory))
     with initial_weights_left_out():
@@ -141,7 +141,7 @@ def load_model_for(directory: str | os.PathLike[str], kind: str | None = None, s
     """The model in a directory with the task that it was fine-tuned for.
 
     Args:
-      kind: of the task that is wanted; the encoder of any model gives an "embedding".
+      kind: kind of the wanted task; the encoder of any model can do "embedding".
       seed: as in `load_model_directory`.
 
     Raises:
@@ -161,12 +161,12 @@ def load_model_for(directory: str | os.PathLike[str], kind: str | None = None, s
 
 
 def _model_for(task: Task | None, config: MobileBertConfig, heads: Heads, seed: int) -> Model:
-    # Vectors need no weights of a head, so the weights alone do not say that a model gives them.
+    # An embedding model has no head, so its weights alone do not show that it is one.
     return EmbeddingModel(config, seed) if isinstance(task, EmbeddingTask) else build_model(config, heads, seed)
 
 
 def as_embedding(loaded: LoadedModel, task: EmbeddingTask, seed: int = 0) -> LoadedModel:
-    """The encoder of a model as one that gives sentence embeddings. Raises UsageError: its own are other vectors."""
+    """The encoder as a model of sentence embeddings. Raises UsageError: its own embeddings are computed otherwise."""
     if difference := sentence_vectors.difference(loaded.modules):
         raise UsageError(f"{loaded.directory}: {difference}; it can become a classifier: mobilebert-tf finetune")
     with initial_weights_left_out():
@@ -176,14 +176,16 @@ def as_embedding(loaded: LoadedModel, task: EmbeddingTask, seed: int = 0) -> Loa
 
 
 def with_config(loaded: LoadedModel, seed: int = 0, **changes: Any) -> LoadedModel:
-    """The same weights in a model with these changes to its configuration; a head that then reads vectors of another
-    width begins anew."""
+    """The same weights in a model with `changes` to its configuration.
+
+    A head that then reads vectors of another width starts with zeros.
+    """
     config = dataclasses.replace(loaded.config, **changes)
     with initial_weights_left_out():
         model = _model_for(loaded.task, config, loaded.model.heads, seed)
-    for theirs, ours in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
-        if ours.shape == theirs.shape:
-            ours.assign(theirs)
+    for weight, target in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
+        if target.shape == weight.shape:
+            target.assign(weight)
     return dataclasses.replace(loaded, model=model)
 
 
@@ -194,5 +196,5 @@ def load_config(directory: str | os.PathLike[str]) -> MobileBertConfig:
 
 def copy_encoder(source: keras.Model, target: keras.Model) -> None:
     """Give `target` the encoder weights of `source`; both have an `encoder` of one configuration."""
-    for theirs, ours in zip(source.encoder.trainable_weights, target.encoder.trainable_weights, strict=True):
-        ours.assign(theirs)
+    for weight, copied in zip(source.encoder.trainable_weights, target.encoder.trainable_weights, strict=True):
+        copied.assign(weight)

@@ -7,18 +7,18 @@ from typing import Any
 
 from mobilebert_tf.errors import UsageError
 
-# No separator, no leading dot (hidden files, `..`) or dash (flags), no sign that a pattern of file names understands.
+# No separator, no leading dot (hidden files, `..`) or dash (flags), no character with a meaning in file patterns.
 _PLAIN = re.compile(r"\w[\w.+-]{0,99}")
 
 
 def plain_name(name: Any, where: str) -> str:
-    """`name`, once it is known to be a name that can be joined to a path and stays there.
+    """Return `name` if it can be joined to the path of a directory without leaving that directory.
 
     Args:
       where: file and field that the name comes from, for the message.
 
     Raises:
-      UsageError: it is something else, such as a path.
+      UsageError: the name is something else, such as a path.
     """
     if isinstance(name, str) and _PLAIN.fullmatch(name):
         return name
@@ -30,7 +30,7 @@ def plain_name(name: Any, where: str) -> str:
 
 
 def distinct_names(names: list[str], where: str) -> None:
-    """Raise UsageError if two of `names` would be one directory, also where capitals make no difference."""
+    """Raise UsageError if two of `names` would be the same directory, even on a file system that ignores case."""
     seen: set[str] = set()
     for name in names:
         if name.casefold() in seen:

@@ -1,4 +1,4 @@
-"""Lines about an input that is used as it is but may not be what was meant, on standard error."""
+"""Notes on standard error about an input that is used as it is, but may not be what the user meant."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _said: set[str] = set()
 
 
 def say(line: str, file: TextIO | None = None) -> None:
-    """Print `line`, once in a command: tables are read several times. On standard error, if nothing else is given."""
+    """Print `line` to `file`, by default standard error, and only once in a command: tables are read several times."""
     if line not in _said:
         _said.add(line)
         print(line, file=file or sys.stderr, flush=True)
 
 
 def start() -> None:
-    """Forget what was said, at the beginning of a command."""
+    """Forget the lines that were printed; called at the beginning of a command."""
     _said.clear()

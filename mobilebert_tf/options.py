@@ -36,17 +36,17 @@ def option(
 
     Args:
       help: what the flag means, with its unit.
-      default: its value when left out; without one the flag is required.
-      choices: the values it can have, if they can be listed.
+      default: value of a flag that is not given; without a default the flag is required.
+      choices: the possible values, if they can be listed.
       identity: whether another value makes another result. Only such options are
         compared when a command meets the output of an earlier run.
       is_input: the value is a path (or comma-separated paths) that is read; its
         content is part of the run's identity.
-      least: the smallest allowed number, itself included.
-      most: the largest; every number has both ends.
-      several: a list of numbers with commas between is taken as well, and stays text: `float | str`.
-      is_text: the value is taken as it is. Of others an empty one is a variable of a shell that was never set, and ~ at
-        the beginning the user's directory.
+      least: the smallest allowed number, inclusive.
+      most: the largest allowed number, inclusive; every number has both ends.
+      several: whether a list of numbers with commas between is accepted too; it stays text: `float | str`.
+      is_text: whether the value is taken literally. Otherwise an empty one is refused, as that of a shell variable that
+        was never set, and ~ at the beginning stands for the user's home directory.
     """
     metadata = {
         "help": help,
@@ -87,18 +87,18 @@ def from_flags(command: type, values: flags.FlagValues) -> Any:
     Raises:
       UsageError: a required flag is left out, or a number is out of its range.
     """
-    given = {field.name: _value(field, values[field.name].value) for field in dataclasses.fields(command)}
+    by_name = {field.name: _value(field, values[field.name].value) for field in dataclasses.fields(command)}
     required = [field.name for field in dataclasses.fields(command) if field.default is dataclasses.MISSING]
-    missing = [f"--{name}" for name in required if given[name] is None]
+    missing = [f"--{name}" for name in required if by_name[name] is None]
     if missing:
         raise UsageError(f"{', '.join(missing)} must be given; --help explains each")
-    made = command(**given)
-    check(made)
-    return made
+    instance = command(**by_name)
+    check(instance)
+    return instance
 
 
 def check(command: Any) -> None:
-    """Raise UsageError if a number of a command is out of its range, or a word is none of its choices."""
+    """Raise UsageError if a number of a command is out of its range, or a word is not one of its choices."""
     for field in dataclasses.fields(command):
         value, choices = getattr(command, field.name), field.metadata["choices"]
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -121,15 +121,18 @@ def refuse_inputs(command: Any, flag: str) -> None:
         value = getattr(command, field.name)
         if not field.metadata["is_input"] or not isinstance(value, str):
             continue
-        there = [Path(part) for part in {value, *value.split(",")} if os.path.exists(part)]
-        if any(path.samefile(one) or one.is_dir() and path.resolve().is_relative_to(one.resolve()) for one in there):
+        existing = [Path(part) for part in {value, *value.split(",")} if os.path.exists(part)]
+        if any(
+            path.samefile(place) or place.is_dir() and path.resolve().is_relative_to(place.resolve())
+            for place in existing
+        ):
             raise UsageError(f"--{flag}={path}: is read as --{field.name}, or lies in it; give another name")
 
 
 def whole_numbers(text: str, flag: str, least: int, most: int) -> list[int]:
-    """Numbers with commas between. Raises UsageError: something else stands there, or one is out of the range."""
+    """Read whole numbers with commas between. Raises UsageError: a word is not a number, or one is out of the range."""
     words = text.split(",")
-    # So short that Python converts it, and within ASCII.
+    # Short enough for Python to convert, and ASCII digits only.
     if not all(re.fullmatch(r"[0-9]{1,18}", word) and least <= int(word) <= most for word in words):
         shown = text if len(text) <= 60 else f"{text[:57]}..."
         raise UsageError(f"--{flag}={shown}: must be numbers from {least:,} to {most:,} with commas between")
@@ -137,7 +140,7 @@ def whole_numbers(text: str, flag: str, least: int, most: int) -> list[int]:
 
 
 def numbers(text: str, flag: str) -> list[float]:
-    """Different numbers with commas between. Raises UsageError: something else stands there, or one stands twice."""
+    """Read different numbers with commas between. Raises UsageError: a word is not a number, or one appears twice."""
     try:
         values = [float(word) for word in text.split(",")]
     except ValueError:
@@ -168,22 +171,22 @@ def _shown(end: float) -> str:
 
 
 def _value(field: dataclasses.Field[Any], value: Any) -> Any:
-    """What a command gets of a parsed flag."""
+    """The value that a command receives for a parsed flag."""
     if field.metadata["several"] and isinstance(value, str):
-        found = numbers(value, field.name)
-        return found[0] if len(found) == 1 else ",".join(f"{number:.17g}" for number in found)
+        parsed = numbers(value, field.name)
+        return parsed[0] if len(parsed) == 1 else ",".join(f"{number:.17g}" for number in parsed)
     return _at_home(field, value)
 
 
 def _at_home(field: dataclasses.Field[Any], value: Any) -> Any:
-    """Paths that begin with ~, of several each, below the user's directory: shells leave it alone in --name=~/path."""
+    """Expand ~ at the beginning of each path to the home directory: shells leave it alone in --name=~/path."""
     if field.metadata["is_text"] or not isinstance(value, str) or "~" not in value or os.path.exists(value):
         return value
-    return _HOME.sub(lambda found: found[1] + os.path.expanduser(found[2]), value)
+    return _HOME.sub(lambda match: match[1] + os.path.expanduser(match[2]), value)
 
 
 _HOME = re.compile(r"(^|[,=])(~[^/,]*)")
-"""~ or ~name where a path may begin: before all, behind a comma, and in NAME=PATH."""
+"""~ or ~name where a path may begin: at the start, after a comma, and after the = of NAME=PATH."""
 
 
 def _is_optional(kind: Any) -> bool:

@@ -1,4 +1,4 @@
-"""How a result was made: command, commit, versions, machine, hashes of what went in."""
+"""The provenance of a result: command, commit, versions, machine, hashes of its inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = ("tensorflow", "keras", "tensorflow-text", "ai-edge-litert", "tokeniz
 
 
 def describe() -> dict[str, Any]:
-    """Everything about this process that a reader of a result may ask for."""
+    """The facts about this process that a reader of a result may ask for."""
     return {
         "command": command_line(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -33,14 +33,14 @@ def describe() -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command of this process, as one would type it."""
+    """The command of this process, as a user would type it."""
     name = Path(sys.argv[0]).name
     return shlex.join(["mobilebert-tf" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 @functools.cache
 def machine() -> dict[str, Any]:
-    """Processor, cores and memory; the features that decide how fast int8 is."""
+    """Processor, cores and memory, and the processor's features that decide the speed of int8."""
     info: dict[str, Any] = {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
     try:
         text = Path("/proc/cpuinfo").read_text()
@@ -52,19 +52,19 @@ def machine() -> dict[str, Any]:
         info["features"] = [f for f in notable if f in flags]
         info["memory_gib"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except OSError:
-        pass  # not Linux: what the platform module says must do
+        pass  # not Linux: the facts of the platform module must do
     return info
 
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 @functools.cache
@@ -85,7 +85,7 @@ def _commit() -> dict[str, Any]:
 
 
 def sha256(*paths: str | os.PathLike[str]) -> str:
-    """Of a file's content; of several, as if they were one."""
+    """SHA-256 of a file's content, or of several files as if they were one."""
     digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""TensorFlow's native code talks to the terminal before anyone can ask it not to.
+"""Hold back the messages that TensorFlow's native code prints before it can be told not to.
 
 Importing it on a machine without an accelerator prints a dozen lines about CUDA,
 oneDNN and CPU flags; converting a model prints dozens more. They are written by C++
@@ -21,7 +21,7 @@ import absl.logging
 from mobilebert_tf import freed_memory
 
 DEBUG_VARIABLE = "MOBILEBERT_TF_DEBUG"
-"""Set by `--debug`: nothing is held back then."""
+"""Environment variable that `--debug` sets: nothing is then held back."""
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def native_stderr_hidden() -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, OSError):  # which says itself what was wrong
+            if not isinstance(error, OSError):  # whose message says what was wrong
                 held.seek(0)
                 os.write(terminal, held.read())
             raise
@@ -52,7 +52,7 @@ def native_stderr_hidden() -> Iterator[None]:
 
 
 def _held_back() -> IO[bytes]:
-    """A file for messages: in memory where it can be, since a temporary directory may be missing."""
+    """A file for messages, in memory if possible, since a temporary directory may be missing."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("messages"), "w+b")
     return tempfile.TemporaryFile()
@@ -65,7 +65,7 @@ def _flush() -> None:
 
 @contextlib.contextmanager
 def python_warnings_unlogged() -> Iterator[None]:
-    """Hold back what Python code logs below an error, such as a library about itself while it is imported."""
+    """Hold back what Python code logs below the level of errors, such as a library's remarks while it is imported."""
     if os.environ.get(DEBUG_VARIABLE):
         yield
         return
@@ -79,10 +79,10 @@ def python_warnings_unlogged() -> Iterator[None]:
 
 @contextlib.contextmanager
 def nothing_collected() -> Iterator[None]:
-    """No garbage is looked for inside, and what was made there is left out of later searches.
+    """Switch garbage collection off in the block, and leave the objects made there out of later collections.
 
-    For imports: TensorFlow's leave a million objects for good, and going through them again and again
-    took 1.8 of its 4.8 s of processor time.
+    Meant for imports: that of TensorFlow leaves a million permanent objects, and scanning them again and
+    again took 1.8 of its 4.8 s of CPU time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -100,12 +100,12 @@ _UNUSED = ("sklearn", "matplotlib.pyplot")
 
 @contextlib.contextmanager
 def unused_hidden() -> Iterator[None]:
-    """Make Keras, imported inside, do without modules that it can do without: 1.3 of 4.0 s of processor time.
+    """Make Keras, imported in the block, do without modules that it does not need: saves 1.3 of 4.0 s of CPU time.
 
-    They can be imported afterwards as usual; Keras's own wrappers and plots say that they are not installed.
+    They can be imported afterwards as usual; Keras's own wrappers and plots report that they are not installed.
     """
     hidden = [name for name in _UNUSED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not to be found
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: cannot be imported
     try:
         yield
     finally:
@@ -115,7 +115,7 @@ def unused_hidden() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and let it find its devices, silently; what it frees stays with the process."""
+    """Import TensorFlow and let it find its devices, silently; memory that it frees stays with the process."""
     freed_memory.keep()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

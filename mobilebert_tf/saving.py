@@ -1,4 +1,4 @@
-"""Keras's own ways with a model: `save`, `load_model`, `clone_model`, alone or inside of another model."""
+"""Support for Keras's `save`, `load_model` and `clone_model`, of a model alone or inside another model."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from mobilebert_tf.config import MobileBertConfig
 
 PACKAGE = "mobilebert_tf"
-"""Under which Keras knows these classes, so that files are read without `custom_objects`."""
+"""Package under which Keras knows these classes, so that files are read without `custom_objects`."""
 
 
 class Configured:
-    """A model whose first argument is a `MobileBertConfig`: what Keras needs to make it again.
+    """A model whose first argument is a `MobileBertConfig`, with the methods that Keras needs to build it again.
 
     Attributes:
-      config: of the network.
-      seed: of dropout.
+      config: configuration of the network.
+      seed: seed of dropout.
     """
 
     config: MobileBertConfig

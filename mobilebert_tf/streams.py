@@ -1,4 +1,4 @@
-"""Standard streams as a program may find them: closed, or in an encoding that lacks a character."""
+"""Preparation of standard streams that are closed, or whose encoding lacks a character."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from mobilebert_tf.atomic import naming
 
 
 def prepare() -> bool:
-    """Give closed streams a place, and let the others show any character; whether there is a standard output.
+    """Open closed streams on the null device, and let the others print any character.
 
-    A closed descriptor is otherwise the next file that is opened, and native code writes its messages there.
+    The next file that is opened would otherwise get the descriptor of a closed stream, and native code would write its
+    messages into that file. Returns whether there is a standard output.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free: this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free descriptor: this one
     has_output = sys.stdout is not None
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
@@ -27,13 +28,13 @@ def prepare() -> bool:
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors=_ESCAPED)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        told = sys.stdout.encoding, _ESCAPED, None, sys.stdout.line_buffering, sys.stdout.write_through
-        sys.stdout = _Output(sys.stdout.buffer, *told)
+        settings = sys.stdout.encoding, _ESCAPED, None, sys.stdout.line_buffering, sys.stdout.write_through
+        sys.stdout = _Output(sys.stdout.buffer, *settings)
     return has_output
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output that names itself where it fails: a full disk is somewhere else."""
+    """Standard output that names itself in its errors, since a full disk may also be that of another file."""
 
     def write(self, text: str) -> int:
         with naming("standard output"):
@@ -45,7 +46,7 @@ class _Output(io.TextIOWrapper):
 
 
 def drop_output() -> None:
-    """Write to nowhere from now on: Python tries once more at its end to get rid of what is buffered."""
+    """Send standard output to the null device from now on: at exit Python tries once more to flush its buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
@@ -53,7 +54,7 @@ _ESCAPED = "mobilebert_tf_escaped"
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    """Characters that an encoding lacks as JSON writes them, so that `--json` stays JSON on every terminal."""
+    """Escape characters that an encoding lacks as JSON does, so that `--json` stays JSON on every terminal."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     units = error.object[error.start : error.end].encode("utf-16-be", errors="surrogatepass")

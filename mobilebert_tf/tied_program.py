@@ -1,6 +1,6 @@
 """`python -I -S tied_program.py PARENT COMMAND ...`: become COMMAND, which the kernel kills when PARENT ends.
 
-`child_process.py` starts programs so. Little is imported here: this is paid at every start.
+`child_process.py` starts programs in this way. Little is imported here, since every start pays for it.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 
 
 def end_with(parent: int) -> None:
-    """Have the kernel end this process, and what it becomes, with the process that started it, `parent`.
+    """Make the kernel end this process, and the program it becomes, when `parent`, which started it, ends.
 
     Linux only; elsewhere nothing is done.
     """
@@ -18,7 +18,7 @@ def end_with(parent: int) -> None:
 
     set_pdeathsig, sigkill = 1, 9
     ctypes.CDLL(None).prctl(set_pdeathsig, sigkill, 0, 0, 0)
-    if os.getppid() != parent:  # it has ended before it was asked for
+    if os.getppid() != parent:  # the parent ended before the request
         os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Text to word-piece ids, with BERT's uncased rules, by the `tokenizers` library."""
+"""Conversion of text to word-piece ids by BERT's rules, uncased by default, with the `tokenizers` library."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """How text becomes words. They are written into every model directory, so that another
-    tokenizer can be held to them."""
+    """The rules by which text is split into words. They are written into every model directory,
+    so that another tokenizer can be checked against them."""
 
     lower_case: bool = True
     strip_accents: bool = True
     split_cjk: bool = True
-    """Put spaces around CJK characters."""
+    """Whether spaces are put around CJK characters."""
     max_characters_per_word: Annotated[int, within(1, 10**6)] = 200
     """Longer words become [UNK]. Google's limit; Hugging Face's is 100."""
 
@@ -56,7 +56,7 @@ def without_marks(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Encoding:
-    """Word pieces of one text: their ids, and where each stands in the original text."""
+    """The word pieces of one text: their ids, and their places in the original text."""
 
     ids: list[int]
     offsets: list[tuple[int, int]]
@@ -74,16 +74,16 @@ class Tokenizer:
     vocab: tuple[str, ...]
     rules: Rules = UNCASED
     added: tuple[AddedToken, ...] = ()
-    """Tokens that a text may hold as they are, by their ids; those of no word are the last ones of the vocabulary."""
+    """Tokens that are found in a text as a whole, sorted by id; those that are not word pieces end the vocabulary."""
 
     @classmethod
     def from_vocab(cls, path: str | os.PathLike[str]) -> Tokenizer:
-        """Read `vocab.txt`: one piece a line, the line number is the id; and the rules that are stated beside it.
+        """Read `vocab.txt`, one piece per line with its line number as id, and the rules that are stated beside it.
 
         Raises:
           UsageError: the file is missing, is not text, repeats a piece or lacks a special token.
         """
-        from mobilebert_tf.tokenizer_files import read_vocabulary  # which reads tokenizers of directories by this one
+        from mobilebert_tf.tokenizer_files import read_vocabulary  # here, since it imports this module
 
         return read_vocabulary(Path(path))
 
@@ -110,7 +110,7 @@ class Tokenizer:
 
     @property
     def size(self) -> int:
-        """V."""
+        """V, the number of pieces."""
         return len(self.vocab)
 
     @functools.cached_property
@@ -122,7 +122,7 @@ class Tokenizer:
         return self.make_backend()
 
     def make_backend(self) -> tokenizers.Tokenizer:
-        """The same as an object of the `tokenizers` library."""
+        """This tokenizer as an object of the `tokenizers` library."""
         longest = self.rules.max_characters_per_word
         pieces = {piece: number for number, piece in enumerate(self.word_pieces)}
         model = tokenizers.models.WordPiece(pieces, unk_token="[UNK]", max_input_chars_per_word=longest)
@@ -132,18 +132,18 @@ class Tokenizer:
         return backend
 
     def reads_like(self, other: Tokenizer) -> bool:
-        """Whether both make the same ids of running text, words of a hundred characters and more aside."""
+        """Whether both give the same ids for running text, apart from words of a hundred characters and more."""
         rules = dataclasses.replace(self.rules, max_characters_per_word=other.rules.max_characters_per_word)
         return dataclasses.replace(self, rules=rules).of_running_text == other.of_running_text
 
     @property
     def of_running_text(self) -> Tokenizer:
-        """The same, to which a "[SEP]" that stands in a text is a word like others, and ends no segment."""
-        return dataclasses.replace(self, added=tuple(one for one in self.added if one.content not in SPECIAL_TOKENS))
+        """The same tokenizer, except that a "[SEP]" in a text is an ordinary word and does not end a segment."""
+        return dataclasses.replace(self, added=tuple(t for t in self.added if t.content not in SPECIAL_TOKENS))
 
     @property
     def word_pieces(self) -> tuple[str, ...]:
-        """The vocabulary without the tokens that words are not cut into."""
+        """The vocabulary without the added tokens that words are never split into."""
         return self.vocab[: self.size - sum(not token.word_piece for token in self.added)]
 
     @property
@@ -153,7 +153,7 @@ class Tokenizer:
 
     @property
     def vocab_sha256(self) -> str:
-        """Of `vocab.txt`: two vocabularies of one size are told apart by it."""
+        """SHA-256 of `vocab.txt`, which tells vocabularies of the same size apart."""
         return hashlib.sha256(self.lines.encode()).hexdigest()
 
     def describe(self) -> str:
@@ -163,7 +163,7 @@ class Tokenizer:
 
     @property
     def stated_rules(self) -> dict[str, Any]:
-        """How text becomes ids of a vocabulary, as JSON has it."""
+        """The rules that turn text into ids of a vocabulary, as values of JSON."""
         return {"kind": "wordpiece", **dataclasses.asdict(self.rules), **added_tokens.to_json(self.added)}
 
 
@@ -186,7 +186,7 @@ def read_vocab(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def is_one_line(text: str) -> bool:
-    """Whether `text` can stand in a line of a UTF-8 file and be read back."""
+    """Whether `text` can be written as one line of a UTF-8 file and read back."""
     return "\n" not in text and "\r" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
@@ -194,7 +194,7 @@ def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[s
     """The pieces of the vocabulary in `path`.
 
     Raises:
-      UsageError: one is there twice, a special token is not, or they are of another kind of tokenizer.
+      UsageError: a piece appears twice, a special token is missing, or the pieces are of another kind of tokenizer.
     """
     first: dict[str, int] = {}
     for number, piece in enumerate(pieces, start=1):
@@ -223,7 +223,7 @@ def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[s
 
 
 _BEGINNINGS = {"\u2581": "SentencePiece", "\u0120": "byte-level BPE"}
-"""Signs that other tokenizers put in the place of a blank before a word."""
+"""Characters that other tokenizers put in place of the space before a word."""
 
 _MANY = 0.2
-"""Share of pieces with such a beginning from which on they are no words of a text: in theirs it is half."""
+"""Share of pieces with such a beginning above which the vocabulary is another tokenizer's: in those it is half."""

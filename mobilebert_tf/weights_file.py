@@ -1,7 +1,7 @@
 """`model.weights.h5`: an HDF5 file with one dataset per weight, named by the variable's path.
 
-Read and written without TensorFlow, so that looking into a model and converting it do
-not wait seconds for it to start.
+It is read and written without TensorFlow, so that commands that inspect or convert a model
+do not wait seconds for it to start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class WeightsFile:
     """The arrays of one file, by name; each is read when it is asked for."""
 
     def __init__(self, path: str | os.PathLike[str]):
-        """Raises UsageError: the file is missing, damaged, or no such file."""
+        """Raises UsageError: the file is missing, damaged, or not a weights file."""
         self.path = path
         if not os.path.exists(path):
             raise UsageError(f"{path}: missing; the run that writes it has not finished")
@@ -64,10 +64,10 @@ def write_weights(path: str | os.PathLike[str], arrays: Iterable[tuple[str, np.n
 
 
 class _Sink:
-    """A file that keeps the first failure of a write for later.
+    """A file that records the first error of a write instead of raising it.
 
-    HDF5 writes again while it closes and while its objects are freed. Told there that the disk
-    is full it prints, and at times crashes; so it is told nothing.
+    HDF5 writes again while it closes and while its objects are freed, where an exception is only
+    printed or crashes the process. Write errors are therefore recorded here and raised by `check()`.
     """
 
     def __init__(self, file: io.FileIO):
@@ -77,7 +77,7 @@ class _Sink:
         self.seek, self.tell, self.flush = file.seek, file.tell, file.flush
 
     def check(self) -> None:
-        """Raise what went wrong."""
+        """Raise the recorded error, if there is one."""
         if self._failure:
             raise self._failure
 

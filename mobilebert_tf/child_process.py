@@ -1,4 +1,4 @@
-"""Processes that a command starts: the same way everywhere, and ended with the command, however that dies."""
+"""Processes that a command starts: all in the same way, and ended with the command, however it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mobilebert_tf import tied_program
 from mobilebert_tf.errors import FailedError
 
 _SAFE_PATH = "PYTHONSAFEPATH"
-"""With it Python imports nothing from the directory that a command is given in, nor from that of a program."""
+"""Variable that stops Python from importing modules in the current directory, or in that of a program."""
 
 
 def run(
@@ -28,13 +28,13 @@ def run(
     directory: str | None = None,
     safe_path: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, and capture what it prints.
+    """Run a program to its end, and capture its output.
 
     Args:
       words: the program, as a path or a name on the PATH, and its arguments.
-      variables: of its environment, besides this process's own.
-      directory: to run it in.
-      safe_path: whether a Python program finds installed modules only; a user's own may want its neighbours.
+      variables: variables of its environment, in addition to this process's own.
+      directory: directory to run it in.
+      safe_path: whether a Python program finds only installed modules; a user's own may need the files beside it.
 
     Raises:
       OSError: the program cannot be started.
@@ -46,12 +46,12 @@ def run(
 
 
 def environment(safe_path: bool = True) -> dict[str, str]:
-    """Variables for a program: this process's own, and what `safe_path` of `run` takes."""
+    """Environment variables for a program: this process's own, and the one for `safe_path` as in `run`."""
     return {**os.environ, **({_SAFE_PATH: "1"} if safe_path else {})}
 
 
 def ending(status: int) -> str:
-    """How a process ended: its status, or the name of the signal that ended it."""
+    """The end of a process in words: its status, or the name of the signal that ended it."""
     try:
         return signal.Signals(-status).name if status < 0 else f"status {status}"
     except ValueError:
@@ -59,7 +59,7 @@ def ending(status: int) -> str:
 
 
 def last_words(done: subprocess.CompletedProcess[str]) -> str:
-    """Why a program failed: the last line of its standard error, cut to 1,000 characters; or how it ended."""
+    """The reason of a failure: the last line of a program's standard error, up to 1,000 characters, or its `ending`."""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     if any("No space left on device" in line for line in lines):
         return "the disk is full; free some and give the same command"
@@ -67,22 +67,22 @@ def last_words(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def check(name: str, done: subprocess.CompletedProcess[str]) -> None:
-    """Raise FailedError if a program failed: its name in messages, and its last words."""
+    """Raise FailedError if a program failed, with `name`, its name in messages, and its `last_words`."""
     if done.returncode:
         raise FailedError(f"{name}: {last_words(done)}")
 
 
 def answer(name: str, done: subprocess.CompletedProcess[str]) -> Any:
-    """The last line that a program printed, as JSON. Raises FailedError: it failed."""
+    """Read the last line that a program printed as JSON. Raises FailedError: the program failed."""
     check(name, done)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def tied(words: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """The words of a command that ends when this process does.
+    """The words of a command that ends when this process ends.
 
-    A small program asks the kernel for that and becomes the command: between fork and exec in a process with
-    TensorFlow's threads nothing may be done.
+    A small program asks the kernel for that and then becomes the command: in a process with TensorFlow's threads,
+    nothing may be done between fork and exec.
 
     Raises:
       OSError: there is no such program.
@@ -95,12 +95,12 @@ def tied(words: Sequence[str | os.PathLike[str]]) -> list[str]:
 
 
 def end_with_parent() -> None:
-    """Make this process, a worker of `multiprocessing`, end when the process that started it does."""
+    """Make this process, a worker of `multiprocessing`, end when the process that started it ends."""
     parent = multiprocessing.parent_process()
     if parent is None or parent.pid is None:
         return
     tied_program.end_with(parent.pid)
-    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()  # for systems that tell nobody
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()  # for systems whose kernel does not do it
 
 
 def _end_after(parent: Any) -> None:
@@ -110,7 +110,7 @@ def _end_after(parent: Any) -> None:
 
 @contextlib.contextmanager
 def safe_path() -> Iterator[None]:
-    """Around the start of workers, which have the environment of this process."""
+    """Set `_SAFE_PATH` while the block starts workers, which inherit the environment of this process."""
     before = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
     try:

@@ -1,6 +1,6 @@
-"""JSON files as dataclasses: msgspec looks at types and ranges, and what it refuses becomes one line.
+"""JSON files as dataclasses: msgspec checks types and ranges, and its errors become one line.
 
-Ranges and choices stand in a field's type: `Annotated[int, within(1, 10**9)]`, `Annotated[str, one_of("new", "kept")]`.
+Ranges and choices are in a field's type: `Annotated[int, within(1, 10**9)]`, `Annotated[str, one_of("new", "kept")]`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from mobilebert_tf.text_table import cut
 
 
 def within(least: float | None = None, most: float | None = None) -> msgspec.Meta:
-    """The range of a number, ends included; nan lies in none."""
+    """The range of a number, ends included; NaN lies in no range."""
     return msgspec.Meta(ge=least, le=most)
 
 
 def one_of(*names: str) -> msgspec.Meta:
-    """The words that a text can be; letters, digits, blanks, dashes and underscores."""
+    """The words that a text can be, of letters, digits, blanks, dashes and underscores."""
     return msgspec.Meta(pattern=rf"^(?:{'|'.join(names)})\Z")
 
 
@@ -38,17 +38,17 @@ Share = Annotated[float, within(0, 1)]
 Correlation = Annotated[float, within(-1, 1)]
 Finite = Annotated[float, within(-1e300, 1e300)]
 Line = Annotated[str, msgspec.Meta(min_length=1, pattern=_LINE)]
-"""A text that can stand as a line of a file."""
+"""A text that can be a line of a file."""
 
 
 def read(path: Path, kind: Any, fix: str = "", refuses_unknown: bool = False) -> Any:
-    """The JSON in a file as `kind`, as `build` makes it.
+    """Read the JSON in a file as `kind`, with `build`.
 
     Args:
-      fix: what to do about a file that is not right, for messages.
+      fix: the remedy for a wrong file, for messages.
 
     Raises:
-      UsageError: it is no JSON, or as `build`; one line that names the file.
+      UsageError: the file is not JSON, or as `build`; one line that names the file.
       FileNotFoundError: there is no such file.
     """
     try:
@@ -74,18 +74,18 @@ def has_half_characters(value: Any) -> bool:
 
 
 def read_object(path: Path, fix: str = "") -> dict[str, Any]:
-    """The object in a JSON file, whatever is in it. Raises as `read`."""
+    """Read the object in a JSON file, with any fields. Raises as `read`."""
     content: dict[str, Any] = read(path, dict[str, Any], fix)
     return content
 
 
 def build(kind: Any, value: Any, where: str, fix: str = "", refuses_unknown: bool = False) -> Any:
-    """`value`, as `json.loads` gives it, as `kind`: a dataclass, a dict, a tuple, an optional, or a plain type.
+    """Convert `value` from `json.loads` to `kind`: a dataclass, a dict, a tuple, an optional, or a plain type.
 
     Args:
-      where: file and place, for messages.
+      where: file and place in it, for messages.
       fix: as in `read`.
-      refuses_unknown: refuse what a dataclass has no field for, instead of leaving it out.
+      refuses_unknown: whether names that a dataclass has no field for are refused, instead of ignored.
 
     Raises:
       UsageError: a field is missing, unknown, of another type, or out of its range.
@@ -117,7 +117,7 @@ def _types(kind: Any) -> dict[str, Any]:
 
 
 def _unknown(value: Any, built: Any) -> str:
-    """The first name in `value` that the dataclass has no field for which was built of it; empty without one."""
+    """A message about the first name in `value` for which the dataclass built from it has no field; empty if none."""
     inner: list[tuple[Any, Any, Any]] = []
     if isinstance(value, dict) and dataclasses.is_dataclass(built):
         fields = [field.name for field in dataclasses.fields(built)]
@@ -133,14 +133,14 @@ def _unknown(value: Any, built: Any) -> str:
 
 
 def _explain(kind: Any, value: Any, error: Exception) -> str:
-    """Place, value and what is wanted, of the line in which msgspec says the place and what is wanted."""
+    """The place, the value there and the expected type, from msgspec's line, which has the place and the type."""
     wanted, _, path = str(error).partition(" - at `")
     in_key = path.startswith("key` in `")
     words, here, top = [], value, copy.deepcopy(value)
     inner = top
     for name, number in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path):
         if number == "...":
-            # It does not say which of the values: the first with which alone the line is the same.
+            # msgspec does not say which of the values it means: it is the first that alone leads to the same line.
             items = dict(inner)
             for key, item in items.items():
                 inner.clear()

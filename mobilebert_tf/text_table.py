@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as lines: the first column to the left, the others to the right."""
+    """Rows of cells as lines: the first column aligned left, the others right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -17,11 +17,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def some(names: Sequence[str], most: int) -> str:
-    """The first `most` of the names as "a, b, c", and how many more there are."""
+    """The first `most` names as "a, b, c", and the number of names left out."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
 def cut(text: str, most: int, end: str = "...") -> str:
-    """The text in at most `most` characters; `end` marks one that was longer."""
+    """The text cut to at most `most` characters; `end` marks a text that was longer."""
     return text if len(text) <= most else text[: most - len(end)] + end

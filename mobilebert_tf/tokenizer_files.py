@@ -245,10 +245,10 @@ def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str
     """Raise UsageError for anything other than BERT's cleaning, splitting and WordPiece."""
     path = directory / "tokenizer_config.json"
     for token in SPECIAL_TOKENS:
-        said = settings.get(f"{token.strip('[]').lower()}_token", token)
-        said = said.get("content") if isinstance(said, Mapping) else said
-        if said not in (token, None):
-            raise UsageError(f"{path}: {token} is called {said!r} there; it must be {token}")
+        stated = settings.get(f"{token.strip('[]').lower()}_token", token)
+        stated = stated.get("content") if isinstance(stated, Mapping) else stated
+        if stated not in (token, None):
+            raise UsageError(f"{path}: {token} is called {stated!r} there; it must be {token}")
     kind = settings.get("tokenizer_class")
     if kind is not None and str(kind).removesuffix("Fast") not in _CLASSES:
         raise UsageError(f"{path}: is for {kind}; known here are {', '.join(_CLASSES)}")
@@ -269,9 +269,9 @@ def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str
     if model.get("continuing_subword_prefix", "##") != "##" or model.get("unk_token", "[UNK]") != "[UNK]":
         raise UsageError(f"{path}: its pieces continue with another sign than ##, or [UNK] has another name")
 
-    said = described.get("post_processor")
-    template = said.get("single") if isinstance(said, Mapping) else None
-    if isinstance(said, Mapping) and said.get("type") != "BertProcessing" and not _is_bert_template(template):
+    stated = described.get("post_processor")
+    template = stated.get("single") if isinstance(stated, Mapping) else None
+    if isinstance(stated, Mapping) and stated.get("type") != "BertProcessing" and not _is_bert_template(template):
         raise UsageError(f"{path}: its post_processor does not put [CLS] before a text and [SEP] behind it, as BERT's")
 
 

@@ -92,7 +92,7 @@ def prediction_terms(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> di
 def distillation_term(
     wanted: Mapping[str, Any], given: Mapping[str, Any], batch: Mapping[str, Any], temperature: float = 1.0
 ) -> Any:
-    """The distillation loss: divergence of the student's masked-word predictions from the teacher's."""
+    """The distillation loss: divergence of the student's masked words (`given`) from the teacher's (`wanted`)."""
     weights = batch["masked_lm_weights"]
     logits = ops.stop_gradient(wanted["masked_word_logits"]), given["masked_word_logits"]
     return losses.masked_words_distilled(*logits, weights, temperature, _count(weights))
@@ -106,7 +106,10 @@ def layer_terms(
     names: Sequence[str],
     relation_heads: int = 1,
 ) -> dict[int, dict[str, Any]]:
-    """The terms named in `names` for each pair of layers, by the student's layer."""
+    """The terms named in `names` for each pair of layers, by the student's layer.
+
+    `wanted`, `given`: outputs of the teacher's and the student's encoder.
+    """
     total = _count(mask)
     by_layer: dict[int, dict[str, Any]] = {}
     for student_layer, teacher_layer in pairs:

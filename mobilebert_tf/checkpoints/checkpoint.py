@@ -1,4 +1,4 @@
-"""A model on disk, opened and checked against its architecture, its weights not yet read."""
+"""A model on disk, opened and checked against its architecture, with weights that are read on request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
-    """Differences between a checkpoint and its architecture that are accepted, outside of its embeddings and blocks."""
+    """Accepted differences between a checkpoint and its architecture, outside of embeddings and blocks."""
 
     missing: bool = False
     extra: bool = False
@@ -32,41 +32,42 @@ class Allowed:
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """What a configuration file says, and what stands beside it."""
+    """The configuration of a model, and the files beside it: labels, tokenizer, task, modules."""
 
     config: MobileBertConfig
     labels: tuple[str, ...] = ()
-    """Of a classifier or token classifier, in the order of the logits."""
+    """Labels of a classifier or token classifier, in the order of the logits."""
     tokenizer: Tokenizer | None = None
     task: Task | None = None
     modules: tuple[Module, ...] = ()
-    """Modules of sentence-transformers that a text goes through, if it is a model of theirs."""
+    """Modules that process a text, if this is a model of sentence-transformers."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """One model in one of the three worlds."""
+    """A model in one of the three formats."""
 
     path: Path
     world: str
-    """keras, huggingface or tf1."""
+    """Name of the format: keras, huggingface or tf1."""
     architecture: Architecture
     heads: Heads
     files: tuple[Path, ...]
-    """That hold the weights."""
+    """Files that hold the weights."""
     weights: tuple[Weight, ...]
     read_there: Callable[[Weight], np.ndarray]
-    """The array of a weight in this project's layout, of whatever type it is stored in."""
+    """Function that reads a weight in this project's layout, with the type in which it is stored."""
     missing: frozenset[str] = frozenset()
+    """Names of weights that are not in the file."""
     passed_over: tuple[str, ...] = ()
-    """Names in the file that are no weights of the model."""
+    """Names in the file that are not weights of the model."""
 
     @property
     def config(self) -> MobileBertConfig:
         return self.architecture.config
 
     def read(self, weight: Weight) -> np.ndarray:
-        """float32, in this project's layout; a missing one as a new model would have it."""
+        """The weight as float32 in this project's layout; a missing one gets the value of a new model."""
         if weight.name in self.missing:
             return _fresh(weight, self.config.initializer_range)
         array = self.read_there(weight)
@@ -89,18 +90,19 @@ def match(
     unneeded: Callable[[str], bool],
     allowed: Allowed,
 ) -> tuple[tuple[Weight, ...], frozenset[str], tuple[str, ...]]:
-    """The architecture's weights, the names of the missing ones, and what else is in the file.
+    """The architecture's weights, the names of missing ones, and the names of everything else in the file.
 
     Args:
       path: the file, for messages.
-      source: where the configuration stands, for messages.
-      shapes: everything in the file, by its name there.
-      name_of: the name of a weight there.
-      turned: whether a matrix stands there the other way round.
-      unneeded: whether a name is nothing to miss, such as an optimizer's slot.
+      source: source of the configuration, for messages.
+      shapes: shapes of all arrays in the file, by their names there.
+      name_of: function that returns the name of a weight in the file.
+      turned: function that tells whether a matrix is transposed in the file.
+      unneeded: function that tells whether a name may be ignored, such as an optimizer's slot.
 
     Raises:
-      UsageError: a weight is missing, extra or of another shape, unless allowed; in embeddings and blocks nothing is.
+      UsageError: a weight is missing or extra and this is not allowed, which it never is in embeddings and blocks; or a
+        weight has another shape.
     """
     wanted = weights(config, heads)
     names = {name_of(weight) for weight in wanted}
@@ -119,11 +121,11 @@ def match(
             "`convert --allow_extra` leaves them out"
         )
     for weight in wanted:
-        there = shapes.get(name_of(weight))
+        stored = shapes.get(name_of(weight))
         shape = weight.shape[::-1] if turned(weight) else weight.shape
-        if there is not None and tuple(there) != shape:
+        if stored is not None and tuple(stored) != shape:
             raise UsageError(
-                f"{path}: {name_of(weight)} has shape {list(there)}, its configuration makes it {list(shape)}"
+                f"{path}: {name_of(weight)} has shape {list(stored)}, its configuration makes it {list(shape)}"
             )
     return wanted, frozenset(weight.name for weight in missing), tuple(extra)
 
@@ -137,17 +139,17 @@ def _check_network(
     missing: Sequence[Weight],
     strange: Sequence[str],
 ) -> None:
-    """Raise UsageError unless embeddings and blocks are those of the configuration: with others it is another model."""
+    """Raise UsageError unless embeddings and blocks are those of the configuration; else it is another model's."""
     table = weights(config, Heads())
     begins = {
         part: os.path.commonprefix([name_of(weight) for weight in table if weight.part == part])
         for part in ("embeddings", "block_0")
     }
     block = re.compile(re.escape(begins["block_0"].rpartition("0")[0]) + r"(\d{1,9})\b")
-    there = {int(found[1]) for found in map(block.match, shapes) if found}
-    if there == set(range(len(there))) and len(there) != config.num_hidden_layers:
+    blocks = {int(matched[1]) for matched in map(block.match, shapes) if matched}
+    if blocks == set(range(len(blocks))) and len(blocks) != config.num_hidden_layers:
         raise UsageError(
-            f"{path}: {source} says {config.num_hidden_layers} blocks (num_hidden_layers), the file has {len(there)}; "
+            f"{path}: {source} says {config.num_hidden_layers} blocks (num_hidden_layers), the file has {len(blocks)}; "
             "take both of one model"
         )
     lacking = [name_of(w) for w in missing if w.part == "embeddings" or w.part.startswith("block_")]
@@ -161,13 +163,13 @@ def _check_network(
 
 
 def require_network(path: Path, config: MobileBertConfig, shapes: Shapes, name_of: Callable[[Weight], str]) -> None:
-    """Raise UsageError if a file has nothing of the network: no flag makes another model of it than a random one."""
+    """Raise UsageError if a file has no weight of the network, since flags could only make a random model of it."""
     names = [name_of(weight) for weight in weights(config, Heads()) if weight.part.startswith("block_")]
     if any(name in shapes for name in names):
         return
-    before = {name.removesuffix(wanted) for name in shapes for wanted in names[:1] if name.endswith(wanted)}
-    if before:
-        fix = f"its names have {before.pop()!r} before them, of a wrapper; save the model that is inside of that"
+    prefixes = {name.removesuffix(wanted) for name in shapes for wanted in names[:1] if name.endswith(wanted)}
+    if prefixes:
+        fix = f"its names have {prefixes.pop()!r} before them, of a wrapper; save the model that is inside of that"
     else:
         fix = f"it has {some(list(shapes), 3) or 'nothing'}; look whether it is another kind of model or file"
     raise UsageError(
@@ -176,9 +178,9 @@ def require_network(path: Path, config: MobileBertConfig, shapes: Shapes, name_o
 
 
 def find_heads(config: MobileBertConfig, shapes: Shapes, name_of: Callable[[Weight], str]) -> tuple[list[str], int]:
-    """The heads whose weights are in the file, and C of the classifier among them.
+    """The heads whose weights are in the file, and C of a classifier among them, else 0.
 
-    A token classifier has the names of a classifier; both are found as `classifier`.
+    A token classifier's weights have the names of a classifier's; both are returned as `classifier`.
     """
     found, labels = [], 0
     for head in HEADS:
@@ -196,11 +198,11 @@ def check_vocabulary(
 ) -> None:
     """Raise UsageError unless the word table has a row for every piece.
 
-    It may have a few more, which no piece uses, where its length was rounded up for the sake of a processor.
+    It may have a few unused rows more if its length was rounded up for the processor's sake.
 
     Args:
-      source: where the configuration stands, for messages.
-      vocab: the vocabulary that is used in place of the directory's.
+      source: source of the configuration, for messages.
+      vocab: vocabulary file that is used in place of the directory's.
     """
     if tokenizer is None:
         return
@@ -214,11 +216,11 @@ def check_vocabulary(
 
 
 _MOST_UNUSED = 128
-"""Tables are rounded up to multiples of 8, 64 or 128 rows."""
+"""Limit of unused rows: tables are rounded up to multiples of 8, 64 or 128 rows."""
 
 
 def _fresh(weight: Weight, deviation: float) -> np.ndarray:
-    """What a new model would have: the same for the same name."""
+    """The value of a weight in a new model; the same name always gets the same values."""
     last = weight.name.rsplit("/", 1)[-1]
     if last in ("bias", "beta"):
         return np.zeros(weight.shape, np.float32)

@@ -1,4 +1,4 @@
-"""What a model is made of and what it costs, from its configuration and table of weights."""
+"""Summary of a model's parts and cost, from its configuration and table of weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mobilebert_tf.run_directory import RECORD, read_record
 
 
 def parameters_by_part(weights: Iterable[Weight]) -> dict[str, int]:
-    """How many numbers each part has; the blocks are one part."""
+    """Number of parameters of each part; all blocks are one part."""
     count: Counter[str] = Counter()
     for weight in weights:
         count["blocks" if weight.part.startswith("block_") else weight.part] += weight.size
@@ -22,19 +22,20 @@ def parameters_by_part(weights: Iterable[Weight]) -> dict[str, int]:
 
 
 def multiply_accumulates(config: MobileBertConfig, weights: Iterable[Weight], length: int) -> int:
-    """Of the matrix products of the encoder for one input of `length` word pieces, pooler and heads left out."""
+    """Number of multiply-accumulates in the encoder's matrix products for one input of `length` word pieces, without
+    pooler and heads."""
     matrices = sum(
         weight.size
         for weight in weights
         if weight.name.endswith("/kernel") and (weight.part == "embeddings" or weight.part.startswith("block_"))
     )
-    # Scores and context: T x T products over the width inside a block, twice a block.
+    # Scores and context are two T x T products over the width inside each block.
     attention = 2 * length * length * config.intra_bottleneck_size * config.num_hidden_layers
     return matrices * length + attention
 
 
 def describe(checkpoint: Checkpoint, length: int) -> str:
-    """The model for people: architecture, parts, size, cost, how it was made."""
+    """Readable description of a model: parts, architecture, size, cost and origin."""
     config, parts = checkpoint.config, parameters_by_part(checkpoint.weights)
     total = sum(parts.values())
     stored = sum(file.stat().st_size for file in checkpoint.files)

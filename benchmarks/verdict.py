@@ -29,6 +29,14 @@ UNSTEADY = 0.5
 """Spread from which on a median is nobody's."""
 
 
+def enough(rounds: int, runs: int, seconds: float) -> dict[str, Any]:
+    """Fields of settings: runs and seconds of a round, these or more, that make MLPerf's least over all rounds."""
+    return {
+        "runs": max(runs, math.ceil(STRICT_QUERIES / rounds)),
+        "seconds": max(seconds, STRICT_SECONDS / rounds),
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     """Judgement of a subject's figures."""

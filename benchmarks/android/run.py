@@ -59,11 +59,7 @@ class Settings:
         """With runs and seconds that make MLPerf's least over all rounds."""
         if not self.strict:
             return self
-        return dataclasses.replace(
-            self,
-            runs=max(self.runs, -(-verdict.STRICT_QUERIES // self.rounds)),
-            seconds=max(self.seconds, verdict.STRICT_SECONDS / self.rounds),
-        )
+        return dataclasses.replace(self, **verdict.enough(self.rounds, self.runs, self.seconds))
 
 
 @dataclasses.dataclass(frozen=True)

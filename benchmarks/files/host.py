@@ -53,10 +53,7 @@ class Settings:
         """With runs and seconds that make these least over all rounds."""
         if not self.strict:
             return self
-        runs = max(self.runs, -(-verdict.STRICT_QUERIES // self.rounds))
-        return dataclasses.replace(
-            self, runs=runs, seconds=max(self.seconds, verdict.STRICT_SECONDS / self.rounds), strict=True
-        )
+        return dataclasses.replace(self, **verdict.enough(self.rounds, self.runs, self.seconds))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,8 @@ from mobilebert_tf.export.rewrite.equalize import Peaks
 from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.half import HALF_LARGEST
 from mobilebert_tf.models import TaskModel
-
-HALF_LARGEST = 65504 / 4
-"""Largest value on text that allows float16 arithmetic: a quarter of float16's largest, as a margin for other texts."""
 
 
 def convert_lengths(

@@ -23,6 +23,7 @@ from mobilebert_tf.fields import read_object
 from mobilebert_tf.options import check, option
 from mobilebert_tf.run_directory import RECORD, expand, open_run, read_record
 from mobilebert_tf.tasks.classification import ClassificationTask
+from mobilebert_tf.transfer.strategies import STRATEGIES
 
 COMPARED = "classifier_compared"
 """Directory of the classifier that starts from another model."""
@@ -66,9 +67,7 @@ class Pipeline:
     batch_size: int = option("examples per step of pre-training and transfer", default=32, least=1, most=65_536)
     teacher_steps: int = option("steps of teacher pre-training", default=1000, least=1, most=10**9)
     teacher_learning_rate: float = option("peak rate of teacher pre-training", default=1e-3, least=0, most=10)
-    strategy: str = option(
-        "order of transfer and distillation", default="progressive", choices=("progressive", "joint", "auxiliary")
-    )
+    strategy: str = option("order of transfer and distillation", default="progressive", choices=STRATEGIES)
     transfer_steps: int = option("steps per layer", default=200, least=1, most=10**9)
     transfer_learning_rate: float = option("peak rate of layer-wise transfer", default=2e-3, least=0, most=10)
     attention_weight: float = option(

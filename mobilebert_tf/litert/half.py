@@ -15,6 +15,9 @@ from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.litert.runtime_process import SeparateModel
 
+HALF_LARGEST = 65504 / 4
+"""Largest value on text that allows float16 arithmetic: a quarter of float16's largest, as a margin for other texts."""
+
 
 def half_outputs(
     path: str | os.PathLike[str], features: Mapping[str, np.ndarray], length: int

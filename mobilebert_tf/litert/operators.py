@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
+from mobilebert_tf.litert import flatbuffer
+
 
 @dataclasses.dataclass(frozen=True)
 class Operators:
@@ -70,15 +72,14 @@ def read_operators(file: str | os.PathLike[str] | bytes) -> Operators:
     names, foreign = [], []
     versions: dict[str, int] = {}
     for i in range(model.OperatorCodesLength()):
-        code = model.OperatorCodes(i)
-        # Codes above 127 are stored in the newer field, others in both or only in the older one.
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        if code.CustomCode() or number == schema.BuiltinOperator.CUSTOM:
-            names.append((code.CustomCode() or b"CUSTOM").decode())
+        code = schema.OperatorCodeT.InitFromObj(model.OperatorCodes(i))
+        number = flatbuffer.builtin(code)
+        if code.customCode or number == schema.BuiltinOperator.CUSTOM:
+            names.append((code.customCode or b"CUSTOM").decode())
             foreign.append(names[-1])
         else:
             names.append(_NAMES[number])
-            versions[names[-1]] = max(code.Version(), versions.get(names[-1], 0))
+            versions[names[-1]] = max(code.version, versions.get(names[-1], 0))
     graphs = []
     for i in range(model.SubgraphsLength()):
         graph = model.Subgraphs(i)

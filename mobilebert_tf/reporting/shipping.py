@@ -6,20 +6,15 @@ import dataclasses
 from collections.abc import Sequence
 
 from mobilebert_tf.benchmarks.stats import DECIDING_ROUNDS, Ratio
+from mobilebert_tf.benchmarks.verdict import BUSY
 from mobilebert_tf.exported import Variant
+from mobilebert_tf.litert.half import HALF_LARGEST
 from mobilebert_tf.litert.products import INTEGER
 from mobilebert_tf.reporting.numbers import megabytes, milliseconds, percent, points, significant
 from mobilebert_tf.reporting.results import Exported
 from mobilebert_tf.reporting.speed import ALIKE, Fastest, compare, distance, error, fastest, least_instructions
 
 ARM = ("aarch64", "arm64")
-
-HALF_LARGEST = 65504 / 4
-"""A quarter of float16's largest value: the limit up to which an export lets ARM processors compute in float16."""
-
-
-BUSY = 0.2
-"""Number of cores used by other programs from which a caution about times is given."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 from mobilebert_tf.models import PretrainingModel
 from mobilebert_tf.training import loop
 from mobilebert_tf.training.optimizers import Moments
+from mobilebert_tf.training.parts import part_of
 from mobilebert_tf.transfer import objectives
 from mobilebert_tf.transfer.strategies import StagePlan
 
@@ -68,7 +69,7 @@ def trainable_variables(student: PretrainingModel, stage: StagePlan) -> list[tup
     factors = dict(stage.trains)
     trained = []
     for variable in student.trainable_weights:
-        factor = factors.get(variable.path.split("/")[0], factors.get("all", 0.0))
+        factor = factors.get(part_of(variable), factors.get("all", 0.0))
         if factor:
             trained.append((variable, factor))
     return trained

@@ -32,7 +32,7 @@ class MobileBertEncoder(Configured, keras.Model):
     """
 
     def __init__(self, config: MobileBertConfig, seed: int = 0, name: str = "encoder"):
-        """`seed`: of the dropout sequence; that of the initial weights is `keras.utils.set_random_seed`'s."""
+        """`seed`: seed of the dropout sequence; initial weights depend on `keras.utils.set_random_seed` instead."""
         super().__init__(name=name)
         self.config = config
         self.seed = seed

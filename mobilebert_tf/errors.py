@@ -1,4 +1,4 @@
-"""The two failures of a command that are not bugs, and the message of an exception in one line.
+"""The two kinds of failure of a command that are not bugs, and the first line of an exception's message.
 
 A bug keeps its traceback. These two do not: their message is one line that
 names the place (file, line, flag) and the remedy.

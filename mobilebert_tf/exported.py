@@ -68,7 +68,7 @@ class Latency:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The result of one recipe of an export. If it did not convert, all fields but name and reason are empty."""
+    """The result of one recipe of an export. If it did not convert, it has no file and no figures, only a reason."""
 
     name: str
     description: str = ""

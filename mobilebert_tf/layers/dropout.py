@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 _LEVELS = 1 << 16
-"""Number of values of 16 random bits. So many decide about one element, so that one 32-bit number serves two:
-the generator is most of the cost of a dropout. The rate is met to within 8e-6."""
+"""Number of values of 16 random bits, which decide about one element, so that one 32-bit number serves two: the
+generator is most of the cost of a dropout. The rate is met to within 8e-6."""
 
 
 class Dropout(keras.layers.Layer):

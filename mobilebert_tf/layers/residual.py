@@ -22,7 +22,7 @@ class ResidualDense(keras.layers.Layer):
         epsilon: float | None = None,
         **kwargs,
     ):
-        """`dropout`: the rate; `epsilon`: that of the norm; None: `layer_norm_eps`."""
+        """`dropout`: the rate; `epsilon`: that of the norm if it is not `layer_norm_eps`."""
         super().__init__(**kwargs)
         self.dense = Dense(units, config, name="dense")
         self.dropout = Dropout(dropout, generator, name="dropout")

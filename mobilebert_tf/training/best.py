@@ -13,13 +13,14 @@ from mobilebert_tf.training.checkpoints import Checkpoints
 from mobilebert_tf.training.stage import Stage
 
 NONE = -1
-"""Stands for a step where there is none."""
+"""Stands for the step when nothing was measured yet."""
 
 MEASURING_SHARE = 0.2
 """Share of the training time that measurements may take."""
 
 FORWARD_SHARE = 1 / 3
-"""Share of a training step's time that its forward pass takes: the backward pass has two products for each of its."""
+"""Share of a training step's time that the forward pass takes: the backward pass has two products for each one in the
+forward pass."""
 
 
 def affordable_rows(measure_every: int, batch_size: int, least: int) -> int:

@@ -54,7 +54,7 @@ class Snapshots:
     steps: frozenset[int]
     """Steps of the stage, each rounded up to whole calls."""
     write: Callable[[int], None]
-    """Called with the step."""
+    """Function that writes the model; it is called with the step."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ def check_goes_on(directory: Path, plan: Plan) -> None:
                     f"{directory}: stage {before.name} has done {done:,} steps, now it has {after.steps:,}"
                 )
             continue
-        # The last stage may be made longer; a stage before it that has finished may not.
+        # The last stage may be made longer; finished stages before it must be as they were.
         is_longer = before.index == last and after.steps > before.steps
         wanted = _as_long(after, before) if is_longer else after
         for field in dataclasses.fields(StagePlan):

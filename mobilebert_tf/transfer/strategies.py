@@ -330,7 +330,7 @@ Pairs = tuple[tuple[int, int], ...]
 
 
 def _layerwise(every: Pairs, options: TransferOptions) -> Iterator[StagePlan]:
-    """Stages of `layers_per_stage` layers each, from the lowest up; the first one also compares the embeddings."""
+    """Stages of `layers_per_stage` layers each, from the lowest up; embeddings, if compared, are part of the first."""
     start = 1 if options.compares_embeddings else 0
     blocks, size = every[start:], options.layers_per_stage
     for first in range(0, len(blocks), size):

@@ -189,11 +189,6 @@ def with_config(loaded: LoadedModel, seed: int = 0, **changes: Any) -> LoadedMod
     return dataclasses.replace(loaded, model=model)
 
 
-def load_config(directory: str | os.PathLike[str]) -> MobileBertConfig:
-    """The architecture of a model, without its weights. Raises UsageError."""
-    return open_checkpoint(Path(directory)).config
-
-
 def copy_encoder(source: keras.Model, target: keras.Model) -> None:
     """Give `target` the encoder weights of `source`; both have an `encoder` of one configuration."""
     for weight, copied in zip(source.encoder.trainable_weights, target.encoder.trainable_weights, strict=True):

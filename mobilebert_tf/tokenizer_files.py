@@ -144,7 +144,7 @@ def read_tokenizer(directory: Path, vocab: str | None = None, unsaid: Rules = UN
     return files.tokenizer(pieces, unsaid)
 
 
-def read_vocabulary(path: Path, unsaid: Rules = UNCASED) -> Tokenizer:
+def read_vocabulary(path: Path) -> Tokenizer:
     """The tokenizer of a vocabulary file: the rules are those beside it, if they are stated for this vocabulary.
 
     Rules beside a `vocab.txt` are for it. A file of another name is a copy of it if `tokenizer.json` has the hash of
@@ -154,7 +154,7 @@ def read_vocabulary(path: Path, unsaid: Rules = UNCASED) -> Tokenizer:
       UsageError: as `read_tokenizer`; the file is missing, or the rules are for another vocabulary that is missing.
     """
     pieces = read_vocab(path)
-    return (_beside(path, pieces) or _Files(path.parent)).tokenizer(pieces, unsaid)
+    return (_beside(path, pieces) or _Files(path.parent)).tokenizer(pieces, UNCASED)
 
 
 def _beside(path: Path, pieces: tuple[str, ...]) -> _Files | None:

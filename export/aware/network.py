@@ -26,6 +26,7 @@ from mobilebert_tf.models import ClassificationModel, TaskModel
 from mobilebert_tf.tasks.task import INPUTS, concatenated, real_only
 
 _INPUTS = [tf.TensorSpec([None, None], tf.int32)] * len(INPUTS)
+_BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -187,11 +188,9 @@ def _answer(trained: Trained, given: Callable[[], tuple[Network, Any]]) -> Calla
     return answer
 
 
-def _in_batches(
-    answer: Callable[..., Mapping[str, Any]], features: Mapping[str, np.ndarray], size: int = 32
-) -> dict[str, np.ndarray]:
-    starts = range(0, len(features["input_ids"]), size)
-    batches = ([features[name][start : start + size].astype(np.int32) for name in INPUTS] for start in starts)
+def _in_batches(answer: Callable[..., Mapping[str, Any]], features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    starts = range(0, len(features["input_ids"]), _BATCH)
+    batches = ([features[name][start : start + _BATCH].astype(np.int32) for name in INPUTS] for start in starts)
     parts = [{name: values.numpy() for name, values in answer(*batch).items()} for batch in batches]
     return real_only(concatenated(parts), features["input_mask"])
 

@@ -94,13 +94,13 @@ def _side_by_side(layers: Sequence[Dense]) -> Dense:
     )
 
 
-def share_mask(network: Network, bound: float = MASK_BOUND) -> Network:
+def share_mask(network: Network) -> Network:
     """Compute the mask once for all blocks, and bound its constant.
 
     A constant of -1e9 or float32's least number would take all the bits of int8 scores.
     """
     mask = network.mask
-    constant = max(mask.constant, -bound)
+    constant = max(mask.constant, -MASK_BOUND)
     return dataclasses.replace(network, mask=dataclasses.replace(mask, constant=constant, shared=True))
 
 

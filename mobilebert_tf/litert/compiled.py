@@ -62,9 +62,6 @@ class CompiledFile:
         """A callable for one signature."""
         return CompiledSignature(self._model, name)
 
-    def allocate_tensors(self) -> None:
-        """Do nothing: buffers are allocated with a signature."""
-
 
 class CompiledSignature:
     """A signature that is called with its inputs by name and returns its outputs by name."""

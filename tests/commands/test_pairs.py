@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
-from mobilebert_tf.model_directory import load_config, load_model_directory
+from mobilebert_tf.checkpoints.conversion import open_checkpoint
+from mobilebert_tf.model_directory import load_model_directory
 
 from ..conftest import write_classifier
 from .conftest import Complain
@@ -42,16 +43,16 @@ def trained(pairs: Path) -> Path:
 
 
 def test_a_head_that_reads_means_reads_one_of_each_text(trained: Path, pairs: Path, tmp_path: Path) -> None:
-    assert load_config(trained).classifier_pooling == "pair"
+    assert open_checkpoint(trained).config.classifier_pooling == "pair"
     kernel = load_model_directory(trained).model.classifier.dense.kernel
-    assert kernel.shape == (4 * load_config(trained).hidden_size, 2)
+    assert kernel.shape == (4 * open_checkpoint(trained).config.hidden_size, 2)
     assert train(pairs, tmp_path / "one", f"--model={trained}", "--task=classification") == 0
-    assert load_config(tmp_path / "one").classifier_pooling == "mean", "of one text there is one"
+    assert open_checkpoint(tmp_path / "one").config.classifier_pooling == "mean", "of one text there is one"
 
 
 def test_a_flag_decides(pairs: Path, tmp_path: Path, complain: Complain) -> None:
     assert train(pairs, tmp_path / "mean", "--text_pair_column=second", "--pooling=mean") == 0
-    assert load_config(tmp_path / "mean").classifier_pooling == "mean"
+    assert open_checkpoint(tmp_path / "mean").config.classifier_pooling == "mean"
     words = ["finetune", f"--model={pairs / 'model'}", f"--train={pairs / 'pairs.tsv'}", "--text_column=first"]
     assert "--pooling=pair: is for two texts; --text_pair_column names" in complain(
         *words, "--pooling=pair", f"--output={tmp_path / 'none'}"
@@ -79,4 +80,4 @@ def test_other_kinds_of_files_keep_it(
     assert cli.run(["convert", f"--input={there}", f"--output={back}"]) == 0
     before, after = (load_model_directory(one).model.trainable_weights for one in (trained, back))
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
-    assert load_config(back).classifier_pooling == "pair"
+    assert open_checkpoint(back).config.classifier_pooling == "pair"

@@ -16,12 +16,13 @@ subjects        one object per thing measured: name, sha256, bytes, configuratio
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import atomic, provenance, run_directory
+from mobilebert_tf import atomic, notes, provenance, run_directory
 from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.stats import Ratio, ratio, summarize
 from mobilebert_tf.errors import FailedError, UsageError
@@ -104,7 +105,32 @@ def check_output(path: str) -> None:
 
 
 def write(path: str, value: Mapping[str, Any]) -> None:
-    """Write a document. Raises FailedError: it is against the schema, which is a fault of the benchmark."""
+    """Write a document; to a name beside `path` if another program has made a file there meanwhile.
+
+    Raises:
+      FailedError: it is against the schema, which is a fault of the benchmark.
+    """
     if wrong := schema.fault(value):
         raise FailedError(f"{path}: not written, the result is against its schema ({wrong})")
-    atomic.write_json(path, value)
+    place = Path(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    free = _taken(place)
+    try:
+        atomic.write_json(free, value)
+    except BaseException:
+        free.unlink(missing_ok=True)
+        raise
+    if free != place:
+        notes.say(f"{path}: was made by another program while this one measured, and stays; the result is in {free}")
+
+
+def _taken(path: Path) -> Path:
+    """The first of `path` and the names beside it, with a number behind, that nobody has: it is an empty file now."""
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    for name in itertools.chain([path], names):
+        try:
+            name.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return name
+    raise AssertionError("there is always another number")

@@ -217,6 +217,8 @@ def _why_no_text(argument: bytes) -> str:
 
 
 def _status_of(name: str, error: BaseException) -> int:
+    if isinstance(error, BrokenPipeError):
+        raise error
     if isinstance(error, UsageError):
         return _complain(f"{name}: {error}", 2)
     if isinstance(error, FailedError):
@@ -232,7 +234,7 @@ def _status_of(name: str, error: BaseException) -> int:
         return _complain(f"{name}: {error.filename}: {error.strerror}", 2 if error.errno in _WRONG_PLACE else 1)
     if isinstance(error, OSError) and "No usable temporary directory" in str(error):
         return _complain(f"{name}: there is no directory for temporary files; set TMPDIR to one that can be written", 1)
-    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+    if isinstance(error, OSError):
         return _complain(f"{name}: {error.strerror or error}; --debug shows where", 1)
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow and isinstance(error, tensorflow.errors.OpError):

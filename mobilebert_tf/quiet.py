@@ -25,8 +25,13 @@ DEBUG_VARIABLE = "MOBILEBERT_TF_DEBUG"
 
 
 @contextlib.contextmanager
-def native_stderr_hidden() -> Iterator[None]:
-    """Hold back what native code writes to standard error; show it after all on an exception."""
+def native_stderr_hidden(is_starting: bool = False) -> Iterator[None]:
+    """Hold back what native code writes to standard error; show it after all on an exception.
+
+    Args:
+      is_starting: the block may end the process without an exception, as TensorFlow does on a processor without AVX;
+        then a second process shows the text. Only while there is a single thread.
+    """
     if os.environ.get(DEBUG_VARIABLE):
         yield
         return
@@ -36,7 +41,7 @@ def native_stderr_hidden() -> Iterator[None]:
     except OSError:  # it is closed, so nothing shows
         yield
         return
-    with _held_back() as held:
+    with _held_back() as held, _shown_on_death(held, terminal) if is_starting else contextlib.nullcontext():
         os.dup2(held.fileno(), 2)
         try:
             yield
@@ -56,6 +61,36 @@ def _held_back() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("messages"), "w+b")
     return tempfile.TemporaryFile()
+
+
+_DEATH = (
+    b"mobilebert-tf: TensorFlow ended the process while it started: a processor without AVX, or wrong TF_... flags?\n"
+)
+
+
+@contextlib.contextmanager
+def _shown_on_death(held: IO[bytes], terminal: int) -> Iterator[None]:
+    """Let a forked process write the held text to `terminal` if this one ends within the block."""
+    if not hasattr(os, "fork"):
+        yield
+        return
+    reading, writing = os.pipe()
+    watcher = os.fork()
+    if not watcher:
+        try:
+            os.close(writing)
+            if not os.read(reading, 1):  # closed without a sign of life
+                os.write(terminal, os.pread(held.fileno(), 1 << 16, 0) + _DEATH)
+        finally:
+            os._exit(0)
+    os.close(reading)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(writing, b".")
+        os.close(writing)
+        os.waitpid(watcher, 0)
 
 
 def _flush() -> None:
@@ -119,7 +154,7 @@ def start_tensorflow() -> None:
     freed_memory.keep()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    with native_stderr_hidden(), nothing_collected(), unused_hidden():
+    with native_stderr_hidden(is_starting=True), nothing_collected(), unused_hidden():
         import tensorflow as tf
 
         tf.config.list_physical_devices()

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import glob
 import hashlib
 import json
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -222,6 +224,7 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
     if record_path.exists():
         record = read_record(record_path)
         changed = _changed(directory, _with_defaults(command, record["identity"]), _identity(command, name))
+        _refuse_missing(command, changed)
         if changed and not accepts_changes:
             differences = "; ".join(
                 f"--{option} {_show(old)}, now {_show(new)}" for option, (old, new) in changed.items()
@@ -276,24 +279,41 @@ def fingerprint(paths: str, output: str | None = None) -> str:
 
     Outputs that lie inside an input, the command's own `output` or those of other commands, are left out.
 
-    Of each file, the name, the size and the first and last 64 KiB are hashed; of a run, the
-    hashes in its record. Text of any size is thus compared in an instant.
+    Of each file, the name, the size and the content are hashed; of a file beyond WHOLE_BYTES, evenly spaced parts of
+    it; of a run, the hashes in its record for files that are still the same. A large corpus takes a second.
     """
     digest = hashlib.sha256()
     for path in expand(paths):
         record = path / RECORD
-        outputs = _outputs_of(record) if path.is_dir() and record.exists() else None
+        outputs = _outputs_now(record) if path.is_dir() and record.exists() else None
         if outputs is not None:
             digest.update(json.dumps(outputs, sort_keys=True).encode())
             continue
         files = sorted(_files_below(path, output)) if path.is_dir() else [path]
         for file in files:
             size = file.stat().st_size
-            with open(file, "rb") as content:
-                head = content.read(1 << 16)
-                content.seek(max(0, size - (1 << 16)))
-                digest.update(f"{file.name} {size} ".encode(errors="surrogateescape") + head + content.read())
+            digest.update(f"{file.name} {size} ".encode(errors="surrogateescape"))
+            for part in _parts_of(file, size):
+                digest.update(part)
     return digest.hexdigest()[:16]
+
+
+WHOLE_BYTES = 256 << 20
+"""Size up to which all of a file is hashed."""
+
+_PART_BYTES = 1 << 20
+
+
+def _parts_of(file: Path, size: int) -> Iterator[bytes]:
+    """The content of a file of `size` bytes, of a large one as many bytes as WHOLE_BYTES, its ends among them."""
+    count = WHOLE_BYTES // _PART_BYTES
+    with open(file, "rb") as content:
+        if size <= WHOLE_BYTES:
+            yield from iter(functools.partial(content.read, _PART_BYTES), b"")
+            return
+        for number in range(count):
+            content.seek((size - _PART_BYTES) * number // (count - 1))
+            yield content.read(_PART_BYTES)
 
 
 def _files_below(directory: Path, output: str | None) -> Iterator[Path]:
@@ -305,13 +325,26 @@ def _files_below(directory: Path, output: str | None) -> Iterator[Path]:
             yield from _files_below(path, output)
 
 
-def _outputs_of(record: Path) -> dict[str, str] | None:
-    """Hashes of a run's outputs by name; None if the record is a file of another program."""
+def _outputs_now(record: Path) -> dict[str, str] | None:
+    """Hashes of a run's outputs by name, as they are now; None if the record is a file of another program.
+
+    The record's own hash serves for a file that was not written to since.
+    """
     try:
         outputs = read_record(record).get("outputs", {})
     except UsageError:
         return None
-    return {name: output["sha256"] for name, output in outputs.items()}
+    written = record.stat().st_mtime
+    hashes = {}
+    for name, output in outputs.items():
+        file = record.parent / name
+        if not file.exists():
+            hashes[name] = "missing"
+        elif file.stat().st_size == output["bytes"] and file.stat().st_mtime <= written:
+            hashes[name] = output["sha256"]
+        else:
+            hashes[name] = provenance.sha256(file)
+    return hashes
 
 
 def expand(paths: str) -> list[Path]:
@@ -377,6 +410,19 @@ def _changed(directory: Path, there: dict[str, Any], here: dict[str, Any]) -> di
             "give another --output"
         )
     return {name: (there.get(name), here[name]) for name in here if there.get(name) != here[name]}
+
+
+def _refuse_missing(command: Any, changed: Mapping[str, tuple[Any, Any]]) -> None:
+    """Raise UsageError if an input that an earlier run has read is no longer there."""
+    for field in dataclasses.fields(command):
+        if field.metadata["is_input"] and field.name in changed:
+            before, now = changed[field.name]
+            if (
+                re.fullmatch("[0-9a-f]{16}", str(before))
+                and isinstance(now, str)
+                and now == getattr(command, field.name)
+            ):
+                raise UsageError(f"--{field.name}={now}: no such file or directory; it was there when the run began")
 
 
 def _show(value: Any) -> str:

@@ -124,3 +124,17 @@ def test_a_pipe_is_text_as_files_are(tmp_path) -> None:
     assert done.stdout == b"['eins', 'zwei']\n"
     done = shell(f"{sys.executable} {script} <(printf 'eins\\n\\xff\\n')")
     assert b"line 2: is not UTF-8 text" in done.stderr
+
+
+def test_what_native_code_says_before_it_ends_the_process_is_shown() -> None:
+    block = "with quiet.native_stderr_hidden(is_starting=True): os.write(2, b'no AVX here\\n'); os._exit(3)"
+    code = f"import os\nfrom mobilebert_tf import quiet\n{block}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 3
+    first, second = done.stderr.decode().splitlines()
+    assert first == "no AVX here" and "TensorFlow ended the process while it started" in second
+
+
+def test_a_closed_pipe_ends_a_command_without_a_word(tmp_path) -> None:
+    done = shell(r"mobilebert-tf --help | head -1; mobilebert-tf finetune --help | head -1 >&2")
+    assert b"Broken pipe" not in done.stderr

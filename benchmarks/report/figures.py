@@ -73,7 +73,7 @@ class Figure:
     @property
     def label(self) -> str:
         """File, with the beginning of its SHA-256 where others have its name; what of its settings is not usual."""
-        named = self.name.split(",")[0] + (f" ({self.sha256[:8]})" if self.has_namesakes else "")
+        named = self.name.split(", ")[0] + (f" ({self.sha256[:8]})" if self.has_namesakes else "")
         own, words = self.configuration, [named]
         if own.get("accelerator", "cpu") != "cpu":
             words.append(str(own["accelerator"]).upper())

@@ -22,7 +22,8 @@ MARK = "\\*"
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Cells as a table; the first column to the left, the others to the right."""
-    lines = [list(head), ["---", *("---:" for _ in head[1:])], *map(list, rows)]
+    cells = ([cell.replace("|", r"\|") for cell in row] for row in rows)
+    lines = [list(head), ["---", *("---:" for _ in head[1:])], *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -14,7 +14,8 @@ from mobilebert_tf.commands import next_step, what_is_wrong
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.data import bad_rows, lost_text
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import read_object
+from mobilebert_tf.exported import read_score
+from mobilebert_tf.fields import Finite, build, read_object
 from mobilebert_tf.options import option, refuse_inputs
 from mobilebert_tf.tasks import NAMES
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
@@ -87,12 +88,13 @@ class Evaluate(MistakeOptions):
         if earlier and is_done:
             print(earlier.finished_line, file=sys.stderr if self.json else sys.stdout)
             if not (self.predictions or self.show_mistakes):
-                metrics = read_object(earlier.directory / "metrics.json")["evaluation"]
+                metrics = _read_metrics(earlier.directory / "metrics.json")
                 print(json.dumps(metrics) if self.json else _table(metrics))
                 return
         if self.predictions:
             refuse_inputs(self, "predictions")
             run_directory.refuse_sealed(Path(self.predictions), "predictions")
+            _check_free(Path(self.predictions), self.output)
         model = load_fine_tuned(self.model, self.threads, self.batch_size, self.task)
         task = model.reads(self.text_column, self.text_pair_column, self.label_column)
         columns = ("text_column", "text_pair_column", "label_column")
@@ -136,6 +138,27 @@ class Evaluate(MistakeOptions):
             print(f"evaluate: {warning}")
         if self.output and not self.json:
             print(f"evaluate: {self.output}/metrics.json\n{next_step.line('report', f'--input={self.output}')}")
+
+
+def _check_free(path: Path, output: str | None) -> None:
+    """Raise UsageError if the file of the answers is there already, or would lie among the files of a run."""
+    if path.exists():
+        raise UsageError(f"--predictions={path}: exists; give another name, or delete it first")
+    if output and path.resolve().is_relative_to(Path(output).resolve()):
+        raise UsageError(
+            f"--predictions={path}: lies in --output, which holds the run's files alone; give another place"
+        )
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    """The figures of a finished run. Raises UsageError: they are not what a run writes."""
+    fix = "give another --output, or delete that directory"
+    figures = read_object(path, fix).get("evaluation")
+    if not isinstance(figures, dict):
+        raise UsageError(f"{path}: evaluation is missing; {fix}")
+    read_score(figures, f"{path}: evaluation", fix)
+    build(dict[str, Finite], {name: figures[name] for name in _FIGURES if name in figures}, f"{path}: evaluation", fix)
+    return figures
 
 
 _FIGURES = {

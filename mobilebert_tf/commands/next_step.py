@@ -14,8 +14,9 @@ _STUDENTS = ("mobilebert", "mobilebert_mini", "demo_student", "debug_student")
 
 
 def line(command: str, *words: str) -> str:
-    """`next: mobilebert-tf COMMAND WORDS`, quoted for a shell."""
-    return "next: " + shlex.join(["mobilebert-tf", *command.split(), *words])
+    """`next: mobilebert-tf COMMAND WORDS`, quoted for a shell; a path that begins with a dash is no flag."""
+    paths = (f"./{word}" if word.startswith("-") and not word.startswith("--") else word for word in words)
+    return "next: " + shlex.join(["mobilebert-tf", *command.split(), *paths])
 
 
 def beside(output: str, name: str) -> str:

@@ -177,6 +177,8 @@ def _as_a_spreadsheet_quotes(text: str) -> Delimited:
     rows = [table.header, *(cells for _, cells in table.rows)]
     plain = re.sub(r"\r?\n", "\n", text).strip("\n")
     for is_quoted in _QUOTING_RULES:
+        if not any(cell and is_quoted(cell) for cells in rows for cell in cells):
+            continue  # quotes around nothing, and around nothing else, may be a text
         written = ("\t".join(_quoted(cell) if is_quoted(cell) else cell for cell in cells) for cells in rows)
         if re.sub(r"\r?\n", "\n", "\n".join(written)) == plain:
             return dataclasses.replace(table, quotes="cells in quotes as spreadsheets write them")
@@ -191,6 +193,7 @@ _NUMBER_OR_NOTHING = re.compile(r"[-+]?[\d.,]*([eE][-+]?\d+)?")
 
 _QUOTING_RULES: tuple[Callable[[str], bool], ...] = (
     lambda cell: any(character in cell for character in '\t\n\r"'),
+    lambda cell: not cell or any(character in cell for character in '\t\n\r"'),  # Polars, data.table, DuckDB
     lambda cell: any(character in cell for character in '\t\n\r",'),  # Excel
     lambda cell: not _NUMBER_OR_NOTHING.fullmatch(cell),  # R
     lambda cell: True,
@@ -239,6 +242,8 @@ def _uneven(cells: Sequence[str], header: Sequence[str], separator: str) -> str:
     longest = max(cells, key=len, default="")
     if "\n" in longest:
         return f"{what}; a quote that begins there may have no end: one cell has {longest.count(chr(10)) + 1:,} lines"
+    if any("\r" in cell for cell in cells):
+        return f"{what}; a carriage return stands within it, where a line may have been meant to end"
     if len(cells) > len(header) and separator != "\t":
         return f"{what}; a text with {SEPARATORS.get(separator, repr(separator))} in it must stand in quotes"
     return what

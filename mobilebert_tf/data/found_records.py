@@ -49,7 +49,8 @@ def describe(files: list[Path]) -> dict[str, Any]:
         shape_here = _check(path, first, tokenizer)
         if shape not in (None, shape_here):
             raise UsageError(
-                f"{path}: examples of {shape_here[0]} pieces and {shape_here[1]} predictions, those before of {shape}"
+                f"{path}: examples of {shape_here[0]} pieces and {shape_here[1]} predictions, in the files before it "
+                f"of {shape[0]} and {shape[1]}"
             )
         shape, names = shape_here, set(first)
         sizes[path.name] = {"bytes": path.stat().st_size, "examples": count(path)}
@@ -85,6 +86,8 @@ def _lengths(path: Path) -> Iterator[int]:
 def _length(path: Path, file: BinaryIO, header: bytes, size: int) -> int:
     start = file.tell() - len(header)
     length = struct.unpack("<Q", header[:8])[0] if len(header) == _HEADER else size
+    if start == 0 and header.startswith(b"\x1f\x8b"):
+        raise UsageError(f"{path}: is packed with gzip; unpack it, and rename it as it was called before")
     if file.tell() + length + _FOOTER > size:
         raise UsageError(f"{path}: the record at byte {start:,} is cut short or this is no TFRecord file")
     return length

@@ -256,9 +256,11 @@ def clear_read_errors(*record_sets: RecordSet | None) -> Iterator[None]:
         fault = re.search(r"Key: \w+[.,][^\n]{0,70}|Could not parse example|\w+ outside of 0 to \d+", error.message)
         if fault is None:
             raise
+        has_index = all((record_set.directory / records.INDEX).exists() for record_set in sets)
+        expected = f"what {records.INDEX} says" if has_index else "what the first record and vocab.txt say"
         raise UsageError(
-            f"{_strange(sets) or places}: a record does not hold what {records.INDEX} says ({fault[0].strip()}); make "
-            "the records again"
+            f"{_strange(sets) or places}: a record does not hold {expected} ({fault[0].strip()}); make the records "
+            "again"
         ) from None
     except tf.errors.DataLossError as error:
         where = re.search(r"corrupted record at \d+|truncated record at \d+", error.message)

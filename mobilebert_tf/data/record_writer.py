@@ -149,6 +149,7 @@ def write_shards(
     quiet.start_tensorflow()
     import tensorflow as tf
 
+    _allow_open_files(shards)
     names = shard_names(shards)
     clear(directory)
     totals = Totals()
@@ -170,6 +171,28 @@ def write_shards(
         count = len(range(i, totals.examples, shards))
         files[name] = {"bytes": (directory / name).stat().st_size, "examples": count}
     return totals, files
+
+
+_OTHER_FILES = 64
+"""Files that are open beside the shards: modules, pipes of the workers, inputs."""
+
+
+def _allow_open_files(shards: int) -> None:
+    """Let this process open a file for each shard. Raises UsageError: the system does not allow so many."""
+    try:
+        import resource
+    except ImportError:  # Windows, where no such limit is set
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = shards + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or needed <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise UsageError(
+            f"--shards={shards}: all are written at once, and a process may open {hard:,} files here; give at most "
+            f"{max(1, hard - _OTHER_FILES):,}, or raise `ulimit -n`"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 @contextlib.contextmanager

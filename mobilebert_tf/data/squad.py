@@ -119,13 +119,17 @@ def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[
                     id = str(entry.get("id", place))
                     impossible = entry.get("is_impossible") or False
                     if not isinstance(impossible, bool):
-                        raise UsageError(f"{path}, question {id}: is_impossible must be true or false")
+                        problem = UsageError(f"{path}, question {id}: is_impossible must be true or false")
+                        bad_rows.refuse(str(path), number, problem)
+                        continue
                     answers = () if impossible else _answers(entry.get("answers")) if labelled else None
                     if labelled and answers is None:
                         bad_rows.refuse(str(path), number, UsageError(f"{path}, question {id}: has no answers"))
                         continue
                     if has_half_characters([id, entry["question"], context]):
-                        raise UsageError(f"{path}, question {id!r}: holds half of a character, as \\ud800")
+                        problem = UsageError(f"{path}, question {id!r}: holds half of a character, as \\ud800")
+                        bad_rows.refuse(str(path), number, problem)
+                        continue
                     yield Question(f"{path}, question {id}", id, _text(entry["question"]), context, answers, number)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "a value of another kind than SQuAD's files have"

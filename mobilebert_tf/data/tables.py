@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -174,8 +175,19 @@ def _delimited_rows(
     unusual = _taken_for(written, table, usual)
     if unusual:
         notes.say(f"{path}: read as {', '.join(unusual)}")
+    names = [_bare(name) for name in table.header]
+    repeated = {number for number, cells in table.rows if len(cells) > 1 and [_bare(cell) for cell in cells] == names}
+    if repeated:
+        more = f" and {len(repeated) - 1:,} more" if len(repeated) > 1 else ""
+        notes.say(f"{path}: the header stands again in line {min(repeated)}{more}, as in joined files; left out")
     for number, cells in table.rows:
-        yield number, dict(zip(table.header, cells, strict=True))
+        if number not in repeated:
+            yield number, dict(zip(table.header, cells, strict=True))
+
+
+def _bare(cell: str) -> str:
+    """A cell without the byte order mark of a file that was put behind another one."""
+    return cell.removeprefix("\ufeff").strip()
 
 
 def _taken_for(written: Format, table: delimited.Delimited, usual: str) -> list[str]:
@@ -201,7 +213,7 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     for number, line in _json_values(path):
         try:
-            row = json.loads(line, parse_constant=lambda _: None) if isinstance(line, str) else line
+            row = _DECODER.decode(line) if isinstance(line, str) else line
             problem = "" if isinstance(row, dict) else "is not a JSON object"
         except (ValueError, RecursionError) as error:
             problem = f"is not JSON ({error}); a line holds a whole object"
@@ -213,6 +225,21 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
+def _finite(digits: str) -> float | None:
+    return value if math.isfinite(value := float(digits)) else None
+
+
+def _with_each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in an object")
+    return dict(pairs)
+
+
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, object_pairs_hook=_with_each_key_once)
+"""Of JSON: NaN and infinite numbers become None; a key that stands twice in an object is a ValueError."""
+
+
 def _json_values(path: Path) -> Iterator[tuple[int, Any]]:
     """Number and text of each non-blank line; for a file that is one JSON list, number and value of each item."""
     lines = enumerate(read_lines(path), start=1)
@@ -221,7 +248,7 @@ def _json_values(path: Path) -> Iterator[tuple[int, Any]]:
         return
     if first[1].lstrip().startswith("["):
         try:
-            items = json.loads(read_text(path)[0], parse_constant=lambda _: None)
+            items = _DECODER.decode(read_text(path)[0])
         except (ValueError, RecursionError):
             items = None  # a line is broken, or the list is not the whole file; the caller names the line
         if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):

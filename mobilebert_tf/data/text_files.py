@@ -160,7 +160,7 @@ def _bytes_of(path: Path) -> IO[bytes]:
             name = _OFFICE.get(path.suffix.lower())
             raise UsageError(f"{path}: is {f'{name}; save it as CSV or text' if name else what}")
     packed = next((ending for first, ending in _PACKED.items() if head.startswith(first)), None)
-    if head and packed is None and path.suffix in _OPENERS:
+    if head and packed is None and path.suffix.lower() in _OPENERS:
         raise UsageError(
             f"{path}: is not packed as its ending says; it was unpacked already, and needs another name, or is damaged"
         )
@@ -190,7 +190,7 @@ def _format_of(head: bytes, name: str) -> Format:
         raise UsageError(f"{name}: {_BINARY}")
     text = head.decode(encoding, errors="ignore")
     # Old Macintosh programs, and Excel's format for them, end lines with a carriage return alone.
-    only_returns = "\r" in text.rstrip("\r") and "\n" not in text
+    only_returns = "\r" in text.rstrip("\r\n") and "\n" not in text.rstrip("\r\n")
     return Format(encoding, "\r" if only_returns else "\n")
 
 

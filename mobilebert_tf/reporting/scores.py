@@ -80,10 +80,10 @@ def chart(name: str, rows: Sequence[Point]) -> str:
             colour = colours[row.kind]
             if row.low is not None and row.high is not None:
                 axes.plot([row.low, row.high], [position] * 2, color=colour, linewidth=2.2)
-            hollow = row.kind == "exported"
+            fill = "left" if row.kind == "exported" else "full"
             axes.plot(
                 row.accuracy, position, "o" if row.low is not None else "|", color=colour, markersize=9,
-                markerfacecolor=colour, fillstyle="left" if hollow else "full", markeredgewidth=1.8,
+                markerfacecolor=colour, fillstyle=fill, markeredgewidth=1.8,
             )  # fmt: skip
             axes.annotate(
                 percent(row.accuracy), (row.accuracy, position), (0, 8), textcoords="offset points",

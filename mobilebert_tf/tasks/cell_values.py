@@ -7,8 +7,8 @@ import json
 import math
 import re
 
-LARGEST = 1e30
-"""Largest magnitude of a number in tables, well below the end of float32, in which losses are computed."""
+LARGEST = 1e18
+"""Largest magnitude of a number in tables: losses are computed in float32, which has no square of 2e19."""
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")

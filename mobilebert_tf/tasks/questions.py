@@ -313,7 +313,8 @@ class QuestionsTask(Task):
     def tuned(self, outputs: Outputs, features: Features) -> QuestionsTask:
         """The task with the threshold that gives the highest F1; unchanged unless only some of these have answers."""
         label = features["label"]
-        if not self.has_unanswered or all(label) or not any(label):
+        unanswered = np.array([not any(map(answer_text.plain, wanted)) for wanted in label])
+        if not self.has_unanswered or unanswered.all() or not unanswered.any():
             return self
         candidates, f1 = self.found(outputs, features), _rules(features).f1
         best_f1 = np.array([
@@ -323,7 +324,6 @@ class QuestionsTask(Task):
             for example, candidate, wanted in zip(features["examples"], candidates, label, strict=True)
         ])  # fmt: skip
         leads = np.array([candidate.lead for candidate in candidates])
-        unanswered = np.array([not any(map(answer_text.plain, wanted)) for wanted in label])
         # Questions are answered one after another, surest answers first: each answer adds its F1, or costs one point
         # if its question has no answer.
         order = np.argsort(leads, kind="stable")

@@ -1,5 +1,6 @@
 """Places where results may be written, which are looked at before anything is measured."""
 
+import json
 import os
 from pathlib import Path
 
@@ -24,3 +25,13 @@ def test_a_place_that_is_closed_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(UsageError, match="may not be written to; give another place"):
         results.check_output(str(tmp_path / "x.json"))
+
+
+def test_a_result_that_another_program_made_meanwhile_stays(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(results.schema, "fault", lambda _: "")
+    for number in range(3):
+        results.write(str(tmp_path / "b.json"), {"number": number})
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and "b.json: was made by another program" in said[0] and said[1].endswith("b-3.json")
+    found = [json.loads((tmp_path / name).read_text())["number"] for name in ("b.json", "b-2.json", "b-3.json")]
+    assert found == [0, 1, 2]

@@ -107,3 +107,36 @@ def test_text_that_the_vocabulary_lacks_is_said_to_be_lost(export_directory, tmp
     assert "--text: " in (said := capsys.readouterr().err) and "lost in [UNK]" in said
     assert cli.run(["predict", model, "--text=a good film that I liked very much \U0001f600"]) == 0
     assert "[UNK]" not in capsys.readouterr().err
+
+
+def test_answers_take_no_place_of_another_file(export_directory, labelled_table, tmp_path: Path, complain) -> None:
+    notes = tmp_path / "notes.csv"
+    notes.write_text("mine\n")
+    output = tmp_path / "run"
+    words = [
+        "evaluate",
+        f"--model={export_directory / 'float32.tflite'}",
+        f"--input={labelled_table}",
+        f"--output={output}",
+    ]
+    assert f"--predictions={notes}: exists" in complain(*words, f"--predictions={notes}")
+    assert notes.read_text() == "mine\n"
+    assert f"--predictions={tmp_path}: exists" in complain(*words, f"--predictions={tmp_path}")
+    for place in (output, output / "run.json", output / "answers.jsonl"):
+        assert "lies in --output" in complain(*words, f"--predictions={place}")
+    assert not output.exists()
+
+
+def test_figures_that_no_run_wrote_are_named(export_directory, labelled_table, tmp_path: Path, complain) -> None:
+    output = tmp_path / "run"
+    words = [
+        "evaluate",
+        f"--model={export_directory / 'float32.tflite'}",
+        f"--input={labelled_table}",
+        f"--output={output}",
+    ]
+    assert cli.run(words) == 0
+    for content, what in (("{}", "evaluation is missing"), ('{"evaluation": {"accuracy": "high"}}', "accuracy")):
+        (output / "metrics.json").write_text(content)
+        said = complain(*words)
+        assert "metrics.json: evaluation" in said and what in said and "give another --output" in said

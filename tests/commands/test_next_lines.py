@@ -108,3 +108,8 @@ def test_a_place_beside_the_output_is_one(output: str, tmp_path: Path, monkeypat
     shown = next_step.beside(output, "next")
     assert (stands / shown).resolve() == (stands / output).resolve().parent / "next"
     assert next_step.beside(str(stands / output), "next") == str((stands / output).resolve().parent / "next")
+
+
+def test_a_path_that_begins_with_a_dash_is_no_flag() -> None:
+    assert next_step.line("model info", "-x") == "next: mobilebert-tf model info ./-x"
+    assert next_step.line("vocab", "--input=-x") == "next: mobilebert-tf vocab --input=-x"

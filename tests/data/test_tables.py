@@ -192,3 +192,36 @@ def test_compression_is_known_by_its_bytes(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_bytes(lzma.compress(b"text\tlabel\na\t1\n"))
     assert rows(path) == [(2, "a", "1")]
+
+
+def test_empty_cells_in_quotes_are_those_of_programs(tmp_path, capsys):
+    """Polars, data.table and DuckDB put quotes around texts with quotes and around empty ones."""
+    path = tmp_path / "p.tsv"
+    path.write_text('text\tlabel\n"He said ""hi"" to me"\tgood\n""\tbad\nplain\tbad\n')
+    assert rows(path) == [(2, 'He said "hi" to me', "good"), (3, "", "bad"), (4, "plain", "bad")]
+    assert "cells in quotes" in capsys.readouterr().err
+
+
+def test_a_header_that_stands_again_is_left_out_and_said(tmp_path, capsys):
+    path = tmp_path / "joined.csv"
+    path.write_text("text,label\na,x\n\ufefftext,label\nb,y\ntext,label\ntext,x\n", encoding="utf-8")
+    assert rows(path) == [(2, "a", "x"), (4, "b", "y"), (6, "text", "x")]
+    assert "the header stands again in line 3 and 1 more, as in joined files; left out" in capsys.readouterr().err
+
+
+def test_a_carriage_return_alone_ends_lines_or_is_named(tmp_path):
+    path = tmp_path / "mac.csv"
+    path.write_bytes(b"text,label\ra,x\rb,y\r\n")
+    assert rows(path) == [(2, "a", "x"), (3, "b", "y")]
+    path.write_bytes(b"text,label\r\na,x\nb,y\rc,z\n")
+    with pytest.raises(UsageError, match="line 3: has 3 columns .*; a carriage return stands within it"):
+        rows(path)
+
+
+def test_a_key_that_stands_twice_in_json_is_refused_and_an_infinite_number_is_none(tmp_path):
+    path = tmp_path / "twice.jsonl"
+    path.write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": "x", "label": "y"}\n')
+    with pytest.raises(UsageError, match="line 2: is not JSON .key 'label' stands twice in an object"):
+        rows(path)
+    path.write_text('{"text": "a", "label": 1e999}\n')
+    assert rows(path) == [(1, "a", None)]

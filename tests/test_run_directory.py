@@ -1,0 +1,76 @@
+"""Whether a finished run is still the result of its inputs, by their content as it is now."""
+
+import dataclasses
+import os
+
+import pytest
+
+from mobilebert_tf import run_directory
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.options import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Copy:
+    input: str = option("file to copy", is_input=True)
+    output: str = option("directory")
+
+
+def copied(path, output):
+    command = Copy(input=str(path), output=str(output))
+    with run_directory.open_run(command, "copy", command.output) as run:
+        if not run.finished:
+            (run.directory / "copy.txt").write_bytes(path.read_bytes())
+            run.finish()
+    return command
+
+
+def test_a_change_in_the_middle_of_a_file_is_seen(tmp_path):
+    path = tmp_path / "table.tsv"
+    path.write_bytes(b"a" * 300_000)
+    command = copied(path, tmp_path / "run")
+    assert run_directory.find_run(command, "copy", command.output).finished
+    content = bytearray(path.read_bytes())
+    content[150_000] = ord("b")
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="was begun with --input"):
+        run_directory.find_run(command, "copy", command.output)
+
+
+def test_of_a_large_file_parts_are_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_directory, "WHOLE_BYTES", 10_000)
+    monkeypatch.setattr(run_directory, "_PART_BYTES", 1_000)
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(bytes(100_000))
+    before = run_directory.fingerprint(str(path))
+    for place in (0, 500, 99_000, 99_999, (100_000 - 1_000) * 4 // 9):
+        content = bytearray(100_000)
+        content[place] = 1
+        path.write_bytes(content)
+        assert run_directory.fingerprint(str(path)) != before
+    assert sum(map(len, run_directory._parts_of(path, 100_000))) == 10_000
+
+
+def test_an_output_that_was_edited_is_another_input(tmp_path):
+    path = tmp_path / "table.tsv"
+    path.write_text("one two")
+    copied(path, tmp_path / "corpus")
+    output = tmp_path / "corpus" / "copy.txt"
+    before = run_directory.fingerprint(str(tmp_path / "corpus"))
+    # Copied elsewhere, with new times: the same.
+    os.utime(output, (2**31, 2**31))
+    assert run_directory.fingerprint(str(tmp_path / "corpus")) == before
+    output.write_text("two one")
+    os.utime(output, (2**31, 2**31))
+    assert run_directory.fingerprint(str(tmp_path / "corpus")) != before
+    output.unlink()
+    assert run_directory.fingerprint(str(tmp_path / "corpus")) != before
+
+
+def test_an_input_that_is_gone_is_said_to_be(tmp_path):
+    path = tmp_path / "table.tsv"
+    path.write_text("one two")
+    command = copied(path, tmp_path / "run")
+    path.unlink()
+    with pytest.raises(UsageError, match=r"--input=.*table.tsv: no such file or directory; it was there when"):
+        run_directory.find_run(command, "copy", command.output)

@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit with its status."""
     if not streams.prepare():
         sys.exit(_complain("standard output is closed; give it a file, or /dev/null", 1))
-    # Keras reads the user's settings from there, some of which make its import fail, and else writes a file there.
+    # Keras would read the user's settings there, some of which make its import fail, or write a file if there is none.
     os.environ["KERAS_HOME"] = os.devnull
     status = 0
     try:
@@ -224,7 +224,7 @@ def _status_of(name: str, error: BaseException) -> int:
     if isinstance(error, FailedError):
         return _complain(f"{name}: {error}", 1)
     if isinstance(error, KeyboardInterrupt):
-        # Benchmarks start from the beginning; those that keep something have printed so.
+        # Benchmarks start again from the beginning; those that keep results have printed so.
         rest = "" if name.startswith("benchmark ") else "; the same command goes on from what was finished"
         return _complain(f"{name}: interrupted{rest}", 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

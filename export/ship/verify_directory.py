@@ -205,7 +205,7 @@ def main() -> int:
     """Run the command line. Returns 0: verified, 1: not verified, 2: the directory is no export."""
     parser = argparse.ArgumentParser(description="check an export directory, and run its files")
     parser.add_argument("directory", type=Path, help="what `mobilebert-tf export` wrote")
-    parser.add_argument("--must_run", help="recipes that have to run here, comma-separated; left out: all")
+    parser.add_argument("--must_run", help="recipes that have to run here, comma-separated; default: all")
     flags = parser.parse_args()
     try:
         print(verify(flags.directory, must_run=split(flags.must_run)))

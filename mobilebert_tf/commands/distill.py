@@ -16,7 +16,7 @@ from mobilebert_tf.transfer import plan_file, plan_table, resuming, strategies
 from mobilebert_tf.transfer.pairing import check_terms
 from mobilebert_tf.transfer.strategies import StagePlan
 
-_PLANS_OWN = "; left out: the plan's"
+_PLANS_OWN = "; default: the plan's"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,8 @@ class Rule:
     operators: tuple[str, ...] = PRODUCTS
     """Operator names, as in LiteRT."""
     layers: str = ".*"
-    """Regular expression, searched for in the name of the operator's result: block_3/feedforward_1/intermediate."""
+    """Regular expression, searched for in the name of the operator's result: block_3/feedforward_1/intermediate. Blocks
+    count from 1 here, and from 0 in the model's variables."""
     weights: Annotated[str, one_of(*WEIGHTS)] = "int8"
     """float32: the operator is left as it is, whatever earlier rules say."""
     activations: Annotated[str, one_of(*ACTIVATIONS)] = "dynamic"

@@ -1,4 +1,8 @@
-"""A fine-tuned network as plain arrays: the input and output of rewrites. Needs no TensorFlow."""
+"""A fine-tuned network as plain arrays: the input and output of rewrites. Needs no TensorFlow.
+
+Files, recipes and reports count blocks and feed-forward networks from 1, as the paper does; the model's variables, and
+with them `--freeze`, count from 0: block_3/feedforward_1 of a file is block_2/feedforward_0 of the model.
+"""
 
 from __future__ import annotations
 

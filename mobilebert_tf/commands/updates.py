@@ -19,8 +19,8 @@ class UpdateOptions:
         most=10_000,
     )
     freeze: str | None = option(
-        "parts that stay as they are, such as embeddings,block_0..block_3; no gradient is computed for them if all "
-        "below them are frozen too",
+        "parts that stay as they are, such as embeddings,block_0..block_3 (block_0 is the first, which `export "
+        "--explain` calls block_1); no gradient is computed for them if all below them are frozen too",
         default=None,
     )
     layer_decay: float = option(

@@ -101,4 +101,9 @@ class DataOptions(QuestionOptions):
         return dataclasses.replace(self, data_dir=None, **tables)
 
     def _located(self, table: str) -> str:
-        return str(Path(self.data_dir) / table) if self.data_dir and not tfds_table.is_name(table) else table
+        return below(self.data_dir, table)
+
+
+def below(directory: str | None, table: str) -> str:
+    """The path of a table below a data directory, if there is one; the name of a set as it is."""
+    return str(Path(directory) / table) if directory and not tfds_table.is_name(table) else table

@@ -10,6 +10,7 @@ from typing import Any
 from mobilebert_tf import atomic, provenance
 from mobilebert_tf.checkpoints.conversion import open_checkpoint
 from mobilebert_tf.commands.corpus import Corpus
+from mobilebert_tf.commands.data_options import below
 from mobilebert_tf.commands.distill import Distill
 from mobilebert_tf.commands.export import Export
 from mobilebert_tf.commands.finetune import Finetune
@@ -17,11 +18,12 @@ from mobilebert_tf.commands.pretrain import Pretrain
 from mobilebert_tf.commands.records import Records
 from mobilebert_tf.commands.report import Report
 from mobilebert_tf.commands.vocab import Vocab
+from mobilebert_tf.data.tfds_table import is_name, with_split
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import parse_recipes
 from mobilebert_tf.fields import read_object
 from mobilebert_tf.options import check, option
-from mobilebert_tf.run_directory import RECORD, expand, open_run, read_record
+from mobilebert_tf.run_directory import RECORD, expand, names, open_run, read_record
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.transfer.strategies import STRATEGIES
 
@@ -116,8 +118,9 @@ class Pipeline:
         self._check_networks()
         if self.compared:
             open_checkpoint(self.compared)
-        for path in filter(None, (located.input, located.held_out_input, located.vocab, located.train, located.eval)):
-            expand(path)
+        tables = [table for table in (located.train, located.eval) if table and not is_name(table)]
+        for paths in filter(None, (located.input, located.held_out_input, located.vocab, *tables)):
+            expand(paths)
         if located.train and located.eval:
             task = ClassificationTask.discover(
                 located.train, text_column=self.text_column, label_column=self.label_column
@@ -157,17 +160,14 @@ class Pipeline:
         check_pair(*configs)
 
     def _located(self) -> Pipeline:
-        """The same command with every input below the data directory."""
+        """The same command with every input below the data directory, and a split for a set that names none."""
         data = self.data_dir or os.environ.get("MOBILEBERT_TF_DATA")
-        if not data:
-            return self
-        names = ("input", "held_out_input", "vocab", "train", "eval")
-        paths: dict[str, Any] = {
-            name: ",".join(os.path.join(data, path) for path in _names(data, value))
-            for name in names
-            if (value := getattr(self, name))
-        }
-        return dataclasses.replace(self, **paths)
+        tables = {"train": self.train and with_split(self.train, "train"), "eval": self.eval}
+        located = {name: value and below(data, value) for name, value in tables.items()}
+        for name in ("input", "held_out_input", "vocab"):
+            value = getattr(self, name)
+            located[name] = _below(data, value) if data and value else value
+        return dataclasses.replace(self, **located)
 
     def stages(self, place: Path) -> list[tuple[str, Any]]:
         """Every stage of the pipeline: its title, and the command with its options."""
@@ -282,9 +282,10 @@ class Pipeline:
         ]
 
 
-def _names(data: str, value: str) -> list[str]:
-    """The paths in a comma-separated list below `data`; a list that exists as one path stays whole."""
-    return [value] if os.path.exists(os.path.join(data, value)) else value.split(",")
+def _below(data: str, paths: str) -> str:
+    """The paths of a comma-separated list below `data`; a list that exists there as one path stays whole."""
+    whole = os.path.join(data, paths)
+    return whole if os.path.exists(whole) else ",".join(below(data, path) for path in names(paths))
 
 
 def _evidence(place: Path, stages: list[tuple[str, Any]]) -> dict[str, Any]:

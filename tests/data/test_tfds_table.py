@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
+from mobilebert_tf.commands import pipeline
+from mobilebert_tf.commands.corpus import Corpus
 from mobilebert_tf.commands.data_options import DataOptions
+from mobilebert_tf.commands.finetune import Finetune
 from mobilebert_tf.commands.labelled_data import read
 from mobilebert_tf.data import tfds_table
 from mobilebert_tf.data.tables import read_table
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import FailedError, UsageError
 
 TEXTS = [" ".join("abcdefgh"[(i + j) % 8] for j in range(4)) for i in range(24)]
 
@@ -102,3 +105,24 @@ def test_a_model_learns_from_a_set(tfds, classifier_directory, tmp_path, capsys)
     assert cli.run(words) == 0
     assert json.loads(capsys.readouterr().out)["examples"] == 24
     assert "tensorflow_datasets" in sys.modules
+
+
+def test_the_pipeline_takes_sets_and_lists_below_its_data_directory(tfds, tmp_path, monkeypatch, capsys):
+    """Up to the first stage, which is stopped: what it and the others are told to read."""
+    (tmp_path / "data").mkdir()
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / "data" / name).write_text("some text\n")
+    stages = []
+
+    def stop(command):
+        raise FailedError("stopped")
+
+    monkeypatch.setattr(Corpus, "run", stop)
+    monkeypatch.setattr(pipeline, "check", stages.append)
+    words = ["pipeline", f"--data_dir={tmp_path / 'data'}", "--input=one.txt,two.txt", f"--output={tmp_path / 'out'}"]
+    words += ["--train=tfds:glue/sst2", "--eval=tfds:glue/sst2:validation", "--text_column=sentence"]
+    assert cli.run(words) == 1
+    assert "stopped" in capsys.readouterr().err
+    assert stages[0].input == f"{tmp_path / 'data' / 'one.txt'},{tmp_path / 'data' / 'two.txt'}"
+    tables = [(stage.train, stage.eval) for stage in stages if isinstance(stage, Finetune)]
+    assert tables == 2 * [("tfds:glue/sst2:train", "tfds:glue/sst2:validation")]

@@ -15,6 +15,7 @@ from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import open_run
+from mobilebert_tf.text_table import aligned
 
 SOURCES = ("docstrings", "text", "tfds")
 
@@ -95,11 +96,12 @@ class Corpus:
         libraries = docstring_corpus.read_libraries(names, self.workers)
         sizes = (self.max_sentences_per_class, self.max_eval_sentences_per_class)
         counts = docstring_corpus.write(libraries, directory, self.heldout_fraction, self.seed, *sizes)
-        print(f"{'library':<22} {'files':>6} {'paragraphs':>11} {'held out':>9} {'sentences':>10} {'held out':>9}")
+        rows = [("library", "files", "paragraphs", "held out", "sentences", "held out")]
         for name, c in counts["libraries"].items():
             task = counts["sentences"].get(name, {"train": "-", "eval": "-"})
-            paragraphs = f"{c['paragraphs']:>11,} {c['held_out_paragraphs']:>9,}"
-            print(f"{name:<22} {c['files']:>6,} {paragraphs} {task['train']:>10} {task['eval']:>9}")
+            texts = (f"{c['files']:,}", f"{c['paragraphs']:,}", f"{c['held_out_paragraphs']:,}")
+            rows.append((name, *texts, str(task["train"]), str(task["eval"])))
+        print(aligned(rows))
         characters = sum(c["characters"] for c in counts["libraries"].values())
         print(f"corpus: {directory} ({characters / 1e6:.1f} million characters)")
         return counts

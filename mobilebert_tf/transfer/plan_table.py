@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mobilebert_tf.text_table import aligned
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan
 from mobilebert_tf.transfer.terms import TERMS
@@ -22,12 +23,10 @@ def show(stages: tuple[StagePlan, ...]) -> str:
                 *(_schedule(stage.schedule), optimizer),
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     last = stages[-1]
     updates, examples = sum(stage.steps for stage in stages), last.first_example + last.steps * last.batch_size
     total = f"{len(stages)} stages, {updates:,} updates, {examples:,} examples; the student begins with "
-    return "\n".join([*("  ".join(cells).rstrip() for cells in padded), total + _BEGINS[stages[0].initialization]])
+    return f"{aligned(rows, left=len(rows[0]))}\n{total}{_BEGINS[stages[0].initialization]}"
 
 
 _BEGINS = {

@@ -1,7 +1,7 @@
-"""Yardsticks of a classifier that cost next to nothing: tf-idf and static vectors, with logistic regression.
+"""Cheap baselines for a classifier: logistic regression on tf-idf or on static vectors.
 
-Needs scikit-learn (the extra `baselines`). Source: model2vec's recipe for static vectors, written once more here: a
-teacher's sentence embedding of every word piece by itself, principal components, weights by rank.
+Needs scikit-learn (the extra `baselines`). Source: model2vec's recipe for static vectors, reimplemented here: a
+teacher's sentence embedding of every single word piece, principal components, weights by frequency rank.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ COMPONENTS = 256
 
 
 def tfidf(task: ClassificationTask, training: Sequence[Example], held_out: Sequence[Example]) -> dict[str, Any]:
-    """Metrics of logistic regression on words and pairs of words.
+    """Metrics of logistic regression on tf-idf of words and word pairs.
 
     Raises:
-      UsageError: there is no scikit-learn, or the texts have no words.
+      UsageError: scikit-learn is not installed, or the texts have no words.
     """
     text = _scikit().feature_extraction.text
     vectorizer = text.TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=1)
-    texts = [one for example in training for one in _sides(example)]
+    texts = [side for example in training for side in _sides(example)]
     if not any(map(vectorizer.build_analyzer(), texts)):
         raise UsageError("--train: its texts have no word of two letters, and tf-idf counts no others; --kind=static")
     vectorizer.fit(texts)
@@ -43,11 +43,18 @@ def static(
     tokenizer: Tokenizer,
     table: np.ndarray,
 ) -> dict[str, Any]:
-    """The same on the mean of a text's static vectors, of a `table` [V, C]. Raises UsageError: no scikit-learn."""
+    """Metrics of logistic regression on each text's mean static vector.
+
+    Args:
+      table: [V, C], a static vector for each word piece.
+
+    Raises:
+      UsageError: scikit-learn is not installed.
+    """
 
     def vectors(texts: Sequence[str]) -> np.ndarray:
         unknown = tokenizer.id("[UNK]")
-        known = [[number for number in ids if number != unknown] for ids in tokenizer.encode_batch(texts)]
+        known = [[piece for piece in ids if piece != unknown] for ids in tokenizer.encode_batch(texts)]
         means = np.stack([table[ids].mean(axis=0) if ids else np.zeros(table.shape[1]) for ids in known])
         return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
 
@@ -55,9 +62,9 @@ def static(
 
 
 def static_table(embeddings: np.ndarray) -> np.ndarray:
-    """Static vectors [V, C] of the sentence embeddings [V, H] of single word pieces.
+    """Static vectors [V, C], made from the sentence embeddings [V, H] of single word pieces.
 
-    Vocabularies are in the order of frequency, so a rare piece weighs more by the logarithm of its place (Zipf).
+    A vocabulary is sorted by frequency, so rarer pieces get larger weights: the logarithm of their rank (Zipf).
     """
     centred = embeddings - embeddings.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
@@ -70,7 +77,7 @@ def static_of(teacher: str) -> tuple[Tokenizer, np.ndarray]:
     """Tokenizer and static vectors [V, C] of the model in a directory.
 
     Raises:
-      UsageError: there is no model.
+      UsageError: the directory has no model.
     """
     quiet.start_tensorflow()
     from mobilebert_tf.model_directory import load_model_for
@@ -91,7 +98,7 @@ def _sides(example: Example) -> list[str]:
 
 
 def _scored(task: ClassificationTask, training: Sequence[Example], held_out: Sequence[Example], vectors: Any) -> Any:
-    """Logistic regression on vectors of the texts; of pairs on both, their difference and their product."""
+    """Metrics of logistic regression on the texts' vectors; for pairs, on both, their difference and their product."""
     from scipy import sparse
 
     def rows(examples: Sequence[Example]) -> Any:

@@ -23,7 +23,7 @@ ROUTES = (("huggingface", "keras"), ("keras", "huggingface"), ("tf1", "keras"), 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is converted, and how often."""
+    """The converted model and the number of rounds."""
 
     preset: str = "mobilebert"
     rounds: int = 3
@@ -48,7 +48,7 @@ def measure(settings: Settings) -> list[Subject]:
 
 
 def _new_model(preset: str) -> Checkpoint:
-    """A model all of whose weights are still to be drawn."""
+    """A checkpoint without weights: the writers draw all of them at random."""
     config, heads = MobileBertConfig.preset(preset), Heads.of(["masked_words", "next_sentence"])
     table = weights(config, heads)
     return Checkpoint(
@@ -79,7 +79,7 @@ def _convert(source: Path, output: Path, to: str) -> dict[str, Any]:
 
 
 def table(written: dict[str, Any]) -> str:
-    """What was measured, for the terminal."""
+    """The results as a text table for the terminal."""
     lines = [f"{'':<22} seconds  peak memory"]
     for subject in written["subjects"]:
         peak = max(one["peak_memory_mib"] for one in subject["rounds"])

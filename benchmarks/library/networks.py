@@ -1,4 +1,4 @@
-"""Files of networks with random weights, made in processes of their own: what is compared by size and speed alone."""
+"""Files of networks with random weights, for comparisons of size and speed; each is made in its own process."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def write(
     texts: Sequence[str],
     directory: Path,
 ) -> dict[str, Any]:
-    """Write RECIPE.tflite of a network with a signature for each length; the answer has its number of `parameters`.
+    """Write RECIPE.tflite of a network, with one signature per length; return its number of `parameters`.
 
     Args:
-      name: of the network, in messages.
-      config: its shape, by the names of published configurations.
-      recipes: of `one_network.RECIPES`.
-      texts: that static files are calibrated on.
+      name: name of the network in messages.
+      config: its shape, under the keys of published configurations.
+      recipes: names from `one_network.RECIPES`.
+      texts: calibration texts for static files.
 
     Raises:
       FailedError: the process died.
@@ -36,9 +36,11 @@ def write(
 
 
 def ask(module: str, name: str, order: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of a module of this package that is run on an order. Raises FailedError: it died."""
+    """The JSON that a module of this package prints when run on an order. Raises FailedError: the process died."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "order.json"
         path.write_text(json.dumps(order), encoding="utf-8")
-        found: dict[str, Any] = child_process.answer(name, child_process.run([sys.executable, "-m", module, str(path)]))
-        return found
+        answer: dict[str, Any] = child_process.answer(
+            name, child_process.run([sys.executable, "-m", module, str(path)])
+        )
+        return answer

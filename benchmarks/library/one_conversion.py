@@ -1,6 +1,6 @@
 """One `mobilebert-tf convert` in this process: python -m mobilebert_tf.benchmarks.library.one_conversion --input=... .
 
-Prints the most memory it has held, in MiB, as its last line.
+The last line it prints is its peak memory in MiB.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Files of a network with random weights: `python -m mobilebert_tf.benchmarks.library.one_network ORDER.json`.
 
-In a process of its own: TensorFlow keeps what a conversion took, and BERT-large's takes 20 GB.
+Runs in its own process, since TensorFlow does not free a conversion's memory, and BERT-large's takes 20 GB.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECIPES = ("float32", "float16", "dynamic_int8", "static_int8")
 def write(
     config: Mapping[str, Any], lengths: Sequence[int], recipes: Sequence[str], texts: Sequence[str], directory: Path
 ) -> dict[str, int]:
-    """Write RECIPE.tflite with a signature for each of the lengths; the answer is how many parameters there are."""
+    """Write RECIPE.tflite with a signature for each of the lengths; return the number of `parameters`."""
     quiet.start_tensorflow()
     import keras
 
@@ -36,7 +36,7 @@ def write(
     model = ClassificationModel(MobileBertConfig(**config), 2)
     features = _features(texts, max(lengths), config["vocab_size"])
     model({name: values[:1] for name, values in features.items()})
-    # A norm that is the identity would be folded away, which no trained one is.
+    # A newly built norm is the identity and would be folded away, which never happens to a trained one.
     generator = np.random.default_rng(0)
     for variable in model.trainable_variables:
         if len(variable.shape) < 2:
@@ -45,13 +45,13 @@ def write(
     for name in recipes:
         source = sources.of(KNOWN[name])
         ranges = source.ranges if KNOWN[name].is_static else None
-        # Without ranges nothing says that float16 is wide enough, so nothing is computed in it.
+        # Without ranges it is not known whether float16 is wide enough, so nothing is computed in it.
         (directory / f"{name}.tflite").write_bytes(build(source.files, KNOWN[name], ranges))
     return {"parameters": sum(int(np.prod(one.shape)) for one in model.trainable_variables)}
 
 
 def _features(texts: Sequence[str], length: int, words: int) -> dict[str, np.ndarray]:
-    """Inputs [N, T] of texts, with ids that a smaller word table has rows for."""
+    """Inputs [N, T] of texts; ids are taken modulo `words`, so that they fit a smaller word table."""
     from mobilebert_tf.checkpoints import shipped
     from mobilebert_tf.tasks import examples
     from mobilebert_tf.tasks.examples import Example

@@ -1,4 +1,4 @@
-"""One measuring process: tokenizes a text, or makes its records, and prints JSON.
+"""One measuring process: tokenizes a text, or makes records of it, and prints JSON.
 
 Run by `benchmarks.records`; by hand: python -m mobilebert_tf.benchmarks.library.one_records '{"files": ...}'
 """
@@ -23,18 +23,18 @@ from mobilebert_tf.tokenization import Tokenizer
 
 
 def tokenize(files: Sequence[Path], vocab: str) -> dict[str, Any]:
-    """Seconds of `Tokenizer.encode_batch` on all sentences of the text, a chunk of records at a time."""
+    """Seconds that `Tokenizer.encode_batch` takes for all sentences of the text, in the chunks that records use."""
     tokenizer = Tokenizer.from_vocab(vocab)
     chunks = [
         [sentence for document in documents for paragraph in document for sentence in split_sentences(paragraph)]
         for _, documents in record_writer.chunks(read_documents(files))
     ]
-    tokenizer.encode_batch(chunks[0])  # what is made once, at the first call, is not measured
+    tokenizer.encode_batch(chunks[0])  # set-up work of the first call is not measured
     return _timed(lambda: {"pieces": sum(len(ids) for chunk in chunks for ids in tokenizer.encode_batch(chunk))})
 
 
 def make_records(files: Sequence[Path], vocab: str, dupe_factor: int, workers: int) -> dict[str, Any]:
-    """Seconds from the text to the finished files; TensorFlow has been started before, the workers have not."""
+    """Seconds from the text to the finished files, including the start of the workers but not of TensorFlow."""
     quiet.start_tensorflow()
     tokenizer = Tokenizer.from_vocab(vocab)
     settings = record_writer.Settings(
@@ -64,14 +64,14 @@ def _timed(work: Callable[[], dict[str, int]]) -> dict[str, Any]:
     return {
         "samples": [round(seconds, 3)],
         "processor_seconds": round(own, 3),
-        # Cores that other programs kept busy meanwhile.
+        # Cores that other programs kept busy in the meantime.
         "foreign_cores": round(max(0.0, (busy_seconds() - busy - own) / seconds), 2),
         **counts,
     }
 
 
 def _own_seconds() -> float:
-    """Of this process and of the workers that have ended."""
+    """Processor seconds of this process and of the workers that have ended."""
     ended = os.times()
     return time.process_time() + ended.children_user + ended.children_system
 

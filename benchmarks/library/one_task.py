@@ -1,4 +1,4 @@
-"""One measuring process of `benchmarks.library.tasks`: prints the seconds that one piece of work takes, as JSON.
+"""One measuring process of `benchmarks.library.tasks`: prints, as JSON, the seconds that one piece of work takes.
 
 By hand: python -m mobilebert_tf.benchmarks.library.one_task '{"work": "questions", "questions": ..., "vocab": ...}'
 """
@@ -16,21 +16,21 @@ from mobilebert_tf import quiet
 
 BATCH = 32
 WARM_UP = 4
-"""Steps before those that are timed; the first one is traced."""
+"""Untimed steps at the start; the first one includes tracing."""
 
 PADDED = 128
-"""Word pieces that the yardstick of fine-tuning pads every example to."""
+"""Word pieces that the fine-tuning baseline pads every example to."""
 
 
 def tokenizer_alone(settings: dict[str, Any]) -> float:
-    """Processor seconds to cut all questions and all passages, each as often as it occurs."""
+    """Processor seconds to tokenize all questions and passages, each as often as it occurs."""
     task, tokenizer, examples = _questions(settings)
     texts = [text for example in examples for text in (example.text, example.text_pair or "")]
     return _processor_time(lambda: tokenizer.encode_batch(texts))
 
 
 def questions(settings: dict[str, Any]) -> float:
-    """Processor seconds to features of the same questions: windows, offsets, labels."""
+    """Processor seconds to make features of the same questions: windows, offsets, labels."""
     task, tokenizer, examples = _questions(settings)
     return _processor_time(lambda: task.features(examples, tokenizer))
 
@@ -57,7 +57,7 @@ def one_process(settings: dict[str, Any]) -> float:
 
 
 def all_processors(settings: dict[str, Any]) -> float:
-    """The same in as many processes as there are processors, as `evaluate` does it."""
+    """Seconds to score the same table in one process per processor, as `evaluate` does it."""
     return _scored(settings, os.cpu_count() or 1)
 
 
@@ -69,7 +69,7 @@ def _scored(settings: dict[str, Any], processes: int) -> float:
     os.cpu_count = lambda: processes
     file = load_exported(Path(settings["file"]))
     features = file.task.features(file.task.read(settings["table"]), file.tokenizer)
-    file.runtime.answer(features)  # starts the processes
+    file.runtime.answer(features)  # starts the processes, untimed
     start = time.perf_counter()
     file.runtime.answer(features)
     return time.perf_counter() - start
@@ -81,7 +81,7 @@ def padded(settings: dict[str, Any]) -> float:
 
 
 def by_length(settings: dict[str, Any]) -> float:
-    """The same examples in batches of like length, as `finetune` makes them."""
+    """Seconds to fine-tune on the same examples in batches of similar length, as `finetune` makes them."""
     return _fine_tuned(settings, by_length=True)
 
 
@@ -117,12 +117,12 @@ def _fine_tuned(settings: dict[str, Any], by_length: bool) -> float:
         run_steps(iterator, number, 1)
     start = time.perf_counter()
     for number in range(settings["steps"]):
-        found = run_steps(iterator, WARM_UP + number, 1)
-    float(found["loss"][0])
+        metrics = run_steps(iterator, WARM_UP + number, 1)
+    float(metrics["loss"][0])
     return time.perf_counter() - start
 
 
-WORK = {one.__name__: one for one in (tokenizer_alone, questions, one_process, all_processors, padded, by_length)}
+WORK = {work.__name__: work for work in (tokenizer_alone, questions, one_process, all_processors, padded, by_length)}
 
 
 if __name__ == "__main__":

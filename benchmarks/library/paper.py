@@ -1,4 +1,4 @@
-"""Networks of the paper's tables as files of this project: parameters, multiply-adds, size, estimated instructions."""
+"""Networks of the paper's tables, exported by this project: parameters, multiply-adds, size, estimated instructions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Paper:
 
 
 def load(path: Path) -> Paper:
-    """The tables of a file. Raises UsageError: it is none, or names an unknown preset."""
+    """Read the tables of a file. Raises UsageError: the file is missing or invalid, or names an unknown preset."""
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     paper: Paper = read(path, Paper, refuses_unknown=True)
@@ -66,16 +66,17 @@ def measure(
     directory: Path,
     measured: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Subject]:
-    """A subject for each network and recipe: its file is written, or taken as it is there.
+    """One subject for each network and recipe. Its file is written unless it exists.
 
     The sample is the estimate of instructions, in millions. Weights are random: they change neither size nor work.
-    A network that stands in several tables has one file.
+    A network that is in several tables has one file.
 
     Args:
-      measured: by the hash of a file, of `figures`.
+      only: names of tables; empty: all of them.
+      measured: `Measured.by_hash` of `figures`.
 
     Raises:
-      UsageError: there is no such table.
+      UsageError: a table is unknown.
     """
     if unknown := set(only) - set(paper.tables):
         raise UsageError(f"--tables={','.join(sorted(unknown))}: there are {', '.join(paper.tables)}")
@@ -115,22 +116,23 @@ def measure(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Findings about files, from other results."""
+    """Measurements of files, from other results."""
 
     by_hash: Mapping[str, Mapping[str, float]]
-    """`host_ms` and `counted_million`."""
+    """`host_ms` and `counted_million`, where measured, by SHA-256 of the file."""
     host: str | None
-    """The machine of the milliseconds; None: there are none."""
+    """The machine that `host_ms` was measured on; None: no result has milliseconds."""
 
 
 def figures(results: Mapping[Path, Mapping[str, Any]]) -> Measured:
-    """Host milliseconds and counted instructions of results of `benchmark host` and `instructions`; what is invalid, or
-    of several threads, is left out.
+    """Host milliseconds and counted instructions from results of `benchmark host` and `instructions`.
+
+    Subjects that are invalid or used several threads are left out, and so are estimates.
 
     Raises:
-      UsageError: a result is of another kind or of another core than the table's, or there are two hosts.
+      UsageError: a result is of another kind, or of another core than the table's, or there are two hosts.
     """
-    found: dict[str, dict[str, float]] = {}
+    by_hash: dict[str, dict[str, float]] = {}
     hosts: dict[str, Path] = {}
     for path, document in results.items():
         kind = document.get("kind", "pipeline")
@@ -143,14 +145,14 @@ def figures(results: Mapping[Path, Mapping[str, Any]]) -> Measured:
             continue
         if kind == "host latency":
             hosts.setdefault(schema.machine_name(document["made_by"]), path)
-        for one in document["subjects"]:
-            threads = one.get("configuration", {}).get("threads", 1)
-            if "summary" in one and schema.verdict(one) != INVALID and threads == 1:
-                found.setdefault(one["sha256"], {})[key] = one["summary"]["median"]
+        for subject in document["subjects"]:
+            threads = subject.get("configuration", {}).get("threads", 1)
+            if "summary" in subject and schema.verdict(subject) != INVALID and threads == 1:
+                by_hash.setdefault(subject["sha256"], {})[key] = subject["summary"]["median"]
     if len(hosts) > 1:
-        said = " and ".join(f"{path} of {machine}" for machine, path in hosts.items())
-        raise UsageError(f"--measured: {said} do not belong in one column; make a table of each")
-    return Measured(by_hash=found, host=next(iter(hosts), None))
+        machines = " and ".join(f"{path} of {machine}" for machine, path in hosts.items())
+        raise UsageError(f"--measured: {machines} do not belong in one column; make a table of each")
+    return Measured(by_hash=by_hash, host=next(iter(hosts), None))
 
 
 def _config(row: Row) -> MobileBertConfig:
@@ -158,21 +160,21 @@ def _config(row: Row) -> MobileBertConfig:
 
 
 def _make(name: str, config: MobileBertConfig, length: int, paths: Mapping[str, Path], known: Path) -> None:
-    """Write the files of a network and how many parameters it has."""
+    """Write the files of a network, and its number of parameters to `known`."""
     with tempfile.TemporaryDirectory(prefix=".", dir=known.parent) as aside:
-        found = networks.write(name, dataclasses.asdict(config), [length], list(paths), ["A text."], Path(aside))
+        answer = networks.write(name, dataclasses.asdict(config), [length], list(paths), ["A text."], Path(aside))
         for recipe, path in paths.items():
             (Path(aside) / f"{recipe}.tflite").replace(path)
-        atomic.write_json(str(known), found)
+        atomic.write_json(str(known), answer)
 
 
 def slug(name: str) -> str:
-    """A name for a file."""
+    """A file name made from the words of a name."""
     return "-".join(re.findall(r"\w+", name.lower()))
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """All tables in Markdown, each figure labelled by where it comes from."""
+    """All tables in Markdown, with the source of each figure."""
     parts = []
     host = any("host_ms" in one for one in document["subjects"])
     head = [*HEAD[:-1], *([HOST] if host else []), HEAD[-1]]
@@ -196,16 +198,16 @@ def table(document: Mapping[str, Any]) -> str:
     if any(one["estimated"] and "counted_million" not in one for one in document["subjects"]):
         note += " ≈: estimated from the file; other instructions are counted on an emulated core."
     if host:
-        # Older results do not say, and were made on one machine.
+        # Older results do not name the host; they were made entirely on one machine.
         machine = document["settings"].get("host") or schema.machine_name(document["made_by"])
         note += f" Host: {machine}, one thread, not a phone."
     return "\n\n".join([*parts, note])
 
 
 CORE = "cortex-a76"
-"""Whose instructions the tables have."""
+"""The core whose instructions the tables show."""
 
 HEAD = ("", "file", "parameters, here", "in the paper", "billion multiply-adds", "size",
         "instructions of a Cortex-A76", "Pixel 4 in the paper")  # fmt: skip
 HOST = "host"
-"""Column before the last, where a result of `benchmark host` was given."""
+"""Title of the column before the last, which is there if a result of `benchmark host` was given."""

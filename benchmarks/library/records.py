@@ -1,4 +1,4 @@
-"""Speed of making pretraining records, beside that of the tokenizer alone on the same text."""
+"""Speed of making pretraining records, compared with the tokenizer alone on the same text."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from mobilebert_tf.text_table import aligned
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is made, and how often. T is 128, single pieces are masked, 4 files are written."""
+    """Variants and rounds. T is 128, single word pieces are masked, 4 files are written."""
 
     dupe_factors: tuple[int, ...] = (1, 5)
-    """Times that each document is used."""
+    """Numbers of times that each document is used; each is measured."""
     workers: tuple[int, ...] = (1, 2)
-    """Numbers of processes."""
+    """Numbers of processes; each is measured."""
     rounds: int = 3
 
 
 def measure(files: Sequence[Path], vocab: str, settings: Settings) -> list[Subject]:
-    """Seconds of one pass over the text, the tokenizer first; each in a fresh process, all of them in turn.
+    """Seconds of one pass over the text, the tokenizer alone first; each in a fresh process, all in turn in each round.
 
     Raises:
       FailedError: a process died.
@@ -55,31 +55,32 @@ def _process(order: dict[str, Any]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """Speed of one subject. The tokenizer makes no records: 0."""
+    """Speed of one subject. The tokenizer alone makes no records: 0."""
 
     name: str
     records: float
-    """A second of the clock."""
+    """Records per second of wall-clock time."""
     pieces: float
-    """Word pieces of the text, a second of the clock."""
+    """Word pieces of the text per second of wall-clock time."""
     records_per_core: float
-    """A second of processor time, over all processes; so too the following."""
+    """Records per second of processor time, summed over all processes."""
     pieces_per_core: float
+    """Word pieces of the text per second of processor time, summed over all processes."""
     share: float
-    """Of the tokenizer's `pieces_per_core`; the middle one of the rounds' quotients."""
+    """`pieces_per_core` as a share of the tokenizer's: the median of the rounds' quotients."""
 
 
 def rates(written: Mapping[str, Any]) -> list[Rates]:
-    """Speeds from the results. Processor time is what other programs disturb least."""
+    """Speeds from the results. Other programs disturb processor time the least."""
     alone = _processor_seconds(written["subjects"][0])
-    found = []
+    speeds = []
     for subject in written["subjects"]:
         records, pieces = subject["rounds"][0].get("records", 0), subject["rounds"][0]["pieces"]
         wall, own = subject["summary"]["median"], _processor_seconds(subject)
         share = statistics.median(a / b for a, b in zip(alone, own, strict=True))
         core = statistics.median(own)
-        found.append(Rates(subject["name"], records / wall, pieces / wall, records / core, pieces / core, share))
-    return found
+        speeds.append(Rates(subject["name"], records / wall, pieces / wall, records / core, pieces / core, share))
+    return speeds
 
 
 def _processor_seconds(subject: Mapping[str, Any]) -> list[float]:
@@ -87,7 +88,7 @@ def _processor_seconds(subject: Mapping[str, Any]) -> list[float]:
 
 
 def table(written: dict[str, Any]) -> str:
-    """What was measured, for the terminal."""
+    """The results as a text table for the terminal."""
     rows = [["", "records/s", "word pieces/s", "per core: records/s", "word pieces/s", "of the tokenizer's"]]
     for r in rates(written):
         cells = [f"{value:,.0f}" if value else "-" for value in (r.records, r.pieces, r.records_per_core)]

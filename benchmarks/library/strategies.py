@@ -1,7 +1,7 @@
-"""What transfer brings: the paper's strategies and its ablations at equal steps, over several seeds.
+"""The benefit of knowledge transfer: the paper's strategies and ablations at equal steps, over several seeds.
 
-Every run is a command of the product in a directory of its own below one working directory,
-so that a stopped comparison goes on, and each figure's model can be looked at.
+Every run is a `mobilebert-tf` command with its own directory below one working directory,
+so that a stopped comparison can go on and the model behind each figure can be inspected.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "PKT without feature maps": {"strategy": "progressive", "without": "feature_maps"},
     "PKT without distillation": {"strategy": "progressive", "without": "distillation"},
 }
-"""Flags of `distill`; without any it is `pretrain` of the student, from random weights."""
+"""Flags of `distill` by variant; a variant without flags runs `pretrain` on the student, from random weights."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is compared, on what, for how long."""
+    """Networks, data and length of the comparison."""
 
     teacher: str
     records: str
@@ -45,12 +45,12 @@ class Settings:
     layers: int = 4
     seeds: int = 3
     transfer_steps: int = 150
-    """Per layer; every variant makes `layers` times as many updates and those of distillation."""
+    """Updates per layer; every variant makes `layers` times as many, and those of distillation."""
     distillation_steps: int = 450
     batch_size: int = 32
     transfer_learning_rate: float = 2e-3
     learning_rates: tuple[float, ...] = (4e-4, 2e-3)
-    """Of the last stage, tried with the first seed; each variant goes on with its best on held-out text."""
+    """Rates of the last stage, tried with the first seed; each variant keeps the one that is best on held-out text."""
     attention_weight: float = 20.0
     finetune_epochs: float = 2.0
     finetune_learning_rate: float = 5e-4
@@ -58,10 +58,10 @@ class Settings:
 
 
 def measure(settings: Settings, work: Path) -> list[Subject]:
-    """Held-out loss (nats a masked word), accuracies and wall time of every variant and seed.
+    """Held-out loss (nats per masked word), accuracies and wall-clock time of every variant and seed.
 
     Raises:
-      FailedError: a command failed; the same comparison goes on there.
+      FailedError: a command failed; the next call with the same `work` resumes there.
     """
     tried: dict[str, dict[str, float]] = {}
     whole = [name for name, flags in VARIANTS.items() if "without" not in flags]
@@ -70,7 +70,7 @@ def measure(settings: Settings, work: Path) -> list[Subject]:
         run = _student(settings, work, name, rate, 0)
         tried.setdefault(name, {})[f"{rate:g}"] = run["held_out"]["masked_word_loss"]
     best = {name: float(min(losses, key=losses.__getitem__)) for name, losses in tried.items()}
-    # What lacks a part goes on with the rate of the whole, which it is compared with.
+    # An ablation takes the rate of the complete strategy, which it is compared with.
     chosen = {name: best.get(name, best.get("progressive (PKT)", 0.0)) for name in VARIANTS}
     turns = [(name, seed) for seed in range(settings.seeds) for name in VARIANTS]
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
@@ -147,7 +147,7 @@ def _command(name: str, flags: Mapping[str, Any]) -> list[str]:
 
 
 def _run(words: Sequence[str], directory: Path) -> dict[str, Any]:
-    """Run a command of the product unless it is done; its command line and its own count of seconds."""
+    """Run a `mobilebert-tf` command unless it is done; return its command line and the seconds that it reports."""
     run_own(words, directory)
     return {"command": shlex.join(["mobilebert-tf", *words]), "seconds": _json(directory / "run.json")["seconds"]}
 
@@ -157,7 +157,7 @@ def _json(path: Path) -> Any:
 
 
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row a variant: means over seeds with the standard deviation of one seed."""
+    """One row per variant: means over seeds with the standard deviation of a single seed."""
     found: list[tuple[str, ...]] = []
     for subject in document["subjects"]:
         seen = subject["rounds"]
@@ -178,7 +178,7 @@ HEAD = ("", "held-out loss", "masked words right", "task accuracy", "last rate",
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """The rows for a terminal."""
+    """The rows as a text table for the terminal."""
     return aligned([list(HEAD), *map(list, rows(document))])
 
 

@@ -1,4 +1,4 @@
-"""Speed of what tasks do around the network: features of questions, scoring a file, batches of like length."""
+"""Speed of the work around the network: features of questions, scoring a file, batches of similar length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAIRS = {
     "scoring a file": ("one_process", "all_processors"),
     "fine-tuning": ("padded", "by_length"),
 }
-"""Comparisons by title: the yardstick, and what this library does."""
+"""Comparisons by title: the baseline, then this library's way."""
 
 NAMES = {
     "tokenizer_alone": "tokenizer alone, all questions and passages",
@@ -44,7 +44,7 @@ class Settings:
 
 
 def measure(settings: Settings) -> list[Subject]:
-    """Seconds of every work, each in a fresh process, all of them in turn within a round.
+    """Seconds of every piece of work, each in a fresh process, all in turn within a round.
 
     Raises:
       FailedError: a process died.

@@ -1,4 +1,4 @@
-"""Speed of a fine-tuning step, side by side with other implementations in one run."""
+"""Speed of a fine-tuning step, compared with other implementations in the same run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OURS = "mobilebert_tf"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a step is, and how often it is timed."""
+    """Content of a step and number of timed steps."""
 
     preset: str = "mobilebert"
     batch_size: int = 16
@@ -46,8 +46,8 @@ def parse_peers(text: str | None) -> dict[str, str]:
 
 
 def measure(settings: Settings, peers: dict[str, str]) -> list[Subject]:
-    """Seconds per step, ours first. A peer's command prints its median as "... = X steps/s"
-    and, if it likes, "first step s Y".
+    """Seconds per step, this library's first. A peer's command must print its median as "... = X steps/s"
+    and may print "first step s Y".
 
     Raises:
       FailedError: a process died or printed no such line.
@@ -86,7 +86,7 @@ def _peer(name: str, command: str) -> dict[str, Any]:
 
 
 def table(written: dict[str, Any]) -> str:
-    """What was measured, for the terminal."""
+    """The results as a text table for the terminal."""
     width = max(len(subject["name"]) for subject in written["subjects"])
     lines = [f"{'':<{width}}  steps/s  first step   speed against the first"]
     ours = written["subjects"][0]["summary"]["median"]

@@ -1,4 +1,4 @@
-"""One measuring process: builds the full student, fine-tunes it on made-up batches, prints JSON.
+"""One measuring process: builds the full student, fine-tunes it on random batches, prints JSON.
 
 Run by `benchmarks.training`; by hand: python -m mobilebert_tf.benchmarks.library.training_step '{"preset": ...}'
 """
@@ -16,7 +16,7 @@ from mobilebert_tf import quiet
 
 
 def measure(settings: dict[str, Any]) -> dict[str, Any]:
-    """Seconds to build, to the first finished step, and of each step after the warm-up."""
+    """Seconds to build the model, to the end of the first step, and of each step after the warm-up."""
     quiet.start_tensorflow()
     import keras
     import tensorflow as tf
@@ -67,7 +67,7 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def batch_of(batch_size: int, length: int, words: int) -> dict[str, np.ndarray]:
-    """Words without meaning, none of them padding, with labels: the same for every implementation."""
+    """Random words without padding, with labels: the same batch for every implementation."""
     random = np.random.default_rng(0)
     shape = batch_size, length
     return {
@@ -79,7 +79,7 @@ def batch_of(batch_size: int, length: int, words: int) -> dict[str, np.ndarray]:
 
 
 def _quantized(model: Any, batch: dict[str, Any]) -> Any:
-    """What `finetune --quantization_aware` minimises, with ranges that still move."""
+    """The objective of `finetune --quantization_aware`, in the phase in which ranges are still updated."""
     from mobilebert_tf.export.aware.network import Averaging, QuantizedNetwork
     from mobilebert_tf.export.recipes import RECIPES
     from mobilebert_tf.training import objectives

@@ -1,4 +1,4 @@
-"""Speed of the stages of knowledge transfer; a small pair side by side with other implementations in one run."""
+"""Speed of the stages of knowledge transfer; for a small pair, with other implementations in the same run."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from mobilebert_tf.errors import FailedError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How every stage is timed. LAMB with clipping, no padding, no dropout; the published losses."""
+    """Timing of every stage. LAMB with clipping, no padding, no dropout; the published losses."""
 
     sequence_length: int = 128
     predictions: int = 20
-    """Masked words of an example."""
+    """Masked words per example."""
     threads: int = 2
     steps: int = 12
-    """Timed steps per stage and round, after two others."""
+    """Timed steps per stage and round, after two warm-up steps."""
     rounds: int = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A teacher, a student and the batch they are measured with."""
+    """A teacher, a student and their batch size."""
 
     name: str
     teacher: MobileBertConfig
@@ -45,11 +45,11 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One stage of one pair, as a process measures it."""
+    """One stage of one pair, measured in one process."""
 
     pair: Pair
     stage: str
-    """Its name in the plan."""
+    """The stage's name in the plan."""
     plan: str = "default"
     teacher_dtype: str = "float32"
 
@@ -61,7 +61,7 @@ class Case:
 
     @property
     def layer(self) -> int:
-        """The layer that is compared, from 1; 0 in distillation."""
+        """The transferred layer, counted from 1; 0 in distillation."""
         return int(self.stage.removeprefix("transfer_")) if self.stage != "distillation" else 0
 
 
@@ -71,10 +71,10 @@ def stage_name(layer: int) -> str:
 
 _SIX_LAYERS: dict[str, Any] = dict(hidden_size=256, num_hidden_layers=6)
 
-# Without tf-models' pooler and the inner layer of its next-sentence head: two products of 16 rows in distillation.
+# Lacks tf-models' pooler and the inner layer of its next-sentence head: two products of 16 rows in distillation.
 SMALL = Pair(
     name="6 layers",
-    # Google's GELU, which tf-models calls gelu.
+    # Google's approximate GELU, which tf-models calls gelu.
     teacher=MobileBertConfig(
         **_SIX_LAYERS,
         intermediate_size=512,
@@ -106,15 +106,15 @@ CASES = {
         *(Case(pair=FULL, stage=stage, teacher_dtype="bfloat16") for stage in ("transfer_24", "distillation")),
     ),
 }
-"""By --size. Peers run beside the small pair."""
+"""Cases by --size. Peers are measured with the small pair only."""
 
 
 def measure(cases: Sequence[Case], settings: Settings, peers: Mapping[str, str]) -> list[Subject]:
     """Seconds per step of every case, each round in a fresh process, then those of the peers.
 
-    A peer's command measures the small pair's stages by itself and prints a line for each:
-    "stage 5 ... = X steps/s; build+first Y s", stages from 0, distillation the last. It runs in a directory
-    that is deleted afterwards. Of a case that a peer has too, the ratio to it is in the details.
+    A peer's command measures the small pair's stages itself and prints a line for each:
+    "stage 5 ... = X steps/s; build+first Y s", stages counted from 0, distillation last. It runs in a directory
+    that is deleted afterwards. The details of a case that a peer measures too have the ratio to the peer.
 
     Raises:
       FailedError: a process died, or a peer printed no line for a stage that is measured.
@@ -128,15 +128,15 @@ def measure(cases: Sequence[Case], settings: Settings, peers: Mapping[str, str])
         if isinstance(turn, Case):
             seen[turn.name].append(_ours(turn, settings))
         else:
-            for layer, found in read_peer(turn, _run_peer(turn, peers[turn]), layers).items():
-                seen[peer_name(turn, layer)].append(found)
-    theirs = [
+            for layer, round_ in read_peer(turn, _run_peer(turn, peers[turn]), layers).items():
+                seen[peer_name(turn, layer)].append(round_)
+    peer_subjects = [
         Subject(name=name, details={"layer": layer, "command": peers[peer]}, rounds=seen[name])
         for peer in peers
         for layer in layers
         for name in [peer_name(peer, layer)]
     ]
-    return [*(_subject(case, seen[case.name], theirs) for case in cases), *theirs]
+    return [*(_subject(case, seen[case.name], peer_subjects) for case in cases), *peer_subjects]
 
 
 def peer_name(peer: str, layer: int) -> str:
@@ -151,7 +151,7 @@ def _subject(case: Case, rounds: Sequence[Mapping[str, Any]], theirs: Sequence[S
         "student": dataclasses.asdict(case.pair.student),
     }
     subject = Subject(name=case.name, details={}, rounds=rounds)
-    peer = next((one for one in theirs if case.pair is SMALL and one.details["layer"] == case.layer), None)
+    peer = next((other for other in theirs if case.pair is SMALL and other.details["layer"] == case.layer), None)
     if peer:
         details["ratio"] = {"baseline": peer.name, **dataclasses.asdict(subject.ratio_to(peer))}
     return dataclasses.replace(subject, details=details)
@@ -164,43 +164,44 @@ def _ours(case: Case, settings: Settings) -> dict[str, Any]:
 
 
 def _run_peer(name: str, command: str) -> str:
-    # It runs elsewhere, so what names a file here is made absolute; a link stays one, as environments need.
+    # The command runs in another directory, so paths of files here become absolute. Links are not resolved: the Python
+    # of a virtual environment is one.
     words = [str(Path(word).absolute()) if Path(word).exists() else word for word in shlex.split(command)]
     with tempfile.TemporaryDirectory() as scratch:
         return output_of(name, words, scratch)
 
 
 def read_peer(name: str, text: str, layers: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What a peer printed of these layers (from 1, 0 is distillation), as one round of each.
+    """One round of each of these layers (counted from 1, 0 is distillation), from the text that a peer printed.
 
     Raises:
-      FailedError: a line is missing.
+      FailedError: the line of a layer is missing.
     """
     lines = re.findall(r"^stage (\d+)\b.*= *([\d.]+) steps/s(?:.*build\+first ([\d.]+))?", text, re.M)
     by_stage = {int(stage): (float(rate), float(first) if first else None) for stage, rate, first in lines}
-    found = {}
+    rounds = {}
     for layer in layers:
         stage = (layer or SMALL.student.num_hidden_layers + 1) - 1
         if stage not in by_stage:
             raise FailedError(f"peer {name}: printed no line `stage {stage} ... = X steps/s`")
         rate, first = by_stage[stage]
-        found[layer] = {"samples": [1.0 / rate], "first_step_seconds": first}
-    return found
+        rounds[layer] = {"samples": [1.0 / rate], "first_step_seconds": first}
+    return rounds
 
 
 def first_step(subject: Mapping[str, Any]) -> float | None:
-    """Median over the rounds of a written subject, in seconds; None if it does not say."""
+    """Median over the rounds of a written subject, in seconds; None: not recorded."""
     firsts = sorted(one["first_step_seconds"] for one in subject["rounds"] if one.get("first_step_seconds"))
     return firsts[len(firsts) // 2] if firsts else None
 
 
 def peak(subject: Mapping[str, Any]) -> float | None:
-    """MiB that a round of a written subject held at most."""
+    """Largest peak memory of a written subject's rounds, in MiB; None: not recorded."""
     return max((one["peak_memory_mib"] for one in subject["rounds"] if one.get("peak_memory_mib")), default=None)
 
 
 def table(written: Mapping[str, Any]) -> str:
-    """What was measured, for the terminal."""
+    """The results as a text table for the terminal."""
     width = max(len(subject["name"]) for subject in written["subjects"])
     lines = [f"{'':<{width}}  steps/s  first step  peak memory  speed, peer = 1"]
     for subject in written["subjects"]:

@@ -1,6 +1,6 @@
-"""One measuring process: builds teacher and student, runs one stage of a transfer plan on made-up batches, prints JSON.
+"""One measuring process: builds teacher and student, runs one stage of a transfer plan on random batches, prints JSON.
 
-Run by `benchmarks.library.transfer`; by hand, with a `Case`, its `Pair` and the `Settings` as one JSON object:
+Run by `benchmarks.library.transfer`; by hand, with the fields of a `Case`, its `Pair` and the `Settings` as one object:
 python -m mobilebert_tf.benchmarks.library.transfer_step '{"teacher": {...}, "stage": "transfer_1", ...}'
 """
 
@@ -15,10 +15,10 @@ from mobilebert_tf import quiet
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
-    """Seconds to build, to the first finished step, and of each step after the warm-up; what the process held at most.
+    """Seconds to build, to the end of the first step, and of each step after the warm-up; peak memory.
 
-    `thread_seconds_per_step` is over all threads: other work on the machine disturbs it less than the samples.
-    Building is that of the two networks. The first step includes the optimizer's variables,
+    `thread_seconds_per_step` is summed over all threads: other work on the machine disturbs it less than the samples.
+    Building is that of the two networks. The first step includes creation of the optimizer's variables,
     tracing and everything else that a stage does before its second step.
     """
     quiet.start_tensorflow()
@@ -72,7 +72,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _batch(case: dict[str, Any], random: Any) -> dict[str, Any]:
-    """Words without meaning, none of them padding."""
+    """Random words without padding."""
     import numpy as np
 
     shape = batch, length = case["batch_size"], case["sequence_length"]

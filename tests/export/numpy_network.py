@@ -1,4 +1,4 @@
-"""A network in float64, written down from its definition: what rewrites are compared in."""
+"""A network in float64, written from its definition: the reference for rewrites."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def logits(network, ids, mask, segments):
-    """[C], or the vector [H], for one sequence of T ids, mask and segments."""
+    """Logits [C], or the sentence vector [H], of one sequence of T ids, mask and segments."""
     x = embed(network.embeddings, ids, segments)
     for block in network.blocks:
         x = run_block(block, x, mask, network, segments)
@@ -78,7 +78,7 @@ def run_block(block, x, mask, network, segments=None):
 
 
 def mean(x, mask, segments, network):
-    """Of the rows of real tokens, [1, C]; of those of each text if a pair is read, [2, C]."""
+    """The mean of the real tokens' rows, [1, C]; if the head reads a pair, one mean for each text, [2, C]."""
     real, segments = np.asarray(mask) == 1, np.asarray(segments)
     chosen = [real & (segments == 0), real & (segments == 1)] if network.head.reads == "pair" else [real]
     return np.array([x[rows if rows.any() else real].mean(axis=0) for rows in chosen])

@@ -1,4 +1,4 @@
-"""An export among the assets of the app."""
+"""Copying an export to the assets of the app."""
 
 import hashlib
 import shutil
@@ -32,7 +32,7 @@ def test_what_the_app_reads_is_there_as_it_was_exported(demo: Path, export_direc
 
 
 def test_licences_go_with_the_files(demo: Path, export_directory: Path, tmp_path: Path) -> None:
-    """One that was put there afterwards is not what the export wrote."""
+    """A licence file that was added after the export is refused, as it is not in the sums."""
     copy = tmp_path / "export"
     shutil.copytree(export_directory, copy)
     (copy / "NOTICE").write_text("by somebody\n")
@@ -70,12 +70,12 @@ def test_other_directories_are_refused_before_anything_is_made(demo: Path, tmp_p
         android_demo.check(tmp_path, tmp_path / "films")
     with pytest.raises(UsageError, match="cannot hold an export called '_films'"):
         android_demo.check(demo, tmp_path / "_films")
-    mine = demo / android_demo.ASSETS / "films"
-    mine.mkdir(parents=True)
-    (mine / "notes.txt").write_text("mine")
+    foreign = demo / android_demo.ASSETS / "films"
+    foreign.mkdir(parents=True)
+    (foreign / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="films is there and is no export"):
         android_demo.check(demo, tmp_path / "films")
-    assert (mine / "notes.txt").read_text() == "mine"
+    assert (foreign / "notes.txt").read_text() == "mine"
 
 
 def test_a_wrong_directory_ends_the_command_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

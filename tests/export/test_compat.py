@@ -1,4 +1,4 @@
-"""Exported files on tflite-runtime 2.14, of 2023: each right or refused, as its contract says, and never wrong."""
+"""Exported files on tflite-runtime 2.14 (2023): each is right or refused, as its contract says, and never wrong."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.compat
 
 @pytest.fixture(scope="module")
 def python(root: Path) -> Path:
-    """An interpreter that has it."""
+    """A Python interpreter that has tflite-runtime 2.14."""
     path = root / ".venv-compat" / "bin" / "python"
     if not path.exists():
         pytest.skip(f"no tflite-runtime 2.14 at {path}; `make compat` gets it")
@@ -32,21 +32,21 @@ def exported(classifier_directory: Path, labelled_table: Path, tmp_path_factory:
 def test_what_the_contracts_promise(exported: Path, python: Path, capsys):
     old = "float32,float16,dynamic_int8_per_tensor,static_int8_per_tensor"
     assert cli.run(["export", "verify", str(exported), f"--python={python}", f"--must_run={old}"]) == 0
-    told = capsys.readouterr().out
-    for line in told.splitlines():
+    printed = capsys.readouterr().out
+    for line in printed.splitlines():
         if ".tflite" in line:
             assert ("refused" if line.startswith("dynamic_int8.tflite") else "right") in line
-    assert "4 answer as they did, 1 are refused as their contracts say (tflite-runtime 2.14" in told
-    # Unless it is allowed, a refusal is a failure, though not a wrong answer.
+    assert "4 answer as they did, 1 are refused as their contracts say (tflite-runtime 2.14" in printed
+    # A refusal that is not allowed makes the command fail, but is not reported as a wrong answer.
     for flags in ([], ["--must_run=dynamic_int8"]):
         assert cli.run(["export", "verify", str(exported), f"--python={python}", *flags]) == 1
-        told = capsys.readouterr()
-        assert "refused  needs TensorFlow Lite 2.18, here is tflite-runtime 2.14" in told.out
-        assert told.err.strip().endswith("1 of 19 files: dynamic_int8.tflite")
+        printed = capsys.readouterr()
+        assert "refused  needs TensorFlow Lite 2.18, here is tflite-runtime 2.14" in printed.out
+        assert printed.err.strip().endswith("1 of 19 files: dynamic_int8.tflite")
 
 
 def test_a_file_that_it_loads_and_gets_wrong_is_found(exported: Path, python: Path, resigned, capsys):
-    """With the versions of the operators at what the quantiser leaves, it computes something else."""
+    """With operator versions as the quantiser leaves them, the runtime computes wrong logits."""
 
     def lower(directory: Path) -> None:
         path = directory / "dynamic_int8.tflite"
@@ -57,18 +57,18 @@ def test_a_file_that_it_loads_and_gets_wrong_is_found(exported: Path, python: Pa
 
     directory = resigned(exported, lower)
     contract = directory / "dynamic_int8.contract.json"
-    said = json.loads(contract.read_text())
-    said["runtime"]["oldest"] = "2.3"
-    directory = resigned(directory, lambda place: (place / contract.name).write_text(json.dumps(said)))
+    values = json.loads(contract.read_text())
+    values["runtime"]["oldest"] = "2.3"
+    directory = resigned(directory, lambda place: (place / contract.name).write_text(json.dumps(values)))
     assert cli.run(["export", "verify", str(directory), f"--python={python}", "--must_run=float32"]) == 1
-    told = capsys.readouterr()
-    assert "dynamic_int8.tflite                    wrong    logits of" in told.out
+    printed = capsys.readouterr()
+    assert "dynamic_int8.tflite                    wrong    logits of" in printed.out
     assert cli.run(["export", "verify", str(directory)]) == 0
 
 
 def test_a_contract_that_asks_for_too_much_is_found(exported: Path, python: Path, resigned, capsys):
-    said = json.loads((exported / "float32.contract.json").read_text())
-    said["runtime"]["oldest"] = "2.15"
-    directory = resigned(exported, lambda place: (place / "float32.contract.json").write_text(json.dumps(said)))
+    values = json.loads((exported / "float32.contract.json").read_text())
+    values["runtime"]["oldest"] = "2.15"
+    directory = resigned(exported, lambda place: (place / "float32.contract.json").write_text(json.dumps(values)))
     assert cli.run(["export", "verify", str(directory), f"--python={python}", "--must_run="]) == 1
     assert "runs it, though by its contract it needs TensorFlow Lite 2.15" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The contract beside a file: what it says is true of the file, and its examples are what others get from it."""
+"""The contract beside a file: its statements hold for the file, and other programs reproduce its examples."""
 
 import dataclasses
 import hashlib
@@ -41,7 +41,7 @@ def test_it_is_true_of_the_file_and_of_what_lies_beside_it(export_directory: Pat
         assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
     assert (contract["schema"], contract["task"]) == (2, "classification")
     signatures = Interpreter(str(export_directory / contract["file"]["name"])).get_signature_list()
-    assert [one["name"] for one in contract["signatures"]] == ["tokens_16", "tokens_48"] == sorted(signatures)
+    assert [entry["name"] for entry in contract["signatures"]] == ["tokens_16", "tokens_48"] == sorted(signatures)
     for signature, length in zip(contract["signatures"], (16, 48), strict=True):
         names = ("input_ids", "input_mask", "segment_ids")
         assert signature["length"] == length
@@ -50,8 +50,8 @@ def test_it_is_true_of_the_file_and_of_what_lies_beside_it(export_directory: Pat
     pieces = (export_directory / "vocab.txt").read_text().splitlines()
     assert len(pieces) == text["vocabulary"]["size"]
     assert text["special_tokens"] == {token: pieces.index(token) for token in pieces if token.startswith("[")}
-    said = json.loads((export_directory / "tokenizer.json").read_text())
-    assert text["tokenizer"].items() <= said.items() and len(text["tokenizer"]) == 5
+    settings = json.loads((export_directory / "tokenizer.json").read_text())
+    assert text["tokenizer"].items() <= settings.items() and len(text["tokenizer"]) == 5
     assert (text["layout"], text["segment_ids"]) == (["[CLS]", "text", "[SEP]"], [0, 0, 0])
     assert (text["max_ids"], text["truncation"]) == (48, "longest_first")
     assert text["padding"] == {"least": 1, "input_ids": 0, "input_mask": 0, "segment_ids": 0}
@@ -77,7 +77,7 @@ def test_examples_are_what_another_program_gets(export_directory: Path, labelled
     shown = contract["examples"]
     assert {example["signature"] for example in shown} == {"tokens_16", "tokens_48"}
     assert "" in [example["text"] for example in shown] and not all(example["text"].isascii() for example in shown)
-    # Contracts go into apps: nobody's table is in them unasked.
+    # Contracts are shipped in apps, so the user's rows are not in them unless asked for.
     texts = " ".join(example["text"] for example in shown)
     assert not any(row in texts for row in own if len(row) > 3)
     assert json.loads((export_directory / "report.json").read_text())["contract_examples"] == "built-in sentences"
@@ -87,16 +87,16 @@ def test_examples_are_what_another_program_gets(export_directory: Path, labelled
         ids = [tokenizer.id("[CLS]"), *pieces, tokenizer.id("[SEP]")]
         assert example["ids"] == ids and example["segment_ids"] == [0] * len(ids) and example["text_b"] is None
         assert example["signature"] == ("tokens_16" if len(ids) < 16 else "tokens_48")
-        found = logits(interpreter, tokenizer, example["text"])
-        # The same file on the same machine: what is lost is what nine digits cannot hold.
-        np.testing.assert_allclose(example["output"], found, rtol=1e-8)
-        powers = np.exp(found.astype(np.float64))
+        output = logits(interpreter, tokenizer, example["text"])
+        # The same file on the same machine: only the rounding to nine digits differs.
+        np.testing.assert_allclose(example["output"], output, rtol=1e-8)
+        powers = np.exp(output.astype(np.float64))
         np.testing.assert_allclose(example["probabilities"], powers / powers.sum(), rtol=1e-6)
-        assert example["answer"] == ["bad", "good"][int(found.argmax())]
+        assert example["answer"] == ["bad", "good"][int(output.argmax())]
 
 
 def test_rows_of_a_table_where_they_are_asked_for(export_directory: Path, labelled_table: Path, tmp_path: Path):
-    """Two of the five are rows as they stand; the others are joined from several, empty, or built in."""
+    """Two of the five examples are unchanged rows; the others are joined from several rows, empty, or built in."""
     for name in ("float32.tflite", "vocab.txt", "tokenizer.json", "labels.txt", "task.json"):
         shutil.copy(export_directory / name, tmp_path)
     (variant,) = (
@@ -139,21 +139,21 @@ def test_tolerances_are_what_other_kernels_need_and_not_much_more(export_directo
         contract = read(export_directory, recipe)
         texts = [example["text"] for example in contract["examples"]]
         texts += [rows[i] for i in np.linspace(0, len(rows) - 1, 16).astype(int)]
-        found = []
+        outputs = []
         for options in ({}, plain):
             interpreter = Interpreter(str(export_directory / f"{recipe}.tflite"), **options)
-            found.append([logits(interpreter, tokenizer, text) for text in texts])
-        error = np.abs(np.subtract(*found)).max()
+            outputs.append([logits(interpreter, tokenizer, text) for text in texts])
+        error = np.abs(np.subtract(*outputs)).max()
         tolerance = contract["tolerance"]
         assert tolerance["other_kernels"] == pytest.approx(error, rel=1e-2, abs=1e-8)
         floor = (1e-4 if recipe == "float32" else 1e-2) * tolerance["scale"]
         assert tolerance["output"] == pytest.approx(max(floor, 3 * error), rel=1e-2)
-        # Far below what a wrong answer is off by.
+        # Far below the error of a wrong answer.
         assert tolerance["output"] < 0.2 * tolerance["scale"]
 
 
 def logits(interpreter, tokenizer: Tokenizer, text: str) -> np.ndarray:
-    """Of one text cut to 48 pieces, in the signature it belongs to."""
+    """The logits of one text, cut to 48 pieces, by the shortest signature that fits."""
     ids = [tokenizer.id("[CLS]"), *tokenizer.encode(text).ids[:46], tokenizer.id("[SEP]")]
     inputs = np.zeros((1, 16 if len(ids) < 16 else 48), np.int32)
     inputs[0, : len(ids)] = ids
@@ -163,7 +163,7 @@ def logits(interpreter, tokenizer: Tokenizer, text: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def pairs(classifier_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export of a classifier of pairs, for which no text was given."""
+    """An export of a classifier of pairs, made without any table of texts."""
     from mobilebert_tf.model_directory import load_model_directory, save_model_directory
 
     place = tmp_path_factory.mktemp("pairs")
@@ -196,7 +196,7 @@ def test_pairs_and_no_text(pairs: Path, capsys):
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_layout_and_choice_by_the_contract_are_those_of_the_task(classifier_directory: Path, paired: bool):
-    """What an app does by the contract's words alone, against the code that trains and exports."""
+    """Compare an app that follows only the contract with the code that trains and exports."""
     tokenizer, _ = load_task_files(classifier_directory)
     task = ClassificationTask(("a", "b"), max_seq_length=12, text_pair_column="text_b" if paired else None)
     text = {
@@ -209,9 +209,9 @@ def test_layout_and_choice_by_the_contract_are_those_of_the_task(classifier_dire
     signatures = [{"length": 5}, {"length": 8}, {"length": 12}]
     draw = random.Random(0)
     for _ in range(300):
-        given = [" ".join(draw.choices("abcdef", k=draw.randint(0, 12))) for _ in range(1 + paired)]
-        ids, segments = check_answers.lay_out([tokenizer.encode(one).ids for one in given], text)
-        features = task.features([Example(*given)], tokenizer)
+        texts = [" ".join(draw.choices("abcdef", k=draw.randint(0, 12))) for _ in range(1 + paired)]
+        ids, segments = check_answers.lay_out([tokenizer.encode(part).ids for part in texts], text)
+        features = task.features([Example(*texts)], tokenizer)
         count = int(features["input_mask"].sum())
         assert ids == features["input_ids"][0, :count].tolist()
         assert segments == features["segment_ids"][0, :count].tolist()
@@ -220,7 +220,7 @@ def test_layout_and_choice_by_the_contract_are_those_of_the_task(classifier_dire
 
 
 def test_a_contract_of_the_first_schema_is_still_verified(export_directory: Path, resigned):
-    """It speaks of classes alone, and says nothing of what an answer is."""
+    """The first schema knows classes only, and has no fields that describe an answer."""
 
     def made_old(copy: Path) -> None:
         for path in copy.glob("*.contract.json"):

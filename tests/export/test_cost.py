@@ -1,4 +1,4 @@
-"""What files cost in milliseconds, on a machine whose neighbour slows down single rounds."""
+"""The cost of files in milliseconds, on a machine where another program slows down single rounds."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.export.choose.cost import Costs, Milliseconds
 
 SLOWDOWN = (1, 1, 4, 1, 4, 4, 1, 1, 1)
-"""Of each round: of every file alike."""
+"""Factor by which each round is slowed, the same for all files."""
 
 
 def measured(monkeypatch: pytest.MonkeyPatch, times: dict[str, tuple[float, ...]]) -> Costs:
-    """The costs of files that take so long in each round."""
+    """The costs of files whose times in each round are `times`."""
 
     def measure(files: list, settings: host.Settings) -> list[Subject]:
         subjects = zip(files, times.values(), strict=True)
@@ -24,7 +24,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, times: dict[str, tuple[float, ...]
 
 
 def test_costs_are_ratios_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second file has its quiet moments in other rounds than the first; over all runs its median is the higher."""
+    """The second file is undisturbed in other rounds than the first, so its median over all runs is the higher one."""
     first = tuple(1.0 * slow for slow in SLOWDOWN)
     second = tuple(0.8 * slow * extra for slow, extra in zip(SLOWDOWN, (1, 1, 1, 6, 1, 1, 6, 1, 1), strict=True))
     costs = measured(monkeypatch, {"first": first, "second": second})

@@ -1,4 +1,4 @@
-"""Units per channel: the same function in float64 and in a file, and errors of int8 that become smaller."""
+"""Units per channel keep the function, in float64 and in a file, and make int8 errors smaller."""
 
 import functools
 
@@ -31,7 +31,7 @@ def features():
 
 @functools.cache
 def peaks_of(name, rewrites=tuple(APART)):
-    """Computed eagerly: to trace each of these networks takes longer than its one text."""
+    """The peaks of a network, computed eagerly: tracing takes longer than running the one text."""
     tf.config.run_functions_eagerly(True)
     try:
         return measure_peaks(rules.rewrite(read_network(model(name)), LENGTH, rewrites), features())
@@ -43,10 +43,10 @@ def peaks_of(name, rewrites=tuple(APART)):
 @pytest.mark.parametrize("rewrites", [APART, tuple(rules.REWRITES), ()], ids=["apart", "joined", "norms_and_all"])
 def test_units_keep_the_logits(name, rewrites):
     trained = read_network(model(name))
-    peaks = peaks_of(name, tuple(one for one in rewrites if one in APART))
+    peaks = peaks_of(name, tuple(rewrite for rewrite in rewrites if rewrite in APART))
     equalized = rules.rewrite(trained, LENGTH, rewrites, peaks=peaks)
     assert_same(equalized, trained)
-    # Something happened: the network as it was would pass, too.
+    # The weights did change; an unchanged network would pass the check above as well.
     plain = rules.rewrite(trained, LENGTH, rewrites)
     assert not np.allclose(equalized.blocks[0].key.kernel, plain.blocks[0].key.kernel)
 
@@ -76,23 +76,23 @@ def test_where_norms_fold_nothing_is_multiplied(name, free):
 
 def test_peaks_are_those_of_the_network_without_padding():
     network = rules.rewrite(read_network(model("student")), LENGTH, APART)
-    found = peaks_of("student")
+    peaks = peaks_of("student")
     ids, mask, segments = inputs()
     x = numpy_network.embed(network.embeddings, ids, segments)[:REAL]
-    np.testing.assert_allclose(found["block_1/value"].reads, np.abs(x).max(axis=0), rtol=1e-5)  # float32
+    np.testing.assert_allclose(peaks["block_1/value"].reads, np.abs(x).max(axis=0), rtol=1e-5)  # float32
     np.testing.assert_allclose(
-        # Padding holds what [CLS] holds, and counts as that.
-        found["block_1/value"].power,
+        # Padding rows hold the values of [CLS] and are counted.
+        peaks["block_1/value"].power,
         np.square(x[[*range(REAL), *[0] * (LENGTH - REAL)]]).mean(axis=0),
         rtol=1e-5,
     )
-    made = np.abs(numpy_network.dense(network.blocks[0].value, x)).max(axis=0)
-    np.testing.assert_allclose(found["block_1/value"].makes, made, rtol=1e-4)
-    # After the last block only [CLS] is left.
+    outputs = np.abs(numpy_network.dense(network.blocks[0].value, x)).max(axis=0)
+    np.testing.assert_allclose(peaks["block_1/value"].makes, outputs, rtol=1e-4)
+    # After the last block only the row of [CLS] is left.
     y = numpy_network.embed(network.embeddings, ids, segments)
     for block in network.blocks:
         y = numpy_network.run_block(block, y, mask, network)
-    np.testing.assert_allclose(found["classifier"].reads, np.abs(y[0]), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(peaks["classifier"].reads, np.abs(y[0]), rtol=1e-3, atol=1e-5)
 
 
 def test_the_unit_is_the_one_with_the_least_noise():
@@ -100,18 +100,18 @@ def test_the_unit_is_the_one_with_the_least_noise():
     peaks = dict(peaks_of("student"))
     name = "block_1/feedforward_1/output"
     random = np.random.default_rng(0)
-    # Channels of one distribution each, the fourth a hundred times as wide as the others.
+    # All channels have the same distribution, but the fourth is a hundred times as wide.
     wide = np.where(np.arange(10) == 3, 100.0, 1.0)
     x = np.maximum(random.standard_normal((4000, 10)), 0.0) * wide
     peaks[name] = Peaks(reads=x.max(axis=0), power=np.square(x).mean(axis=0), makes=peaks[name].makes)
-    before, after = (one.blocks[0].feedforwards[0] for one in (network, equalize(network, peaks)))
-    # A bias is divided by the unit of what its layer makes and by nothing else.
+    before, after = (rewritten.blocks[0].feedforwards[0] for rewritten in (network, equalize(network, peaks)))
+    # A bias is divided by the unit of its layer's output and by nothing else.
     chosen = before.intermediate.bias / after.intermediate.bias
     assert (x / chosen).max() == pytest.approx(1.0)
     kernel = before.output.dense.kernel
 
     def error(unit):
-        """Mean square, by rounding to int8 what is in this unit, and the weights for it."""
+        """Mean squared error when values in this unit, and the weights that match it, are rounded to int8."""
         step = (x / unit).max() / 255.0
         weights = kernel * unit[:, None]
         steps = np.abs(weights).max(axis=0) / 127.0
@@ -119,31 +119,31 @@ def test_the_unit_is_the_one_with_the_least_noise():
 
     size, weight = x.max(axis=0), np.abs(kernel).max(axis=1)
     others = [error(size**e / weight ** (1.0 - e)) for e in np.linspace(0.0, 1.0, 21)]
-    # What is minimised is an estimate for ranges with two signs, and these have one.
+    # The estimate that is minimised assumes values of both signs; these are positive only, hence 1.3.
     assert error(chosen) < 1.3 * min(others) and error(chosen) < error(np.ones(10)) / 5
 
 
 def with_a_large_channel(name):
-    """A model whose first feed-forward network has a hidden channel far above the others, as real ones have."""
-    one = model.__wrapped__(name)
-    layers = variables(one).blocks[0].feedforwards[0]
+    """A model with one hidden channel far above the others in its first feed-forward network, as real models have."""
+    changed = model.__wrapped__(name)
+    layers = variables(changed).blocks[0].feedforwards[0]
     bias, kernel, back = layers.intermediate.bias, layers.output.dense.kernel, layers.output.dense.bias
     offset = 300.0 * np.eye(bias.shape[0], dtype=np.float32)[3]
     bias.assign(bias + offset)
     back.assign(back - offset @ kernel)
-    return one
+    return changed
 
 
 @pytest.mark.parametrize("name", ["student", "layer_norm_of_bert"])
 def test_a_large_channel_costs_the_others_less(name, tmp_path):
-    one, recipe, errors = with_a_large_channel(name), RECIPES["static_int8"], []
-    expected = numpy_network.logits(read_network(one), *inputs())
+    changed, recipe, errors = with_a_large_channel(name), RECIPES["static_int8"], []
+    expected = numpy_network.logits(read_network(changed), *inputs())
     for equalizes in (False, True):
-        source = Sources(one, [LENGTH], tuple(rules.REWRITES), features(), equalizes=equalizes).of(recipe)
+        source = Sources(changed, [LENGTH], tuple(rules.REWRITES), features(), equalizes=equalizes).of(recipe)
         file = tmp_path / f"{equalizes}.tflite"
         file.write_bytes(build.build(source.files, recipe, source.ranges))
         errors.append(np.abs(TfliteModel(file).answer(features())["logits"] - expected).max())
-    # Without units the steps of the hidden layer are of 300 / 255, wider than most of its values.
+    # Without units the hidden layer's step is 300 / 255, larger than most of its values.
     assert errors[1] < errors[0] / 3, errors
 
 
@@ -159,8 +159,8 @@ def test_files_keep_the_multiplications_that_are_left(tmp_path):
         file.write_bytes(content)
         logits.append(TfliteModel(file).answer(features())["logits"])
         kinds.append(read_operators(file).counts)
-    # float32, 1e-7, in another order and other units.
+    # float32, 1e-7, summed in another order and in other units.
     np.testing.assert_allclose(logits[1], logits[0], rtol=0, atol=1e-4 * np.abs(logits[0]).max())
-    # In both blocks what query, key and value read, what attention makes, what two feed-forward networks read and make;
-    # in the last one [CLS] is apart, which the query reads.
+    # In both blocks the input of query, key and value, attention's output, and input and output of two feed-forward
+    # networks; in the last block also the row of [CLS], which the query reads separately.
     assert kinds[1]["MUL"] == kinds[0]["MUL"] + 2 * (1 + 1 + 2 * 2) + 1 and "FLOOR_DIV" not in kinds[1]

@@ -1,4 +1,4 @@
-"""Does the explanation find a fault that was planted, and are its figures right?"""
+"""The explanation of a file's errors finds a planted fault, and its figures are right."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ def content():
 
 @pytest.fixture(scope="module")
 def features():
-    """12 texts of 4 to 9 tokens; what stands in the padding is not there to be read."""
+    """12 texts of 4 to 9 tokens, with random ids in the padding, which must not be read."""
     random = np.random.default_rng(3)
     mask = (np.arange(LENGTH) < random.integers(4, LENGTH + 1, (12, 1))).astype(np.int32)
     ids = random.integers(1, 30, (12, LENGTH)).astype(np.int32)
@@ -48,7 +48,7 @@ def narrowed(ranges, tensor):
 
 
 def run(content, features, row):
-    """An example through a file, by hand: what is there, by name, not yet dequantised; and scales by name."""
+    """Run one example through a file: every tensor by name, int8 tensors dequantised."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
@@ -59,17 +59,17 @@ def run(content, features, row):
     interpreter.allocate_tensors()
     (name,) = interpreter.get_signature_list()
     interpreter.get_signature_runner(name)(**{key: values[row : row + 1] for key, values in features.items()})
-    found = {}
-    for one in interpreter.get_tensor_details():
+    tensors = {}
+    for details in interpreter.get_tensor_details():
         try:
-            value = interpreter.get_tensor(one["index"])
+            value = interpreter.get_tensor(details["index"])
         except ValueError:  # Scratch memory.
             continue
-        if value.dtype == np.int8 and len(one["quantization"]) and one["quantization"][0]:
-            scale, zero = one["quantization"]
+        if value.dtype == np.int8 and len(details["quantization"]) and details["quantization"][0]:
+            scale, zero = details["quantization"]
             value = (value.astype(np.float64) - zero) * scale
-        found[one["name"]] = value
-    return found
+        tensors[details["name"]] = value
+    return tensors
 
 
 @pytest.mark.parametrize("layer", ["block_1/feedforward_1/output", "block_1/query_key", "block_2/attention_output"])
@@ -79,15 +79,15 @@ def test_planted_fault_is_named_first_and_mended(content, features, ranges, laye
     sound = explain(content, STATIC, TASK, ranges, features)
     faulty = explain(content, STATIC, TASK, planted, features)
     assert faulty.layers[0].name == f"{layer}/MatMul"
-    # Clipped at a fiftieth of the range nearly nothing is left of the layer; what comes after leaves its own
-    # range a little. The scores of attention, of query_key, are small here: half the logits' error is as before.
+    # Clipped at a fiftieth of its range the layer loses nearly everything; later layers slightly exceed their own
+    # ranges. Attention scores, from query_key, are small here: only half of the logits' error is added by the fault.
     assert faulty.layers[0].added_error > 0.8 > 0.2 > faulty.layers[1].added_error
     assert faulty.logits_error > 1.4 * sound.logits_error
-    # Ranges found while running mend a range that is wrong, as float32 does.
+    # Ranges measured at run time repair a wrong range, as float32 does.
     alone = [part for part in faulty.parts if part.name == f"{layer}/MatMul"]
     assert {part.instead for part in alone} == {"dynamic ranges", "float32"}
     assert all(part.logits_error < 1.5 * sound.logits_error for part in alone)
-    # A file of one's own with one part otherwise.
+    # The proposed recipe, saved to a file: it treats one part differently.
     path = tmp_path / "mended.json"
     path.write_text(recipe_line(faulty.mended))
     (mended,) = parse_recipes(str(path))
@@ -111,17 +111,17 @@ def test_figures_are_those_of_numpy(content, features, ranges):
     signal = noise = added = 0.0
     for row, mask in enumerate(features["input_mask"]):
         real = mask.astype(bool)
-        exact, found = run(content, features, row), run(quantized, features, row)
-        own = np.maximum(found[operand].astype(np.float64) @ exact[f"{layer}/MatMul"].T + exact[relu], 0.0)
+        exact, int8 = run(content, features, row), run(quantized, features, row)
+        own = np.maximum(int8[operand].astype(np.float64) @ exact[f"{layer}/MatMul"].T + exact[relu], 0.0)
         signal += np.square(exact[result][real], dtype=np.float64).sum()
-        noise += np.square(found[result][real] - exact[result][real]).sum()
-        added += np.square(found[result][real] - own[real]).sum()
-    one = rows[f"{layer}/MatMul"]
-    # float32 sums against float64: 1e-6 of the values, which are a hundred times their errors.
-    assert one.relative_error == pytest.approx(np.sqrt(noise / signal), rel=1e-3)
-    assert one.added_error == pytest.approx(np.sqrt(added / signal), rel=1e-3)
-    assert one.signal_to_noise_db == pytest.approx(10 * np.log10(signal / noise), rel=1e-3)
-    assert 0 < one.added_error < one.relative_error
+        noise += np.square(int8[result][real] - exact[result][real]).sum()
+        added += np.square(int8[result][real] - own[real]).sum()
+    measured = rows[f"{layer}/MatMul"]
+    # float32 sums, 1e-6 of the values, against float64; the errors compared are a hundredth of the values.
+    assert measured.relative_error == pytest.approx(np.sqrt(noise / signal), rel=1e-3)
+    assert measured.added_error == pytest.approx(np.sqrt(added / signal), rel=1e-3)
+    assert measured.signal_to_noise_db == pytest.approx(10 * np.log10(signal / noise), rel=1e-3)
+    assert 0 < measured.added_error < measured.relative_error
 
 
 @pytest.mark.parametrize("network", ["student", "layer_norm"])
@@ -133,11 +133,11 @@ def test_each_row_finds_its_operator_and_no_other(network, features):
     assert len(rows) > 30 and len({row.name for row in rows}) == len(rows)
     names = {"block_1/query_key/MatMul", "block_1/feedforward_1/output/add_1", "classifier/MatMul"}
     if network == "layer_norm":
-        # The converter draws the gamma of the norm before it into this product.
+        # The converter folds the gamma of the preceding norm into this product.
         names = {"block_2/feedforward_1/intermediate/MatMul", "block_1/attention_output/Rsqrt", "classifier/MatMul"}
     assert names <= {row.name for row in rows}
     for row in rows:
-        # A file against itself.
+        # The file is compared with itself.
         assert row.relative_error == row.added_error == 0.0 and row.signal_to_noise_db is None
         assert sum(bool(re.search(row.layers, result)) for result in results) == 1
 
@@ -153,23 +153,23 @@ def test_each_row_finds_its_operator_and_no_other(network, features):
 )
 def test_networks_and_recipes_of_all_kinds(network, name, features):
     content = convert_lengths(model(network), [LENGTH])[LENGTH]
-    found = explain(content, RECIPES[name], TASK, measure_ranges(content, features), features)
-    names = {part.name for part in found.parts}
-    assert {part.instead for part in found.parts} == (
+    explanation = explain(content, RECIPES[name], TASK, measure_ranges(content, features), features)
+    names = {part.name for part in explanation.parts}
+    assert {part.instead for part in explanation.parts} == (
         {"dynamic ranges", "float32"} if RECIPES[name].is_static else {"float32"}
     )
     assert {"embeddings", "block_1", "block_2", "classifier", "intermediate", "attention_output"} <= names
-    errors = [part.logits_error for part in found.parts]
+    errors = [part.logits_error for part in explanation.parts]
     assert errors == sorted(errors)
-    if found.mended:
-        assert min(errors) < found.logits_error
-        assert json.loads(recipe_line(found.mended))["name"] == f"{name}_mended"
-    assert found.layers[0].name in tables(found)
+    if explanation.mended:
+        assert min(errors) < explanation.logits_error
+        assert json.loads(recipe_line(explanation.mended))["name"] == f"{name}_mended"
+    assert explanation.layers[0].name in tables(explanation)
 
 
 def test_what_stays_in_float_is_no_part(content, features, ranges):
-    found = explain(content, RECIPES["static_int8"], TASK, ranges, features)
-    # Attention is computed in float32 there: nothing to leave.
-    assert "attention" not in {part.name for part in found.parts}
-    attention = [row for row in found.layers if row.operator in ("SOFTMAX", "BATCH_MATMUL")]
+    explanation = explain(content, RECIPES["static_int8"], TASK, ranges, features)
+    # Attention is computed in float32 already, so it is not offered as a part to leave in float.
+    assert "attention" not in {part.name for part in explanation.parts}
+    attention = [row for row in explanation.layers if row.operator in ("SOFTMAX", "BATCH_MATMUL")]
     assert attention and all(row.added_error == 0.0 < row.relative_error for row in attention)

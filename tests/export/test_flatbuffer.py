@@ -1,4 +1,4 @@
-"""What is done to files as objects, seen through LiteRT and through the schema's own reader."""
+"""Changes to files as objects, checked through LiteRT and through the schema's own reader."""
 
 import collections
 import dataclasses
@@ -31,7 +31,7 @@ def measured(files):
 
 
 def operators(content, name):
-    """(operator, its tensors) of all graphs."""
+    """(operator, its graph's tensors, its version) for each operator of this name, over all graphs."""
     read = flatbuffer.read(content)
     number = getattr(schema.BuiltinOperator, name)
     for graph in read.subgraphs:
@@ -45,7 +45,7 @@ def test_lengths_share_the_weights(files):
     read = flatbuffer.read(build.build(files, RECIPES["float32"], None))
     assert [signature.signatureKey for signature in read.signatureDefs] == [b"tokens_5", b"tokens_7"]
     contents = [bytes(buffer.data) for buffer in read.buffers if buffer.data is not None and len(buffer.data) >= 64]
-    # A kernel each, and the word table.
+    # The kernels of all layers, and the word table.
     assert len(contents) > 20
     assert len(contents) == len(set(contents))
 
@@ -58,8 +58,8 @@ def test_every_length_computes_what_it_computes_alone(files, measured, name, tmp
         alone = tmp_path / "alone.tflite"
         alone.write_bytes(build.build({length: files[length]}, RECIPES[name], measured))
         features = {key: values[:, :length] for key, values in FEATURES.items()}
-        found = TfliteModel(both).answer(features, length)["logits"]
-        np.testing.assert_array_equal(found, TfliteModel(alone).answer(features, length)["logits"])
+        logits = TfliteModel(both).answer(features, length)["logits"]
+        np.testing.assert_array_equal(logits, TfliteModel(alone).answer(features, length)["logits"])
 
 
 def test_buffers_stand_inside_and_equal_lists_and_names_once(files, measured):
@@ -76,12 +76,12 @@ def test_buffers_stand_inside_and_equal_lists_and_names_once(files, measured):
             if quantization and quantization.ZeroPointLength() > 1:
                 assert not quantization.ZeroPointAsNumpy().any()
                 places[quantization.ZeroPointLength()].add(quantization._tab.Vector(quantization._tab.Offset(10)))
-    assert places and all(len(one) == 1 for one in places.values())
+    assert places and all(len(offsets) == 1 for offsets in places.values())
     assert all(content.count(b"\0" + name + b"\0") == 1 for name in names)
 
 
 def test_bytes_of_weights():
-    """12 weights in int8 with three scales, in two graphs, and a result."""
+    """12 int8 weights with three scales, shared by two graphs, and a result without a buffer."""
     weights, result, model = schema.TensorT(), schema.TensorT(), schema.ModelT()
     weights.buffer, weights.quantization = 1, schema.QuantizationParametersT()
     weights.quantization.scale = np.ones(3, np.float32)
@@ -96,22 +96,22 @@ def test_bytes_of_weights():
 
 @pytest.mark.slow
 def test_files_of_the_full_student_are_hardly_more_than_its_weights():
-    """One length: two percent for names, shapes and zero points. A further length: half a percent of an int8 file."""
+    """Names, shapes and zero points take two percent; each further length takes half a percent of an int8 file."""
     full = ClassificationModel(MobileBertConfig.preset("mobilebert"), num_labels=2)
     for weight in full.trainable_weights:
-        if weight.path.endswith("gamma"):  # Ones would fold to nothing.
+        if weight.path.endswith("gamma"):  # Gammas of one would fold to nothing.
             weight.assign(np.random.default_rng(0).uniform(0.5, 1.5, weight.shape))
     files = build.convert_lengths(full, [32, 64])
     measured = ranges.measure_ranges(files[64], {name: np.ones((1, 64), np.int32) for name in FEATURES})
     for name in DEFAULT:
-        one = build.build({32: files[32]}, RECIPES[name], measured)
-        assert flatbuffer.weight_bytes(one) < len(one) < 1.02 * flatbuffer.weight_bytes(one), name
+        single = build.build({32: files[32]}, RECIPES[name], measured)
+        assert flatbuffer.weight_bytes(single) < len(single) < 1.02 * flatbuffer.weight_bytes(single), name
         both = build.build(files, RECIPES[name], measured)
-        assert len(both) - len(one) < 0.005 * len(one), name
+        assert len(both) - len(single) < 0.005 * len(single), name
 
 
 def test_versions_are_what_the_converter_of_tensorflow_gives(tmp_path):
-    """Same network, quantised by both: where both have an operator on the same types, the versions agree.
+    """The same network quantised by both: where both have an operator on the same types, the versions agree.
 
     With int16 activations TensorFlow's converter refuses this network, for its CAST.
     """
@@ -126,17 +126,17 @@ def test_versions_are_what_the_converter_of_tensorflow_gives(tmp_path):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if bits:
             converter.representative_dataset = lambda: (("tokens_7", one) for one in features)
-        theirs = versions(converter.convert())
+        reference = versions(converter.convert())
         files = build.convert_lengths(model("student"), [7])
-        ours = versions(build.build(files, RECIPES[name], ranges.measure_ranges(files[7], FEATURES)))
-        common = theirs.keys() & ours.keys()
+        own = versions(build.build(files, RECIPES[name], ranges.measure_ranges(files[7], FEATURES)))
+        common = reference.keys() & own.keys()
         wanted = {"BATCH_MATMUL", "SOFTMAX", "TRANSPOSE", "ADD", "PAD", "STRIDED_SLICE", "CONCATENATION"}
-        # TensorFlow leaves matrices as small as these in float where activations are.
+        # TensorFlow leaves matrices this small in float if activations are float.
         assert {one for one, *_ in common} >= wanted | ({"FULLY_CONNECTED", "QUANTIZE"} if bits else set())
-        # Of operators that it has on several types, TensorFlow's file has the highest version alone; that of
-        # MUL depends on scales, which the two find in ways of their own.
+        # TensorFlow's file has only the highest version of an operator used on several types. The version of MUL
+        # depends on scales, which the two find differently.
         for operator in {one for one, *_ in common} - {"MUL"}:
-            assert _highest(ours, operator) == _highest(theirs, operator), (name, operator)
+            assert _highest(own, operator) == _highest(reference, operator), (name, operator)
 
 
 def _highest(found, operator):
@@ -162,10 +162,10 @@ def test_version_of_a_product_with_dynamic_activations(per_channel):
 
 
 def versions(content):
-    """{(operator, types and whether per channel of its inputs, bias or none): version} of a file."""
+    """{(operator, (type, per channel or not) of each input, the bias included if there is one): version} of a file."""
     read = flatbuffer.read(content)
     names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
-    found = {}
+    by_operator = {}
     for graph in read.subgraphs:
         for operator in graph.operators:
             code = read.operatorCodes[operator.opcodeIndex]
@@ -179,8 +179,8 @@ def versions(content):
                 )
                 for t in tensors
             )
-            found[(names[max(code.builtinCode, code.deprecatedBuiltinCode)], kinds)] = code.version
-    return found
+            by_operator[(names[max(code.builtinCode, code.deprecatedBuiltinCode)], kinds)] = code.version
+    return by_operator
 
 
 def test_a_rule_for_layers_holds_for_these_alone(files):

@@ -1,4 +1,4 @@
-"""The GPU delegate's rules: what they refuse, how stretches are counted, and that the file laid out for it is taken."""
+"""The GPU delegate's rules: refusals, the count of partitions, and that it takes files laid out for it."""
 
 import dataclasses
 import json
@@ -34,7 +34,7 @@ FULL = {"weightsFormat": 0, "keepNumDims": True}
 @pytest.mark.parametrize(
     ("reason", "operator"),
     [
-        # Each beside its like that is taken.
+        # Refused operators beside similar ones that are taken.
         (None, refusal("ADD", [tensor(1, 2, 8, 8), tensor(1, 8)], [tensor(1, 2, 8, 8)])),
         ("broadcast of [8, 4] to [1, 8, 4]", refusal("ADD", [IMAGE, ROWS], [IMAGE], {1})),
         ("broadcast of [2, 8] to [1, 2, 8, 8]", refusal("MUL", [tensor(1, 2, 8, 8), tensor(2, 8)], [IMAGE])),
@@ -82,29 +82,29 @@ def test_rules(reason, operator):
     ],
 )
 def test_stretches_of_a_chain(taken, expected):
-    """0 -> 1 -> 2 -> 3, each operator reads what the one before wrote."""
+    """A chain of four operators, each of which reads the output of the one before."""
     places = [([i], [i + 1]) for i in range(4)]
     assert gpu._partitions(places, taken, {0}) == expected
 
 
 def test_what_does_not_depend_on_the_processor_joins_a_later_stretch():
-    """A cast beside a lookup: all refused operators come first, if the first one is."""
+    """A lookup beside a cast: if the first operator is refused, all refused ones run first."""
     lookup, cast, add = ([0], [2]), ([1], [3]), ([2, 3], [4])
     assert gpu._partitions([lookup, cast, add], [False, True, True], {0, 1}) == 1
     assert gpu._partitions([cast, lookup, add], [True, False, True], {0, 1}) == 2
 
 
 def test_ordinary_files_are_refused_in_pieces(export_directory):
-    found = gpu.check((export_directory / "dynamic_int8.tflite").read_bytes(), graph=-1)
-    assert not found.whole and found.partitions > 10
-    refused = {what.partition(":")[0] for what in found.refused}
+    result = gpu.check((export_directory / "dynamic_int8.tflite").read_bytes(), graph=-1)
+    assert not result.whole and result.partitions > 10
+    refused = {what.partition(":")[0] for what in result.refused}
     assert {"EMBEDDING_LOOKUP", "FULLY_CONNECTED", "STRIDED_SLICE"} <= refused
-    assert found.taken + sum(found.refused.values()) == found.operators
-    # float16 weights are widened by operators that do not count: the same network as in float32.
+    assert result.taken + sum(result.refused.values()) == result.operators
+    # The operators that widen float16 weights are not counted, so the network is the same as in float32.
     plain = gpu.check((export_directory / "float32.tflite").read_bytes(), graph=-1)
     assert not plain.whole and {what.partition(":")[0] for what in plain.refused} & {"PAD", "EMBEDDING_LOOKUP"}
     assert gpu.check((export_directory / "float16.tflite").read_bytes(), graph=-1) == plain
-    # Rows as a batch: no backend but OpenCL would build that.
+    # Some tensors have their rows as a batch, which only the OpenCL backend can build.
     assert len(plain.batches) > 1
 
 
@@ -122,10 +122,10 @@ def test_layout_computes_the_same_network(name, rewrites):
     network = rules.rewrite(read_network(model(name)), LENGTH, rewrites)
     expected = logits(network, *inputs())
     rows = [tf.constant(row[None], tf.int32) for row in inputs()]
-    found = graph.answer(network, *rows, Images())[network.head.outputs[0]].numpy()
+    answers = graph.answer(network, *rows, Images())[network.head.outputs[0]].numpy()
     # float32, 1e-7, against float64.
-    np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())
-    assert found.shape == (1, 3)
+    np.testing.assert_allclose(answers[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    assert answers.shape == (1, 3)
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_delegate_takes_the_layout_in_one_piece(name, without):
 
     files = convert_lengths(model(name), [LENGTH], rules.parse_rewrites(without), "gpu")
     for recipe in (RECIPES["gpu"], dataclasses.replace(RECIPES["float32"], target="gpu")):
-        found = gpu.check(build(files, recipe, None))
-        assert found.whole and found.batches == [1], found
-        # Nothing but integers is left to the processor.
-        assert {what.partition(":")[0] for what in found.refused} <= {"GATHER", "MUL", "ADD"}, found.refused
-        assert all("int32" in what or "GATHER" in what for what in found.refused), found.refused
+        result = gpu.check(build(files, recipe, None))
+        assert result.whole and result.batches == [1], result
+        # Only integer operations are left to the CPU.
+        assert {what.partition(":")[0] for what in result.refused} <= {"GATHER", "MUL", "ADD"}, result.refused
+        assert all("int32" in what or "GATHER" in what for what in result.refused), result.refused
 
 
 def test_export_verifies_the_file_like_the_others(classifier_directory, labelled_table, tmp_path):
@@ -161,13 +161,13 @@ def test_export_verifies_the_file_like_the_others(classifier_directory, labelled
     words = ["export", f"--model={classifier_directory}", f"--evaluation={labelled_table}", "--rounds=1", "--runs=1"]
     words += [f"--recipes=float32,gpu,{tmp_path}/own.json", "--sequence_lengths=16,48", f"--output={tmp_path}/out"]
     assert cli.run(words) == 0
-    plain, *ours = json.loads((tmp_path / "out" / "report.json").read_text())["variants"]
-    for row, bound in zip(ours, (1e-2, 1e-4), strict=True):
+    plain, *gpu_rows = json.loads((tmp_path / "out" / "report.json").read_text())["variants"]
+    for row, bound in zip(gpu_rows, (1e-2, 1e-4), strict=True):
         assert row["passed"] and row["target"] == "gpu" and row["parity"]["examples"] == 60
-        # The bounds of float16 weights and of float32, as for the files of the same weights.
+        # The same bounds as for other files: one of float16 weights, one of float32.
         assert row["parity"]["max_relative_error"] < bound
         assert (row["gpu"]["partitions"], row["gpu"]["batches"]) == (1, [1])
-    assert ours[1]["metrics"]["confusion"] == plain["metrics"]["confusion"]
+    assert gpu_rows[1]["metrics"]["confusion"] == plain["metrics"]["confusion"]
     assert plain["gpu"]["partitions"] > 1
     markdown = (tmp_path / "out" / "report.md").read_text()
     assert "**For a GPU delegate: `gpu.tflite`.**" in markdown and "not run on a GPU" in markdown

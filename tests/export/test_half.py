@@ -1,4 +1,4 @@
-"""Float16 arithmetic, tried where processors need not have it."""
+"""Float16 arithmetic, run on processors that may compute in float32 instead."""
 
 import json
 
@@ -22,18 +22,18 @@ def features(classifier_directory, labelled_table):
 
 @pytest.fixture(scope="module")
 def in_half(export_directory, features):
-    found = half_outputs(export_directory / "float32.tflite", features, 48)
-    if found is None:
+    outputs = half_outputs(export_directory / "float32.tflite", features, 48)
+    if outputs is None:
         pytest.skip("XNNPACK does not compute in float16 on this processor")
-    return found
+    return outputs
 
 
 def test_numbers_are_those_of_float16(export_directory, features, in_half):
     exact = TfliteModel(export_directory / "float32.tflite").run(features, 48)["logits"]
     error = np.abs(in_half["logits"] - exact).max() / np.abs(exact).max()
-    # float16 has 11 bits: an error of 5e-4 in each operation, of which some twenty stand behind each other.
+    # float16 has 11 bits: an error of 5e-4 in each of some twenty successive operations.
     assert 1e-5 < error < 2e-2
-    # Results themselves are float16's.
+    # The results themselves are float16 values.
     np.testing.assert_array_equal(in_half["logits"], in_half["logits"].astype(np.float16).astype(np.float32))
 
 

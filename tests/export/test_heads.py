@@ -1,4 +1,4 @@
-"""Heads other than a classifier's: each rewrite, unit and layout keeps what they answer, against the definition."""
+"""Heads other than a classifier's: rewrites, units and layouts keep their answers, against the definition."""
 
 import functools
 
@@ -19,13 +19,13 @@ NAMES = ["student", "no_bottleneck", "narrow_attention", "pooler", "gelu", "laye
 
 @functools.cache
 def embedder(name):
-    """The encoder of `model(name)` as a model of sentence embeddings."""
+    """A model of sentence embeddings with the encoder of `model(name)`."""
     from mobilebert_tf.model_directory import copy_encoder
     from mobilebert_tf.models import EmbeddingModel
 
-    made = EmbeddingModel(model(name).config)
-    copy_encoder(model(name), made)
-    return made
+    embedding_model = EmbeddingModel(model(name).config)
+    copy_encoder(model(name), embedding_model)
+    return embedding_model
 
 
 def batch():
@@ -41,9 +41,9 @@ def expected_of(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_network_is_the_keras_model(name):
-    found = np.asarray(embedder(name)(batch()))[0]
-    np.testing.assert_allclose(found, expected_of(name), rtol=0, atol=1e-4)  # float32, values up to one
-    assert np.linalg.norm(found) == pytest.approx(1.0, abs=1e-5)
+    vector = np.asarray(embedder(name)(batch()))[0]
+    np.testing.assert_allclose(vector, expected_of(name), rtol=0, atol=1e-4)  # float32, values up to one
+    assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,11 +51,11 @@ def test_rewrites_and_units_keep_the_vector(name):
     trained = read_network(embedder(name))
     peaks = measure_peaks(rules.rewrite(trained, LENGTH, APART), batch())
     for rewritten in (rules.rewrite(trained, LENGTH), rules.rewrite(trained, LENGTH, peaks=peaks)):
-        # Rows beyond the first are read; their mean, where no LayerNorm stands behind it.
+        # The last block keeps all rows for the mean, or takes their mean early unless a LayerNorm follows.
         assert not rewritten.blocks[-1].first_token_only
         assert rewritten.blocks[-1].mean_only == (name != "layer_norm")
-        found = numpy_network.logits(rewritten, *inputs())
-        np.testing.assert_allclose(found, expected_of(name), rtol=0, atol=1e-9)  # float64
+        vector = numpy_network.logits(rewritten, *inputs())
+        np.testing.assert_allclose(vector, expected_of(name), rtol=0, atol=1e-9)  # float64
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,15 +67,15 @@ def test_graph_computes_the_vector(name, layout):
 
     network = rules.rewrite(read_network(embedder(name)), LENGTH)
     rows = [tf.constant(row[None], tf.int32) for row in inputs()]
-    found = graph.answer(network, *rows, layout)[network.head.outputs[0]].numpy()
-    np.testing.assert_allclose(found, expected_of(name)[None], rtol=0, atol=1e-4)  # float32, values up to one
+    vector = graph.answer(network, *rows, layout)[network.head.outputs[0]].numpy()
+    np.testing.assert_allclose(vector, expected_of(name)[None], rtol=0, atol=1e-4)  # float32, values up to one
 
 
 def test_padding_is_no_part_of_the_mean():
-    """What stands behind the first padding token, which the trigram lets the last real one see, changes nothing."""
+    """Ids after the first padding token change nothing; the trigram lets the last real token see that first one."""
     ids, mask, segments = (row.copy() for row in inputs())
     ids[REAL + 1 :] = (ids[REAL + 1 :] + 3) % 30
-    found = numpy_network.logits(read_network(embedder("student")), ids, mask, segments)
-    np.testing.assert_array_equal(found, expected_of("student"))
+    vector = numpy_network.logits(read_network(embedder("student")), ids, mask, segments)
+    np.testing.assert_array_equal(vector, expected_of("student"))
     mask[REAL] = 1
-    assert np.abs(numpy_network.logits(read_network(embedder("student")), ids, mask, segments) - found).max() > 1e-3
+    assert np.abs(numpy_network.logits(read_network(embedder("student")), ids, mask, segments) - vector).max() > 1e-3

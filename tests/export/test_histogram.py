@@ -1,4 +1,4 @@
-"""The range with the least squared error, against every pair of ends tried one by one."""
+"""The range with the least squared error, against trying every pair of ends."""
 
 import itertools
 
@@ -28,15 +28,15 @@ def test_nearest_range_is_the_best_of_all_pairs(kind):
     else:
         values = random.standard_normal(4000).astype(np.float32)
         values = np.maximum(values, 0.0) if kind == "relu" else values
-    # In parts, the small ones first: the reach has to grow.
+    # Values are added in parts, smallest first, so that the histogram has to widen.
     order = np.argsort(np.abs(values))
-    found = filled(*np.array_split(values[order], 7)).nearest_range()
+    nearest = filled(*np.array_split(values[order], 7)).nearest_range()
     low, high = min(values.min(), 0.0), values.max()
     best = min(error(values, a * low, b * high) for a, b in itertools.product(SHARES[::-3], SHARES[::-3]))
-    # Bins are an eighth of a step wide, and one end is sought after the other.
-    assert error(values, *found) <= 1.05 * best
+    # Not exactly the best: bins are an eighth of a step wide, and one end is searched after the other.
+    assert error(values, *nearest) <= 1.05 * best
     if kind == "one_apart":
-        assert found[1] < 0.9 * high
+        assert nearest[1] < 0.9 * high
 
 
 def test_ends_are_those_of_the_values():

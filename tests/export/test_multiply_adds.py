@@ -1,4 +1,4 @@
-"""Products of a file, counted by hand from the configuration."""
+"""Multiply-adds of a file, counted by hand from the configuration."""
 
 from mobilebert_tf.export.choose.search import parts_of
 from mobilebert_tf.export.quantize import build
@@ -9,12 +9,12 @@ from .test_rewrite import model
 
 
 def test_products_by_their_numbers() -> None:
-    """Dense layers as `parts_of` has them, whose own test is by hand; the head; attention, which stays in float."""
+    """Dense layers by `parts_of`, which test_search.py checks by hand; the head; attention, which stays in float."""
     lengths = [5, 7]
     files = build.convert_lengths(model("student"), lengths)
     for graph, length in enumerate(lengths):
         dense = sum(part.products for part in parts_of(files[length])) + 12 * 3
-        # Two heads of 4: scores and the mean of values, all rows of block 1 and one row of block 2.
+        # Two heads of width 4: scores and weighted values, for all rows of block 1 and one row of block 2.
         attention = 2 * 2 * 4 * length * (length + 1)
         exact, int8 = (
             multiply_adds(build.build(files, RECIPES[name], None), graph) for name in ("float32", "dynamic_int8")

@@ -15,19 +15,19 @@ def test_ranges_are_those_of_the_network():
     ids, mask, segments = inputs()
     features = {"input_ids": ids[None], "input_mask": mask[None], "segment_ids": segments[None]}
     (file,) = build.convert_lengths(model("student"), [LENGTH]).values()
-    found = ranges.measure_ranges(file, features)
+    measured = ranges.measure_ranges(file, features)
     network = rules.rewrite(read_network(model("student")), LENGTH)
     x = numpy_network.embed(network.embeddings, ids, segments)
     block = network.blocks[0]
     after = numpy_network.run_block(block, x, mask, network)
-    (name,) = [name for name in found.by_tensor if name.startswith("block_1/output_bottleneck/add_1")]
+    (name,) = [name for name in measured.by_tensor if name.startswith("block_1/output_bottleneck/add_1")]
     # float32, 1e-7, against float64; rows of padding do not count.
-    np.testing.assert_allclose(found.by_tensor[name], (after[:REAL].min(), after[:REAL].max()), rtol=1e-4)
-    assert abs(after[REAL:]).max() > 0 and found.examples == 1
-    # The mask's constant is the largest number in it.
-    assert found.largest >= 10_000.0
-    products = [name for name in found.by_tensor if "feedforward_1/intermediate" in name]
-    assert products and all(found.by_tensor[name][0] >= 0.0 for name in products)  # after relu
+    np.testing.assert_allclose(measured.by_tensor[name], (after[:REAL].min(), after[:REAL].max()), rtol=1e-4)
+    assert abs(after[REAL:]).max() > 0 and measured.examples == 1
+    # The largest number in the network is the mask's constant.
+    assert measured.largest >= 10_000.0
+    products = [name for name in measured.by_tensor if "feedforward_1/intermediate" in name]
+    assert products and all(measured.by_tensor[name][0] >= 0.0 for name in products)  # after relu
 
 
 def test_examples_of_all_lengths():

@@ -1,4 +1,4 @@
-"""Each rewrite changes the network and not what it computes: in float64, against the definition."""
+"""Each rewrite changes the network but not its answers: in float64, against the definition."""
 
 import dataclasses
 import functools
@@ -51,9 +51,9 @@ OPTIONS: dict[str, dict] = {
 
 @functools.cache
 def model(name: str):
-    """Random weights; gammas of either sign from 0.3 to 3, betas as large as what they are added to.
+    """A model with random weights: gammas of either sign from 0.3 to 3, betas as large as the values they are added to.
 
-    In a deep network gammas end at 1.6: without statistics nothing else keeps the numbers finite.
+    In a deep network gammas stay below 1.6, since NoNorm does not normalise and the values would overflow.
     """
     from mobilebert_tf.models import ClassificationModel
 
@@ -68,7 +68,7 @@ def model(name: str):
         elif weight.path.endswith("kernel"):
             values /= np.sqrt(weight.shape[0])
             if any(part in weight.path for part in ("query/", "key/", "pooler")):
-                # What softmax and tanh receive; saturated, they would hide a wrong factor.
+                # The inputs of softmax and tanh stay small; if saturated, they would hide a wrong factor.
                 values /= 20.0
         weight.assign(values)
     return model
@@ -88,8 +88,8 @@ def inputs():
 def assert_same(changed, network):
     expected = logits(network, *inputs())
     assert np.isfinite(expected).all() and np.abs(expected).max() > 1e-3
-    # float64 rounds at 1e-16, and some hundred sums in a row multiply that: 2e-14 was the most
-    # seen, at 24 blocks. A wrong factor anywhere is of order one.
+    # float64 rounds at 1e-16, and some hundred successive sums multiply that: 2e-14 was the largest
+    # error seen, at 24 blocks. A wrong factor anywhere changes the logits by order one.
     np.testing.assert_allclose(logits(changed, *inputs()), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
@@ -107,7 +107,7 @@ def test_read_network_is_the_keras_model(network, request):
 @pytest.mark.parametrize("name", ["pair", "pair_with_layer_norm"])
 @pytest.mark.parametrize("layout", ["Rows", "Images"])
 def test_no_second_text_is_a_pair_of_the_first_and_itself(name, layout):
-    """Features always have one, if only a [SEP]."""
+    """Features of pairs always have a second text, if only a [SEP]; with no such segment the first is read twice."""
     import tensorflow as tf
 
     from mobilebert_tf.export.rewrite import graph, layouts
@@ -116,8 +116,8 @@ def test_no_second_text_is_a_pair_of_the_first_and_itself(name, layout):
     rows = [row[None].astype("int32") for row in (ids, mask, 0 * ids)]
     expected = model(name)(dict(zip(("input_ids", "input_mask", "segment_ids"), rows, strict=True))).numpy()
     for network in (read_network(model(name)), rules.rewrite(read_network(model(name)), LENGTH)):
-        found = graph.answer(network, *map(tf.constant, rows), getattr(layouts, layout)())["logits"].numpy()
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())  # float32
+        answers = graph.answer(network, *map(tf.constant, rows), getattr(layouts, layout)())["logits"].numpy()
+        np.testing.assert_allclose(answers, expected, rtol=0, atol=1e-4 * np.abs(expected).max())  # float32
 
 
 @pytest.mark.parametrize("name", rules.REWRITES)

@@ -17,9 +17,9 @@ def graph_logits(network, *rows):
     from mobilebert_tf.export.rewrite import graph
 
     rows = [tf.constant(row[None], tf.int32) for row in rows]
-    found = graph.answer(network, *rows)[network.head.outputs[0]].numpy()
-    assert found.shape == (1, 3)
-    return found[0]
+    row_logits = graph.answer(network, *rows)[network.head.outputs[0]].numpy()
+    assert row_logits.shape == (1, 3)
+    return row_logits[0]
 
 
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name != "24_blocks"])
@@ -36,6 +36,7 @@ def test_graph_multiplies_where_units_begin_again():
     network = norms.fold_norms(network, norms.find_breaks(network, most=1.0))
     assert network.blocks[0].output_bottleneck.scale is not None
     expected = logits(network, *inputs())
+    # float32, 1e-7, against float64.
     np.testing.assert_allclose(graph_logits(network, *inputs()), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
@@ -53,15 +54,15 @@ def test_operators_of_a_rewritten_student(tmp_path):
     network = read_network(model("student"))
     counts = read_operators(convert(tmp_path, "student", tuple(rules.REWRITES))).counts
     blocks, feedforwards = len(network.blocks), len(network.blocks[0].feedforwards)
-    # What reads the input, query with key, attention's output, the feed-forward networks, the output. In the
-    # last block input bottleneck and query read one row alone. Then embeddings and head.
+    # Each block: products of its input, query with key, attention's output, two per feed-forward network, the output.
+    # In the last block input bottleneck and query read a single row: two more. Then embeddings and head.
     assert counts["FULLY_CONNECTED"] == blocks * (4 + 2 * feedforwards) + 2 + 2
-    # The mask and a residual after attention, each feed-forward network and the block; types and positions, and
-    # their place in the table.
+    # Each block: the mask, and residuals after attention, each feed-forward network and the block itself. Then types
+    # and positions, and their row numbers in the joint table.
     assert counts["ADD"] == blocks * (3 + feedforwards) + 2
-    # Mask alone: the word "padding" as a number, once. And the rows of the table of types and positions.
+    # The mask needs one of each: padding flags become numbers once. The other MUL finds rows of the joint table.
     assert counts["MUL"] == 1 + counts["SUB"] == 1 + counts["CAST"] == 2
-    # Query, key, value and context; in the last block query and context are one row.
+    # Query, key, value and context; in the last block query and context have one row and need none.
     assert counts["TRANSPOSE"] == 4 * blocks - 2
     assert counts["BATCH_MATMUL"] == 2 * counts["SOFTMAX"] == 2 * blocks
     assert set(counts) == {
@@ -76,12 +77,12 @@ def test_rewrites_that_are_turned_off_show_in_the_file(tmp_path):
 
     network = read_network(model("student"))
     blocks, feedforwards = len(network.blocks), len(network.blocks[0].feedforwards)
-    # The gammas of the residual sums; the converter itself folds the last one, into the classifier,
-    # and those right behind products.
+    # The gammas of the residual sums. The converter itself folds the last one into the classifier, and those directly
+    # after products.
     more = counts("join_products,fold_norms")["MUL"] - counts("join_products")["MUL"]
     assert more == blocks * (2 + feedforwards) - 1
     assert counts("first_token_only")["TRANSPOSE"] - counts("")["TRANSPOSE"] == 2
-    # Two bottlenecks, query, key and value in place of two products; in the last block one more.
+    # Five products, two bottlenecks and query, key and value, in place of two; in the last block in place of four.
     more = counts("join_products")["FULLY_CONNECTED"] - counts("")["FULLY_CONNECTED"]
     assert more == 3 * (blocks - 1) + 1
 
@@ -101,8 +102,8 @@ def test_layer_norm_exports(tmp_path, name):
 
     ids, mask, segments = inputs()
     expected = logits(read_network(model(name)), ids, mask, segments)
-    classifier = TfliteModel(convert(tmp_path, name, tuple(rules.REWRITES)))
+    file = TfliteModel(convert(tmp_path, name, tuple(rules.REWRITES)))
     features = {"input_ids": ids[None], "input_mask": mask[None], "segment_ids": segments[None]}
-    found = classifier.answer(features)["logits"]
+    answers = file.answer(features)["logits"]
     # float32, 1e-7, against float64.
-    np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(answers[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())

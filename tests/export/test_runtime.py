@@ -1,4 +1,4 @@
-"""The runtime side against the Keras model, and what it says to files that are none."""
+"""The runtime against the Keras model, and its messages about files that are not models."""
 
 import json
 import os
@@ -39,8 +39,8 @@ def test_every_signature_agrees_with_keras(classifier, keras_model, features, le
     inputs = {name: features[name][:, :length] for name in ("input_ids", "input_mask", "segment_ids")}
     expected = keras_model(inputs).numpy()
     # float32 on both sides, sums in another order: 1e-4 of the largest logit is the project's bound.
-    found = classifier.answer(inputs, length)["logits"]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    logits = classifier.answer(inputs, length)["logits"]
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def test_short_texts_run_in_the_short_signature_with_the_same_answer(classifier, features):
@@ -48,7 +48,7 @@ def test_short_texts_run_in_the_short_signature_with_the_same_answer(classifier,
     assert short.any() and not short.all()
     rows = {name: values[short] for name, values in features.items()}
     long = classifier.answer(rows, 48)["logits"]
-    # Sums over 16 instead of 48 keys: the padded ones contribute exact zeros, in another order.
+    # Sums over 16 instead of 48 keys: padded keys add exact zeros, but the order of the sums differs.
     np.testing.assert_allclose(classifier.answer(rows)["logits"], long, rtol=0, atol=1e-5 * np.abs(long).max())
 
 
@@ -63,8 +63,8 @@ def test_chosen_signature_leaves_one_padding_token_for_the_trigram(classifier):
 
 
 def test_text_of_exactly_a_signatures_length_is_answered_as_keras_does(classifier, keras_model):
-    # 16 real tokens in features of 48: in the graph of 16 the last token would see nothing
-    # where Keras sees [PAD].
+    # 16 real tokens in features of 48: in the 16-token graph nothing would follow the last token,
+    # where Keras sees a [PAD].
     ids = np.zeros((1, 48), np.int32)
     ids[0, :16] = np.arange(5, 21)
     rows = {"input_ids": ids, "input_mask": (ids > 0).astype(np.int32), "segment_ids": np.zeros_like(ids)}
@@ -76,8 +76,8 @@ def test_text_of_exactly_a_signatures_length_is_answered_as_keras_does(classifie
 def test_runtime_needs_no_tensorflow():
     modules = "mobilebert_tf.litert.runtime, mobilebert_tf.answering.fine_tuned"
     code = f"import sys, json, {modules}; print(json.dumps(list(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"tensorflow", "keras"} & set(json.loads(done.stdout))
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"tensorflow", "keras"} & set(json.loads(process.stdout))
 
 
 def test_files_that_are_no_classifier(tmp_path: Path, export_directory: Path):

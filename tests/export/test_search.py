@@ -1,4 +1,4 @@
-"""The search for the cheapest mixture: its path by trying everything, its parts by hand, its result by running it."""
+"""The search for the cheapest mixture: path against brute force, parts by hand, result by running the file."""
 
 import collections
 import dataclasses
@@ -28,7 +28,7 @@ def files():
 
 @pytest.fixture(scope="module")
 def examples(files, tmp_path_factory):
-    """80 texts of random ids, labelled as the float32 file decides, but for every fifth."""
+    """80 texts of random ids, labelled as the float32 file decides, except every fifth, which is labelled wrong."""
     random = np.random.default_rng(0)
     real = random.integers(3, LENGTH + 1, (80, 1))
     mask = (np.arange(LENGTH)[None] < real).astype(np.int32)
@@ -56,7 +56,7 @@ def measured(files, examples):
 
 @pytest.fixture(autouse=True, scope="module")
 def files_kept():
-    """Every search here makes the same files of the same network; each mixture is built once."""
+    """Build each mixture once: all searches here make the same files of the same network."""
     kept = {}
 
     def once(files, recipe, ranges):
@@ -71,7 +71,7 @@ def files_kept():
 
 
 class Bytes:
-    """The size of a file as its cost: the same each time, and less for fewer bits."""
+    """The size of a file as its cost: repeatable, and lower for fewer bits."""
 
     unit = "bytes"
 
@@ -80,7 +80,7 @@ class Bytes:
 
 
 def test_nothing_is_cheaper_and_better_than_what_lies_on_the_path():
-    """Against all 256 mixtures of four parts at four levels, for random numbers."""
+    """Compare with all 256 mixtures of four parts at four levels, for random errors and costs."""
     random = np.random.default_rng(3)
     parts = [search.Part(name=f"part_{i}", layers="", group="", products=1) for i in range(4)]
     for _ in range(20):
@@ -95,28 +95,30 @@ def test_nothing_is_cheaper_and_better_than_what_lies_on_the_path():
             dict(zip((part.name for part in parts), levels, strict=True))
             for levels in itertools.product(search.LEVELS, repeat=len(parts))
         ]
-        assert total(start, costs) == min(total(one, costs) for one in mixtures)
+        assert total(start, costs) == min(total(mixture, costs) for mixture in mixtures)
         assert total(search.levels_after(start, steps, len(steps)), errors) == min(
-            total(one, errors) for one in mixtures
+            total(mixture, errors) for mixture in mixtures
         )
         seen = []
         for count in range(len(steps) + 1):
             levels = search.levels_after(start, steps, count)
             cost, error = total(levels, costs), total(levels, errors)
             seen.append((cost, error))
-            assert not any(total(one, costs) < cost - 1e-9 and total(one, errors) < error - 1e-9 for one in mixtures)
+            assert not any(
+                total(mixture, costs) < cost - 1e-9 and total(mixture, errors) < error - 1e-9 for mixture in mixtures
+            )
         assert seen == sorted(seen) and [error for _, error in seen] == sorted((e for _, e in seen), reverse=True)
 
 
 def test_parts(files):
-    """Multiplications by the configuration: H 12, I 8, E 6, intermediate 10; one row alone in the last block."""
+    """Multiplications by the configuration: H 12, I 8, E 6, intermediate 10; the last block has a single row."""
     parts = {part.name: part for part in search.parts_of(files[LENGTH])}
     assert list(parts) == [
         "embeddings",
         *(f"block_{i}/{what}" for i in (1, 2) for what in ("attention", "feedforward", "output_bottleneck")),
     ]
     assert parts["embeddings"].products == LENGTH * 18 * 12
-    # Two bottlenecks and the value of the whole width, query and key, the output.
+    # Two bottlenecks and the value read the full width; then query and key; then the output.
     assert parts["block_1/attention"].products == LENGTH * (3 * 12 * 8 + 2 * 8 * 8 + 8 * 8)
     assert parts["block_1/feedforward"].products == LENGTH * 2 * 2 * 8 * 10
     assert parts["block_1/output_bottleneck"].products == LENGTH * 8 * 12
@@ -145,40 +147,44 @@ def test_a_mixture_changes_its_parts_and_no_others(files, measured):
 
 @pytest.mark.parametrize("max_drop", [0.0, 0.1])
 def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, tmp_path):
-    found = search.search(files, measured, examples, max_drop, Bytes())
-    assert found.unit == "bytes" and found.searched_examples == found.scored_examples == 40
-    by_name = {one.name: one for one in found.candidates}
+    result = search.search(files, measured, examples, max_drop, Bytes())
+    assert result.unit == "bytes" and result.searched_examples == result.scored_examples == 40
+    by_name = {candidate.name: candidate for candidate in result.candidates}
     assert {"float32", "dynamic_int8", "static_int8", "dynamic_int4"} <= set(by_name)
-    chosen = by_name[found.chosen]
-    assert chosen.within and all(one.cost >= chosen.cost for one in found.candidates if one.within)
-    assert [one.cost for one in found.candidates] == sorted(one.cost for one in found.candidates)
-    for one in found.candidates:
-        assert one.within == (-one.difference.score <= max_drop) and one.cost == one.bytes
+    chosen = by_name[result.chosen]
+    assert chosen.within and all(candidate.cost >= chosen.cost for candidate in result.candidates if candidate.within)
+    assert [candidate.cost for candidate in result.candidates] == sorted(
+        candidate.cost for candidate in result.candidates
+    )
+    for candidate in result.candidates:
+        assert candidate.within == (-candidate.difference.score <= max_drop) and candidate.cost == candidate.bytes
 
-    # The chosen recipe, run by hand: one half of the rows chose it, the other scores it.
+    # Run the chosen recipe by hand: one half of the rows was used to choose it, the other half to score it.
     order = np.random.default_rng(0).permutation(80)
     path = tmp_path / "chosen.tflite"
-    path.write_bytes(build.build(files, found.recipe, measured))
+    path.write_bytes(build.build(files, result.recipe, measured))
     assert path.stat().st_size == chosen.bytes
     labels = examples.features["label"]
     right = TfliteModel(path).answer(examples.features)["logits"].argmax(axis=1) == labels
     drop = right.astype(float) - (examples.keras["logits"].argmax(axis=1) == labels)
     assert drop[order[::2]].mean() == pytest.approx(chosen.difference.score)
-    assert drop[order[1::2]].mean() == pytest.approx(found.scored.score)
-    assert f"; a loss of {100 * max_drop:g} is allowed" in search_report.table(found)
-    assert found.recipe.name == search.SEARCHED and found.recipe.gate.max_score_drop == max(max_drop, 0.02)
+    assert drop[order[1::2]].mean() == pytest.approx(result.scored.score)
+    assert f"; a loss of {100 * max_drop:g} is allowed" in search_report.table(result)
+    assert result.recipe.name == search.SEARCHED and result.recipe.gate.max_score_drop == max(max_drop, 0.02)
 
 
 def test_the_gate_is_what_is_asked_for(files, measured, examples):
-    """In place of that of int8 by calibrated ranges, and of the loss."""
+    """The limits given replace those of calibrated int8 and of the allowed loss."""
     limits = {"max_relative_error": 0.001, "max_score_drop": 0.004}
-    own, gate = (search.search(files, measured, examples, 0.1, Bytes(), one).recipe.gate for one in ({}, limits))
+    own, gate = (
+        search.search(files, measured, examples, 0.1, Bytes(), options).recipe.gate for options in ({}, limits)
+    )
     assert gate == dataclasses.replace(own, max_relative_error=0.001, max_score_drop=0.004) != own
 
 
 def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatch):
-    """With a grid of the two ends and a loss that ends at some size: of all steps the first within is found, since
-    the one before it was tried and is not; by no more files than halving needs."""
+    """Give the grid two ends only and a loss that vanishes at some size: the search finds the first step within the
+    loss, having tried the step before it, and makes no more files than halving needs."""
     int4, half = (len(build.build(files, RECIPES[name], measured)) for name in ("dynamic_int4", "float16"))
     enough = (int4 + half) // 2
 
@@ -188,9 +194,9 @@ def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatc
     monkeypatch.setattr(search, "GRID", 2)
     monkeypatch.setattr(search, "UNIFORM", ())
     monkeypatch.setattr(search, "_difference", difference)
-    found = search.search(files, measured, examples, 0.5, Bytes())
-    tried, steps = {one.steps: one for one in found.candidates}, len(found.path)
-    (chosen,) = (one.steps for one in found.candidates if one.name == found.chosen)
+    result = search.search(files, measured, examples, 0.5, Bytes())
+    tried, steps = {candidate.steps: candidate for candidate in result.candidates}, len(result.path)
+    (chosen,) = (candidate.steps for candidate in result.candidates if candidate.name == result.chosen)
     assert 2 < chosen < steps - 2
     assert tried[chosen].bytes >= enough > tried[chosen - 1].bytes
     assert {0, steps} < set(tried) and len(tried) <= 2 + np.ceil(np.log2(steps))
@@ -215,7 +221,7 @@ def test_labels_that_take_turns_are_in_both_halves(examples):
 
 
 def test_just_what_is_allowed_is_allowed():
-    """0.9 - 0.88 is 0.020000000000000018 in floats."""
+    """0.9 - 0.88 is 0.020000000000000018 in floating point; it must still count as 0.02."""
     at, above = (search.Difference(score=score - 0.9, low=-1, high=1) for score in (0.88, 0.879))
     assert not at.loses_more_than(0.02) and above.loses_more_than(0.02)
     assert not search.Difference(score=-0.0, low=0, high=0).loses_more_than(0.0)

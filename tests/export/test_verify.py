@@ -1,4 +1,4 @@
-"""The checks themselves: do they see what they are there for?"""
+"""The checks of exported files find the faults they exist for."""
 
 import collections
 import dataclasses
@@ -68,7 +68,7 @@ def test_reasons_to_reject():
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_agrees_with_nothing(nothing):
-    # argmax of NaN is class 0, as Keras's here.
+    # argmax of NaN is class 0, which is also Keras's answer here.
     reference = np.array([[2.0, 1.0], [2.0, 1.0], [1.0, 2.0]])
     candidate = reference.copy()
     candidate[0] = nothing
@@ -76,7 +76,7 @@ def test_what_is_no_number_agrees_with_nothing(nothing):
     assert (broken.without_numbers, broken.decision_agreement) == (1, pytest.approx(2 / 3))
     assert not np.isfinite([broken.max_relative_error, broken.mean_relative_error, broken.signal_to_noise_db]).any()
     assert "not finite in 1 of 3 examples" in str(fault(Gate(), TASK, broken, NOTHING, PLAIN))
-    # Neither is it right where class 0 is the label.
+    # Nor does it count as right where the label is class 0.
     assert difference(reference, candidate, [0, 0, 1]).score == pytest.approx(-1 / 3)
 
 
@@ -89,10 +89,10 @@ def test_the_interval_of_a_difference_holds_as_often_as_it_says():
         votes = random.choice([-1, 0, 1], size=400, p=[0.06, 0.92, 0.02])
         reference = np.eye(2)[(votes > 0).astype(int)]
         candidate = np.eye(2)[(votes < 0).astype(int)]
-        found = difference(reference, candidate, labels)
-        assert found.score == pytest.approx(votes.mean())
-        held += found.low <= -0.04 <= found.high
-    # 95 % of 400 is 380, with a deviation of 4.4; an interval of independent scores would hold 400.
+        interval = difference(reference, candidate, labels)
+        assert interval.score == pytest.approx(votes.mean())
+        held += interval.low <= -0.04 <= interval.high
+    # 95 % of 400 is 380, with a deviation of 4.4: three deviations. An interval of independent scores would hold 400.
     assert 367 <= held <= 393
     same = difference(np.eye(2)[:1], np.eye(2)[:1], [0])
     assert same.low < same.score == 0.0 < same.high
@@ -100,7 +100,7 @@ def test_the_interval_of_a_difference_holds_as_often_as_it_says():
 
 def test_the_interval_of_a_correlation_s_difference_holds_as_often_as_it_says(monkeypatch):
     class Correlated(RegressionTask):
-        """Pearson's by NumPy, which is fast enough to draw anew so often."""
+        """Pearson's correlation by NumPy, which is fast enough for so many resamples."""
 
         def score(self, outputs, features):
             pairs = np.stack([outputs["score"][:, 0], features["label"]], axis=1)
@@ -111,19 +111,21 @@ def test_the_interval_of_a_correlation_s_difference_holds_as_often_as_it_says(mo
 
     monkeypatch.setattr(compare, "RESAMPLES", 200)
     random, held, paired = np.random.default_rng(0), 0, []
-    # Values with noise of a half and of 0.7 correlate with what they stand for by 1 / sqrt(1 + noise^2).
+    # Labels plus noise correlate with the labels by 1 / sqrt(1 + noise^2); noise is 0.5 and 0.7 here.
     true = 1 / np.sqrt(1 + 0.7**2) - 1 / np.sqrt(1 + 0.5**2)
     for _ in range(200):
         labels, shared, own = random.normal(size=(3, 100))
         reference = labels + 0.5 * shared
         candidate = labels + 0.7 * (0.8 * shared + 0.6 * own)
         features = {"input_ids": labels[:, None], "label": labels}
-        found = paired_difference(Correlated(), {"score": reference[:, None]}, {"score": candidate[:, None]}, features)
-        held += found.low <= true <= found.high
-        paired.append(found.high - found.low)
-    # 95 % of 200 is 190, with a deviation of 3; the percentile bootstrap is a little narrow at 100 examples.
+        interval = paired_difference(
+            Correlated(), {"score": reference[:, None]}, {"score": candidate[:, None]}, features
+        )
+        held += interval.low <= true <= interval.high
+        paired.append(interval.high - interval.low)
+    # 95 % of 200 is 190, with a deviation of 3; at 100 examples the percentile bootstrap is slightly too narrow.
     assert 178 <= held <= 198
-    # Paired: of examples drawn for each alone the interval would be twice as wide.
+    # Both scores use the same draws; with separate draws the interval would be twice as wide.
     assert np.mean(paired) < 0.1
 
 
@@ -148,7 +150,7 @@ def test_order_and_threads_do_not_matter(export_directory, name):
 @pytest.mark.parametrize("carried, changed", [(0, 0), (1, 6)])
 def test_a_file_that_remembers_is_seen(carried, changed):
     class Remembering(TfliteModel):
-        """The sum of a text's ids, and so many times that of the text before it."""
+        """Answers with the sum of a text's ids, and `carried` times the sum of the text before it."""
 
         def __init__(self):
             self._runners, self.before = {16: None}, 0
@@ -165,11 +167,11 @@ def test_a_file_that_remembers_is_seen(carried, changed):
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic_int8", "static_int8"])
 def test_padding_does_not_matter_and_the_check_would_see_it(export_directory, name):
-    classifier = TfliteModel(export_directory / f"{name}.tflite")
+    file = TfliteModel(export_directory / f"{name}.tflite")
     features = _random_features(48)
-    assert padding_changes(classifier, features, vocab_size=2000, trigram=True) == 0
-    # The first padding token does reach the last real one; scrambled too, it must show.
-    assert padding_changes(classifier, features, vocab_size=2000, trigram=False) > 0
+    assert padding_changes(file, features, vocab_size=2000, trigram=True) == 0
+    # The trigram lets the first padding token reach the last real one, so scrambling that as well must be seen.
+    assert padding_changes(file, features, vocab_size=2000, trigram=False) > 0
 
 
 def test_a_mask_that_leaks_is_seen(classifier_directory, tmp_path):
@@ -179,7 +181,7 @@ def test_a_mask_that_leaks_is_seen(classifier_directory, tmp_path):
     from mobilebert_tf.models import ClassificationModel
 
     loaded = load_model_directory(classifier_directory)
-    # A mask of -6, which one public implementation uses, leaves padding exp(-6) of a share.
+    # A mask of -6, as one public implementation has it, leaves padding exp(-6) of the attention.
     leaking = ClassificationModel(dataclasses.replace(loaded.config, mask_constant=-6.0), 2)
     leaking.set_weights(loaded.model.get_weights())
     write_saved_model(leaking, 16, 16, tmp_path / "saved")
@@ -192,7 +194,7 @@ def test_operators_are_those_that_the_interpreter_lists(export_directory):
     from ai_edge_litert.interpreter import Interpreter
 
     path = export_directory / "dynamic_int8.tflite"
-    # Before tensors are allocated the interpreter shows the first graph as it is in the file.
+    # Until tensors are allocated, the interpreter lists the first graph as it is in the file.
     listed = Interpreter(str(path))._get_ops_details()
     operators = read_operators(path)
     assert operators.counts == collections.Counter(op["op_name"] for op in listed)

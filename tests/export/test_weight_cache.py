@@ -26,28 +26,28 @@ def features() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", ["float32", "dynamic_int8"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_both_apis_give_the_same_bits(export_directory: Path, features, tmp_path: Path, name: str, threads: int):
-    """The kernels are the same, and so is the order of sums; the third reads the cache that the second wrote."""
+    """Kernels and order of sums are the same; the third run reads the cache that the second wrote."""
     path = export_directory / f"{name}.tflite"
     expected = TfliteModel(path, threads).run(features)
     cache = str(tmp_path / "weights.xnnpack")
     for where in (IN_MEMORY, cache, cache):
-        found = TfliteModel(path, threads, weight_cache=where).run(features)
-        assert set(found) == set(expected)
+        answers = TfliteModel(path, threads, weight_cache=where).run(features)
+        assert set(answers) == set(expected)
         for output, values in expected.items():
-            np.testing.assert_array_equal(found[output], values)
+            np.testing.assert_array_equal(answers[output], values)
     assert Path(cache).stat().st_size > 0
 
 
 def test_what_a_cache_saves_is_one_copy_a_signature_but_one(export_directory: Path):
-    """By the file's own weights, as the interpreter lists them: two signatures, so one copy of all products."""
+    """Count the file's weights as the interpreter lists them: two signatures, so one copy of all products is saved."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     path = export_directory / "dynamic_int8.tflite"
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(str(path), experimental_op_resolver_type=plain)
-    sizes = {one["index"]: int(np.prod(one["shape"])) for one in interpreter.get_tensor_details()}
-    products = [one for one in interpreter._get_ops_details() if one["op_name"] == "FULLY_CONNECTED"]
-    assert saved_by_cache(path.read_bytes()) == sum(sizes[int(one["inputs"][1])] for one in products) > 0
+    sizes = {details["index"]: int(np.prod(details["shape"])) for details in interpreter.get_tensor_details()}
+    products = [details for details in interpreter._get_ops_details() if details["op_name"] == "FULLY_CONNECTED"]
+    assert saved_by_cache(path.read_bytes()) == sum(sizes[int(details["inputs"][1])] for details in products) > 0
 
 
 def test_the_contract_says_how(export_directory: Path):
@@ -59,7 +59,7 @@ def test_the_contract_says_how(export_directory: Path):
 
 @pytest.mark.slow
 def test_a_cache_saves_private_memory(tmp_path: Path):
-    """Three signatures of a network with 12 MB of weights: at least one copy of them less, of two that are expected."""
+    """Three signatures of a network with 12 MB of weights: two copies should be saved, at least one must be."""
     from mobilebert_tf.config import MobileBertConfig
     from mobilebert_tf.export.quantize import build
     from mobilebert_tf.export.recipes import RECIPES
@@ -73,18 +73,18 @@ def test_a_cache_saves_private_memory(tmp_path: Path):
     path.write_bytes(content)
     private = {}
     for cache in ("", IN_MEMORY):
-        order = {"path": str(path), "threads": 1, "runs": 1, "warm_up": 1, "sequence_lengths": [8], "cache": cache}
-        words = [sys.executable, "-m", "mobilebert_tf.benchmarks.files.one_file", json.dumps(order)]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        private[cache] = json.loads(done.stdout)[0]["memory_mib"]["private"]
+        settings = {"path": str(path), "threads": 1, "runs": 1, "warm_up": 1, "sequence_lengths": [8], "cache": cache}
+        words = [sys.executable, "-m", "mobilebert_tf.benchmarks.files.one_file", json.dumps(settings)]
+        process = subprocess.run(words, capture_output=True, text=True, check=True)
+        private[cache] = json.loads(process.stdout)[0]["memory_mib"]["private"]
     assert private[""] - private[IN_MEMORY] > saved_by_cache(content) / 2**20 / 2
 
 
 @pytest.mark.slow
 def test_both_apis_give_the_same_bits_at_full_width(tmp_path: Path):
-    """All 24 layers at their published widths and a short word table, three signatures, all kinds of products.
+    """All 24 layers at their published widths with a short word table, three signatures, all kinds of products.
 
-    Answers of the Interpreter, and of CompiledModel without a cache, with one in memory, written, and there already.
+    Compares the Interpreter with CompiledModel: without a cache, with one in memory, one being written, one existing.
     """
     from mobilebert_tf.benchmarks.library import one_network
     from mobilebert_tf.config import MobileBertConfig
@@ -100,7 +100,7 @@ def test_both_apis_give_the_same_bits_at_full_width(tmp_path: Path):
         cache = str(tmp_path / f"{recipe}.xnnpack")
         plain = load_interpreter(str(path), 1)
         caches = ("", IN_MEMORY, cache, cache)
-        compiled = [CompiledFile(path, 1, one) for one in caches]
+        compiled = [CompiledFile(path, 1, file) for file in caches]
         names = sorted(plain.get_signature_list())
         assert len(names) == 3 and Path(cache).stat().st_size > 0
         for name in names:
@@ -111,7 +111,9 @@ def test_both_apis_give_the_same_bits_at_full_width(tmp_path: Path):
             feeds = {"input_ids": ids, "input_mask": mask, "segment_ids": np.zeros_like(ids)}
             expected = runner(**feeds)
             assert all(np.isfinite(values).all() and values.std() > 0 for values in expected.values())
-            for where, one in zip(caches, compiled, strict=True):
-                found = one.get_signature_runner(name)(**feeds)
+            for where, file in zip(caches, compiled, strict=True):
+                answers = file.get_signature_runner(name)(**feeds)
                 for output, values in expected.items():
-                    np.testing.assert_array_equal(found[output], values, err_msg=f"{recipe}, {name}, {where or 'none'}")
+                    np.testing.assert_array_equal(
+                        answers[output], values, err_msg=f"{recipe}, {name}, {where or 'none'}"
+                    )

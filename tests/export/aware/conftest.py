@@ -1,4 +1,4 @@
-"""Small networks of every form with texts for them, and what fine-tuning on their grid begins with."""
+"""Small networks of every form, texts for them, and the quantised network with which fine-tuning begins."""
 
 import dataclasses
 import functools
@@ -17,12 +17,12 @@ NAMES = [
     for name, values in OPTIONS.items()
     if values.get("normalization_type") != "layer_norm"
 ]
-"""Of networks without LayerNorm."""
+"""Names of the networks without LayerNorm."""
 
 
 @functools.cache
 def features(count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
-    """Random ids [n, T] of 2 to T tokens, padding with other ids and segments than zeros."""
+    """Features [n, T] of 2 to T random tokens; ids and segments of the padding are random too, not zero."""
     random = np.random.default_rng(seed)
     shape = (count, LENGTH)
     mask = (np.arange(LENGTH) < random.integers(2, LENGTH + 1, count)[:, None]).astype(np.int32)
@@ -32,7 +32,7 @@ def features(count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """A network on its grid, and its file in int8 with the same ranges."""
+    """A network on its grid, and its int8 file with the same ranges."""
 
     model: object
     trained: object
@@ -50,7 +50,7 @@ def made(name: str) -> Made:
 
 
 def file_of(model, trained) -> Made:
-    """The file of a network as it was trained."""
+    """The int8 file of a network, with the ranges and units it was trained with."""
     from mobilebert_tf.export.quantize.build import build, convert_lengths
 
     (floats,) = convert_lengths(model, [LENGTH], breaks=trained.breaks).values()
@@ -60,6 +60,6 @@ def file_of(model, trained) -> Made:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """Where weights lie, in the eyes of `stored`."""
+    """A directory with a file of weights, which is all that `stored` looks at."""
     (tmp_path / "model.weights.h5").write_bytes(b"weights")
     return tmp_path

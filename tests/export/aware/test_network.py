@@ -1,4 +1,4 @@
-"""The network that is fine-tuned: it is the Keras model without its grid, and the file in int8 with it."""
+"""The network that is fine-tuned: equal to the Keras model without its grid, and to the int8 file with it."""
 
 import dataclasses
 import functools
@@ -36,7 +36,7 @@ TASK = ClassificationTask(("x", "y"))
 
 
 def tensors(name):
-    """The network of a Keras model's variables, rewritten as tensors."""
+    """The rewritten network of a Keras model, with its variables as tensors."""
     breaks = find_breaks(read_network(model(name)))
     network = map_arrays(variables(model(name)), lambda variable: tf.convert_to_tensor(variable.value))
     return rewrite(network, LENGTH, breaks=breaks)
@@ -49,10 +49,10 @@ def float_logits(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rewritten_tensors_of_a_batch_are_the_keras_model(name):
-    found = batch_answer(tensors(name), list(INPUT.values()), Products())["logits"].numpy()
+    logits = batch_answer(tensors(name), list(INPUT.values()), Products())["logits"].numpy()
     expected = float_logits(name)
-    # float32 in another order: 1e-6, and 24 layers multiply that.
-    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4 * np.abs(expected).max())
+    # float32 sums in another order differ by 1e-6, which 24 layers multiply.
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=2e-4 * np.abs(expected).max())
 
 
 DEEP = pytest.param("24_blocks", marks=pytest.mark.slow)
@@ -60,24 +60,24 @@ DEEP = pytest.param("24_blocks", marks=pytest.mark.slow)
 
 @pytest.mark.parametrize("name", ["student", "narrow_attention", "no_bottleneck", "no_projection", "pooler", DEEP])
 def test_gradients_of_rewritten_tensors_are_those_of_the_keras_model(name):
-    """To gammas, betas, kernels, biases and tables, through the rewrites."""
+    """Gradients pass through the rewrites to gammas, betas, kernels, biases and tables."""
     weights = [weight.value for weight in model(name).trainable_weights]
     direction = tf.constant(np.random.default_rng(4).normal(0, 1, (64, 3)), tf.float32)
 
     def gradients(function):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(function() * direction)
-        found = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return [tf.convert_to_tensor(one).numpy() for one in found]
+        results = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [tf.convert_to_tensor(gradient).numpy() for gradient in results]
 
-    ours = gradients(lambda: batch_answer(tensors(name), list(INPUT.values()), Products())["logits"])
-    theirs = gradients(lambda: model(name)(INPUT, training=False))
-    for weight, one, other in zip(model(name).trainable_weights, ours, theirs, strict=True):
-        if weight.path.endswith(("key/bias", "pooler")) and np.abs(other).max() < 1e-3 * np.abs(theirs[0]).max():
-            continue  # a softmax does not see the keys' bias: rounding alone
-        # Sums of some 400 rows in float32, in another order; in 24 layers values grow, and so does what is lost.
-        scale = np.abs(other).max()
-        np.testing.assert_allclose(one, other, rtol=0, atol=(2e-2 if name == "24_blocks" else 1e-3) * scale)
+    own = gradients(lambda: batch_answer(tensors(name), list(INPUT.values()), Products())["logits"])
+    reference = gradients(lambda: model(name)(INPUT, training=False))
+    for weight, gradient, expected in zip(model(name).trainable_weights, own, reference, strict=True):
+        if weight.path.endswith(("key/bias", "pooler")) and np.abs(expected).max() < 1e-3 * np.abs(reference[0]).max():
+            continue  # the keys' bias cancels in the softmax: its gradient is rounding alone
+        # float32 sums of some 400 rows in another order; in 24 layers values grow, and rounding errors with them.
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(gradient, expected, rtol=0, atol=(2e-2 if name == "24_blocks" else 1e-3) * scale)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,14 +89,14 @@ def test_file_in_int8_gives_what_fake_quantisation_gives(name, tmp_path):
     floats = float_logits(name)
     scale, error = np.abs(floats).max(), np.abs(file - floats).mean()
     assert error > 1e-3 * scale  # int8 shows in these networks
-    # The same integers everywhere but where a number stands within 1e-5 of the middle of two, and sums of float32
-    # in attention: the most texts end in the same logits up to float32.
+    # Integers differ only where a number is within 1e-5 of the middle between two, or by float32 sums in attention;
+    # so most texts have the same logits up to float32 rounding.
     same = (np.abs(fake - file).max(axis=1) < 1e-5 * scale).mean()
     assert same > 0.9 and np.abs(fake - file).mean() < 0.05 * error
 
 
 def test_integers_inside_a_file_are_those_of_fake_quantisation():
-    """LiteRT's plain kernels show what they compute; they round sums with other arithmetic than XNNPACK's."""
+    """Compare with LiteRT's plain kernels, which show their tensors; they round sums differently from XNNPACK's."""
     name, seen = "student", {}
 
     class Kept(QuantizedProducts):
@@ -104,32 +104,32 @@ def test_integers_inside_a_file_are_those_of_fake_quantisation():
             seen[site] = super()._at(site, x, activation)
             return seen[site]
 
-    one = made(name)
-    network = rewrite(read_network(model(name)), LENGTH, breaks=one.trained.breaks)
+    material = made(name)
+    network = rewrite(read_network(model(name)), LENGTH, breaks=material.trained.breaks)
     grids = grids_of(
-        Plan(RECIPE, tuple(one.trained.ranges), {}),
-        tf.constant(list(zip(*one.trained.ranges.values(), strict=True))),
+        Plan(RECIPE, tuple(material.trained.ranges), {}),
+        tf.constant(list(zip(*material.trained.ranges.values(), strict=True))),
     )
     shares: dict[str, list[float]] = {}
     few = {key: values[:16] for key, values in features().items()}
-    for row, (values, real) in enumerate(run_tensors(one.content, few)):
+    for row, (values, real) in enumerate(run_tensors(material.content, few)):
         batch_answer(network, [tf.constant(few[key][row : row + 1]) for key in INPUTS], Kept(RECIPE, grids))
-        for given, result in _products(one.content):
+        for operand, result in _products(material.content):
             layer = layer_of(result)
-            for site, tensor in ((f"{layer}/input", given), (f"{layer}/output", result)):
+            for site, tensor in ((f"{layer}/input", operand), (f"{layer}/output", result)):
                 if site not in seen:
                     continue
-                ours, theirs = seen[site].numpy(), values[tensor]
-                if len(ours) == LENGTH:
-                    ours, theirs = ours[real], theirs[real]
-                steps = np.abs(ours - theirs) / grids[site].step.numpy()
+                fake, integers = seen[site].numpy(), values[tensor]
+                if len(fake) == LENGTH:
+                    fake, integers = fake[real], integers[real]
+                steps = np.abs(fake - integers) / grids[site].step.numpy()
                 shares.setdefault(site, []).append((steps < 0.5).mean())
                 if not site.startswith("block_2"):
                     assert steps.max() < 4.5, site
     means = {site: np.mean(values) for site, values in shares.items()}
-    assert len(means) == len(one.trained.ranges)
-    # Nothing is summed before the first product; then a sum in a hundred is rounded to its neighbour, and later
-    # layers carry it on: in the second of two blocks every third or fourth number stands one step away.
+    assert len(means) == len(material.trained.ranges)
+    # Nothing is summed before the first product. From there about one sum in a hundred rounds to a neighbour, and
+    # later layers carry that on: in the second of two blocks every third or fourth number is one step away.
     assert means["embeddings/input"] == 1.0
     assert min(share for site, share in means.items() if not site.startswith("block_2")) > 0.9
     assert np.mean(list(means.values())) > 0.85
@@ -137,15 +137,15 @@ def test_integers_inside_a_file_are_those_of_fake_quantisation():
 
 @pytest.mark.parametrize("name", ["student", "narrow_attention", "attention_of_the_whole_width", "relu6", "gelu", DEEP])
 def test_ranges_are_those_that_export_measures(name):
-    """Of a float file in LiteRT, on the same texts one by one; padding counts nowhere."""
+    """Compare with the ranges of a float file in LiteRT, on the same texts one by one; neither counts padding."""
     trained = made(name).trained
     expected = measure_ranges(made(name).floats, features()).by_tensor
-    found = trained.instead_of(None, made(name).floats).by_tensor
-    # In the last block two products may read the row of [CLS]: two sites, and one tensor.
-    assert len(trained.ranges) - len(found) == (name == "attention_of_the_whole_width")
-    for tensor, (low, high) in found.items():
+    ranges = trained.instead_of(None, made(name).floats).by_tensor
+    # In the last block two products may read the row of [CLS]: two sites for one tensor.
+    assert len(trained.ranges) - len(ranges) == (name == "attention_of_the_whole_width")
+    for tensor, (low, high) in ranges.items():
         least, most = expected[tensor]
-        # float32 in another order: 1e-6 of what is added up, after 24 layers.
+        # float32 sums in another order: 1e-6 of the terms after 24 layers.
         tolerance = 1e-4 * max(abs(least), abs(most))
         assert low == pytest.approx(min(least, 0.0), abs=tolerance) and high == pytest.approx(
             max(most, 0.0), abs=tolerance
@@ -153,11 +153,11 @@ def test_ranges_are_those_that_export_measures(name):
 
 
 def test_padding_that_takes_part_counts():
-    """Masks of a later release let padding through; ranges then hold what it holds too."""
+    """The mask of a later release lets padding through, so ranges must include the values of padding."""
     trained = made("replacing_mask").trained
     expected = measure_ranges(made("replacing_mask").floats, features()).by_tensor
-    found = trained.instead_of(None, made("replacing_mask").floats).by_tensor
-    for tensor, (low, high) in found.items():
+    ranges = trained.instead_of(None, made("replacing_mask").floats).by_tensor
+    for tensor, (low, high) in ranges.items():
         assert low <= expected[tensor][0] + 1e-4 and high >= expected[tensor][1] - 1e-4
 
 
@@ -172,27 +172,27 @@ def trained_logits(network, averaging):
         ("narrow_attention", ()),
         ("no_bottleneck", ()),
         pytest.param("24_blocks", (), marks=pytest.mark.slow),
-        # Blocks that differ are not the same function; one has nothing to round.
+        # Blocks that differ cannot share one traced function, and one block has nothing to round.
         ("no_bottleneck", (Rule(layers="^block_1/", weights="float32"), Rule(layers="^block_2/.*output"))),
         ("pooler", (Rule(layers="^(block_1|embeddings)/", weights="float32"),)),
     ],
 )
 def test_step_of_training_computes_the_whole_network(name, rules):
-    """Blocks traced as one function, each rewritten where it runs, against the network as it is written down."""
+    """Compare blocks traced as one function, each rewritten where it runs, with the network run directly."""
     recipe = dataclasses.replace(RECIPE, rules=(*RECIPE.rules, *rules))
     network = QuantizedNetwork(model(name), recipe, LENGTH)
     network.calibrate([features()], 1)
     before = network.trained
-    found = trained_logits(network, Averaging(steps=0)).numpy()
+    logits = trained_logits(network, Averaging(steps=0)).numpy()
     assert network.trained.ranges == before.ranges
     grids = grids_of(
         Plan(recipe, tuple(before.ranges), {}), tf.constant(list(zip(*before.ranges.values(), strict=True)))
     )
     whole = batch_answer(tensors(name), list(INPUT.values()), QuantizedProducts(recipe, grids))["logits"].numpy()
     floats = float_logits(name)
-    # The same operations in float32; one in some 10,000 rounds to its neighbour, and all that follows it differs.
-    assert (np.abs(found - whole).max(axis=1) < 1e-4 * np.abs(floats).max()).mean() > 0.8
-    assert np.abs(found - whole).mean() < 0.2 * np.abs(whole - floats).mean()
+    # The same float32 operations, but about one in 10,000 rounds to a neighbour, and everything after it differs.
+    assert (np.abs(logits - whole).max(axis=1) < 1e-4 * np.abs(floats).max()).mean() > 0.8
+    assert np.abs(logits - whole).mean() < 0.2 * np.abs(whole - floats).mean()
     if rules:
         assert not any(site.startswith("block_1/") for site in before.ranges)
 
@@ -208,29 +208,29 @@ def test_gradients_reach_every_weight_through_rounding():
     def gradients():
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.square(network.answer(INPUT, Averaging(steps=0))))
-        return [tf.convert_to_tensor(one) for one in tape.gradient(loss, values)]
+        return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, values)]
 
-    for weight, one, other in zip(weights, gradients(), exact, strict=True):
-        one = one.numpy()
+    for weight, gradient, expected in zip(weights, gradients(), exact, strict=True):
+        gradient = gradient.numpy()
         if weight.path.endswith("key/bias"):
-            continue  # a softmax does not see it
-        # Rounding is noise on the way: the direction is the one without it.
-        cosine = np.vdot(one, other) / np.linalg.norm(one) / np.linalg.norm(other)
+            continue  # cancels in the softmax
+        # Rounding adds noise to the gradient but keeps its direction.
+        cosine = np.vdot(gradient, expected) / np.linalg.norm(gradient) / np.linalg.norm(expected)
         assert cosine > 0.9, weight.path
 
 
 def keras_gradients(values):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(model("student")(INPUT, training=False)))
-    return [tf.convert_to_tensor(one).numpy() for one in tape.gradient(loss, values)]
+    return [tf.convert_to_tensor(gradient).numpy() for gradient in tape.gradient(loss, values)]
 
 
 def test_ranges_follow_batches_by_hand():
     averaging = Averaging(decay=0.75, steps=1)
     ranges = tf.constant([[-4.0, -1.0], [2.0, 8.0]])
-    found = averaging.after(ranges, tf.constant([[-2.0, -3.0], [2.4, 4.0]]))
-    # Narrower: a quarter of the way. Wider: at once.
-    np.testing.assert_allclose(found, [[-3.5, -3.0], [2.4, 7.0]])
+    updated = averaging.after(ranges, tf.constant([[-2.0, -3.0], [2.4, 4.0]]))
+    # An end moves inwards by a quarter of the way, and outwards at once.
+    np.testing.assert_allclose(updated, [[-3.5, -3.0], [2.4, 7.0]])
 
 
 def test_ranges_move_and_then_stay():
@@ -241,37 +241,37 @@ def test_ranges_move_and_then_stay():
     for _ in range(3):
         trained_logits(network, averaging)
         ranges.append(network.trained.ranges)
-    # One text, then 64: they reach further, and are followed at once, in the first step alone.
+    # Ranges of 64 texts are wider than those of the first one: they are adopted in the first step, then unchanged.
     assert ranges[1] == ranges[2] == ranges[3]
     wider = [ranges[1][site][1] - ranges[1][site][0] > high - low for site, (low, high) in ranges[0].items()]
     assert np.mean(wider) > 0.9 and all(low <= 0.0 <= high for low, high in ranges[1].values())
 
 
 def test_training_brings_back_what_rounding_took(tmp_path):
-    """Weights move on their grid, four bits each, until the file gives what the float network gave."""
+    """Train 4-bit weights until the file gives the float network's answers."""
     fresh = model.__wrapped__("student")
     recipe = dataclasses.replace(RECIPE, rules=(Rule(weights="int4", activations="int8"),))
     network = QuantizedNetwork(fresh, recipe, LENGTH)
     network.calibrate([features()], 1)
-    wanted = keras_outputs(fresh, TASK, features())["logits"]
+    float_answers = keras_outputs(fresh, TASK, features())["logits"]
 
     def error_of_file():
         path = tmp_path / "file.tflite"
         path.write_bytes(file_of(fresh, network.trained).content)
-        return np.square(TfliteModel(path).answer(features(), LENGTH)["logits"] - wanted).mean()
+        return np.square(TfliteModel(path).answer(features(), LENGTH)["logits"] - float_answers).mean()
 
     weights, optimizer = fresh.trainable_weights, keras.optimizers.Adam(2e-3)
 
     @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(network.answer(INPUT, Averaging(steps=60)) - wanted))
+            loss = tf.reduce_mean(tf.square(network.answer(INPUT, Averaging(steps=60)) - float_answers))
         optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
 
     before = error_of_file()
     for _ in range(100):
         step()
-    # 663 and 50 to 100, by the last steps.
+    # Measured: 663 before, 50 to 100 after, depending on the last steps.
     assert error_of_file() < 0.3 * before
 
 

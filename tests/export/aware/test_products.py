@@ -1,4 +1,4 @@
-"""One product on its grid, its gradients written down by hand."""
+"""One product on its grid, against gradients written out by hand."""
 
 import numpy as np
 import pytest
@@ -34,28 +34,29 @@ def numbers():
 def test_product_and_its_gradients_by_hand(numbers, activation):
     x, kernel, bias, weight = numbers
     ranges = RANGES if activation is None else {**RANGES, "block_1/query/output": (0.0, 1.0)}
-    tensors = [tf.constant(one) for one in (x, kernel, bias)]
+    tensors = [tf.constant(array) for array in (x, kernel, bias)]
     hook = products(ranges=ranges)
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         y = hook.dense("block_1/query", Dense(*tensors[1:]), tensors[0], activation)
         loss = tf.reduce_sum(y * weight)
-    found = tape.gradient(loss, tensors)
+    gradients = tape.gradient(loss, tensors)
 
     steps = np.abs(kernel).max(axis=0) / 127
-    kernel_there, x_there = np.round(kernel / steps) * steps, rounded(x, -1.0, 1.5)
-    bias_there = np.round(bias / (steps * 2.5 / 255)) * steps * 2.5 / 255
-    product = x_there @ kernel_there + bias_there
+    grid_kernel, grid_x = np.round(kernel / steps) * steps, rounded(x, -1.0, 1.5)
+    grid_bias = np.round(bias / (steps * 2.5 / 255)) * steps * 2.5 / 255
+    product = grid_x @ grid_kernel + grid_bias
     low, high = ranges["block_1/query/output"]
-    # float32 against float64: 1e-6 of a step; these numbers stand nowhere near the middle of two.
+    # float32 against float64: 1e-6 of a step; no number here is near the middle between two values of the grid.
     np.testing.assert_allclose(y, rounded(product, low, high), atol=1e-5)
     inside = (product >= low) & (product <= high)
     dy = weight * inside
     assert 0 < inside.mean() < 1
-    np.testing.assert_allclose(found[0], dy @ kernel_there.T * ((x >= -1.0) & (x <= 1.5)), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found[1], x_there.T @ dy, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found[2], dy.sum(axis=0), rtol=1e-4, atol=1e-5)
-    # What was seen is what the range is to be of: the product after relu.
+    # float32 sums of six products at most.
+    np.testing.assert_allclose(gradients[0], dy @ grid_kernel.T * ((x >= -1.0) & (x <= 1.5)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(gradients[1], grid_x.T @ dy, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(gradients[2], dy.sum(axis=0), rtol=1e-4, atol=1e-5)
+    # The range is that of the product after relu.
     seen = np.array(hook.seen["block_1/query/output"])
     cut = product if activation is None else np.clip(product, 0, None)
     np.testing.assert_allclose(seen, (cut.min(), cut.max()), rtol=1e-5, atol=1e-6)
@@ -63,12 +64,12 @@ def test_product_and_its_gradients_by_hand(numbers, activation):
 
 
 def test_what_one_product_makes_is_read_as_it_is(numbers):
-    x, kernel, bias, _ = (tf.constant(one) for one in numbers)
+    x, kernel, bias, _ = (tf.constant(array) for array in numbers)
     ranges = {**RANGES, "block_1/key/output": (-9.0, 9.0), "block_1/value/input": (-9.0, 9.0)}
     hook = products(ranges={**ranges, "block_1/value/output": (-9.0, 9.0)})
-    made = hook.dense("block_1/query", Dense(kernel, bias), x, "relu")
-    hook.dense("block_1/key", Dense(tf.ones((4, 2)), tf.zeros(2)), made)
-    hook.dense("block_1/value", Dense(tf.ones((4, 2)), tf.zeros(2)), made[:3])
+    result = hook.dense("block_1/query", Dense(kernel, bias), x, "relu")
+    hook.dense("block_1/key", Dense(tf.ones((4, 2)), tf.zeros(2)), result)
+    hook.dense("block_1/value", Dense(tf.ones((4, 2)), tf.zeros(2)), result[:3])
     assert list(hook.seen) == [
         "block_1/query/input", "block_1/query/output", "block_1/key/output", "block_1/value/input",
         "block_1/value/output",
@@ -88,14 +89,15 @@ def test_rules_say_what_is_rounded(numbers):
         ),
     )
     hook = products(recipe)
-    dense, given = Dense(tf.constant(kernel), tf.constant(bias)), tf.constant(x)
-    np.testing.assert_allclose(hook.dense("block_1/key", dense, given), x @ kernel + bias, rtol=1e-4, atol=1e-6)
+    dense, rows = Dense(tf.constant(kernel), tf.constant(bias)), tf.constant(x)
+    # All three: float32 sums of five products, and no number near the middle between two values of a grid.
+    np.testing.assert_allclose(hook.dense("block_1/key", dense, rows), x @ kernel + bias, rtol=1e-4, atol=1e-6)
     steps = np.abs(kernel).max(axis=0) / 127
     low, high = (end(x, axis=1, keepdims=True) for end in (np.min, np.max))
-    found = hook.dense("block_1/value", dense, given)
+    result = hook.dense("block_1/value", dense, rows)
     expected = rounded(x, np.minimum(low, 0), np.maximum(high, 0)) @ (np.round(kernel / steps) * steps) + bias
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
     steps = np.abs(kernel).max(axis=0) / 7
-    found = hook.dense("pooler", dense, given)
-    np.testing.assert_allclose(found, x @ (np.round(kernel / steps) * steps) + bias, rtol=1e-4, atol=1e-5)
+    result = hook.dense("pooler", dense, rows)
+    np.testing.assert_allclose(result, x @ (np.round(kernel / steps) * steps) + bias, rtol=1e-4, atol=1e-5)
     assert not hook.seen

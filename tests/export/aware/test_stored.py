@@ -18,12 +18,12 @@ def test_what_is_written_is_read(directory):
     trained = made("24_blocks").trained
     assert stored.read(directory) is None
     stored.write(directory, trained)
-    found = stored.read(directory)
-    assert (found.ranges, found.breaks, found.recipe.rules) == (trained.ranges, trained.breaks, trained.recipe.rules)
-    assert any(found.breaks)
+    loaded = stored.read(directory)
+    assert (loaded.ranges, loaded.breaks, loaded.recipe.rules) == (trained.ranges, trained.breaks, trained.recipe.rules)
+    assert any(loaded.breaks)
     static, full = RECIPES["static_int8"], RECIPES["static_int8_full"]
-    assert found.is_for(static) and found.is_for(dataclasses.replace(static, name="mine", half=False))
-    assert not found.is_for(full) and not found.is_for(dataclasses.replace(static, target="mediapipe"))
+    assert loaded.is_for(static) and loaded.is_for(dataclasses.replace(static, name="mine", half=False))
+    assert not loaded.is_for(full) and not loaded.is_for(dataclasses.replace(static, target="mediapipe"))
 
 
 @pytest.mark.parametrize(
@@ -57,20 +57,20 @@ def test_damaged_or_of_other_weights(directory, change, message):
 
 
 def test_trained_ranges_take_the_place_of_measured_ones():
-    one = made("student")
-    tensors = [name for pair in stored._products(one.floats) for name in pair]
+    material = made("student")
+    tensors = [name for pair in stored._products(material.floats) for name in pair]
     ends = {name: (-1e3, 1e3) for name in [*tensors, "other"]}
     measured = Ranges(by_tensor=ends, nearest=ends, largest=7.0, examples=3)
-    found = one.trained.instead_of(measured, one.floats)
-    assert (found.largest, found.examples, found.by_tensor["other"]) == (7.0, 3, (-1e3, 1e3))
-    # All but what the head makes: it is dynamic, and reads the sum of the last block.
-    assert {name for name in tensors if found.by_tensor[name] == (-1e3, 1e3)} == {
+    ranges = material.trained.instead_of(measured, material.floats)
+    assert (ranges.largest, ranges.examples, ranges.by_tensor["other"]) == (7.0, 3, (-1e3, 1e3))
+    # All but the head's result and its input, the sum of the last block: the head is dynamic.
+    assert {name for name in tensors if ranges.by_tensor[name] == (-1e3, 1e3)} == {
         "block_2/output_bottleneck/add_1", "classifier/logits",
     }  # fmt: skip
-    assert found.nearest == found.by_tensor  # trained ends are not to be moved
-    alone = one.trained.instead_of(None, one.floats)
-    assert alone.by_tensor == {name: found.by_tensor[name] for name in alone.by_tensor}
-    assert alone.largest == float("inf")  # nobody looked whether float16 would do
+    assert ranges.nearest == ranges.by_tensor  # trained ends must not be moved
+    alone = material.trained.instead_of(None, material.floats)
+    assert alone.by_tensor == {name: ranges.by_tensor[name] for name in alone.by_tensor}
+    assert alone.largest == float("inf")  # unknown without measuring, so float16 is not allowed
 
 
 def test_ranges_of_another_network():

@@ -1,4 +1,4 @@
-"""A classifier's file for MediaPipe, and the same without what MediaPipe needs."""
+"""A classifier and its files for MediaPipe, before metadata is added."""
 
 import dataclasses
 from pathlib import Path
@@ -17,9 +17,9 @@ class Material:
     tokenizer: Tokenizer
     task: ClassificationTask
     plain: bytes
-    """Content of a float32 file [1, 16] with probabilities."""
+    """Content of a float32 file for inputs [1, 16] that answers with probabilities."""
     several: bytes
-    """The same with another length."""
+    """The same with a second length."""
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""MediaPipe's answers against ours: what counts as a fault, and, where MediaPipe is installed, whether there is one."""
+"""MediaPipe's answers against ours: the rules for faults, and, where MediaPipe is installed, that there is none."""
 
 import json
 import os
@@ -26,18 +26,18 @@ def rows(scores, rules=((), ("accents",), ("accents",))):
 
 
 def test_only_the_tokenizer_may_change_a_score():
-    found = rows([[0.2, 0.8], [0.6, 0.4], [0.1, 0.9]])
-    assert agreement.faults(found) == []
-    assert [row.same_decision for row in found] == [True, False, False]
-    assert found[1].difference == pytest.approx(0.3) and found[1].unexplained == 0
-    printed = agreement.table("9.9", found)
+    compared = rows([[0.2, 0.8], [0.6, 0.4], [0.1, 0.9]])
+    assert agreement.faults(compared) == []
+    assert [row.same_decision for row in compared] == [True, False, False]
+    assert compared[1].difference == pytest.approx(0.3) and compared[1].unexplained == 0
+    printed = agreement.table("9.9", compared)
     assert "accents 2" in printed and "other word pieces" in printed
-    # A score that no class is decided by counts as well.
+    # A score counts even if it changes no decision.
     assert (
         "same word pieces, a score is off by 0.01" in agreement.faults(rows([[0.21, 0.79], [0.6, 0.4], [0.1, 0.9]]))[0]
     )
     assert "still off by 0.05" in agreement.faults(rows([[0.2, 0.8], [0.6, 0.4], [0.15, 0.85]]))[0]
-    # Little, and everywhere.
+    # Small differences in most texts.
     assert "in half of the texts" in agreement.faults(rows([[0.201, 0.799], [0.601, 0.399], [0.101, 0.899]]))[0]
     unknown = rows([[0.2, 0.8], [0.6, 0.4], [0.1, 0.9]], ((), ("other",), ("accents",)))
     assert "by no known rule" in agreement.faults(unknown)[0]
@@ -81,19 +81,19 @@ def test_mediapipe_gives_our_scores(release, material, labelled_table, root: Pat
     path = tmp_path / "mediapipe.tflite"
     path.write_bytes(add_metadata(material.plain, material.tokenizer, material.task))
     save_task_files(tmp_path, material.tokenizer, material.task)
-    wanted = texts.choose(material.task, labelled_table, None)
-    answer = agreement.ask(place, path, wanted)
+    chosen = texts.choose(material.task, labelled_table, None)
+    answer = agreement.ask(place, path, chosen)
     assert (answer["version"], tuple(answer["labels"])) == (release.version, material.task.labels)
-    rules = [differing_rules(material.tokenizer, text) for text in wanted]
-    ours = agreement.expected(path, wanted, material.tokenizer, material.task)
-    found = agreement.compare(wanted, ours, np.array(answer["scores"], np.float32), rules)
-    assert agreement.faults(found) == []
-    # float32 here: the same sums on older kernels, 3e-7 measured.
-    assert max(row.unexplained for row in found) < 1e-5
-    assert {rule for row in found for rule in row.rules} == {
+    rules = [differing_rules(material.tokenizer, text) for text in chosen]
+    expected = agreement.expected(path, chosen, material.tokenizer, material.task)
+    compared = agreement.compare(chosen, expected, np.array(answer["scores"], np.float32), rules)
+    assert agreement.faults(compared) == []
+    # float32: the same sums on older kernels, 3e-7 measured.
+    assert max(row.unexplained for row in compared) < 1e-5
+    assert {rule for row in compared for rule in row.rules} == {
         "accents",
         "control characters",
         "white space",
         "long words",
     }
-    assert len([row for row in found if not row.rules]) > 60
+    assert len([row for row in compared if not row.rules]) > 60

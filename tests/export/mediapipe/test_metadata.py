@@ -1,4 +1,4 @@
-"""What is packed into a file for MediaPipe, held to what MediaPipe's own writer packs, and what is refused."""
+"""Metadata packed into a file for MediaPipe, against that of MediaPipe's own writer, and refusals."""
 
 import dataclasses
 import json
@@ -21,10 +21,10 @@ from mobilebert_tf.tokenization import Rules, Tokenizer
 
 
 def read(content: bytes):
-    """A flatbuffer of MediaPipe's schema as nested dictionaries, read from the bytes with nothing but `struct`.
+    """Read a flatbuffer of MediaPipe's schema into nested dictionaries, from the bytes, using only `struct`.
 
-    Only tables and fields that occur; a field is (name, kind), a kind a type of number, "string", a table's name, or
-    a list of one. Texts for people are left out.
+    Knows only the tables and fields that occur. A field is (name, kind); a kind is a number type, "string", a table's
+    name, or a list with one kind. Descriptions for people are skipped.
     """
     tables = {
         "ModelMetadata": {0: ("name", "skip"), 1: ("description", "skip"), 3: ("graphs", ["SubGraph"]),
@@ -50,13 +50,13 @@ def read(content: bytes):
             return content[at + 4 : at + 4 + number("I", at)].decode()
         if isinstance(kind, list):
             return [value(kind[0], at + 4 + 4 * i) for i in range(number("I", at))]
-        fields, found = at - number("i", at), {}
+        fields, values = at - number("i", at), {}
         for place in range((number("H", fields) - 4) // 2):
             if offset := number("H", fields + 4 + 2 * place):
                 name, inner = tables[kind][place]
                 if inner != "skip":
-                    found[name] = value(inner, at + offset)
-        return found
+                    values[name] = value(inner, at + offset)
+        return values
 
     assert content[4:8] == b"M001"
     return value("ModelMetadata", 0)
@@ -64,12 +64,12 @@ def read(content: bytes):
 
 def test_description_is_that_of_mediapipes_writer(root: Path):
     golden = read((root / "tests/golden/mediapipe_text_classifier_metadata.bin").read_bytes())
-    # Its model had the inputs in this order. What it calls its scores is free.
-    ours = read(describe(["segment_ids", "input_mask", "input_ids"], ClassificationTask(("x", "y"))))
-    for one in (golden, ours):
-        assert one["graphs"][0]["outputs"][0].pop("name")
-    assert ours == golden
-    assert [one["name"] for one in ours["graphs"][0]["inputs"]] == ["segment_ids", "mask", "ids"]
+    # The golden model has its inputs in this order. The name of the scores may differ.
+    own = read(describe(["segment_ids", "input_mask", "input_ids"], ClassificationTask(("x", "y"))))
+    for description in (golden, own):
+        assert description["graphs"][0]["outputs"][0].pop("name")
+    assert own == golden
+    assert [description["name"] for description in own["graphs"][0]["inputs"]] == ["segment_ids", "mask", "ids"]
 
 
 def test_file_holds_vocabulary_and_labels_and_is_still_the_network(material, tmp_path: Path):
@@ -78,23 +78,23 @@ def test_file_holds_vocabulary_and_labels_and_is_still_the_network(material, tmp
     path = tmp_path / "mediapipe.tflite"
     path.write_bytes(content)
     with zipfile.ZipFile(path) as archive:
-        assert [one.compress_type for one in archive.infolist()] == [zipfile.ZIP_STORED] * 2
+        assert [entry.compress_type for entry in archive.infolist()] == [zipfile.ZIP_STORED] * 2
         assert archive.read("vocab.txt").decode().split("\n")[:-1] == list(material.tokenizer.vocab)
         assert archive.read("labels.txt") == b"bad\ngood\n"
     model = flatbuffer.read(content)
-    found = {one.name.decode(): bytes(model.buffers[one.buffer].data) for one in model.metadata}
-    assert found["min_runtime_version"] == b"2.3.0".ljust(16, b"\0")
+    packed = {entry.name.decode(): bytes(model.buffers[entry.buffer].data) for entry in model.metadata}
+    assert packed["min_runtime_version"] == b"2.3.0".ljust(16, b"\0")
     names = {"input_ids": "ids", "input_mask": "mask", "segment_ids": "segment_ids"}
     (signature,) = model.signatureDefs
-    order = {one.tensorIndex: names[one.name.decode()] for one in signature.inputs}
-    described = read(found["TFLITE_METADATA"])["graphs"][0]["inputs"]
-    assert [order[index] for index in model.subgraphs[0].inputs] == [one["name"] for one in described]
+    order = {entry.tensorIndex: names[entry.name.decode()] for entry in signature.inputs}
+    described = read(packed["TFLITE_METADATA"])["graphs"][0]["inputs"]
+    assert [order[index] for index in model.subgraphs[0].inputs] == [entry["name"] for entry in described]
 
     classifier = TfliteModel(path)
     ids = np.arange(5, 37, dtype=np.int32).reshape(2, 16)
     features = {"input_ids": ids, "input_mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids)}
     expected = np.asarray(material.model(features))
-    # Rounding of another order of summation, far below the project's bound of 1e-4 for float32.
+    # Sums in another order, far below the project's bound of 1e-4 for float32.
     np.testing.assert_allclose(classifier.run(features)["probabilities"], softmax(expected), rtol=0, atol=1e-5)
     np.testing.assert_allclose(softmax(classifier.answer(features)["logits"]), softmax(expected), rtol=0, atol=1e-5)
     check_packed(path, material.tokenizer, material.task)
@@ -125,7 +125,7 @@ def test_what_does_not_belong_together_is_refused(material, tmp_path: Path):
 
 
 def test_logits_in_place_of_probabilities_are_refused(export_directory: Path, material):
-    # The names that MediaPipe asks for are known for these inputs and this output alone.
+    # MediaPipe's names are known only for the usual inputs and the output "probabilities".
     content = (export_directory / "float32.tflite").read_bytes()
     model = flatbuffer.read(content)
     model.subgraphs, model.signatureDefs = model.subgraphs[:1], model.signatureDefs[:1]
@@ -146,21 +146,21 @@ def exported(classifier_directory: Path, labelled_table: Path, tmp_path_factory)
 
 def test_export_verifies_the_file_like_the_others(exported: Path, tmp_path: Path):
     report = json.loads((exported / "report.json").read_text())
-    plain, *ours = report["variants"]
-    for row in ours:
-        # One length, the longest; compared with Keras's probabilities on all texts of it.
+    plain, *mediapipe_rows = report["variants"]
+    for row in mediapipe_rows:
+        # Only the longest length, compared with Keras's probabilities on all texts.
         assert row["passed"] and list(row["latency_ms"]) == list(row["parity_of_lengths"]) == ["48"]
         assert row["parity"]["examples"] == 60 and row["ops"]["SOFTMAX"] == plain["ops"]["SOFTMAX"] + 1
         assert row["changes"] == {"padding": 0, "order": 0, "threads": 0}
         assert set(read_packed(exported / row["file"])) == {"vocab.txt", "labels.txt"}
-        # Probabilities against probabilities: int8 moves them by some hundredths, logits would be off by one and more.
+        # int8 moves probabilities by some hundredths; logits in their place would be off by one or more.
         assert row["parity"]["max_relative_error"] < 0.2
-    # The same arithmetic but for the softmax.
-    assert ours[0]["metrics"]["confusion"] == plain["metrics"]["confusion"]
-    assert ours[0]["metrics"]["loss"] == pytest.approx(plain["metrics"]["loss"], rel=1e-5)
+    # The same arithmetic except for the softmax.
+    assert mediapipe_rows[0]["metrics"]["confusion"] == plain["metrics"]["confusion"]
+    assert mediapipe_rows[0]["metrics"]["loss"] == pytest.approx(plain["metrics"]["loss"], rel=1e-5)
     markdown = (exported / "report.md").read_text()
     assert "**For MediaPipe's TextClassifier or TextEmbedder: `mediapipe.tflite`.**" in markdown
-    # Nobody who has not asked for MediaPipe is sent there, however fast it is.
+    # The report does not recommend MediaPipe's file to anyone else, however fast it is.
     assert "For every case: `dynamic_int8.tflite`" in markdown
     report["variants"][1]["latency_ms"] = {"48": {"median": 1e-9, "p90": 1e-9, "min": 1e-9}}
     (tmp_path / "report.json").write_text(json.dumps(report))
@@ -173,7 +173,7 @@ def test_other_commands_take_the_file(exported: Path, labelled_table: Path, caps
         words = ["predict", f"--model={exported}/{name}.tflite", "--text=a b c", "--json"]
         assert cli.run(words) == 0
         answers.append(json.loads(capsys.readouterr().out)["probabilities"])
-    # One signature has 48 tokens, the other 16: float sums in another order.
+    # One signature has 48 tokens, the other 16, so float sums are in another order.
     assert answers[0] == pytest.approx(answers[1], abs=1e-4)
 
 
@@ -189,7 +189,7 @@ def test_another_vocabulary_than_the_packed_one_is_one_line(exported: Path, tmp_
 
 
 def test_a_vocabulary_of_another_model_is_one_line(classifier_directory: Path, tmp_path: Path, capsys):
-    """Of the same size, of another size, and labels for another head."""
+    """A vocabulary of the same size, one of another size, and labels of another head."""
     for name, change, message in (
         ("vocab.txt", lambda lines: [*lines[:10], lines[11], lines[10], *lines[12:]], "is not the vocabulary that"),
         ("vocab.txt", lambda lines: lines[:-1], "vocab"),

@@ -1,4 +1,4 @@
-"""MediaPipe's way to cut a text, by hand from its source; the marked tests ask MediaPipe itself."""
+"""MediaPipe's tokenizer, by hand from its source; tests marked `mediapipe` run MediaPipe itself."""
 
 import pytest
 
@@ -30,8 +30,8 @@ TOKENIZER = Tokenizer((*SPECIAL_TOKENS, *PIECES))
     [
         ("CAFE a", ["cafe", "a"]),
         ("caf\u00e9", ["caf", "##\u00e9"]),
-        ("\u00c4", ["\u00c4"]),  # not ASCII, so it stays a capital
-        ("x\u00a0y", ["x\u00a0y"]),  # no white space to it
+        ("\u00c4", ["\u00c4"]),  # not ASCII, so it is not lower-cased
+        ("x\u00a0y", ["x\u00a0y"]),  # MediaPipe does not split at this blank
         ("a-b.\u4e2da", ["a", "-", "b", ".", "\u4e2d", "a"]),
         ("a\x07b", ["[UNK]"]),
         ("a\x00b", ["a"]),
@@ -55,7 +55,7 @@ def test_word_pieces(text, expected):
         ("a\x07a", ["control characters"]),
         ("a\x00b", ["control characters"]),
         ("a" * 150, ["long words"]),
-        ("a" * 201, []),  # unknown to both
+        ("a" * 201, []),  # [UNK] by both
         ("caf\u00e9 x\u00a0y", ["white space", "accents"]),
     ],
 )

@@ -1,1 +1,1 @@
-"""Measurements of `.tflite` files: host latency, instructions on ARM, kernels, the mean over texts."""
+"""Measurements of `.tflite` files: host latency, instructions on ARM, kernels, means over texts."""

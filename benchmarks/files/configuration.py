@@ -1,4 +1,4 @@
-"""Configurations of a file: what flags of a benchmark sweep over."""
+"""Runtime configurations that a benchmark's flags sweep over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 OFF, MEMORY, FILE, NEW_FILE = "off", "memory", "file", "new_file"
-"""Kinds of XNNPACK's weight cache. FILE is there from the second round on, NEW_FILE is written in each."""
+"""Kinds of XNNPACK's weight cache. FILE exists from the second round on, NEW_FILE is written anew in each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,17 +17,17 @@ class Configuration:
     threads: int = 1
     weight_cache: str = OFF
     float16: bool = False
-    """Compute float parts in float16, as ARM processors do where a file allows it; emulated here."""
+    """Compute float operators in float16, as ARM processors do if a file allows it; emulated on this machine."""
     compiled: bool = False
-    """Run by CompiledModel, also where no option needs it."""
+    """Run with CompiledModel even if no option needs it."""
 
     @property
     def api(self) -> str:
-        """LiteRT's class: in Python its Interpreter takes neither a cache nor XNNPACK's flags."""
+        """LiteRT's class that runs the file: in Python, Interpreter accepts neither a cache nor XNNPACK's flags."""
         return "CompiledModel" if self.compiled or self.float16 or self.weight_cache != OFF else "Interpreter"
 
     def describe(self) -> dict[str, Any]:
-        """The same as results have it."""
+        """The configuration as results record it."""
         return {
             "threads": self.threads,
             "accelerator": "cpu",
@@ -38,7 +38,7 @@ class Configuration:
 
 
 def label(one: Configuration, others: Sequence[Configuration]) -> str:
-    """Words that tell a configuration from others, behind a file's name; empty: there is no other."""
+    """Suffix of a file's name that tells a configuration from the others; empty: there is only one."""
     words = []
     if len({other.threads for other in others}) > 1:
         words.append(f"{one.threads} thread{'s' if one.threads > 1 else ''}")

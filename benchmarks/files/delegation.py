@@ -1,4 +1,4 @@
-"""Number of a loaded file's operators that a delegate took."""
+"""Number of a loaded file's operators that a delegate runs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def delegation(interpreter: Any) -> dict[str, Any] | None:
-    """Nodes of the first graph and those that XNNPACK took; None: the runtime does not tell.
+    """Number of nodes of the first graph and of those that XNNPACK runs; None: the runtime does not report it.
 
-    LiteRT lists a delegate's nodes behind those that they stand for. What stands behind them is found by walking from
-    their results back to their inputs.
+    LiteRT lists a delegate's nodes after the nodes that they replace. The replaced nodes are found by walking back
+    from a delegate node's outputs to its inputs.
     """
     try:
         nodes = interpreter._get_ops_details()

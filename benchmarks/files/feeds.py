@@ -1,4 +1,4 @@
-"""Inputs that files are timed with: examples of a contract, texts of a table, value files, or made up."""
+"""Inputs that files are timed with: a contract's examples, texts of a table, value files, or random ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mobilebert_tf.litert.lookups import table_rows
 from mobilebert_tf.tokenization import Tokenizer
 
 MOST = 64
-"""Different inputs of a signature: more would change nothing but the time to prepare them."""
+"""Largest number of different inputs per signature: more would only take longer to prepare."""
 
 CONTRACT = ".contract.json"
 
@@ -25,16 +25,16 @@ class Feeds(Protocol):
     """Source of inputs."""
 
     def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
-        """Values [N, ...] by input, and what they are in words.
+        """Values [N, ...] by input, and a description of them.
 
         Raises:
-          UsageError: there are none for this signature, or a value is out of the range of the file's tables.
+          UsageError: this signature has no values, or one is outside the file's embedding tables.
         """
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Beside:
-    """Examples of the contract beside a file where there is one; else made up, within the file's own tables."""
+    """Examples of the contract next to a file; without one, random ids that the file's tables have rows for."""
 
     def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
         path = Path(signature.path)
@@ -52,7 +52,7 @@ class Beside:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Texts:
-    """Texts of the task."""
+    """Texts of the task's table."""
 
     name: str
     texts: Sequence[str]
@@ -76,7 +76,7 @@ class Texts:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Values:
-    """A value file for each input, raw and little-endian as `benchmark_model` takes it, or .npy."""
+    """A value file for each input: raw little-endian, as `benchmark_model` reads it, or .npy."""
 
     directory: Path
 
@@ -118,7 +118,7 @@ class Values:
 
 
 def _array(path: Path) -> np.ndarray:
-    """The content of a .npy file. Raises ValueError: it is none, or ends early."""
+    """The content of a .npy file. Raises ValueError: it is not a .npy file, or is cut short."""
     with path.open("rb") as file:
         values: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     return values

@@ -34,23 +34,23 @@ from mobilebert_tf.litert.runtime import check_is_tflite
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to measure."""
+    """Settings of a measurement."""
 
     threads: int = 1
-    """Of files whose configuration says nothing else."""
+    """Threads, where no `Configuration` is given."""
     rounds: int = 3
     runs: int = 50
-    """Timed inferences per file and round, at least."""
+    """Least number of timed inferences per file and round."""
     seconds: float = 0.0
-    """Seconds for which a round times a file, at least."""
+    """Least number of timed seconds per file and round."""
     warm_up: int = 10
-    """Inferences before them, the first included."""
+    """Untimed inferences before them, including the first."""
     strict: bool = False
-    """MLPerf's least number of inferences and of seconds."""
+    """Require MLPerf's least number of inferences and of seconds."""
 
     @property
     def enough(self) -> Settings:
-        """With runs and seconds that make these least over all rounds."""
+        """These settings; if `strict`, with runs and seconds that reach MLPerf's least numbers over all rounds."""
         if not self.strict:
             return self
         return dataclasses.replace(self, **verdict.enough(self.rounds, self.runs, self.seconds))
@@ -58,41 +58,41 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """Work of one process: some graphs of a file, one after the other."""
+    """Work of one process: one or several graphs of a file, one after the other."""
 
     path: Path
     configuration: Configuration
     lengths: tuple[int | None, ...] = (None,)
     signatures: tuple[str, ...] = ()
-    """Names; empty: those of the lengths."""
+    """Names of signatures; empty: those of the lengths."""
     inputs: str | None = None
-    """A file with inputs; None: they are made up."""
+    """A file with inputs; None: random ids."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """The figures that are asked for of each file."""
+    """The figures to measure of each file."""
 
     configurations: tuple[Configuration, ...] = (Configuration(),)
     lengths: tuple[int, ...] | None = ()
     """T of the signatures to measure; empty: the longest; None: all that a file has."""
     signatures: tuple[str, ...] = ()
-    """Names of signatures in place of lengths."""
+    """Names of signatures, instead of lengths."""
     feeds: Feeds | None = None
     texts: Texts | None = None
-    """Lengths of texts: one subject a file and configuration, with the mean over them."""
+    """Lengths of texts; if given, each file and configuration has one subject, the mean over these texts."""
 
 
 class Measurement:
-    """Rounds of all subjects of a sweep, as far as they have got.
+    """Rounds of all subjects of a sweep, as far as they have been measured.
 
     Args:
-      files: to measure.
-      sweep: what is asked for of each.
-      settings: how to measure.
+      files: the files to measure.
+      sweep: the figures to measure of each.
+      settings: settings of the measurement.
 
     Raises:
-      UsageError: a file is missing, is none, lacks a signature, or has inputs that nothing is there for.
+      UsageError: a file is missing, is not a `.tflite` file, lacks a signature, or has inputs without known values.
     """
 
     def __init__(self, files: Sequence[str | os.PathLike[str]], sweep: Sweep, settings: Settings):
@@ -107,23 +107,23 @@ class Measurement:
         self._jobs = [job for path in self._paths for job in self._jobs_of(path, temporary)]
         self._seen: dict[Job, list[list[dict[str, Any]]]] = {job: [] for job in self._jobs}
         self.failures: dict[Job, str] = {}
-        """Why files have fewer rounds than were asked for."""
+        """Reasons why jobs have fewer rounds than were asked for."""
         self._temporary = temporary
 
     def run(self, show_progress: bool = True) -> None:
-        """Measure all rounds. A file that fails in one is left out of the following ones."""
+        """Measure all rounds. A job that fails in one is left out of the following ones."""
         with self._directory:
-            for job, found in turns(self._jobs, self._settings, self._temporary, show_progress, self.failures):
-                self._seen[job].append(found)
+            for job, findings in turns(self._jobs, self._settings, self._temporary, show_progress, self.failures):
+                self._seen[job].append(findings)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[list[Callable[[], None]]]:
-        """In place of `run`, one process of each subject as a call, for rounds that others take part in as well."""
+        """Instead of `run`: a function per subject that measures it in one process, for rounds shared with others."""
         with self._directory:
             yield [functools.partial(self._turn, job) for job in self._jobs]
 
     def subjects(self) -> list[Subject]:
-        """Results measured until now, in as many rounds as all files have that did not fail."""
+        """Results so far. Those of jobs that did not fail are cut to the number of rounds that all of these have."""
         complete = min((len(self._seen[job]) for job in self._jobs if job not in self.failures), default=0)
         subjects = []
         cores = provenance.machine()["cores"] or 1
@@ -142,12 +142,12 @@ class Measurement:
         return subjects
 
     def baselines(self, subjects: Sequence[Subject], baseline: Path) -> list[Subject | None]:
-        """The baseline's rounds for each subject: the same graph and threads, the first cache and numbers asked for.
+        """The baseline's subject for each subject: same graph and threads, first weight cache and float type.
 
-        A file of one length alone is compared at any length.
+        A baseline with a single length is compared at any length.
         """
         first = self._sweep.configurations[0]
-        found: list[Subject | None] = []
+        matches: list[Subject | None] = []
         for job in self._jobs:
             wanted = dataclasses.replace(first, threads=job.configuration.threads)
             fitting = [
@@ -156,8 +156,8 @@ class Measurement:
                 if other.path.resolve() == baseline.resolve() and other.configuration == wanted
             ]
             same = [one for one in fitting if one.details.get("sequence_length") == self._length(job)]
-            found.append(next(iter(same or (fitting if len(fitting) == 1 else [])), None))
-        return found
+            matches.append(next(iter(same or (fitting if len(fitting) == 1 else [])), None))
+        return matches
 
     def _turn(self, job: Job) -> None:
         if job in self.failures:
@@ -202,7 +202,8 @@ class Measurement:
         words = []
         for signature in graph:
             values, described = self._sweep.feeds.rows(signature)
-            signature.rows({f"{signature.name or ''}/{key}": one for key, one in values.items()})  # they fit, or else
+            # Raises if they do not fit.
+            signature.rows({f"{signature.name or ''}/{key}": one for key, one in values.items()})
             arrays |= {f"{signature.name or ''}/{key}": one for key, one in values.items()}
             words.append(described)
         np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -250,11 +251,11 @@ def measure(
 ) -> list[Subject]:
     """Latency in milliseconds of one inference, batch 1, of each file at one T (None: its longest), in rounds.
 
-    With `texts`, a round's only sample is the mean over them: each takes the median of the
+    With `texts`, a round's only sample is the mean over them, where a text costs the median of the
     shortest signature that it fits in.
 
     Raises:
-      UsageError: as `Measurement`.
+      UsageError: see `Measurement`.
       FailedError: a process died.
     """
     lengths = () if sequence_length is None else (sequence_length,)
@@ -270,10 +271,10 @@ def measure(
 def measure_lengths(
     lengths: Mapping[Path, Sequence[int | None]], settings: Settings, show_progress: bool = True
 ) -> dict[Path, list[list[dict[str, Any]]]]:
-    """Findings of `one_file.measure` on each of the lengths T of a file, in each round; as `turns` has them.
+    """Findings of `one_file.measure` by file: for each round, one for each of its lengths T.
 
     Raises:
-      UsageError: a file is missing, is none, or has other inputs than ids, mask and segments.
+      UsageError: a file is missing, is not a `.tflite` file, or has other inputs than ids, mask and segments.
       FailedError: a process died.
     """
     for path in lengths:
@@ -281,8 +282,8 @@ def measure_lengths(
     configuration = Configuration(threads=settings.threads)
     jobs = [Job(path=path, configuration=configuration, lengths=tuple(asked)) for path, asked in lengths.items()]
     seen: dict[Path, list[list[dict[str, Any]]]] = {path: [] for path in lengths}
-    for job, found in turns(jobs, settings, None, show_progress):
-        seen[job.path].append(found)
+    for job, findings in turns(jobs, settings, None, show_progress):
+        seen[job.path].append(findings)
     return seen
 
 
@@ -295,12 +296,12 @@ def turns(
 ) -> Iterator[tuple[Job, list[dict[str, Any]]]]:
     """Findings of each process, one after the other.
 
-    Every round runs each job once, in a process of its own, in an order of its own: a neighbour that takes
-    the processor for a while, a clock that sinks, or work that comes back at regular times is so spread over all files.
+    Every round runs each job once, in a process of its own and in random order. This spreads disturbances over all
+    files: another program that takes the processor for a while, a falling clock rate, periodic work.
 
     Args:
       temporary: directory for weight caches.
-      failures: why jobs failed, which are then left out; None: a failure is raised.
+      failures: receives the reasons of jobs that fail, which are then left out; None: a failure is raised.
 
     Raises:
       UsageError: a file cannot be measured.
@@ -320,7 +321,7 @@ def turns(
 
 
 def _cache(job: Job, jobs: Sequence[Job], temporary: Path | None) -> str:
-    """Path of a job's weight cache, as `CompiledFile` takes it."""
+    """The `cache` argument of `CompiledFile` for a job: a path, IN_MEMORY or empty."""
     if job.configuration.weight_cache == MEMORY:
         return IN_MEMORY
     if job.configuration.weight_cache not in (FILE, NEW_FILE):
@@ -333,7 +334,7 @@ def _cache(job: Job, jobs: Sequence[Job], temporary: Path | None) -> str:
 
 
 def order(job: Job, settings: Settings, cache: str = "") -> dict[str, Any]:
-    """Settings of `one_file`."""
+    """The arguments of `one_file.measure` for a job."""
     configuration = job.configuration
     return {
         "path": str(job.path),
@@ -354,7 +355,7 @@ def known_signatures(path: Path) -> Signatures:
     """Signatures of a file, read in a process of its own.
 
     Raises:
-      UsageError: the file is none, or has operators that the runtime lacks.
+      UsageError: it is not a `.tflite` file, or has operators that the runtime lacks.
       FailedError: the process died.
     """
     check_is_tflite(path)
@@ -365,7 +366,7 @@ def signatures_of(path: Path) -> dict[int, str | None]:
     """Names of a file's signatures that take tokens, by T, shortest first.
 
     Raises:
-      UsageError: the file is none, or takes no tokens.
+      UsageError: it is not a `.tflite` file, or takes no tokens.
       FailedError: the process died.
     """
     known = known_signatures(path)
@@ -376,7 +377,7 @@ def signatures_of(path: Path) -> dict[int, str | None]:
 
 
 def _mean(measured: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> dict[str, Any]:
-    """One round over all lengths: the mean over texts, of the rest the worst."""
+    """One round over all lengths: the mean latency over texts, and the worst of most other values."""
     medians = [statistics.median(one["samples"]) for one in measured]
     worst = ("load_ms", "first_ms", "peak_memory_mib", "foreign_cores")
     return {

@@ -1,4 +1,4 @@
-"""Inputs of a file that is timed: never an id that its tables have no row for."""
+"""Signatures of a timed file and random inputs for them, with ids that every embedding table has rows for."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mobilebert_tf.litert.refusals import REFUSALS
 IDS, MASK, SEGMENTS = "ids", "mask", "segments"
 
 REAL_SHARE = 0.75
-"""Share of the sequence that holds tokens in what is made up; the rest is padding, as in an app."""
+"""Share of the sequence that holds tokens in random inputs; the rest is padding, as in an app."""
 
 ANY_TABLE = 5
-"""Ids below are in every vocabulary; which rows are read makes no difference in time."""
+"""Ids below this are in every vocabulary; latency does not depend on which rows are read."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,13 +29,13 @@ class Signature:
 
     path: str
     name: str | None
-    """None: the graph has no name, and its inputs are called by their index."""
+    """None: the graph has no name, and its inputs are identified by index."""
     inputs: Mapping[str, Mapping[str, Any]]
-    """By name or index: `name` of the tensor, `dtype`, `shape`."""
+    """`name` of the tensor, `dtype` and `shape` of each input, by its name or index."""
 
     @property
     def roles(self) -> dict[str, str] | None:
-        """The meaning of each input; None: they are no token ids, mask and segment ids, three integers [1, T]."""
+        """The role of each input; None: they are not token ids, mask and segment ids as three integers [1, T]."""
         shapes = {tuple(int(size) for size in one["shape"]) for one in self.inputs.values()}
         integer = all(np.issubdtype(one["dtype"], np.integer) for one in self.inputs.values())
         if len(shapes) != 1 or len(self.inputs) != 3 or not integer:
@@ -48,14 +48,17 @@ class Signature:
 
     @property
     def length(self) -> int | None:
-        """T; None: it takes no tokens."""
+        """T; None: the graph takes no tokens."""
         return int(next(iter(self.inputs.values()))["shape"][1]) if self.roles else None
 
     def rows(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Values [N, ...shape] of every input, of its type: those given for this signature, else made up.
+        """Values [N, ...shape] of every input, converted to its type; random tokens if none are given.
+
+        Args:
+          given: values by SIGNATURE/INPUT; other signatures' are ignored.
 
         Raises:
-          UsageError: nothing is given, and it takes no tokens.
+          UsageError: no values are given for this signature, and it takes no tokens.
         """
         prefix = f"{self.name or ''}/"
         own = {name.removeprefix(prefix): values for name, values in given.items() if name.startswith(prefix)}
@@ -66,8 +69,8 @@ class Signature:
                     f"{self.path}: takes no token ids, mask and segment ids as integers [1, T] but {described}; "
                     "--inputs gives a directory with a value file for each input"
                 )
-            made = made_up(self.length or 1)
-            own = {key: made[one] for key, one in roles.items()}
+            random_inputs = made_up(self.length or 1)
+            own = {key: random_inputs[one] for key, one in roles.items()}
         return {
             key: values.astype(self.inputs[key]["dtype"]).reshape(-1, *map(int, self.inputs[key]["shape"]))
             for key, values in own.items()
@@ -76,31 +79,31 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Signatures:
-    """All graphs of a file that can be asked for."""
+    """All graphs of a file that can be run."""
 
     path: str
     each: Sequence[Signature]
 
     def named(self, name: str) -> Signature:
-        """Raises UsageError: there is none."""
+        """The graph of this name; empty: the one without a name. Raises UsageError: the file has none."""
         for one in self.each:
             if (one.name or "") == name:
                 return one
-        there = ", ".join(str(one.name) for one in self.each if one.name) or "none"
-        raise UsageError(f"{self.path}: has no signature {name!r}; it has {there}")
+        known = ", ".join(str(one.name) for one in self.each if one.name) or "none"
+        raise UsageError(f"{self.path}: has no signature {name!r}; it has {known}")
 
     def of_length(self, length: int | None) -> Signature:
-        """The one of T; None: the longest, or the only one. Raises UsageError: there is none."""
+        """The graph of this T; None: the longest, or the first if none takes tokens. Raises UsageError: it has none."""
         lengths = {one.length: one for one in self.each if one.length is not None}
         if length is None:
             return lengths[max(lengths)] if lengths else self.each[0]
         if length not in lengths:
-            there = ", ".join(map(str, sorted(lengths))) or "none"
-            raise UsageError(f"{self.path}: has no graph for --sequence_lengths={length}; it has {there}")
+            known = ", ".join(map(str, sorted(lengths))) or "none"
+            raise UsageError(f"{self.path}: has no graph for --sequence_lengths={length}; it has {known}")
         return lengths[length]
 
     def describe(self) -> dict[str, Any]:
-        """As JSON."""
+        """The signatures as JSON."""
         return {
             "signatures": [
                 {
@@ -120,10 +123,12 @@ class Signatures:
 
 
 def signatures(path: str) -> Signatures:
-    """Of a file as it is written: a runtime that is asked for them allocates each, which is to be measured.
+    """Read a file's signatures from its content.
+
+    The runtime is not asked: it would allocate every graph, and the cost of that is to be measured.
 
     Raises:
-      UsageError: it is no `.tflite` file that can be read.
+      UsageError: it is not a readable `.tflite` file.
     """
     content = Path(path).read_bytes()
     try:
@@ -165,13 +170,13 @@ _DTYPES = {
 
 
 def from_description(path: str, described: Mapping[str, Any]) -> Signatures:
-    """As `Signatures.describe` wrote it."""
+    """The signatures that `Signatures.describe` wrote as JSON."""
     each = [Signature(path=path, name=one["name"], inputs=one["inputs"]) for one in described["signatures"]]
     return Signatures(path=path, each=each)
 
 
 def role(name: str) -> str | None:
-    """The one of the three inputs that a name means; "segment_ids" and "token_type_ids" end in "ids" too."""
+    """The role that an input's name suggests; "ids" is tried last, as "segment_ids" and "token_type_ids" contain it."""
     for word, meant in (("segment", SEGMENTS), ("type", SEGMENTS), ("mask", MASK), ("ids", IDS)):
         if word in name:
             return meant
@@ -179,7 +184,7 @@ def role(name: str) -> str | None:
 
 
 def made_up(length: int, words: int = ANY_TABLE) -> dict[str, np.ndarray]:
-    """Random ids below `words`, with padding behind them: [1, T] by role."""
+    """Random ids below `words` followed by padding, with mask and segments: [1, T] by role."""
     real = max(1, int(length * REAL_SHARE))
     position = np.arange(length)[None, :]
     ids = np.random.default_rng(0).integers(0, words, (1, length))

@@ -1,7 +1,7 @@
-"""Instructions of one inference on another processor: the same on any machine, whatever else it does.
+"""Instructions of one inference on another processor: the same on any machine, whatever its load.
 
-Counted by the emulator that `benchmarks/arm` makes, by a program of the user's that is called with a file and the name
-of a signature (empty: the only one) and prints the number first, or estimated from the file alone.
+They are counted by the emulator of `benchmarks/arm`, or by a user's program that is called with a file and the name of
+a signature (no name: the only one) and prints the number first, or they are estimated from the file alone.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.litert.instructions import estimate
 
 VISIBLE = 0.005
-"""The least change of a count that is said: what repeats to a ten thousandth shows half a per cent."""
+"""Smallest change of a count that is reported, as a share: counts repeat to 0.01 %, so 0.5 % is real."""
 
 
 OF_THE_COUNTER = "of the counter"
-"""Name in place of a core's, where a program of the user's counts."""
+"""Name used instead of a core's if a user's program counts."""
 
 
 class Counter(Protocol):
-    """Says what graphs of a file cost."""
+    """Counter of the instructions of a file's graphs."""
 
     def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
-        """Millions of instructions of each, and what else results say of the file.
+        """Millions of instructions of each signature, and further details of the file for results.
 
         Raises:
-          UsageError: the file has operators that nothing is known of.
+          UsageError: the file has operators of unknown cost.
           FailedError: counting failed.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A program of the user's."""
+    """A user's program that counts."""
 
     command: str
 
@@ -73,12 +73,12 @@ class Program:
 
 @dataclasses.dataclass(frozen=True)
 class Emulated:
-    """The project's own emulator, which also holds the outputs on some cores to those of this machine."""
+    """The project's own emulator, which also compares the outputs on some cores with those of this machine."""
 
     environment: Environment
     core: str
     checked: tuple[str, ...]
-    """Cores whose outputs are looked at."""
+    """Cores whose outputs are compared."""
 
     def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
         known = known_signatures(file)
@@ -114,7 +114,7 @@ class Emulated:
 
 @dataclasses.dataclass(frozen=True)
 class Estimated:
-    """No counting at all: by the operators of the file."""
+    """An estimate from the file's operators, without counting."""
 
     def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
         content = file.read_bytes()
@@ -132,13 +132,17 @@ class Estimated:
 def measure(
     files: Sequence[Path], counter: Counter, lengths: Sequence[int] | None = (), texts: Texts | None = None
 ) -> Iterator[list[Subject]]:
-    """Millions of instructions of one inference of each file at some T; none: its longest; None: all that it has.
+    """Millions of instructions of one inference of each file at the given lengths.
 
-    With `texts`, the mean over them: each takes the shortest signature that it fits in. A count takes seconds to
-    minutes, so each file's is given as soon as it is there; what is wrong with any file is said before the first.
+    A count takes seconds to minutes, so each file's is yielded as soon as it is known; problems with any file are
+    raised before the first count.
+
+    Args:
+      lengths: T of the signatures; empty: the longest of each file; None: all that it has.
+      texts: if given, one mean over these texts per file; each text takes the shortest signature that it fits in.
 
     Raises:
-      UsageError: a file is none, has other inputs than ids, mask and segments, or lacks a T.
+      UsageError: a file is not a `.tflite` file, has other inputs than ids, mask and segments, or lacks a T.
       FailedError: the counter failed, or printed no number.
     """
     chosen = {file: _signatures(file, lengths, texts) for file in files}
@@ -175,7 +179,7 @@ def _subjects(
 
 
 def baselines(subjects: Sequence[Subject], name: str) -> list[Subject | None]:
-    """The baseline's rounds for each subject, at the same length; a baseline of one length is compared at any."""
+    """The baseline's subject of the same length for each subject; a baseline with one length is compared at any."""
     own = [one for one in subjects if one.name == name]
     return [
         next((one for one in own if one.details.get("sequence_length") == subject.details.get("sequence_length")),
@@ -185,30 +189,32 @@ def baselines(subjects: Sequence[Subject], name: str) -> list[Subject | None]:
 
 
 def check_comparable(about: Mapping[str, Any], earlier: Mapping[str, Any], path: str) -> None:
-    """Raise UsageError if counts are of another processor than those of an earlier result, or only one is an estimate.
+    """Raise UsageError if two results are of different processors, or only one of them is an estimate.
 
     Args:
       about: `where` and `emulator` of the result that is about to be made.
-      earlier: an earlier one.
-      path: of that one.
+      earlier: an earlier result.
+      path: the earlier result's path.
     """
-    ours, theirs = _counted(about), _counted(earlier)
-    if ours != theirs:
-        raise UsageError(f"--earlier={path}: has {theirs}, which cannot be compared with {ours}; count both alike")
+    counted_now, counted_then = _counted(about), _counted(earlier)
+    if counted_now != counted_then:
+        raise UsageError(
+            f"--earlier={path}: has {counted_then}, which cannot be compared with {counted_now}; count both alike"
+        )
 
 
 def _counted(document: Mapping[str, Any]) -> str:
     core = schema.core_of(document)
     what = "estimates" if document.get("where") == "estimated" else "counts"
-    # Two programs of the user's may count anything.
+    # Two programs of users may count different things, so their names are compared too.
     by = f" by {document['emulator'].get('name')}" if core == OF_THE_COUNTER else ""
     return f"{what} of {core}{by}"
 
 
 def changes(written: Mapping[str, Any], earlier: Mapping[str, Any]) -> tuple[list[tuple[str, float]], list[str]]:
-    """Files that an earlier result has too, each with its change as a share, and those that it has not.
+    """Changes against an earlier result, as shares, by file; and the files that the earlier result lacks.
 
-    A change below VISIBLE is 0.
+    A change below VISIBLE is given as 0.
     """
 
     def counts(document: Mapping[str, Any]) -> dict[str, float]:
@@ -220,8 +226,8 @@ def changes(written: Mapping[str, Any], earlier: Mapping[str, Any]) -> tuple[lis
         }
 
     before, now = counts(earlier), counts(written)
-    found = [(name, now[name] / before[name] - 1) for name in now if before.get(name)]
-    visible = [(name, change if abs(change) >= VISIBLE else 0.0) for name, change in found]
+    exact = [(name, now[name] / before[name] - 1) for name in now if before.get(name)]
+    visible = [(name, change if abs(change) >= VISIBLE else 0.0) for name, change in exact]
     return visible, [name for name in now if not before.get(name)]
 
 
@@ -242,7 +248,7 @@ def _judged(more: Mapping[str, Any]) -> verdict.Verdict:
 def _error(
     known: Signatures, name: str | None, file: Path, values: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]
 ) -> float | None:
-    """Largest difference between a core's outputs and this machine's, as a share of the scale; None: no number."""
+    """Largest difference between a core's outputs and this machine's, as a share of the scale; None: not finite."""
     expected = reference.expected_by_name(file, known.named(name or ""), dict(values))
     tolerance = reference.tolerance_of(file)
     errors = [tolerance.error(own, outputs[key]) for key, own in expected.items()]
@@ -251,12 +257,12 @@ def _error(
 
 @dataclasses.dataclass(frozen=True)
 class _Chosen:
-    """What to count of a file."""
+    """The signatures of a file to count."""
 
     shares: dict[int, float]
-    """By length T, of the inferences; empty without texts."""
+    """Share of the inferences by length T; empty without texts."""
     names: dict[int, str | None]
-    """Of the signatures to count, by T."""
+    """Names of the signatures, by T."""
 
 
 def _signatures(file: Path, lengths: Sequence[int] | None, texts: Texts | None) -> _Chosen:
@@ -266,14 +272,14 @@ def _signatures(file: Path, lengths: Sequence[int] | None, texts: Texts | None) 
         return _Chosen(shares, {length: names[length] for length in shares})
     for length in lengths or ():
         if length not in names:
-            there = ", ".join(map(str, sorted(names)))
-            raise UsageError(f"{file}: has no graph for --sequence_lengths={length}; it has {there}")
+            known = ", ".join(map(str, sorted(names)))
+            raise UsageError(f"{file}: has no graph for --sequence_lengths={length}; it has {known}")
     chosen = list(names) if lengths is None else list(lengths) or [max(names)]
     return _Chosen({}, {length: names[length] for length in chosen})
 
 
 def table(written: Mapping[str, Any]) -> str:
-    """Millions of instructions and their ratio to the baseline, in text, and what is to be thought of them."""
+    """Millions of instructions and their ratios to the baseline as a text table, followed by the verdicts' reasons."""
     from mobilebert_tf.text_table import aligned
 
     about = "estimate of million instructions" if written["where"] == "estimated" else "million instructions"

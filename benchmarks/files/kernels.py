@@ -1,7 +1,7 @@
-"""Where the time of a `.tflite` file goes, by functions of the runtime: `perf` of Linux samples its inferences.
+"""Time of a `.tflite` file's inferences by function of the runtime, sampled by Linux's `perf`.
 
-LiteRT's library keeps its names, so a sample tells which of XNNPACK's kernels ran: a product in
-int8, one in float, a sum, a conversion between the two.
+LiteRT's library keeps its symbol names, so a sample tells which of XNNPACK's kernels ran: a product in
+int8, one in float, a sum, a conversion between int8 and float.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mobilebert_tf.litert.runtime import check_is_tflite
 from mobilebert_tf.text_table import aligned
 
 RUNTIME = "libpywrap_litert_common.so,libc.so.6"
-"""What counts as the runtime; the rest of the process is Python."""
+"""Libraries that count as the runtime; the rest of the process is Python."""
 
 FAMILIES = {
     "products in int8": r"q[sdu]8\w*gemm|qp8gemm",
@@ -36,18 +36,18 @@ FAMILIES = {
     "copies": r"memmove|memcpy|memset|transpose|slice|copy",
     "tables": r"embedding_lookup|gather",
 }
-"""What functions are for, by a pattern of their names; the first that fits counts."""
+"""Purposes of functions, each with a pattern of function names; the first that matches counts."""
 
 SHOWN = 0.01
-"""Functions with a smaller share are added up as `others`."""
+"""Smallest share that is listed; functions below it are added up as `others`."""
 
 
 def measure(files: Sequence[Path], settings: host.Settings, sequence_length: int | None = None) -> list[Subject]:
     """Milliseconds of an inference of each file at one T (None: its longest), and shares of the runtime's functions.
 
     Raises:
-      UsageError: `perf` is not there, or a file cannot be run.
-      FailedError: `perf` may not sample here.
+      UsageError: `perf` is not installed, or a file cannot be run.
+      FailedError: `perf` failed; it may lack permission to sample.
     """
     if not shutil.which("perf"):
         raise UsageError("`perf` is not on the PATH; on Debian it is in the package linux-perf")
@@ -77,18 +77,18 @@ def measure(files: Sequence[Path], settings: host.Settings, sequence_length: int
 
 
 def shares(report: str) -> dict[str, float]:
-    """Share of each function in what `perf report` printed, largest first, small ones as `others`."""
-    found = {}
+    """Share of each function in the output of `perf report`, largest first, small ones as `others`."""
+    every = {}
     for line in report.splitlines():
-        # Some versions add columns of which nothing is known here, far to the right.
+        # Some versions add other columns, far to the right; they are ignored.
         if match := re.match(r"\s*([\d.]+)%\s+\[.\]\s+(\S.*?)(\s{2,}.*)?$", line):
-            found[match[2]] = round(float(match[1]) / 100, 4)
-    large = {name: share for name, share in sorted(found.items(), key=lambda one: -one[1]) if share >= SHOWN}
+            every[match[2]] = round(float(match[1]) / 100, 4)
+    large = {name: share for name, share in sorted(every.items(), key=lambda one: -one[1]) if share >= SHOWN}
     return {**large, "others": round(1 - sum(large.values()), 4)}
 
 
 def families(shares: Mapping[str, float]) -> dict[str, float]:
-    """Shares added up by what functions are for; what is left as `the rest`."""
+    """Shares added up by purpose of the functions (FAMILIES); others as `the rest`."""
     added = dict.fromkeys([*FAMILIES, "the rest"], 0.0)
     for name, share in shares.items():
         added[next((one for one, pattern in FAMILIES.items() if re.search(pattern, name)), "the rest")] += share
@@ -104,7 +104,7 @@ def _output(*words: str) -> str:
 
 
 def table(written: Mapping[str, Any]) -> str:
-    """A row for each function of each file: its share, and that of the median in milliseconds."""
+    """A text table with a row for each function of each file: its share, and that share of the median in ms."""
     rows = [["file", "function of the runtime", "share", "ms"]]
     for one in written["subjects"]:
         median = one["summary"]["median"]

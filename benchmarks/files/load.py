@@ -1,4 +1,4 @@
-"""Load of the machine by others, and its clocks."""
+"""Load of the machine by other processes, and its clock rates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def busy_seconds() -> float:
-    """Processor seconds that the whole machine has worked since it started; 0 where that is not told."""
+    """Processor seconds that the whole machine has been busy since it started; 0 if the system does not report it."""
     try:
         numbers = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     except OSError:
@@ -19,15 +19,15 @@ def busy_seconds() -> float:
 
 
 class Load:
-    """Share of the processors that other processes take from now on."""
+    """Processor time that other processes take from now on."""
 
     def __init__(self) -> None:
         self._busy, self._own, self._wall = busy_seconds(), time.process_time(), time.perf_counter()
 
     def foreign_cores(self) -> float:
-        """Cores that other processes kept busy until now: above 0.1 or so times are doubtful.
+        """Number of cores that other processes kept busy until now; above about 0.1, measured times are doubtful.
 
-        The kernel counts in hundredths of a second, so a few milliseconds tell nothing.
+        The kernel counts in hundredths of a second, so over a few milliseconds this means nothing.
         """
         elapsed = time.perf_counter() - self._wall
         foreign = (busy_seconds() - self._busy) - (time.process_time() - self._own)
@@ -35,7 +35,7 @@ class Load:
 
 
 def clock_mhz() -> float | None:
-    """The fastest clock among the processors now; None: not told. In virtual machines often a constant."""
+    """The highest current clock rate of all processors, in MHz, often a constant in virtual machines; None: unknown."""
     frequencies = []
     for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"):
         try:

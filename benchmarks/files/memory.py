@@ -1,4 +1,4 @@
-"""Memory of a process."""
+"""Memory of this process."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 
 
 def peak_memory() -> float | None:
-    """MiB that this process has held at most; None where the system does not tell."""
+    """Peak resident memory of this process in MiB; None: the system does not report it."""
     return _mib("status", "VmHWM")
 
 
 def held() -> dict[str, float] | None:
-    """MiB of this process: its own `private` pages, and those `shared` with a file; None: not told (before Linux 5.4).
+    """MiB of this process's own `private` pages and of those `shared` with a file; None: unknown (before Linux 5.4).
 
-    Pages of a mapped file can be dropped at any time, and so are not private: neither those that this process alone
-    has read, nor those of a file that was just made and still waits to be written to the disk, which count as dirty.
+    Pages of a mapped file can be dropped at any time, so they are not private. This includes pages that only this
+    process has read, and dirty pages of a new file that has not been written to disk yet.
     """
     whole, own, in_memory = (_mib("smaps_rollup", name) for name in ("Rss", "Pss_Anon", "Pss_Shmem"))
     if whole is None or own is None or in_memory is None:
         return None
-    private = own + in_memory  # a file in memory has no disk that its pages could go to
+    private = own + in_memory  # pages of a file in memory cannot be dropped: there is no copy on disk
     return {"private": round(private, 1), "shared": round(whole - private, 1)}
 
 

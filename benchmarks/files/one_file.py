@@ -1,9 +1,9 @@
 """Time one `.tflite` file in this process: `python -m mobilebert_tf.benchmarks.files.one_file JSON`, at some lengths.
 
-With a path alone in place of settings it says what signatures the file has.
+If the JSON has only a path, it prints the file's signatures.
 
-Works on any file, also of rivals, whatever its inputs are called. Inputs that nobody gave are made up if they are token
-ids, mask and segment ids as [1, T] integers.
+Works on any file, including those of other projects, whatever its inputs are called. Inputs that are not given are
+random if they are token ids, mask and segment ids as [1, T] integers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mobilebert_tf.litert.refusals import REFUSALS
 from mobilebert_tf.litert.runtime import check_is_tflite, load_interpreter
 
 Run = Callable[[int], dict[str, np.ndarray]]
-"""An inference on the inputs of this number, and its outputs."""
+"""A function that runs an inference on the inputs with this number and returns the outputs by name."""
 
 
 def measure(
@@ -47,18 +47,18 @@ def measure(
     compiled: bool = False,
     inputs: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Findings at each T, None for the longest, or of each signature.
+    """Measure a file at each T (None: its longest), or each of the given signatures.
 
     Args:
-      runs, seconds: both are the least of what is timed.
-      cache: XNNPACK's weight cache, as CompiledFile takes it.
-      inputs: .npz file with arrays SIGNATURE/INPUT, a row an inference; None: they are made up.
+      runs, seconds: timing goes on until both are reached.
+      cache: XNNPACK's weight cache: the `cache` argument of CompiledFile.
+      inputs: .npz file with arrays SIGNATURE/INPUT, one row per inference; None: random inputs.
 
     Returns:
-      `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `memory_mib` (what loading and the first inferences up
-      to this one added), `foreign_cores`, `clock_mhz` (at both ends), `finite` (every output of every
-      inference), `sequence_length` and `signature`;
-      with a weight cache `cache_written`, and `cache_bytes` of its file.
+      For each: `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `memory_mib` (added by loading and by the
+      first inferences up to this one), `foreign_cores`, `clock_mhz` (before and after timing), `finite` (whether all
+      outputs of all inferences are), `sequence_length`, `signature` and `delegation`;
+      with a weight cache `cache_written`, and with its file `cache_bytes`.
     """
     check_is_tflite(path)
     known = inputs_module.signatures(path)
@@ -82,9 +82,9 @@ def measure(
         first_ms, after = round((time.perf_counter() - first) * 1e3, 2), held()
         memory = {key: round(after[key] - before[key], 1) for key in after} if before and after else None
         firsts.append((first_ms, memory, outputs))
-    found = []
+    findings = []
     for one, (run, count), (first_ms, memory, outputs) in zip(chosen, calls, firsts, strict=True):
-        found.append({
+        findings.append({
             "load_ms": load_ms,
             "first_ms": first_ms,
             "memory_mib": memory,
@@ -96,7 +96,7 @@ def measure(
             **({"cache_written": written} if cache else {}),
             **({"cache_bytes": Path(cache).stat().st_size} if cache not in ("", IN_MEMORY) else {}),
         })  # fmt: skip
-    return found
+    return findings
 
 
 def _time(
@@ -121,7 +121,7 @@ def _time(
 
 
 def _call(interpreter: Any, signature: inputs_module.Signature, rows: Mapping[str, np.ndarray]) -> tuple[Run, int]:
-    """A call that sets all inputs, runs, and fetches the outputs; and how many different inputs there are."""
+    """A function that sets all inputs, runs, and fetches the outputs; and the number of different inputs."""
     feeds = signature.rows(rows)
     count = len(next(iter(feeds.values())))
     each = [{name: values[number] for name, values in feeds.items()} for number in range(count)]
@@ -139,7 +139,7 @@ def _call(interpreter: Any, signature: inputs_module.Signature, rows: Mapping[st
 
 
 def describe(path: str) -> dict[str, Any]:
-    """Signatures of a file with their inputs. Raises UsageError: the runtime does not know all of its operators."""
+    """Signatures of a file with their inputs, as JSON. Raises UsageError: the runtime lacks one of its operators."""
     check_is_tflite(path)
     try:
         foreign = sorted(set(read_operators(path).foreign))
@@ -150,15 +150,15 @@ def describe(path: str) -> dict[str, Any]:
             f"{path}: has operators that LiteRT does not have, {', '.join(foreign)}; convert the model without "
             "TensorFlow's own operators (SELECT_TF_OPS) and without custom ones"
         )
-    load_interpreter(path, 1)  # refuses what it does not know
+    load_interpreter(path, 1)  # raises UsageError if LiteRT does not accept the file
     return inputs_module.signatures(path).describe()
 
 
 def main() -> None:
-    """Answer on standard output; what native code prints is not for it."""
+    """Print the answer to standard output; CompiledModel's messages on standard error are dropped."""
     order = json.loads(sys.argv[1])
     if "runs" in order and not os.environ.get("MOBILEBERT_TF_DEBUG") and _is_compiled(order):
-        # CompiledModel talks to standard error until the process ends.
+        # CompiledModel prints messages to standard error until the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
         print(json.dumps(measure(**order) if "runs" in order else describe(order["path"])), flush=True)

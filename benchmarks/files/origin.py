@@ -1,4 +1,4 @@
-"""Origin of a file, as far as what lies beside it tells."""
+"""Origin of a `.tflite` file, read from the contract next to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mobilebert_tf.errors import UsageError
 
 
 def origin(path: Path) -> dict[str, Any]:
-    """Recipe and model of a file that `export` wrote; None for one from elsewhere."""
+    """Recipe and model of a file that `export` wrote; each is None if unknown."""
     contract: dict[str, Any] = {}
     with contextlib.suppress(UsageError, FileNotFoundError):
         contract = fields.read_object(path.with_name(f"{path.stem}.contract.json"))

@@ -1,4 +1,4 @@
-"""Outputs of a file elsewhere against those of this machine: what has to be known before a time counts."""
+"""Outputs of a file on other devices, compared with this machine's: a time counts only if they agree."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.litert.runtime import load_interpreter
 
 UNSAID = 0.05
-"""What outputs may differ by, of their largest value, where no contract says it: int8 kernels of other processors were
-seen to differ by up to that."""
+"""Allowed difference of outputs, as a share of their largest value, if no contract states it: int8 kernels of other
+processors were seen to differ by up to that."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expected:
-    """Outputs of a graph for one input, in the order in which tools write them."""
+    """Outputs of a graph for one input, in the order in which benchmark tools write them."""
 
     values: tuple[np.ndarray, ...]
     names: tuple[str, ...]
 
     def read(self, content: bytes) -> list[np.ndarray]:
-        """Outputs from a tool's file. Raises ValueError: it has another length."""
+        """Parse the outputs in a tool's file. Raises ValueError: the file has the wrong length."""
         size = sum(values.nbytes for values in self.values)
         if len(content) != size:
             raise ValueError(f"{len(content)} bytes of outputs in place of {size}")
-        found, at = [], 0
+        outputs, at = [], 0
         for values in self.values:
-            found.append(np.frombuffer(content, values.dtype, values.size, at).reshape(values.shape))
+            outputs.append(np.frombuffer(content, values.dtype, values.size, at).reshape(values.shape))
             at += values.nbytes
-        return found
+        return outputs
 
 
 def expected(path: Path, signature: Signature, values: dict[str, np.ndarray]) -> Expected:
-    """Outputs of this machine for one input, made in a process of its own, in the order of the graph's outputs.
+    """Outputs on this machine for one input, in the order of the graph's outputs, computed in a process of its own.
 
     Raises:
       UsageError: the file cannot be run.
@@ -52,7 +52,7 @@ def expected(path: Path, signature: Signature, values: dict[str, np.ndarray]) ->
 
 
 def expected_by_name(path: Path, signature: Signature, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """As `expected`, by the names of the signature's outputs; of a graph without one by the tensors'."""
+    """The outputs of `expected` by the signature's output names; for a graph without a name, by tensor names."""
     return dict(_ask(path, signature, values, by="key"))
 
 
@@ -75,25 +75,25 @@ def _ask(
 
 @dataclasses.dataclass(frozen=True)
 class Tolerance:
-    """The difference that outputs elsewhere may have."""
+    """The allowed difference of outputs on other devices."""
 
     relative: float
-    """A share of the scale."""
+    """Allowed difference as a share of the scale."""
     scale: float | None
-    """Largest output over the contract's examples; None: there is none, and an output's own largest value counts."""
+    """Largest output over the contract's examples; None: unknown, and each output's own largest value is used."""
 
     def error(self, known: np.ndarray, found: np.ndarray) -> float | None:
-        """Largest difference as a share of the scale; None: it is no number."""
+        """Largest difference as a share of the scale; None: it is NaN or infinite."""
         scale = self.scale or float(np.abs(known).max()) or 1.0
         error = float(np.abs(found.astype(np.float64) - known).max()) / scale
         return error if np.isfinite(error) else None
 
 
 def compare(known: Expected, content: bytes, tolerance: Tolerance) -> dict[str, Any]:
-    """Distance of a device's outputs from this machine's, for results.
+    """Difference of a device's outputs from this machine's, for results.
 
     Raises:
-      ValueError: they are no such outputs.
+      ValueError: `content` has the wrong length.
     """
     errors = [tolerance.error(values, found) for values, found in zip(known.values, known.read(content), strict=True)]
     worst = None if None in errors else max(one for one in errors if one is not None)
@@ -101,7 +101,7 @@ def compare(known: Expected, content: bytes, tolerance: Tolerance) -> dict[str, 
 
 
 def tolerance_of(path: Path) -> Tolerance:
-    """The tolerance that a file's contract states; UNSAID where there is none."""
+    """The tolerance that a file's contract states; UNSAID without one."""
     contract = path.with_name(f"{path.stem}.contract.json")
     if not contract.is_file():
         return Tolerance(UNSAID, None)
@@ -114,7 +114,7 @@ def tolerance_of(path: Path) -> Tolerance:
 
 
 def tensor_order(content: bytes, signature: str | None) -> tuple[list[str], list[str]]:
-    """Names of a graph's input and output tensors, in the graph's own order, as TensorFlow Lite's tool has them."""
+    """Names of a graph's input and output tensors in the graph's own order, which TensorFlow Lite's tool uses."""
     model = flatbuffer.read(content)
     graph = model.subgraphs[0]
     for definition in model.signatureDefs or []:

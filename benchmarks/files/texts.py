@@ -1,4 +1,4 @@
-"""How long texts are, and so what a file with several lengths costs for them on average."""
+"""Lengths of texts, for the average cost of a file with several lengths."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Texts:
 
     name: str
     of_length: Mapping[int, int]
-    """How many texts have that many word pieces, [CLS] and [SEP] included."""
+    """Number of texts by number of word pieces, [CLS] and [SEP] included."""
 
     def shares(self, lengths: Iterable[int]) -> dict[int, float]:
-        """Share of the texts that each length T serves, the shortest that fits; longer texts are cut.
+        """Share of the texts for each length T: a text takes the shortest that fits, and longer texts are cut.
 
-        Lengths that serve none are left out.
+        Lengths without texts are left out.
         """
         lengths = sorted(lengths)
         served: collections.Counter[int] = collections.Counter()
@@ -38,7 +38,7 @@ def read_texts(table: str | os.PathLike[str], column: str, tokenizer: Tokenizer)
     """Lengths of the texts in one column of a table.
 
     Raises:
-      UsageError: the table is missing or broken, or there is no text.
+      UsageError: the table is missing or broken, or has no texts.
     """
     texts = [text for _, row in read_table(table, [column]) if (text := row[column])]
     if not texts:

@@ -1,4 +1,4 @@
-"""The timed loop: the same for a file of ours and for one that runs where this package is not installed."""
+"""The timed loop, without imports of this package: it also runs in other projects' environments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def warm(run: Callable[[int], Any], count: int, runs: int) -> None:
-    """Inferences before those that count, on `count` inputs in turn; the first of `runs` has been done."""
+    """Run untimed inferences on `count` inputs in turn; the first of `runs` has already been done."""
     for number in range(1, runs):
         run(number % count)
 
@@ -16,17 +16,17 @@ def warm(run: Callable[[int], Any], count: int, runs: int) -> None:
 def samples(
     run: Callable[[int], Any], count: int, runs: int, seconds: float, look: Callable[[Any], None] = lambda _: None
 ) -> list[float]:
-    """Milliseconds of each inference, on `count` inputs in turn; `runs` and `seconds` are both the least.
+    """Milliseconds of each inference, on `count` inputs in turn, until both `runs` and `seconds` are reached.
 
-    `look` is given what each inference gives, while no clock runs.
+    `look` is called with the outputs of each inference, outside the timed part.
     """
-    found: list[float] = []
-    timed = 0.0  # of the inferences alone: what lies between them is no part of the least that is asked for
-    while len(found) < runs or timed < seconds * 1e3:
-        number = len(found) % count
+    milliseconds: list[float] = []
+    timed = 0.0  # milliseconds of the inferences alone: time between them does not count towards `seconds`
+    while len(milliseconds) < runs or timed < seconds * 1e3:
+        number = len(milliseconds) % count
         before = time.perf_counter()
-        given = run(number)
-        found.append(round((time.perf_counter() - before) * 1e3, 4))
-        timed += found[-1]
-        look(given)
-    return found
+        outputs = run(number)
+        milliseconds.append(round((time.perf_counter() - before) * 1e3, 4))
+        timed += milliseconds[-1]
+        look(outputs)
+    return milliseconds

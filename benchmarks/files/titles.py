@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def titles(paths: Sequence[Path]) -> dict[Path, str]:
-    """The name of each file, with as many of the directories before it as tell it from the others."""
+    """The name of each file, preceded by as many of its directories as tell it from the other files."""
     parts = {path: Path(os.path.abspath(path)).parts for path in paths}
     return {path: _shortest(own, [other for at, other in parts.items() if at != path]) for path, own in parts.items()}
 

@@ -40,12 +40,12 @@ def test_a_failure_names_the_file_and_leaves_what_was_there(
 
 def test_what_a_killed_writer_left_goes(tmp_path: Path) -> None:
     """Of the same file or directory; a living writer's stays."""
-    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    for name in (f".{done.stdout.strip()}.a.json", f".{os.getppid()}.a.json", f".{done.stdout.strip()}.b.json"):
+    process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    for name in (f".{process.stdout.strip()}.a.json", f".{os.getppid()}.a.json", f".{process.stdout.strip()}.b.json"):
         (tmp_path / name).write_text("half")
     atomic.write_json(tmp_path / "a.json", {})
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == sorted([f".{done.stdout.strip()}.b.json", f".{os.getppid()}.a.json", "a.json"])
+    assert left == sorted([f".{process.stdout.strip()}.b.json", f".{os.getppid()}.a.json", "a.json"])
     place = tmp_path / "place"
     place.mkdir()
     kill = "import os, sys; from mobilebert_tf import atomic\nwith atomic.directory_aside(sys.argv[1]) as aside:\n"

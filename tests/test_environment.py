@@ -38,8 +38,8 @@ def test_a_command_neither_reads_nor_writes_settings_of_keras(tmp_path: Path) ->
     home.mkdir()
     for place in ({"KERAS_HOME": str(tmp_path)}, {"HOME": str(home)}):
         environment = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"} | place
-        done = subprocess.run(words, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
+        process = subprocess.run(words, env=environment, capture_output=True, text=True)
+        assert process.returncode == 0, process.stderr[-2000:]
     assert not (home / ".keras").exists()
 
 
@@ -49,11 +49,11 @@ def test_backend_and_precision(tmp_path: Path) -> None:
     settings = {"floatx": "float16", "epsilon": 1e-7, "backend": "jax", "image_data_format": "channels_last"}
     (tmp_path / ".keras" / "keras.json").write_text(json.dumps(settings))
     environment = {**os.environ, "KERAS_BACKEND": "jax", "HOME": str(tmp_path), "KERAS_HOME": str(tmp_path / ".keras")}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr[-2000:]
     ids = np.arange(5, 13, dtype=np.int32)[None, :]
     encoder = MobileBertEncoder(MobileBertConfig.preset("debug_student", vocab_size=20), seed=3)
     for number, weight in enumerate(encoder.trainable_weights):
         weight.assign(np.random.default_rng(number).normal(0, 0.1, weight.shape))
     outputs = encoder({"input_ids": ids, "input_mask": 0 * ids + 1, "segment_ids": 0 * ids})
-    np.testing.assert_array_equal(json.loads(done.stdout), outputs["sequence_output"])
+    np.testing.assert_array_equal(json.loads(process.stdout), outputs["sequence_output"])

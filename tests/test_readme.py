@@ -52,9 +52,9 @@ def test_every_command_is_named(text):
 
 def test_the_python_lines_run(text, tmp_path):
     for block in blocks(text, "python"):
-        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "(1, 6, 512) 25 24" in done.stdout
+        process = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=tmp_path)
+        assert process.returncode == 0, process.stderr
+        assert "(1, 6, 512) 25 24" in process.stdout
 
 
 def test_the_tables_are_those_of_the_results(text, root):

@@ -129,9 +129,9 @@ def test_a_pipe_is_text_as_files_are(tmp_path) -> None:
 def test_what_native_code_says_before_it_ends_the_process_is_shown() -> None:
     block = "with quiet.native_stderr_hidden(is_starting=True): os.write(2, b'no AVX here\\n'); os._exit(3)"
     code = f"import os\nfrom mobilebert_tf import quiet\n{block}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert done.returncode == 3
-    first, second = done.stderr.decode().splitlines()
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert process.returncode == 3
+    first, second = process.stderr.decode().splitlines()
     assert first == "no AVX here" and "TensorFlow ended the process while it started" in second
 
 

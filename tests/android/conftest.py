@@ -23,10 +23,10 @@ def kotlin(root: Path, once: Callable[[str, Callable[[Path], object]], Path]) ->
 
     def build(directory: Path) -> None:
         command = ["mvn", "-o", "-B", "-q", "-pl", "core", "test-compile"]
-        done = subprocess.run(command, cwd=demo, capture_output=True, encoding="utf-8", timeout=540)
-        if "offline mode" in done.stdout:
+        process = subprocess.run(command, cwd=demo, capture_output=True, encoding="utf-8", timeout=540)
+        if "offline mode" in process.stdout:
             pytest.skip("Kotlin was never downloaded here; make android does")
-        assert done.returncode == 0, done.stdout
+        assert process.returncode == 0, process.stdout
 
     once("kotlin", build)
     target = demo / "core" / "target"
@@ -34,9 +34,9 @@ def kotlin(root: Path, once: Callable[[str, Callable[[Path], object]], Path]) ->
 
     def run(main: str, *arguments: str, given: str = "", options: tuple[str, ...] = ()) -> str:
         command = ["java", "-cp", ":".join(map(str, places)), *options, f"dev.mobilebert.core.{main}", *arguments]
-        done = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", timeout=540)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        process = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", timeout=540)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     return run
 

@@ -56,9 +56,9 @@ def test_models_are_stored_whole_where_they_can_be_mapped(apk: Path) -> None:
 def test_the_signature_holds_and_nothing_is_asked_for(apk: Path) -> None:
     if not shutil.which("apksigner"):
         pytest.skip("apksigner is not on the PATH")
-    done = subprocess.run(["apksigner", "verify", "-v", str(apk)], capture_output=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    assert "v2 scheme (APK Signature Scheme v2): true" in done.stdout
+    process = subprocess.run(["apksigner", "verify", "-v", str(apk)], capture_output=True, encoding="utf-8")
+    assert process.returncode == 0, process.stderr
+    assert "v2 scheme (APK Signature Scheme v2): true" in process.stdout
     aapt2 = apk.parents[3] / "app" / "target" / "tools" / "prebuilt" / "linux" / "aapt2_64"
     told = subprocess.run([str(aapt2), "dump", "badging", str(apk)], capture_output=True, encoding="utf-8").stdout
     assert "package: name='dev.mobilebert.app'" in told and "minSdkVersion:'24'" in told

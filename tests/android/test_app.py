@@ -23,10 +23,10 @@ def test_screens_of_every_kind(
     shutil.copytree(export_directory, exports / "classification", ignore=shutil.ignore_patterns("rejected"))
     command = ["mvn", "-o", "-B", "-q", "-pl", MODULES, "test", "-Dsurefire.failIfNoSpecifiedTests=false"]
     command += ["-Dtest=ExportsTest,AppTest", f"-Ddemo.exports={exports}", f"-Ddemo.screens={tmp_path}"]
-    done = subprocess.run(command, cwd=root / "android_demo", capture_output=True, encoding="utf-8", timeout=1500)
-    if "offline mode" in done.stdout:
+    process = subprocess.run(command, cwd=root / "android_demo", capture_output=True, encoding="utf-8", timeout=1500)
+    if "offline mode" in process.stdout:
         pytest.skip("Robolectric was never downloaded here; make android does")
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert process.returncode == 0, process.stdout[-4000:]
     report = root / "android_demo" / "app" / "target" / "surefire-reports" / "dev.mobilebert.app.ExportsTest.txt"
     assert "Tests run: 2, Failures: 0, Errors: 0, Skipped: 0" in report.read_text()
     # Written by the benchmark that an intent started in AppTest.

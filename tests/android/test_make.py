@@ -46,10 +46,10 @@ def test_what_is_missing_is_said_in_one_line(scripts: dict[str, str], message: s
     # These tests may run below a make themselves, which hands its own flags down.
     outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     environment = {**outer, "PATH": programs(tmp_path, **scripts)}
-    done = subprocess.run(
+    process = subprocess.run(
         [str(shutil.which("make")), "-s", "android"], cwd=root, env=environment, capture_output=True, encoding="utf-8"
     )
-    assert done.returncode != 0
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+    assert process.returncode != 0
+    lines = [line for line in process.stderr.splitlines() if not line.startswith("make: ***")]
     assert lines == [message]
-    assert done.stdout == ""
+    assert process.stdout == ""

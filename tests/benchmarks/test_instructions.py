@@ -214,10 +214,10 @@ def test_what_was_counted_before_a_stop_is_kept(
     output, baseline = tmp_path / "so_far.json", tmp_path / "c.tflite"
     words = ["benchmark", "instructions", f"--models={tmp_path / '*.tflite'}", f"--baseline={baseline}", "--estimate"]
     assert cli.run([*words, f"--output={output}"]) == 1
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     assert [one["name"] for one in json.loads(output.read_text())["subjects"]] == ["a.tflite"]
-    assert f"{output} has 1 of 3 files; the rest were not counted" in said.out
-    assert said.err.strip().splitlines()[-1].endswith("interrupted" if str(error) == "" else "b.tflite: qemu died")
+    assert f"{output} has 1 of 3 files; the rest were not counted" in captured.out
+    assert captured.err.strip().splitlines()[-1].endswith("interrupted" if str(error) == "" else "b.tflite: qemu died")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_result_that_another_program_made_meanwhile_stays(tmp_path, capsys, mo
     monkeypatch.setattr(results.schema, "fault", lambda _: "")
     for number in range(3):
         results.write(str(tmp_path / "b.json"), {"number": number})
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2 and "b.json: was made by another program" in said[0] and said[1].endswith("b-3.json")
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 2 and "b.json: was made by another program" in printed[0] and printed[1].endswith("b-3.json")
     found = [json.loads((tmp_path / name).read_text())["number"] for name in ("b.json", "b-2.json", "b-3.json")]
     assert found == [0, 1, 2]

@@ -244,8 +244,8 @@ def test_a_stopped_study_keeps_its_rounds_and_goes_on_from_them(
     words = ["benchmark", "study", "--study=study.json", "--work=work", "--inputs=model=m,table=t"]
     monkeypatch.setattr(study, "_execute", lambda run: execute(run, 5))
     assert cli.run([*words, "--output=a.json"]) == 1
-    said = capsys.readouterr()
-    assert "--earlier=a.json" in said.out and "interrupted" in said.err
+    captured = capsys.readouterr()
+    assert "--earlier=a.json" in captured.out and "interrupted" in captured.err
     first = json.loads((tmp_path / "a.json").read_text())
     assert [len(subject["rounds"]) for subject in first["subjects"]] == [3, 2]
 

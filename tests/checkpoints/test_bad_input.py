@@ -333,9 +333,9 @@ def test_a_disk_that_takes_no_more(world, size, tmp_path):
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
         f"sys.exit(cli.run(['convert', '--input={source}', '--output={tmp_path / 'out'}', '--to={world}']))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1, done.stderr[-2000:]
-    assert str(tmp_path / "out") in done.stderr
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert process.returncode == 1 and len(process.stderr.strip().splitlines()) == 1, process.stderr[-2000:]
+    assert str(tmp_path / "out") in process.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 

@@ -158,8 +158,8 @@ def test_all_of_tensorflow_can_follow_its_parts(tmp_path):
         "inputs = dict(input_ids=ones, input_mask=ones, segment_ids=ones)\n"
         "print(tf.function(model)(inputs).shape)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.stdout == "(1, 3)\n", done.stderr[-2000:]
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert process.stdout == "(1, 3)\n", process.stderr[-2000:]
 
 
 def test_brackets_in_a_path_are_no_pattern_for_tensorflow(tmp_path):

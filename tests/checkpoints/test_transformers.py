@@ -49,8 +49,8 @@ def models(shared_data, tmp_path_factory) -> Path:
 
 
 def other_side(what: str, place: Path) -> None:
-    done = subprocess.run([sys.executable, str(SIDE), what, str(place)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    process = subprocess.run([sys.executable, str(SIDE), what, str(place)], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr[-2000:]
 
 
 def convert(source: Path, output: Path, to: str) -> None:

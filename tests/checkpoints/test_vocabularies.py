@@ -165,5 +165,5 @@ def test_a_guess_gives_every_piece_a_text(pieces: tuple[str, ...], rules: Rules,
     notes.start()
     (tmp_path / "vocab.txt").write_text(Tokenizer((*SPECIAL_TOKENS, *pieces)).lines, encoding="utf-8")
     assert read_vocabulary(tmp_path / "vocab.txt").rules == rules
-    said = capsys.readouterr().err
-    assert ("accents kept" in said and "guessed" in said) if rules != Rules() else not said
+    printed = capsys.readouterr().err
+    assert ("accents kept" in printed and "guessed" in printed) if rules != Rules() else not printed

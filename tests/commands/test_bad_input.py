@@ -329,8 +329,8 @@ def test_labels_that_differ_in_capitals_alone(made: Path, tmp_path: Path, capsys
     assert "--merge_labels" in capsys.readouterr().err
     assert (tmp_path / "apart" / "labels.txt").read_text() == "A \na\nb\n"
     assert cli.run([*words, f"--output={tmp_path}/merged", "--merge_labels"]) == 0
-    told = capsys.readouterr().err
-    assert "--merge_labels" not in told and "columns separated by semicolons" in told
+    printed = capsys.readouterr().err
+    assert "--merge_labels" not in printed and "columns separated by semicolons" in printed
     assert (tmp_path / "merged" / "labels.txt").read_text() == "a\nb\n"
     # The model goes on to read such tables.
     assert cli.run(["evaluate", f"--model={tmp_path}/merged", f"--input={table}"]) == 0

@@ -50,10 +50,10 @@ def test_attention_of_other_heads_and_relations_that_do_not_divide(
     made: Path, tmp_path: Path, complain: Complain
 ) -> None:
     student = preset(made, tmp_path, num_attention_heads=2)
-    said = complain(*distill(made, tmp_path / "x", student=student, attention_weight=1))
-    assert "attention transfer needs equally many heads, the teacher has 4 and the student 2" in said
-    said = complain(*distill(made, tmp_path / "x", student=student, relation_heads=3))
-    assert "3 relation heads do not divide the widths inside a block, 16 and 16" in said
+    line = complain(*distill(made, tmp_path / "x", student=student, attention_weight=1))
+    assert "attention transfer needs equally many heads, the teacher has 4 and the student 2" in line
+    line = complain(*distill(made, tmp_path / "x", student=student, relation_heads=3))
+    assert "3 relation heads do not divide the widths inside a block, 16 and 16" in line
     assert not (tmp_path / "x").exists()
 
 
@@ -97,8 +97,8 @@ def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> N
     )
     # Without the hash in it nothing tells the two apart but the student's.
     (tmp_path / "teacher" / "tokenizer.json").unlink()
-    said = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
-    assert "made with another vocabulary than the teacher" in said
+    line = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
+    assert "made with another vocabulary than the teacher" in line
     vocab.unlink()
     assert "has no vocab.txt" in complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
 
@@ -143,8 +143,8 @@ def test_stages_whose_names_lead_out(made: Path, tmp_path: Path, complain: Compl
     assert cli.run(distill(made, done, **words)) == 0
     (stage,) = json.loads((done / "stages.json").read_text())
     (done / "stages.json").write_text(json.dumps([stage, {**stage, "name": str(mine)}]))
-    said = complain(*distill(made, done, **words, redo_stage=stage["name"]))
-    assert "is no plain name" in said
+    line = complain(*distill(made, done, **words, redo_stage=stage["name"]))
+    assert "is no plain name" in line
     assert [path.name for path in mine.iterdir()] == ["file"]
 
 
@@ -159,8 +159,8 @@ def test_a_teacher_without_heads_cannot_follow_a_plan_that_needs_them(
     save_model_directory(tmp_path / "teacher", bare, loaded.tokenizer)
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps(plan_file.text_of(strategies.plan(strategies.TransferOptions(), 2))))
-    said = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher", plan=plan))
-    assert "has no heads for masked words and next sentence, which stage distillation of the plan needs" in said
+    line = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher", plan=plan))
+    assert "has no heads for masked words and next sentence, which stage distillation of the plan needs" in line
 
 
 def test_a_fine_tuned_teacher(made: Path, tmp_path: Path, complain: Complain) -> None:
@@ -169,8 +169,8 @@ def test_a_fine_tuned_teacher(made: Path, tmp_path: Path, complain: Complain) ->
 
     loaded = load_model_directory(made / "student")
     save_model_directory(tmp_path / "teacher", ClassificationModel(loaded.config, 2), loaded.tokenizer)
-    said = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
-    assert "is fine-tuned (classifier); a teacher comes from pre-training" in said
+    line = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
+    assert "is fine-tuned (classifier); a teacher comes from pre-training" in line
 
 
 @pytest.mark.slow
@@ -178,9 +178,9 @@ def test_a_fine_tuned_teacher(made: Path, tmp_path: Path, complain: Complain) ->
 def test_a_tpu_that_is_not_there(address: str, made: Path, tmp_path: Path) -> None:
     """In a process of its own, since the search for it changes what TensorFlow has for devices."""
     words = distill(made, tmp_path / "x", distribution="tpu", tpu=address)
-    done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True)
-    last = done.stderr.splitlines()[-1]
-    assert done.returncode == 2 and f"--tpu={address}: no TPU answers there" in last
+    process = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True)
+    last = process.stderr.splitlines()[-1]
+    assert process.returncode == 2 and f"--tpu={address}: no TPU answers there" in last
 
 
 def test_workers_need_a_cluster(
@@ -194,5 +194,7 @@ def test_printing_the_plan_prints_nothing_else(made: Path, tmp_path: Path) -> No
     """In a process of its own: TensorFlow talks only while it is first imported."""
     inputs = [f"--teacher={made}/student", f"--records={made}/records"]
     words = ["distill", *inputs, f"--output={tmp_path}/x", "--student=debug_student", "--print_stages"]
-    done = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("stage") and done.stderr == ""
+    process = subprocess.run(
+        [sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.startswith("stage") and process.stderr == ""

@@ -40,8 +40,8 @@ def test_the_last_stage_is_not_said_to_be_what_it_was_not(
     shutil.copytree(ended, place)
     weights, plan = hashes(place), (place / "stages.json").read_bytes()
     changed = {**SHORT, "distillation_learning_rate": 9e-3, "held_out": made / "records"}
-    said = complain(*distill(made, place, **changed, accept_changes="true"))
-    assert "stage distillation ended with schedule.peak 0.0015, now 0.009; --redo_stage=distillation begins" in said
+    line = complain(*distill(made, place, **changed, accept_changes="true"))
+    assert "stage distillation ended with schedule.peak 0.0015, now 0.009; --redo_stage=distillation begins" in line
     assert hashes(place) == weights and (place / "stages.json").read_bytes() == plan
     longer = {**SHORT, "distillation_steps": 3, "held_out": made / "records"}
     assert cli.run(distill(made, place, **longer, accept_changes="true")) == 0
@@ -55,8 +55,8 @@ def test_changes_that_would_train_nothing_are_refused(made: Path, tmp_path: Path
     weights, record = hashes(tmp_path / "teacher"), (tmp_path / "teacher" / "run.json").read_bytes()
     rate = ["--steps=2", "--learning_rate=0.5"]
     for changed in (["--steps=1"], rate, [*rate, f"--held_out={made / 'records'}"]):
-        said = complain(*words, *changed, "--accept_changes=true")
-        assert "is finished, so another --" in said and "ask for more --steps" in said
+        line = complain(*words, *changed, "--accept_changes=true")
+        assert "is finished, so another --" in line and "ask for more --steps" in line
     assert hashes(tmp_path / "teacher") == weights and (tmp_path / "teacher" / "run.json").read_bytes() == record
     assert cli.run([*words, "--steps=2", "--accept_changes=true", f"--held_out={made / 'records'}"]) == 0
     assert hashes(tmp_path / "teacher")["model.weights.h5"]
@@ -134,8 +134,8 @@ def test_a_signal_in_the_last_call_of_a_stage_keeps_the_next_from_beginning(
 
     monkeypatch.setattr(loop._Run, "_write_snapshot", send)
     words = distill(made, tmp_path / "x", **SHORT)
-    said = complain(*words, status=1)
-    assert f"stopped by {number.name} at step 1 of 1 (transfer_1); saved, the same command goes on" in said
+    line = complain(*words, status=1)
+    assert f"stopped by {number.name} at step 1 of 1 (transfer_1); saved, the same command goes on" in line
     assert not (tmp_path / "x" / "checkpoints" / "1-transfer_2").exists()
     assert cli.run(words) == 0
 
@@ -189,8 +189,8 @@ def test_what_is_left_out_and_embeddings_alone_are_shown(
         )
         words = distill(made, tmp_path / "x", plan=tmp_path / "plan.json", print_stages="true")
         assert cli.run(words) == 0
-        said = capsys.readouterr().out
-        assert shown in said and "begins with the teacher's embeddings" in said
+        printed = capsys.readouterr().out
+        assert shown in printed and "begins with the teacher's embeddings" in printed
 
 
 def test_an_output_inside_its_input_is_known_again(

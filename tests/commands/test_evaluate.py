@@ -101,10 +101,10 @@ def test_text_that_the_vocabulary_lacks_is_said_to_be_lost(export_directory, tmp
     table, model = tmp_path / "dev.csv", f"--model={export_directory / 'float32.tflite'}"
     table.write_text("text,label\nхорошо это,good\nплохо,bad\n", encoding="utf-8")
     assert cli.run(["evaluate", model, f"--input={table}"]) == 0
-    said = capsys.readouterr().err
-    assert f"{table}: " in said and "lost in [UNK]: the vocabulary of" in said
+    printed = capsys.readouterr().err
+    assert f"{table}: " in printed and "lost in [UNK]: the vocabulary of" in printed
     assert cli.run(["predict", model, "--text=хорошо это"]) == 0
-    assert "--text: " in (said := capsys.readouterr().err) and "lost in [UNK]" in said
+    assert "--text: " in (printed := capsys.readouterr().err) and "lost in [UNK]" in printed
     assert cli.run(["predict", model, "--text=a good film that I liked very much \U0001f600"]) == 0
     assert "[UNK]" not in capsys.readouterr().err
 
@@ -138,5 +138,5 @@ def test_figures_that_no_run_wrote_are_named(export_directory, labelled_table, t
     assert cli.run(words) == 0
     for content, what in (("{}", "evaluation is missing"), ('{"evaluation": {"accuracy": "high"}}', "accuracy")):
         (output / "metrics.json").write_text(content)
-        said = complain(*words)
-        assert "metrics.json: evaluation" in said and what in said and "give another --output" in said
+        line = complain(*words)
+        assert "metrics.json: evaluation" in line and what in line and "give another --output" in line

@@ -89,9 +89,9 @@ def test_broken_gate_and_interruption(classifier_directory, tmp_path: Path, monk
     for message in ("float32: relative error", "finished already"):
         capsys.readouterr()
         assert cli.run(words) == 1
-        told = capsys.readouterr()
-        assert message in told.out
-        assert f"float32 missed the gate; {output / 'report.json'} has the reason" in told.err.splitlines()[-1]
+        captured = capsys.readouterr()
+        assert message in captured.out
+        assert f"float32 missed the gate; {output / 'report.json'} has the reason" in captured.err.splitlines()[-1]
     assert sorted(path.name for path in output.iterdir()) == [
         "SHA256SUMS", "dynamic_int8.contract.json", "dynamic_int8.tflite", "labels.txt", "rejected", "report.html",
         "report.json", "report.md", "run.json", "task.json", "tokenizer.json", "vocab.txt",
@@ -130,8 +130,8 @@ def test_a_kill_at_any_step_shows_and_the_same_command_finishes(classifier_direc
         assert (output / "float32.contract.json").exists()
         capsys.readouterr()
         assert cli.run(["export", "verify", str(output)]) == 1
-        told = capsys.readouterr().err
-        assert "the export has not finished" in told and told.count("\n") == 1
+        printed = capsys.readouterr().err
+        assert "the export has not finished" in printed and printed.count("\n") == 1
     # What remains to be written is the list of sums; nothing is made anew.
     made = (output / "float32.tflite").stat().st_mtime_ns
     assert cli.run(words) == 0
@@ -193,9 +193,9 @@ def test_network_that_does_not_convert(classifier_directory, tmp_path: Path, mon
     output = tmp_path / "out"
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
     assert cli.run([*words, "--recipes=float32", "--parity_examples=4"]) == 1
-    told = capsys.readouterr().err
-    assert told.strip().endswith("the network cannot be converted: 'tf.Nonsense' op is unknown")
-    assert "page of MLIR" not in told and not list(output.glob("*.tflite"))
+    printed = capsys.readouterr().err
+    assert printed.strip().endswith("the network cannot be converted: 'tf.Nonsense' op is unknown")
+    assert "page of MLIR" not in printed and not list(output.glob("*.tflite"))
 
 
 def test_recipe_that_the_quantizer_refuses_stays_in_the_table(classifier_directory, tmp_path: Path, capsys):

@@ -40,10 +40,10 @@ def test_labels_columns_and_length(directory: Path, table: Path, export_director
     columns = ["--text_column=sentence", "--label_column=target"]
     words = ["export", f"--model={directory}", f"--evaluation={table}", *columns, *FLAGS]
     assert cli.run([*words, "--sequence_lengths=48,16", f"--output={output}"]) == 0
-    told = capsys.readouterr().out
-    assert f"export: {directory} has no task.json, so it is taken to have the labels bad, good" in told
+    printed = capsys.readouterr().out
+    assert f"export: {directory} has no task.json, so it is taken to have the labels bad, good" in printed
     for said in ("'target' (--label_column)", "'sentence' (--text_column", "48 word pieces (--sequence_lengths)"):
-        assert said in told
+        assert said in printed
     # The same weights, rows and lengths as in the export of the model directory.
     ours = json.loads((export_directory / "report.json").read_text())
     theirs = json.loads((output / "report.json").read_text())
@@ -111,8 +111,8 @@ def test_pairs_are_judged_where_no_task_says_one_text(directory: Path, tmp_path:
     table.write_text("premise\thypothesis\tlabel\na b\tc\t1\nd\te f\tbad\n")
     columns = [f"--input={table}", "--text_column=premise", "--text_pair_column=hypothesis"]
     assert cli.run(["evaluate", f"--model={directory}", *columns, "--json"]) == 0
-    told = capsys.readouterr()
-    assert json.loads(told.out)["examples"] == 2 and "0 as bad, 1 as good" in told.err
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["examples"] == 2 and "0 as bad, 1 as good" in captured.err
     assert cli.run(["predict", f"--model={directory}", *columns, "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["context"] for answer in answers] == ["c", "e f"]

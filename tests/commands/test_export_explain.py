@@ -21,7 +21,7 @@ def test_explains_and_proposes_a_recipe_that_exports(small_classifier, labelled_
     mine.write_text(json.dumps({"name": "mine", "rules": [{"operators": ["EMBEDDING_LOOKUP"]}, {}, rough]}))
     recipes = f"--recipes=float32,{mine}"
     assert cli.run([*words, recipes, f"--output={output}", "--explain", "--explain_examples=10"]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     found = json.loads((output / "explain.json").read_text())
     assert found["sequence_length"] == 32 and "dev.tsv" in found["examples_of"]
     assert list(found["recipes"]) == ["mine"]
@@ -31,11 +31,11 @@ def test_explains_and_proposes_a_recipe_that_exports(small_classifier, labelled_
     assert errors == sorted(errors, reverse=True)
     # Seven steps to either side in place of 127.
     assert one["layers"][0]["name"] == "block_1/output_bottleneck/MatMul" and errors[0] > 3 * errors[1]
-    assert one["layers"][0]["name"] in told
+    assert one["layers"][0]["name"] in printed
     # The line on the terminal, the file and the report are the same recipe.
     mended = output / "mine_mended.json"
     line = mended.read_text()
-    assert line in told and f"--recipes={mended}" in told
+    assert line in printed and f"--recipes={mended}" in printed
     assert json.loads(line) == one["mended"]
     assert re.search(
         one["mended"]["rules"][-1]["layers"], "block_1/output_bottleneck/MatMul;block_1/output_bottleneck/add;"

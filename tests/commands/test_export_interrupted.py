@@ -241,14 +241,14 @@ def test_killed_at_any_move(attempt: Callable[..., Path], tmp_path: Path) -> Non
         publish.publish(shutil.copytree(first, tmp_path / f"first_{moves}"), directory, ["a", "b"])
         shutil.copytree(second, building)
         program = [sys.executable, "-c", KILLED, str(building), str(directory), str(moves)]
-        done = subprocess.run(program, capture_output=True, text=True, check=False)
+        process = subprocess.run(program, capture_output=True, text=True, check=False)
         found = {name: text.decode() for name, text in files(directory).items()}
         assert found.pop("run.json") == "{}" and found.pop("mine.tflite") == "mine"
         if "report.json" in found:
             # The report of one attempt, and all files of the same.
             assert len(set(found.values())) == 1
             number = found["report.json"][-1]
-            assert set(found) == set(files({"1": first, "2": second}[number])), done.stderr
+            assert set(found) == set(files({"1": first, "2": second}[number])), process.stderr
         if any(name.endswith(".tflite") and text == "attempt 2" for name, text in found.items()):
             assert found["vocab.txt"] == found["labels.txt"] == "attempt 2"
         shutil.rmtree(building)
@@ -256,7 +256,7 @@ def test_killed_at_any_move(attempt: Callable[..., Path], tmp_path: Path) -> Non
         now = files(directory)
         assert now.pop("run.json") and now.pop("mine.tflite")
         assert now == files(second)
-        if done.returncode == 0:
+        if process.returncode == 0:
             break
-        assert done.returncode == -9, done.stderr
+        assert process.returncode == -9, process.stderr
     assert moves > 10

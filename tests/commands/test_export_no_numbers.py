@@ -35,8 +35,8 @@ def test_float16_that_overflows(large: Path, labelled_table: Path, tmp_path: Pat
     words = ["export", f"--model={large}", f"--evaluation={labelled_table}", f"--output={output}", "--rounds=1"]
     words += ["--runs=1", "--sequence_lengths=16", "--parity_examples=4", "--explain", "--explain_examples=4"]
     assert cli.run([*words, "--recipes=float32,float16"]) == 1
-    told = capsys.readouterr()
-    assert "float16 missed the gate" in told.err and "Warning" not in told.err
+    captured = capsys.readouterr()
+    assert "float16 missed the gate" in captured.err and "Warning" not in captured.err
 
     good, bad = read(output / "report.json")["variants"]
     assert good["passed"] and good["parity"]["without_numbers"] == 0 and good["metrics"]["accuracy"] > 0
@@ -56,8 +56,8 @@ def test_float16_that_overflows(large: Path, labelled_table: Path, tmp_path: Pat
     assert explained["mended"]["rules"][-1] == {"operators": ["*"], "layers": r"\bclassifier/", "weights": "float32"}
     read(output / "run.json")
 
-    assert "float16: gave no numbers, same decision 0.0%" in told.out and "nan" not in told.out
-    row = next(line for line in told.out.splitlines() if line.startswith("float16 (rejected)"))
+    assert "float16: gave no numbers, same decision 0.0%" in captured.out and "nan" not in captured.out
+    row = next(line for line in captured.out.splitlines() if line.startswith("float16 (rejected)"))
     assert "no numbers" in row
     for name in ("report.html", "report.md"):
         page = (output / name).read_text()

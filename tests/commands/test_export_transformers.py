@@ -40,8 +40,8 @@ def place(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         table = csv.writer(file)
         table.writerow(["premise", "hypothesis", "label"])
         table.writerows([*pair, LABELS.index(row["label"])] for pair, row in zip(pairs, rows, strict=True))
-    done = subprocess.run([sys.executable, str(SIDE), str(place)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    process = subprocess.run([sys.executable, str(SIDE), str(place)], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr[-2000:]
     return place
 
 

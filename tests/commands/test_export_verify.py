@@ -20,8 +20,8 @@ def verify(capsys, *words: str) -> tuple[int, str, str]:
     """Status, standard output and standard error of the command."""
     capsys.readouterr()
     status = cli.run(["export", "verify", *words])
-    told = capsys.readouterr()
-    return status, told.out, told.err
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ def test_scores_are_taken_on_the_way(made: Path, tmp_path: Path, capsys: pytest.
         # The log has six digits; all 24 rows are within the 512.
         assert measured[-1]["held_out/accuracy"] == pytest.approx(score["accuracy"], rel=1e-5)
         assert measured[-1]["held_out/loss"] == pytest.approx(score["loss"], rel=1e-5)
-        told = capsys.readouterr().err
-        assert [f"step {step}/12, held out: accuracy " in told for step in (0, 4, 8, 12)] == [
+        printed = capsys.readouterr().err
+        assert [f"step {step}/12, held out: accuracy " in printed for step in (0, 4, 8, 12)] == [
             s in steps for s in (0, 4, 8, 12)
         ]
         events = b"".join(path.read_bytes() for path in (output / "tensorboard").rglob("events*"))
@@ -79,8 +79,8 @@ def test_the_best_weights_are_kept(made: Path, tmp_path: Path, capsys: pytest.Ca
     assert kept["score"] == metrics["evaluation"]["accuracy"] == pytest.approx(course[step][0], rel=1e-5)
     assert kept["last_score"] == pytest.approx(course[12][0], rel=1e-5)
     assert kept["measured_examples"] == kept["evaluation_examples"] == 24
-    said = capsys.readouterr().out
-    assert "best of 7 measured: accuracy" in said and "on all 24 rows that are scored" in said
+    printed = capsys.readouterr().out
+    assert "best of 7 measured: accuracy" in printed and "on all 24 rows that are scored" in printed
     last = finetuned(made, tmp_path / "last", "--keep=last")
     assert measured(tmp_path / "last") == course
     assert last["kept"] == {"weights": "last", "step": 12, "trained_steps": 12, "planned_steps": 12}
@@ -138,8 +138,8 @@ def test_frozen_parts_stay_and_lower_ones_move_less(
             moved = [np.abs(after[name] - before[name]).max() for name in after if name.startswith(f"{part}/")]
             # Weights near one have steps of 6e-8 in float32; Adam's epsilon is 1e-6 beside the gradients.
             assert max(moved) == pytest.approx(1e-3 * factor, rel=2e-2) and len(moved) > 3
-    said = capsys.readouterr().out
-    assert "of them are trained; embeddings, block_0 stay as they are" in said
+    printed = capsys.readouterr().out
+    assert "of them are trained; embeddings, block_0 stay as they are" in printed
 
 
 def test_accumulated_batches_are_one_large_batch(
@@ -174,13 +174,13 @@ def test_a_finished_run_takes_no_change_that_trains_nothing(made: Path, tmp_path
     assert cli.run([*words, "--epochs=1"]) == 0
     files = {path: path.read_bytes() for path in (tmp_path / "a").iterdir() if path.is_file()}
     for changed in (["--epochs=0.5"], ["--epochs=1", "--learning_rate=0.5"], ["--epochs=1", "--pooling=mean"]):
-        said = complain(*words, *changed)
-        assert "is finished, so another --" in said and "ask for more --epochs" in said
+        line = complain(*words, *changed)
+        assert "is finished, so another --" in line and "ask for more --epochs" in line
     scored = [word for word in words if not word.startswith("--eval=")]
-    said = complain(*scored, "--epochs=2", f"--eval={made / 'train.tsv'}")
-    assert "has trained, so --eval stays as it was; `evaluate` scores it on other tables" in said
-    said = complain(*scored, "--epochs=2")
-    assert "has trained, so --eval stays as it was" in said, "rows that it has learned would be held out"
+    line = complain(*scored, "--epochs=2", f"--eval={made / 'train.tsv'}")
+    assert "has trained, so --eval stays as it was; `evaluate` scores it on other tables" in line
+    line = complain(*scored, "--epochs=2")
+    assert "has trained, so --eval stays as it was" in line, "rows that it has learned would be held out"
     (tmp_path / "other.tsv").write_text((made / "train.tsv").read_text().replace("\ta\n", "\tz\n"))
     others = [word for word in words if not word.startswith("--train=")]
     assert "--train stays as it was" in complain(*others, f"--train={tmp_path / 'other.tsv'}", "--epochs=2")

@@ -36,8 +36,8 @@ def write(path: Path, labels: list[str]) -> Path:
 def test_held_out_rows_come_back_as_the_same_examples(kind, labels, tmp_path, capsys):
     options = DataOptions(train=str(write(tmp_path / "t.jsonl", labels)), text_pair_column="pair", eval_share=0.3)
     data = read(options)
-    said = capsys.readouterr().out
-    assert data.task.name == kind and (f"--task={kind}, since" in said) == (kind != "classification")
+    printed = capsys.readouterr().out
+    assert data.task.name == kind and (f"--task={kind}, since" in printed) == (kind != "classification")
     assert len(data.training) + len(data.evaluation) == 61 and 15 <= len(data.evaluation) <= 24
     assert not {(e.text, e.text_pair) for e in data.training} & {(e.text, e.text_pair) for e in data.evaluation}
     table = tmp_path / "held.jsonl"
@@ -91,10 +91,10 @@ def test_one_table_is_enough(made: Path, tmp_path: Path, capsys: pytest.CaptureF
     words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
     words += [*TRAINING, "--epochs=2", f"--output={output}", "--learning_rate=1e-3"]
     assert cli.run(words) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     # Of two classes of twelve rows, three rows each.
-    assert f"held out 6 of 24 rows as {output / 'held_out.jsonl'}; --eval=none trains on all" in said
-    assert "evaluation accuracy" in said and f"--evaluation={output / 'held_out.jsonl'}" in said.splitlines()[-1]
+    assert f"held out 6 of 24 rows as {output / 'held_out.jsonl'}; --eval=none trains on all" in printed
+    assert "evaluation accuracy" in printed and f"--evaluation={output / 'held_out.jsonl'}" in printed.splitlines()[-1]
     rows = (output / "held_out.jsonl").read_text()
     score = json.loads((output / "metrics.json").read_text())["evaluation"]["accuracy"]
     assert cli.run(["evaluate", f"--model={output}", f"--input={output / 'held_out.jsonl'}", "--json"]) == 0

@@ -43,10 +43,10 @@ def test_all_runs_and_the_best_one(
     monkeypatch.setattr(Finetune, "run_once", lambda self, recipe: trained.append(self.output) or real(self, recipe))
     capsys.readouterr()
     assert cli.run([*words(made, output), *RATES]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     # The first two were done: skipped the second time.
-    assert said.count("is finished already") == 2 and len(set(trained)) == 4
-    assert f"--model={output}" in said.splitlines()[-1] and said.count("next: ") == 1
+    assert printed.count("is finished already") == 2 and len(set(trained)) == 4
+    assert f"--model={output}" in printed.splitlines()[-1] and printed.count("next: ") == 1
 
     metrics = json.loads((output / "metrics.json").read_text())
     runs = {run["directory"]: run for run in metrics["runs"]}
@@ -59,10 +59,10 @@ def test_all_runs_and_the_best_one(
     for rate in metrics["rates"]:
         scores = [run["score"] for run in runs.values() if run["learning_rate"] == rate["learning_rate"]]
         assert (rate["runs"], rate["median"], rate["min"]) == (2, statistics.median(scores), min(scores))
-        assert f"{rate['median']:.1%}" in said
+        assert f"{rate['median']:.1%}" in printed
     best = max(runs, key=lambda name: (runs[name]["score"], -runs[name]["loss"]))
-    assert metrics["best_run"] == best and f"the best is {output / best}, accuracy" in said
-    assert said.count("told as") == 1
+    assert metrics["best_run"] == best and f"the best is {output / best}, accuracy" in printed
+    assert printed.count("told as") == 1
     assert metrics["evaluation"]["accuracy"] == runs[best]["score"]
     for name in ("model.weights.h5", "config.json", "task.json", "labels.txt", "vocab.txt", "tokenizer.json"):
         assert (output / name).read_bytes() == (output / best / name).read_bytes()
@@ -90,12 +90,12 @@ def test_a_rate_that_diverges_is_a_row_of_the_table(
     output = tmp_path / "grid"
     flags = ["--learning_rate=0.001,10", "--clip_norm=0", "--hidden_act=relu"]
     status = cli.run([*words(made, output), *flags, "--epochs=4"])
-    said = capsys.readouterr().out
-    assert status == 0 and "the loss is nan" in said
+    printed = capsys.readouterr().out
+    assert status == 0 and "the loss is nan" in printed
     metrics = json.loads((output / "metrics.json").read_text())
     assert [run["score"] is None for run in metrics["runs"]] == [False, True]
     assert metrics["best_run"] == "runs/rate_0.001_seed_0"
-    assert "1 (1 diverged)" in said
+    assert "1 (1 diverged)" in printed
 
 
 def test_interval_is_students() -> None:

@@ -122,8 +122,8 @@ def test_a_threshold_is_not_taken_over(words: Words, copy: Path, complain: Compl
     task = json.loads((copy / "task.json").read_text())
     (copy / "task.json").write_text(json.dumps({**task, "threshold": 0.8}))
     others = [word for word in words if not word.startswith("--model=")]
-    said = complain(*others, f"--model={copy}", f"--output={tmp_path / 'out'}")
-    assert "say again what share of its answers is to be right, such as --min_precision=0.95" in said
+    line = complain(*others, f"--model={copy}", f"--output={tmp_path / 'out'}")
+    assert "say again what share of its answers is to be right, such as --min_precision=0.95" in line
 
 
 def test_model_of_another_form(classifier_directory: Path, words: Words, complain: Complain, tmp_path: Path) -> None:

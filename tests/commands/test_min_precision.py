@@ -28,14 +28,14 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
     output = tmp_path / "out"
     words = ["finetune", f"--model={made / 'student'}", f"--train={table}", f"--eval={table}", f"--output={output}"]
     assert cli.run([*words, "--max_seq_length=16", "--epochs=3", "--min_precision=0.9", "--learning_rate=1e-3"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     task = json.loads((output / "task.json").read_text())
     scores = json.loads((output / "metrics.json").read_text())["evaluation"]
-    assert 0.5 < task["threshold"] < 1 and f"least probability {task['threshold']:.3g}, chosen on it" in said
+    assert 0.5 < task["threshold"] < 1 and f"least probability {task['threshold']:.3g}, chosen on it" in printed
     assert scores["accuracy"] < 0.9 <= scores["answered_accuracy"] and 0 < scores["answered"] < 1
     assert (
         f"{scores['answered']:.1%} of the scored rows get a class, of these {scores['answered_accuracy']:.1%} are right"
-        in said
+        in printed
     )
     assert cli.run(["predict", f"--model={output}", f"--input={table}", "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -47,9 +47,11 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
     # Both classes are named behind it.
     assert line.startswith(f"{NONE}  ") and "a " in line and ", " in line and line.count("%") == 3
     assert cli.run(["evaluate", f"--model={output}", f"--input={table}"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        f"{scores['answered']:.1%}" in said and "right of those answered" in said and "mean risk over coverage" in said
+        f"{scores['answered']:.1%}" in printed
+        and "right of those answered" in printed
+        and "mean risk over coverage" in printed
     )
 
 

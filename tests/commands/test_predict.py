@@ -90,9 +90,9 @@ def test_a_table_is_read_by_its_columns(export_directory, tmp_path, capsys):
     table.write_text('id,Text\n17,"a, b"\n18,\n19,"c\nd"\n')
     model = f"--model={export_directory / 'float32.tflite'}"
     assert cli.run(["predict", "--json", model, f"--input={table}"]) == 0
-    told = capsys.readouterr()
-    assert [json.loads(line)["text"] for line in told.out.splitlines()] == ["a, b", "", "c\nd"]
-    assert "1 row without text in column 'text' answered as empty texts, the first in line 3" in told.err
+    captured = capsys.readouterr()
+    assert [json.loads(line)["text"] for line in captured.out.splitlines()] == ["a, b", "", "c\nd"]
+    assert "1 row without text in column 'text' answered as empty texts, the first in line 3" in captured.err
     assert cli.run(["predict", model, f"--input={table}"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
     assert cli.run(["predict", model, f"--input={table}", "--text_column=body"]) == 2
@@ -122,9 +122,9 @@ def test_words_with_labels_are_read_as_such_whatever_the_ending(tagger, tmp_path
     words.write_text("a O\nb B-x\n\nc O\n")
     model = f"--model={tagger}"
     assert cli.run(["predict", "--json", model, f"--input={words}"]) == 0
-    told = capsys.readouterr()
-    assert [json.loads(line)["text"] for line in told.out.splitlines()] == ["a b", "c"]
-    assert f"{words}: most lines are a word and its label" in told.err
+    captured = capsys.readouterr()
+    assert [json.loads(line)["text"] for line in captured.out.splitlines()] == ["a b", "c"]
+    assert f"{words}: most lines are a word and its label" in captured.err
     monkeypatch.setattr(sys, "stdin", io.StringIO(words.read_text()))
     assert cli.run(["predict", model, "--input=-"]) == 2
     assert "give it as a file" in capsys.readouterr().err

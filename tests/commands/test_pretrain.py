@@ -43,8 +43,8 @@ def test_killed_after_a_checkpoint_and_resumed_equals_undisturbed(made: Path, tm
     words = json.loads((made / "student" / "run.json").read_text())["options"]
     words = [f"--{name}={value}" for name, value in words.items() if value is not None and name != "output"]
     command = ["pretrain", *words, f"--output={there}"]
-    done = subprocess.run([sys.executable, "-c", KILLED, *command], capture_output=True, text=True)
-    assert done.returncode == -9, done.stderr
+    process = subprocess.run([sys.executable, "-c", KILLED, *command], capture_output=True, text=True)
+    assert process.returncode == -9, process.stderr
     assert not (there / "model.weights.h5").exists()
     assert cli.run(command) == 0
 

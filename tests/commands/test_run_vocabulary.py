@@ -37,8 +37,8 @@ def test_pretraining(made: Path, other_records: Path, tmp_path: Path, complain: 
     words = ["pretrain", "--model=debug_student", f"--output={tmp_path / 'a'}", *SHORT]
     assert cli.run([*words, f"--records={made / 'records'}", "--steps=2"]) == 0
     before = files_of(tmp_path / "a")
-    said = complain(*words, f"--records={other_records}", "--steps=3")
-    assert f"--records: has other word pieces than {tmp_path / 'a' / 'vocab.txt'}" in said
+    line = complain(*words, f"--records={other_records}", "--steps=3")
+    assert f"--records: has other word pieces than {tmp_path / 'a' / 'vocab.txt'}" in line
     assert files_of(tmp_path / "a") == before
     assert cli.run([*words, f"--records={made / 'records'}", "--steps=3"]) == 0
 
@@ -64,6 +64,6 @@ def test_distillation(made: Path, other_records: Path, tmp_path: Path, complain:
     first = [f"--teacher={made / 'student'}", f"--records={made / 'records'}"]
     assert cli.run([*words, *first, "--stop_after_stage=transfer"]) == 0
     before = files_of(tmp_path / "a")
-    said = complain(*words, f"--teacher={tmp_path / 'teacher'}", f"--records={other_records}")
-    assert "--records: has other word pieces than" in said
+    line = complain(*words, f"--teacher={tmp_path / 'teacher'}", f"--records={other_records}")
+    assert "--records: has other word pieces than" in line
     assert files_of(tmp_path / "a") == before

@@ -53,15 +53,15 @@ def test_from_training_to_the_file(made: Path, tmp_path: Path, capsys: pytest.Ca
     table, output = made / "train.tsv", tmp_path / "out"
     words = ["finetune", f"--model={made / 'student'}", f"--train={table}", f"--eval={table}", f"--output={output}"]
     assert cli.run([*words, "--max_seq_length=16", "--epochs=1", "--show_mistakes"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     found, metrics = (json.loads((output / name).read_text()) for name in ("mistakes.json", "metrics.json"))
     wrong = round(24 * (1 - metrics["evaluation"]["accuracy"]))
     assert found["wrong"] == len(found["mistakes"]) == wrong > 0
     labels = dict(line.split("\t") for line in table.read_text().splitlines()[1:])
     for one in found["mistakes"]:
         assert labels[one["text"]] == one["wanted"] != one["given"]
-        assert f"  {one['given']} ({one['size']:.1%}), is {one['wanted']}\n" in said or wrong > 10
-    assert "told as" in said and f"most wrong of {wrong} in 24 examples" in said
+        assert f"  {one['given']} ({one['size']:.1%}), is {one['wanted']}\n" in printed or wrong > 10
+    assert "told as" in printed and f"most wrong of {wrong} in 24 examples" in printed
     assert metrics["evaluation"]["by_class"]["a"]["support"] == 12
     words = ["evaluate", f"--model={output}", f"--input={table}", "--show_mistakes", f"--output={tmp_path / 'score'}"]
     assert cli.run(words) == 0

@@ -73,8 +73,8 @@ def test_a_file_without_its_contract_is_held_to_its_outputs(export_directory: Pa
     model = load_fine_tuned(str(copy / "float32.tflite"))
     assert model.task.labels == ("bad", "good")
     write_labels("only")(copy)
-    said = complain("predict", f"--model={copy / 'float32.tflite'}", "--text=a")
-    assert "labels.txt: names 1 labels, float32.tflite has 2 outputs" in said
+    line = complain("predict", f"--model={copy / 'float32.tflite'}", "--text=a")
+    assert "labels.txt: names 1 labels, float32.tflite has 2 outputs" in line
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "export"])
@@ -85,11 +85,11 @@ def test_weights_that_are_no_numbers(
     with h5py.File(copy / "model.weights.h5", "r+") as file:
         file["classifier/dense/kernel"][0, 0] = np.nan
     if command == "export":
-        said = complain("export", f"--model={copy}", f"--output={tmp_path / 'out'}")
+        line = complain("export", f"--model={copy}", f"--output={tmp_path / 'out'}")
         assert not (tmp_path / "out").exists()
     else:
-        said = complain(*words(command, copy, labelled_table))
-    assert f"{copy}: classifier/dense/kernel: 1 of 64 values are NaN or infinite, so it computes nothing" in said
+        line = complain(*words(command, copy, labelled_table))
+    assert f"{copy}: classifier/dense/kernel: 1 of 64 values are NaN or infinite, so it computes nothing" in line
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
@@ -99,16 +99,16 @@ def test_sums_that_are_no_numbers(
     copy = shutil.copytree(classifier_directory, tmp_path / "copy")
     with h5py.File(copy / "model.weights.h5", "r+") as file:
         file["classifier/dense/kernel"][...] = 3e38
-    said = complain(*words(command, copy, labelled_table), status=1)
-    assert f"{copy}: gives logits that are NaN or infinite for " in said
+    line = complain(*words(command, copy, labelled_table), status=1)
+    assert f"{copy}: gives logits that are NaN or infinite for " in line
 
 
 @pytest.mark.parametrize("label", ["x\ny", "x\ry"])
 def test_labels_that_are_no_lines(label: str, made: Path, tmp_path: Path, complain) -> None:
     table = tmp_path / "t.jsonl"
     table.write_text("".join(json.dumps({"text": "a", "label": one}) + "\n" for one in ("z", label)))
-    said = complain("finetune", f"--model={made / 'student'}", f"--train={table}", f"--output={tmp_path / 'out'}")
-    assert f"{table}, line 2: the label {label!r} has a line break" in said
+    line = complain("finetune", f"--model={made / 'student'}", f"--train={table}", f"--output={tmp_path / 'out'}")
+    assert f"{table}, line 2: the label {label!r} has a line break" in line
     assert not (tmp_path / "out").exists()
 
 

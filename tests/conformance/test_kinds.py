@@ -278,5 +278,5 @@ def test_a_task_that_the_model_or_the_command_has_not(
     table = f"--{'train' if words[0] == 'finetune' else 'input'}={labelled_table}"
     output = [f"--output={tmp_path / 'out'}"]
     assert cli.run([*words, f"--model={classifier_directory}", table, *output]) == 2
-    told = capsys.readouterr().err
-    assert said in told and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert said in printed and printed.count("\n") == 1

@@ -43,8 +43,8 @@ def test_characters_are_counted_by_reason(text: str, lost: Lost) -> None:
 def test_the_reason_is_named(text: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     notes.start()
     lost_text.say_of("t.tsv", [Example("ab", text)], TOKENIZER, "m")
-    said = capsys.readouterr().err
-    assert line in said and bool(said) == bool(line)
+    printed = capsys.readouterr().err
+    assert line in printed and bool(printed) == bool(line)
 
 
 def test_long_words_are_few_pieces_and_much_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

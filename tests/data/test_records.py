@@ -222,8 +222,8 @@ SENTENCES = [f"The {a} cat sees {b} dogs." for a in ("red", "old", "big", "fat",
 )
 def test_next_sentences_all_of_one_kind_are_said(tmp_path: Path, capsys, text: str, reason: str) -> None:
     made_of(tmp_path, text)
-    told = capsys.readouterr().err
-    assert (reason in told and "a blank line ends a document" in told) if reason else not told
+    printed = capsys.readouterr().err
+    assert (reason in printed and "a blank line ends a document" in printed) if reason else not printed
 
 
 def test_rules_of_the_vocabulary_are_those_of_the_records(tmp_path: Path, capsys) -> None:

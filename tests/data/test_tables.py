@@ -105,8 +105,8 @@ def test_the_same_rows_as_programs_write_them(tmp_path, capsys, name, content, s
     path = tmp_path / name
     path.write_bytes(content)
     assert [row[1:] for row in rows(path, ["message", "Topic"])] == [row[1:] for row in ROWS[1:]]
-    told = capsys.readouterr().err
-    assert (said in told and told.count("\n") == 1 and str(path) in told) if said else not told
+    printed = capsys.readouterr().err
+    assert (said in printed and printed.count("\n") == 1 and str(path) in printed) if said else not printed
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,8 @@ def test_all_characters_that_fit_are_taken(tmp_path: Path, capsys: pytest.Captur
         tokenizer = Tokenizer.from_vocab(output / "vocab.txt")
         pieces = [piece for ids in tokenizer.encode_batch(lines) for piece in ids]
         assert (pieces.count(tokenizer.id("[UNK]")) > 0) == (unknown > 0)
-        told = capsys.readouterr().err
-        assert ("lost in [UNK]" in told and "lack 806 of its characters" in told) if unknown else not told
+        printed = capsys.readouterr().err
+        assert ("lost in [UNK]" in printed and "lack 806 of its characters" in printed) if unknown else not printed
 
 
 def test_letters_that_unicode_takes_apart_are_seen_as_they_are_typed(tmp_path: Path) -> None:

@@ -90,8 +90,8 @@ def _measure(text: str, width: int, directory: Path) -> tuple[dict, list[str]]:
         f"--user-data-dir={directory / 'profile'}", "--window-size=1400,1000", "--virtual-time-budget=5000",
         "--dump-dom", wrapper.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert match and match[1] != "nothing", done.stdout[-500:] + done.stderr[-2000:]
-    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    match = re.search(r'<pre id="found">(.*?)</pre>', process.stdout, re.DOTALL)
+    assert match and match[1] != "nothing", process.stdout[-500:] + process.stderr[-2000:]
+    console = [line for line in process.stderr.splitlines() if "CONSOLE" in line]
     return json.loads(html.unescape(match[1])), console

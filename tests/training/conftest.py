@@ -97,9 +97,9 @@ def words(name, options):
 
 
 def command(name, place, **options):
-    done = subprocess.run(words(name, options), cwd=place, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = subprocess.run(words(name, options), cwd=place, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def weights(directory):

@@ -185,9 +185,9 @@ def test_the_newest_checkpoint_is_damaged_and_the_one_before_it_kept(what, tmp_p
     if what == "list lost":
         (stage / "checkpoint").unlink()
     np.testing.assert_array_equal(fit(tmp_path / "run", steps=40, keep=9), expected)
-    told = capsys.readouterr().err
-    assert "ckpt-40: is damaged" in told and f"{stage / 'ckpt-20'}, is whole" in told
-    assert "goes on at step 20 of 40" in told
+    printed = capsys.readouterr().err
+    assert "ckpt-40: is damaged" in printed and f"{stage / 'ckpt-20'}, is whole" in printed
+    assert "goes on at step 20 of 40" in printed
 
 
 @pytest.mark.parametrize("name", ["../../../mine/ckpt-1", "*", "ckpt-*"])

@@ -57,5 +57,5 @@ def test_lines_come_after_a_quarter_of_a_minute_and_then_each_minute(monkeypatch
     monkeypatch.setattr(rendezvous, "_is_asked_to_stop", lambda worker: now[-1] > 130)
     monkeypatch.setattr(rendezvous.os, "kill", lambda process, number: None)
     rendezvous._watch(cluster_of("a:1"), 1)
-    said = capsys.readouterr().err.splitlines()
-    assert said[:-1] == ["15 False", "60 True", "120 True"] and said[-1].startswith("stopped by SIGTERM")
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[:-1] == ["15 False", "60 True", "120 True"] and printed[-1].startswith("stopped by SIGTERM")

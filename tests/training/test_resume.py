@@ -74,9 +74,9 @@ def test_a_grid_killed_in_its_second_run(place):
 
 
 def refused(name, place, **options):
-    done = subprocess.run(words(name, options), cwd=place, capture_output=True, text=True)
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    return done.stderr
+    process = subprocess.run(words(name, options), cwd=place, capture_output=True, text=True)
+    assert process.returncode == 2 and "Traceback" not in process.stderr, process.stderr
+    return process.stderr
 
 
 def journal(directory):

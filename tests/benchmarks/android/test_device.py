@@ -64,8 +64,8 @@ def phones(server: None, tmp_path: Path) -> Iterator[Callable[[], Phone]]:
 
 
 def connect(phone: Phone) -> None:
-    done = subprocess.run(["adb", "connect", phone.serial], capture_output=True, text=True, check=True)
-    assert "connected" in done.stdout
+    process = subprocess.run(["adb", "connect", phone.serial], capture_output=True, text=True, check=True)
+    assert "connected" in process.stdout
     subprocess.run(["adb", "-s", phone.serial, "wait-for-device"], capture_output=True, check=True, timeout=20)
 
 

@@ -1,5 +1,5 @@
-"""Rivals of this project, each made and run in an environment of its own, beside this project in one run.
+"""Rivals of this project, each built and run in its own environment, and measured together with it in one run.
 
-A file a rival. It runs on the Python of its environment, where this package is not installed, so it imports nothing of
-it; what it says of itself are constants that `catalogue` reads.
+There is one module per rival. It runs on the Python of its environment, where this package is not installed, so it
+imports nothing from it. Its constants describe it; `catalogue` reads them.
 """

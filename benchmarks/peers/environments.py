@@ -1,4 +1,4 @@
-"""Environments of rivals: a virtual environment each, made once, with the versions that are pinned."""
+"""Virtual environments of rivals, each made once, with pinned versions."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from mobilebert_tf.errors import FailedError, UsageError
 DEFAULT = "~/.cache/mobilebert_tf/peers"
 
 MARK = "installed.json"
-"""File in an environment, written last: what was asked for, and what pip made of it."""
+"""File in an environment, written last: the packages asked for, and those that pip installed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """What a rival needs to be made and run, and where that lies."""
+    """The packages and Python versions that a rival needs, and the directory of its virtual environment."""
 
     name: str
     directory: Path
     packages: tuple[str, ...]
     python: tuple[tuple[int, int], tuple[int, int]]
-    """The oldest and the newest Python that its packages are there for."""
+    """The oldest and the newest Python that its packages support."""
     alone: bool = False
-    """Install the packages without those that they ask for: only files in them are wanted."""
+    """Install the packages without their dependencies: only files in them are needed."""
 
     @property
     def program(self) -> Path:
-        """Its Python."""
+        """Path of its Python."""
         return self.directory / "bin/python"
 
     def is_there(self) -> bool:
-        """Whether exactly this was installed to the end."""
+        """Whether exactly these packages were installed completely."""
         try:
             mark = json.loads((self.directory / MARK).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -46,17 +46,17 @@ class Environment:
         return bool(mark.get("packages") == list(self.packages)) and self.program.exists()
 
     def run(self, words: Sequence[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        """Run its Python. Files beside a program are found: that is where the rivals lie."""
+        """Run its Python. Modules next to the program can be imported, as the rivals' modules are there."""
         values = {"PYTHONSAFEPATH": "", "PYTHONNOUSERSITE": "1", **variables}
         return child_process.run([self.program, *words], variables=values, safe_path=False)
 
 
 def prepare(environment: Environment, say: Callable[[str], None]) -> None:
-    """Make what is missing; what a stopped installation left is used.
+    """Install an environment unless it is complete, continuing after an interrupted installation.
 
     Raises:
-      UsageError: there is no Python that the packages are there for.
-      FailedError: pip could not install them; its last lines are in the message, all of them in install.log.
+      UsageError: no installed Python is supported by the packages.
+      FailedError: pip could not install them; the message has the reason, install.log the whole output.
     """
     if environment.is_there():
         return
@@ -78,13 +78,13 @@ def prepare(environment: Environment, say: Callable[[str], None]) -> None:
 
 
 def interpreter(environment: Environment) -> str:
-    """This Python, or the newest on the PATH that the packages are there for. Raises UsageError: there is none."""
+    """This Python, or else the newest on the PATH that the packages support. Raises UsageError: there is none."""
     oldest, newest = environment.python
     if oldest <= sys.version_info[:2] <= newest:
         return sys.executable
     for minor in range(newest[1], oldest[1] - 1, -1):
-        if found := shutil.which(f"python3.{minor}"):
-            return found
+        if path := shutil.which(f"python3.{minor}"):
+            return path
     low, high = (".".join(map(str, one)) for one in (oldest, newest))
     here = ".".join(map(str, sys.version_info[:2]))
     raise UsageError(
@@ -102,7 +102,7 @@ def _logged(environment: Environment, words: Sequence[str], log: Path, mode: str
 
 
 def why(printed: str) -> str:
-    """Reason of a failed installation, from what pip printed, in a line."""
+    """One line with the reason of a failed installation, from pip's output."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     if full := next((line for line in lines if "No space left on device" in line), None):
         return f"the disk is full ({full[:120]}); free some and give the same command"
@@ -113,6 +113,6 @@ def why(printed: str) -> str:
         ("ResolutionImpossible", "its packages contradict each other"),
         ("Connection", "the package index cannot be reached"),
     ):
-        if told := next((line for line in errors or lines if words in line), None):
-            return f"{meaning}: {told.removeprefix('ERROR:').strip()[:200]}"
+        if reason := next((line for line in errors or lines if words in line), None):
+            return f"{meaning}: {reason.removeprefix('ERROR:').strip()[:200]}"
     return f"pip failed: {((errors or lines or ['no message'])[-1]).removeprefix('ERROR:').strip()[:200]}"

@@ -1,4 +1,4 @@
-"""Hugging Face's MobileBERT through litert-torch, and in int8 by AI Edge Quantizer."""
+"""Hugging Face's MobileBERT, converted by litert-torch and quantized to int8 by AI Edge Quantizer."""
 
 TITLE = "Hugging Face, litert-torch"
 ENVIRONMENT = "huggingface"
@@ -18,7 +18,7 @@ TRAINS = False
 
 
 def make(directory, order):
-    """Write the files: one signature of the length that is asked for."""
+    """Write the files, each with one signature of the order's length."""
     import litert_torch
     import pytorch
     import torch

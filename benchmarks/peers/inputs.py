@@ -1,4 +1,4 @@
-"""The texts that all peers are timed on, as each runtime takes them."""
+"""The texts that all peers are timed on, in the form that each runtime takes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from mobilebert_tf.tokenization import Tokenizer
 from mobilebert_tf.tokenizer_files import read_tokenizer
 
 OWN_LENGTHS = 32
-"""Texts that a runtime which takes any length is timed on, evenly spread over all by their lengths."""
+"""Number of texts that runtimes which accept any length are timed on, spread evenly over all texts sorted by length."""
 
 
 def tokenizer() -> Tokenizer:
-    """The published vocabulary of 30,522 pieces, which every peer has."""
-    found = read_tokenizer(shipped.PLACE / "mobilebert_mini")
-    assert found is not None
-    return found
+    """A tokenizer with the published vocabulary of 30,522 word pieces, which every peer has."""
+    published = read_tokenizer(shipped.PLACE / "mobilebert_mini")
+    assert published is not None
+    return published
 
 
 def texts_of(table: str | None, column: str) -> list[str]:
-    """Texts of a table; None: sentences that come with the package. Raises UsageError: it has none."""
+    """Texts of a table; None: sentences shipped with the package. Raises UsageError: the table has no texts."""
     if table is None:
         return list(LANGUAGES[0])
     texts = [text for _, row in read_table(table, [column]) if (text := row[column])]
@@ -47,10 +47,10 @@ class Rows:
 
     name: str
     ids: Sequence[Sequence[int]]
-    """Of each text, with [CLS] and [SEP]."""
+    """Ids of each text, with [CLS] and [SEP]."""
 
     def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
-        """Values [N, 1, T] by input, and what they are. Raises UsageError: the file takes no texts."""
+        """Values [N, 1, T] by input, and a description of them. Raises UsageError: the file takes no token ids."""
         if not signature.roles or not signature.length:
             raise UsageError(f"{signature.path}: takes no token ids, so no texts")
         key = next(key for key, one in signature.roles.items() if one == IDS)
@@ -61,13 +61,13 @@ class Rows:
 
 
 def encode(texts: Sequence[str], tokenizer: Tokenizer, length: int) -> list[list[int]]:
-    """Ids of each text, cut to T."""
+    """Ids of each text with [CLS] and [SEP], cut to T."""
     first, last = tokenizer.id("[CLS]"), tokenizer.id("[SEP]")
     return [[first, *ids[: length - 2], last] for ids in tokenizer.encode_batch(list(texts))]
 
 
 def padded(ids: Sequence[Sequence[int]], length: int, words: int | None) -> dict[str, np.ndarray]:
-    """Ids, mask and segments [N, T]; of a small word table the ids that it has rows for."""
+    """Ids, mask and segments [N, T]; ids are taken modulo `words`, if given, so that they fit a smaller word table."""
     values = {one: np.zeros((len(ids), length), np.int64) for one in (IDS, MASK, SEGMENTS)}
     for number, own in enumerate(ids):
         real = min(len(own), length)
@@ -77,7 +77,7 @@ def padded(ids: Sequence[Sequence[int]], length: int, words: int | None) -> dict
 
 
 def of_own_lengths(ids: Sequence[Sequence[int]], length: int, words: int) -> Mapping[str, np.ndarray]:
-    """Some of the texts, evenly spread over all by length: rows as `padded`, and the `real` pieces of each."""
+    """Texts spread evenly over all sorted by length: rows as in `padded`, and the number of `real` pieces of each."""
     ordered = sorted(ids, key=len)
     places = np.unique(np.linspace(0, len(ordered) - 1, min(OWN_LENGTHS, len(ordered))).round().astype(int))
     chosen = [ordered[place] for place in places]
@@ -86,5 +86,5 @@ def of_own_lengths(ids: Sequence[Sequence[int]], length: int, words: int) -> Map
 
 
 def lengths_of(name: str, ids: Sequence[Sequence[int]]) -> Texts:
-    """How many texts have how many word pieces."""
+    """The lengths of the texts in word pieces."""
     return Texts(name=name, of_length=dict(sorted(collections.Counter(map(len, ids)).items())))

@@ -1,4 +1,4 @@
-"""All peers in one run: a fresh process of each in every round, in random order, on the same texts."""
+"""Measurement of all peers in one run: a fresh process of each per round, in random order, on the same texts."""
 
 from __future__ import annotations
 
@@ -30,30 +30,31 @@ from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
 
 PASSES = 2
-"""Inferences of each of them in a process."""
+"""Least number of inferences of each text in one process."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What all are timed on."""
+    """The inputs that all peers are timed on."""
 
     feeds: Feeds
+    """Inputs for LiteRT files."""
     rows: Mapping[str, np.ndarray]
-    """The same for runtimes that are no LiteRT: ids, mask and segments [N, T]."""
+    """The same for other runtimes: ids, mask and segments [N, T]."""
     texts: Texts | None
-    """Lengths of the texts that a mean is taken over; None: there is no such mean."""
+    """Lengths of the texts that a mean is taken over; None: no mean is measured."""
     text_rows: Mapping[str, np.ndarray] | None
-    """Some of these texts, as `rows`, and how many word pieces of each row are `real`."""
+    """Some of these texts in the form of `rows`, and the number of `real` word pieces in each row."""
 
 
 class Foreign:
-    """A file of another runtime, as a subject of the run.
+    """A file of a runtime other than LiteRT, as a subject of the run.
 
     Args:
       variant: the file.
-      environment: its own.
-      order: what its process is to do.
-      configuration: threads.
+      environment: the environment that it runs in.
+      order: the order for `side.py`.
+      configuration: number of threads.
       length: T; None: each text at its own length.
     """
 
@@ -71,7 +72,7 @@ class Foreign:
         self._environment, self._order = environment, order
 
     def turn(self) -> None:
-        """One process."""
+        """Measure one round in a fresh process; after a failure do nothing."""
         if self.failure:
             return
         try:
@@ -80,7 +81,7 @@ class Foreign:
             self.failure = str(error)
 
     def subject(self, strict: bool) -> Subject:
-        """What was found, judged as a file of ours is."""
+        """The result, with the same kind of verdict as this project's files."""
         cores = provenance.machine()["cores"] or 1
         judged = verdict.of_host(self.rounds, self.configuration.threads, cores, strict)
         if self.failure:
@@ -106,11 +107,11 @@ class Comparison:
 
     Args:
       variants: files to time.
-      environments: by name.
-      config: shape of the network, for rivals whose files do not have it.
-      inputs: for all the same.
+      environments: environments by name.
+      config: shape of the network, for rivals whose files lack it.
+      inputs: the same for all.
       length: T.
-      threads: numbers to measure with; the texts are run with the first.
+      threads: numbers of threads to measure with; the mean over texts is measured with the first.
       settings: rounds, runs and so on.
     """
 
@@ -147,7 +148,7 @@ class Comparison:
                 self._foreign.append(Foreign(variant, environment, order, configurations[0], None))
 
     def run(self) -> None:
-        """Measure all rounds; what fails is left out of the following ones."""
+        """Measure all rounds; subjects that fail are left out of the following ones."""
         with contextlib.ExitStack() as opened:
             opened.enter_context(self._temporary)
             calls: list[Callable[[], None]] = [one.turn for one in self._foreign]
@@ -159,17 +160,17 @@ class Comparison:
                 call()
 
     def subjects(self) -> list[Subject]:
-        """Results until now, in as many rounds as all have that did not fail."""
-        found = []
+        """Results so far. Those that did not fail are cut to the number of rounds that all of these have."""
+        measured = []
         for measurement in self._measurements:
             subjects = measurement.subjects()
             each = len(subjects) // len(self._lite)
             for number, subject in enumerate(subjects):
                 variant = self._lite[number // each]
-                found.append((variant, dataclasses.replace(subject, name=variant.name)))
-        found += [(one.variant, one.subject(self._settings.strict)) for one in self._foreign]
+                measured.append((variant, dataclasses.replace(subject, name=variant.name)))
+        measured += [(one.variant, one.subject(self._settings.strict)) for one in self._foreign]
         complete = min(
-            (len(subject.rounds) for _, subject in found if subject.rounds and not subject.failed), default=0
+            (len(subject.rounds) for _, subject in measured if subject.rounds and not subject.failed), default=0
         )
         return [
             dataclasses.replace(
@@ -184,7 +185,7 @@ class Comparison:
                 },
                 rounds=subject.rounds if subject.failed else subject.rounds[:complete],
             )
-            for variant, subject in found
+            for variant, subject in measured
         ]
 
     def _order(
@@ -213,7 +214,7 @@ class Comparison:
 
 
 def baselines(subjects: Sequence[Subject], wanted: str) -> list[Subject | None]:
-    """The subject of the variant `wanted` with as many threads at the same length, for each subject."""
+    """For each subject, the one of variant `wanted` at the same length and number of threads; None: not measured."""
 
     def key(subject: Subject) -> tuple[Any, ...]:
         return subject.details.get("sequence_length"), subject.details["configuration"]["threads"]
@@ -228,14 +229,14 @@ def steps(
     config: Mapping[str, Any],
     settings: training.Settings,
 ) -> tuple[list[Subject], dict[str, str]]:
-    """Seconds of a step of fine-tuning of each peer that has one, and why others have none."""
+    """Seconds of a fine-tuning step of each peer that has one, and reasons of failures by peer."""
     trained = [peer for peer in wanted if peer.trains]
     seen: dict[str, list[dict[str, Any]]] = {peer.name: [] for peer in trained}
     failures: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as temporary:
         batch = Path(temporary) / "batch.npz"
-        made = training_step.batch_of(settings.batch_size, settings.sequence_length, config["vocab_size"])
-        np.savez(batch, **made)  # type: ignore[arg-type]
+        arrays = training_step.batch_of(settings.batch_size, settings.sequence_length, config["vocab_size"])
+        np.savez(batch, **arrays)  # type: ignore[arg-type]
         orders = random.Random(0)
         planned = [peer for _ in range(settings.rounds) for peer in orders.sample(trained, len(trained))]
         for peer in track(planned, "fine-tuning", "processes", len(planned)):
@@ -246,8 +247,8 @@ def steps(
                     seen[peer.name].append(_our_steps(settings))
                 else:
                     order = {"do": "step", "config": config, "threads": settings.threads, "steps": settings.steps}
-                    found = workshop.ask(peer, environments[str(peer.environment)], {**order, "batch": str(batch)})
-                    seen[peer.name].append(found)
+                    round_ = workshop.ask(peer, environments[str(peer.environment)], {**order, "batch": str(batch)})
+                    seen[peer.name].append(round_)
             except (FailedError, UsageError) as error:
                 failures[peer.name] = str(error)
     subjects = [

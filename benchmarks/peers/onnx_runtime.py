@@ -1,4 +1,4 @@
-"""Hugging Face's MobileBERT on ONNX Runtime, also in dynamic int8; one file runs texts of any length."""
+"""Hugging Face's MobileBERT on ONNX Runtime, in float32 and dynamic int8; one file runs texts of any length."""
 
 TITLE = "Hugging Face, ONNX Runtime"
 ENVIRONMENT = "pytorch"
@@ -13,7 +13,7 @@ TRAINS = False
 
 
 def make(directory, order):
-    """Write the files, whose length is free."""
+    """Write the files, which accept any length."""
     import pytorch
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -35,7 +35,7 @@ def make(directory, order):
 
 
 def load(path, order):
-    """A call that runs ids, mask and segments [1, T] of any T and gives logits."""
+    """A function from ids, mask and segments [1, T], T at will, to logits."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

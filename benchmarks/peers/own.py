@@ -1,9 +1,9 @@
-"""What this project makes for the comparison, in a process of its own: `python -m ...peers.own ORDER.json`.
+"""This project's static vectors for the comparison, in a process of their own: `python -m ...peers.own ORDER.json`.
 
-An order has `do` and `directory`, where the files go:
+An order has `do` and `directory`, the directory of the files:
 
-    vectors   static vectors of the word pieces of `teacher`: the table, and a file that takes their mean over a text
-    score     Spearman's correlation of static vectors with what people said of `pairs`
+    vectors   write static vectors of the word pieces of `teacher`, and a file that computes their mean over a text
+    score     Spearman's correlation between cosines of static vectors and human ratings of `pairs`
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VECTORS = "static_vectors"
 
 
 def vectors(teacher: str, length: int, directory: Path) -> None:
-    """Write the table, and a file with the inputs of all others that gives the mean over a text at unit length."""
+    """Write the table of vectors, and a file that maps the usual inputs to a text's mean vector of unit length."""
     quiet.start_tensorflow()
     import tensorflow as tf
 
@@ -36,7 +36,7 @@ def vectors(teacher: str, length: int, directory: Path) -> None:
 
     @tf.function(input_signature=kinds)
     def embed(input_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
-        # Segments mean nothing here; a file with other inputs could not be timed on the same ones.
+        # Segments have no effect; they are inputs so that the file can be timed on the same inputs as others.
         counts = tf.cast(input_mask + 0 * segment_ids, tf.float32)[:, :, None]
         mean = tf.reduce_sum(tf.gather(words, input_ids) * counts, axis=1) / tf.reduce_sum(counts, axis=1)
         return {"embedding": tf.math.l2_normalize(mean, axis=1)}
@@ -51,7 +51,7 @@ def vectors(teacher: str, length: int, directory: Path) -> None:
 
 
 def score(directory: Path, teacher: str, pairs: str, columns: Sequence[str]) -> dict[str, float]:
-    """Spearman's correlation of the cosines of static vectors with the labels of a table of pairs."""
+    """Metrics of a table of pairs, Spearman's correlation between cosines of static vectors and labels among them."""
     from mobilebert_tf.tasks.embedding import EmbeddingTask
     from mobilebert_tf.tokenizer_files import read_tokenizer
 
@@ -71,7 +71,7 @@ def score(directory: Path, teacher: str, pairs: str, columns: Sequence[str]) -> 
 
 
 def main(path: str) -> dict[str, Any]:
-    """Carry an order out."""
+    """Carry out the order in a file; return the answer to print."""
     order = json.loads(Path(path).read_text(encoding="utf-8"))
     do, directory = order.pop("do"), Path(order.pop("directory"))
     if do == "score":

@@ -1,4 +1,4 @@
-"""Hugging Face's MobileBERT as it is, on PyTorch."""
+"""Hugging Face's MobileBERT on PyTorch, unconverted."""
 
 import os
 
@@ -15,12 +15,12 @@ TRAINS = True
 
 
 def make(directory, order):
-    """Write the model as Hugging Face does."""
+    """Write the model in Hugging Face's format."""
     classifier(order["config"]).save_pretrained(directory / "model")
 
 
 def load(path, order):
-    """A call that runs ids, mask and segments [1, T] of any T and gives logits."""
+    """A function from ids, mask and segments [1, T], T at will, to logits."""
     import torch
     import transformers
 
@@ -38,7 +38,7 @@ def load(path, order):
 
 
 def stepper(order):
-    """A step of fine-tuning that gives its loss."""
+    """A function that takes one fine-tuning step and returns its loss."""
     import numpy
     import torch
 
@@ -64,7 +64,7 @@ def stepper(order):
 
 
 def classifier(config):
-    """Hugging Face's classifier of two labels, of the same shape as ours."""
+    """Hugging Face's classifier with two labels, of the same shape as this project's."""
     import torch
     import transformers
 
@@ -79,7 +79,7 @@ def classifier(config):
     )  # fmt: skip
     shape = transformers.MobileBertConfig(**{name: config[name] for name in names}, num_labels=2)
     model = transformers.MobileBertForSequenceClassification(shape)
-    # A norm that is the identity would be folded away, which no trained one is.
+    # A newly built norm is the identity and would be folded away, which never happens to a trained one.
     with torch.no_grad():
         for values in model.parameters():
             if values.dim() < 2:
@@ -88,7 +88,7 @@ def classifier(config):
 
 
 def with_tensors(model):
-    """A module that takes ids, mask and segments by position and gives logits, as exporters want one."""
+    """A module from ids, mask and segments by position to logits, the form that exporters need."""
     import torch
 
     class Tensors(torch.nn.Module):
@@ -103,5 +103,5 @@ def with_tensors(model):
 
 
 def logits(model, ids, mask, segments):
-    """Logits [B, 2] of ids, mask and segments [B, T]."""
+    """Logits [B, 2] for ids, mask and segments [B, T]."""
     return model(input_ids=ids, attention_mask=mask, token_type_ids=segments, return_dict=True).logits

@@ -1,12 +1,12 @@
-"""Runs in a rival's environment: `side.py ORDER.json` -> a line of JSON.
+"""The program that runs in a rival's environment: `side.py ORDER.json` prints a line of JSON.
 
-An order has `peer`, the name of a file beside this one, and `do`:
+An order has `peer`, the name of a module next to this one, and `do`:
 
-    make    write its files into `directory`
+    make    write the peer's files into `directory`
     time    load `path`, and time it on the rows of `inputs`, an .npz with ids, mask and segments [N, T] and, for
-            texts of their own lengths, `real` [N], how many word pieces of each row are a text
-    step    time steps of fine-tuning on a batch
-    say     only the versions
+            texts at their own lengths, `real` [N], the number of word pieces in each row that are not padding
+    step    time fine-tuning steps on a batch
+    say     only report the versions
 """
 
 import importlib
@@ -29,7 +29,7 @@ def main(path):
     answer["versions"] = {name: importlib.metadata.version(name) for name in peer.SHOWN}
     sys.stdout.flush()
     print("\n" + json.dumps(answer), flush=True)
-    # Some runtimes crash while they are taken down.
+    # Some runtimes crash during shutdown.
     os._exit(0)
 
 
@@ -45,7 +45,7 @@ def measure(peer, order):
     memory = _beside("memory")
     rows = numpy.load(order["inputs"])
     values = [rows[name].astype(numpy.int64) for name in ("ids", "mask", "segments")]
-    # Loading begins where it does for our own files: with the runtime there.
+    # The runtime is imported before the clock starts, as it is for this project's files.
     for name in peer.IMPORTS:
         importlib.import_module(name)
     before, load = memory.held(), load_of.Load()
@@ -64,13 +64,13 @@ def measure(peer, order):
 
     timing.warm(call, len(each), order["warm_up"])
     clocks = [load_of.clock_mhz()]
-    # Every text as often as any other.
+    # At least `passes` inferences of every text.
     runs = max(order["runs"], len(each) * order["passes"]) if order["own_lengths"] else order["runs"]
     samples = timing.samples(call, len(each), runs, order["seconds"])
     clocks.append(load_of.clock_mhz())
     queries = len(samples)
     if order["own_lengths"]:
-        # The median of each text, and the mean over texts.
+        # The mean over texts of each text's median.
         samples = [round(float(numpy.mean([numpy.median(samples[one :: len(each)]) for one in range(len(each))])), 4)]
     return {
         "samples": samples,
@@ -109,7 +109,7 @@ def steps(peer, order):
 
 
 def _beside(name):
-    """A module of `benchmarks/files` that needs nothing of this package."""
+    """A module of `benchmarks/files` that imports nothing from this package."""
     spec = importlib.util.spec_from_file_location("_files_" + name, HERE.parent / "files" / (name + ".py"))
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""tf-models: Google's own Keras MobileBERT, and the files that TensorFlow's converter makes of it."""
+"""tf-models: Google's own Keras MobileBERT, and its files written by TensorFlow's converter."""
 
 TITLE = "tf-models"
 ENVIRONMENT = "tf_models"
@@ -12,14 +12,14 @@ TRAINS = True
 
 
 def make(directory, order):
-    """Write the files: one signature of the length that is asked for."""
+    """Write the files, each with one signature of the order's length."""
     import tempfile
 
     import numpy
     import tensorflow as tf
 
     model = _classifier(order["config"])
-    # A norm that is the identity would be folded away, which no trained one is.
+    # A newly built norm is the identity and would be folded away, which never happens to a trained one.
     generator = numpy.random.default_rng(0)
     for variable in model.trainable_variables:
         if len(variable.shape) < 2:
@@ -43,7 +43,7 @@ def make(directory, order):
 
 
 def stepper(order):
-    """A step of fine-tuning that gives its loss."""
+    """A function that takes one fine-tuning step and returns its loss."""
     import numpy
     import tensorflow as tf
     import tf_keras

@@ -1,4 +1,4 @@
-"""Makes what is compared: environments, and in each the files of its peers; what is there is not made again."""
+"""Preparation of a comparison: environments, and in each its peers' files. Existing ones are kept."""
 
 from __future__ import annotations
 
@@ -26,25 +26,26 @@ OWN = "mobilebert_tf.benchmarks.peers.own"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Workshop:
-    """A directory with environments, and below `files` those of one shape of network."""
+    """A directory with environments, and with the files of one shape of network below `files`."""
 
     directory: Path
     preset: str
     length: int
-    """T of rivals' files, and the longest of our own."""
+    """T of rivals' files, and the longest T of this project's files."""
     lengths: tuple[int, ...]
-    """T of our own files' signatures."""
+    """T of the signatures of this project's files."""
     texts: tuple[str, ...]
-    """To calibrate static files on."""
+    """Calibration texts for static files."""
     say: Callable[[str], None]
+    """Function that shows a message to the user."""
 
     @property
     def config(self) -> dict[str, Any]:
-        """Shape of the network, by the names of published configurations."""
+        """Shape of the network, under the keys of published configurations."""
         return dataclasses.asdict(MobileBertConfig.preset(self.preset))
 
     def place(self, peer: Peer) -> Path:
-        """Directory of a peer's files; it is there once all of them are."""
+        """Directory of a peer's files; it exists only once all of them are complete."""
         own = peer.name in (catalogue.STUDENT, catalogue.MINI, catalogue.MINILM)
         parts = [peer.name, *([] if peer.embeds else [self.preset])]
         parts += map(str, self.lengths if own else (self.length,))
@@ -53,7 +54,7 @@ class Workshop:
         return self.directory / "files" / "_".join(parts)
 
     def make(self, wanted: Sequence[Peer]) -> tuple[list[Variant], dict[str, str]]:
-        """Files of all peers that could be made, and why others could not, by name."""
+        """Make the files of all peers; return those that could be made, and the failures' reasons by peer."""
         environments = {one.name: one for one in catalogue.environments(wanted, self.directory)}
         failures: dict[str, str] = {}
         for environment in environments.values():
@@ -101,7 +102,7 @@ class Workshop:
             self._export(peer, model, directory)
 
     def _export(self, peer: Peer, model: str, directory: Path) -> None:
-        """Export a model as sentence embeddings. It is timed elsewhere, so `export` times it once."""
+        """Export a model for sentence embeddings. `export` times it only once, as this comparison does the timing."""
         with tempfile.TemporaryDirectory() as temporary:
             table, output = Path(temporary) / "texts.tsv", Path(temporary) / peer.name
             rows = (" ".join(text.replace('"', "'").split()) for text in self.texts)
@@ -119,7 +120,7 @@ class Workshop:
 
 
 def ask(peer: Peer, environment: Environment, order: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of a peer's program in its environment. Raises FailedError: it died."""
+    """Run `side.py` for a peer in its environment; return its answer. Raises FailedError: the process died."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "order.json"
         path.write_text(json.dumps({"peer": peer.name, **order}), encoding="utf-8")
@@ -129,7 +130,7 @@ def ask(peer: Peer, environment: Environment, order: Mapping[str, Any]) -> dict[
 
 
 def ask_own(name: str, order: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of this project's own program. Raises FailedError: it died."""
+    """Run `own.py` on an order; return its answer. Raises FailedError: the process died."""
     return networks.ask(OWN, name, order)
 
 

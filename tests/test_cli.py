@@ -167,6 +167,26 @@ def test_the_pipeline_looks_at_names_before_the_first_stage(flag, tmp_path, caps
     assert flag.split("=")[1] in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "flag, content, said",
+    [
+        ("vocab", "[UNK]\nfoo\n", "[PAD] is missing"),
+        ("input", "", "is empty"),
+        ("held_out_input", "\n\n", "blank lines"),
+    ],
+)
+def test_the_pipeline_reads_its_texts_and_vocabulary_before_the_first_stage(flag, content, said, tmp_path, capsys):
+    for name in ("table.tsv", "text.txt"):
+        (tmp_path / name).write_text("text\tlabel\na\tx\nb\ty\n")
+    (tmp_path / "bad.txt").write_text(content)
+    given = {"input": tmp_path / "text.txt", "train": tmp_path / "table.tsv", "eval": tmp_path / "table.tsv"}
+    given[flag] = tmp_path / "bad.txt"
+    words = [f"--{name}={value}" for name, value in given.items()]
+    assert cli.run(["pipeline", *words, f"--output={tmp_path / 'run'}"]) == 2
+    message = capsys.readouterr().err
+    assert "bad.txt" in message and said in message and not (tmp_path / "run").exists()
+
+
 def test_version_and_help_in_every_place(capsys):
     def said(*words: str, status: int = 0) -> str:
         assert cli.run(list(words)) == status

@@ -18,6 +18,7 @@ from mobilebert_tf.commands.pretrain import Pretrain
 from mobilebert_tf.commands.records import Records
 from mobilebert_tf.commands.report import Report
 from mobilebert_tf.commands.vocab import Vocab
+from mobilebert_tf.data.documents import input_files, read_documents
 from mobilebert_tf.data.tfds_table import is_name, with_split
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import parse_recipes
@@ -119,8 +120,13 @@ class Pipeline:
         if self.compared:
             open_checkpoint(self.compared)
         tables = [table for table in (located.train, located.eval) if table and not is_name(table)]
-        for paths in filter(None, (located.input, located.held_out_input, located.vocab, *tables)):
+        for paths in tables:
             expand(paths)
+        for paths in filter(None, (located.input, located.held_out_input)):
+            for file in input_files(paths):
+                next(read_documents([file]))
+        if located.vocab:
+            next(command for _, command in stages if isinstance(command, Records)).tokenizer()
         if located.train and located.eval:
             task = ClassificationTask.discover(
                 located.train, text_column=self.text_column, label_column=self.label_column

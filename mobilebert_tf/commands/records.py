@@ -113,14 +113,15 @@ class Records:
             raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1, both excluded")
         write_shards = self._writer()
         files = documents.input_files(self.input)
-        tokenizer = self._tokenizer()
+        tokenizer = self.tokenizer()
         with open_run(self, "records", self.output) as run:
             if run.finished:
                 print(run.finished_line)
             else:
                 self._write(run, write_shards, documents.read_documents(files), tokenizer)
 
-    def _tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of --vocab. Raises UsageError: there is none, or it is broken."""
         from mobilebert_tf.checkpoints import shipped
         from mobilebert_tf.tokenization import Tokenizer
         from mobilebert_tf.tokenizer_files import read_tokenizer

@@ -1,4 +1,4 @@
-"""Tiny real material, and a way to look at what a command complains about."""
+"""Small records, a student and tables to run commands on, and a fixture that returns a command's error line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ TRAINING = ["--batch_size=4", "--steps_per_call=2", "--checkpoint_every=2"]
 
 @pytest.fixture(autouse=True)
 def untraced(request: pytest.FixtureRequest) -> None:
-    """Commands are what is tested here."""
+    """Run short trainings without tracing a graph, which only slows these tests; `traced` marks exceptions."""
     if "traced" not in request.keywords:
         request.getfixturevalue("few_steps_untraced")
 
@@ -59,7 +59,7 @@ Complain = Callable[..., str]
 
 @pytest.fixture
 def complain(capsys: pytest.CaptureFixture[str]) -> Complain:
-    """Run a command that must fail with this status; its one line on standard error."""
+    """Run a command that must fail with this status, and return its one line on standard error."""
 
     def run(*words: str, status: int = 2) -> str:
         capsys.readouterr()

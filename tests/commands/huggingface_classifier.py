@@ -1,10 +1,10 @@
-"""What PyTorch does for `test_export_transformers.py`, in a process of its own: beside TensorFlow it crashes.
+"""PyTorch's side of `test_export_transformers.py`, in a process of its own because it crashes beside TensorFlow.
 
 python huggingface_classifier.py DIRECTORY
 
 DIRECTORY/order.json names a vocabulary, labels, pairs of texts and lengths. Makes DIRECTORY/model, a full-size
-MobileBERT for sequence classification as `save_pretrained` leaves it, and DIRECTORY/answers.npz: of each length the
-tokenizer's ids and the model's logits, and the logits with every matrix rounded to 8 bits.
+MobileBERT for sequence classification as `save_pretrained` writes it, and DIRECTORY/answers.npz: for each length the
+tokenizer's ids, the model's logits, and its logits with every matrix rounded to 8 bits.
 """
 
 import json
@@ -17,18 +17,18 @@ import torch
 import transformers
 
 DEVIATIONS = {"word_embeddings": 1.0, ".query.": 0.1, ".key.": 0.1, "classifier": 0.3, "embedding": 0.05}
-"""Of the weights with such names, 0.03 of others. With those of a new model a text moves the logits by 0.1 %; with
-larger ones float32's own rounding grows to a tenth of a logit on its way through 24 layers without a norm."""
+"""Standard deviations of weights by part of their name; others have 0.03. In a new model a text moves the logits by
+only 0.1 %; with larger weights float32 rounding grows to a tenth of a logit in 24 layers without normalisation."""
 
 
 def make(place: Path) -> None:
-    order = json.loads((place / "order.json").read_text())
+    settings = json.loads((place / "order.json").read_text())
     torch.manual_seed(5)
-    # As a directory, which is read the same by versions 4 and 5; their arguments have other names.
+    # Versions 4 and 5 read a directory alike, while their arguments have different names.
     (place / "model").mkdir()
-    shutil.copy(order["vocab"], place / "model" / "vocab.txt")
+    shutil.copy(settings["vocab"], place / "model" / "vocab.txt")
     tokenizer = transformers.BertTokenizerFast.from_pretrained(place / "model")
-    labels = dict(enumerate(order["labels"]))
+    labels = dict(enumerate(settings["labels"]))
     config = transformers.MobileBertConfig(id2label=labels, label2id={name: i for i, name in labels.items()})
     model = transformers.MobileBertForSequenceClassification(config).eval()
     with torch.no_grad():
@@ -47,8 +47,8 @@ def make(place: Path) -> None:
     for rounded in (False, True):
         if rounded:
             round_matrices(model)
-        for length in order["lengths"]:
-            first, second = zip(*order["pairs"], strict=True)
+        for length in settings["lengths"]:
+            first, second = zip(*settings["pairs"], strict=True)
             encoded = tokenizer(
                 list(first),
                 list(second),
@@ -64,7 +64,7 @@ def make(place: Path) -> None:
 
 
 def round_matrices(model: torch.nn.Module) -> None:
-    """To 127 steps on either side of zero, a scale for each row, which is an output channel or a word."""
+    """Round to 127 steps on either side of zero, with a scale for each row (an output channel or a word)."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:

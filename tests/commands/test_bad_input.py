@@ -1,4 +1,4 @@
-"""One clear line for wrong input of the commands that train and use models; the corrected one then works."""
+"""Wrong input to commands that train and use models gives one clear line; the corrected command then works."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ def test_flag_file_that_is_no_text(tmp_path: Path, complain: Complain) -> None:
 
 
 def edited(source: Path, target: Path, file: str, **changes: object) -> Path:
-    """A copy of a model directory with other values in one of its JSON files."""
+    """Copy a model directory, with other values in one of its JSON files."""
     shutil.copytree(source, target)
     path = target / file
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -87,7 +87,7 @@ def test_model_of_another_architecture(
     model = edited(made / "student", tmp_path / "model", "config.json", **changes)
     line = complain(*finetune(made, tmp_path / "output", model=model))
     assert message in line and str(model) in line
-    # Nothing is left that the right command could find.
+    # Nothing is left behind that would stop the corrected command.
     assert not (tmp_path / "output").exists()
 
 
@@ -146,7 +146,7 @@ def test_damaged_index_of_records(change, said: str, made: Path, tmp_path: Path,
 
 
 def test_records_that_hold_something_else(made: Path, tmp_path: Path, complain: Complain) -> None:
-    """With right checksums, sizes and counts: lists of another length than the index says."""
+    """Checksums, sizes and counts are right, but lists have another length than the index says."""
     shutil.copytree(made / "records", tmp_path / "records")
     path = tmp_path / "records" / "records.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "max_seq_length": 31}))
@@ -157,7 +157,7 @@ def test_records_that_hold_something_else(made: Path, tmp_path: Path, complain: 
 
 @pytest.mark.parametrize("change", [-1, 1])
 def test_records_of_another_number(change: int, made: Path, tmp_path: Path, complain: Complain) -> None:
-    """Sizes and the sum are right; a file of the two has another number of records than the index says."""
+    """Sizes and the total are right, but one of the two files has another number of records than the index says."""
     shutil.copytree(made / "records", tmp_path / "records")
     path = tmp_path / "records" / "records.json"
     index = json.loads(path.read_text())
@@ -182,12 +182,12 @@ def test_records_of_another_number(change: int, made: Path, tmp_path: Path, comp
 def test_contents_that_cannot_be(
     feature: str, value: int, said: str, made: Path, tmp_path: Path, complain: Complain
 ) -> None:
-    """Right checksums, lengths and numbers; the file of the wrong record is named."""
+    """Checksums, lengths and counts are right; the line names the file with the wrong record."""
     import tensorflow as tf
 
     shutil.copytree(made / "records", tmp_path / "records")
     file = sorted((tmp_path / "records").glob("*.tfrecord"))[-1]
-    examples = [records.example_message().FromString(one.numpy()) for one in tf.data.TFRecordDataset(str(file))]
+    examples = [records.example_message().FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(file))]
     for example in examples:
         example.features.feature[feature].int64_list.value[1] = value
     with tf.io.TFRecordWriter(str(file)) as writer:
@@ -202,7 +202,7 @@ def test_contents_that_cannot_be(
 
 
 def test_records_that_lie_elsewhere(made: Path, tmp_path: Path, complain: Complain) -> None:
-    """Files of another directory, right in size and number."""
+    """The index names files of another directory, of the right size and number."""
     shutil.copytree(made / "records", tmp_path / "records")
     index = json.loads((made / "records" / "records.json").read_text())
     index["files"] = {f"../records/{name}": file for name, file in index["files"].items()}
@@ -251,7 +251,7 @@ def cut(path: Path) -> None:
 
 @pytest.fixture
 def unfinished(made: Path, tmp_path: Path) -> Path:
-    """A pre-training that was stopped after its last checkpoint."""
+    """The directory of a pre-training that was stopped after its last checkpoint."""
     teacher = tmp_path / "student"
     shutil.copytree(made / "student", teacher)
     record = json.loads((teacher / "run.json").read_text())
@@ -261,14 +261,14 @@ def unfinished(made: Path, tmp_path: Path) -> Path:
 
 
 def test_list_of_checkpoints_cut_short(unfinished: Path, made: Path) -> None:
-    """Without it the two that are there are found."""
+    """Without a readable list, the two checkpoints in the directory are still found."""
     [stage] = (unfinished / "checkpoints").iterdir()
     cut(stage / "checkpoint")
     assert cli.run(pretrain(made, unfinished)) == 0
 
 
 def test_checkpoint_cut_short(unfinished: Path, made: Path, complain: Complain) -> None:
-    """Each of its files, and in the older checkpoint too; what is said to do then helps."""
+    """Damage each file of the newest and the older checkpoint; following the line's advice then works."""
     [stage] = (unfinished / "checkpoints").iterdir()
     for name in ("ckpt-4.data-00000-of-00001", "ckpt-4.index"):
         newest, older = stage / name, stage / name.replace("ckpt-4", "ckpt-2")
@@ -289,7 +289,7 @@ def test_loss_that_is_not_finite(made: Path, tmp_path: Path, complain: Complain)
 
 
 def test_full_disk(made: Path, tmp_path: Path, complain: Complain, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TensorFlow writes checkpoints itself, and says in its own way that the disk is full."""
+    """TensorFlow writes checkpoints itself and has its own error for a full disk."""
     import tensorflow as tf
 
     from mobilebert_tf.training.checkpoints import Checkpoints
@@ -332,5 +332,5 @@ def test_labels_that_differ_in_capitals_alone(made: Path, tmp_path: Path, capsys
     printed = capsys.readouterr().err
     assert "--merge_labels" not in printed and "columns separated by semicolons" in printed
     assert (tmp_path / "merged" / "labels.txt").read_text() == "a\nb\n"
-    # The model goes on to read such tables.
+    # The trained model reads such tables too.
     assert cli.run(["evaluate", f"--model={tmp_path}/merged", f"--input={table}"]) == 0

@@ -1,4 +1,4 @@
-"""`benchmark host`: what it keeps, what it computes from it, what it refuses."""
+"""`benchmark host`, `records` and `instructions`: results, the figures computed from them, and refusals."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from mobilebert_tf import cli
 
 @pytest.fixture(scope="module")
 def files(export_directory: Path, tmp_path_factory) -> tuple[Path, Path]:
-    """A file of this project, and one from elsewhere: other names, 64-bit mask, one signature."""
+    """A file of this project, and a foreign one: other input names, 64-bit mask, one signature."""
     import tensorflow as tf
 
     def rival(ids, mask, token_type_ids):
@@ -28,9 +28,9 @@ def files(export_directory: Path, tmp_path_factory) -> tuple[Path, Path]:
 
 
 def test_results_hold_the_samples_and_what_follows_from_them(files, tmp_path: Path, capsys):
-    ours, rival = files
+    own, rival = files
     output = tmp_path / "host.json"
-    flags = [f"--models={ours},{rival}", f"--baseline={rival}", f"--output={output}"]
+    flags = [f"--models={own},{rival}", f"--baseline={rival}", f"--output={output}"]
     assert cli.run(["benchmark", "host", *flags, "--rounds=2", "--runs=4", "--warm_up=1"]) == 0
     printed = capsys.readouterr().out
     result = json.loads(output.read_text())
@@ -41,12 +41,12 @@ def test_results_hold_the_samples_and_what_follows_from_them(files, tmp_path: Pa
     rounds = {}
     for row, path in zip(result["subjects"], files, strict=True):
         assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert [len(seen["samples"]) for seen in row["rounds"]] == [4, 4]
-        assert all(seen["load_ms"] > 0 and seen["peak_memory_mib"] > 1 for seen in row["rounds"])
-        rounds[row["name"]] = [statistics.median(seen["samples"]) for seen in row["rounds"]]
-        everything = [sample for seen in row["rounds"] for sample in seen["samples"]]
-        assert row["summary"]["median"] == pytest.approx(statistics.median(everything))
-        # On a busy machine a figure may be invalid, and is then kept without being shown.
+        assert [len(measured["samples"]) for measured in row["rounds"]] == [4, 4]
+        assert all(measured["load_ms"] > 0 and measured["peak_memory_mib"] > 1 for measured in row["rounds"])
+        rounds[row["name"]] = [statistics.median(measured["samples"]) for measured in row["rounds"]]
+        samples = [sample for measured in row["rounds"] for sample in measured["samples"]]
+        assert row["summary"]["median"] == pytest.approx(statistics.median(samples))
+        # On a busy machine a figure may be invalid; it is then kept but not shown.
         assert row["validity"]["verdict"] == "invalid" or f"{row['summary']['median']:.2f}" in printed
     quotients = [a / b for a, b in zip(*rounds.values(), strict=True)]
     ratio = result["subjects"][0]["ratio"]
@@ -67,33 +67,33 @@ def test_signature_is_chosen_by_length(files, tmp_path: Path):
 def test_wrong_use_is_one_line(files, tmp_path: Path, capsys):
     import tensorflow as tf
 
-    ours, rival = files
-    there = tmp_path / "there.json"
-    there.write_text("{}")
+    own, rival = files
+    existing = tmp_path / "there.json"
+    existing.write_text("{}")
     spec = tf.TensorSpec((1, 8), tf.float32)
     function = tf.function(lambda x: x + 1.0).get_concrete_function(spec)
     picture = tmp_path / "picture.tflite"
     picture.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
     new = f"--output={tmp_path / 'new.json'}"
     for flags, message in (
-        ([f"--models={ours}", f"--output={there}"], "exists; give another name"),
-        ([f"--models={ours}", f"--output={tmp_path / 'new.txt'}"], "must end in .json"),
-        ([f"--models={ours}", new, f"--baseline={rival}"], "must be one of --models"),
-        ([f"--models={ours},{ours}", new], "names a file twice"),
+        ([f"--models={own}", f"--output={existing}"], "exists; give another name"),
+        ([f"--models={own}", f"--output={tmp_path / 'new.txt'}"], "must end in .json"),
+        ([f"--models={own}", new, f"--baseline={rival}"], "must be one of --models"),
+        ([f"--models={own},{own}", new], "names a file twice"),
         ([f"--models={tmp_path / 'absent.tflite'}", new], "no such file"),
-        ([f"--models={there}", new], "is not a .tflite file"),
-        ([f"--models={ours}", new, "--sequence_lengths=20"], "no graph for --sequence_lengths=20; it has 16, 48"),
+        ([f"--models={existing}", new], "is not a .tflite file"),
+        ([f"--models={own}", new, "--sequence_lengths=20"], "no graph for --sequence_lengths=20; it has 16, 48"),
         ([f"--models={picture}", new, "--rounds=1"], "takes no token ids, mask and segment ids"),
-        ([f"--models={ours}", new, "--runs=0"], "--runs=0: must be at least 1"),
+        ([f"--models={own}", new, "--runs=0"], "--runs=0: must be at least 1"),
     ):
         assert cli.run(["benchmark", "host", *flags]) == 2
         error = capsys.readouterr().err.strip()
         assert message in error and len(error.splitlines()) == 1
-    assert there.read_text() == "{}" and not (tmp_path / "new.json").exists()
+    assert existing.read_text() == "{}" and not (tmp_path / "new.json").exists()
 
 
 def test_files_that_the_runtime_cannot_run_are_one_line(files, tmp_path: Path, capsys):
-    """One with an operator of TensorFlow's own, one that is cut short, and one without the signature."""
+    """A file with one of TensorFlow's own operators, one that is cut short, one without the signature, wrong flags."""
     from ai_edge_litert import schema_py_generated as schema
 
     from mobilebert_tf.litert import flatbuffer
@@ -161,7 +161,7 @@ def test_a_weight_cache_and_float16_are_swept(files, tmp_path: Path):
 
 @pytest.mark.slow
 def test_records_are_measured_beside_the_tokenizer(tmp_path: Path, capsys):
-    """The counts are those that the library gives here; shares follow from the samples."""
+    """Counts equal those of the tokenizer here; shares follow from the samples."""
     from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
     sentences = [f"{a} {b} word. Then {b} and {a}." for a in ("abc", "bcd", "cab") for b in ("dab", "bad", "add")]
@@ -180,13 +180,13 @@ def test_records_are_measured_beside_the_tokenizer(tmp_path: Path, capsys):
     ]  # fmt: skip
     pieces = 20 * sum(len(ids) for ids in Tokenizer.from_vocab(vocab).encode_batch(sentences))
     for row in (alone, one, two):
-        assert [seen["pieces"] for seen in row["rounds"]] == [pieces, pieces]
-        assert all(len(seen["samples"]) == 1 and seen["processor_seconds"] > 0 for seen in row["rounds"])
+        assert [measured["pieces"] for measured in row["rounds"]] == [pieces, pieces]
+        assert all(len(measured["samples"]) == 1 and measured["processor_seconds"] > 0 for measured in row["rounds"])
     assert one["rounds"][0]["records"] == two["rounds"][1]["records"] > 20
-    own = [[seen["processor_seconds"] for seen in row["rounds"]] for row in (alone, two)]
+    own = [[measured["processor_seconds"] for measured in row["rounds"]] for row in (alone, two)]
     quotients = [a / b for a, b in zip(*own, strict=True)]
     assert printed.splitlines()[3].endswith(f" {statistics.median(quotients):.0%}")
-    seconds = statistics.median(seen["samples"][0] for seen in one["rounds"])
+    seconds = statistics.median(measured["samples"][0] for measured in one["rounds"])
     assert f"{one['rounds'][0]['records'] / seconds:,.0f}" in printed.splitlines()[2]
 
 
@@ -214,7 +214,7 @@ def test_wrong_use_of_records_is_one_line(tmp_path: Path, capsys):
 
 def test_instructions_are_what_the_counter_prints(export_directory: Path, tmp_path: Path, capsys):
     counter = tmp_path / "counter"
-    # A million for each of the file's letters, and two for those of the signature.
+    # The stub counts a million for each letter of the file's name, and two for each of the signature's.
     counter.write_text('#!/bin/sh\nname=$(basename "$1")\necho "$((${#name} + 2 * ${#2}))000000 $1"\n')
     counter.chmod(0o755)
     files = [export_directory / f"{name}.tflite" for name in ("float32", "dynamic_int8")]
@@ -223,9 +223,9 @@ def test_instructions_are_what_the_counter_prints(export_directory: Path, tmp_pa
     assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
     written = json.loads((tmp_path / "a.json").read_text())
     # float32.tflite and dynamic_int8.tflite, both at tokens_48.
-    assert [one["summary"]["median"] for one in written["subjects"]] == [14 + 18, 19 + 18]
+    assert [subject["summary"]["median"] for subject in written["subjects"]] == [14 + 18, 19 + 18]
     assert written["subjects"][0]["ratio"]["median"] == pytest.approx(32 / 37)
-    assert [one["sequence_length"] for one in written["subjects"]] == [48, 48]
+    assert [subject["sequence_length"] for subject in written["subjects"]] == [48, 48]
     assert "0.865" in capsys.readouterr().out
     assert cli.run([*words, "--sequence_lengths=16", f"--output={tmp_path / 'b.json'}"]) == 0
     assert json.loads((tmp_path / "b.json").read_text())["subjects"][0]["sequence_length"] == 16
@@ -246,7 +246,7 @@ def test_instructions_are_what_the_counter_prints(export_directory: Path, tmp_pa
 
 @pytest.fixture
 def texts(export_directory: Path, tmp_path: Path) -> Path:
-    """Three short texts, one of 14 words that needs a 17th place for its padding, one too long for any signature."""
+    """Three texts for 16 tokens, one of 14 words that needs a 17th for padding, one too long for any signature."""
     word = next(piece for piece in (export_directory / "vocab.txt").read_text().split() if piece.isalpha())
     lines = ["sentence", word, f"{word} {word}", " ".join([word] * 13), " ".join([word] * 14), " ".join([word] * 90)]
     path = tmp_path / "texts.tsv"
@@ -255,30 +255,30 @@ def texts(export_directory: Path, tmp_path: Path) -> Path:
 
 
 def test_mean_over_the_lengths_of_texts(files, texts: Path, tmp_path: Path, capsys):
-    ours, rival = files
-    flags = [f"--models={ours},{rival}", f"--baseline={rival}", f"--texts={texts}"]
+    own, rival = files
+    flags = [f"--models={own},{rival}", f"--baseline={rival}", f"--texts={texts}"]
     words = ["benchmark", "host", *flags, "--rounds=2", "--runs=3", "--warm_up=1", f"--output={tmp_path / 'host.json'}"]
     assert cli.run(words) == 0
-    mine, theirs = json.loads((tmp_path / "host.json").read_text())["subjects"]
-    # [CLS], 13 words, [SEP] and a place of padding are 16.
-    assert mine["shares_of_lengths"] == {"16": 0.6, "48": 0.4} and theirs["shares_of_lengths"] == {"24": 1.0}
-    for seen in mine["rounds"]:
-        medians = seen["median_ms_of_lengths"]
-        assert seen["samples"] == [pytest.approx(0.6 * medians["16"] + 0.4 * medians["48"], abs=1e-4)]
-    assert [len(one["rounds"]) for one in (mine, theirs)] == [2, 2]
+    subject, rival_subject = json.loads((tmp_path / "host.json").read_text())["subjects"]
+    # [CLS], 13 words, [SEP] and one padding token are 16.
+    assert subject["shares_of_lengths"] == {"16": 0.6, "48": 0.4} and rival_subject["shares_of_lengths"] == {"24": 1.0}
+    for measured in subject["rounds"]:
+        medians = measured["median_ms_of_lengths"]
+        assert measured["samples"] == [pytest.approx(0.6 * medians["16"] + 0.4 * medians["48"], abs=1e-4)]
+    assert [len(row["rounds"]) for row in (subject, rival_subject)] == [2, 2]
     printed = capsys.readouterr().out
-    assert mine["ratio"]["min"] > 0 and (mine["validity"]["verdict"] == "invalid" or "texts" in printed)
+    assert subject["ratio"]["min"] > 0 and (subject["validity"]["verdict"] == "invalid" or "texts" in printed)
 
     counter = tmp_path / "counter"
-    # T million, from the signature's name; the rival's has none that ends in a number.
+    # The stub counts T million, T from the signature's name; the rival's name has no number.
     counter.write_text('#!/bin/sh\ncase "$2" in tokens_*) echo "${2#tokens_}000000";; *) echo 24000000;; esac\n')
     counter.chmod(0o755)
     words = ["benchmark", "instructions", *flags, f"--counter={counter}", f"--output={tmp_path / 'count.json'}"]
     assert cli.run(words) == 0
-    mine, theirs = json.loads((tmp_path / "count.json").read_text())["subjects"]
-    assert mine["summary"]["median"] == pytest.approx(0.6 * 16 + 0.4 * 48)
-    assert mine["million_of_lengths"] == {"16": 16.0, "48": 48.0}
-    assert mine["ratio"]["median"] == pytest.approx(28.8 / 24)
+    subject, rival_subject = json.loads((tmp_path / "count.json").read_text())["subjects"]
+    assert subject["summary"]["median"] == pytest.approx(0.6 * 16 + 0.4 * 48)
+    assert subject["million_of_lengths"] == {"16": 16.0, "48": 48.0}
+    assert subject["ratio"]["median"] == pytest.approx(28.8 / 24)
 
 
 def test_wrong_texts_are_one_line(files, texts: Path, tmp_path: Path, capsys):

@@ -1,4 +1,4 @@
-"""Directories with SHA256SUMS stay as they are, whatever is asked to be written there."""
+"""Directories with SHA256SUMS are never written to, whatever a command is asked to write."""
 
 import shutil
 from pathlib import Path

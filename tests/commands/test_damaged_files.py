@@ -1,4 +1,4 @@
-"""A `.tflite` file on which the runtime fails or crashes ends a command with one line that names it."""
+"""A `.tflite` file on which the runtime fails or crashes ends the command with one line that names the file."""
 
 import json
 from pathlib import Path
@@ -48,10 +48,10 @@ COMMANDS = {
     ids=["at load", "at the first run", "refused at the first run"],
 )
 def test_one_line(command, load, run, status, said, export_directory, labelled_table, tmp_path, monkeypatch, complain):
-    """With a runtime in its place that does what LiteRT does on such files."""
+    """Replace LiteRT's interpreter by a stub that fails as LiteRT does on such files."""
     place = tmp_path / "modules" / "ai_edge_litert"
     place.mkdir(parents=True)
-    # Its other modules are the real ones: commands read a file's tables before they run it.
+    # The package's other modules stay real, since commands read a file's tables before they run it.
     (place / "__init__.py").write_text("import pkgutil\n__path__ = pkgutil.extend_path(__path__, __name__)\n")
     (place / "interpreter.py").write_text(STUB.format(load=load, run=run))
     monkeypatch.setenv("PYTHONPATH", str(place.parent))
@@ -66,6 +66,6 @@ def test_one_line(command, load, run, status, said, export_directory, labelled_t
     line = complain(*words, status=status)
     assert f"{file}: " in line and said in line
     if (tmp_path / "out.json").exists():
-        # What had been measured before is kept, for what it is.
+        # Earlier measurements are kept, but marked invalid.
         (subject,) = json.loads((tmp_path / "out.json").read_text())["subjects"]
         assert subject["validity"]["verdict"] == "invalid"

@@ -1,4 +1,4 @@
-"""What `distill` refuses, each before any training: what does not fit together, and plans that make no sense."""
+"""Refusals of `distill`, all before any training: inputs that do not fit together, and plans that make no sense."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ def distill(made: Path, output: Path, **changes: object) -> list[str]:
 
 
 def preset(made: Path, place: Path, **changes: object) -> Path:
-    """The student's configuration as a file, with other values."""
+    """Write the student's configuration, with other values, to a file."""
     words = json.loads((made / "student" / "config.json").read_text())["vocab_size"]
     config = MobileBertConfig.preset("debug_student", **{"vocab_size": words, **changes})
     (place / "config.json").write_text(config.to_json())
@@ -60,7 +60,7 @@ def test_attention_of_other_heads_and_relations_that_do_not_divide(
 def test_other_heads_are_compared_by_relations_and_the_student_goes_on(
     made: Path, tmp_path: Path, complain: Complain
 ) -> None:
-    """Two updates, a snapshot after the first; then two more from the student that they made."""
+    """Train two updates with a snapshot after the first, then two more that begin with the resulting student."""
     words = {"strategy": "auxiliary", "total_steps": 2, "batch_size": 4, "steps_per_call": 1}
     first = {**words, "held_out": made / "records", "group_by_length": "true", "whole_text": "false", "snapshots": "1"}
     student = preset(made, tmp_path, num_attention_heads=2)
@@ -80,9 +80,9 @@ def test_other_heads_are_compared_by_relations_and_the_student_goes_on(
     assert cli.run(distill(made, tmp_path / "two", student=tmp_path / "one", **words, optimizer="lamb")) == 0
     plan = json.loads((tmp_path / "two" / "stages.json").read_text())
     assert plan[0]["initialization"] == "student"
-    there = load_model_directory(tmp_path / "two").model
-    # Two updates at the rate of 1.5e-3 move no weight far from where the student was.
-    for before, after in zip(late.trainable_weights, there.trainable_weights, strict=True):
+    model = load_model_directory(tmp_path / "two").model
+    # Two updates at a rate of 1.5e-3 leave every weight near that of the student with which the run began.
+    for before, after in zip(late.trainable_weights, model.trainable_weights, strict=True):
         assert np.abs(np.asarray(before) - np.asarray(after)).max() < 0.02
     assert "snapshots=0: must be numbers from 1 to" in complain(*distill(made, tmp_path / "three", snapshots="0"))
 
@@ -95,7 +95,7 @@ def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> N
     assert "is not the vocabulary that tokenizer.json beside it speaks of" in complain(
         *distill(made, tmp_path / "x", teacher=tmp_path / "teacher")
     )
-    # Without the hash in it nothing tells the two apart but the student's.
+    # Without the hash in tokenizer.json, only the comparison with the records' vocabulary finds the difference.
     (tmp_path / "teacher" / "tokenizer.json").unlink()
     line = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
     assert "made with another vocabulary than the teacher" in line
@@ -104,7 +104,7 @@ def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> N
 
 
 def test_plans(made: Path, tmp_path: Path, complain: Complain) -> None:
-    """Each flag that leaves nothing to do, or that a plan from a file does not take."""
+    """Flags that leave nothing to do, and flags that do not go with a plan from a file."""
 
     def said(**changes: object) -> str:
         return complain(*distill(made, tmp_path / "x", **changes))
@@ -127,25 +127,25 @@ def test_plans(made: Path, tmp_path: Path, complain: Complain) -> None:
 
 
 def test_stages_whose_names_lead_out(made: Path, tmp_path: Path, complain: Complain) -> None:
-    """Neither a new run writes there, nor does one from elsewhere delete there."""
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "file").write_text("precious")
+    """A new run does not write to such a place, nor does a run directory from elsewhere make it be deleted."""
+    foreign = tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "file").write_text("precious")
     stages = plan_file.text_of(strategies.plan(strategies.TransferOptions(), 2))
-    stages[1]["name"] = str(mine)
+    stages[1]["name"] = str(foreign)
     plan, output = tmp_path / "plan.json", tmp_path / "x"
     plan.write_text(json.dumps(stages))
-    assert f"stage 2: name: '{mine}' is no plain name" in complain(*distill(made, output, plan=plan))
+    assert f"stage 2: name: '{foreign}' is no plain name" in complain(*distill(made, output, plan=plan))
     assert not output.exists()
-    # As if someone else's run directory had such a plan.
+    # A run directory from someone else that has such a plan.
     done = tmp_path / "done"
     words = {"strategy": "auxiliary", "total_steps": 1, "batch_size": 4, "steps_per_call": 1}
     assert cli.run(distill(made, done, **words)) == 0
     (stage,) = json.loads((done / "stages.json").read_text())
-    (done / "stages.json").write_text(json.dumps([stage, {**stage, "name": str(mine)}]))
+    (done / "stages.json").write_text(json.dumps([stage, {**stage, "name": str(foreign)}]))
     line = complain(*distill(made, done, **words, redo_stage=stage["name"]))
     assert "is no plain name" in line
-    assert [path.name for path in mine.iterdir()] == ["file"]
+    assert [path.name for path in foreign.iterdir()] == ["file"]
 
 
 def test_a_teacher_without_heads_cannot_follow_a_plan_that_needs_them(
@@ -176,7 +176,7 @@ def test_a_fine_tuned_teacher(made: Path, tmp_path: Path, complain: Complain) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("address", ["local", "no-such-tpu"])
 def test_a_tpu_that_is_not_there(address: str, made: Path, tmp_path: Path) -> None:
-    """In a process of its own, since the search for it changes what TensorFlow has for devices."""
+    """Run in a process of its own, since the search for a TPU changes TensorFlow's devices."""
     words = distill(made, tmp_path / "x", distribution="tpu", tpu=address)
     process = subprocess.run([sys.executable, "-m", "mobilebert_tf", *words], capture_output=True, text=True)
     last = process.stderr.splitlines()[-1]
@@ -191,7 +191,7 @@ def test_workers_need_a_cluster(
 
 
 def test_printing_the_plan_prints_nothing_else(made: Path, tmp_path: Path) -> None:
-    """In a process of its own: TensorFlow talks only while it is first imported."""
+    """Run in a process of its own, since TensorFlow prints only when it is first imported."""
     inputs = [f"--teacher={made}/student", f"--records={made}/records"]
     words = ["distill", *inputs, f"--output={tmp_path}/x", "--student=debug_student", "--print_stages"]
     process = subprocess.run(

@@ -1,4 +1,4 @@
-"""A run of `distill` that goes on with other flags or another plan: what has ended is what it was, and is said so."""
+"""A run of `distill` that continues with other flags or another plan: finished stages stay as they were trained."""
 
 import json
 import os
@@ -23,7 +23,7 @@ SHORT = {"transfer_steps": 1, "distillation_steps": 2, "batch_size": 4, "steps_p
 
 @pytest.fixture(scope="module")
 def ended(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of three stages, of 1, 1 and 2 steps, with a snapshot in the first and in the last."""
+    """A finished run of three stages of 1, 1 and 2 steps, with snapshots in the first and the last."""
     place = tmp_path_factory.mktemp("ended") / "student"
     assert cli.run(distill(made, place, **SHORT, snapshots="1,3", held_out=made / "records")) == 0
     return place
@@ -95,7 +95,7 @@ def test_what_a_file_says_belongs_to_the_run(what: str, made: Path, tmp_path: Pa
 
 
 def test_held_out_layers_are_compared_as_the_plan_says(made: Path, tmp_path: Path) -> None:
-    """A student of one layer that the first of two teaches, not the last; then one that is deeper than its teacher."""
+    """A student of one layer taught by the first of the teacher's two; then a student deeper than its teacher."""
     student = preset(made, tmp_path, num_hidden_layers=1)
     (base,) = plan_file.text_of(strategies.plan(strategies.TransferOptions(transfer_steps=1, batch_size=4), 1))[:1]
     plan = tmp_path / "plan.json"
@@ -108,7 +108,7 @@ def test_held_out_layers_are_compared_as_the_plan_says(made: Path, tmp_path: Pat
         for place in (made / "student", tmp_path / "x")
     ]
     real = batch["input_mask"].numpy() > 0
-    means = [float(np.mean(one[real])) for one in maps]
+    means = [float(np.mean(feature_map[real])) for feature_map in maps]
     assert layer["teacher"]["mean"] == pytest.approx(means[0], rel=1e-4, abs=1e-6)
     assert layer["student"]["mean"] == pytest.approx(means[1], rel=1e-4, abs=1e-6)
 
@@ -124,7 +124,7 @@ def test_held_out_layers_are_compared_as_the_plan_says(made: Path, tmp_path: Pat
 def test_a_signal_in_the_last_call_of_a_stage_keeps_the_next_from_beginning(
     number: signal.Signals, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, complain: Complain
 ) -> None:
-    """While a stage of one call runs; the same command then goes on with the next."""
+    """Send the signal while a stage of one call runs; the same command then continues with the next stage."""
     real, sent = loop._Run._write_snapshot, []
 
     def send(self: Any, done: int) -> None:

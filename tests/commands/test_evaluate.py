@@ -1,4 +1,4 @@
-"""`evaluate`: a model directory and its files get the same score, and it is the right one."""
+"""`evaluate`: a model directory and its files get the same score, and it is correct."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_directory_and_file_score_as_counted_by_hand(classifier_directory, expor
     loaded = load_model_directory(classifier_directory)
     right = []
     for example in loaded.task.read(labelled_table):
-        # One row at a time, so that neither batching nor filling up can hide anything.
+        # One row at a time, so that neither batching nor padding can hide an error.
         features = loaded.task.features([example], loaded.tokenizer)
         right.append(int(loaded.model(features).numpy().argmax()) == example.label)
     accuracy = sum(right) / len(right)
@@ -74,7 +74,7 @@ def test_bad_input_is_one_line_and_leaves_no_directory(export_directory, labelle
 def test_bad_rows_can_be_left_out(
     classifier_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A class that it does not know, and a row with too many cells; counted, and the first that was met told."""
+    """An unknown class and a row with too many cells are counted, and the first one met is named."""
     table = tmp_path / "dev.tsv"
     table.write_text("text\tlabel\na b\tgood\na c\tugly\na d\tbad\na\te\tbad\n")
     words = ["evaluate", f"--model={classifier_directory}", f"--input={table}", "--json"]

@@ -1,4 +1,4 @@
-"""`export`: what it writes, what it refuses, and what it does with a file that misses its gate."""
+"""`export`: its files, its refusals, and files that miss their gate."""
 
 import dataclasses
 import hashlib
@@ -42,7 +42,7 @@ def test_report_agrees_with_an_independent_run(export_directory: Path, labelled_
         latency = variant["latency_ms"]["48"]
         assert latency["runs"] == 3 and latency["min"] <= latency["median"] <= latency["p90"]
         assert sum(variant["bytes_of_lengths"].values()) == variant["bytes"]
-        # Features by hand, the longest signature, no code of the package but the tokenizer.
+        # Features are built by hand for the longest signature; of the package only the tokenizer is used.
         run = Interpreter(str(path)).get_signature_runner("tokens_48")
         right = 0
         for text, label in rows:
@@ -132,11 +132,11 @@ def test_a_kill_at_any_step_shows_and_the_same_command_finishes(classifier_direc
         assert cli.run(["export", "verify", str(output)]) == 1
         printed = capsys.readouterr().err
         assert "the export has not finished" in printed and printed.count("\n") == 1
-    # What remains to be written is the list of sums; nothing is made anew.
-    made = (output / "float32.tflite").stat().st_mtime_ns
+    # Only the list of sums is still to be written; the files are not made again.
+    modified = (output / "float32.tflite").stat().st_mtime_ns
     assert cli.run(words) == 0
     assert cli.run(["export", "verify", str(output)]) == 0
-    assert made == (output / "float32.tflite").stat().st_mtime_ns
+    assert modified == (output / "float32.tflite").stat().st_mtime_ns
 
 
 def test_what_each_rewrite_brings(classifier_directory, tmp_path: Path):
@@ -146,9 +146,9 @@ def test_what_each_rewrite_brings(classifier_directory, tmp_path: Path):
     assert cli.run([*words, "--compare_rewrites"]) == 0
     rows = {row["rewrite"]: row for row in json.loads((output / "report.json").read_text())["brought"]}
     assert list(rows) == [name for name in REWRITES if name != "share_mask"]
-    # A multiplication for each block, where the converter does not fold it into the last one's single row.
+    # One multiplication a block, or one less if the converter folds that of the last block, which has a single row.
     assert rows["fold_attention_scale"]["operators"] in (1, 2)
-    # Of 64 positions 16 are left, for each of two types; the join of both tables cuts them too.
+    # 16 of 64 positions are left, for each of two types; joining both tables cuts them as well.
     width = json.loads((classifier_directory / "config.json").read_text())["hidden_size"]
     (graph,) = flatbuffer.read((output / "float32.tflite").read_bytes()).subgraphs
     shapes = [tuple(tensor.shape) for tensor in graph.tensors if len(tensor.shape) == 2]
@@ -168,7 +168,7 @@ def test_gates_are_flags(classifier_directory, labelled_table, tmp_path: Path, c
     rows = json.loads((output / "report.json").read_text())["variants"]
     assert [row["passed"] for row in rows] == [True, False]
     assert rows[1]["reason"].endswith("is above 0.0001")
-    # The columns of lengths are those of the file, read back from JSON.
+    # Only the length asked for, and as a string, since the rows are read back from JSON.
     assert set(rows[0]["latency_ms"]) == {"48"}
 
 
@@ -199,7 +199,7 @@ def test_network_that_does_not_convert(classifier_directory, tmp_path: Path, mon
 
 
 def test_recipe_that_the_quantizer_refuses_stays_in_the_table(classifier_directory, tmp_path: Path, capsys):
-    # Batched products with int4 weights: there is no such kernel.
+    # There is no kernel for batched products with int4 weights.
     own = tmp_path / "own.json"
     rules = [{"operators": "BATCH_MATMUL", "weights": "int4", "activations": "int16"}]
     own.write_text(json.dumps({"name": "odd", "rules": rules}))
@@ -216,16 +216,16 @@ def test_recipe_that_the_quantizer_refuses_stays_in_the_table(classifier_directo
 
 
 def test_rule_that_finds_no_layer_is_told(classifier_directory, tmp_path: Path):
-    """A slip of the pen would leave in float what is believed to be in int8."""
+    """A typing error in a rule would leave layers in float that the user believes to be int8."""
     own = tmp_path / "own.json"
-    for layers, found in (("^block_1/query", True), ("^block_1/qery", False), ("^block_9/", False)):
+    for layers, fits in (("^block_1/query", True), ("^block_1/qery", False), ("^block_9/", False)):
         own.write_text(json.dumps({"name": "own", "rules": [{"layers": layers}]}))
         output = tmp_path / layers.strip("^/").replace("/", "_")
         words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
-        assert cli.run([*words, "--rounds=1", "--runs=1", f"--recipes={own}"]) == (0 if found else 1)
+        assert cli.run([*words, "--rounds=1", "--runs=1", f"--recipes={own}"]) == (0 if fits else 1)
         (row,) = json.loads((output / "report.json").read_text())["variants"]
-        said = f"recipe own: its rule for layers {layers!r} finds no FULLY_CONNECTED; layers are called"
-        assert row["passed"] if found else row["reason"].startswith(said)
+        reason = f"recipe own: its rule for layers {layers!r} finds no FULLY_CONNECTED; layers are called"
+        assert row["passed"] if fits else row["reason"].startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_file_that_does_not_run_stays_in_the_table(message, reason, classifier_d
 
 
 def test_little_to_go_by(classifier_directory, labelled_table: Path, tmp_path: Path):
-    """One labelled row, and all of the other table to calibrate on."""
+    """Score on one labelled row, and calibrate on the whole table."""
     one = tmp_path / "one.tsv"
     one.write_text("".join(labelled_table.read_text().splitlines(keepends=True)[:2]))
     output = tmp_path / "out"
@@ -261,13 +261,13 @@ def test_little_to_go_by(classifier_directory, labelled_table: Path, tmp_path: P
     report = json.loads((output / "report.json").read_text())
     assert report["calibration_examples"] == "60 rows of dev.tsv" and report["parity_examples"] == "1 row of one.tsv"
     for row in report["variants"]:
-        # Less than nothing and more than all cannot be lost.
+        # The interval is bounded by losing every decision and by gaining every one.
         assert (row["difference"]["low"], row["difference"]["high"]) == (-1.0, 1.0)
     assert "Accuracy on 1 held-out example," in (output / "report.md").read_text()
 
 
 def test_rows_that_are_scored_are_of_every_kind():
-    """Of a table whose labels take turns, every second row would be of one label."""
+    """If labels alternate in a table, taking every second row would give one label only."""
     from mobilebert_tf.export.verify.examples import draw
 
     rows = list(range(1000))
@@ -292,17 +292,17 @@ def test_own_recipe_leaves_layers_in_float(classifier_directory, tmp_path: Path)
 
 
 def _int8_products(path: Path) -> set[str]:
-    """First part of the names of all products with int8 weights."""
+    """The first part of the name of each product that has int8 weights."""
     from ai_edge_litert import schema_py_generated as schema
 
     graph = schema.Model.GetRootAs(path.read_bytes()).Subgraphs(0)
-    found = set()
+    names = set()
     for i in range(graph.OperatorsLength()):
         operator = graph.Operators(i)
         if operator.BuiltinOptionsType() == schema.BuiltinOptions.FullyConnectedOptions:
             if graph.Tensors(operator.Inputs(1)).Type() == schema.TensorType.INT8:
-                found.add(graph.Tensors(operator.Outputs(0)).Name().decode().split("/")[0])
-    return found
+                names.add(graph.Tensors(operator.Outputs(0)).Name().decode().split("/")[0])
+    return names
 
 
 def test_rewrites_can_be_left_out(classifier_directory, export_directory, tmp_path: Path):
@@ -314,7 +314,7 @@ def test_rewrites_can_be_left_out(classifier_directory, export_directory, tmp_pa
     report = json.loads((output / "report.json").read_text())
     whole = json.loads((export_directory / "report.json").read_text())
     assert (report["rewrites"], whole["rewrites"]) == ([], names.split(","))
-    # Both passed the comparison with Keras; what a residual's gamma costs is in the one file only.
+    # Both passed the comparison with Keras, but only the file without rewrites multiplies by the residuals' gammas.
     assert report["variants"][0]["passed"] and whole["variants"][0]["passed"]
     assert report["variants"][0]["ops"]["MUL"] > whole["variants"][0]["ops"]["MUL"] == 2
 
@@ -324,7 +324,7 @@ def _interrupt(*_, **__):
 
 
 def test_search_within_a_loss(small_classifier: Path, labelled_table: Path, tmp_path: Path, capsys):
-    """A counter that prints the size of a file: what is cheap is small."""
+    """Search with a counter that prints a file's size, so that the cheapest file is the smallest."""
     counter = tmp_path / "counter"
     counter.write_text('#!/bin/sh\nwc -c < "$1"\n')
     counter.chmod(0o755)
@@ -354,7 +354,7 @@ def test_search_within_a_loss(small_classifier: Path, labelled_table: Path, tmp_
     html = (tmp_path / "out" / "report.html").read_text()
     assert "The cheapest within a loss" in html and html.count("<svg") == 4
 
-    # The recipe that it leaves makes the same file.
+    # The recipe that the search writes makes the same file.
     words[2:4] = [f"--output={tmp_path / 'again'}", f"--evaluation={labelled_table}"]
     named = json.loads((tmp_path / "out" / "cheapest.json").read_text()) | {"name": "mine"}
     (tmp_path / "mine.json").write_text(json.dumps(named))

@@ -1,4 +1,4 @@
-"""`export`: whatever is wrong with what it is given, one line names it and says what to do; nothing is written."""
+"""`export` on wrong input: one line names the fault and says what to do; nothing is written."""
 
 import json
 import os
@@ -19,7 +19,7 @@ FLAGS = ["--rounds=1", "--runs=1", "--parity_examples=2", "--recipes=float32"]
 
 @pytest.fixture
 def refuse(complain: Complain, classifier_directory: Path, tmp_path: Path):
-    """Give `export` these flags; its one line."""
+    """A function that runs `export` with these flags, which must fail, and returns its one line."""
 
     def run(*flags: str, model: Path = classifier_directory) -> str:
         output = tmp_path / "out"
@@ -32,7 +32,7 @@ def refuse(complain: Complain, classifier_directory: Path, tmp_path: Path):
 
 @pytest.fixture
 def model(classifier_directory: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
+    """A copy of the classifier, to be damaged."""
     return Path(shutil.copytree(classifier_directory, tmp_path / "model"))
 
 
@@ -54,20 +54,20 @@ def test_model_without_a_head(refuse, classifier_directory: Path, tmp_path: Path
 def test_model_of_one_label(
     refuse, complain: Complain, classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys
 ) -> None:
-    """Which cannot be a class; without task.json it is a value, as Hugging Face's regressions are."""
+    """A head with one output cannot classify; without task.json it gives a value, as Hugging Face's regressions do."""
     from mobilebert_tf.model_directory import load_model_directory, save_model_directory
     from mobilebert_tf.models import ClassificationModel
     from mobilebert_tf.tasks.classification import ClassificationTask
 
     loaded = load_model_directory(classifier_directory)
-    one = tmp_path / "one"
+    directory = tmp_path / "one"
     task = ClassificationTask(("stars",), max_seq_length=48)
-    save_model_directory(one, ClassificationModel(loaded.config, num_labels=1), loaded.tokenizer, task)
-    assert f"{one}: its head has one output" in refuse(model=one)
+    save_model_directory(directory, ClassificationModel(loaded.config, num_labels=1), loaded.tokenizer, task)
+    assert f"{directory}: its head has one output" in refuse(model=directory)
     for words in (["predict", "--text=a"], ["evaluate", f"--input={labelled_table}"]):
-        assert f"{one}: its head has one output" in complain(*words, f"--model={one}")
-    (one / "task.json").unlink()
-    assert cli.run(["predict", f"--model={one}", "--text=a", "--json"]) == 0
+        assert f"{directory}: its head has one output" in complain(*words, f"--model={directory}")
+    (directory / "task.json").unlink()
+    assert cli.run(["predict", f"--model={directory}", "--text=a", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"text", "value"}
 
 
@@ -79,13 +79,13 @@ def test_model_whose_logits_are_no_numbers(
     loaded = load_model_directory(classifier_directory)
     for weight in loaded.model.trainable_weights:
         if weight.path == "classifier/dense/kernel":
-            # Numbers themselves, but a sum of some is none.
+            # The weights are finite, but sums of several overflow.
             weight.assign(weight / np.abs(weight).max() * 3e38)
     broken, output = tmp_path / "broken", tmp_path / "out"
     save_model_directory(broken, loaded.model, loaded.tokenizer, loaded.task)
     words = ["export", f"--output={output}", f"--evaluation={labelled_table}", *FLAGS, "--sequence_lengths=16"]
     assert f"{broken}: its own logits are NaN or infinite in " in complain(*words, f"--model={broken}")
-    # Nothing holds the place: the next command can have it.
+    # The directory is free for the next command.
     assert not output.exists()
 
 
@@ -101,8 +101,8 @@ def test_vocabulary_of_another_model(refuse, model: Path) -> None:
 
 def test_model_of_another_architecture(refuse, model: Path) -> None:
     edit(model / "config.json", num_hidden_layers=3)
-    said = "config.json says 3 blocks (num_hidden_layers), the file has 2"
-    assert f"{model / 'model.weights.h5'}: {said}" in refuse(model=model)
+    message = "config.json says 3 blocks (num_hidden_layers), the file has 2"
+    assert f"{model / 'model.weights.h5'}: {message}" in refuse(model=model)
 
 
 def test_no_model(refuse, export_directory: Path, labelled_table: Path, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_labels(refuse, labelled_table: Path, tmp_path: Path) -> None:
     assert f"{unseen}, line 62: label 'ugly' is not one that training saw (bad, good)" in line
     line = refuse(f"--evaluation={none}")
     assert f"{none}, line 2: no column 'label'; it has text, class; --text_column and --label_column name" in line
-    # Numbers are for models from elsewhere: here it is not known who counted.
+    # Labels as numbers are read only for models from elsewhere; here their order would be a guess.
     numbers = tmp_path / "numbers.tsv"
     numbers.write_text("text\tlabel\na\t0\n")
     assert "line 2: label '0' is not one" in refuse(f"--evaluation={numbers}")
@@ -230,7 +230,7 @@ def test_own_recipes(content, message: str, refuse, tmp_path: Path) -> None:
 
 
 def test_search(refuse, labelled_table: Path, tmp_path: Path) -> None:
-    """What the flags for it can be wrong in besides their numbers."""
+    """Wrong flags of the search, apart from numbers out of range."""
     one, own = tmp_path / "one.tsv", tmp_path / "own.json"
     one.write_bytes(GOOD)
     own.write_text(json.dumps({"name": "cheapest", "rules": [{}]}))

@@ -1,4 +1,4 @@
-"""`export` of a classifier from Hugging Face: what its directory says is used, what it does not say is printed."""
+"""`export` of a classifier from Hugging Face: its configuration is used, and all assumptions are printed."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ FLAGS = ["--recipes=float32", "--rounds=1", "--runs=1", "--parity_examples=4"]
 
 @pytest.fixture(scope="module")
 def directory(classifier_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As others leave it: labels in config.json, nothing of this project's beside it."""
+    """The classifier as Hugging Face would save it: labels in config.json, no file of this project."""
     place = tmp_path_factory.mktemp("elsewhere") / "hf"
     assert cli.run(["convert", f"--input={classifier_directory}", f"--output={place}", "--to=huggingface"]) == 0
     for name in ("task.json", "labels.txt", "run.json"):
@@ -27,7 +27,7 @@ def directory(classifier_directory: Path, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def table(labelled_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The rows of `labelled_table` in other columns, the labels as numbers in the order of id2label."""
+    """The rows of `labelled_table` in columns of other names, with labels as numbers in the order of id2label."""
     rows = [line.split("\t") for line in labelled_table.read_text().splitlines()[1:]]
     path = tmp_path_factory.mktemp("table") / "dev.tsv"
     numbers = {"bad": 0, "good": 1}
@@ -44,19 +44,19 @@ def test_labels_columns_and_length(directory: Path, table: Path, export_director
     assert f"export: {directory} has no task.json, so it is taken to have the labels bad, good" in printed
     for said in ("'target' (--label_column)", "'sentence' (--text_column", "48 word pieces (--sequence_lengths)"):
         assert said in printed
-    # The same weights, rows and lengths as in the export of the model directory.
-    ours = json.loads((export_directory / "report.json").read_text())
-    theirs = json.loads((output / "report.json").read_text())
-    # Float32 sums of several threads: loss and confidence may end in another digit.
+    # Weights, rows and lengths are those of the export of the model directory.
+    own = json.loads((export_directory / "report.json").read_text())
+    foreign = json.loads((output / "report.json").read_text())
+    # Several threads sum float32 in any order, so loss and confidence may differ in the last digit.
     for figure in ("loss", "calibration_error"):
-        assert theirs["keras"].pop(figure) == pytest.approx(ours["keras"].pop(figure), rel=1e-6)
-    assert theirs["keras"] == ours["keras"]
+        assert foreign["keras"].pop(figure) == pytest.approx(own["keras"].pop(figure), rel=1e-6)
+    assert foreign["keras"] == own["keras"]
     assert (output / "float32.tflite").read_bytes() == (export_directory / "float32.tflite").read_bytes()
     assert (output / "labels.txt").read_text() == "bad\ngood\n"
     capsys.readouterr()
-    # The file goes on to take what the directory took.
+    # The exported file reads the same columns and numbers as the directory did.
     assert cli.run(["evaluate", f"--model={output / 'float32.tflite'}", f"--input={table}", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["accuracy"] == ours["keras"]["accuracy"]
+    assert json.loads(capsys.readouterr().out)["accuracy"] == own["keras"]["accuracy"]
 
 
 def test_other_columns_are_one_line_with_the_way_out(directory: Path, table: Path, tmp_path: Path, complain: Complain):
@@ -78,11 +78,11 @@ def test_pairs(directory: Path, tmp_path: Path, capsys):
     words = ["export", f"--model={directory}", f"--evaluation={table}", f"--output={output}", *columns, *FLAGS]
     assert cli.run([*words, "--sequence_lengths=16"]) == 0
     assert "columns 'premise' and 'hypothesis'" in capsys.readouterr().out
-    asked = ["predict", f"--model={output / 'float32.tflite'}", "--text=a b"]
-    assert cli.run([*asked, "--context=c"]) == 0
-    assert cli.run(asked) == 2
+    predict = ["predict", f"--model={output / 'float32.tflite'}", "--text=a b"]
+    assert cli.run([*predict, "--context=c"]) == 0
+    assert cli.run(predict) == 2
     capsys.readouterr()
-    # A pair is no input for MediaPipe, whoever says that it is one.
+    # MediaPipe cannot take pairs, also where only flags say that the model takes them.
     assert cli.run([*words, f"--output={tmp_path / 'other'}", "--recipes=mediapipe"]) == 2
     assert "judges one text at a time, this model judges pairs" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""`export --explain`: what it prints and writes, and that what it proposes can be exported."""
+"""`export --explain`: its table and files, and that the recipe it proposes can be exported."""
 
 import json
 import re
@@ -15,30 +15,30 @@ def test_explains_and_proposes_a_recipe_that_exports(small_classifier, labelled_
     output = tmp_path / "why"
     words = ["export", f"--model={small_classifier}", f"--evaluation={labelled_table}", "--sequence_lengths=16,32"]
     words += ["--rounds=1", "--runs=1", "--parity_examples=20"]
-    # Four bits in one layer, eight in the others.
+    # One layer has four bits, the others eight.
     mine = tmp_path / "mine.json"
     rough = {"layers": "block_1/output_bottleneck", "weights": "int4"}
     mine.write_text(json.dumps({"name": "mine", "rules": [{"operators": ["EMBEDDING_LOOKUP"]}, {}, rough]}))
     recipes = f"--recipes=float32,{mine}"
     assert cli.run([*words, recipes, f"--output={output}", "--explain", "--explain_examples=10"]) == 0
     printed = capsys.readouterr().out
-    found = json.loads((output / "explain.json").read_text())
-    assert found["sequence_length"] == 32 and "dev.tsv" in found["examples_of"]
-    assert list(found["recipes"]) == ["mine"]
-    one = found["recipes"]["mine"]
-    assert one["examples"] == 10
-    errors = [row["added_error"] for row in one["layers"]]
+    explained = json.loads((output / "explain.json").read_text())
+    assert explained["sequence_length"] == 32 and "dev.tsv" in explained["examples_of"]
+    assert list(explained["recipes"]) == ["mine"]
+    own = explained["recipes"]["mine"]
+    assert own["examples"] == 10
+    errors = [row["added_error"] for row in own["layers"]]
     assert errors == sorted(errors, reverse=True)
-    # Seven steps to either side in place of 127.
-    assert one["layers"][0]["name"] == "block_1/output_bottleneck/MatMul" and errors[0] > 3 * errors[1]
-    assert one["layers"][0]["name"] in printed
-    # The line on the terminal, the file and the report are the same recipe.
+    # The 4-bit layer has seven steps to either side instead of 127.
+    assert own["layers"][0]["name"] == "block_1/output_bottleneck/MatMul" and errors[0] > 3 * errors[1]
+    assert own["layers"][0]["name"] in printed
+    # Terminal, file and explain.json show the same recipe.
     mended = output / "mine_mended.json"
     line = mended.read_text()
     assert line in printed and f"--recipes={mended}" in printed
-    assert json.loads(line) == one["mended"]
+    assert json.loads(line) == own["mended"]
     assert re.search(
-        one["mended"]["rules"][-1]["layers"], "block_1/output_bottleneck/MatMul;block_1/output_bottleneck/add;"
+        own["mended"]["rules"][-1]["layers"], "block_1/output_bottleneck/MatMul;block_1/output_bottleneck/add;"
     )
 
     again = tmp_path / "mended"

@@ -1,4 +1,4 @@
-"""`export` on a full disk, stopped, or killed: one line that names the file, and never a mixture of two exports."""
+"""`export` on a full disk, stopped or killed: one line names the file, and two exports are never mixed."""
 
 import dataclasses
 import errno
@@ -26,13 +26,13 @@ def files(directory: Path) -> Files:
 
 @pytest.fixture(scope="module")
 def words(classifier_directory: Path, labelled_table: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """An export that writes every kind of file: one recipe passes, one is rejected and explained."""
+    """The command of an export that writes every kind of file: one recipe passes, one is rejected and explained."""
     own = tmp_path_factory.mktemp("recipes") / "own.json"
     rules = [{"operators": ["EMBEDDING_LOOKUP"]}, {}, {"layers": "block_2/output_bottleneck", "weights": "int4"}]
     own.write_text(json.dumps({"name": "own", "rules": rules, "gate": {"max_relative_error": 0}}))
-    given = ["--sequence_lengths=16", "--rounds=1", "--runs=1", "--parity_examples=4", "--explain"]
+    flags = ["--sequence_lengths=16", "--rounds=1", "--runs=1", "--parity_examples=4", "--explain"]
     tables = [f"--evaluation={labelled_table}", "--score_examples=4"]
-    return ["export", f"--model={classifier_directory}", f"--recipes=float32,{own}", *tables, *given]
+    return ["export", f"--model={classifier_directory}", f"--recipes=float32,{own}", *tables, *flags]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Done:
 
     directory: Path
     again: Callable[..., object]
-    """`make_variants` in no time: the same files, the same finding."""
+    """A replacement for `make_variants` that copies the files made before and returns the same variants."""
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +49,17 @@ def done(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Done:
     from mobilebert_tf.export.make import variants
 
     place = tmp_path_factory.mktemp("done")
-    found = []
+    results = []
     real = variants.make_variants
 
     def first(model, lengths, recipes, checks, directory, rewrites):
-        found.append(real(model, lengths, recipes, checks, directory, rewrites))
+        results.append(real(model, lengths, recipes, checks, directory, rewrites))
         shutil.copytree(directory, place / "made")
-        return found[0]
+        return results[0]
 
     def again(model, lengths, recipes, checks, directory, rewrites):
         shutil.copytree(place / "made", directory, dirs_exist_ok=True)
-        return found[0]
+        return results[0]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variants, "make_variants", first)
@@ -80,7 +80,7 @@ def test_every_kind_of_file_is_there(done: Done) -> None:
 
 @pytest.fixture
 def half_done(done: Done, tmp_path: Path) -> Path:
-    """What an earlier attempt left that was killed at the very end, before its record; and a note of the user's."""
+    """The directory of an attempt that was killed just before it wrote its record, with a note of the user's."""
     output = tmp_path / "out"
     shutil.copytree(done.directory, output)
     record = json.loads((output / "run.json").read_text())
@@ -94,7 +94,7 @@ def half_done(done: Done, tmp_path: Path) -> Path:
 
 
 def fill_disk(patch: pytest.MonkeyPatch, file: str, after: int = 0) -> None:
-    """The disk takes half of this file and no more, as writes to an open file tell it: without a name."""
+    """Make the disk full after half of this file; like a write to an open file, the error has no file name."""
     name, seen = Path(file).name, itertools.count()
     for method in ("write_bytes", "write_text"):
         real = getattr(Path, method)
@@ -118,9 +118,9 @@ def test_full_disk(file, words, done: Done, half_done: Path, monkeypatch: pytest
         fill_disk(full, file)
         line = complain(*words, f"--output={half_done}", status=1)
     assert f"{half_done / file}: no space left; free some and give the same command" in line
-    if file not in ("run.json", "SHA256SUMS"):  # written when all the others are in their places
+    if file not in ("run.json", "SHA256SUMS"):  # written after all others have been moved
         assert files(half_done) == before
-    # With room again the same command replaces everything but what is not its own.
+    # With space again, the same command replaces all of its own files and leaves the note.
     assert cli.run([*words, f"--output={half_done}"]) == 1
     after = files(half_done)
     assert sorted(after) == sorted([*KINDS, "note.txt"])
@@ -145,7 +145,7 @@ def test_full_disk_at_the_start(words, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_full_temporary_directory(words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, complain) -> None:
-    """`--explain` tries its files in there."""
+    """`--explain` writes its trial files to the temporary directory."""
     fill_disk(monkeypatch, "model.tflite")
     line = complain(*words, f"--output={tmp_path / 'out'}", status=1)
     assert "model.tflite: no space left" in line
@@ -167,10 +167,10 @@ def test_stopped_while_files_move(words, done: Done, half_done: Path, monkeypatc
         patch.setattr(Path, "replace", replace)
         line = complain(*words, f"--output={half_done}", status=1)
     assert "interrupted; the same command goes on" in line
-    # It is not finished, and no report stands beside files that it does not speak of.
+    # The run is not finished, and there is no report beside files that it does not describe.
     left = files(half_done)
     assert "finished" not in json.loads(left["run.json"]) and "report.json" not in left
-    # Another export may not have it; the same one makes it whole.
+    # Another export may not use the directory; the same command completes it.
     assert "was begun with" in complain(*words, "--runs=2", f"--output={half_done}")
     assert files(half_done) == left
     assert cli.run([*words, f"--output={half_done}"]) == 1
@@ -184,8 +184,8 @@ def test_recipe_file_with_other_rules_is_another_export(words, done: Done, tmp_p
     before = files(done.directory)
     command = [word for word in words if not word.startswith("--recipes")]
     assert "was begun with --recipes" in complain(*command, f"--recipes=float32,{own}", f"--output={done.directory}")
-    given = next(word for word in words if word.startswith("--recipes")).removesuffix("own.json").split(",")[1]
-    same = Path(given) / "own.json"
+    directory = next(word for word in words if word.startswith("--recipes")).removesuffix("own.json").split(",")[1]
+    same = Path(directory) / "own.json"
     kept = same.read_bytes()
     same.write_bytes(own.read_bytes())
     try:
@@ -217,7 +217,7 @@ publish.publish(Path(sys.argv[1]), Path(sys.argv[2]), ["a", "b"])
 
 @pytest.fixture
 def attempt(tmp_path: Path) -> Callable[..., Path]:
-    """A directory with a set of files that all say of which attempt they are."""
+    """Make a directory of files whose content names the attempt."""
 
     def make(number: int, *names: str) -> Path:
         building = tmp_path / f"building_{number}"
@@ -230,7 +230,7 @@ def attempt(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_killed_at_any_move(attempt: Callable[..., Path], tmp_path: Path) -> None:
-    """Of the first attempt a passed and b did not; of the second it is the other way round."""
+    """Kill at each file operation. In the first attempt a passes and b does not; in the second it is the reverse."""
     first = attempt(1, "a.tflite", "a.contract.json", "rejected/b.tflite", "a_mended.json", "explain.json")
     second = attempt(2, "rejected/a.tflite", "b.tflite", "b.contract.json")
     for moves in itertools.count():
@@ -242,15 +242,15 @@ def test_killed_at_any_move(attempt: Callable[..., Path], tmp_path: Path) -> Non
         shutil.copytree(second, building)
         program = [sys.executable, "-c", KILLED, str(building), str(directory), str(moves)]
         process = subprocess.run(program, capture_output=True, text=True, check=False)
-        found = {name: text.decode() for name, text in files(directory).items()}
-        assert found.pop("run.json") == "{}" and found.pop("mine.tflite") == "mine"
-        if "report.json" in found:
-            # The report of one attempt, and all files of the same.
-            assert len(set(found.values())) == 1
-            number = found["report.json"][-1]
-            assert set(found) == set(files({"1": first, "2": second}[number])), process.stderr
-        if any(name.endswith(".tflite") and text == "attempt 2" for name, text in found.items()):
-            assert found["vocab.txt"] == found["labels.txt"] == "attempt 2"
+        left = {name: text.decode() for name, text in files(directory).items()}
+        assert left.pop("run.json") == "{}" and left.pop("mine.tflite") == "mine"
+        if "report.json" in left:
+            # If there is a report, all files are of its attempt.
+            assert len(set(left.values())) == 1
+            number = left["report.json"][-1]
+            assert set(left) == set(files({"1": first, "2": second}[number])), process.stderr
+        if any(name.endswith(".tflite") and text == "attempt 2" for name, text in left.items()):
+            assert left["vocab.txt"] == left["labels.txt"] == "attempt 2"
         shutil.rmtree(building)
         publish.publish(shutil.copytree(second, building), directory, ["a", "b"])
         now = files(directory)

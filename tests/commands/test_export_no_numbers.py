@@ -1,4 +1,4 @@
-"""`export` of a network whose float16 file overflows: what it writes is JSON, and what it says is no figure."""
+"""`export` of a network whose float16 file overflows: files are valid JSON, and no figure is made up."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("timed_here")
 
 @pytest.fixture(scope="module")
 def large(classifier_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier with weights beyond float16's 65,504; its logits are numbers in float32."""
+    """A classifier with weights beyond float16's 65,504; its logits are finite in float32."""
     from mobilebert_tf.model_directory import load_model_directory, save_model_directory
 
     loaded = load_model_directory(classifier_directory)
@@ -44,7 +44,7 @@ def test_float16_that_overflows(large: Path, labelled_table: Path, tmp_path: Pat
     assert bad["reason"] == "gives values that are not finite in 4 of 4 examples"
     parity = bad["parity"]
     assert parity.pop("examples") == parity.pop("without_numbers") == 4
-    # The likeliest of no numbers is class 0 for NumPy; it is no decision.
+    # NumPy's argmax of NaN is class 0, but that does not count as a decision.
     assert parity.pop("decision_agreement") == 0.0 and set(parity.values()) == {None}
     assert bad["metrics"] is None and bad["difference"] is None
 
@@ -68,7 +68,7 @@ def test_float16_that_overflows(large: Path, labelled_table: Path, tmp_path: Pat
 
 
 def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory: Path):
-    """The examples of the parity are a few of those that are scored; one NaN among the others counts as well."""
+    """Parity uses only some of the scored examples; a NaN among the others rejects the file too."""
     from mobilebert_tf.benchmarks.files.host import Settings
     from mobilebert_tf.export.make import variants
     from mobilebert_tf.export.recipes import RECIPES
@@ -78,9 +78,9 @@ def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory:
 
     class Overflowing(TfliteModel):
         def run(self, features, length=None, show_progress=False):
-            found = super().run(features, length)
-            found["logits"][features["input_ids"][:, 1] == unknown] = np.nan
-            return found
+            outputs = super().run(features, length)
+            outputs["logits"][features["input_ids"][:, 1] == unknown] = np.nan
+            return outputs
 
     loaded = load_model_directory(classifier_directory)
     unknown = loaded.tokenizer.id("[UNK]")
@@ -98,21 +98,21 @@ def test_only_a_labelled_example_overflows(tmp_path: Path, classifier_directory:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variants, "TfliteModel", Overflowing)
         patch.setattr(variants, "_timed", lambda rows, *_: rows)
-        made = variants.make_variants(loaded.model, [16], [RECIPES["float32"]], checks, tmp_path)
-    (row,) = made.variants
+        result = variants.make_variants(loaded.model, [16], [RECIPES["float32"]], checks, tmp_path)
+    (row,) = result.variants
     assert row.reason == "gives values that are not finite in 1 of the labelled examples"
-    assert row.parity["without_numbers"] == 0 and not row.metrics and made.keras
+    assert row.parity["without_numbers"] == 0 and not row.metrics and result.keras
 
 
 def test_only_an_example_of_the_contract_overflows(classifier_directory: Path, tmp_path: Path, capsys):
-    """It is chosen after all comparisons; a contract has numbers or is not written."""
+    """The contract's texts are run after all comparisons; a contract with NaN is not written."""
     from mobilebert_tf.export.ship import golden
 
     real = golden.File.answer
 
     def answer(self, interpreter, shows, example):
-        found = real(self, interpreter, shows, example)
-        return dataclasses.replace(found, output=[float("nan")] * 2) if example.text == golden.FOREIGN else found
+        right = real(self, interpreter, shows, example)
+        return dataclasses.replace(right, output=[float("nan")] * 2) if example.text == golden.FOREIGN else right
 
     output = tmp_path / "out"
     words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]

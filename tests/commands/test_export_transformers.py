@@ -1,4 +1,4 @@
-"""A full-size classifier of `transformers`, exported straight from its directory, answers as it does there.
+"""A full-size classifier of `transformers`, exported from its directory, gives the same answers as there.
 
 Needs the extra `huggingface` (torch and transformers); skipped without it.
 """
@@ -26,7 +26,7 @@ PAIRS = 24
 
 @pytest.fixture(scope="module")
 def place(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the other process leaves, and a table with the numbers of the labels as data sets there have them."""
+    """The files of huggingface_classifier.py, and a table with numbers for labels, as Hugging Face's data sets have."""
     if not all(importlib.util.find_spec(name) for name in ("torch", "transformers")):
         pytest.skip("needs the extra: pip install 'mobilebert_tf[huggingface]'")
     place = tmp_path_factory.mktemp("full_size")
@@ -34,8 +34,8 @@ def place(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = [json.loads(next(file)) for _ in range(PAIRS)]
     pairs = [[row["premise"], row["hypothesis"]] for row in rows]
     vocab = str(shared_data / "vocab" / "vocab.txt")
-    order = {"vocab": vocab, "labels": LABELS, "pairs": pairs, "lengths": LENGTHS}
-    (place / "order.json").write_text(json.dumps(order))
+    settings = {"vocab": vocab, "labels": LABELS, "pairs": pairs, "lengths": LENGTHS}
+    (place / "order.json").write_text(json.dumps(settings))
     with open(place / "dev.csv", "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["premise", "hypothesis", "label"])
@@ -50,15 +50,15 @@ def exported(place: Path) -> Path:
     words = ["export", f"--model={place / 'model'}", f"--output={place / 'app'}", f"--evaluation={place / 'dev.csv'}"]
     words += ["--text_column=premise", "--text_pair_column=hypothesis", "--recipes=float32,dynamic_int8"]
     words += [f"--sequence_lengths={','.join(map(str, LENGTHS))}", "--parity_examples=6", "--calibration_examples=2"]
-    # Of weights that nobody trained every text stands near the border of two classes.
+    # With untrained weights every text is near the border of two classes, so the gates are loose.
     assert cli.run([*words, "--rounds=1", "--runs=1", "--min_agreement=0.7", "--max_score_drop=0.3"]) == 0
     return place / "app"
 
 
 def run(file: Path, answers, length: int) -> np.ndarray:
-    """Logits [n, C] by the named signature, by LiteRT and nothing else; what stands in the padding is random.
+    """Logits [n, C] of the named signature by LiteRT alone, with random ids and segments in the padding.
 
-    But for its first token, which the last real one sees through the trigram.
+    The first padding token stays, since the last real token sees it through the trigram.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -83,15 +83,15 @@ def test_logits_are_those_of_transformers(length: int, place: Path, exported: Pa
     answers = np.load(place / "answers.npz")
     expected, rounded = answers[f"logits_{length}"], answers[f"rounded_{length}"]
     scale = np.abs(expected).max()
-    # A test of constants would say nothing: the texts move the logits, and padding is there to be scrambled.
+    # The test would prove nothing if texts did not move the logits, or if there were no padding to scramble.
     assert expected.std(axis=0).min() > 0.1 * scale
     assert (answers[f"attention_mask_{length}"].sum(axis=1) < length - 2).sum() > 5
     exact = np.abs(run(exported / "float32.tflite", answers, length) - expected).max() / scale
-    # PyTorch's own float32 is 3e-6 off float64 here, the sums of 24 layers in another order as much again.
+    # PyTorch's own float32 is off float64 by 3e-6 here; sums of 24 layers in another order add as much again.
     assert exact < 2e-5
     error = np.sqrt(np.square(run(exported / "dynamic_int8.tflite", answers, length) - expected).mean())
-    # PyTorch says what 8 bits for the weights cost. Activations get 8 bits as well, a scale a token: as much again,
-    # in other places, and three times is room for that. What both files might have lost shows in the float32 one.
+    # The bound is three times the error that PyTorch measures for 8-bit weights, since activations get 8 bits as well
+    # (a scale a token), which costs about as much again. Faults common to both files show in the float32 one.
     allowed, texts = 3 * np.sqrt(np.square(rounded - expected).mean()), expected.std(axis=0).mean()
     print(f"{length}: float32 {exact:.1e}; int8 {error:.3f} of {allowed:.3f}, deviation over the texts {texts:.2f}")
     assert error < allowed < 0.3 * texts
@@ -108,7 +108,7 @@ def test_labels_columns_and_scores_are_those_of_the_directory(place: Path, expor
     report = json.loads((exported / "report.json").read_text())
     right = np.mean(decided == [int(row["label"]) for row in rows])
     assert report["keras"]["accuracy"] == pytest.approx(right) and report["keras"]["examples"] == PAIRS
-    # From text to label, the tokenizer of the exported directory included.
+    # From text to label, including the tokenizer of the exported directory.
     for row, expected in list(zip(rows, decided, strict=True))[:4]:
         words = ["predict", f"--model={exported / 'float32.tflite'}", "--json"]
         assert cli.run([*words, f"--text={row['premise']}", f"--context={row['hypothesis']}"]) == 0

@@ -1,4 +1,4 @@
-"""`export verify`: a directory that is what was exported, and every way not to be."""
+"""`export verify`: an unchanged export passes, and every kind of change is found."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from mobilebert_tf.litert import flatbuffer
 
 
 def verify(capsys, *words: str) -> tuple[int, str, str]:
-    """Status, standard output and standard error of the command."""
+    """Run the command: its status, standard output and standard error."""
     capsys.readouterr()
     status = cli.run(["export", "verify", *words])
     captured = capsys.readouterr()
@@ -31,7 +31,7 @@ def copy(export_directory: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def single(export_directory: Path, tmp_path: Path, resigned) -> Path:
-    """One file and its contract: that many runs for each thing that can be wrong."""
+    """An export with one file and its contract, to keep the many runs short."""
 
     def thin(directory: Path) -> None:
         for path in directory.glob("*int8.*"):
@@ -104,7 +104,7 @@ def test_cut_missing_and_added_files_are_named(copy: Path, capsys):
 
 
 def change(name: str, path: str, value: object) -> Callable[[Path], None]:
-    """Sets what stands in a JSON file under keys and numbers separated by dots."""
+    """A function that sets one value of a JSON file, or deletes it for None; `path` is keys and indices with dots."""
 
     def run(directory: Path) -> None:
         content = json.loads((directory / name).read_text())
@@ -122,7 +122,7 @@ def change(name: str, path: str, value: object) -> Callable[[Path], None]:
 
 
 def swap_words(directory: Path) -> None:
-    """Another vocabulary of the same size."""
+    """Swap two pieces: another vocabulary of the same size."""
     lines = (directory / "vocab.txt").read_text().split("\n")
     lines[6], lines[20] = lines[20], lines[6]
     (directory / "vocab.txt").write_text("\n".join(lines))
@@ -176,7 +176,7 @@ CONTRACT = "float32.contract.json"
     ],
 )
 def test_a_directory_that_is_signed_and_contradicts_itself(single: Path, resigned, spoil, status, said, capsys):
-    """As if the one who spoiled it had known how to sum it up again: the contract is held to the files."""
+    """The directory is changed and its sums are made again: the contract is still compared with the files."""
     code, out, err = verify(capsys, str(resigned(single, spoil)))
     (line,) = (line for line in out.splitlines() if line.startswith("float32.tflite"))
     assert (code, line.split()[1]) == (1, status) and said in line
@@ -232,7 +232,7 @@ def script(path: Path, line: str) -> Path:
 
 
 def test_missing_runtime_and_one_that_crashes(single: Path, tmp_path: Path, capsys):
-    # Without site-packages there is the standard library alone.
+    # Without site-packages only the standard library is there.
     without = script(tmp_path / "python_without", f'exec "{sys.executable}" -S -E "$@"')
     status, _, err = verify(capsys, str(single), f"--python={without}")
     assert status == 1 and err.strip().endswith("get it with: pip install ai-edge-litert") and err.count("\n") == 1
@@ -255,7 +255,7 @@ sys.meta_path.insert(0, Blocker())
 
 @pytest.mark.parametrize("form", ["script", "module"])
 def test_it_needs_numpy_and_litert_alone(form: str, single: Path, root: Path, tmp_path: Path):
-    """In its processes every import but those, and but the standard library's, is refused."""
+    """In its processes all imports are refused except NumPy, LiteRT and the standard library."""
     (tmp_path / "sitecustomize.py").write_text(BLOCKER % (["mobilebert_tf"] if form == "module" else [],))
     paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -268,10 +268,10 @@ def test_it_needs_numpy_and_litert_alone(form: str, single: Path, root: Path, tm
     words = ["-m", "mobilebert_tf.export.ship.verify_directory"]
     if form == "script":
         words = [str(root / "export" / "ship" / "verify_directory.py")]
-    done = run(*words, str(single))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "1 answer as they did (ai-edge-litert" in done.stdout.splitlines()[-1]
-    assert "ids as given, the package tokenizers is not here" in done.stdout.splitlines()[-1]
+    process = run(*words, str(single))
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "1 answer as they did (ai-edge-litert" in process.stdout.splitlines()[-1]
+    assert "ids as given, the package tokenizers is not here" in process.stdout.splitlines()[-1]
     (single / "labels.txt").write_text("good\nbad\n")
-    done = run(*words, str(single))
-    assert done.returncode == 1 and done.stderr.strip().endswith("files: labels.txt")
+    process = run(*words, str(single))
+    assert process.returncode == 1 and process.stderr.strip().endswith("files: labels.txt")

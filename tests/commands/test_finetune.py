@@ -1,4 +1,4 @@
-"""What `finetune` says of what it chose, and of a score that is worth nothing."""
+"""`finetune`: chosen settings, scores during training, kept weights, frozen parts and refused changes."""
 
 import dataclasses
 import json
@@ -25,12 +25,12 @@ def test_what_was_chosen_is_said(made: Path, tmp_path: Path, capsys: pytest.Capt
     assert "6 steps of 8, learning rate 0.00" in first and "(chosen by model and table)" in first
     assert cli.run([*words, f"--output={tmp_path / 'b'}", "--batch_size=8", "--learning_rate=1e-4"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    # 24 rows are passed a hundred times.
+    # A hundred epochs of 24 rows.
     assert "300 steps of 8 (chosen by the size of the table), learning rate 0.0001" in first
 
 
 def test_scores_are_taken_on_the_way(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every so many steps, in progress, log and TensorBoard; what is trained is the same to the bit."""
+    """Scores appear at the chosen steps in progress, log and TensorBoard; the trained weights are bit-identical."""
     words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", f"--eval={made / 'train.tsv'}"]
     words += ["--max_seq_length=16", "--batch_size=4", "--epochs=2", "--steps_per_call=2", "--keep=last"]
     weights = []
@@ -41,7 +41,7 @@ def test_scores_are_taken_on_the_way(made: Path, tmp_path: Path, capsys: pytest.
         measured = [row for row in rows if "held_out/accuracy" in row]
         assert [row["step"] for row in measured] == steps and all(row["held_out/loss"] > 0 for row in measured)
         score = json.loads((output / "metrics.json").read_text())["evaluation"]
-        # The log has six digits; all 24 rows are within the 512.
+        # The log has six digits; all 24 rows are measured, as up to 512 are.
         assert measured[-1]["held_out/accuracy"] == pytest.approx(score["accuracy"], rel=1e-5)
         assert measured[-1]["held_out/loss"] == pytest.approx(score["loss"], rel=1e-5)
         printed = capsys.readouterr().err
@@ -55,7 +55,7 @@ def test_scores_are_taken_on_the_way(made: Path, tmp_path: Path, capsys: pytest.
 
 
 def finetuned(made: Path, output: Path, *words: str) -> dict:
-    """The metrics of twelve steps on 24 rows, measured on the same rows after every second one."""
+    """Fine-tune for twelve steps on 24 rows, measured on the same rows every second step: its metrics."""
     tables = [f"--train={made / 'train.tsv'}", f"--eval={made / 'train.tsv'}", "--max_seq_length=16"]
     short = ["--batch_size=4", "--steps_per_call=2", "--measure_every=2", "--epochs=2", "--learning_rate=5e-3"]
     assert cli.run(["finetune", f"--model={made / 'student'}", f"--output={output}", *tables, *short, *words]) == 0
@@ -63,13 +63,13 @@ def finetuned(made: Path, output: Path, *words: str) -> dict:
 
 
 def measured(output: Path) -> dict[int, tuple[float, float]]:
-    """Accuracy and loss by step."""
+    """Accuracy and negative loss by step, from the log: the larger the better."""
     rows = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
     return {r["step"]: (r["held_out/accuracy"], -r["held_out/loss"]) for r in rows}
 
 
 def test_the_best_weights_are_kept(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By the log's own figures; what is written has the score that is claimed, and the report says where it was."""
+    """The best step by the log's figures is kept, metrics name it, and the written weights have the score claimed."""
     metrics = finetuned(made, tmp_path / "best")
     course = measured(tmp_path / "best")
     kept = metrics["kept"]
@@ -90,7 +90,7 @@ def test_the_best_weights_are_kept(made: Path, tmp_path: Path, capsys: pytest.Ca
 
 
 def test_patience_ends_early(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """At a rate of zero the first measurement, before any step, is the best there is."""
+    """At a rate of zero the first measurement, before any step, stays the best."""
     kept = finetuned(made, tmp_path / "out", "--learning_rate=0", "--patience=2")["kept"]
     assert (kept["step"], kept["trained_steps"], kept["planned_steps"]) == (0, 4, 12)
     assert "ended early, at step 4 of 12; kept the weights of step 0 of 4" in capsys.readouterr().out
@@ -122,7 +122,7 @@ def weights(directory: Path) -> dict:
 def test_frozen_parts_stay_and_lower_ones_move_less(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One step of Adam moves the most moved weight of each part by the rate of that part."""
+    """In one step of Adam the weight of each part that moves most moves by that part's rate."""
     words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
     words += ["--batch_size=24", "--epochs=1", "--learning_rate=1e-3", "--warmup_proportion=0", "--weight_decay=0"]
     words += ["--keep=last"]
@@ -136,7 +136,7 @@ def test_frozen_parts_stay_and_lower_ones_move_less(
         after = weights(output)
         for part, factor in factors.items():
             moved = [np.abs(after[name] - before[name]).max() for name in after if name.startswith(f"{part}/")]
-            # Weights near one have steps of 6e-8 in float32; Adam's epsilon is 1e-6 beside the gradients.
+            # Weights near one have float32 steps of 6e-8; Adam adds an epsilon of 1e-6 to the gradient's size.
             assert max(moved) == pytest.approx(1e-3 * factor, rel=2e-2) and len(moved) > 3
     printed = capsys.readouterr().out
     assert "of them are trained; embeddings, block_0 stay as they are" in printed
@@ -145,15 +145,15 @@ def test_frozen_parts_stay_and_lower_ones_move_less(
 def test_accumulated_batches_are_one_large_batch(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three batches of eight and one of 24, in a model without dropout."""
+    """Compare three batches of eight with one of 24, in a model without dropout."""
     from mobilebert_tf.model_directory import load_model_directory, save_model_directory
     from mobilebert_tf.models import build_model
 
     loaded = load_model_directory(made / "student")
     none = {name: 0.0 for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob")}
     model = build_model(dataclasses.replace(loaded.config, **none), loaded.model.heads)
-    for theirs, ours in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
-        ours.assign(theirs)
+    for source, target in zip(loaded.model.trainable_weights, model.trainable_weights, strict=True):
+        target.assign(source)
     save_model_directory(tmp_path / "student", model, loaded.tokenizer)
     words = ["finetune", f"--model={tmp_path / 'student'}", f"--train={made / 'train.tsv'}", "--max_seq_length=16"]
     words += ["--epochs=6", "--learning_rate=1e-3", "--eval=none"]
@@ -162,13 +162,13 @@ def test_accumulated_batches_are_one_large_batch(
         assert "6 steps of 24" in capsys.readouterr().out
     one, three, before = (weights(tmp_path / name) for name in ("one", "three", "student"))
     for name in before.keys() & one.keys():
-        # Six steps of Adam at 1e-3, which makes a rounding of a tiny gradient a visible part of a step.
+        # Six steps of Adam at 1e-3, which turns the rounding of a tiny gradient into a visible part of a step.
         np.testing.assert_allclose(three[name], one[name], atol=2e-4)
     assert max(np.abs(one[name] - before[name]).max() for name in before if name in one) > 2e-3
 
 
 def test_a_finished_run_takes_no_change_that_trains_nothing(made: Path, tmp_path: Path, complain: Complain) -> None:
-    """Its record would name a rate that it never had; and rows that it has learned are not scored later."""
+    """The record would name a rate that was never used; and rows that were trained on must not be scored later."""
     words = ["finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", "--eval=none"]
     words += ["--max_seq_length=16", "--batch_size=8", f"--output={tmp_path / 'a'}", "--accept_changes"]
     assert cli.run([*words, "--epochs=1"]) == 0
@@ -191,7 +191,7 @@ def test_a_finished_run_takes_no_change_that_trains_nothing(made: Path, tmp_path
 
 
 def test_the_length_is_that_of_the_whole_table(made: Path, tmp_path: Path) -> None:
-    """Whichever few rows are trained on: the others are scored."""
+    """The length does not depend on which few rows are trained on, since the others are scored."""
     word = (made / "train.tsv").read_text().splitlines()[1].split()[0]
     rows = [f"{' '.join([word] * (40 if i % 4 == 0 else 2))}\t{'ab'[i % 2]}\n" for i in range(40)]
     (tmp_path / "table.tsv").write_text("text\tlabel\n" + "".join(rows))

@@ -1,4 +1,4 @@
-"""What `finetune` makes of one table: the kind of task, the rows that it holds out, and what runs on them then."""
+"""One table for `finetune`: the kind of task, the held-out rows, and the commands that use these rows."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ COLUMNS = {"text": "first text", "pair": "second, with a comma"}
 
 
 def write(path: Path, labels: list[str]) -> Path:
-    """A table of pairs with awkward characters, a text twice among them."""
+    """Write a table of pairs with awkward characters, in which one row occurs twice."""
     rows = [{"text": f'a "{i % 37}"\tb\nc', "pair": f"é {i}", "label": label} for i, label in enumerate(labels)]
     path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0]]))
     return path
@@ -47,7 +47,7 @@ def test_held_out_rows_come_back_as_the_same_examples(kind, labels, tmp_path, ca
 
 
 def test_questions_and_entities_are_split_too(tmp_path, capsys):
-    """Questions on one passage are on one side; kinds of entities are in both; both come back from what is written."""
+    """Questions on one passage stay on one side; every kind of entity is on both; written rows read back the same."""
     paragraphs = [
         {
             "context": f"Passage {i} is about {i} things.",
@@ -92,14 +92,14 @@ def test_one_table_is_enough(made: Path, tmp_path: Path, capsys: pytest.CaptureF
     words += [*TRAINING, "--epochs=2", f"--output={output}", "--learning_rate=1e-3"]
     assert cli.run(words) == 0
     printed = capsys.readouterr().out
-    # Of two classes of twelve rows, three rows each.
+    # Three of the twelve rows of each class.
     assert f"held out 6 of 24 rows as {output / 'held_out.jsonl'}; --eval=none trains on all" in printed
     assert "evaluation accuracy" in printed and f"--evaluation={output / 'held_out.jsonl'}" in printed.splitlines()[-1]
     rows = (output / "held_out.jsonl").read_text()
     score = json.loads((output / "metrics.json").read_text())["evaluation"]["accuracy"]
     assert cli.run(["evaluate", f"--model={output}", f"--input={output / 'held_out.jsonl'}", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] == score
-    # Another seed of training, the same rows; the same command has nothing left to do.
+    # Another training seed holds out the same rows; the same command has nothing left to do.
     again = [word.replace(str(output), str(tmp_path / "again")) for word in words]
     assert cli.run([*again, "--seed=1"]) == 0 and (tmp_path / "again" / "held_out.jsonl").read_text() == rows
     capsys.readouterr()
@@ -115,7 +115,7 @@ def test_all_rows_are_trained_on_if_asked(made: Path, tmp_path: Path, capsys: py
 
 
 def test_the_length_follows_the_texts(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """99 of 100 texts fit, rounded up to 16; within the positions of the model; a length that is given is obeyed."""
+    """99 of 100 texts fit, rounded up to 16, within the model's positions; a length that is given is obeyed."""
     texts = ["ban " * (4 + number % 20) for number in range(198)] + ["ban " * 60] * 2
     (tmp_path / "t.tsv").write_text("text\tlabel\n" + "".join(f"{t}\t{'ab'[i % 2]}\n" for i, t in enumerate(texts)))
     model = str(made / "student")
@@ -138,7 +138,7 @@ def test_the_length_follows_the_texts(made: Path, tmp_path: Path, capsys: pytest
 
 
 def test_lengths_of_kinds_end_where_the_positions_do(made: Path, tmp_path: Path) -> None:
-    """Of 64 positions: tasks of GLUE have 128 pieces, questions 384 with windows that then overlap by two thirds."""
+    """64 positions cut the lengths of GLUE (128) and of questions (384), whose windows then overlap by two thirds."""
     rows = tmp_path / "qa.jsonl"
     rows.write_text('{"question": "ban", "context": "ban ban", "answers": "ban"}\n')
     table = tmp_path / "rte.tsv"
@@ -152,7 +152,7 @@ def test_lengths_of_kinds_end_where_the_positions_do(made: Path, tmp_path: Path)
 def test_what_is_left_out_hinders_no_other_command(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The line at the end names tables that `export` reads: those of --train and --eval are refused by it."""
+    """The last line names tables that `export` can read, as it refuses the bad rows of --train and --eval."""
     lines = (made / "train.tsv").read_text().splitlines()
     for name, bad in (("train.tsv", "one cell"), ("dev.tsv", "text\tstrange")):
         (tmp_path / name).write_text("\n".join([*lines, bad]) + "\n")

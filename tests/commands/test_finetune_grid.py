@@ -1,4 +1,4 @@
-"""`finetune` with several rates and seeds: runs, table, the best one, and going on after an interruption."""
+"""`finetune` with several rates and seeds: runs, table, the best run, and continuing after an interruption."""
 
 import json
 import statistics
@@ -44,7 +44,7 @@ def test_all_runs_and_the_best_one(
     capsys.readouterr()
     assert cli.run([*words(made, output), *RATES]) == 0
     printed = capsys.readouterr().out
-    # The first two were done: skipped the second time.
+    # The first two were finished, so they are skipped this time.
     assert printed.count("is finished already") == 2 and len(set(trained)) == 4
     assert f"--model={output}" in printed.splitlines()[-1] and printed.count("next: ") == 1
 
@@ -69,7 +69,7 @@ def test_all_runs_and_the_best_one(
     capsys.readouterr()
     assert cli.run(["evaluate", f"--model={output}", f"--input={made / 'train.tsv'}", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["accuracy"] == runs[best]["score"]
-    # What a run of the grid is does not depend on those before it.
+    # A run of the grid does not depend on the runs before it.
     alone = tmp_path / "alone"
     assert cli.run([*words(made, alone), "--learning_rate=0.005", "--seed=4"]) == 0
     assert (alone / "model.weights.h5").read_bytes() == (output / NAMES[3] / "model.weights.h5").read_bytes()
@@ -77,7 +77,7 @@ def test_all_runs_and_the_best_one(
     capsys.readouterr()
     assert cli.run([*words(made, output), *RATES]) == 0
     assert "finished already" in capsys.readouterr().out
-    # What its runs refuse leaves it as it was.
+    # If its runs refuse a change, the grid's record stays as it was.
     record = (output / "run.json").read_bytes()
     assert cli.run([*words(made, output), *RATES, "--weight_decay=0.5", "--accept_changes"]) == 2
     assert "is finished, so another --weight_decay would change nothing" in capsys.readouterr().err
@@ -101,11 +101,11 @@ def test_a_rate_that_diverges_is_a_row_of_the_table(
 def test_interval_is_students() -> None:
     scores = [0.90, 0.92, 0.91, 0.95, 0.89]
     outcomes = [Outcome(directory="x", seed=i, learning_rate=1e-4, score=s, loss=0.1) for i, s in enumerate(scores)]
-    # One that diverged does not know the rate that was chosen for it.
+    # A run that diverged has no record of the rate chosen for it.
     (row,) = summaries([*outcomes, Outcome(directory="z", seed=8, learning_rate=None)])
     assert (row.runs, row.diverged) == (len(outcomes) + 1, 1)
     (row,) = summaries([*outcomes, Outcome(directory="y", seed=9, learning_rate=1e-4)])
-    # 2.776 is Student's 97.5 % quantile at four degrees of freedom, as tables print it.
+    # 2.776 is Student's 97.5 % quantile at four degrees of freedom, from printed tables.
     half = 2.776 * statistics.stdev(scores) / np.sqrt(5)
     assert (row.mean_low, row.mean_high) == pytest.approx((0.914 - half, 0.914 + half), abs=1e-5)
     assert (row.median, row.min, row.max, row.runs, row.diverged) == (0.91, 0.89, 0.95, 6, 1)

@@ -1,4 +1,4 @@
-"""`finetune --quantization_aware` from the command line to the file, and what it refuses."""
+"""`finetune --quantization_aware` from the command line to the file, and its refusals."""
 
 import dataclasses
 import json
@@ -22,14 +22,14 @@ FEW = ["--rounds=1", "--runs=1", "--sequence_lengths=16,48", "--recipes=float32,
 
 @pytest.fixture(scope="session")
 def words(classifier_directory: Path, labelled_table: Path) -> Words:
-    """The command without its output."""
+    """The command without its --output."""
     tables = [f"--train={labelled_table}", f"--eval={labelled_table}"]
     return ["finetune", "--quantization_aware", f"--model={classifier_directory}", *tables, *TRAINING]
 
 
 @pytest.fixture(scope="session")
 def aware(words: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier after 15 steps on its grid."""
+    """A classifier after 15 steps of quantisation-aware training."""
     directory = tmp_path_factory.mktemp("aware") / "classifier"
     assert cli.run([*words, f"--output={directory}", "--learning_rate=1e-3"]) == 0
     return directory
@@ -37,7 +37,7 @@ def aware(words: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(classifier_directory: Path, tmp_path: Path) -> Path:
-    """Of the float classifier, to spoil."""
+    """A copy of the float classifier, to be damaged."""
     return Path(shutil.copytree(classifier_directory, tmp_path / "copy"))
 
 
@@ -46,21 +46,21 @@ def quantization(directory: Path) -> dict:
 
 
 def test_what_is_written(aware: Path, classifier_directory: Path) -> None:
-    metrics, found = json.loads((aware / "metrics.json").read_text()), quantization(aware)
+    metrics, stored = json.loads((aware / "metrics.json").read_text()), quantization(aware)
     assert metrics["evaluation"]["examples"] == metrics["quantized_evaluation"]["examples"] == 60
     assert 0.5 < metrics["quantized_agreement"] <= 1.0
-    # Before: the model as it was. These labels are random, so that only learning them by heart brings the loss down.
+    # `before` is the original model. The labels are random, so only memorising them lowers the loss.
     assert metrics["before"]["quantized_evaluation"]["loss"] > metrics["quantized_evaluation"]["loss"] + 0.02
-    assert found["recipe"] == "static_int8"
-    assert all(low <= 0.0 <= high and low < high for low, high in found["ranges"].values())
-    # All of it was trained; of tables at least the rows that a text reads.
+    assert stored["recipe"] == "static_int8"
+    assert all(low <= 0.0 <= high and low < high for low, high in stored["ranges"].values())
+    # Every weight was trained; of each table at least the rows that some text reads.
     before, after = (load_model_directory(one).model.trainable_weights for one in (classifier_directory, aware))
     same = [one.path for one, other in zip(before, after, strict=True) if np.array_equal(one, other)]
     assert not same
 
 
 def test_file_has_the_trained_ranges_and_answers(aware: Path, labelled_table: Path, tmp_path: Path) -> None:
-    """No text to calibrate on; the report tells how close the file is to what was trained."""
+    """No texts are needed to calibrate; the report says how close the file is to the trained network."""
     from mobilebert_tf.litert import flatbuffer
 
     output = tmp_path / "exported"
@@ -69,9 +69,9 @@ def test_file_has_the_trained_ranges_and_answers(aware: Path, labelled_table: Pa
     assert report["calibration_examples"].startswith("fine-tuning with --quantization_aware for static_int8")
     float32, static = report["variants"]
     assert float32["trained"] is None and static["trained"]["decision_agreement"] == 1.0
-    # The file is the trained network to rounding of single numbers; to the float one it is at a distance.
+    # The file equals the trained network up to rounding of single numbers; the float network is further away.
     assert static["trained"]["mean_relative_error"] < 0.1 * static["parity"]["mean_relative_error"]
-    # The file's own scale of the first product's input: 255 steps over the range that was learned.
+    # The scale of the first product's input in the file is 1 / 255 of the range that was learned.
     low, high = quantization(aware)["ranges"]["embeddings/input"]
     (first, *_) = flatbuffer.read((output / "static_int8.tflite").read_bytes()).subgraphs
     steps = [one.quantization.scale for one in first.tensors if one.quantization and one.quantization.scale is not None]
@@ -81,7 +81,7 @@ def test_file_has_the_trained_ranges_and_answers(aware: Path, labelled_table: Pa
 
 
 def test_export_without_any_text(aware: Path, tmp_path: Path) -> None:
-    """The ranges are there, so static recipes need none."""
+    """The model has its ranges, so static recipes need no texts."""
     assert cli.run(["export", f"--model={aware}", f"--output={tmp_path / 'out'}", *FEW]) == 0
     assert (tmp_path / "out" / "static_int8.tflite").exists()
 
@@ -118,7 +118,7 @@ def test_model_that_is_not_fine_tuned(made: Path, words: Words, complain: Compla
 
 
 def test_a_threshold_is_not_taken_over(words: Words, copy: Path, complain: Complain, tmp_path: Path) -> None:
-    """It is one of the float model's probabilities."""
+    """The threshold is for the probabilities of the float model."""
     task = json.loads((copy / "task.json").read_text())
     (copy / "task.json").write_text(json.dumps({**task, "threshold": 0.8}))
     others = [word for word in words if not word.startswith("--model=")]
@@ -127,7 +127,7 @@ def test_a_threshold_is_not_taken_over(words: Words, copy: Path, complain: Compl
 
 
 def test_model_of_another_form(classifier_directory: Path, words: Words, complain: Complain, tmp_path: Path) -> None:
-    """LayerNorm cannot be folded; weights of gelu are no good with relu6."""
+    """LayerNorm cannot be folded, and weights trained with gelu are useless with relu6."""
     loaded = load_model_directory(classifier_directory)
     for change, flags, message in (
         ({"normalization_type": "layer_norm"}, [], ": the model has layer_norm, whose gammas the converter moves"),
@@ -164,23 +164,23 @@ def test_rules_that_find_no_layer(rules: list, message: str, words: Words, compl
 
 
 def test_columns_are_those_of_the_model(words: Words, copy: Path, complain: Complain, tmp_path: Path) -> None:
-    """A model for pairs goes on with pairs; a flag names the columns of another table."""
+    """A model for pairs continues with its own columns; a flag names those of another table."""
     task = json.loads((copy / "task.json").read_text())
     (copy / "task.json").write_text(json.dumps({**task, "text_column": "one", "text_pair_column": "two"}))
     table = tmp_path / "pairs.tsv"
     table.write_text("one\ttwo\tthree\tlabel\n" + "a b\tc\td\tgood\nd\te f\tg\tbad\n" * 4)
-    given = [*words, f"--model={copy}", f"--train={table}", f"--eval={table}"]
-    assert cli.run([*given, f"--output={tmp_path / 'out'}"]) == 0
+    command = [*words, f"--model={copy}", f"--train={table}", f"--eval={table}"]
+    assert cli.run([*command, f"--output={tmp_path / 'out'}"]) == 0
     written = json.loads((tmp_path / "out" / "task.json").read_text())
     assert (written["text_column"], written["text_pair_column"], written["label_column"]) == ("one", "two", "label")
-    assert "'text'" in complain(*given, f"--output={tmp_path / 'other'}", "--text_column=text")
+    assert "'text'" in complain(*command, f"--output={tmp_path / 'other'}", "--text_column=text")
 
 
 @pytest.mark.parametrize("spoil", ["weights", "cut"])
 def test_ranges_of_another_model(
     spoil: str, aware: Path, copy: Path, complain: Complain, labelled_table: Path, tmp_path: Path
 ) -> None:
-    """Weights that were trained further without them, or a file cut short: never another file's numbers."""
+    """The weights were trained further without ranges, or the file is cut short: its ranges are never used."""
     content = (aware / "quantization.json").read_text()
     (copy / "quantization.json").write_text(content if spoil == "weights" else content[: len(content) // 2])
     line = complain("export", f"--model={copy}", f"--evaluation={labelled_table}", f"--output={tmp_path / 'out'}", *FEW)
@@ -196,17 +196,17 @@ def test_export_without_a_rewrite(aware: Path, complain: Complain, tmp_path: Pat
 
 
 def test_best_weights_come_with_their_ranges(words: Words, tmp_path: Path) -> None:
-    """A rate at which steps undo each other: some measurement before the last is the best one."""
+    """At this high rate steps undo each other, so a measurement before the last is the best."""
     flags = ["--learning_rate=2e-2", "--measure_every=2", "--steps_per_call=2", "--epochs=2"]
     assert cli.run([*words, f"--output={tmp_path / 'out'}", *flags]) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     kept = metrics["kept"]
     assert kept["weights"] == "best" and kept["step"] < kept["trained_steps"]
-    # Scored again on the grid with what was brought back; ranges of another step would decide some texts otherwise.
+    # The restored weights and ranges are scored again; ranges of another step would decide some texts otherwise.
     assert metrics["quantized_evaluation"]["accuracy"] == kept["score"]
     logged = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     (row,) = (row for row in logged if row["step"] == kept["step"])
-    # On some processors the last weights have the same score, at a higher loss.
+    # On some processors the last weights have the same score with a higher loss.
     assert (kept["score"], -row["held_out/loss"]) > (kept["last_score"], -logged[-1]["held_out/loss"])
-    # Six digits are logged.
+    # The log has six digits.
     assert metrics["quantized_evaluation"]["loss"] == pytest.approx(row["held_out/loss"], rel=1e-5)

@@ -1,4 +1,4 @@
-"""`finetune --teacher`: what is learned from it, and teachers that do not fit."""
+"""`finetune --teacher`: learning from a teacher, its losses by hand, and teachers that do not fit."""
 
 import json
 import math
@@ -26,7 +26,7 @@ def finetune(made: Path, output: Path, *words: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def teacher(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that knows the training table by heart."""
+    """A model that has memorised the training table."""
     output = tmp_path_factory.mktemp("teacher") / "teacher"
     words = [f"--train={made / 'train.tsv'}", f"--eval={made / 'train.tsv'}", "--learning_rate=5e-3", "--epochs=20"]
     assert cli.run(finetune(made, output, *words)) == 0
@@ -37,7 +37,7 @@ def teacher(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_student_learns_what_the_labels_do_not_say(
     made: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Labels that are all turned round, and a teacher that knows better: whose weight is one is believed."""
+    """All labels are swapped and the teacher has the true ones: with a weight of one only the teacher counts."""
     rows = (made / "train.tsv").read_text().splitlines()
     turned = "\n".join(rows[:1] + [row[:-1] + {"a": "b", "b": "a"}[row[-1]] for row in rows[1:]])
     (tmp_path / "turned.tsv").write_text(turned + "\n")
@@ -52,7 +52,7 @@ def test_student_learns_what_the_labels_do_not_say(
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["evaluation"]["accuracy"] > 0.9 and metrics["teacher"]["evaluation"]["accuracy"] == 1.0
     last = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()][-1]
-    # The loss is the distance alone; the turned labels stand far off.
+    # The loss is only the distance to the teacher; the loss on the swapped labels is high.
     assert last["loss"] == pytest.approx(last["teacher_distance"]) and last["label_loss"] > 1.0
 
 
@@ -104,7 +104,7 @@ def test_losses_by_hand() -> None:
 
     ours, theirs = RegressionTask(offset=2.0, scale=4.0), RegressionTask(offset=1.0, scale=3.0)
     taught = ours.as_taught(theirs, {"score": np.float32([[0.0], [2.0]])})
-    # Values 1 and 7, in units of four around two.
+    # The teacher's values 1 and 7, in units of four around two.
     assert taught["score"].tolist() == [[-0.25], [1.25]]
     found = ours.distance_from_teacher(np.float32([[0.0], [0.0]]), taught, 1.0, {})
     assert float(found) == pytest.approx((0.25**2 + 1.25**2) / 2)
@@ -124,7 +124,7 @@ def test_losses_of_word_pieces_by_hand() -> None:
     task = EntitiesTask(labels=("O", "B-x", "I-x"))
     found = task.distance_from_teacher(student, {"token_logits": teacher}, 2.0, {"token_label": label})
     assert float(found) == pytest.approx(4 * expected, rel=1e-5)
-    # Over the real tokens alone, whatever stands at padding.
+    # The mean is over real tokens only, whatever the logits at padding.
     mask, names = np.array([[1, 1, 1, 0], [1, 1, 0, 0]]), ("start_logits", "end_logits")
     real = [(row, slice(0, mask[row].sum()), end) for row in range(2) for end in range(2)]
     expected = np.mean([divergence(teacher[place], student[place]) for place in real])
@@ -151,6 +151,7 @@ def test_entities_and_answers_are_taught(made: Path, tmp_path: Path, complain: C
         own = json.loads((tmp_path / kind / "metrics.json").read_text())["evaluation"]
         assert metrics["teacher"]["evaluation"]["f1"] == pytest.approx(own["f1"])
         last = json.loads((tmp_path / f"{kind}-taught" / "log.jsonl").read_text().splitlines()[-1])
+        # The log has six digits.
         assert last["loss"] == pytest.approx((last["label_loss"] + last["teacher_distance"]) / 2, rel=1e-4)
     other = Path(shutil.copytree(tmp_path / "entities", tmp_path / "other"))
     lines = (other / "vocab.txt").read_text().splitlines()
@@ -179,7 +180,7 @@ def test_regression_and_several_labels_are_taught(made: Path, tmp_path: Path) ->
         metrics = json.loads((tmp_path / f"{kind}-taught" / "metrics.json").read_text())
         own = json.loads((tmp_path / kind / "metrics.json").read_text())["evaluation"]
         name = {"regression": "root_mean_square_error", "multilabel": "loss"}[kind]
-        # The teacher's figures on the same rows, one of them in another order of rows' sums.
+        # The teacher's figures on the same rows; one of the two sums rows in another order.
         assert metrics["teacher"]["evaluation"][name] == pytest.approx(own[name], rel=1e-4)
 
 

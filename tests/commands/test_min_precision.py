@@ -1,4 +1,4 @@
-"""`finetune --min_precision`, and what its threshold becomes in answers, in the file and in its contract."""
+"""`finetune --min_precision`, and its threshold in answers, in the exported file and in the contract."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("timed_here")
 
 @pytest.fixture(scope="module")
 def table(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hundred and twenty rows, of whose labels a quarter is wrong."""
+    """A table of 120 rows, an eighth of whose labels are wrong."""
     rows = (made / "train.tsv").read_text().splitlines()
     rows = [rows[0]] + [row if i % 4 else row[:-1] + "ab"[i % 8 // 4] for i, row in enumerate(rows[1:] * 5)]
     path = tmp_path_factory.mktemp("table") / "noisy.tsv"
@@ -39,12 +39,12 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
     )
     assert cli.run(["predict", f"--model={output}", f"--input={table}", "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    declined = [one for one in answers if one["label"] == NONE]
+    declined = [answer for answer in answers if answer["label"] == NONE]
     assert len(declined) == round(120 * (1 - scores["answered"]))
-    assert all((one["probability"] < task["threshold"]) == (one["label"] == NONE) for one in answers)
+    assert all((answer["probability"] < task["threshold"]) == (answer["label"] == NONE) for answer in answers)
     assert cli.run(["predict", f"--model={output}", f"--text={declined[0]['text']}"]) == 0
     line = capsys.readouterr().out.splitlines()[0]
-    # Both classes are named behind it.
+    # Both classes follow it, with their probabilities.
     assert line.startswith(f"{NONE}  ") and "a " in line and ", " in line and line.count("%") == 3
     assert cli.run(["evaluate", f"--model={output}", f"--input={table}"]) == 0
     printed = capsys.readouterr().out
@@ -58,11 +58,11 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
 def test_file_and_contract(
     classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], resigned
 ) -> None:
-    """The file's own answers and those of its contract have the threshold; one that decides otherwise is found."""
+    """File and contract apply the threshold; `verify` finds a contract with another threshold."""
     model, output = Path(shutil.copytree(classifier_directory, tmp_path / "model")), tmp_path / "exported"
     text = labelled_table.read_text().splitlines()[1].split("\t")[0]
     task = json.loads((model / "task.json").read_text())
-    # Above the least sure and below the surest of the table's rows.
+    # The threshold divides the table's rows into two halves by probability.
     cli.run(["predict", f"--model={model}", f"--input={labelled_table}", "--json"])
     likely = sorted(json.loads(line)["probability"] for line in capsys.readouterr().out.splitlines())
     threshold = (likely[29] + likely[30]) / 2
@@ -76,10 +76,10 @@ def test_file_and_contract(
     for example in contract["examples"]:
         assert (example["answer"] is None) == (max(example["probabilities"]) < threshold)
     assert {example["answer"] is None for example in contract["examples"]} == {True, False}
-    # Its softmax is in the file, and has no temperature to be compared by.
+    # The MediaPipe file has its softmax inside, without a temperature, so the threshold does not apply.
     assert json.loads((output / "mediapipe.contract.json").read_text())["answer"]["threshold"] is None
     report = json.loads((output / "report.json").read_text())
-    # What it gives are probabilities; a second softmax of them would fall below the threshold everywhere.
+    # MediaPipe's file gives probabilities; a second softmax would put all of them below the threshold.
     assert [row["parity"]["decision_agreement"] for row in report["variants"]] == [1.0, 1.0]
     rows = {row["name"]: row["metrics"] for row in report["variants"]}
     assert rows["float32"]["answered"] == report["keras"]["answered"] == pytest.approx(0.5)
@@ -88,7 +88,7 @@ def test_file_and_contract(
     capsys.readouterr()
     for place in (model, output / "float32.tflite"):
         assert cli.run(["predict", f"--model={place}", f"--text={text}"]) == 0
-    # Behind each answer two labels with their bars.
+    # Each answer is followed by two labels with their bars.
     keras, _, _, file, _, _ = capsys.readouterr().out.splitlines()
     assert keras.split()[0] == file.split()[0]
     assert cli.run(["export", "verify", str(output)]) == 0

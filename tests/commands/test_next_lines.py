@@ -1,4 +1,4 @@
-"""What a command prints as the next one runs as it stands, from text to answers."""
+"""The next command that a command prints runs unchanged, all the way from text to answers."""
 
 import shlex
 from pathlib import Path
@@ -11,7 +11,7 @@ from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.reporting import export_report
 
 SHORT = ["--batch_size=4", "--steps_per_call=2", "--checkpoint_every=4"]
-"""Flags that make a printed command small; of a flag that is there twice the last one counts."""
+"""Flags that shorten a printed command; if a flag is given twice, the last one counts."""
 
 SMALLER = {
     "vocab": ["--size=200"],
@@ -25,7 +25,7 @@ SMALLER = {
 
 
 def follow(words: list[str], capsys: pytest.CaptureFixture[str], begins: str = "next: ") -> list[str]:
-    """Run a command; the words of the one that it prints as the next, or behind another beginning."""
+    """Run a command, and return the words of the next command that it prints after `begins`."""
     assert cli.run(words) == 0, capsys.readouterr().err
     begins += "mobilebert-tf "
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(begins)]
@@ -40,7 +40,7 @@ def test_from_text_to_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     documents = ("\n".join(sentences[i:] + sentences[:i]) for i in range(12))
     Path("text.txt").write_text("\n\n".join(documents) + "\n")
     Path("train.tsv").write_text("text\tlabel\n" + "".join(f"{s}\t{'ab'[i % 2]}\n" for i, s in enumerate(sentences)))
-    # A directory that is there already is not taken.
+    # A directory that exists already is not proposed as an output.
     Path("vocab").mkdir()
     Path("vocab/mine").write_text("")
 
@@ -64,7 +64,7 @@ def test_from_text_to_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 def test_pairs_with_an_evaluation_and_in_int8(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    """What follows a fine-tuning with --eval, a quantisation-aware one and an export of pairs; a copy is checked."""
+    """Follow a fine-tuning with --eval, a quantisation-aware one and an export of pairs; then check a copy."""
     monkeypatch.chdir(tmp_path)
     rows = [line.split("\t") for line in (made / "train.tsv").read_text().splitlines()[1:]]
     table = "first\tsecond\tlabel\n" + "".join(f"{text}\t{text[:9]}\t{label}\n" for text, label in rows)
@@ -101,7 +101,7 @@ def test_a_teacher_without_a_student_is_fine_tuned() -> None:
 
 @pytest.mark.parametrize("output", [".", "here", "deep/er"])
 def test_a_place_beside_the_output_is_one(output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where a command writes into the directory that the shell stands in."""
+    """Also for a command that writes into the shell's working directory."""
     stands = tmp_path / "stands"
     (stands / output).mkdir(parents=True)
     monkeypatch.chdir(stands)

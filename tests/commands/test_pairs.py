@@ -1,4 +1,4 @@
-"""Classifiers of two texts, from a table to files: what their head reads, wherever they are taken."""
+"""Classifiers of two texts, from a table to files: the head reads the same wherever the model goes."""
 
 import json
 import random
@@ -18,7 +18,7 @@ from .conftest import Complain
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose own head reads means, and a table: two texts are alike if they have a letter in common."""
+    """A model whose head reads means, and a table of pairs, which are alike if they have a letter in common."""
     place = tmp_path_factory.mktemp("pairs")
     write_classifier(place / "model", classifier_pooling="mean", num_hidden_layers=1, num_feedforward_networks=1)
     draw = random.Random(0)
@@ -73,11 +73,11 @@ def test_files_answer_as_the_model_does(trained: Path, pairs: Path, tmp_path: Pa
 def test_other_kinds_of_files_keep_it(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    there, back = tmp_path / "there", tmp_path / "back"
-    assert cli.run(["convert", f"--input={trained}", f"--to={kind}", f"--output={there}"]) == 0
+    converted, back = tmp_path / "there", tmp_path / "back"
+    assert cli.run(["convert", f"--input={trained}", f"--to={kind}", f"--output={converted}"]) == 0
     assert "nothing there has such a head, or loads it" in capsys.readouterr().out
-    shutil.copy(trained / "task.json", there)
-    assert cli.run(["convert", f"--input={there}", f"--output={back}"]) == 0
-    before, after = (load_model_directory(one).model.trainable_weights for one in (trained, back))
+    shutil.copy(trained / "task.json", converted)
+    assert cli.run(["convert", f"--input={converted}", f"--output={back}"]) == 0
+    before, after = (load_model_directory(directory).model.trainable_weights for directory in (trained, back))
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
     assert open_checkpoint(back).config.classifier_pooling == "pair"

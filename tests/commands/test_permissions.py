@@ -1,4 +1,4 @@
-"""Files that are written have the permissions of any new file, whichever library writes them."""
+"""Written files have the permissions of any new file, whichever library writes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mobilebert_tf import cli
 
 
 def others(directory: Path, file_mode: int, directory_mode: int) -> dict[str, str]:
-    """Permissions of what has not these, by path."""
+    """Permissions, by path, of files and directories with other modes than these."""
     paths = [directory, *directory.rglob("*")]
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in paths}
     return {

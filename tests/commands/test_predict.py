@@ -1,4 +1,4 @@
-"""`predict`: the same answer from a model directory and from its file, in every way to ask."""
+"""`predict`: a model directory and its file give the same answer, in every way to pass texts."""
 
 import io
 import json
@@ -29,7 +29,7 @@ def test_answers_of_keras_and_litert(classifier_directory, export_directory, tmp
     for answers in (one_by_one, ask(model, f"--input={file}"), ask(model, "--input=-")):
         for answer, expected in zip(answers, keras, strict=True):
             assert answer["label"] == expected["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
-            # Logits agree to 1e-4 of their size, which is some units here.
+            # Logits agree to 1e-4 of the largest, which is several units here.
             assert answer["probabilities"] == pytest.approx(expected["probabilities"], abs=2e-3)
             assert sum(answer["probabilities"].values()) == pytest.approx(1.0)
 
@@ -43,7 +43,7 @@ def test_plain_output_names_label_and_all_probabilities(export_directory, capsys
     texts = tmp_path / "texts.txt"
     texts.write_text("a b\nc d\n")
     assert cli.run(["predict", model, f"--input={texts}"]) == 0
-    assert [one.split()[-2:] for one in capsys.readouterr().out.splitlines()] == [["a", "b"], ["c", "d"]]
+    assert [line.split()[-2:] for line in capsys.readouterr().out.splitlines()] == [["a", "b"], ["c", "d"]]
 
 
 def test_answers_are_shown_where_they_stand():

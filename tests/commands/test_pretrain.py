@@ -1,4 +1,4 @@
-"""What `pretrain` makes of its flags, and of a kill."""
+"""`pretrain`: its schedule, and resuming after a kill."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from mobilebert_tf.commands.pretrain import Pretrain
 
 @pytest.mark.parametrize("steps, warmup", [(900, 90), (100_000, 10_000), (500_000, 10_000), (5, 0)])
 def test_the_rate_comes_down_again_however_few_the_steps(steps: int, warmup: int) -> None:
-    """A warm-up of 10,000 steps, as BERT's, would be all of a short run."""
+    """BERT's warm-up of 10,000 steps would take up the whole of a short run."""
     schedule = Pretrain(output="x", records="x", steps=steps)._schedule()
     assert schedule.warmup_steps == warmup
     assert float(schedule.at(steps - 1)) < 0.21 * schedule.peak
@@ -38,30 +38,30 @@ cli.run(sys.argv[1:])
 
 @pytest.mark.traced
 def test_killed_after_a_checkpoint_and_resumed_equals_undisturbed(made: Path, tmp_path: Path) -> None:
-    """Bit for bit, and the log has every step once; the slow tests kill every kind of training at random moments."""
-    there = tmp_path / "student"
+    """Weights are bit-identical, and the log has every step once. Slow tests kill all trainings at random moments."""
+    student = tmp_path / "student"
     words = json.loads((made / "student" / "run.json").read_text())["options"]
     words = [f"--{name}={value}" for name, value in words.items() if value is not None and name != "output"]
-    command = ["pretrain", *words, f"--output={there}"]
+    command = ["pretrain", *words, f"--output={student}"]
     process = subprocess.run([sys.executable, "-c", KILLED, *command], capture_output=True, text=True)
     assert process.returncode == -9, process.stderr
-    assert not (there / "model.weights.h5").exists()
+    assert not (student / "model.weights.h5").exists()
     assert cli.run(command) == 0
 
-    journal = [json.loads(line) for line in (there / "journal.jsonl").read_text().splitlines()]
+    journal = [json.loads(line) for line in (student / "journal.jsonl").read_text().splitlines()]
     assert ("resumed", 2) in [(line["event"], line["step"]) for line in journal]
-    resumed, undisturbed = weights(there), weights(made / "student")
+    resumed, undisturbed = weights(student), weights(made / "student")
     assert len(resumed) > 20 and set(resumed) == set(undisturbed)
     for name, values in resumed.items():
         np.testing.assert_array_equal(values, undisturbed[name], err_msg=name)
-    logs = [[json.loads(line) for line in open(one / "log.jsonl")] for one in (made / "student", there)]
+    logs = [[json.loads(line) for line in open(directory / "log.jsonl")] for directory in (made / "student", student)]
     for row in (*logs[0], *logs[1]):
         row.pop("steps_per_second")
     assert logs[0] == logs[1] and [row["step"] for row in logs[0]] == sorted({row["step"] for row in logs[0]})
 
 
 def weights(directory: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+    by_name: dict[str, np.ndarray] = {}
     with h5py.File(directory / "model.weights.h5") as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
+        file.visititems(lambda name, item: by_name.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return by_name

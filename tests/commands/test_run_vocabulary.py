@@ -1,4 +1,4 @@
-"""A run keeps the vocabulary that it began with, whatever changes are accepted."""
+"""A run keeps the vocabulary that it began with, even with --accept_changes."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ SHORT = ["--batch_size=4", "--steps_per_call=1", "--accept_changes"]
 
 @pytest.fixture(scope="module")
 def other_records(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Records of the same text, whose vocabulary has the same pieces in another order."""
+    """Records of the same text, by a vocabulary with the same pieces in another order."""
     place = tmp_path_factory.mktemp("other")
     pieces = (made / "records" / "vocab.txt").read_text(encoding="utf-8").splitlines()
     (place / "vocab.txt").write_text("\n".join([*pieces[:5], *pieces[:4:-1]]) + "\n", encoding="utf-8")
@@ -44,7 +44,7 @@ def test_pretraining(made: Path, other_records: Path, tmp_path: Path, complain: 
 
 
 def test_a_kill_between_its_files_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
-    """A vocabulary alone has rules that are guessed, and these would be others."""
+    """A vocabulary without its rules file has guessed rules, which would differ from the run's."""
     pieces = (*SPECIAL_TOKENS, "a", "##b")
     command, run = Pretrain(records="r", output=str(tmp_path)), Run(tmp_path, {}, 0.0)
     tokenizer = Tokenizer(pieces, Rules(lower_case=True, strip_accents=False))
@@ -56,7 +56,7 @@ def test_a_kill_between_its_files_leaves_a_run_that_goes_on(tmp_path: Path) -> N
 
 
 def test_distillation(made: Path, other_records: Path, tmp_path: Path, complain: Complain) -> None:
-    """Teacher and records both changed agree with each other, and not with what the student has learned."""
+    """If teacher and records both change they agree with each other, but not with the student's vocabulary."""
     other = ["pretrain", "--model=debug_student", f"--records={other_records}", f"--output={tmp_path / 'teacher'}"]
     assert cli.run([*other, *SHORT, "--steps=1"]) == 0
     words = ["distill", "--student=debug_student", f"--output={tmp_path / 'a'}", *SHORT, "--strategy=joint"]

@@ -1,4 +1,4 @@
-"""Tables as annotation tools, data frames and test sets have them, and what must not happen to them."""
+"""Tables as annotation tools, data frames and test sets write them, and mistakes in reading them."""
 
 import dataclasses
 import json
@@ -72,8 +72,8 @@ def test_questions_of_a_table_keep_their_ids(tmp_path: Path) -> None:
 
 def test_answers_that_nobody_needs_stop_nothing_and_bad_questions_are_skipped(tmp_path: Path) -> None:
     def squad(*answers: object) -> Path:
-        given = [{} if own is None else {"answers": own} for own in answers]
-        qas = [{"id": f"{number}", "question": "q?", **own} for number, own in enumerate(given)]
+        fields = [{} if own is None else {"answers": own} for own in answers]
+        qas = [{"id": f"{number}", "question": "q?", **own} for number, own in enumerate(fields)]
         paragraphs = [{"context": "about it", "qas": qas}]
         (tmp_path / "s.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
         return tmp_path / "s.json"
@@ -107,9 +107,9 @@ def test_entities_are_found_in_the_texts_of_a_table(tmp_path: Path) -> None:
     read = task.read(tmp_path / "words.tsv", labelled=False, every_row=True)
     assert [example.text for example in read] == ["John lives", "Mary"]
     (tmp_path / "rows.jsonl").write_text('{"text": "John lives"}\n')
-    assert [one.text for one in task.read(tmp_path / "rows.jsonl", labelled=False)] == ["John lives"]
+    assert [row.text for row in task.read(tmp_path / "rows.jsonl", labelled=False)] == ["John lives"]
     (tmp_path / "tokens.jsonl").write_text('{"text": "x", "tokens": ["John", "lives"]}\n')
-    assert [one.text for one in task.read(tmp_path / "tokens.jsonl", labelled=False)] == ["John lives"]
+    assert [row.text for row in task.read(tmp_path / "tokens.jsonl", labelled=False)] == ["John lives"]
 
 
 def test_answers_do_not_take_the_place_of_the_test_set(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_answers_do_not_take_the_place_of_the_test_set(tmp_path: Path) -> None:
         glue_submission.write(tmp_path, "glue/rte", [{"label": "entailment"}])
     assert table.read_text().startswith("index\tsentence1")
     place = tmp_path / "answers"
-    for _ in range(2):  # our own may be made again
+    for _ in range(2):  # predictions may be overwritten
         written = glue_submission.write(place, "glue/rte", [{"label": "entailment"}])
     assert written.read_text() == "index\tprediction\n0\tentailment\n"
 
@@ -155,7 +155,7 @@ def test_a_finished_evaluation_is_shown_again(
 
 
 def test_a_submission_has_no_none_of_these(classifier_directory: Path, tmp_path: Path) -> None:
-    """The server knows the classes alone."""
+    """The server knows only the classes, so every row gets one."""
     loaded = load_model_directory(classifier_directory)
     task = dataclasses.replace(loaded.task, labels=("negative", "positive"), threshold=0.9999999)
     save_model_directory(tmp_path / "sure", loaded.model, loaded.tokenizer, task)

@@ -1,4 +1,4 @@
-"""What `finetune` and `evaluate` print and write about mistakes."""
+"""The mistakes that `finetune` and `evaluate` print and write."""
 
 import json
 from pathlib import Path
@@ -49,26 +49,26 @@ def test_a_mistake_in_words(measure: str, size: float | None, expected: str) -> 
 
 
 def test_from_training_to_the_file(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The rows that are wrong by the log's own accuracy are those that are listed, in `finetune` and in `evaluate`."""
+    """`finetune` and `evaluate` list as many mistakes as their accuracy implies, and the same ones."""
     table, output = made / "train.tsv", tmp_path / "out"
     words = ["finetune", f"--model={made / 'student'}", f"--train={table}", f"--eval={table}", f"--output={output}"]
     assert cli.run([*words, "--max_seq_length=16", "--epochs=1", "--show_mistakes"]) == 0
     printed = capsys.readouterr().out
-    found, metrics = (json.loads((output / name).read_text()) for name in ("mistakes.json", "metrics.json"))
+    review, metrics = (json.loads((output / name).read_text()) for name in ("mistakes.json", "metrics.json"))
     wrong = round(24 * (1 - metrics["evaluation"]["accuracy"]))
-    assert found["wrong"] == len(found["mistakes"]) == wrong > 0
+    assert review["wrong"] == len(review["mistakes"]) == wrong > 0
     labels = dict(line.split("\t") for line in table.read_text().splitlines()[1:])
-    for one in found["mistakes"]:
-        assert labels[one["text"]] == one["wanted"] != one["given"]
-        assert f"  {one['given']} ({one['size']:.1%}), is {one['wanted']}\n" in printed or wrong > 10
+    for mistake in review["mistakes"]:
+        assert labels[mistake["text"]] == mistake["wanted"] != mistake["given"]
+        assert f"  {mistake['given']} ({mistake['size']:.1%}), is {mistake['wanted']}\n" in printed or wrong > 10
     assert "told as" in printed and f"most wrong of {wrong} in 24 examples" in printed
     assert metrics["evaluation"]["by_class"]["a"]["support"] == 12
     words = ["evaluate", f"--model={output}", f"--input={table}", "--show_mistakes", f"--output={tmp_path / 'score'}"]
     assert cli.run(words) == 0
     assert f"most wrong of {wrong} in 24 examples" in capsys.readouterr().out
-    # The temperature is one below a hundred rows, so both say the same.
+    # With fewer than a hundred rows the temperature stays one, so both list the same.
     again = json.loads((tmp_path / "score" / "mistakes.json").read_text())
-    assert [m["text"] for m in again["mistakes"]] == [m["text"] for m in found["mistakes"]]
+    assert [m["text"] for m in again["mistakes"]] == [m["text"] for m in review["mistakes"]]
     assert cli.run(["report", f"--input={output}", f"--output={tmp_path / 'report.html'}"]) == 0
     page = (tmp_path / "report.html").read_text()
-    assert found["mistakes"][0]["text"] in page and "What it gets wrong" in page
+    assert review["mistakes"][0]["text"] in page and "What it gets wrong" in page

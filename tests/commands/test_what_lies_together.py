@@ -1,4 +1,4 @@
-"""What lies beside a model is held to it by every command that loads it, and numbers that are none are no answer."""
+"""Every command that loads a model checks the files beside it, and refuses weights and answers that are NaN."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def cut_vocabulary(place: Path) -> None:
 
 
 def swap_words(place: Path) -> None:
-    """Without the file that has the vocabulary's hash."""
+    """Swap two pieces, and remove the vocabulary's hash."""
     lines = (place / "vocab.txt").read_text().splitlines(keepends=True)
     lines[6], lines[20] = lines[20], lines[6]
     (place / "vocab.txt").write_text("".join(lines))
@@ -67,7 +67,7 @@ def test_a_file_beside_what_belongs_to_another(
 
 
 def test_a_file_without_its_contract_is_held_to_its_outputs(export_directory: Path, tmp_path: Path, complain) -> None:
-    """And to nothing else: there is nobody to ask."""
+    """Only the number of labels is checked, since nothing else is known."""
     copy = shutil.copytree(export_directory, tmp_path / "copy")
     (copy / "float32.contract.json").unlink()
     model = load_fine_tuned(str(copy / "float32.tflite"))
@@ -106,7 +106,7 @@ def test_sums_that_are_no_numbers(
 @pytest.mark.parametrize("label", ["x\ny", "x\ry"])
 def test_labels_that_are_no_lines(label: str, made: Path, tmp_path: Path, complain) -> None:
     table = tmp_path / "t.jsonl"
-    table.write_text("".join(json.dumps({"text": "a", "label": one}) + "\n" for one in ("z", label)))
+    table.write_text("".join(json.dumps({"text": "a", "label": text_label}) + "\n" for text_label in ("z", label)))
     line = complain("finetune", f"--model={made / 'student'}", f"--train={table}", f"--output={tmp_path / 'out'}")
     assert f"{table}, line 2: the label {label!r} has a line break" in line
     assert not (tmp_path / "out").exists()
@@ -116,15 +116,15 @@ def test_numbers_for_labels_are_told(
     classifier_directory: Path, labelled_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = shutil.copytree(classifier_directory, tmp_path / "copy")
-    (copy / "task.json").unlink()  # as a model from elsewhere, which has none
+    (copy / "task.json").unlink()  # a model from elsewhere has none
     table = tmp_path / "dev.tsv"
     table.write_text(labelled_table.read_text().replace("\tbad\n", "\t0\n").replace("\tgood\n", "\t1\n"))
-    told = []
-    for given in (labelled_table, table):
-        assert cli.run(["evaluate", f"--model={copy}", f"--input={given}", "--json"]) == 0
-        told.append(capsys.readouterr())
-    assert told[0].out == told[1].out and json.loads(told[1].out)["examples"] == 60
-    assert told[0].err == ""
-    assert told[1].err.startswith(
+    captured = []
+    for input_table in (labelled_table, table):
+        assert cli.run(["evaluate", f"--model={copy}", f"--input={input_table}", "--json"]) == 0
+        captured.append(capsys.readouterr())
+    assert captured[0].out == captured[1].out and json.loads(captured[1].out)["examples"] == 60
+    assert captured[0].err == ""
+    assert captured[1].err.startswith(
         f"{table}: labels that are numbers are taken in the model's order, 0 as bad, 1 as good;"
     )

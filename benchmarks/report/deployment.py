@@ -1,4 +1,4 @@
-"""Exports of several models side by side: a row a file."""
+"""Table of the exports of several models: one row per file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEHIND = ("off in float16",)
 
 
 def subjects(exports: Mapping[str, Report]) -> list[Subject]:
-    """A subject for each model as Keras has it, and one for each of its files, by the name of the export."""
+    """A subject for each Keras model and for each of its files, named after the export."""
     return [subject for name, export in exports.items() for subject in _of_export(name, export)]
 
 
@@ -49,7 +49,7 @@ def _figures(variant: Variant, longest: int, cores: int) -> dict[str, Any]:
 
 
 def note(document: Mapping[str, Any]) -> str:
-    """What must be known to read the rows."""
+    """The note below the table that explains its columns."""
     first, hosts = document["subjects"][0], _hosts(document)
     times = f" Host: {' and '.join(map(str, hosts))}, not a phone." if hosts else ""
     return (
@@ -60,29 +60,29 @@ def note(document: Mapping[str, Any]) -> str:
 
 
 def head(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Titles of the columns: one for the times of each machine that exports were made on."""
+    """Titles of the columns; times have a column for each machine that files were timed on."""
     hosts = _hosts(document)
     return (*BEFORE, *([f"{HOST}: {name}" for name in hosts] if len(hosts) > 1 else [HOST]), *BEHIND)
 
 
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Cells under `head`; what was not found, or does not apply, is empty."""
+    """Cells below `head`; figures that are missing or do not apply are empty."""
     hosts = _hosts(document) or [None]
-    found = []
+    table = []
     for subject in document["subjects"]:
         own = _host(document, subject)
-        found.append(_row(subject["name"], subject["rounds"][0], [host == own for host in hosts]))
-    return found
+        table.append(_row(subject["name"], subject["rounds"][0], [host == own for host in hosts]))
+    return table
 
 
 def _hosts(document: Mapping[str, Any]) -> list[str | None]:
     """Machines that files were timed on."""
-    found = (_host(document, subject) for subject in document["subjects"])
-    return list(dict.fromkeys(host for host in found if host))
+    hosts = (_host(document, subject) for subject in document["subjects"])
+    return list(dict.fromkeys(host for host in hosts if host))
 
 
 def _host(document: Mapping[str, Any], subject: Mapping[str, Any]) -> str | None:
-    """The machine that a file was timed on; None: it was not. Older results say it of the export alone."""
+    """The machine that a file was timed on; None: it was not timed. Older results name it only once per export."""
     if subject["rounds"][0].get("ms") is None:
         return None
     same = (one for one in document["subjects"] if one["export"] == subject["export"])

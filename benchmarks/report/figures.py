@@ -1,4 +1,4 @@
-"""Figures of result files, each with the place that it is true of."""
+"""Figures of result files, each with the place where it was measured."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mobilebert_tf.benchmarks.verdict import INVALID
 from mobilebert_tf.errors import UsageError
 
 FILES = ("host latency", "device latency", "instructions")
-"""Kinds of results that are of `.tflite` files."""
+"""Kinds of results about `.tflite` files."""
 
 SOMETIMES = ("tool", "api", "signature")
-"""Settings that make rows of their own only where one place has a file with several of them: a host has no tool, and
-its figure still stands beside a phone's."""
+"""Settings that split a file's figures into separate rows only if one place has several values of them: a host has no
+tool, but its figure must still share a row with a phone's."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Place:
-    """Origin of figures: those of two places are never in one column."""
+    """Origin of figures. Figures of different places never share a column."""
 
     where: str
     """host, emulated, estimated or device."""
@@ -31,7 +31,7 @@ class Place:
 
     @property
     def title(self) -> str:
-        """Head of a column."""
+        """Title of a column."""
         kind = {"host": "host", "emulated": "emulated", "estimated": "estimated", "device": "device"}[self.where]
         unit = f"{self.unit} instructions" if self.where in ("emulated", "estimated") else self.unit
         return f"{kind}: {self.name}, {unit}"
@@ -39,7 +39,7 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A file in a configuration, at a place."""
+    """A figure of one file in one configuration, at one place."""
 
     place: Place
     name: str
@@ -50,15 +50,15 @@ class Figure:
     configuration: Mapping[str, Any]
     subject: Mapping[str, Any]
     ratio: Mapping[str, Any] | None = None
-    """To the baseline of its own measurement, where that is valid."""
+    """Ratio to the baseline of its own measurement; None: there is no baseline, or it is invalid."""
     has_namesakes: bool = False
-    """Whether other files have its name."""
+    """Whether other files have the same name."""
     told_apart_by: Sequence[str] = ()
-    """Settings of SOMETIMES that differ among the figures of a place."""
+    """Settings of SOMETIMES that differ among the figures of one place."""
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What is the same file in the same configuration, wherever."""
+        """Identity of the file and its configuration, equal at all places."""
         own = self.configuration
         texts = tuple(sorted((self.subject.get("shares_of_lengths") or {}).items()))
         return (self.sha256, self.length, texts, own.get("threads", 1), own.get("accelerator", "cpu"),
@@ -67,12 +67,12 @@ class Figure:
 
     @property
     def length_label(self) -> str:
-        """T, or that it is a mean over texts; empty: the file takes no tokens."""
+        """T, or a label of the mean over texts; empty: the file takes no tokens."""
         return str(self.length) if self.length else schema.length_label(self.subject)
 
     @property
     def label(self) -> str:
-        """File, with the beginning of its SHA-256 where others have its name; what of its settings is not usual."""
+        """Name of the file, with the first digits of its SHA-256 if other files share it, and unusual settings."""
         named = self.name.split(", ")[0] + (f" ({self.sha256[:8]})" if self.has_namesakes else "")
         own, words = self.configuration, [named]
         if own.get("accelerator", "cpu") != "cpu":
@@ -88,12 +88,12 @@ class Figure:
 
     @property
     def full_label(self) -> str:
-        """Label with the threads, where there are several."""
+        """The label, with the number of threads if there are several."""
         threads = self.configuration.get("threads", 1)
         return self.label + (f", {threads} threads" if threads > 1 else "")
 
     def setting(self, name: str) -> str | None:
-        """Value of one of SOMETIMES; None: the result does not say."""
+        """Value of one of SOMETIMES; None: the result does not record it."""
         value: str | None = self.subject.get("signature") if name == "signature" else self.configuration.get(name)
         return value
 
@@ -103,15 +103,15 @@ class Figure:
 
     @property
     def reasons(self) -> Sequence[str]:
-        """What speaks against the figure."""
+        """Reasons to doubt the figure."""
         return list(self.subject.get("validity", {}).get("reasons", ()))
 
 
 def read(paths: Iterable[Path]) -> tuple[list[Figure], list[tuple[Path, dict[str, Any]]]]:
-    """Figures of files in results, and the other results as they are.
+    """Read results: the figures of those about files, and the documents of all others.
 
     Raises:
-      UsageError: a file is missing, or is no result.
+      UsageError: a file is missing, or is not a result.
     """
     figures, others = [], []
     for path in paths:
@@ -124,7 +124,7 @@ def read(paths: Iterable[Path]) -> tuple[list[Figure], list[tuple[Path, dict[str
 
 
 def of(document: Mapping[str, Any]) -> list[Figure]:
-    """Figures of one result, those of invalid measurements too."""
+    """Figures of one result, including those of invalid measurements."""
     return _told_apart(_of(document))
 
 
@@ -148,7 +148,7 @@ def _of(document: Mapping[str, Any]) -> list[Figure]:
     place = Place(schema.where(document), _place_name(document), str(document["unit"]))
     figures = []
     for subject in document["subjects"]:
-        # Version 1 had the threads in its settings, and no other choices.
+        # Version 1 recorded the threads in its settings, and had no other choices.
         threads = document["settings"].get("threads", 1)
         configuration = subject.get("configuration", {"threads": threads, "accelerator": "cpu"})
         figures.append(Figure(
@@ -165,7 +165,7 @@ def _of(document: Mapping[str, Any]) -> list[Figure]:
 
 
 def column(figures: Sequence[Figure]) -> Place:
-    """The place of all of them. Raises UsageError: there are several, which no column may mix."""
+    """The common place of all figures. Raises UsageError: there are several, which a column must not mix."""
     places = sorted({figure.place for figure in figures})
     if len(places) != 1:
         names = " and ".join(place.title for place in places) or "no place"

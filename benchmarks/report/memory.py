@@ -1,4 +1,4 @@
-"""The table of `benchmark memory`: a row a file and weight cache, grouped by recipe and number of lengths."""
+"""The table of `benchmark memory`: one row per file and kind of weight cache, by recipe and number of lengths."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ HEAD = ("", "lengths", "weight cache", "private", "all lengths used", "to one le
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """The same for the terminal."""
+    """The table and its notes for the terminal."""
     return "\n".join([aligned([list(HEAD), *map(list, rows(document))]), "", *notes(document)])
 
 
 def markdown(document: Mapping[str, Any]) -> str:
-    """The same for a page."""
+    """The table and its notes in Markdown."""
     lines = [HEAD, ("---", *("---:" for _ in HEAD[1:])), *rows(document)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + " ".join(notes(document))
 
 
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Medians over rounds. A ratio is to the same network's file of one length without a cache, paired by round."""
+    """Medians over rounds. Ratios are to the same network's file with one length and no cache, paired by round."""
     subjects = document["subjects"]
     plain = {
         one["title"]: one
         for one in subjects
         if len(one["sequence_lengths"]) == 1 and one["configuration"]["weight_cache"] == "off"
     }
-    found: list[tuple[str, ...]] = []
+    table: list[tuple[str, ...]] = []
     for one in subjects:
         by_round, cache = _rounds(one), one["configuration"]["weight_cache"]
         seen = list(by_round.values())
         if not seen:
             continue
-        # The file of one length may be the invalid one, or of another network.
+        # The file with one length may be missing or invalid.
         other = _rounds(plain[one["title"]]) if plain.get(one["title"], one) is not one else {}
         ratios = ["", ""]
         if pairs := [(by_round[number], other[number]) for number in by_round if number in other]:
@@ -50,7 +50,7 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
                 f"{statistics.median(a['load_ms'] / b['load_ms'] for a, b in pairs):.2f}",
             ]
         bytes_of = [round_["cache_bytes"] for round_ in seen if round_.get("cache_bytes")]
-        found.append((
+        table.append((
             one["title"],
             str(len(one["sequence_lengths"])),
             CACHES[cache],
@@ -63,14 +63,14 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
             f"{statistics.median(round_['first_ms'] for round_ in seen):.1f} ms",
             f"{statistics.median(bytes_of) / 1e6:.1f} MB" if bytes_of else "",
         ))  # fmt: skip
-    return found
+    return table
 
 
 def notes(document: Mapping[str, Any]) -> list[str]:
-    """What must be known to read the table."""
+    """The notes below the table, one sentence or more each."""
     machine = document["made_by"].get("machine", {})
     counts = max((len(one["rounds"]) for one in document["subjects"]), default=0)
-    said = [
+    sentences = [
         f"{machine.get('model') or machine.get('processor', 'A machine')}, LiteRT's CompiledModel, one thread, "
         f"medians of {counts} fresh processes. Private: pages that loading and an inference of the longest length add, "
         "then of every length once; shared: mapped files, which the system can drop. Ratios are to the same network's "
@@ -79,12 +79,15 @@ def notes(document: Mapping[str, Any]) -> list[str]:
     invalid = [one for one in document["subjects"] if schema.verdict(one) == INVALID]
     if invalid:
         reasons = "; ".join(f"{one['name']}: {', '.join(one['validity']['reasons'])}" for one in invalid)
-        said.append(f"Not shown, since invalid: {reasons}.")
-    return said
+        sentences.append(f"Not shown, since invalid: {reasons}.")
+    return sentences
 
 
 def _rounds(subject: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """Rounds by number; an invalid subject has none. A cache's file is there from the second process on."""
+    """Rounds by number; an invalid subject has none.
+
+    With an existing cache file, rounds that wrote it are left out: it exists only from the second process on.
+    """
     if schema.verdict(subject) == INVALID:
         return {}
     warm = subject["configuration"]["weight_cache"] == "file"

@@ -1,4 +1,4 @@
-"""The report as Markdown: a page of its own, or a part of one between markers."""
+"""The report as Markdown: a new page, or the part of an existing page between two markers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BEGIN, END = "<!-- benchmark report -->", "<!-- /benchmark report -->"
 
 
 def check(output: Path) -> None:
-    """Raise UsageError: a page is there that has no place for the report, or it would be added to an export."""
+    """Raise UsageError if an existing page has no markers for the report, or the page would be added to an export."""
     if output.suffix != ".md":
         raise UsageError(f"--output={output}: the report is Markdown; the name must end in .md")
     run_directory.refuse_sealed(output, "output")
@@ -27,10 +27,10 @@ def check(output: Path) -> None:
 
 
 def write(output: Path, results: Sequence[Path], with_published: bool, with_pictures: bool) -> list[Path]:
-    """Write the report, and its pictures beside it. Returns their paths.
+    """Write the report, and its pictures next to it. Returns the pictures' paths.
 
     Raises:
-      UsageError: a file is missing or no result, or nothing in them can be shown.
+      UsageError: a file is missing or not a result, or the results have nothing to show.
     """
     check(output)
     of_files, of_others = figures.read(results)

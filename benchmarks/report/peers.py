@@ -1,4 +1,4 @@
-"""The table of `benchmark peers`: a row a file, everything that is known of it beside its time."""
+"""The table of `benchmark peers`: one row per file, with its times and all other figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Subject = Mapping[str, Any]
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """The same for the terminal."""
+    """The table, its notes and the verdicts' reasons for the terminal."""
     head, rows = cells(document)
     doubts = [f"{one['name']}{_at(one)}: {one['validity']['verdict']}: {'; '.join(one['validity']['reasons'])}"
               for one in document["subjects"] if one["validity"]["reasons"]]  # fmt: skip
@@ -22,14 +22,14 @@ def table(document: Mapping[str, Any]) -> str:
 
 
 def markdown(document: Mapping[str, Any]) -> str:
-    """The same for a page. What is invalid has no figure in it, and is named below."""
+    """The table and its notes in Markdown. Invalid figures are left out and named in the notes."""
     head, rows = cells(document)
     lines = [head, ("---", *("---:" for _ in head[1:])), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + " ".join(notes(document))
 
 
 def cells(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Head and rows; columns that nothing is known for are left out."""
+    """Titles of the columns, and rows; empty columns are left out."""
     length = document["settings"]["sequence_length"]
     subjects = document["subjects"]
     threads = sorted({one["configuration"]["threads"] for one in subjects})
@@ -85,45 +85,47 @@ def cells(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
 
 
 def notes(document: Mapping[str, Any]) -> list[str]:
-    """What must be known to read the table, and what is not in it."""
+    """The notes below the table: what the columns mean, and which figures are left out."""
     settings, subjects = document["settings"], document["subjects"]
     rounds = max((len(one["rounds"]) for one in subjects), default=0)
     baseline = next((one["ratio"]["baseline"] for one in subjects if one.get("ratio")), None)
     machine = document["made_by"].get("machine", {})
-    said = [
+    sentences = [
         f"{machine.get('model') or machine.get('processor', 'A machine')}, batch 1, {rounds} rounds, a fresh process "
         "for each; milliseconds are of this machine, not of a phone."
     ]
     if baseline:
-        said.append(f"Ratios are of times, to {baseline}, paired by round.")
-    said.append("Memory: private pages that loading and the first inference add.")
+        sentences.append(f"Ratios are of times, to {baseline}, paired by round.")
+    sentences.append("Memory: private pages that loading and the first inference add.")
     if counted := document.get("instructions"):
         how = "estimated for" if counted["where"] == "estimated" else "counted on"
-        said.append(f"Instructions of an inference in millions, {how} a {counted['core'].title()}.")
+        sentences.append(f"Instructions of an inference in millions, {how} a {counted['core'].title()}.")
     if settings.get("texts"):
-        said.append(
+        sentences.append(
             f"Texts of {settings['texts']}: the mean over them; ONNX Runtime and PyTorch get each at its own length, "
             "a file the shortest of its lengths that a text fits in."
         )
     if trained := document.get("fine_tuning"):
-        said.append(
+        sentences.append(
             f"Steps: fine-tuning, batch {trained['batch_size']} of {settings['sequence_length']} word pieces, AdamW, "
             f"{trained['threads']} threads."
         )
     if scored := document.get("scores"):
         examples = next((one["examples"] for one in scored["subjects"]), 0)
-        said.append(f"{scored['name']}: of {examples:,} pairs' cosines with what people said, without fine-tuning.")
+        sentences.append(
+            f"{scored['name']}: of {examples:,} pairs' cosines with what people said, without fine-tuning."
+        )
     if invalid := [one for one in subjects if not _valid(one)]:
         shown = "; ".join(f"{one['name']}{_at(one)} ({', '.join(one['validity']['reasons'])})" for one in invalid)
-        said.append(f"Not shown, since invalid: {shown}.")
+        sentences.append(f"Not shown, since invalid: {shown}.")
     for one in document.get("fine_tuning", {}).get("subjects", ()):
         if not _valid(one):
-            said.append(f"Steps of {one['name']} are invalid: {', '.join(one['validity']['reasons'])}.")
+            sentences.append(f"Steps of {one['name']} are invalid: {', '.join(one['validity']['reasons'])}.")
     for one in document.get("instructions", {}).get("failed", ()):
-        said.append(f"Not counted: {one['name']} ({one['reason']}).")
+        sentences.append(f"Not counted: {one['name']} ({one['reason']}).")
     for one in document.get("not_measured", ()):
-        said.append(f"Not measured: {one['peer']} ({one['reason']}).")
-    return said
+        sentences.append(f"Not measured: {one['peer']} ({one['reason']}).")
+    return sentences
 
 
 def _valid(subject: Subject) -> bool:

@@ -1,4 +1,4 @@
-"""Pictures of result files, as SVG that stands by itself: one place a picture."""
+"""Pictures of result files as self-contained SVG, each of one place."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _COLOURS = {
 }
 _LINES = (drawing.ACCENT, drawing.SECOND, drawing.THIRD, drawing.MUTED)
 MOST = 12
-"""Files in one picture."""
+"""Largest number of files in one picture."""
 
 
 def all_of(figures: Sequence[Figure]) -> dict[str, str]:
-    """SVG by name, for each place what its figures allow: distributions, latency against length, a sustained curve."""
-    found = {}
+    """SVG by name: for each place, as its figures allow, distributions, latency against length, a sustained curve."""
+    svgs = {}
     valid = [figure for figure in figures if figure.valid and figure.subject["rounds"]]
     for number, place in enumerate(dict.fromkeys(figure.place for figure in valid), 1):
         own = [figure for figure in valid if figure.place == place]
         single = [figure for figure in own if schema.has_inferences(figure.subject)]
         if place.where in ("host", "device") and single:
-            found[f"distribution-{number}"] = as_svg(distribution(single))
+            svgs[f"distribution-{number}"] = as_svg(distribution(single))
         if any(len(line) > 1 for line in _by_length(own).values()):
-            found[f"length-{number}"] = as_svg(against_length(own))
+            svgs[f"length-{number}"] = as_svg(against_length(own))
         if any(figure.subject.get("sustained") for figure in own):
-            found[f"sustained-{number}"] = as_svg(sustained(own))
-    return found
+            svgs[f"sustained-{number}"] = as_svg(sustained(own))
+    return svgs
 
 
 def distribution(figures: Sequence[Figure]) -> Drawn:
-    """Boxes from the 25th to the 75th percentile, whiskers from the 1st to the 99th, of all samples."""
+    """Box plot of all samples: boxes from the 25th to the 75th percentile, whiskers from the 1st to the 99th."""
     place, shown = column(figures), list(figures)[:MOST]
     with drawing.style():
         drawn = drawing.figure(drawing.WIDE, 90 + 34 * len(shown))
@@ -63,7 +63,7 @@ def distribution(figures: Sequence[Figure]) -> Drawn:
 
 
 def against_length(figures: Sequence[Figure]) -> Drawn:
-    """Medians by T, a line a file."""
+    """Medians by T, one line per file."""
     place = column(figures)
     with drawing.style():
         drawn = drawing.figure(drawing.WIDE, 380)
@@ -83,7 +83,7 @@ def against_length(figures: Sequence[Figure]) -> Drawn:
 
 
 def sustained(figures: Sequence[Figure]) -> Drawn:
-    """Latency while a device runs on and on."""
+    """Latency over time while a device runs without a pause."""
     place = column(figures)
     with drawing.style():
         drawn = drawing.figure(drawing.WIDE, 380)
@@ -112,7 +112,7 @@ def _label(figure: Figure) -> str:
 
 
 def as_svg(drawn: Drawn) -> str:
-    """A drawing as SVG with colours of its own, on white; made within `drawing.style()` or not."""
+    """A drawing as SVG with fixed colours on white; the caller need not be inside `drawing.style()`."""
     buffer = io.StringIO()
     with drawing.style():
         drawn.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")

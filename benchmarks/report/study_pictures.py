@@ -1,5 +1,5 @@
-"""The picture of a study whose variants differ by an amount: "500 updates, joint", "64 rows: tf-idf", "2 million word
-pieces"."""
+"""The picture of a study whose variants differ by an amount, with names such as "500 updates, joint", "64 rows: tf-idf"
+or "2 million word pieces"."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mobilebert_tf.reporting import drawing
 _AMOUNT = re.compile(r"(?P<number>\d[\d,]*(?:\.\d+)?)(?P<million> million)? (?P<unit>updates|rows|word pieces)")
 _COLOURS = (drawing.ACCENT, drawing.SECOND, drawing.THIRD, drawing.MUTED)
 LEAST = 3
-"""Amounts from which on a line says more than a table."""
+"""Least number of amounts for which a picture is drawn; for fewer, the table is enough."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Amount:
-    """An amount that a variant had, and its name without that."""
+    """The amount in a variant's name, and the rest of the name, which labels its line."""
 
     number: float
     unit: str
@@ -34,15 +34,15 @@ class Amount:
 
 def amount_of(name: str) -> Amount | None:
     """The amount in the name of a variant; None: there is none."""
-    found = _AMOUNT.search(name)
-    if not found:
+    match = _AMOUNT.search(name)
+    if not match:
         return None
-    number = float(found["number"].replace(",", "")) * (1e6 if found["million"] else 1)
-    return Amount(number, found["unit"], (name[: found.start()] + name[found.end() :]).strip(" ,:"))
+    number = float(match["number"].replace(",", "")) * (1e6 if match["million"] else 1)
+    return Amount(number, match["unit"], (name[: match.start()] + name[match.end() :]).strip(" ,:"))
 
 
 def picture(document: Mapping[str, Any]) -> str | None:
-    """SVG of the result of a study, a panel for each of its figures; None: too few amounts in its names."""
+    """SVG of a study's result, with one panel per figure; None: its names have too few amounts, or several units."""
     amounts = {subject["name"]: amount_of(subject["name"]) for subject in document["subjects"]}
     known = [amount for amount in amounts.values() if amount]
     if len({amount.number for amount in known}) < LEAST or len({amount.unit for amount in known}) > 1:
@@ -62,7 +62,7 @@ def picture(document: Mapping[str, Any]) -> str | None:
 def _panel(
     axes: Axes, subjects: Sequence[Mapping[str, Any]], amounts: Mapping[str, Amount | None], figure: str, percent: bool
 ) -> None:
-    """Medians over the amount, a line for each kind of variant; bars are the 95 % interval of the mean of trainings."""
+    """Medians against the amount, one line per kind of variant; bars are the 95 % interval of the mean over runs."""
     lines: dict[str, list[tuple[float, np.ndarray]]] = {}
     for subject in subjects:
         if amount := amounts[subject["name"]]:
@@ -85,7 +85,7 @@ def _panel(
 
 
 def _half(values: np.ndarray) -> float:
-    """Half of the interval; 0 for a single run."""
+    """Half the width of the 95 % interval of the mean; 0 for a single run."""
     count = len(values)
     return float(stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
 

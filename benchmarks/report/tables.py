@@ -1,4 +1,4 @@
-"""Tables in Markdown: a row a file, a column a place."""
+"""Tables in Markdown: one row per file, one column per place."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mobilebert_tf.benchmarks.table import DIFFERENCES
 from mobilebert_tf.text_table import aligned
 
 OWN = {"peers": peers.markdown, "memory": memory.markdown}
-"""Tables of results that have one of their own."""
+"""Functions that make the tables of kinds of results with a table of their own."""
 
 MARK = "\\*"
-"""Behind figures with a warning."""
+"""Mark after figures with a warning."""
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells as a table; the first column to the left, the others to the right."""
+    """A table in Markdown; the first column is aligned to the left, the others to the right."""
     cells = ([cell.replace("|", r"\|") for cell in row] for row in rows)
     lines = [list(head), ["---", *("---:" for _ in head[1:])], *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def latencies(figures: Sequence[Figure]) -> str:
-    """Median, 90th and 99th percentile of every file at every place, and below what was left out or is doubtful."""
+    """Median, 90th and 99th percentile of every file at every place; below, the doubtful and invalid figures."""
     shown = [figure for figure in figures if figure.valid]
     lines = []
     if shown:
@@ -52,7 +52,7 @@ def latencies(figures: Sequence[Figure]) -> str:
 
 
 def terminal(figures: Sequence[Figure]) -> str:
-    """The figures of one result for the terminal, and what is to be thought of each."""
+    """The figures of one result for the terminal, followed by the verdicts' reasons."""
     shown = [figure for figure in figures if figure.valid]
     lines = []
     if shown:
@@ -77,7 +77,7 @@ def terminal(figures: Sequence[Figure]) -> str:
 
 
 def ratios(figures: Sequence[Figure]) -> str | None:
-    """Ratios to the baselines of their own results; None: there are none."""
+    """Ratios to the baseline of each figure's own result, in Markdown; None: there are none."""
     rows = []
     for figure in figures:
         ratio = figure.ratio
@@ -88,9 +88,11 @@ def ratios(figures: Sequence[Figure]) -> str | None:
             interval = f"{ratio['low']:.3f} to {ratio['high']:.3f}"
         elif figure.place.where in ("emulated", "estimated"):
             interval = "exact" if figure.place.where == "emulated" else "estimate"
-        said = DIFFERENCES.get(ratio.get("difference", ""), "")
+        difference = DIFFERENCES.get(ratio.get("difference", ""), "")
         label, to = f"`{figure.full_label}`", f"`{ratio['baseline']}`"
-        rows.append([label, figure.length_label, figure.place.title, to, f"{ratio['median']:.3f}", interval, said])
+        rows.append(
+            [label, figure.length_label, figure.place.title, to, f"{ratio['median']:.3f}", interval, difference]
+        )
     if not rows:
         return None
     head = ["", "T", "at", "to", "ratio", "95 % interval, paired by round", ""]
@@ -98,7 +100,7 @@ def ratios(figures: Sequence[Figure]) -> str | None:
 
 
 def others(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[str]:
-    """A plain table of each result that is not of files: medians."""
+    """A table of each result that is not about files; where a kind has no table of its own, of medians."""
     tables = []
     for path, document in results:
         if "subjects" not in document:
@@ -119,7 +121,7 @@ def others(results: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[str]:
 
 
 def published(figures: Sequence[Figure]) -> str:
-    """Figures that others published about phones, and below those measured on devices here, each as what it is."""
+    """Figures that others published about phones, followed by this project's own on devices, each with its source."""
     known = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))
     rows = [
         [one["source"], one["device"], one["path"], one["model"], str(one["sequence_length"]), one["ms"]]
@@ -153,7 +155,7 @@ def _about_medians(shown: Sequence[Figure]) -> str:
 
 
 def _cell(same: Sequence[Figure]) -> str:
-    """Of several results the last."""
+    """The figure's cell; if there are several figures, of the last."""
     if not same:
         return ""
     figure = same[-1]

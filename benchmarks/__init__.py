@@ -1,1 +1,1 @@
-"""Latency and speed, measured so that the figure can be defended: raw samples, machine, hashes."""
+"""Reproducible measurements of latency and speed: results record raw samples, the machine and the files' hashes."""

@@ -1,4 +1,4 @@
-"""Tables of the app's Kotlin on a JVM: its tokenizer, and what an answer takes beyond the network."""
+"""Tables of the app's Kotlin code on a JVM: speed of its tokenizer, and time of an answer beyond the network's."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ ANSWERS_HEAD = ("", "word pieces", "network", "all else", "share of the network"
 
 
 def tokenizer_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row an implementation; what is not measured of the library is empty."""
+    """One row per implementation; figures that are not measured for the library are empty."""
     settings = document["settings"]
     rows: list[tuple[str, ...]] = []
     for subject in document["subjects"]:
         speed = settings["bytes_of_a_part"] / 1e6 / subject["summary"]["median"]
-        allocated = [one for seen in subject["rounds"] for one in seen.get("allocated_bytes", ())]
+        allocated = [size for seen in subject["rounds"] for size in seen.get("allocated_bytes", ())]
         each = f"{statistics.median(allocated) / settings['characters_of_a_part']:.1f} bytes" if allocated else ""
         rows.append((subject["name"], f"{speed:.1f} MB/s", each))
     return rows
 
 
 def note(document: Mapping[str, Any]) -> str:
-    """Protocol, and how much of what is allocated is the result itself: three numbers of four bytes a piece."""
+    """The protocol, and the part of the allocated bytes that is the result: three four-byte numbers per word piece."""
     settings = document["settings"]
     text = settings["parts"] * settings["bytes_of_a_part"] / 1e6
     result = 3 * 4 * settings["pieces_of_a_part"] / settings["characters_of_a_part"]
@@ -35,7 +35,7 @@ def note(document: Mapping[str, Any]) -> str:
 
 
 def answers_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row an export and signature; medians."""
+    """Medians, in one row per export and signature."""
     return [
         (
             subject["name"],

@@ -1,4 +1,4 @@
-"""Programs that are measured from outside: what they print, or why they gave nothing."""
+"""Measuring programs run as child processes: their output, or the reason of a failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobilebert_tf.errors import FailedError, UsageError
 
 
 def words_of(command: str, flag: str) -> list[str]:
-    """The command of a flag as words. Raises UsageError: it is none, or its program is not there."""
+    """Split a flag's command into words. Raises UsageError: it is malformed, or its program does not exist."""
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -26,24 +26,24 @@ def words_of(command: str, flag: str) -> list[str]:
 
 
 def output_of(name: str, command: list[str], directory: str | None = None) -> str:
-    """Standard output of a measuring process. Raises FailedError: it died."""
+    """Standard output of a measuring process. Raises FailedError: it could not start, or failed."""
     return _run(name, command, directory).stdout
 
 
 def answer_of(name: str, command: list[str]) -> dict[str, Any]:
-    """The last line that a measuring process printed, as JSON. Raises FailedError: it died."""
+    """The last line that a measuring process printed, read as JSON. Raises FailedError: see `output_of`."""
     answer: dict[str, Any] = child_process.answer(name, _run(name, command))
     return answer
 
 
 def run_own(words: Sequence[str], directory: Path) -> None:
-    """Run a command of the product that writes into `directory`; a finished one skips itself. Raises FailedError."""
+    """Run a `mobilebert-tf` command that writes into `directory`; a finished run is skipped. Raises FailedError."""
     child_process.check(str(directory), child_process.run([sys.executable, "-m", "mobilebert_tf", *words]))
 
 
 def _run(name: str, command: list[str], directory: str | None = None) -> subprocess.CompletedProcess[str]:
     try:
-        # A peer's program, or a counter, may import what lies beside it.
+        # A peer's program or a counter may import modules from its own directory.
         done = child_process.run(command, directory=directory, safe_path=command[0] == sys.executable)
     except OSError as error:
         raise FailedError(f"{name}: {command[0]}: {error.strerror}") from None

@@ -1,9 +1,9 @@
-"""Tables and pictures of the pages, made from the results:
+"""Tables and pictures of the Markdown pages, made from the results:
 
     python -m mobilebert_tf.benchmarks.readme README.md benchmarks/README.md
 
-A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; its figures come from the
-newest file `benchmarks/results/NAME-*.json` and from nowhere else. What stands there while no such file is there stays.
+A table is between `<!-- NAME -->` and `<!-- /NAME -->`; all its figures come from the
+newest file `benchmarks/results/NAME-*.json`. Without such a file the text between the markers is left as it is.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from mobilebert_tf.benchmarks.report import deployment, memory, peers, study_pic
 
 
 def fill(text: str, results: Path) -> str:
-    """`text` with every table in it made again."""
+    """`text` with all its tables regenerated."""
     for name, table in TABLES.items():
         if f"<!-- {name} -->" not in text:
             continue
         result = newest(results, name)
         if result is None:
             continue
-        made = table(result)
+        section = table(result)
         if result.get("kind") == "study" and study_pictures.picture(result):
-            made += f"\n\n![{name}: the same as a picture]({PICTURES}/{name}.svg)"
+            section += f"\n\n![{name}: the same as a picture]({PICTURES}/{name}.svg)"
         before, rest = text.split(f"<!-- {name} -->")
         after = rest.split(f"<!-- /{name} -->")[1]
-        text = f"{before}<!-- {name} -->\n{made}\n\n<!-- /{name} -->{after}"
+        text = f"{before}<!-- {name} -->\n{section}\n\n<!-- /{name} -->{after}"
     return text
 
 
 def newest(results: Path, name: str) -> dict[str, Any] | None:
-    """The result that a table is made of; None: it was not measured yet."""
+    """The newest result of a table; None: it has not been measured yet."""
     sources = list(results.glob(f"{name}-[0-9]*.json"))
-    found: dict[str, Any] | None = json.loads(max(sources).read_text(encoding="utf-8")) if sources else None
-    return found
+    result: dict[str, Any] | None = json.loads(max(sources).read_text(encoding="utf-8")) if sources else None
+    return result
 
 
 PICTURES = "pictures"
-"""Directory beside this file; of studies whose variants differ by an amount."""
+"""Directory next to this file with pictures of studies whose variants differ by an amount."""
 
 
 def draw(results: Path, pictures: Path) -> None:
-    """Draw every table again that has a picture."""
+    """Draw the pictures of all tables that have one."""
     for name in TABLES:
         result = newest(results, name)
         if result and result.get("kind") == "study" and (drawn := study_pictures.picture(result)):
@@ -89,9 +89,9 @@ def _pipeline(found: Mapping[str, Any]) -> str:
 
 
 def _longest(latency: Mapping[str, Any]) -> tuple[float, int | None]:
-    """The median in ms of the longest texts that were timed, and their length in word pieces.
+    """The median in ms at the longest timed length, and this length in word pieces.
 
-    Results from before lengths were timed apart have a single one, and no length is said.
+    Results from before lengths were timed separately have a single median and no length: None.
     """
     if "median" in latency:
         return latency["median"], None
@@ -100,7 +100,7 @@ def _longest(latency: Mapping[str, Any]) -> tuple[float, int | None]:
 
 
 def _training(found: Mapping[str, Any]) -> str:
-    """Fine-tuning speed beside other implementations."""
+    """Fine-tuning speed of this and other implementations."""
     rows = []
     ours = found["subjects"][0]["summary"]["median"]
     for subject in found["subjects"]:
@@ -112,7 +112,7 @@ def _training(found: Mapping[str, Any]) -> str:
 
 
 def _transfer(found: Mapping[str, Any]) -> str:
-    """Stages of transfer, those of a peer below ours."""
+    """Stages of transfer, this project's first, then those of a peer."""
     rows = []
     for subject in found["subjects"]:
         first, most = transfer.first_step(subject), transfer.peak(subject)
@@ -136,7 +136,7 @@ def _conversion(found: Mapping[str, Any]) -> str:
 
 
 def _tasks(found: Mapping[str, Any]) -> str:
-    """Times of the work around the network, each beside its plain form."""
+    """Times of the work around the network, each below that of its baseline."""
     subjects = found["subjects"]
     rows = []
     for plain, ours in zip(subjects[::2], subjects[1::2], strict=True):
@@ -147,16 +147,16 @@ def _tasks(found: Mapping[str, Any]) -> str:
 
 
 def _records(found: Mapping[str, Any]) -> str:
-    """Speed of making records, a core."""
+    """Speed of making records per core."""
     rows = []
     for r in rates(found):
-        made = f"{r.records_per_core:,.0f}" if r.records_per_core else ""
-        rows.append((r.name, made, f"{r.pieces_per_core:,.0f}", f"{r.share:.0%}"))
+        records = f"{r.records_per_core:,.0f}" if r.records_per_core else ""
+        rows.append((r.name, records, f"{r.pieces_per_core:,.0f}", f"{r.share:.0%}"))
     return _table(("a second of processor time", "records", "word pieces of the text", "tokenizer = 100%"), rows)
 
 
 def _host(found: Mapping[str, Any]) -> str:
-    """Latency of files beside other implementations' files."""
+    """Latency of this project's and other implementations' files."""
     rows = []
     for subject in found["subjects"]:
         median, ratio = subject["summary"]["median"], subject["ratio"]
@@ -167,7 +167,7 @@ def _host(found: Mapping[str, Any]) -> str:
 
 
 def _instructions(found: Mapping[str, Any]) -> str:
-    """Instructions of files beside other implementations' files."""
+    """Instructions of this project's and other implementations' files."""
     rows = [
         (f"`{one['name']}`", f"{one['summary']['median']:.0f} million", f"{one['ratio']['median']:.2f}")
         for one in found["subjects"]
@@ -177,7 +177,7 @@ def _instructions(found: Mapping[str, Any]) -> str:
 
 
 def _kernels(found: Mapping[str, Any]) -> str:
-    """What a file's time is for, a column a file."""
+    """Time by purpose of the runtime's functions, one column per file."""
     subjects = found["subjects"]
     medians = [one["summary"]["median"] for one in subjects]
     columns = [kernels.families(one["shares"]) for one in subjects]
@@ -195,7 +195,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _strategies(found: Mapping[str, Any]) -> str:
-    """Means over seeds."""
+    """Strategies of transfer, with means over seeds."""
     settings, machine = found["settings"], found["made_by"]["machine"]
     steps = settings["layers"] * settings["transfer_steps"] + settings["distillation_steps"]
     note = (
@@ -206,7 +206,7 @@ def _strategies(found: Mapping[str, Any]) -> str:
 
 
 def _study(found: Mapping[str, Any]) -> str:
-    """Medians over runs."""
+    """Variants of a study, with medians over runs."""
     settings, machine = found["settings"], found["made_by"]["machine"]
     others = study_table.published_rows(found)
     table = _table(study_table.head(found), [*study_table.rows(found), *others])
@@ -222,7 +222,7 @@ def _study(found: Mapping[str, Any]) -> str:
 
 
 def _deployment(found: Mapping[str, Any]) -> str:
-    """Files of several exports; columns without a figure are left out."""
+    """Files of several exports; empty columns are left out."""
     cells = deployment.rows(found)
     titles = deployment.head(found)
     kept = [column for column in range(len(titles)) if not column or any(row[column] for row in cells)]
@@ -231,19 +231,19 @@ def _deployment(found: Mapping[str, Any]) -> str:
 
 
 def _defaults(found: Mapping[str, Any]) -> str:
-    """Fine-tuning with the rate and the length that it chooses itself."""
+    """Fine-tuning at the default rate and number of passes, and at others."""
     seeds = found["settings"]["seeds"]
     note = f"Accuracy on the held-out table{f', mean over {seeds} seeds' if seeds > 1 else ', one seed'}."
     return _table(defaults_table.HEAD, defaults_table.rows(found)) + "\n\n" + note
 
 
 def _kotlin_tokenizer(found: Mapping[str, Any]) -> str:
-    """Speed of Kotlin's tokenizer beside the library's."""
+    """Speed of the Kotlin tokenizer and of the `tokenizers` library."""
     return _table(kotlin_table.TOKENIZER_HEAD, kotlin_table.tokenizer_rows(found)) + "\n\n" + kotlin_table.note(found)
 
 
 def _kotlin_answers(found: Mapping[str, Any]) -> str:
-    """What an answer takes beyond the network."""
+    """Time that an answer takes beyond the network."""
     return _table(kotlin_table.ANSWERS_HEAD, kotlin_table.answers_rows(found))
 
 

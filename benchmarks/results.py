@@ -1,16 +1,16 @@
-"""One JSON form for every benchmark: raw samples, settings, and how it was made.
+"""The JSON form of all benchmarks' results: raw samples, settings, and how the result was made.
 
 schema_version  2; `schema.json` has all fields
-kind            what was measured, such as "host latency"
-unit            of every sample
+kind            kind of measurement, such as "host latency"
+unit            unit of every sample
 where           host, emulated, estimated or device
 made_by         command, commit, dirty flag, versions, machine, date
-settings        the protocol: what the command was asked for
-runtime         of files: its version, and the programs that ran them
-device          if there is one
-subjects        one object per thing measured: name, sha256, bytes, configuration if it is a file;
-                `rounds`, a list of objects that hold `samples` and whatever else was
-                seen in that round; `summary` of all samples; `ratio` to the baseline; `validity`
+settings        the protocol: the settings that the command was given
+runtime         if files were measured: the runtime's version, and the programs that ran them
+device          the device, if there is one
+subjects        one object per measured subject: name, sha256, bytes, configuration if it is a file;
+                `rounds`, a list of objects with `samples` and everything else recorded
+                in that round; `summary` of all samples; `ratio` to the baseline; `validity`
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from mobilebert_tf.errors import FailedError, UsageError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """One thing that was measured, in rounds."""
+    """One measured subject, with its rounds."""
 
     name: str
     details: Mapping[str, Any]
-    """What identifies it: sha256, bytes, sequence length and the like."""
+    """Its identity and properties: sha256, bytes, sequence length and the like."""
     rounds: Sequence[Mapping[str, Any]]
-    """Of each round `samples`, and whatever else was seen in it."""
+    """For each round `samples`, and everything else recorded in it."""
     failed: bool = False
-    """Whether a process of it ended without figures: the rounds before it are kept, and are fewer than others have."""
+    """Whether one of its processes ended without figures: earlier rounds are kept, and are fewer than others have."""
 
     @property
     def samples(self) -> list[list[float]]:
@@ -58,10 +58,10 @@ def document(
     where: str = "host",
     **about: Any,
 ) -> dict[str, Any]:
-    """The JSON form of a benchmark; ratios are there if a baseline is.
+    """The JSON form of a result, with ratios if a baseline is given.
 
     Args:
-      baseline: of all subjects, or of each.
+      baseline: one for all subjects, or one for each.
       about: other fields of the schema: runtime, device, emulator.
     """
     rows = []
@@ -70,7 +70,7 @@ def document(
         row: dict[str, Any] = {"name": subject.name, **subject.details}
         if subject.rounds:
             row["summary"] = dataclasses.asdict(summarize(subject.samples))
-        # Sustained runs take their minutes one after the other: no two of their rounds are of the same moment.
+        # Sustained runs of two subjects follow one another, so their rounds cannot be paired by time.
         if own is not None and "sustained" not in row and len(subject.rounds) == len(own.rounds) > 0:
             row["ratio"] = {"baseline": own.name, **dataclasses.asdict(subject.ratio_to(own))}
         rows.append({**row, "rounds": [dict(seen) for seen in subject.rounds]})
@@ -87,10 +87,10 @@ def document(
 
 
 def check_output(path: str) -> None:
-    """Results are evidence, so they are not replaced, and what took hours to measure has a place to go to.
+    """Check, before hours of measuring, that a result can be written. Results are evidence, so none is replaced.
 
     Raises:
-      UsageError: `path` exists or is no .json, or its directory cannot be made or written to.
+      UsageError: `path` exists or does not end in .json, or its directory cannot be made or written to.
     """
     if not path.endswith(".json"):
         raise UsageError(f"--output={path}: results are JSON; the name must end in .json")
@@ -105,10 +105,10 @@ def check_output(path: str) -> None:
 
 
 def write(path: str, value: Mapping[str, Any]) -> None:
-    """Write a document; to a name beside `path` if another program has made a file there meanwhile.
+    """Write a document, under a similar name if another program has made a file at `path` in the meantime.
 
     Raises:
-      FailedError: it is against the schema, which is a fault of the benchmark.
+      FailedError: it violates the schema, which is an error in the benchmark.
     """
     if wrong := schema.fault(value):
         raise FailedError(f"{path}: not written, the result is against its schema ({wrong})")
@@ -125,7 +125,7 @@ def write(path: str, value: Mapping[str, Any]) -> None:
 
 
 def _taken(path: Path) -> Path:
-    """The first of `path` and the names beside it, with a number behind, that nobody has: it is an empty file now."""
+    """Reserve the first free name of `path`, `path` with -2 and so on, by making an empty file; return it."""
     names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     for name in itertools.chain([path], names):
         try:

@@ -1,4 +1,4 @@
-"""The runtime that files were run on, for results."""
+"""Description of the runtime that files were run on, for results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def describe(kind: str, **tool: Any) -> dict[str, Any]:
-    """LiteRT as it is installed here, and the tool that ran it."""
+    """LiteRT with its installed version, and the tool that ran it."""
     try:
         version: str | None = importlib.metadata.version("ai-edge-litert")
     except importlib.metadata.PackageNotFoundError:

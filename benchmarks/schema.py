@@ -1,4 +1,4 @@
-"""Results of benchmarks against `schema.json`, and read whatever their version."""
+"""Validation of benchmark results against `schema.json`, and access to results of any schema version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mobilebert_tf import fields
 from mobilebert_tf.errors import UsageError
 
 VERSION = 2
-"""Of what is written."""
+"""Version of the schema that is written."""
 
 
 @functools.cache
@@ -24,8 +24,8 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def fault(document: Any) -> str | None:
-    """Fault of a document by the schema, and its place; None: there is none."""
-    # JSON numbers keys as text: what is about to be written is looked at as it will be read.
+    """Where and how a document violates the schema; None: it is valid."""
+    # JSON turns numeric keys into text: a document that is about to be written is checked as it will be read.
     error = jsonschema.exceptions.best_match(_validator().iter_errors(json.loads(json.dumps(document))))
     if error is None:
         return None
@@ -35,10 +35,10 @@ def fault(document: Any) -> str | None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A results file, as it is.
+    """Read a results file.
 
     Raises:
-      UsageError: it is missing, is no JSON, or is against the schema.
+      UsageError: it is missing, is not JSON, or violates the schema.
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
@@ -49,10 +49,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def read_of_kind(path: Path, kind: str) -> dict[str, Any]:
-    """A results file of one kind of benchmark.
+    """Read a results file of one kind of benchmark.
 
     Raises:
-      UsageError: as `read`, or it is of another kind.
+      UsageError: see `read`; or it is of another kind.
     """
     document = read(path)
     if (found := document.get("kind", "pipeline")) != kind:
@@ -61,7 +61,7 @@ def read_of_kind(path: Path, kind: str) -> dict[str, Any]:
 
 
 def where(document: Mapping[str, Any]) -> str:
-    """host, emulated, estimated or device; version 1 did not say, and knew no devices."""
+    """host, emulated, estimated or device; version 1 did not record it, and had no devices."""
     if document.get("schema_version") == VERSION:
         return str(document["where"])
     return "emulated" if document.get("kind") == "instructions" else "host"
@@ -74,34 +74,34 @@ def machine_name(made_by: Mapping[str, Any]) -> str:
 
 
 def core_of(document: Mapping[str, Any]) -> str:
-    """The core whose instructions a result has; version 1 knew one alone, and did not say."""
+    """The core whose instructions a result has; version 1 had only one, and did not record it."""
     return str(document.get("emulator", {}).get("core", "cortex-a76"))
 
 
 def verdict(subject: Mapping[str, Any]) -> str:
-    """ok, warn or invalid; what version 1 holds was never judged, which is worth a warning."""
+    """ok, warn or invalid; results of version 1 have no verdict, which counts as warn."""
     return str(subject.get("validity", {}).get("verdict", "warn"))
 
 
 def has_inferences(subject: Mapping[str, Any]) -> bool:
-    """Whether samples are times of single inferences, and percentiles of them are those of an inference.
+    """Whether samples are times of single inferences, so that their percentiles are those of an inference.
 
-    Some tools give a median or mean of each process alone; with texts a sample is the mean over them, whatever
-    version 1 says of it.
+    Some tools give only a median or mean per process. With texts a sample is the mean over them, even if version 1
+    states otherwise.
     """
     return subject.get("samples_are", "inferences") == "inferences" and not subject.get("shares_of_lengths")
 
 
 def length_label(subject: Mapping[str, Any]) -> str:
-    """T of a subject, or that it is a mean over texts; empty: the file takes no tokens."""
+    """T of a subject, or "texts" for a mean over texts; empty: the file takes no tokens."""
     return str(subject.get("sequence_length") or ("texts" if subject.get("shares_of_lengths") else ""))
 
 
 def valid_ratio(subject: Mapping[str, Any], subjects: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The ratio of `subject` to its baseline; None without one, and where the baseline's figures are invalid.
+    """The ratio of `subject` to its baseline; None: there is no baseline, or its figures are invalid.
 
-    The baseline is the one of `subjects` with as many threads, and with the same length and other settings if there is
-    one.
+    The baseline is looked up in `subjects` by name and number of threads, then by the same length and the same
+    other settings if such a subject exists.
     """
     ratio: Mapping[str, Any] | None = subject.get("ratio")
     if not ratio:

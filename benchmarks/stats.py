@@ -1,4 +1,4 @@
-"""Figures that a series of latencies is reduced to."""
+"""Statistics of latencies: summaries, and ratios to a baseline with intervals."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ Rounds = Sequence[Sequence[float]]
 """Samples of each round."""
 
 LEAST_ROUNDS = 6
-"""Fewer give no 95 % interval of a median: all of 5 values lie on one side of it once in 16 times."""
+"""Least number of rounds for a 95 % interval of a median: 5 values all lie on the same side of it once in 16 times."""
 
 DECIDING_ROUNDS = 8
-"""Fewer say of no two files which is faster: of 7 quotients of a file and itself all lie on one side of 1 once in 64
-times, and with four files there are six pairs."""
+"""Least number of rounds that can decide which of two files is faster: 7 quotients of a file and itself all lie on the
+same side of 1 once in 64 times, and with four files there are six pairs."""
 
 LEAST_DIFFERENCE = 0.01
-"""What a ratio has to differ from 1 by: placement in memory alone moves a process by some tenths of a per cent."""
+"""Least difference of a ratio from 1 that counts: placement in memory alone shifts a process's times by some tenths of
+a per cent."""
 
 FASTER, SLOWER, NONE, UNKNOWN = "faster", "slower", "none", "unknown"
-"""What a ratio says: less time than the baseline, more, no difference; too few rounds to say."""
+"""Meaning of a ratio: less time than the baseline, more time, no difference, too few rounds to decide."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """Of all samples together, in their unit."""
+    """Statistics of all samples together, in their unit."""
 
     median: float
     p90: float
@@ -40,23 +41,23 @@ class Summary:
     max: float
     runs: int
     low: float | None
-    """The ends of the 95 % interval of the median over rounds; None: there are fewer than LEAST_ROUNDS."""
+    """Lower end of the 95 % interval of the median over rounds; `high` is the upper; None: fewer than LEAST_ROUNDS."""
     high: float | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """Median latency over the baseline's, one quotient per round; below 1 is faster."""
+    """Median latency divided by the baseline's, one quotient per round; below 1 is faster."""
 
     median: float
     min: float
     max: float
     low: float | None
-    """The ends of the 95 % interval of the median; None: there are fewer than LEAST_ROUNDS rounds."""
+    """Lower end of the 95 % interval of the median; `high` is the upper; None: fewer than LEAST_ROUNDS rounds."""
     high: float | None
     difference: str
-    """FASTER, SLOWER, NONE or UNKNOWN. Decided by the 99 % interval of the median: the one of 95 % that is shown
-    leaves out 1 for one in twenty-five comparisons of a file with itself."""
+    """FASTER, SLOWER, NONE or UNKNOWN. Decided by the 99 % interval of the median, since the 95 % interval that is
+    shown excludes 1 in one of twenty-five comparisons of a file with itself."""
 
     @property
     def is_faster(self) -> bool:
@@ -64,7 +65,7 @@ class Ratio:
 
 
 def summarize(rounds: Rounds) -> Summary:
-    """Figures over the samples of all rounds; the interval is of the rounds' medians."""
+    """Statistics over the samples of all rounds; the interval is that of the rounds' medians."""
     samples = np.concatenate([np.asarray(samples, np.float64) for samples in rounds])
     p90, p99 = np.percentile(samples, [90, 99])
     low, high = _interval(sorted(float(np.median(one)) for one in rounds), 0.95) or (None, None)
@@ -82,13 +83,13 @@ def summarize(rounds: Rounds) -> Summary:
 
 
 def ratio(rounds: Rounds, baseline: Rounds) -> Ratio:
-    """Compare round by round: what slows the machine down for a while hits both sides of one quotient.
+    """Compare round by round, so that a temporary slowdown of the machine affects both sides of one quotient.
 
-    What it hits on one side alone makes a quotient that is far off, and so moves neither the median nor its interval
-    far: the interval lies between two of the quotients, whichever they are, and assumes nothing of how they spread.
+    If it affects only one side, that quotient is an outlier, which moves neither the median nor its interval
+    far: the ends of the interval are two of the quotients, and nothing is assumed about their distribution.
 
     Raises:
-      ValueError: the two have other numbers of rounds.
+      ValueError: the two have different numbers of rounds.
     """
     quotients = sorted(float(np.median(a) / np.median(b)) for a, b in zip(rounds, baseline, strict=True))
     low, high = _interval(quotients, 0.95) or (None, None)
@@ -113,10 +114,10 @@ def _difference(median: float, interval: tuple[float, float] | None) -> str:
 
 
 def fastest(rounds: Mapping[Key, Rounds]) -> list[Key]:
-    """Files that none of the others is faster than; more than one where their times do not tell them apart.
+    """Files that no other file is faster than; several if their times do not differ significantly.
 
     Args:
-      rounds: samples of the same rounds by what was timed.
+      rounds: samples by file, of the same rounds.
     """
     leading = [
         key
@@ -127,9 +128,9 @@ def fastest(rounds: Mapping[Key, Rounds]) -> list[Key]:
 
 
 def _interval(ordered: Sequence[float], level: float) -> tuple[float, float] | None:
-    """Ends of the interval of the median of ascending values; None: there are too few for one of that level.
+    """Ends of the interval of the median, from values in ascending order; None: too few values for that level.
 
-    Each value is below the median as often as above it, so the number below is binomial with 1/2.
+    Each value is equally likely to be below or above the median, so the number below it is binomial with 1/2.
     """
     count, tail, outside = len(ordered), 0.0, -1
     while (tail := tail + math.comb(count, outside + 1) * 0.5**count) <= (1 - level) / 2:

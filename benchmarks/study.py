@@ -1,20 +1,20 @@
-"""A study: variants of a chain of commands, over several seeds, and what their figures differ by.
+"""A study: variants of a chain of commands, run with several seeds, and the differences between their figures.
 
-A study is a JSON file (`studies/` has ours):
+A study is a JSON file (this project's are in `studies/`):
 
-    about     what it asks
+    about     the question that it answers
     chain     steps by name, in order: `command`, its `flags`, and `seeds` if the step is repeated for each of
-              the study's seeds; {NAME} in a flag is what was given for NAME, or the output of the step NAME
-    variants  by name, for each step the flags that are other; null takes a flag away, in place of flags the step
-    baseline  the variant that others are compared with; where names are like "8 rows: tf-idf", the part behind the
-              colon names one in each group
-    seeds     how often everything is repeated
-    figures   by name: `step` and `at`, a path in its metrics.json, `*` for a mean over all that fit;
+              the study's seeds; {NAME} in a flag is the value given for NAME, or the output of the step NAME
+    variants  by name, the flags that differ in each step; null removes a flag, or in place of flags the step
+    baseline  the variant that others are compared with; if names are like "8 rows: tf-idf", the part after the
+              colon, which names a baseline in each group
+    seeds     number of repetitions of the whole chain
+    figures   by name: `step` and `at`, a path in its metrics.json, with `*` for the mean of all matches;
               `digits`, or `percent`
-    published figures of others, as they published them, to stand below: `name`, `source`, `figures` by name
+    published other people's figures as published, shown below the rest: `name`, `source`, `figures` by name
 
-Every run is a command of the product in a directory of its own, so that a stopped study goes on, and each
-figure's model can be looked at.
+Every run is a `mobilebert-tf` command with its own directory, so that a stopped study can go on and the model behind
+each figure can be inspected.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from mobilebert_tf.names import distinct_names, plain_name
 Flags = Mapping[str, Any]
 
 SEEDED = ("distill", "finetune", "pretrain", "benchmark baseline")
-"""Commands that get a --seed."""
+"""Commands that are given a --seed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,19 +60,19 @@ class Figure:
 
     step: str
     at: str
-    """Keys of the step's metrics.json with dots between; a pattern stands for the mean of what fits."""
+    """Path of keys in the step's metrics.json, joined by dots; a pattern means the mean of all matches."""
     digits: int = 3
     percent: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Published:
-    """What others say of their model: not measured here, by other commands."""
+    """Figures that other people published about their model; not measured here."""
 
     name: str
     source: str
     figures: Mapping[str, str]
-    """As they wrote them."""
+    """Figures by name, as published."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,10 +89,10 @@ class Study:
 
 
 def read(path: str) -> Study:
-    """The study in a JSON file.
+    """Read the study in a JSON file.
 
     Raises:
-      UsageError: it is missing, no JSON, or a name in it is unknown or can be no directory's.
+      UsageError: it is missing or not JSON, or a name in it is unknown or cannot be a directory's name.
     """
     if not Path(path).exists():
         raise UsageError(f"--study={path}: no such file")
@@ -124,7 +124,7 @@ def read(path: str) -> Study:
 
 
 def baseline_of(variant: str, baseline: str, variants: Collection[str]) -> str:
-    """Name of the variant that another is compared with: the baseline, or the one of its own group."""
+    """Name of the variant that `variant` is compared with: the baseline, or that of its group."""
     group = group_of(variant)
     return baseline if baseline in variants or not group else f"{group}: {baseline}"
 
@@ -145,7 +145,7 @@ class _Run:
 
 
 Round = Mapping[str, Any]
-"""What was measured of a variant once: its figures, and the commands that gave them."""
+"""One repetition of a variant: its figures, and the commands that produced them."""
 
 Commands = tuple[str, ...]
 
@@ -153,14 +153,17 @@ Commands = tuple[str, ...]
 def measure(
     study: Study, given: Mapping[str, str], work: Path, earlier: Mapping[Commands, Round] | None = None
 ) -> Iterator[tuple[str, Round]]:
-    """Run everything that is not done, and read its figures: a variant and a round for each run of its last step.
+    """Run everything that is not done yet, and read the figures.
+
+    Yields a variant's name and a round for each run of the variant's last step.
 
     Args:
       given: values for the names in braces.
+      work: directory of all runs.
       earlier: rounds that need not be run again, by their commands.
 
     Raises:
-      FailedError: a command failed; the same study goes on there.
+      FailedError: a command failed; the next call with the same `work` resumes there.
       UsageError: a name in braces has no value.
     """
     known = earlier or {}
@@ -170,7 +173,7 @@ def measure(
             if (measured := known.get(_commands(runs))) is None:
                 for run in runs:
                     _execute(run)
-                    # Before the rest of the chain: a figure that is not there is worth no further hours.
+                    # Read before the rest of the chain runs: hours would be wasted if a figure is missing.
                     _figures(study, {run.step: run})
                 measured = _round(study, seed, runs)
             yield name, measured
@@ -186,9 +189,9 @@ def subjects(study: Study, rounds: Sequence[tuple[str, Round]]) -> list[Subject]
 
 
 def rounds_of(document: Mapping[str, Any], study: Study) -> dict[Commands, Round]:
-    """The rounds of an earlier result by their commands, those that have all figures of the study.
+    """The rounds of an earlier result that have all figures of the study, by their commands.
 
-    Each says of which commit it is.
+    Each round records the commit that it was measured with.
     """
     return {
         tuple(measured["commands"]): {"commit": document["made_by"].get("commit"), **measured}
@@ -199,7 +202,7 @@ def rounds_of(document: Mapping[str, Any], study: Study) -> dict[Commands, Round
 
 
 def _chains(study: Study, variant: str, seed: int, given: Mapping[str, str], work: Path) -> Iterator[list[_Run]]:
-    """The commands of each repetition; those that repetitions share are the same in all of them."""
+    """The commands of each repetition; steps that are not repeated are identical in all of them."""
     repeats = max(step.seeds for step in study.chain.values())
     for repeat in range(repeats):
         runs: list[_Run] = []
@@ -243,16 +246,16 @@ def _round(study: Study, seed: int, runs: Sequence[_Run]) -> dict[str, Any]:
 
 
 def _figures(study: Study, runs: Mapping[str, _Run]) -> dict[str, float]:
-    """Figures of the steps that these are runs of. Raises FailedError, with the file: one is missing or no number."""
-    found = {}
+    """Figures of the steps in `runs`. Raises FailedError, naming the file: a figure is missing or not a number."""
+    by_name = {}
     for name, figure in study.figures.items():
         if figure.step in runs:
             path = runs[figure.step].directory / "metrics.json"
             try:
-                found[name] = value_at(_json(path), figure.at)
+                by_name[name] = value_at(_json(path), figure.at)
             except FailedError as error:
                 raise FailedError(f"{path}: {error}; correct the study's figure {name!r}") from None
-    return found
+    return by_name
 
 
 def _commands(runs: Sequence[_Run]) -> Commands:
@@ -260,23 +263,23 @@ def _commands(runs: Sequence[_Run]) -> Commands:
 
 
 def value_at(metrics: Mapping[str, Any], path: str) -> float:
-    """The number at a path such as "evaluation.accuracy", or the mean of those that "held_out.layer_*/x" names.
+    """The number at a path such as "evaluation.accuracy", or the mean of those that match "held_out.layer_*/x".
 
     Raises:
-      FailedError: there is none, or what is there is no number.
+      FailedError: nothing matches, or a match is not a finite number.
     """
-    found: list[Any] = [metrics]
+    matches: list[Any] = [metrics]
     for key in path.split("."):
-        # What is no object has nothing in it.
-        objects = [one for one in found if isinstance(one, Mapping)]
-        found = [inner for one in objects for name, inner in one.items() if fnmatch.fnmatchcase(name, key)]
-    if not found:
+        # Only objects have keys.
+        objects = [one for one in matches if isinstance(one, Mapping)]
+        matches = [inner for one in objects for name, inner in one.items() if fnmatch.fnmatchcase(name, key)]
+    if not matches:
         raise FailedError(f"a run has no figure {path}; it has {', '.join(metrics)}")
-    for one in found:
+    for one in matches:
         if isinstance(one, bool) or not isinstance(one, int | float) or not math.isfinite(one):
             kind = f"an object of {', '.join(one)}" if isinstance(one, Mapping) else f"{json.dumps(one)[:40]}"
             raise FailedError(f"a run's figure {path} is {kind}, not a number")
-    return float(np.mean(found))
+    return float(np.mean(matches))
 
 
 def _slug(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The table of a study: medians with intervals, and what tells a variant from the baseline."""
+"""The table of a study: medians with intervals, and the significance of differences from the baseline."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def head(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row a variant: of each figure median, 95 % interval of the mean, and p against the baseline.
+    """One row per variant: median, 95 % interval of the mean, and p-value against the baseline of each figure.
 
-    The p-value is of a paired t-test, pairs having the same seeds; with a single training there is none. Where a step
-    is repeated on one training, as fine-tuning on one distilled student, the mean of the repetitions counts once, and
-    the last column says "3 x 2".
+    The p-value is that of a paired t-test, with pairs of equal seeds; a single training has none. If a step is
+    repeated on one training, such as fine-tuning of one distilled student, the mean of the repetitions counts once,
+    and the last column reads, for example, "3 x 2".
     """
     settings = document["settings"]
     by_name = {subject["name"]: subject["rounds"] for subject in document["subjects"]}
-    found = []
+    table = []
     for name, seen in by_name.items():
         cells, baseline = [], baseline_of(name, settings["baseline"], by_name)
         for figure, form in settings["figures"].items():
@@ -32,14 +32,14 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
             cells.append(_cell(ours, None if name == baseline else theirs, form))
         trainings = len(_trainings(seen))
         repeated = f" x {len(seen) // trainings}" if trainings < len(seen) else ""
-        found.append((name, *cells, f"{trainings}{repeated}"))
-    return found
+        table.append((name, *cells, f"{trainings}{repeated}"))
+    return table
 
 
 def published_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Figures of others under the same head, in italics, with their source in place of a number of runs.
+    """Rows of other people's figures in italics, with their source instead of the number of runs.
 
-    A group that has not been measured yet ("RTE: ...") has none to stand beside.
+    Those of a group that has not been measured yet ("RTE: ...") are left out.
     """
     settings = document["settings"]
     measured = {group_of(subject["name"]) for subject in document["subjects"]}
@@ -55,17 +55,17 @@ def _published(settings: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]
 
 
 def values(rounds: Sequence[Mapping[str, Any]], figure: str) -> np.ndarray:
-    """A value for each training, of the runs of one variant: runs that share one say nothing of others."""
+    """The values of a figure of one variant: the mean over the runs of each training, as those are not independent."""
     return np.array([np.mean([one["figures"][figure] for one in runs]) for runs in _trainings(rounds)])
 
 
 def _trainings(rounds: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Runs with the same first command that has a seed."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    """Runs grouped by training: those whose first command with a seed is the same."""
+    by_training: dict[str, list[Mapping[str, Any]]] = {}
     for number, one in enumerate(rounds):
         shared = next((each for each in one.get("commands", ()) if "--seed=" in each), f"{number}")
-        found.setdefault(shared, []).append(one)
-    return list(found.values())
+        by_training.setdefault(shared, []).append(one)
+    return list(by_training.values())
 
 
 def _cell(ours: np.ndarray, theirs: np.ndarray | None, form: Mapping[str, Any]) -> str:

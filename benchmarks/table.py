@@ -1,4 +1,4 @@
-"""Results JSON as a table for the terminal."""
+"""Results of `benchmark host` as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mobilebert_tf.benchmarks.verdict import BUSY, INVALID, OK
 from mobilebert_tf.text_table import aligned
 
 DIFFERENCES = {FASTER: "faster", SLOWER: "slower", NONE: "no difference"}
-"""What a ratio says, in words; of the others there are too few rounds."""
+"""Meanings of ratios in words; UNKNOWN, for which there are too few rounds, is not among them."""
 
 
 def host_table(document: Mapping[str, Any]) -> str:
-    """Median, tails and minimum in ms, and the ratio to the baseline: its 95 % interval, of few rounds their spread.
+    """Latency in ms, memory, and the ratio to the baseline with its 95 % interval, or with few rounds its range.
 
-    Subjects with an invalid verdict are named below the table with their reasons, and have no figures.
+    Invalid subjects have no row; they are named below the table with their reasons.
     """
     shown = [one for one in document["subjects"] if one["validity"]["verdict"] != INVALID]
     notes = ["", _note(document)]

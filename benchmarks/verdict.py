@@ -1,4 +1,4 @@
-"""Whether figures can be believed: ok, warn or invalid, with reasons."""
+"""Verdicts on the reliability of figures: ok, warn or invalid, with reasons."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS
 OK, WARN, INVALID = "ok", "warn", "invalid"
 
 STRICT_QUERIES, STRICT_SECONDS = 1024, 60.0
-"""The least that MLPerf Mobile asks for of a file."""
+"""Least number of inferences and of seconds per file that MLPerf Mobile requires."""
 
 SPREAD = 0.1
-"""Medians of processes that are farther apart than this share of the middle one are worth a word."""
+"""Range of the processes' medians, as a share of the middle one, above which there is a warning."""
 
 BUSY = 0.2
-"""Cores that other programs take, from which on times are worth a word."""
+"""Number of cores taken by other programs from which on there is a warning."""
 
 CLOCKS = 0.1
-"""The same for clocks."""
+"""Range of clock rates, as a share of the lowest, above which there is a warning."""
 
 UNSTEADY = 0.5
-"""Spread from which on a median is nobody's."""
+"""Range of the processes' medians, as a share of the middle one, above which figures are invalid."""
 
 
 def enough(rounds: int, runs: int, seconds: float) -> dict[str, Any]:
-    """Fields of settings: runs and seconds of a round, these or more, that make MLPerf's least over all rounds."""
+    """`runs` and `seconds` of a round, raised where necessary so that all rounds together reach MLPerf's minimum."""
     return {
         "runs": max(runs, math.ceil(STRICT_QUERIES / rounds)),
         "seconds": max(seconds, STRICT_SECONDS / rounds),
@@ -45,12 +45,12 @@ class Verdict:
     reasons: tuple[str, ...]
 
     def describe(self) -> dict[str, Any]:
-        """The same as results have it."""
+        """The verdict as results record it."""
         return {"verdict": self.verdict, "reasons": list(self.reasons)}
 
 
 def of(invalid: Sequence[str], warnings: Sequence[str]) -> Verdict:
-    """The verdict that follows from reasons of both kinds."""
+    """The verdict that follows from reasons for invalidity and from warnings."""
     reasons = (*invalid, *warnings)
     return Verdict(INVALID if invalid else WARN if warnings else OK, reasons)
 
@@ -59,10 +59,10 @@ def of_host(rounds: Sequence[Mapping[str, Any]], threads: int, cores: int, stric
     """The verdict on a file in one configuration on this machine.
 
     Args:
-      rounds: what `one_file` found in each process.
-      threads: of the runtime.
-      cores: of the machine.
-      strict: whether it is to have as many inferences, and as long, as MLPerf asks for.
+      rounds: findings of `one_file` in each process.
+      threads: number of the runtime's threads.
+      cores: number of the machine's cores.
+      strict: require as many inferences and seconds as MLPerf.
     """
     if not rounds:
         return of(["no process got to its end"], [])
@@ -82,12 +82,12 @@ def of_host(rounds: Sequence[Mapping[str, Any]], threads: int, cores: int, stric
 
 
 def is_crowded(foreign_cores: float, threads: int, cores: int) -> bool:
-    """Whether other programs left less of a machine than the threads need."""
+    """Whether other programs leave fewer free cores than the threads need."""
     return foreign_cores > cores - threads + 0.5
 
 
 def common(rounds: Sequence[Mapping[str, Any]], strict: bool) -> tuple[list[str], list[str]]:
-    """Reasons that hold wherever was measured: those that make figures invalid, and warnings."""
+    """Reasons that do not depend on the place of measurement: those that make figures invalid, and warnings."""
     invalid, warnings = [], []
     medians = [float(np.median(one["samples"])) for one in rounds]
     middle = float(np.median(medians))
@@ -104,7 +104,7 @@ def common(rounds: Sequence[Mapping[str, Any]], strict: bool) -> tuple[list[str]
                       if "queries" in one else float(np.sum(one["samples"])) / 1e3 for one in rounds)  # fmt: skip
         if queries < STRICT_QUERIES:
             invalid.append(f"{queries:,} inferences of at least {STRICT_QUERIES:,}")
-        # The time between inferences counts for the tool's clock, so a little is lacking here.
+        # The tool's clock also counts the time between inferences, so the sum of samples is a little less.
         if seconds < 0.9 * STRICT_SECONDS:
             invalid.append(f"{seconds:.0f} s of at least {STRICT_SECONDS:.0f}")
     return invalid, warnings

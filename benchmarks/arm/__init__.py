@@ -1,1 +1,1 @@
-"""An ARM processor without a phone: qemu that counts instructions, and LiteRT for arm64 in it."""
+"""An emulated ARM processor: qemu with a plugin that counts instructions, running LiteRT for arm64."""

@@ -22,46 +22,46 @@ class Counted:
 
     million: float
     outputs: Mapping[str, np.ndarray]
-    """Outputs by name; of a graph without one by the tensor's."""
+    """Outputs by name; for a graph without a name, by tensor name."""
 
 
 def count(
     environment: Environment, core: str, path: Path, rows: Mapping[str, np.ndarray], signatures: Sequence[str | None]
 ) -> dict[str | None, Counted]:
-    """Run graphs of a file on a core, on one thread; the number repeats to a few thousand instructions.
+    """Run graphs of a file on a core with one thread. Repeated counts differ by a few thousand instructions.
 
     Args:
-      rows: inputs by SIGNATURE/INPUT, of which the first is used.
-      signatures: names; None: the only graph, which has none.
+      rows: inputs by SIGNATURE/INPUT, of which the first row is used.
+      signatures: names of signatures; None: the only graph, which has no name.
 
     Raises:
-      FailedError: the file does not run there.
+      FailedError: the file does not run on this core.
     """
     environment.use(core)
     with tempfile.TemporaryDirectory() as directory:
         inputs, outputs, order = (Path(directory) / name for name in ("inputs.npz", "outputs.npz", "order.json"))
         np.savez(inputs, **rows)  # type: ignore[arg-type]
-        asked = {"path": str(path.absolute()), "inputs": str(inputs), "outputs": str(outputs)}
-        order.write_text(json.dumps({**asked, "signatures": list(signatures)}))
+        paths = {"path": str(path.absolute()), "inputs": str(inputs), "outputs": str(outputs)}
+        order.write_text(json.dumps({**paths, "signatures": list(signatures)}))
         words = [*environment.command(core), str(HERE / "inside.py"), str(order)]
         done = child_process.run(words, variables=environment.variables(), safe_path=False)
         if done.returncode or not outputs.is_file():
             lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("instructions")]
             how = child_process.ending(done.returncode)
             raise FailedError(f"{path}: does not run on {core} ({(lines or [how])[-1][:200]})")
-        found = dict(np.load(outputs))
+        arrays = dict(np.load(outputs))
     counted = {}
     asking, numbers = read(done.stderr)
     for signature in signatures:
         first, second = numbers[signature or ""]
-        own = {name.removeprefix(f"{signature or ''}/"): values for name, values in found.items()
+        own = {name.removeprefix(f"{signature or ''}/"): values for name, values in arrays.items()
                if name.startswith(f"{signature or ''}/")}  # fmt: skip
         counted[signature] = Counted((second - first - asking) / 1e6, own)
     return counted
 
 
 def read(printed: str) -> tuple[int, dict[str, tuple[int, int]]]:
-    """Cost of asking, and the numbers before and after the inference of each signature."""
+    """Parse the counter's output: the cost of a query, and the counts before and after each signature's inference."""
     before, _, rest = printed.partition("signature ")
     first, second, *_ = map(int, re.findall(r"^instructions (\d+)$", before, re.MULTILINE))
     numbers = {}

@@ -1,4 +1,4 @@
-"""Everything that counting needs, made in a directory: qemu with plugins, and CPython, NumPy and LiteRT for arm64."""
+"""A directory with everything that counting needs: qemu with plugins, and CPython, NumPy and LiteRT for arm64."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mobilebert_tf.errors import FailedError, UsageError
 HERE = Path(__file__).parent
 LITERT, NUMPY = "2.3.0", ">=2,<2.5"
 CORES = ("cortex-a76", "cortex-a72")
-"""Models of processors that LiteRT runs on here: with dot products and float16 arithmetic, and without both."""
+"""Emulated processors: the first with dot product and float16 arithmetic, the second with neither."""
 
 DEFAULT = "~/.cache/mobilebert_tf/arm64"
 
@@ -33,7 +33,7 @@ _DEBS = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", 
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """A directory that `prepare` made."""
+    """A directory that `prepare` filled."""
 
     directory: Path
 
@@ -50,7 +50,7 @@ class Environment:
         return self.directory / "sysroot/site"
 
     def missing(self) -> list[str]:
-        """Parts that are not there yet."""
+        """Names of parts that do not exist yet."""
         parts = {"qemu": self.qemu, "the counter": self.plugin, "LiteRT for arm64": self.site / "ai_edge_litert",
                  "Python for arm64": self.directory / "sysroot/usr/bin/python3.11"}  # fmt: skip
         return [name for name, path in parts.items() if not path.exists()]
@@ -67,19 +67,19 @@ class Environment:
         return names[0].removeprefix("ai_edge_litert-").removesuffix(".dist-info") if names else None
 
     def command(self, core: str) -> list[str]:
-        """Words before a Python program that is to run on a core."""
+        """The command to which a Python program is appended to run it on a core."""
         sysroot = self.directory / "sysroot"
         return [str(self.qemu), "-cpu", core, "-plugin", str(self.plugin), "-L", str(sysroot),
                 str(sysroot / "usr/bin/python3.11")]  # fmt: skip
 
     def variables(self) -> dict[str, str]:
-        """Variables of the program's environment: the emulated Python looks nowhere else."""
+        """Environment variables that make the emulated Python import from this directory only."""
         sysroot = self.directory / "sysroot"
         return {"PYTHONPATH": str(self.site), "PYTHONHOME": str(sysroot / "usr"), "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": ""}  # fmt: skip
 
     def use(self, core: str) -> None:
-        """Let the emulated system describe a core: LiteRT chooses its kernels by that, and crashes if it is another."""
+        """Write the emulated /proc/cpuinfo of a core: LiteRT chooses kernels by it, and crashes if it is wrong."""
         described = HERE / "cores" / f"{core}.cpuinfo"
         if not described.is_file():
             raise UsageError(f"core {core}: there are {', '.join(CORES)}")
@@ -90,45 +90,48 @@ class Environment:
 
 
 def open_environment(directory: str | None) -> Environment:
-    """The environment in a directory. Raises UsageError: it is not complete."""
-    found = Environment(Path(directory or os.path.expanduser(DEFAULT)).absolute())
-    if missing := found.missing():
+    """The environment in a directory (None: the default one). Raises UsageError: it is not complete."""
+    environment = Environment(Path(directory or os.path.expanduser(DEFAULT)).absolute())
+    if missing := environment.missing():
         raise UsageError(
-            f"{found.directory}: lacks {', '.join(missing)}; `mobilebert-tf benchmark instructions --setup"
+            f"{environment.directory}: lacks {', '.join(missing)}; `mobilebert-tf benchmark instructions --setup"
             f"{f' --environment={directory}' if directory else ''}` makes it (6 minutes on 2 cores, 1.5 GB)"
         )
-    return found
+    return environment
 
 
 def prepare(directory: str | None, say: Callable[[str], None]) -> Environment:
-    """Make what is missing.
+    """Make the missing parts of an environment.
 
     Raises:
-      UsageError: this machine lacks a program for that; the line names Debian's packages.
-      FailedError: a step failed; its output is in the directory.
+      UsageError: this machine lacks a program for that; the message names Debian's packages.
+      FailedError: a step failed; its output is in a log in the directory.
     """
-    made = Environment(Path(directory or os.path.expanduser(DEFAULT)).absolute())
-    if not made.missing():
-        return made
+    environment = Environment(Path(directory or os.path.expanduser(DEFAULT)).absolute())
+    if not environment.missing():
+        return environment
     check()
-    made.directory.mkdir(parents=True, exist_ok=True)
-    if not made.qemu.exists():
+    environment.directory.mkdir(parents=True, exist_ok=True)
+    if not environment.qemu.exists():
         say("building qemu 7 or later from Debian's sources, with plugins (4 minutes on 2 cores)")
-        _script(made, "qemu", _QEMU)
-    if not made.plugin.exists():
+        _script(environment, "qemu", _QEMU)
+    if not environment.plugin.exists():
         say("building the counter")
-        _script(made, "counter", _COUNTER)
-    if not (made.site / "ai_edge_litert").exists() or not (made.directory / "sysroot/usr/bin/python3.11").exists():
+        _script(environment, "counter", _COUNTER)
+    if (
+        not (environment.site / "ai_edge_litert").exists()
+        or not (environment.directory / "sysroot/usr/bin/python3.11").exists()
+    ):
         say("fetching CPython, NumPy and LiteRT for arm64")
-        _script(made, "sysroot", _SYSROOT)
-    made.use(CORES[0])
-    if missing := made.missing():
-        raise FailedError(f"{made.directory}: still lacks {', '.join(missing)}")
-    return made
+        _script(environment, "sysroot", _SYSROOT)
+    environment.use(CORES[0])
+    if missing := environment.missing():
+        raise FailedError(f"{environment.directory}: still lacks {', '.join(missing)}")
+    return environment
 
 
 def check() -> None:
-    """Raise UsageError: the set-up cannot work here, and why."""
+    """Raise UsageError, with the reason, if the set-up cannot work on this machine."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         raise UsageError("--setup: works on Linux for x86-64 alone; --counter takes a program of your own")
     lacking = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]

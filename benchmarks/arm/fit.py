@@ -2,10 +2,10 @@
 
     python -m mobilebert_tf.benchmarks.arm.fit counted.json.gz instruction_costs.json
 
-A row of the counts has `name`, `units` as `litert.instructions.work` gives them, `million`, and `group`: files of one
-network belong together, and those of a group are judged by a fit without them. Rows of the group `operator` are single
-operators, each in a file of its own; what calling that takes, and turning its ends into float16 and back, are units of
-theirs.
+A row of the counts has `name`, `units` from `litert.instructions.work`, `million`, and `group`. Files of one network
+form a group; the errors of a group are those of a fit without it. Rows of the group `operator` are single operators,
+each in its own file; they have additional units for the cost of calling such a file, and of converting its inputs and
+outputs to float16 and back.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from mobilebert_tf import atomic
 
 OPERATOR = "operator"
 FILE_WEIGHT = 3.0
-"""Weight of a file beside an operator's: files are what is to be estimated."""
+"""Weight of a file relative to an operator: the fit is for estimates of files."""
 
 ONLY_ALONE = ("alone", "alone: converted")
-"""Units of single operators."""
+"""Units that only rows of single operators have."""
 
 
 def fit(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Millions of instructions per unit, none negative, with the least squares of relative errors."""
+    """Non-negative millions of instructions per unit, by least squares of the relative errors."""
     names = sorted({name for row in rows for name in row["units"]})
     table = np.array([[row["units"].get(name, 0.0) for name in names] for row in rows])
     counts = np.array([row["million"] for row in rows])
     weights = np.array([1.0 if row["group"] == OPERATOR else FILE_WEIGHT for row in rows])
     relative = table / counts[:, None] * weights[:, None]
     scale = relative.max(axis=0)
-    found, _ = nnls(relative / scale, weights, maxiter=50 * len(names))
-    return dict(zip(names, found / scale, strict=True))
+    scaled, _ = nnls(relative / scale, weights, maxiter=50 * len(names))
+    return dict(zip(names, scaled / scale, strict=True))
 
 
 def predicted(costs: Mapping[str, float], row: Mapping[str, Any]) -> float:
-    """Millions of instructions; units without a cost count nothing."""
+    """Millions of instructions of a row; units without a cost are ignored."""
     return sum(amount * costs.get(name, 0.0) for name, amount in row["units"].items())
 
 
 def held_out(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, float]]]:
-    """By group of files: names and relative errors, of a fit without that group."""
-    found = {}
+    """Names and relative errors of the files in each group, by a fit without that group."""
+    errors = {}
     for group in dict.fromkeys(row["group"] for row in rows if row["group"] != OPERATOR):
         costs = fit([row for row in rows if row["group"] != group])
         own = [row for row in rows if row["group"] == group]
-        found[group] = [(row["name"], predicted(costs, row) / row["million"] - 1) for row in own]
-    return found
+        errors[group] = [(row["name"], predicted(costs, row) / row["million"] - 1) for row in own]
+    return errors
 
 
 def main(counted: str, output: str) -> None:

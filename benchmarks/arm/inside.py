@@ -1,7 +1,7 @@
-"""Runs in the emulator, on its Python, with NumPy and LiteRT alone: `inside.py ORDER.json`.
+"""The program that runs inside the emulator, on Python with only NumPy and LiteRT: `inside.py ORDER.json`.
 
-An order has `path`, `inputs` (an .npz with SIGNATURE/INPUT) and `signatures`; outputs go to `outputs`, an .npz with
-SIGNATURE/OUTPUT. Around the inference that counts the emulator is asked for the number of instructions.
+An order has `path`, `inputs` (an .npz with SIGNATURE/INPUT) and `signatures`; outputs are written to `outputs`, an .npz
+with SIGNATURE/OUTPUT. The emulator is asked for its instruction count before and after the counted inference.
 """
 
 import json
@@ -15,7 +15,7 @@ ASKED = 0x7AC0DE
 
 
 def ask():
-    """Make the emulator say how many instructions there were."""
+    """Make the emulator print the number of instructions so far: its plugin recognises this system call."""
     try:
         os.getpgid(ASKED)
     except OSError:
@@ -27,7 +27,7 @@ def main():
         order = json.load(file)
     rows, found = dict(np.load(order["inputs"])), {}
     ask()
-    ask()  # what asking itself takes
+    ask()  # the difference is the cost of asking itself
     interpreter = Interpreter(order["path"], num_threads=1)
     for signature in order["signatures"]:
         prefix = (signature or "") + "/"

@@ -1,1 +1,1 @@
-"""Latency on a device: `adb`, both tools named `benchmark_model`, and the demo app's own benchmark."""
+"""Latency on Android devices: `adb`, both tools named `benchmark_model`, and the demo app's own benchmark."""

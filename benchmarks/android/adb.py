@@ -1,4 +1,4 @@
-"""`adb` of Android's platform tools: one device, its shell, its files."""
+"""Access to one device, its shell and its files through `adb` of Android's platform tools."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mobilebert_tf import child_process
 from mobilebert_tf.errors import FailedError, UsageError
 
 SECONDS = 60.0
-"""Seconds that a command without a time of its own may take."""
+"""Default time limit of a command, in seconds."""
 
 
 class DeviceGoneError(FailedError):
-    """The device is not there any more: a cable was pulled, or it started again."""
+    """The device is no longer connected: its cable was pulled, or it restarted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Shell:
 
     @property
     def text(self) -> str:
-        """Everything that it printed."""
+        """Everything that the command printed."""
         return f"{self.stdout}\n{self.stderr}".strip()
 
     @property
     def last(self) -> str:
-        """Its last line."""
+        """The last line that the command printed."""
         return (self.text.splitlines() or ["it printed nothing"])[-1].strip()
 
 
@@ -46,19 +46,19 @@ def find(serial: str | None) -> Adb:
     """The device to measure on.
 
     Args:
-      serial: of the one to take; None: the only one.
+      serial: serial number of the device; None: the only one.
 
     Raises:
-      UsageError: there is no `adb`, no such device, or several; or it cannot be used yet.
+      UsageError: `adb` is missing, there is no such device or several, or it cannot be used yet.
     """
     if shutil.which("adb") is None:
         raise UsageError("`adb` is not on the PATH; it is in Android's platform tools and in Debian's package adb")
     listed = _run(["adb", "devices"], SECONDS)
     if listed.returncode:
         raise FailedError(f"adb devices: {_last(listed)}")
-    # A tab is between them, and a serial of wireless debugging may have blanks.
-    found = re.findall(r"^([^\t\n]+)\t(no permissions|\S+)", listed.stdout.partition("\n")[2], re.MULTILINE)
-    devices = dict(found)
+    # Serial and state are separated by a tab; a serial of wireless debugging may contain blanks.
+    entries = re.findall(r"^([^\t\n]+)\t(no permissions|\S+)", listed.stdout.partition("\n")[2], re.MULTILINE)
+    devices = dict(entries)
     devices.pop("*", None)
     if serial is None:
         if not devices:
@@ -97,12 +97,12 @@ class Adb:
         """Run a command in the device's shell.
 
         Args:
-          seconds: after which it is given up.
-          meanwhile: is called while it runs.
-          every: seconds from one such call to the next.
+          seconds: time limit.
+          meanwhile: function that is called repeatedly while the command runs.
+          every: seconds between two of these calls.
 
         Raises:
-          DeviceGoneError: the device is not there, or does not answer.
+          DeviceGoneError: the device is not connected, or does not answer.
         """
         words = ["adb", "-s", self.serial, "shell", command]
         done = _run(words, seconds, meanwhile, every)
@@ -111,16 +111,16 @@ class Adb:
         return Shell(done.stdout.replace("\r\n", "\n"), done.stderr, done.returncode)
 
     def text(self, command: str) -> str:
-        """Output of a command, without blanks at the ends; empty where it fails."""
+        """Output of a command without surrounding white space; empty if the command fails."""
         done = self.shell(command)
         return done.stdout.strip() if done.status == 0 else ""
 
     def push(self, local: Path, remote: str) -> bool:
-        """Copy a file to the device unless one with the same content is there. Returns whether it was copied.
+        """Copy a file to the device unless it has the same content there. Returns whether it was copied.
 
         Raises:
-          DeviceGoneError: the device is not there any more.
-          FailedError: it cannot be written there; it may be full.
+          DeviceGoneError: the device is no longer connected.
+          FailedError: the file cannot be written; the device may be full.
         """
         from mobilebert_tf import provenance
 
@@ -141,7 +141,7 @@ class Adb:
         return True
 
     def push_all(self, local: Path, remote: str) -> None:
-        """Copy all files of a directory into one on the device. Raises as `push`."""
+        """Copy all files of a directory into one on the device. Raises the errors of `push`."""
         done = _run(["adb", "-s", self.serial, "push", f"{local}/.", remote], SECONDS)
         if done.returncode:
             if _is_gone(done.stderr + done.stdout):
@@ -149,7 +149,7 @@ class Adb:
             raise FailedError(f"inputs cannot be copied to {self.serial} ({_reason(done)})")
 
     def pull(self, remote: str, local: Path) -> bool:
-        """Copy a file from the device. Returns whether it was there. Raises DeviceGoneError."""
+        """Copy a file from the device. Returns whether it exists there. Raises DeviceGoneError."""
         done = _run(["adb", "-s", self.serial, "pull", remote, str(local)], SECONDS)
         if done.returncode and _is_gone(done.stderr + done.stdout):
             raise DeviceGoneError(f"{self.serial}: {_last(done)}")
@@ -176,7 +176,7 @@ _GONE = (
 def _run(
     words: list[str], seconds: float, meanwhile: Callable[[], None] | None = None, every: float = 5.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run `adb`, calling `meanwhile` from time to time; its status is 124 where it took too long."""
+    """Run `adb`, calling `meanwhile` every `every` seconds; the status is 124 if it exceeds the time limit."""
     process = subprocess.Popen(
         child_process.tied(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, errors="replace", env=child_process.environment(),
@@ -204,7 +204,7 @@ def _run(
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The line of a failed copy that says why; a count of files follows it."""
+    """The line of a failed copy's output with the reason, which need not be the last: a count of files follows it."""
     lines = f"{done.stdout}\n{done.stderr}".splitlines()
     return next((line.strip() for line in lines if "error" in line or "failed" in line), _last(done))
 

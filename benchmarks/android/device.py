@@ -1,4 +1,4 @@
-"""A device and the state that it is in; None where it does not tell."""
+"""A device and its state; values that it does not report are None."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mobilebert_tf.benchmarks.android.adb import Adb
 
 TEST_MODEL = "mobilebert_tf test device"
-"""Name of the program that plays a device in tests: its figures are nobody's."""
+"""Model name of the program that simulates a device in tests: its figures are meaningless."""
 
 _PROPERTIES = {
     "model": "ro.product.model",
@@ -51,7 +51,7 @@ class Device:
     memory_mib: float | None
     clusters: tuple[Cluster, ...]
     identity: str
-    """Tells this device from others without naming it: a hash of its serial number and its build."""
+    """Anonymous identifier of this device: a hash of its serial number and its build."""
 
     @property
     def kind(self) -> str:
@@ -64,7 +64,7 @@ class Device:
         return next((one for one in self.clusters if one.name == name), None)
 
     def describe(self) -> dict[str, Any]:
-        """The same as results have it."""
+        """The device as results record it."""
         own = self.properties
         soc = " ".join(word for word in (own["soc_maker"], own["soc"]) if word) or own["board"]
         return {
@@ -84,10 +84,10 @@ class Device:
 
 
 def read(adb: Adb) -> Device:
-    """Ask the device what it is. Raises DeviceGoneError."""
+    """Query the device's properties. Raises DeviceGoneError."""
     printed = adb.shell("; ".join(f"echo {name}=$(getprop {key})" for name, key in _PROPERTIES.items())).stdout
-    found = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
-    properties = {name: found.get(name, "").strip() for name in _PROPERTIES}
+    values = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
+    properties = {name: values.get(name, "").strip() for name in _PROPERTIES}
     page = adb.text("getconf PAGE_SIZE 2>/dev/null")
     memory = re.search(r"MemTotal:\s*(\d+) kB", adb.text("head -n 1 /proc/meminfo"))
     policies = adb.shell(
@@ -105,9 +105,9 @@ def read(adb: Adb) -> Device:
 
 
 def clusters(policies: str) -> tuple[Cluster, ...]:
-    """Kinds of processors, slowest first, of lines `CPUS:MAX_KHZ` as cpufreq has them; those of equal clocks are one.
+    """Kinds of processors, slowest first, from cpufreq's lines `CPUS:MAX_KHZ`; equal clock rates are one kind.
 
-    With two kinds they are little and big, with more those between are middle; a single one is all.
+    Two kinds are called little and big; with more, all between these are middle; a single kind is called all.
     """
     by_clock: dict[int | None, set[int]] = {}
     for line in policies.splitlines():
@@ -130,14 +130,18 @@ STATE = (
     "for c in /sys/devices/system/cpu/cpu[0-9]*; do "
     'echo "${c##*cpu} $(cat $c/cpufreq/scaling_cur_freq 2>/dev/null)"; done'
 )
-"""All that is asked of a state, in one go."""
+"""One shell command that queries the whole state."""
 
 BRIEF = STATE.partition("echo '== battery'")[0] + "echo '== clocks'" + STATE.partition("echo '== clocks'")[2]
-"""Questions asked while something is timed: few, since asking takes time of the processor."""
+"""Shorter command for use while something is timed, since queries take processor time."""
 
 
 def state(printed: str, at_s: float) -> dict[str, Any]:
-    """A state from what `STATE` printed, whatever of it is there."""
+    """Parse the output of `STATE` or `BRIEF`; parts of it may be missing.
+
+    Args:
+      at_s: seconds since the start of the measurement.
+    """
     parts: dict[str, str] = {}
     for part in printed.split("== ")[1:]:
         name, _, text = part.partition("\n")
@@ -162,17 +166,17 @@ def state(printed: str, at_s: float) -> dict[str, Any]:
 
 
 def is_cool(seen: Mapping[str, Any], most_celsius: float) -> bool:
-    """Whether a device is cool as far as it tells."""
+    """Whether a device is cool, judged by the values that it reports."""
     status, celsius = seen["thermal_status"], seen["battery_celsius"]
     return (status is None or status == 0) and (celsius is None or celsius <= most_celsius)
 
 
 def warmest(states: Sequence[Mapping[str, Any] | None]) -> int | None:
-    """The highest thermal status of several; None: the device does not say."""
+    """The highest thermal status of several states; None: the device does not report it."""
     known = [one["thermal_status"] for one in states if one and one["thermal_status"] is not None]
     return max(known, default=None)
 
 
 def span(rounds: Sequence[Mapping[str, Any]]) -> float:
-    """Seconds from the state before the first of several processes to the one after the last; 0: there is none."""
+    """Seconds from the state before the first process to the state after the last; 0 without processes."""
     return float(rounds[-1]["after"]["at_s"] - rounds[0]["before"]["at_s"]) if rounds else 0.0

@@ -1,4 +1,4 @@
-"""The verdict on figures of a device."""
+"""Verdicts on figures from a device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mobilebert_tf.benchmarks import verdict
 from mobilebert_tf.benchmarks.android.device import Device, warmest
 
 LOW_BATTERY = 20
-"""Per cent, below which phones save power."""
+"""Battery level in per cent below which phones save power."""
 
 
 def of_device(
@@ -23,24 +23,24 @@ def of_device(
     """The verdict on a file in one configuration on a device.
 
     Args:
-      rounds: processes, each with states before, during and after.
-      device: where they ran.
-      accelerator: that was asked for.
-      delegation: how many nodes it took; None: the tool does not say.
-      outputs: how they compare with this machine's, and with the device's own processor.
-      strict: whether it is to have as many inferences, and as long, as MLPerf asks for.
+      rounds: processes, each with the device's states before, during and after it.
+      device: the device that they ran on.
+      accelerator: the requested accelerator.
+      delegation: numbers of nodes that it took; None: the tool does not report them.
+      outputs: comparison of outputs with this machine's, and with those of the device's own processor.
+      strict: require as many inferences and seconds as MLPerf.
     """
     if not rounds:
         return verdict.of(["no process got to its end"], [])
     invalid, warnings = verdict.common(rounds, strict)
     if device.kind != "phone":
         invalid.append("an emulator's times say nothing about a phone" if device.kind == "emulator" else "no device")
-    for found, reasons in (
+    for faults, reasons in (
         _of_outputs(accelerator, outputs),
         _of_delegation(accelerator, delegation),
         _of_state(rounds),
     ):
-        invalid += found
+        invalid += faults
         warnings += reasons
     return verdict.of(invalid, warnings)
 

@@ -1,4 +1,4 @@
-"""Output of both tools named `benchmark_model`, in the wording of several years."""
+"""Parser for the output of both tools named `benchmark_model`, in the wording of several years' versions."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ class Delegated:
     name: str
     nodes: int
     of: int | None
-    """None: older wording, which does not say it."""
+    """Number of all nodes; None: older wording, which lacks it."""
     partitions: int | None
 
     @property
     def is_processor(self) -> bool:
-        """True for the delegate of the processor's own kernels."""
+        """Whether it is the delegate with the processor's own kernels."""
         return "xnnpack" in self.name.lower()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Printed:
-    """One transcript."""
+    """The content of one transcript."""
 
     figures: dict[str, float]
-    """Figures by name, as `result_proto.parse` has them; times in milliseconds."""
+    """Figures under the names of `result_proto.parse`; times in milliseconds."""
     delegated: tuple[Delegated, ...]
     unknown_flags: tuple[str, ...]
-    """Flags that the tool did not know: it is too old for them."""
+    """Flags that the tool is too old to know."""
     wrong: str | None
-    """The first line that says that something failed."""
+    """The first line that reports a failure; None: there is none."""
 
 
 def parse(text: str) -> Printed:
-    """The figures of a transcript, as far as they are there."""
+    """Parse a transcript; figures may be missing from it."""
     figures: dict[str, float] = {}
     figures |= _litert(text) if "BENCHMARK RESULTS" in text else _tflite(text)
     return Printed(
@@ -59,13 +59,13 @@ def parse(text: str) -> Printed:
 
 def _tflite(text: str) -> dict[str, float]:
     figures: dict[str, float] = {}
-    # The phases each have a line; that of the inferences comes last.
+    # Each phase has a line; that of the timed inferences is the last.
     lines = re.findall(r"\bcount=(\d+)((?: \w+=[-+.\deinfa]+)+)", text)
     if lines:
         count, rest = lines[-1]
         values = {name: float(value) for name, value in re.findall(r"(\w+)=(\S+)", rest)}
         figures["runs"] = float(count)
-        # A single run has curr alone.
+        # The line of a single run has only `curr`.
         only = values.get("curr") if set(values) == {"curr"} else None
         for name, key in (("avg", "mean"), ("min", "min"), ("max", "max"), ("std", "std"), ("median", "median"),
                           ("p5", "p5"), ("p95", "p95")):  # fmt: skip
@@ -91,7 +91,7 @@ def _tflite(text: str) -> dict[str, float]:
 def _litert(text: str) -> dict[str, float]:
     block = text.partition("BENCHMARK RESULTS")[2]
     figures: dict[str, float] = {}
-    # Its README calls the first of the warm-up "First inference".
+    # The tool's README calls the first warm-up inference "First inference".
     for key, pattern in (
         ("init", r"Model initialization"),
         ("first", r"(?:Warmup \(first\)|First inference)"),
@@ -116,18 +116,18 @@ def _litert(text: str) -> dict[str, float]:
 
 
 def kind_of(help_text: str) -> str | None:
-    """The tool that prints this help: that of TensorFlow Lite, of LiteRT 2, or none of the two."""
+    """The kind of tool that prints this help: TensorFlow Lite's or LiteRT 2's; None: neither."""
     if re.search(r"--use_npu\b|--dispatch_library_path\b", help_text):
         return "benchmark_model (LiteRT)"
     return "benchmark_model (TFLite)" if re.search(r"--num_threads\b.*|--use_xnnpack\b", help_text) else None
 
 
 def delegation(printed: Printed, accelerator: str) -> dict[str, Any] | None:
-    """Nodes that an accelerator took of all, for results; of the processor those of its delegate; None: not said."""
+    """Numbers of nodes taken by an accelerator (for the processor, by XNNPACK), for results; None: not printed."""
     own = [one for one in printed.delegated if one.is_processor == (accelerator == "cpu")]
     if not own:
         return None if not printed.delegated else {"delegate": None, "delegated": 0, "nodes": printed.delegated[0].of}
-    # Lines of several signatures repeat; a delegate takes what those before it left.
+    # Lines repeat for several signatures; each delegate takes nodes that earlier ones left.
     return {
         "delegate": own[-1].name,
         "delegated": own[-1].nodes,

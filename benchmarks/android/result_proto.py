@@ -1,7 +1,7 @@
-"""`BenchmarkResult`, the message that both tools write to `--result_file_path`, from its bytes.
+"""Parser for `BenchmarkResult`, the message that both tools write to `--result_file_path`.
 
-Numbers of fields are those of `tflite/tools/benchmark/proto/benchmark_result.proto`. Of protocol buffers only what
-stands in this message is read, so that neither a compiler nor generated code is needed.
+Field numbers are those of `tflite/tools/benchmark/proto/benchmark_result.proto`. Only the parts of protocol buffers
+that this message uses are supported, so that neither a compiler nor generated code is needed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _PARTS = {2: _LATENCY, 3: _MEMORY, 4: _MISC}
 
 
 def parse(content: bytes) -> dict[str, float]:
-    """Figures by name, times in milliseconds; those that the tool left out are not there.
+    """Figures by name, times in milliseconds; figures that the tool left out are missing.
 
     Raises:
-      ValueError: it is no such message.
+      ValueError: the bytes are not such a message.
     """
     figures: dict[str, float] = {}
     for number, part in _fields(content):
@@ -42,7 +42,7 @@ def _fields(content: bytes) -> Iterator[tuple[int, float | bytes]]:
         kind = key & 7
         if kind == 0:
             value, at = _varint(content, at)
-            # A negative int64 stands as its two's complement.
+            # A negative int64 is stored as its two's complement.
             yield key >> 3, float(value - (1 << 64) if value >> 63 else value)
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4

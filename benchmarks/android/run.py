@@ -1,4 +1,4 @@
-"""Processes of `benchmark_model` on a device: variants in random order, each when it is cool, each with its state."""
+"""Measurement with `benchmark_model` on a device: variants in random order, each process on a cool device."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ from mobilebert_tf.litert.lookups import table_rows
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The protocol."""
+    """Settings of a measurement."""
 
     rounds: int = 9
     runs: int = 50
     seconds: float = 1.0
-    """Least number of seconds of a process."""
+    """Least number of seconds per process."""
     warm_up: int = 3
     cool_down: float = 120.0
-    """Seconds to wait at most, before each process, for the device to be cool."""
+    """Most seconds to wait, before each process, for the device to cool."""
     most_celsius: float = 35.0
-    """Highest temperature of the battery at which a device counts as cool."""
+    """Highest battery temperature at which a device counts as cool."""
     sustained_minutes: float = 0.0
-    """Run each variant that long without a pause, in place of rounds."""
+    """Minutes to run each variant without a pause, instead of in rounds; 0: measure in rounds."""
     strict: bool = False
     full: bool = True
-    """Whether accelerators have to take all nodes."""
+    """Whether accelerators must take all nodes."""
     tool_flags: str = ""
     sample_every: float = 5.0
-    """Seconds between two looks at clocks and temperature while a process runs."""
+    """Seconds between two queries of clock rates and temperature while a process runs."""
 
     @property
     def enough(self) -> Settings:
-        """With runs and seconds that make MLPerf's least over all rounds."""
+        """These settings; if `strict`, with runs and seconds that reach MLPerf's least numbers over all rounds."""
         if not self.strict:
             return self
         return dataclasses.replace(self, **verdict.enough(self.rounds, self.runs, self.seconds))
@@ -64,7 +64,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A file's graph in one configuration."""
+    """One graph of a file in one configuration."""
 
     path: Path
     signature: str | None
@@ -80,22 +80,22 @@ class Job:
 
     @functools.cached_property
     def key(self) -> str:
-        """Names it among the jobs of a measurement, also after a pause."""
+        """Identifier among the jobs of a measurement, the same after an interruption."""
         about = [self.signature, self.tool.kind, self.accelerator, self.threads, self.affinity]
         return json.dumps([self.sha256, *about])
 
 
 class Measurement:
-    """Rounds of jobs on a device, kept in a file after each process, so that a pulled cable loses one at most.
+    """Rounds of jobs on a device, saved to a file after each process, so that a pulled cable loses at most one.
 
     Args:
-      adb, device: where.
-      jobs: what to run.
-      signatures: inputs of each job's graph.
-      feeds: where their values come from.
-      settings: the protocol.
-      kept: file for what is there until now.
-      say: prints a line.
+      adb, device: the device.
+      jobs: the jobs to run.
+      signatures: the signature of each job's graph.
+      feeds: source of input values.
+      settings: settings of the measurement.
+      kept: file with the results so far.
+      say: function that shows a message to the user.
     """
 
     def __init__(
@@ -127,37 +127,37 @@ class Measurement:
         }
 
     def resume(self) -> int:
-        """Go on with what is kept. Returns how many processes it has.
+        """Load the results of an interrupted measurement. Returns the number of their processes.
 
         Raises:
-          UsageError: it is of another device, of other files or of other settings, or cannot be read.
+          UsageError: they are of another device, other files or other settings, or cannot be read.
         """
         if not self._kept.is_file():
             raise UsageError(f"--resume: {self._kept} is not there; nothing was begun")
         try:
-            found = json.loads(self._kept.read_text(encoding="utf-8"))
-            same = {name: found[name] for name in self._state}
+            document = json.loads(self._kept.read_text(encoding="utf-8"))
+            earlier = {name: document[name] for name in self._state}
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{self._kept}: is damaged; delete it and measure anew") from None
         for name, what in (("device", "on another device"), ("settings", "with other settings")):
-            if same[name] != self._state[name]:
+            if earlier[name] != self._state[name]:
                 raise UsageError(f"--resume: {self._kept} was made {what}; delete it, or go on with the same")
-        if set(same["rounds"]) != set(self._state["rounds"]):
+        if set(earlier["rounds"]) != set(self._state["rounds"]):
             raise UsageError(f"--resume: {self._kept} is of other files or tools; delete it, or measure the same")
         if self._settings.sustained_minutes:
-            # The device cools while nobody measures, so a curve that was cut off is begun again.
-            same["rounds"] = {
-                key: rounds if key in same["failures"] or self._is_whole(rounds) else []
-                for key, rounds in same["rounds"].items()
+            # The device cools during an interruption, so an incomplete curve starts again from the beginning.
+            earlier["rounds"] = {
+                key: rounds if key in earlier["failures"] or self._is_whole(rounds) else []
+                for key, rounds in earlier["rounds"].items()
             }
-        self._state = same
-        return sum(len(rounds) for rounds in same["rounds"].values())
+        self._state = earlier
+        return sum(len(rounds) for rounds in earlier["rounds"].values())
 
     def run(self, show_progress: bool = True) -> None:
-        """Check outputs, then measure what is not there yet.
+        """Check outputs, then measure the missing rounds.
 
         Raises:
-          DeviceGoneError: the device is not there any more; what it gave is kept.
+          DeviceGoneError: the device is no longer connected; results so far are saved.
           FailedError: files cannot be copied to it.
         """
         try:
@@ -176,12 +176,12 @@ class Measurement:
             else:
                 self._rounds(show_progress)
         finally:
-            # The device may be gone, and the reason for that is what should be heard.
+            # If the device is gone, the error that is already being raised matters, not this one.
             with contextlib.suppress(DeviceGoneError):
                 tools.end(self._adb)
 
     def subjects(self) -> list[Subject]:
-        """Results measured until now."""
+        """Results so far."""
         state = self._state
         complete = min(
             (len(state["rounds"][job.key]) for job in self._jobs if job.key not in state["failures"]), default=0
@@ -230,16 +230,16 @@ class Measurement:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why jobs have no valid figures."""
-        found: dict[str, str] = self._state["failures"]
-        return found
+        """Reasons of failed jobs, by `Job.key`."""
+        failures: dict[str, str] = self._state["failures"]
+        return failures
 
     def forget(self) -> None:
-        """Delete what is kept: the result has it."""
+        """Delete the file of saved results, once they have been written as a result."""
         self._kept.unlink(missing_ok=True)
 
     def _rounds(self, show_progress: bool) -> None:
-        # The same order after a pause: what is there is passed over.
+        # The order is the same after an interruption; processes that are already measured are skipped.
         orders, state = random.Random(0), self._state
         planned = [
             (number, job)
@@ -260,14 +260,14 @@ class Measurement:
                 continue
             before, cool = self._wait()
             while not self._is_whole(rounds):
-                found = self._process(job, before, cool, seconds=max(10.0, self._settings.seconds))
-                if not self._add(job, found):
+                findings = self._process(job, before, cool, seconds=max(10.0, self._settings.seconds))
+                if not self._add(job, findings):
                     break
-                assert isinstance(found, dict)
-                before = found["after"]
+                assert isinstance(findings, dict)
+                before = findings["after"]
 
     def _is_whole(self, rounds: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether processes one after the other took all the minutes of a sustained run."""
+        """Whether consecutive processes cover all minutes of a sustained run."""
         return devices.span(rounds) >= 60 * self._settings.sustained_minutes
 
     def _add(self, job: Job, found: dict[str, Any] | str) -> bool:
@@ -283,7 +283,7 @@ class Measurement:
         atomic.write_json(str(self._kept), self._state)
 
     def _push(self, job: Job, directory: Path) -> None:
-        """Copy a job's file to the device, and write its inputs into a directory."""
+        """Copy a job's file to the device, and write its inputs into a local directory."""
         if job.path not in self._files:
             remote = f"{tools.HOME}/files/{job.sha256[:12]}-{job.path.name}"
             if self._adb.push(job.path, remote):
@@ -342,7 +342,7 @@ class Measurement:
     def _process(
         self, job: Job, before: Mapping[str, Any], cool: bool, seconds: float | None = None
     ) -> dict[str, Any] | str:
-        """One process and its figures; a text: why there are none."""
+        """Run one process; return its figures, or the reason of a failure as text."""
         seconds = self._settings.seconds if seconds is None else seconds
         call = self._call(job, self._settings.runs, seconds, None)
         during: list[dict[str, Any]] = []
@@ -353,14 +353,16 @@ class Measurement:
             every=self._settings.sample_every,
         )
         after = self._look()
-        said = printed.parse(done.text)
-        figures = said.figures | self._proto(call.result)
+        transcript = printed.parse(done.text)
+        figures = transcript.figures | self._proto(call.result)
         if done.status or not figures:
-            how = said.wrong or (f"status {done.status}: {done.last[:150]}" if done.status else "printed no figures")
+            how = transcript.wrong or (
+                f"status {done.status}: {done.last[:150]}" if done.status else "printed no figures"
+            )
             return f"{job.tool.kind}: {how}"
         if "median" not in figures and "mean" not in figures:
             return f"{job.tool.kind}: gives no times ({done.last[:100]!r})"
-        if (delegation := printed.delegation(said, job.accelerator)) is not None:
+        if (delegation := printed.delegation(transcript, job.accelerator)) is not None:
             self._state["delegation"][job.key] = delegation
         of = "median" if "median" in figures else "mean"
         rounded = {key: round(value, 4) for key, value in figures.items()}
@@ -375,11 +377,11 @@ class Measurement:
             "during": during,
             "after": after,
             **({} if cool else {"not_cool": True}),
-            **({"unknown_flags": list(said.unknown_flags)} if said.unknown_flags else {}),
+            **({"unknown_flags": list(transcript.unknown_flags)} if transcript.unknown_flags else {}),
         }
 
     def _proto(self, remote: str) -> dict[str, float]:
-        """Figures of the result file; none where an older tool wrote none."""
+        """Figures of the tool's result file; empty if the tool is too old to write one."""
         with tempfile.TemporaryDirectory() as directory:
             local = Path(directory) / "result.pb"
             if not self._adb.pull(remote, local):
@@ -390,14 +392,14 @@ class Measurement:
                 return {}
 
     def _check(self, job: Job) -> dict[str, Any]:
-        """Outputs of one inference against this machine's."""
+        """Compare the outputs of one inference with this machine's."""
         if job.tool.kind != tools.TFLITE:
             return {"checked": False, "why_not": f"{job.tool.kind} takes no value files and gives no outputs"}
         remote = f"{tools.HOME}/run/outputs.bin"
         done = self._adb.shell(tools.command(job.tool, self._call(job, 1, 0.0, remote)), seconds=300)
         if done.status:
-            said = printed.parse(done.text)
-            self._add(job, f"{job.tool.kind}: {said.wrong or f'status {done.status}: {done.last[:150]}'}")
+            transcript = printed.parse(done.text)
+            self._add(job, f"{job.tool.kind}: {transcript.wrong or f'status {done.status}: {done.last[:150]}'}")
             return {"checked": False, "why_not": "it did not run"}
         with tempfile.TemporaryDirectory() as directory:
             local = Path(directory) / "outputs.bin"
@@ -407,13 +409,13 @@ class Measurement:
         first = {key: values[:1] for key, values in self._rows[job][0].items()}
         known = reference.expected(job.path, self._signatures[job], first)
         try:
-            found = reference.compare(known, content, reference.tolerance_of(job.path))
+            comparison = reference.compare(known, content, reference.tolerance_of(job.path))
         except ValueError as error:
             return {"checked": False, "why_not": str(error)}
-        return found | {"bytes_sha256": _digest(content)}
+        return comparison | {"bytes_sha256": _digest(content)}
 
     def _compare_with_processor(self) -> None:
-        """Note for accelerators whether their outputs are the processor's to the bit."""
+        """Record for accelerators whether their outputs are bit-identical to the processor's."""
         outputs = self._state["outputs"]
         processor = {
             (job.path, job.signature): outputs[job.key].get("bytes_sha256")
@@ -431,7 +433,7 @@ class Measurement:
         return devices.state(printed_, time.monotonic() - self._start)
 
     def _wait(self) -> tuple[dict[str, Any], bool]:
-        """Wait until the device is cool. Returns its state then, and whether it is."""
+        """Wait until the device is cool, or the time limit is reached. Returns its state, and whether it is cool."""
         begin = time.monotonic()
         while not devices.is_cool(seen := self._look(), self._settings.most_celsius):
             if time.monotonic() - begin >= self._settings.cool_down:

@@ -1,4 +1,4 @@
-"""The two programs named `benchmark_model`: where they are, which is which, and their flags."""
+"""The two programs named `benchmark_model`: their paths on the device, their kinds, and their flags."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mobilebert_tf.benchmarks.android.adb import Adb
 from mobilebert_tf.errors import FailedError, UsageError
 
 HOME = "/data/local/tmp/mobilebert_tf"
-"""Everything of ours on a device is below."""
+"""Directory of all files that this project puts on a device."""
 
 WELL_KNOWN = ("/data/local/tmp/benchmark_model", "/data/local/tmp/benchmark_litert_model")
-"""Places where tools are looked for that nobody gave."""
+"""Paths on the device that are searched for tools if none are given."""
 
 TFLITE, LITERT = "benchmark_model (TFLite)", "benchmark_model (LiteRT)"
 
@@ -35,9 +35,9 @@ class Tool:
     name: str
 
     def describe(self) -> dict[str, str | None]:
-        """The same as results have it."""
-        found: dict[str, str | None] = {"kind": self.kind, "name": self.name, "version": None}
-        return found | ({"sha256": self.sha256} if self.sha256 else {})
+        """The tool as results record it."""
+        fields: dict[str, str | None] = {"kind": self.kind, "name": self.name, "version": None}
+        return fields | ({"sha256": self.sha256} if self.sha256 else {})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,27 +54,27 @@ class Call:
     most_seconds: float
     result: str
     inputs: Sequence[tuple[str, str, str]]
-    """Name of each tensor in the order of the graph, its shape, and its value file on the device."""
+    """Name, shape, and value file on the device of each input tensor, in the graph's order."""
     names: Sequence[str]
-    """Names of the inputs in the signature, in the same order."""
+    """The inputs' names in the signature, in the same order."""
     ranges: Mapping[str, tuple[int, int]]
-    """Least and largest value, ends included, by the name in the signature: of tools that take no value files."""
+    """Least and largest value of each input, inclusive, by its name in the signature; for tools without value files."""
     outputs: str | None = None
-    """File for the outputs of the last inference."""
+    """File on the device for the outputs of the last inference."""
     full: bool = True
-    """Whether an accelerator has to take all nodes."""
+    """Whether an accelerator must take all nodes."""
     mask: str | None = None
-    """Processors, in hexadecimal."""
+    """Mask of the processors to run on, in hexadecimal; None: any."""
     more: str = ""
-    """Further flags, as they are."""
+    """Further flags, passed on unchanged."""
 
 
 def find(adb: Adb, given: Sequence[Path], abi: str) -> list[Tool]:
-    """The tools to use: those given, copied to the device, else those found there.
+    """The tools to use: the given ones, copied to the device, or else those already there.
 
     Raises:
-      UsageError: there is none, one is for another processor, or is another program.
-      FailedError: it cannot be copied.
+      UsageError: there is none, or one is for another processor, or is another program.
+      FailedError: a tool cannot be copied.
     """
     tools = []
     if given:
@@ -104,7 +104,7 @@ def _tool(adb: Adb, remote: str, digest: str, name: str) -> Tool:
     helped = adb.shell(f"{shlex.quote(remote)} --help 2>&1")
     kind = printed.kind_of(helped.text)
     if kind is None:
-        # A shell's words for a program that cannot be run at all.
+        # The shell's message about a program that cannot be run at all.
         if wrong := printed.parse(helped.text).wrong:
             raise UsageError(f"{name}: does not run on {adb.serial} ({wrong}); it is for another processor or Android")
         raise UsageError(f"{name}: prints no help of a benchmark_model ({helped.last[:100]!r})")
@@ -112,7 +112,7 @@ def _tool(adb: Adb, remote: str, digest: str, name: str) -> Tool:
 
 
 def _check_machine(path: Path, abi: str) -> None:
-    """Raise UsageError: a program is for another processor than the device's. What is no ELF the device may judge."""
+    """Raise UsageError if a program is for another processor than the device's; only ELF files can be checked here."""
     head = path.read_bytes()[:20]
     if head[:4] != b"\x7fELF" or abi not in _MACHINES:
         return
@@ -125,7 +125,7 @@ def _check_machine(path: Path, abi: str) -> None:
 
 
 def command(tool: Tool, call: Call) -> str:
-    """The command line of one process, as the device's shell takes it."""
+    """The command line of one process for the device's shell."""
     flags = [
         f"--graph={call.graph}",
         f"--num_threads={call.threads}",
@@ -141,7 +141,7 @@ def command(tool: Tool, call: Call) -> str:
     flags += _tflite_flags(call) if tool.kind == TFLITE else _litert_flags(call)
     words = " ".join(shlex.quote(flag) for flag in flags)
     held = f"taskset {call.mask} " if call.mask else ""
-    # The number of the process stays that of the shell: by it the tool is ended if this computer stops.
+    # `exec` keeps the shell's process number, so that `end` can stop the tool by it if this computer gives up.
     fresh = f"rm -f {call.result} {call.outputs or ''}".rstrip()
     return f"{fresh}; echo $$ > {HOME}/run/pid; exec {held}{shlex.quote(tool.path)} {words} {call.more} 2>&1"
 
@@ -149,7 +149,7 @@ def command(tool: Tool, call: Call) -> str:
 def _tflite_flags(call: Call) -> list[str]:
     names = ",".join(name for name, _, _ in call.inputs)
     shapes = ":".join(shape for _, shape, _ in call.inputs)
-    # A colon in a tensor's name is doubled, since one ends the name.
+    # A colon in a tensor's name is doubled, since a single one ends the name.
     values = ",".join(f"{name.replace(':', '::')}:{path}" for name, _, path in call.inputs)
     flags = [f"--input_layer={names}", f"--input_layer_shape={shapes}", f"--input_layer_value_files={values}"]
     if call.outputs:
@@ -164,7 +164,7 @@ def _tflite_flags(call: Call) -> list[str]:
 def _litert_flags(call: Call) -> list[str]:
     ranges = ":".join(f"{name},{low},{high}" for name, (low, high) in call.ranges.items())
     flags = [f"--input_layer={','.join(call.names)}", f"--input_layer_value_range={ranges}"] if ranges else []
-    # It stops where full delegation is asked for beside the processor.
+    # The tool fails if full delegation is requested while the processor is allowed too.
     own = {"cpu": "true", "gpu": "false", "npu": "false"}[call.accelerator]
     flags += [
         f"--use_cpu={own if call.full else 'true'}",
@@ -177,12 +177,12 @@ def _litert_flags(call: Call) -> list[str]:
 
 
 def prepare(adb: Adb) -> None:
-    """Make our directories on the device. Raises FailedError: that is not possible."""
+    """Make this project's directories on the device. Raises FailedError: they cannot be made."""
     done = adb.shell(f"mkdir -p {HOME}/tools {HOME}/files {HOME}/run")
     if done.status:
         raise FailedError(f"{adb.serial}: {HOME} cannot be made ({done.last})")
 
 
 def end(adb: Adb) -> None:
-    """End a tool that still runs, and remove what runs have left; files and tools stay for the next time."""
+    """Stop a tool that still runs, and remove files of single runs; models and tools stay for the next time."""
     adb.shell(f"if [ -f {HOME}/run/pid ]; then kill -9 $(cat {HOME}/run/pid) 2>/dev/null; fi; rm -rf {HOME}/run", 20)

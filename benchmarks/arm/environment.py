@@ -18,7 +18,7 @@ from mobilebert_tf.errors import FailedError, UsageError
 HERE = Path(__file__).parent
 LITERT, NUMPY = "2.3.0", ">=2,<2.5"
 CORES = ("cortex-a76", "cortex-a72")
-"""Emulated processors: the first with dot product and float16 arithmetic, the second with neither."""
+"""Emulated processors that LiteRT runs on: one with dot product and float16 arithmetic, one with neither."""
 
 DEFAULT = "~/.cache/mobilebert_tf/arm64"
 

@@ -1,8 +1,8 @@
-"""Trainings of a few steps are not about the steps."""
+"""Short trainings without tracing, since these tests are not about the steps."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
 def untraced(few_steps_untraced: None) -> None:
-    """As in tests/commands."""
+    """Run short trainings without tracing a graph, as in tests/commands."""

@@ -1,6 +1,6 @@
-"""Several labels on real texts: descriptions and tags in Debian's package index, where the machine has one.
+"""Several labels on real texts: descriptions and tags of Debian's package index, if the machine has one.
 
-The index is read where it lies and nothing of it is shipped: descriptions are under the licences of their packages.
+The index is read in place and nothing of it is shipped, since descriptions have the licences of their packages.
 """
 
 import collections
@@ -19,12 +19,12 @@ from mobilebert_tf.commands.labelled_data import read
 from mobilebert_tf.tasks.multilabel import f1
 
 ROWS, FEWEST = 3_000, 100
-"""Packages that are taken, and how many of them a tag must have to be a label."""
+"""Number of packages that are used, and the least number that must have a tag for it to be a label."""
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
-    """A table of descriptions with their tags."""
+    """A table of package descriptions with their tags."""
     if not shutil.which("apt-cache"):
         pytest.skip("not a Debian machine: there is no apt-cache")
     index = subprocess.run(["apt-cache", "dumpavail"], capture_output=True, text=True, check=False).stdout
@@ -52,12 +52,13 @@ def test_labels_are_found_and_kept_in_their_shares(packages, capsys):
     counts = [collections.Counter(n for row in rows for n in row.label) for rows in (data.training, data.evaluation)]
     for number, label in enumerate(data.task.labels):
         held, all_rows = counts[1][number], counts[0][number] + counts[1][number]
+        # A label has at least a hundred rows, of which ten are held out, plus or minus four.
         assert held / all_rows == pytest.approx(0.1, abs=0.04), label
 
 
 @pytest.mark.slow
 def test_they_are_learned(packages, tmp_path, capsys):
-    """Better by far than the best answer that does not read the texts."""
+    """The score is far above that of the best constant answer."""
     words = ["finetune", "--model=mobilebert_mini", f"--train={packages}", f"--output={tmp_path / 'tags'}"]
     assert cli.run([*words, "--epochs=2", "--max_seq_length=32"]) == 0
     score = json.loads((tmp_path / "tags" / "metrics.json").read_text())["evaluation"]["micro_f1"]

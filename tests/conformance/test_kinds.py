@@ -1,4 +1,4 @@
-"""Every kind of task the whole way: training where there is any, evaluation, answers, files that are proven."""
+"""Every kind of task from end to end: training if it has any, evaluation, answers, and verified files."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ PAIRS = ["--text_column=one", "--text_pair_column=two", "--label_column=score"]
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> Path:
-    """48 pairs of letters; the score is how many letters of the first are in the second, with a decimal point."""
+    """48 pairs of texts of letters; the score, with decimals, is the share of first letters found in the second."""
     random = np.random.default_rng(4)
     lines = ["one\ttwo\tscore"]
     for _ in range(48):
@@ -33,7 +33,7 @@ def pairs(tmp_path_factory) -> Path:
 def regression(classifier_directory: Path, pairs: Path, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("regression") / "out"
     words = ["finetune", "--task=regression", f"--model={classifier_directory}", f"--train={pairs}", f"--eval={pairs}"]
-    # The head that reads the mean goes this way too; every other test has the one that reads the first token.
+    # This covers the head that reads the mean; all other tests have the head that reads the first token.
     words += ["--pooling=mean", "--max_seq_length=32", "--epochs=2"]
     assert cli.run([*words, *PAIRS, f"--output={output}"]) == 0
     return output
@@ -51,7 +51,7 @@ def test_the_whole_way(kind, classifier_directory, pairs, tmp_path, capsys, requ
 
     output = tmp_path / "exported"
     words = ["export", f"--model={model}", f"--evaluation={pairs}", f"--output={output}", *task, *columns, *QUICK]
-    # Weights at random: static int8 may miss its gate, the others may not.
+    # Gates are loose, since static int8 may miss the usual ones with random weights.
     assert cli.run([*words, "--min_agreement=0.5", "--max_score_drop=1", "--max_error=10"]) == 0
     report = json.loads((output / "report.json").read_text())
     assert report["task"]["name"] == kind and report["keras"]["spearman"] == pytest.approx(in_keras["spearman"])
@@ -83,12 +83,12 @@ def test_the_whole_way(kind, classifier_directory, pairs, tmp_path, capsys, requ
 
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory) -> Path:
-    """48 texts of letters, with a label for each of three letters that are in it."""
+    """48 texts of letters; each of the letters a, b and c that a text contains gives it a label."""
     random = np.random.default_rng(6)
     lines = ["text\ttags"]
     for _ in range(48):
         letters = random.choice(list("abcdefgh"), size=random.integers(2, 9))
-        lines.append(f"{' '.join(letters)}\t{', '.join(f'has {one}' for one in 'abc' if one in letters)}")
+        lines.append(f"{' '.join(letters)}\t{', '.join(f'has {letter}' for letter in 'abc' if letter in letters)}")
     path = tmp_path_factory.mktemp("tagged") / "tagged.tsv"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -119,15 +119,16 @@ def test_several_labels_the_whole_way(classifier_directory, tagged, tmp_path, ca
     assert (answer["kind"], answer["decision"], answer["softmax"]) == ("labels", "thresholds", False)
     for example in contract["examples"]:
         likely = 1 / (1 + np.exp(-np.array(example["output"])))
+        # A contract's outputs and probabilities have nine digits.
         np.testing.assert_allclose(example["probabilities"], likely, rtol=1e-6)
-        chosen = [one for one, p in zip(answer["labels"], likely, strict=True) if p >= answer["thresholds"][one]]
+        chosen = [label for label, p in zip(answer["labels"], likely, strict=True) if p >= answer["thresholds"][label]]
         assert example["answer"] == chosen
     capsys.readouterr()
-    said = []
+    answers = []
     for where in (model, output / "float32.tflite"):
         assert cli.run(["predict", f"--model={where}", "--text=a b h", "--json"]) == 0
-        said.append(json.loads(capsys.readouterr().out))
-    assert said[0]["labels"] == said[1]["labels"]
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0]["labels"] == answers[1]["labels"]
     assert cli.run([*words[:3], f"--output={tmp_path / 'out'}", "--recipes=mediapipe"]) == 2
     assert "mediapipe: it has no task for --task=multilabel" in capsys.readouterr().err
 
@@ -156,23 +157,23 @@ def test_prototypes_the_whole_way(classifier_directory, intents, tmp_path, capsy
     contract = json.loads((output / "float32.contract.json").read_text())
     answer = contract["answer"]
     assert (answer["kind"], answer["labels"], answer["decision"]) == ("prototypes", ["x", "y"], "nearest")
-    # An app's own arithmetic, on an example of the contract.
+    # Decide as an app would, from each example's vector.
     for example in contract["examples"]:
         cosines = np.array(answer["centroids"]) @ np.array(example["output"])
         assert example["answer"] == answer["labels"][cosines.argmax()]
     capsys.readouterr()
-    said = []
+    printed = []
     for where in (model, output / "float32.tflite"):
         assert cli.run(["predict", f"--model={where}", "--text=a b"]) == 0
-        said.append(capsys.readouterr().out)
-    assert said[0] == said[1] and "(cosine " in said[0]
-    # Centroids of another export.
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1] and "(cosine " in printed[0]
+    # The centroids are exchanged, as if they came from another export.
     file = output / "prototypes.json"
     values = json.loads(file.read_text())
     file.write_text(json.dumps({**values, "centroids": values["centroids"][::-1]}))
     assert cli.run(["predict", f"--model={output / 'float32.tflite'}", "--text=a b"]) == 2
     assert f"{file}: is not what float32.contract.json says" in capsys.readouterr().err
-    # Bounds that nothing reaches.
+    # No text can reach a margin of 2.
     words = ["prototypes", f"--model={classifier_directory}", f"--examples={intents}", f"--output={tmp_path / 'shy'}"]
     assert cli.run([*words, "--max_seq_length=32", "--margin=2"]) == 0
     capsys.readouterr()
@@ -213,9 +214,9 @@ def test_python_gives_what_the_command_gives(classifier_directory, regression, c
     ):
         capsys.readouterr()
         assert cli.run(["predict", f"--model={model}", *words, "--json"]) == 0
-        said = json.loads(capsys.readouterr().out)
+        printed = json.loads(capsys.readouterr().out)
         (answer,) = load_model_directory(model).predict([text])
-        assert answer == {name: value for name, value in said.items() if name not in ("text", "context")}
+        assert answer == {name: value for name, value in printed.items() if name not in ("text", "context")}
     loaded = load_model_directory(classifier_directory)
     assert loaded.predict([]) == []
     with pytest.raises(UsageError, match="judges one text at a time; give each as a text"):

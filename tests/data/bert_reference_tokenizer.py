@@ -1,4 +1,4 @@
-"""BERT's uncased tokenizer, written from its published rules with nothing but `unicodedata`.
+"""BERT's uncased tokenizer, written from its published rules using only `unicodedata`.
 
 Rules (google-research/bert `tokenization.py` and its README): drop control characters and
 the replacement character, white space becomes a space, CJK ideographs are words of their own,
@@ -32,34 +32,34 @@ def words(text: str) -> list[str]:
             clean.append(" ")
         elif c not in "\0\ufffd" and unicodedata.category(c) not in ("Cc", "Cf"):
             clean.append(f" {c} " if any(a <= ord(c) <= b for a, b in CJK) else c)
-    found: list[str] = []
+    split: list[str] = []
     for word in "".join(clean).split():
         word = "".join(c for c in unicodedata.normalize("NFD", word.lower()) if unicodedata.category(c) != "Mn")
         current = ""
         for c in word:
             if is_punctuation(c):
-                found += [current, c]
+                split += [current, c]
                 current = ""
             else:
                 current += c
-        found.append(current)
-    return [word for piece in found for word in piece.split()]
+        split.append(current)
+    return [word for piece in split for word in piece.split()]
 
 
 def pieces(word: str, vocab: set[str], longest: int) -> list[str]:
     if len(word) > longest:
         return ["[UNK]"]
-    found, start = [], 0
+    matched, start = [], 0
     while start < len(word):
         for end in range(len(word), start, -1):
             piece = ("##" if start else "") + word[start:end]
             if piece in vocab:
-                found.append(piece)
+                matched.append(piece)
                 start = end
                 break
         else:
             return ["[UNK]"]
-    return found
+    return matched
 
 
 def tokenize(text: str, vocab: set[str], longest: int = 200) -> list[str]:

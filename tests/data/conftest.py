@@ -37,7 +37,7 @@ def vocab_file(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def records_directory(
     request: pytest.FixtureRequest, text_file: Path, vocab_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Records of each kind of masking, T = 48 and P = 8."""
+    """Records of each kind of masking, with T = 48 and 8 predictions."""
     output = tmp_path_factory.mktemp("records") / request.param
     words = [f"--input={text_file}", f"--vocab={vocab_file}", f"--output={output}", f"--masking={request.param}"]
     assert cli.run(["records", *words, "--max_seq_length=48", "--max_predictions=8", "--shards=3", "--workers=1"]) == 0

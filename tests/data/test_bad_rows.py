@@ -1,4 +1,4 @@
-"""Rows that cannot be used: one line with file, line and reason, or left out and counted where that is asked for."""
+"""Unusable rows: one line with file, line and reason, or left out and counted if the user asks for that."""
 
 import pytest
 
@@ -29,7 +29,7 @@ BAD = [
     ("t.jsonl", JSONL + '{"text": "e", "label": null}\n', "line 5: the label, column 'label', is empty"),
     ("t.jsonl", JSONL + '{"text": "\\ud83d", "label": "x"}\n', "line 5: holds half of a character"),
 ]
-"""Tables whose one bad row can be left out."""
+"""Tables with one bad row, which can be left out."""
 
 WHOLE = [
     ("t.csv", 'text,label\na,x\n"b,y\nc,x\n', "line 3: a quote that begins here or below has no end"),
@@ -41,7 +41,7 @@ WHOLE = [
     ("t.csv", "text,label\n,x\n ,y\n", "has a header and no rows with text"),
     ("t.csv", "text,label,label\na,x,y\n", "line 1: two columns are called 'label'; rename one"),
 ]
-"""Tables of which nothing is left."""
+"""Tables that have no usable rows, or cannot be read at all."""
 
 
 def options(tmp_path, name, content, **more):
@@ -88,7 +88,7 @@ def test_what_is_no_number_is_left_out_of_values(tmp_path):
 
 
 def test_a_reading_that_makes_all_rows_even_comes_first(tmp_path):
-    """A backslash before a quote: without it the quote ends the cell, and the row has three."""
+    """A backslash escapes a quote; read otherwise, the quote ends the cell and the row has three cells."""
     content = 'text,label\n"it ends in \\", then",x\nc,y\n'
     data = read(options(tmp_path, "t.csv", content, skip_bad_rows=True))
     assert [example.text for example in data.training] == ['it ends in ", then', "c"] and not data.left_out.bad

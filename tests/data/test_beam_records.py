@@ -1,4 +1,4 @@
-"""`records --runner=beam`: the same records as the pool of processes makes.
+"""`records --runner=beam` makes the same records as the pool of processes.
 
 Tests marked `beam` need the extra `beam` and are skipped without it.
 """
@@ -16,7 +16,7 @@ from mobilebert_tf.data.pretraining_input import RecordSet, load_records
 
 @pytest.fixture
 def several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The small text in more than three chunks."""
+    """Smaller chunks, so that the small text has more than three."""
     original = record_writer.chunks
     monkeypatch.setattr(record_writer, "chunks", lambda documents: original(documents, size=3000))
 
@@ -57,7 +57,7 @@ def test_the_records_are_those_of_the_pool(
 
 @pytest.mark.beam
 def test_two_processes_and_a_staging_place(installed: None, text_file: Path, vocab_file: Path, tmp_path: Path) -> None:
-    """Workers get all they need by what is handed to them: they are fresh processes."""
+    """Workers are fresh processes, so what is passed to them must be all they need."""
     assert cli.run(command(text_file, vocab_file, tmp_path / "local")) == 0
     options = f"--direct_running_mode=multi_processing --direct_num_workers=2 --temp_location={tmp_path}/shared"
     beam = command(text_file, vocab_file, tmp_path / "beam", "--runner=beam", f"--beam_options={options}")
@@ -70,7 +70,7 @@ def test_two_processes_and_a_staging_place(installed: None, text_file: Path, voc
 def test_what_a_killed_run_left_is_no_part_of_the_result(
     installed: None, text_file: Path, vocab_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed while Beam writes: no file is at its place yet. Then the pool takes over."""
+    """Kill the run after Beam has written, before any file is moved to its place; then finish it with the pool."""
     from mobilebert_tf.data import beam_records
 
     def killed(place: str, directory: Path, shards: int) -> None:

@@ -1,4 +1,4 @@
-"""`corpus`: docstrings of a made package, text files, a TensorFlow Datasets set."""
+"""`corpus`: docstrings of a made-up package, text files, and sets of TensorFlow Datasets."""
 
 import ast
 import csv
@@ -46,7 +46,7 @@ EXPECTED = [
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A package of 60 modules that say different things, and of files that must not be read."""
+    """A package of 60 modules with different texts, and files that must not be read."""
     root = tmp_path / "sources" / "madeup"
     for directory in ("", "sub", "tests", "_vendor/other"):
         (root / directory).mkdir(parents=True, exist_ok=True)
@@ -62,8 +62,8 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_docstrings_are_found_in_the_order_of_the_file(package: Path) -> None:
-    found = docstrings.read_paragraphs(docstrings.SourceFile("madeup", "first.py", package / "first.py"))
-    assert found == EXPECTED
+    texts = docstrings.read_paragraphs(docstrings.SourceFile("madeup", "first.py", package / "first.py"))
+    assert texts == EXPECTED
 
 
 def test_docstrings_agree_with_the_ast_module() -> None:
@@ -81,7 +81,7 @@ def test_files_are_split_and_repetition_is_dropped(package: Path, tmp_path: Path
     held_out = list(read_documents([output / "heldout" / "madeup.txt"]))
     lines = [p for document in train + held_out for p in document]
     assert len(lines) == len(set(lines)) == len(EXPECTED) + 60
-    assert 5 <= len(held_out) <= 35  # of 61 files with a share of 0.3; five deviations of a binomial are 18
+    assert 5 <= len(held_out) <= 35  # a share of 0.3 of 61 files; five binomial deviations are 18
     assert not any("should not be" in line or "error" in line for line in lines)
     assert input_files(str(output)) == [output / "madeup.txt"]
 
@@ -148,7 +148,7 @@ def test_names_of_libraries_give_the_answer_away() -> None:
 
 @pytest.mark.slow
 def test_real_task_is_honest(tmp_path: Path) -> None:
-    """The default classes, every pair of sentences of different sides compared."""
+    """Compare every sentence of the one side with every sentence of the other, for real libraries."""
     output = tmp_path / "corpus"
     assert cli.run(["corpus", f"--output={output}", "--input=python,numpy,scipy,keras,matplotlib", "--workers=2"]) == 0
     sides = {}
@@ -202,7 +202,7 @@ Four.
 
 
 def test_articles_of_wikiextractor_are_documents(tmp_path: Path) -> None:
-    """Its files have no ending, and a blank line behind the title ends no document."""
+    """WikiExtractor's files have no ending, and the blank line after a title does not end a document."""
     (tmp_path / "AA").mkdir()
     (tmp_path / "AA" / "wiki_00").write_text(WIKI)
     (tmp_path / "AA" / "wiki_01.gz").write_bytes(gzip.compress(b"Five.\n\nSix.\n"))
@@ -255,7 +255,7 @@ def test_tensorflow_datasets(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_wikipedia_of_tensorflow_datasets(tmp_path: Path, capsys) -> None:
-    """Its articles have a title and a text; the slash in its name makes no folder."""
+    """Articles of Wikipedia have a title and a text; the slash in the set's name makes no directory."""
     import tensorflow_datasets as tfds
 
     output = tmp_path / "corpus"
@@ -270,7 +270,7 @@ def test_wikipedia_of_tensorflow_datasets(tmp_path: Path, capsys) -> None:
 
 @pytest.fixture(scope="module")
 def prepared_set(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A set of TensorFlow Datasets that is really there: five examples to train on and two to test."""
+    """A prepared set of TensorFlow Datasets on the disk: five training examples and two test examples."""
     pytest.importorskip("importlib_resources", reason="tensorflow-datasets prepares no set without it")
     import tensorflow_datasets as tfds
 
@@ -296,7 +296,7 @@ def prepared_set(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_splits_of_tensorflow_datasets(
     split: str, of_train: int, of_test: int, prepared_set: str, tmp_path: Path
 ) -> None:
-    """A mock takes any split for the whole, so these are read from files."""
+    """The library's mock gives the whole set for any split, so these are read from real files."""
     output = tmp_path / "corpus"
     command = ["corpus", "--source=tfds", f"--output={output}", f"--input={prepared_set}", f"--split={split}"]
     assert cli.run(command) == 0
@@ -336,6 +336,6 @@ def test_an_input_that_names_files_is_text(tmp_path: Path, monkeypatch, capsys, 
         assert status == 2 and "none.txt: no such file" in capsys.readouterr().err
         return
     assert status == 0 and (tmp_path / "out" / "a.txt").read_text() == "One paragraph.\n"
-    # Said or seen, it is the same run.
+    # Whether --source is given or recognised, it is the same run.
     assert cli.run(["corpus", "--source=text", f"--input={given}", "--output=out"]) == 0
     assert "finished already" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""TFRecord files of Google's script are read as they lie, and refused with the reason where they are others."""
+"""TFRecord files of Google's script are read as they are; other files are refused with the reason."""
 
 import shutil
 from pathlib import Path
@@ -32,7 +32,7 @@ def example(number: int, **changes: list[int]) -> dict[str, list]:
 
 
 def write(path: Path, examples: list[dict[str, list]], names: dict[str, str] = {}) -> None:  # noqa: B006
-    """As create_pretraining_data.py does."""
+    """Write examples in the format of create_pretraining_data.py."""
     with tf.io.TFRecordWriter(str(path)) as writer:
         for values in examples:
             features = tf.train.Features()
@@ -57,14 +57,14 @@ def directory(tmp_path: Path) -> Path:
 def test_all_examples_are_read(directory: Path, names: dict[str, str]) -> None:
     for path, numbers in (("tf_examples.tfrecord", range(40)), ("more.tf_record-00000-of-00001", range(40, 50))):
         write(directory / path, [example(i) for i in numbers], names)
-    found = load_records(directory)
-    assert (found.count, found.max_seq_length, found.max_predictions) == (50, T, P)
-    (batch,) = one_pass(found, 50)
+    record_set = load_records(directory)
+    assert (record_set.count, record_set.max_seq_length, record_set.max_predictions) == (50, T, P)
+    (batch,) = one_pass(record_set, 50)
     expected = [example(i) for i in (*range(40, 50), *range(40))]
     assert set(batch) == set(records.FEATURES)
     for name, values in batch.items():
         np.testing.assert_array_equal(values.numpy().reshape(50, -1), np.array([e[name] for e in expected]))
-    assert next(iter(batches(found, 8, seed=1)))["input_ids"].shape == (8, T)
+    assert next(iter(batches(record_set, 8, seed=1)))["input_ids"].shape == (8, T)
 
 
 def test_a_teacher_is_trained_on_them(directory: Path, tmp_path: Path) -> None:

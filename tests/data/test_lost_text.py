@@ -1,4 +1,4 @@
-"""Lines about text that a tokenizer loses in [UNK]."""
+"""Warnings about text that a tokenizer loses in [UNK]."""
 
 import unicodedata
 from pathlib import Path
@@ -26,8 +26,8 @@ DECOMPOSED = unicodedata.normalize("NFD", "é")
     ],
 )
 def test_characters_are_counted_by_reason(text: str, lost: Lost) -> None:
-    ids, found = lost_text.encode(TOKENIZER, [text, "ab"])
-    assert found == lost + Lost(2)
+    ids, counted = lost_text.encode(TOKENIZER, [text, "ab"])
+    assert counted == lost + Lost(2)
     assert ids == TOKENIZER.encode_batch([text, "ab"])
 
 
@@ -48,7 +48,7 @@ def test_the_reason_is_named(text: str, line: str, capsys: pytest.CaptureFixture
 
 
 def test_long_words_are_few_pieces_and_much_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A clause of Thai that is too long is one piece of some hundreds, and a third of the characters."""
+    """A Thai clause that is too long is one of some hundreds of pieces, but a third of the characters."""
     clauses = " ".join(["กรุงเทพมหานครเป็นเมืองหลวง"] * 20) + " " + "กาแฟเย็นแล้ว" * 20
     (tmp_path / "text.txt").write_text(f"{clauses}\n\n" * 8, encoding="utf-8")
     vocab, records = tmp_path / "vocab", tmp_path / "records"

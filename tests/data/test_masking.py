@@ -50,9 +50,9 @@ def test_masks_follow_the_rules(whole_word: bool) -> None:
         assert restored == ids
         chosen += len(result.positions)
     assert chosen > 15_000
-    # Each choice is independent, so counts are binomial. Five standard deviations are
-    # passed by chance once in about a million runs, and the seed is fixed anyway. A random piece
-    # is the piece itself once in 1,000, far below these bounds.
+    # Choices are independent, so counts are binomial. Five standard deviations are exceeded by chance about
+    # once in a million runs, and the seed is fixed anyway. A random piece equals the original once in 1,000,
+    # far below these bounds.
     for count, share in ((masked, 0.8), (random_, 0.1), (kept, 0.1)):
         assert abs(count - share * chosen) < 5 * math.sqrt(chosen * share * (1 - share))
 
@@ -107,7 +107,7 @@ def test_at_most_max_predictions_and_at_least_one() -> None:
 
 
 def test_in_scripts_without_blanks_each_piece_is_as_likely_as_any() -> None:
-    """A clause of Thai is one word by its blanks, and longer than what is to be chosen; the numbers between are not."""
+    """By its blanks a Thai clause is one word, longer than the share to mask; the numbers between clauses are not."""
     letters, numbers = "กขคงจฉชซฌญ", [str(i) for i in range(10)]
     pieces = Pieces.of(Tokenizer((*SPECIAL_TOKENS, *numbers, *letters, *(f"##{c}" for c in letters))))
     inside = [i for i, is_inside in enumerate(pieces.inside_word) if is_inside]
@@ -124,7 +124,7 @@ def test_in_scripts_without_blanks_each_piece_is_as_likely_as_any() -> None:
     assert sum(counts) == rounds * wanted
     share = wanted / (len(ids) - 2)
     assert all(0.85 * share < count / rounds < 1.15 * share for count in counts[1:-1])
-    # Stretches of one to three pieces have half a pair of neighbours a piece; single pieces a sixth of that.
+    # Runs of one to three pieces give half a pair of neighbours per piece; single pieces would give a sixth of that.
     assert side_by_side > rounds * wanted / 3
 
 

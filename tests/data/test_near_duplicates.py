@@ -1,4 +1,4 @@
-"""Near-duplicates found by prefix filtering against every pair compared."""
+"""Near-duplicates found by prefix filtering, against comparing every pair."""
 
 import random
 import re
@@ -38,7 +38,7 @@ def test_groups_are_those_of_comparing_every_pair() -> None:
     for threshold in (0.5, 0.7, 0.85, 1.0):
         group_of = {i: g for g, group in enumerate(near_duplicates.groups(texts, threshold)) for i in group}
         assert len(group_of) == len(texts)
-        # The closure of all near pairs, found by spreading labels until nothing changes.
+        # The transitive closure of all near pairs, by spreading labels until nothing changes.
         label = list(range(len(texts)))
         near = [(i, j) for i in range(len(texts)) for j in range(i) if similarity(sets[i], sets[j]) >= threshold]
         assert len(near) > 20
@@ -50,8 +50,8 @@ def test_groups_are_those_of_comparing_every_pair() -> None:
                 changed |= label[i] != low or label[j] != low
                 label[i] = label[j] = low
         expected = {frozenset(i for i in range(len(texts)) if label[i] == k) for k in set(label)}
-        found = {frozenset(i for i in group_of if group_of[i] == g) for g in set(group_of.values())}
-        assert found == expected
+        groups = {frozenset(i for i in group_of if group_of[i] == g) for g in set(group_of.values())}
+        assert groups == expected
 
 
 def test_case_digits_and_punctuation_do_not_count() -> None:

@@ -1,4 +1,4 @@
-"""Batches: a function of seed and step, wherever the iterator began."""
+"""Batches are a function of seed and step, wherever the iterator began."""
 
 import collections
 import shutil
@@ -30,7 +30,7 @@ def same(a: list[dict[str, np.ndarray]], b: list[dict[str, np.ndarray]]) -> bool
 
 
 def test_shapes_are_static(records_directory: Path) -> None:
-    one_pass(load_records(records_directory), 16)  # whose batches are of any size
+    one_pass(load_records(records_directory), 16)  # whose batches have no static size
     spec = batches(load_records(records_directory), 16, seed=1).element_spec
     assert list(spec) == list(records.FEATURES)
     for name, feature in records.FEATURES.items():
@@ -54,13 +54,13 @@ def test_every_example_once_an_epoch_in_another_order(records_directory: Path) -
     record_set = load_records(records_directory)
 
     def originals(dataset: tf.data.Dataset) -> list[bytes]:
-        found = []
+        rows = []
         for batch in dataset.as_numpy_iterator():
             for ids, at, labels, weights in zip(*(batch[k] for k in list(batch)[:1] + list(batch)[3:6]), strict=True):
                 ids = ids.copy()
                 ids[at[weights > 0]] = labels[weights > 0]
-                found.append(ids.tobytes())
-        return found
+                rows.append(ids.tobytes())
+        return rows
 
     stream = originals(batches(record_set, 1, seed=3).take(2 * record_set.count))
     first, second = stream[: record_set.count], stream[record_set.count :]
@@ -91,12 +91,12 @@ def test_whole_text_has_the_hidden_words_again(records_directory: Path) -> None:
         expected[at.numpy()[weights.numpy() > 0]] = words.numpy()[weights.numpy() > 0]
         np.testing.assert_array_equal(restored, expected)
     assert (hidden["input_ids"].numpy() == 4).sum() > 100 and not (whole["input_ids"].numpy() == 4).any()  # [MASK]
-    one = next(iter(one_pass(record_set, 64, whole_text=True)))
-    assert not (one["input_ids"].numpy() == 4).any()
+    batch = next(iter(one_pass(record_set, 64, whole_text=True)))
+    assert not (batch["input_ids"].numpy() == 4).any()
 
 
 def test_grouped_by_length_the_same_examples_without_their_padding(records_directory: Path) -> None:
-    """Every group holds the examples that it has ungrouped; a batch ends where its longest example does."""
+    """Each group holds the same examples as without grouping; a batch is as long as its longest example."""
     record_set, size = load_records(records_directory), 4
     together = Reading(group_by_length=True, whole_text=True)
     count = 3 * GROUPED_BATCHES
@@ -116,7 +116,7 @@ def test_grouped_by_length_the_same_examples_without_their_padding(records_direc
         lengths = [batch["input_mask"].sum(axis=1) for batch in group]
         for batch, real in zip(group, lengths, strict=True):
             assert batch["input_ids"].shape[1] == min(-(-real.max() // LENGTH_STEP) * LENGTH_STEP, 48)
-        # Sorted within the group, shuffled between its batches.
+        # Examples are sorted by length within the group, and its batches are shuffled.
         ends = sorted((real.min(), real.max()) for real in lengths)
         assert all(below[1] <= above[0] for below, above in zip(ends, ends[1:], strict=False))
         assert [real.max() for real in lengths] != sorted(real.max() for real in lengths)

@@ -1,4 +1,4 @@
-"""`records`: what is in the files, and that it does not depend on the number of processes."""
+"""`records`: the content of the files, which does not depend on the number of processes."""
 
 import functools
 import json
@@ -32,7 +32,7 @@ SETTINGS = dict(
 
 
 def test_records_round_trip(records_directory: Path, text_file: Path, vocab_file: Path) -> None:
-    """What is read is what was made, feature by feature, in the order of the shards."""
+    """Records read back equal the examples made, feature by feature, in the order of the shards."""
     masking = records_directory.name
     tokenizer = Tokenizer.from_vocab(vocab_file)
     settings = record_writer.Settings(tokenizer=tokenizer, masking=masking, **SETTINGS | {"dupe_factor": 5})
@@ -41,27 +41,27 @@ def test_records_round_trip(records_directory: Path, text_file: Path, vocab_file
         tokenizer.encode_batch([sentence for paragraph in document for sentence in split_sentences(paragraph)])
         for document in documents
     ]
-    made = list(record_writer.make_examples(settings, number, tokenized, Pieces.of(tokenizer)))
-    random.Random(f"{settings.seed}/{number}").shuffle(made)
+    examples = list(record_writer.make_examples(settings, number, tokenized, Pieces.of(tokenizer)))
+    random.Random(f"{settings.seed}/{number}").shuffle(examples)
     record_set = load_records(records_directory)
-    assert record_set.count == len(made) > 200
+    assert record_set.count == len(examples) > 200
     raw = list(tf.data.TFRecordDataset([str(file) for file in record_set.files]).as_numpy_iterator())
-    in_file_order = [example for shard in range(3) for example in made[shard::3]]
+    in_file_order = [example for shard in range(3) for example in examples[shard::3]]
     for serialized, example in zip(raw, in_file_order, strict=True):
-        found = tf.train.Example.FromString(serialized).features.feature
-        assert set(found) == set(record_set.features) == set(example)
+        stored = tf.train.Example.FromString(serialized).features.feature
+        assert set(stored) == set(record_set.features) == set(example)
         for name, feature in record_set.features.items():
-            values = found[name].float_list if feature.dtype == "float32" else found[name].int64_list
+            values = stored[name].float_list if feature.dtype == "float32" else stored[name].int64_list
             assert list(values.value) == example[name]
     if masking != "dynamic":
-        batch = next(iter(one_pass(record_set, len(made))))
+        batch = next(iter(one_pass(record_set, len(examples))))
         for name, values in batch.items():
             expected = np.array([e[name] for e in in_file_order])
             np.testing.assert_array_equal(values.numpy(), expected[:, 0] if values.ndim == 1 else expected)
 
 
 def test_examples_are_sequences_of_the_text(records_directory: Path, text_file: Path) -> None:
-    """[CLS] A [SEP] B [SEP] with the masked pieces put back stands in the text, piece by piece."""
+    """With the masked pieces restored, A and B of [CLS] A [SEP] B [SEP] occur in the text piece by piece."""
     record_set = load_records(records_directory)
     tokenizer = Tokenizer.from_vocab(record_set.vocab)
     cls, sep, pad, mask = (tokenizer.id(t) for t in ("[CLS]", "[SEP]", "[PAD]", "[MASK]"))
@@ -100,15 +100,15 @@ def test_examples_are_sequences_of_the_text(records_directory: Path, text_file: 
                 assert home.index(a) < home.rindex(b)
             else:
                 same_document += bool(set(homes[0]) & set(homes[1]))
-    # Of about 5,000 chosen pieces 80 % are [MASK]: three points are five deviations.
+    # 80 % of about 5,000 chosen pieces are [MASK]; five deviations are three points.
     assert chosen > 1500 and abs(masked / chosen - 0.8) < 5 * (0.16 / chosen) ** 0.5
     assert real > 100
-    # One or two pieces, left by cutting, can stand in both documents by chance.
+    # One or two pieces that are left after cutting can occur in both documents by chance.
     assert same_document < 0.1 * record_set.count
 
 
 def test_number_of_processes_changes_nothing(text_file: Path, vocab_file: Path, tmp_path: Path) -> None:
-    """Several chunks, so that the processes have something to share."""
+    """Use several chunks, so that the processes have work to share."""
     documents = list(read_documents([text_file]))
     settings = record_writer.Settings(tokenizer=Tokenizer.from_vocab(vocab_file), masking="token", **SETTINGS)
     original = record_writer.chunks
@@ -127,13 +127,13 @@ def test_number_of_processes_changes_nothing(text_file: Path, vocab_file: Path, 
 
 
 def test_another_process_writes_the_same_bytes(text_file: Path, vocab_file: Path) -> None:
-    """Protocol buffers write maps in the order of hashes, which differ from process to process unless one asks."""
+    """Protocol buffers write maps in hash order, which differs between processes unless determinism is asked for."""
     settings = record_writer.Settings(tokenizer=Tokenizer.from_vocab(vocab_file), masking="token", **SETTINGS)
     chunk = next(record_writer.chunks(read_documents([text_file])))
     here = record_writer.make_records(settings, chunk)
     work = functools.partial(record_writer.make_records, settings)
-    there = list(map_in_order(work, [chunk, chunk], 2))
-    assert there == [here, here] and len(here.records) > 100
+    elsewhere = list(map_in_order(work, [chunk, chunk], 2))
+    assert elsewhere == [here, here] and len(here.records) > 100
 
 
 def test_seed_and_copies_change_the_examples(text_file: Path, vocab_file: Path) -> None:
@@ -152,10 +152,10 @@ def test_seed_and_copies_change_the_examples(text_file: Path, vocab_file: Path) 
 def test_chunks_hold_every_document_once_and_two_at_least() -> None:
     documents = [["x" * n] for n in (10, 5000, 3, 4, 2500, 1, 9000, 1)]
     for size in (1, 100, 3000, 10**6):
-        made = list(record_writer.chunks(iter(documents), size))
-        assert [d for _, chunk in made for d in chunk] == documents
-        assert [number for number, _ in made] == list(range(len(made)))
-        assert all(len(chunk) > 1 for _, chunk in made)
+        chunks = list(record_writer.chunks(iter(documents), size))
+        assert [d for _, chunk in chunks for d in chunk] == documents
+        assert [number for number, _ in chunks] == list(range(len(chunks)))
+        assert all(len(chunk) > 1 for _, chunk in chunks)
     assert list(record_writer.chunks([["only"]])) == [(0, [["only"]])]
 
 
@@ -199,7 +199,7 @@ def test_a_single_segment_has_one_separator_and_one_type(
 
 
 def made_of(tmp_path: Path, text: str, *flags: str) -> tuple[Path, list[str]]:
-    """Vocabulary and records of a text."""
+    """Make a vocabulary and records of a text: the records' directory and their command."""
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
     vocab, output = tmp_path / "vocab", tmp_path / "records"
     assert cli.run(["vocab", f"--input={tmp_path}/text.txt", f"--output={vocab}", "--size=400", *flags]) == 0
@@ -236,7 +236,7 @@ def test_rules_of_the_vocabulary_are_those_of_the_records(tmp_path: Path, capsys
     example = next(iter(tf.data.TFRecordDataset([str(load_records(output).files[0])])))
     ids = tf.train.Example.FromString(example.numpy()).features.feature["input_ids"].int64_list.value
     assert tokenizer.id("[UNK]") not in ids
-    # With another vocabulary the text is lost, which is said.
+    # With another vocabulary the text is lost, and a warning says so.
     latin = tmp_path / "latin"
     latin.mkdir()
     made_of(latin, "\n\n".join(SENTENCES))
@@ -248,7 +248,7 @@ def test_rules_of_the_vocabulary_are_those_of_the_records(tmp_path: Path, capsys
 
 def test_a_full_disk_is_named(tmp_path: Path, text_file: Path, vocab_file: Path, monkeypatch, capsys) -> None:
     class Full:
-        """What TensorFlow's writer does there."""
+        """A writer that fails as TensorFlow's does on a full disk."""
 
         def __init__(self, path: str) -> None:
             Path(path).touch()
@@ -269,7 +269,7 @@ def test_a_full_disk_is_named(tmp_path: Path, text_file: Path, vocab_file: Path,
 
 
 def test_tokens_that_were_added_are_tokens_in_records(text_file: Path, vocab_file: Path, tmp_path: Path) -> None:
-    """And a "[SEP]" in the text is none: it would end a segment."""
+    """A "[SEP]" in the text does not become the special token, which would end a segment."""
     pieces = (*read_vocab(vocab_file), "[EMAIL]")
     added = [AddedToken("[SEP]", pieces.index("[SEP]")), AddedToken("[EMAIL]", len(pieces) - 1, word_piece=False)]
     tokenizer = Tokenizer(pieces, added=tuple(added))

@@ -1,4 +1,4 @@
-"""Next-sentence pairs: every piece has a number of its own, so that its origin can be read from it."""
+"""Next-sentence pairs: every piece has its own number, which shows where it comes from."""
 
 import math
 import random
@@ -7,7 +7,7 @@ from mobilebert_tf.data.segment_pairs import segment_pairs
 
 
 def made_documents(count: int, rng: random.Random) -> list[list[list[int]]]:
-    """Pieces are document * 1000 + place in the document."""
+    """Documents whose pieces are document * 1000 + place in the document."""
     documents = []
     for number in range(count):
         place, document = number * 1000, []
@@ -32,7 +32,7 @@ def test_real_next_follows_and_random_next_is_of_another_document() -> None:
             assert segment == list(range(segment[0], segment[0] + len(segment)))
         same = pair.first[0] // 1000 == pair.second[0] // 1000
         assert same == (not pair.is_random)
-        # With room for both, a real next begins right where the first segment ends.
+        # If both fit, a real next segment begins directly after the first.
         if not pair.is_random and len(pair.first) + len(pair.second) < 61:
             assert pair.second[0] == pair.first[-1] + 1
         assert pair.is_random or pair.second[0] > pair.first[-1]
@@ -51,12 +51,12 @@ def test_short_sequences_are_made_as_often_as_asked() -> None:
 
 
 def test_half_of_the_pairs_are_random() -> None:
-    found = [p for seed in range(20) for p in pairs(short=0.0, seed=seed)]
-    share = sum(p.is_random for p in found) / len(found)
-    # A draw that makes half of them random, and single last sentences that always are:
-    # at most one a document. Bounds of five binomial deviations on the lower side.
-    slack = 5 * math.sqrt(0.25 / len(found))
-    assert 0.5 - slack < share < 0.5 + slack + 20 * len(DOCUMENTS) / len(found)
+    made = [p for seed in range(20) for p in pairs(short=0.0, seed=seed)]
+    share = sum(p.is_random for p in made) / len(made)
+    # Half are drawn to be random, and a single last sentence always is: at most one a document, which only
+    # raises the share. The slack is five binomial deviations.
+    slack = 5 * math.sqrt(0.25 / len(made))
+    assert 0.5 - slack < share < 0.5 + slack + 20 * len(DOCUMENTS) / len(made)
 
 
 def test_segments_begin_and_end_with_sentences() -> None:
@@ -68,28 +68,28 @@ def test_segments_begin_and_end_with_sentences() -> None:
 
 
 def test_no_sentence_of_a_document_is_lost() -> None:
-    """What a random B displaces becomes the next A: nearly all sentences are used (cutting loses pieces)."""
+    """Sentences displaced by a random B become the next A, so nearly all are used (cutting loses pieces)."""
     used = {piece for p in pairs(short=0.0, length=200) for s in (p.first, p.second) for piece in s}
     assert used >= {s[0] for d in DOCUMENTS for s in d[1:-1]} - _cut(length=200)
 
 
 def _cut(length: int) -> set[int]:
-    """Pieces that truncation may have taken: those of pairs that fill the sequence to the brim."""
+    """Pieces that truncation may have taken: those in and near pairs that fill the sequence completely."""
     full = [p for p in pairs(short=0.0, length=length) if len(p.first) + len(p.second) == length - 3]
     return {piece + shift for p in full for s in (p.first, p.second) for piece in s for shift in range(-40, 40)}
 
 
 def test_a_single_document_gives_real_pairs_only() -> None:
-    found = list(segment_pairs(DOCUMENTS[:1], 64, 0.1, random.Random(1)))
-    assert found and not any(p.is_random for p in found)
+    made = list(segment_pairs(DOCUMENTS[:1], 64, 0.1, random.Random(1)))
+    assert made and not any(p.is_random for p in made)
 
 
 def test_single_segments_are_made_as_often_as_asked_and_run_on_where_the_last_one_ended() -> None:
-    found = list(segment_pairs(DOCUMENTS, 64, 0.3, random.Random(1), single_segment_prob=1.0))
-    assert not any(pair.second or pair.is_random for pair in found)
-    assert all(len(pair.first) <= 61 for pair in found)
-    pieces = {piece for pair in found for piece in pair.first}
-    # Nothing is skipped: what is missing was cut from runs that are too long for a sequence.
+    single = list(segment_pairs(DOCUMENTS, 64, 0.3, random.Random(1), single_segment_prob=1.0))
+    assert not any(pair.second or pair.is_random for pair in single)
+    assert all(len(pair.first) <= 61 for pair in single)
+    pieces = {piece for pair in single for piece in pair.first}
+    # Nothing is skipped: missing pieces were cut from runs that are too long for a sequence.
     assert len(pieces) > 0.85 * sum(len(sentence) for document in DOCUMENTS for sentence in document)
     mixed = list(segment_pairs(DOCUMENTS, 64, 0.3, random.Random(1), single_segment_prob=0.5))
     share = sum(not pair.second for pair in mixed) / len(mixed)

@@ -1,4 +1,4 @@
-"""Batches of a table in memory: of like length, every example once an epoch, the same wherever they begin."""
+"""Batches of a table in memory: similar lengths, each example once an epoch, the same wherever they begin."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ WIDTH = 64
 
 
 def table(count: int) -> dict[str, np.ndarray]:
-    """Example i has pieces i + 1 throughout; lengths are spread as those of sentences are."""
+    """All pieces of example i are i + 1; lengths are distributed as those of sentences."""
     lengths = np.clip(np.random.default_rng(1).lognormal(2.5, 0.6, count).astype(int), 3, WIDTH)
     mask = (np.arange(WIDTH) < lengths[:, None]).astype(np.int32)
     ids = mask * np.arange(1, count + 1, dtype=np.int32)[:, None]
@@ -35,7 +35,7 @@ def test_batches_are_cut_to_their_longest_example_and_little_is_padding() -> Non
             batch["input_ids"].numpy().max(axis=1), features["input_ids"][batch["label"].numpy()].max(axis=1)
         )
     real, computed = (sum(float(f(batch["input_mask"].numpy())) for batch in batches) for f in (np.sum, np.size))
-    # Random batches of these lengths are 30 % real pieces, sorted ones 76 %, these 63 %.
+    # Real pieces are 30 % of random batches of these lengths, 76 % of sorted ones, and 63 % of these.
     assert real / computed > 0.6
     lengths = [batch["input_ids"].shape[1] for batch in batches]
     assert np.corrcoef(lengths[1:], lengths[:-1])[0, 1] < 0.5  # in random order
@@ -45,8 +45,8 @@ def test_the_same_wherever_they_begin() -> None:
     features = table(100)
     whole = [batch["label"].numpy() for batch in shuffled_batches(features, 32, seed=3).take(12)]
     for start in (1, 3, 4, 9):
-        for one, other in zip(whole[start:], shuffled_batches(features, 32, 3, start), strict=False):
-            np.testing.assert_array_equal(one, other["label"])
+        for labels, other in zip(whole[start:], shuffled_batches(features, 32, 3, start), strict=False):
+            np.testing.assert_array_equal(labels, other["label"])
 
 
 def test_epochs_and_seeds_have_other_batches() -> None:

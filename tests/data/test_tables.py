@@ -1,4 +1,4 @@
-"""Tables as people have them, and the one line that says what is wrong with one."""
+"""Tables as people have them, and the one line that names what is wrong."""
 
 import json
 import lzma
@@ -195,7 +195,7 @@ def test_compression_is_known_by_its_bytes(tmp_path):
 
 
 def test_empty_cells_in_quotes_are_those_of_programs(tmp_path, capsys):
-    """Polars, data.table and DuckDB put quotes around texts with quotes and around empty ones."""
+    """Polars, data.table and DuckDB quote texts that contain quotes, and empty ones."""
     path = tmp_path / "p.tsv"
     path.write_text('text\tlabel\n"He said ""hi"" to me"\tgood\n""\tbad\nplain\tbad\n')
     assert rows(path) == [(2, 'He said "hi" to me', "good"), (3, "", "bad"), (4, "plain", "bad")]

@@ -1,4 +1,4 @@
-"""Splits of TensorFlow Datasets sets as tables, by that library's own mock: nothing is downloaded."""
+"""Splits of TensorFlow Datasets sets as tables, with that library's own mock: nothing is downloaded."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ TEXTS = [" ".join("abcdefgh"[(i + j) % 8] for j in range(4)) for i in range(24)]
 
 @pytest.fixture
 def tfds():
-    """The library with sets of 24 examples: texts of letters, classes in turn, test sets without."""
+    """The library with mocked sets of 24 examples: texts of letters, classes in turn, test sets without labels."""
     tfds = pytest.importorskip("tensorflow_datasets")
     import tensorflow as tf
 
@@ -35,7 +35,7 @@ def tfds():
                 return -1 if split == "test" else number % kind.num_classes
             if isinstance(kind, tfds.features.Text):
                 return TEXTS[number].encode()
-            # Grades of pairs, from 0 to 5, are the only values with a fraction.
+            # The only floating-point values are grades of pairs, from 0 to 5.
             return np.asarray(number % 6 if np.issubdtype(kind.np_dtype, np.floating) else number, kind.np_dtype)
 
         return tf.data.Dataset.from_generator(
@@ -108,7 +108,7 @@ def test_a_model_learns_from_a_set(tfds, classifier_directory, tmp_path, capsys)
 
 
 def test_the_pipeline_takes_sets_and_lists_below_its_data_directory(tfds, tmp_path, monkeypatch, capsys):
-    """Up to the first stage, which is stopped: what it and the others are told to read."""
+    """Stop at the first stage, and check the inputs that it and later stages were given."""
     (tmp_path / "data").mkdir()
     for name in ("one.txt", "two.txt"):
         (tmp_path / "data" / name).write_text("some text\n")

@@ -76,17 +76,17 @@ def real_text(shared_data: Path, shards: int | None) -> list[str]:
 
 @pytest.mark.parametrize("shards", [1, pytest.param(None, marks=pytest.mark.slow)])
 def test_ids_and_offsets_are_the_librarys(shards: int | None, shared_data: Path) -> None:
-    """Against the BERT tokenizer that the `tokenizers` library puts together itself, with Hugging Face's limit."""
+    """Compare with the BERT tokenizer that the `tokenizers` library builds itself, with Hugging Face's limit."""
     vocab = shared_data / "vocab" / "vocab.txt"
-    ours = Tokenizer(Tokenizer.from_vocab(vocab).vocab, Rules(max_characters_per_word=100))
-    theirs = tokenizers.implementations.BertWordPieceTokenizer(str(vocab), lowercase=True)
+    own = Tokenizer(Tokenizer.from_vocab(vocab).vocab, Rules(max_characters_per_word=100))
+    reference_tokenizer = tokenizers.implementations.BertWordPieceTokenizer(str(vocab), lowercase=True)
     texts = real_text(shared_data, shards)
     assert len(texts) > 2500
     for start in range(0, len(texts), 10_000):
         some = texts[start : start + 10_000]
-        for text, wanted in zip(some, theirs.encode_batch(some, add_special_tokens=False), strict=True):
-            found = ours.encode(text)
-            assert (found.ids, found.offsets) == (wanted.ids, wanted.offsets), text
+        for text, expected in zip(some, reference_tokenizer.encode_batch(some, add_special_tokens=False), strict=True):
+            encoding = own.encode(text)
+            assert (encoding.ids, encoding.offsets) == (expected.ids, expected.offsets), text
 
 
 @pytest.mark.parametrize(

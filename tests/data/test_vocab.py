@@ -14,7 +14,7 @@ from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 
 def made_text() -> list[str]:
-    """Random words of few letters: many pairs are equally frequent, so ties abound."""
+    """Random words of few letters, so that many pairs are equally frequent."""
     rng = random.Random(1)
     words = ["".join(rng.choices("abcdefghij", k=rng.randint(2, 8))) for _ in range(400)]
     return [" ".join(rng.choices(words, k=12)) + "." for _ in range(300)] + ["Ünïcode 世界 (x)"]
@@ -37,13 +37,13 @@ def test_learned_pieces_are_better_than_characters() -> None:
 
 
 def test_coverage_counts_by_hand() -> None:
-    found = vocabulary.coverage((*SPECIAL_TOKENS, "ab", "##c", "."), ["Abc ab.", "xyz abcc"])
+    counted = vocabulary.coverage((*SPECIAL_TOKENS, "ab", "##c", "."), ["Abc ab.", "xyz abcc"])
     # ab ##c | ab | . | [UNK] | ab ##c ##c
-    assert (found.words, found.pieces, found.lost) == (5, 8, Lost(13, 3))
+    assert (counted.words, counted.pieces, counted.lost) == (5, 8, Lost(13, 3))
 
 
 def test_same_text_same_vocabulary_in_every_process(tmp_path: Path, root: Path) -> None:
-    """Hash tables are seeded anew in each process, so one process could not show a difference."""
+    """Use several processes, since each seeds its hash tables anew and a single one would show no difference."""
     (tmp_path / "text.txt").write_text("\n".join(made_text()), encoding="utf-8")
     for i in range(3):
         words = ["vocab", f"--input={tmp_path}/text.txt", f"--output={tmp_path}/v{i}", "--size=300"]
@@ -84,7 +84,7 @@ def test_marks_are_kept_where_they_make_other_words(tmp_path: Path, text: str, o
     assert cli.run(["vocab", *flags, f"--output={tmp_path}/v"]) == 0
     first, second = Tokenizer.from_vocab(tmp_path / "v" / "vocab.txt").encode_batch(other)
     assert (first != second) is keeps
-    # Whatever the text: what is asked for.
+    # Flags are obeyed, whatever the text.
     assert cli.run(["vocab", *flags, f"--output={tmp_path}/w", f"--strip_accents={keeps}", "--nolower_case"]) == 0
     rules = Tokenizer.from_vocab(tmp_path / "w" / "vocab.txt").rules
     assert (rules.lower_case, rules.strip_accents) == (False, keeps)
@@ -130,7 +130,7 @@ def test_all_characters_that_fit_are_taken(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_letters_that_unicode_takes_apart_are_seen_as_they_are_typed(tmp_path: Path) -> None:
-    """Its composed form has no single sign for them, and what is tokenized later is not brought into that form."""
+    """Unicode's composed form splits these letters, but texts to be tokenized are not brought into that form."""
     lines = ["बड़ा बाज़ार पढ़ना फ़िल्म", "যায় বাড়ি", "Й и́ ñ ñ"]
     lines = [line.replace("ड़", "\u095c").replace("ज़", "\u095b").replace("फ़", "\u095e") for line in lines]
     (tmp_path / "text.txt").write_text("\n\n".join(lines * 5), encoding="utf-8")

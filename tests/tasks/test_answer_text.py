@@ -1,4 +1,4 @@
-"""Words of answers, by the rules of SQuAD's official evaluation."""
+"""Words of answers compared by the rules of SQuAD's official evaluation."""
 
 import collections
 import re
@@ -10,7 +10,7 @@ from mobilebert_tf.tasks import answer_text
 
 
 def normalize(s):
-    """`evaluate-v2.0.py`, step by step."""
+    """Normalise a text as `evaluate-v2.0.py` does, step by step."""
     s = s.lower()
     s = "".join(ch for ch in s if ch not in set(string.punctuation))
     s = re.sub(r"\b(a|an|the)\b", " ", s)
@@ -51,7 +51,7 @@ def test_words_count_as_in_the_official_script(gold, given):
     assert rules.exact(given, gold) == float(normalize(gold) == normalize(given))
 
 
-# Shared words, those of the given answer and of the one that was wanted, counted by hand.
+# Counted by hand: words that both share, words of the given answer, words of the right answer.
 WITHOUT_BLANKS = [
     ("老师", "老师。", 2, 2, 2),
     ("北京", "北京市海淀区", 2, 6, 2),

@@ -1,4 +1,4 @@
-"""Weights of classes, by hand and in the loss; a class of few rows is learned with them."""
+"""Class weights by hand and in the loss; with them, a class of few rows counts as much as the others."""
 
 import json
 
@@ -41,8 +41,8 @@ def test_they_count_in_the_loss():
 
 
 def test_a_rare_class_counts_as_much(classifier_directory, tmp_path):
-    """Texts say nothing of their class, one in eight is rare. The best answer then is the share of the class, with a
-    loss of 0.38 nats, and with weights a half for each, with one of log 2. The head learns a little of 512 by heart.
+    """Texts do not reveal their class, and one in eight is rare. The best answer then is each class's share, at a loss
+    of 0.38 nats; with weights it is a half for each, at log 2. The head memorises a little of the 512 rows.
     """
     letters = np.random.default_rng(3).choice(list("abcdefgh"), (512, 6))
     rows = "".join(f"{' '.join(row)}\t{'rare' if i % 8 == 0 else 'often'}\n" for i, row in enumerate(letters))

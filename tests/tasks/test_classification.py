@@ -1,4 +1,4 @@
-"""The classification task: labels, features, metrics, against values worked out by hand."""
+"""The classification task: labels, features and metrics against values worked out by hand."""
 
 import json
 
@@ -75,7 +75,7 @@ def test_metrics_by_hand():
 
 
 def test_probabilities_are_as_often_right_as_they_say():
-    """Logits three times as large as those that the labels were drawn from: the temperature is three."""
+    """Logits are three times those from which labels were drawn, so the temperature must be three."""
     random = np.random.default_rng(0)
     true = 1.5 * random.normal(size=(20_000, 3))
     shares = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
@@ -83,20 +83,20 @@ def test_probabilities_are_as_often_right_as_they_say():
     outputs, features = {"logits": 3 * true}, {"label": labels}
     task = ClassificationTask(("x", "y", "z"))
     tuned = task.tuned(outputs, features)
-    # The deviation of the estimate is 2 % at so many examples.
+    # With this many examples the estimate has a deviation of 2 %; the bound is three of them.
     assert tuned.temperature == pytest.approx(3.0, rel=0.06)
-    before, after = (one.score(outputs, features).all for one in (task, tuned))
+    before, after = (scored.score(outputs, features).all for scored in (task, tuned))
     assert before["accuracy"] == after["accuracy"] and after["loss"] < before["loss"]
     assert before["calibration_error"] > 0.1 and after["calibration_error"] < 0.015
     likely = tuned.decode({"logits": 3 * true[:1]}, {})[0]["probabilities"]
     np.testing.assert_allclose(list(likely.values()), shares[0], rtol=0.1)
-    # A hundred examples are too few to learn it from.
+    # Fewer than a hundred examples are too few to find a temperature.
     assert task.tuned({"logits": 3 * true[:99]}, {"label": labels[:99]}) == task
 
 
 def test_calibration_error_by_hand():
     confidence, right = np.array([0.95, 0.97, 0.61, 0.65]), np.array([1, 0, 1, 0])
-    # Two bins: half is right where 0.96 is said, half where 0.63 is.
+    # Two bins, with mean confidences of 0.96 and 0.63; in each half of the answers are right.
     assert metrics.calibration_error(confidence, right) == pytest.approx((0.92 + 0.26) / 4)
 
 
@@ -189,7 +189,7 @@ def test_rows_of_no_class_are_named_and_can_be_left_out(tmp_path):
     with pytest.raises(UsageError, match=f"line 3: label 'none of these' is of texts without a class, .*; {fix}"):
         task.read(path)
     with bad_rows.counting(skips=True) as left_out:
-        assert [one.text for one in task.read(path)] == ["a"]
+        assert [example.text for example in task.read(path)] == ["a"]
     assert left_out.bad[str(path), 4].endswith(f"label 'z' is not one that training saw (x, y); {fix}")
 
 
@@ -203,7 +203,7 @@ def test_of_many_labels_some_are_listed_and_the_one_that_is_like_is_named(tmp_pa
 
 
 def test_a_classifier_that_declines_is_scored_on_texts_of_no_class(tmp_path):
-    """Two of three texts without a class are told as such; what is said of the others is what it was without them."""
+    """Two of three texts without a class are declined; the other figures are as if the three were not there."""
     text = "text\tlabel\na\tx\nb\tnone of these\nc\ty\na b\tnone of these\nb c\tnone of these\n"
     path = table(tmp_path, text)
     task = ClassificationTask(labels=("x", "y"), threshold=0.7)
@@ -218,7 +218,7 @@ def test_a_classifier_that_declines_is_scored_on_texts_of_no_class(tmp_path):
     assert scores.all["none_found"] == 2 / 3
     assert scores.per_example.tolist() == own.per_example.tolist() == [1.0, 0.0]
     mistakes = task.review(outputs, features, examples)
-    assert [(one.text, one.wanted, one.given) for one in mistakes.mistakes] == [
+    assert [(mistake.text, mistake.wanted, mistake.given) for mistake in mistakes.mistakes] == [
         ("b c", "none of these", "y"),
         ("c", "y", "x"),
     ]
@@ -233,11 +233,11 @@ def test_a_table_of_texts_of_no_class_alone_is_refused(tmp_path):
 def test_an_answer_that_is_no_number_is_wrong_in_every_figure():
     task = ClassificationTask(labels=("x", "y"))
     outputs = {"logits": np.array([[np.nan, np.nan], [2, 0], [0, 2]], np.float32)}
-    found = task.score(outputs, {"label": np.array([0, 0, 1])}).all
-    # The first is told as y: F1 of x 2 / (1 + 2), of y 2 / (2 + 1).
-    assert found["accuracy"] == pytest.approx(2 / 3) and found["macro_f1"] == pytest.approx(2 / 3)
-    assert found["confusion"] == [[1, 1], [0, 1]]
-    assert found["matthews"] == pytest.approx(0.5)
+    figures = task.score(outputs, {"label": np.array([0, 0, 1])}).all
+    # The first counts as an answer y: F1 is 2 / (1 + 2) for x, and 2 / (2 + 1) for y.
+    assert figures["accuracy"] == pytest.approx(2 / 3) and figures["macro_f1"] == pytest.approx(2 / 3)
+    assert figures["confusion"] == [[1, 1], [0, 1]]
+    assert figures["matthews"] == pytest.approx(0.5)
 
 
 def test_a_threshold_below_which_nothing_but_no_numbers_lies_is_a_number():

@@ -1,4 +1,4 @@
-"""Risk over coverage and the least probability of an answer, beside a plain count over all thresholds."""
+"""Risk over coverage, and the threshold for answers, against trying every threshold."""
 
 import numpy as np
 import pytest
@@ -11,22 +11,22 @@ from mobilebert_tf.tasks.task import NONE
 def test_by_hand():
     confidence = np.array([0.9, 0.8, 0.8, 0.6, np.nan])
     right = np.array([True, True, False, True, False])
-    found = metrics.risk_coverage(confidence, right)
-    # Risks of the thresholds 0.9, 0.8, 0.6 and none: 0, 1/3, 1/4, 2/5, for 1, 2, 1 and 1 examples.
-    assert found["risk_coverage_area"] == pytest.approx((0 + 2 / 3 + 1 / 4 + 2 / 5) / 5)
-    assert (found["coverage_at_1"], found["coverage_at_5"]) == (0.2, 0.2)
+    figures = metrics.risk_coverage(confidence, right)
+    # Thresholds 0.9, 0.8, 0.6 and none have risks of 0, 1/3, 1/4 and 2/5, and add 1, 2, 1 and 1 examples.
+    assert figures["risk_coverage_area"] == pytest.approx((0 + 2 / 3 + 1 / 4 + 2 / 5) / 5)
+    assert (figures["coverage_at_1"], figures["coverage_at_5"]) == (0.2, 0.2)
 
 
 def test_ends_of_the_scale():
     draw = np.random.default_rng(0)
     right = draw.random(5000) < 0.8
     perfect = metrics.risk_coverage(right + 0.1 * draw.random(5000), right)
-    # A perfect order: no risk up to the coverage of right answers; so many more answers as make 5 % wrong.
+    # In perfect order all right answers come first, then wrong ones until they are 1 or 5 % of all answered.
     assert perfect["coverage_at_1"] == pytest.approx(right.mean() / 0.99, abs=1e-3)
     assert perfect["coverage_at_5"] == pytest.approx(right.mean() / 0.95, abs=1e-3)
-    # One that says nothing has the same risk everywhere.
+    # An uninformative confidence has the same risk everywhere.
     assert metrics.risk_coverage(np.ones(5000), right)["risk_coverage_area"] == pytest.approx(1 - right.mean())
-    # The deviation of a share of a few hundred, over the first of five thousand.
+    # Only the first few hundred of five thousand have a risk that deviates, as a share of so few does.
     assert metrics.risk_coverage(draw.random(5000), right)["risk_coverage_area"] == pytest.approx(0.2, abs=0.03)
     assert metrics.risk_coverage(np.ones(3), np.zeros(3, bool))["coverage_at_5"] == 0.0
 
@@ -53,16 +53,16 @@ def test_coverage_and_threshold_are_the_largest_of_all(seed):
             if (~right[chosen]).mean() <= percent / 100:
                 best = max(best, chosen.mean())
         assert figures[f"coverage_at_{percent}"] == pytest.approx(best)
-    found = task.declining(outputs, features, 0.95)
-    assert found.temperature == 1.5 and 0 < found.threshold < 1
-    scored = found.score(outputs, features).all
+    declining = task.declining(outputs, features, 0.95)
+    assert declining.temperature == 1.5 and 0 < declining.threshold < 1
+    scored = declining.score(outputs, features).all
     assert scored["answered"] == pytest.approx(figures["coverage_at_5"]) and scored["answered_accuracy"] >= 0.95
     assert scored["accuracy"] == figures["accuracy"] and "answered" not in figures
-    answers = [one["label"] for one in found.decode(outputs, features)]
+    answers = [answer["label"] for answer in declining.decode(outputs, features)]
     answered = [label != NONE for label in answers]
     assert np.mean(answered) == pytest.approx(scored["answered"])
-    # No probability lies on the threshold, where rounding would decide.
-    assert np.abs(confidence - found.threshold).min() > 1e-6
+    # No probability is so near the threshold that rounding would decide.
+    assert np.abs(confidence - declining.threshold).min() > 1e-6
 
 
 def test_all_or_nothing():

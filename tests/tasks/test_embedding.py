@@ -1,4 +1,4 @@
-"""Sentence embeddings: the vectors by NumPy, pairs, scores, and vectors that are none."""
+"""Sentence embeddings: vectors by NumPy, pairs, scores, and invalid vectors."""
 
 import numpy as np
 import pytest
@@ -42,8 +42,8 @@ def test_the_score_is_the_rank_of_the_cosines():
 def test_agreement_is_the_cosine_of_the_two_vectors_of_a_text():
     reference = {"embedding": unit([1, 0], [1, 0], [1, 0], [1, 0])}
     candidate = {"embedding": np.concatenate([unit([1, 0], [1, 1], [-1, 0]), [[np.nan, 0]]])}
-    found = EmbeddingTask().agreement(reference, candidate, {})
-    np.testing.assert_allclose(found, [1.0, np.sqrt(0.5), 0.0, 0.0], rtol=1e-6)
+    agreement = EmbeddingTask().agreement(reference, candidate, {})
+    np.testing.assert_allclose(agreement, [1.0, np.sqrt(0.5), 0.0, 0.0], rtol=1e-6)
 
 
 def test_without_a_second_column_there_are_vectors(tmp_path):
@@ -66,7 +66,7 @@ def test_vectors_that_are_none_are_refused(vectors, said):
     with pytest.raises(FailedError, match=f"model: gives.*{said}"):
         check_vectors(np.array(vectors, np.float32), np.array([[1], [2]]), "model")
     check_vectors(unit([1, 0], [1, 0.1]), np.array([[1], [2]]), "model")
-    # Of the same text the vector is the same.
+    # Equal texts may have equal vectors.
     check_vectors(unit([1, 0], [1, 0]), np.array([[1], [1]]), "model")
 
 
@@ -82,7 +82,7 @@ def test_the_model_is_the_mean_over_real_tokens_at_unit_length(name):
     mask = np.array([[1, 1, 1, 1], [1, 1, 1, 0]], np.int32)
     batch = {"input_ids": ids, "input_mask": mask, "segment_ids": np.zeros_like(ids)}
     rows = np.asarray(model.encoder(batch)["sequence_output"], np.float64)
-    for found, row, real in zip(np.asarray(model(batch)), rows, mask, strict=True):
+    for vector, row, real in zip(np.asarray(model(batch)), rows, mask, strict=True):
         mean = row[real == 1].mean(axis=0)
         # float32 against float64, values near one.
-        np.testing.assert_allclose(found, mean / np.linalg.norm(mean), atol=2e-6)
+        np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=2e-6)

@@ -1,4 +1,4 @@
-"""Entities: labels of first word pieces, windows, scores by hand, files."""
+"""Entities: labels of words' first pieces, windows, scores by hand, and files."""
 
 import dataclasses
 import json
@@ -42,7 +42,7 @@ def test_the_first_piece_of_a_word_has_its_label():
         "[CLS] a . b [SEP]",
     ]
     assert features["row_example"].tolist() == [0, 0, 0, 1]
-    # Each word once, where its first piece has most around it.
+    # Each word counts once, in the window where its first piece has the most context.
     assert features["word"].tolist() == [
         [-1, 0, -1, 1, 2, -1, -1, -1],
         [-1, -1, -1, 3, 4, 5, -1, -1],
@@ -54,7 +54,7 @@ def test_the_first_piece_of_a_word_has_its_label():
 
 
 def outputs_of(features, tags, length=8):
-    """Logits that say these labels of the words."""
+    """Logits for these labels of the words."""
     logits = np.zeros((len(features["word"]), length, len(LABELS)), np.float32)
     for row, number in enumerate(features["row_example"]):
         for place in np.flatnonzero(features["word"][row] >= 0):
@@ -67,7 +67,8 @@ def test_entities_are_parts_of_the_text():
     outputs = outputs_of(features, ["B-x O O O O B-y I-y O B-x", "O O B-y"])
     answers = TASK.decode(outputs, features)
     assert [
-        [(one["label"], one["text"], one["start"], one["end"]) for one in some["entities"]] for some in answers
+        [(entity["label"], entity["text"], entity["start"], entity["end"]) for entity in answer["entities"]]
+        for answer in answers
     ] == [
         [("x", "ab", 0, 2), ("y", "h a", 12, 15), ("x", "d", 19, 20)],
         [("y", "b", 4, 5)],
@@ -95,7 +96,7 @@ def test_predictions_stand_beside_the_labels_in_their_scheme():
 
 def test_scores_by_hand():
     features = TASK.features([LONG, SHORT], LETTERS)
-    # One right, one of the other kind, one too short; one right in the second.
+    # In the first sentence one entity is right, one has the wrong kind and one is too short; the second's is right.
     outputs = outputs_of(features, ["B-x O O O O B-y O O B-y", "O O B-y"])
     scores = TASK.score(outputs, features)
     assert (scores.all["precision"], scores.all["recall"]) == (0.5, 0.5)
@@ -112,7 +113,7 @@ def test_files_of_words(tmp_path):
     task = EntitiesTask.discover(path)
     assert task.labels == ("O", "B-ORG", "S-ORG", "B-PER", "S-PER")
     examples = task.read(path)
-    assert [(one.text, one.tags) for one in examples] == [
+    assert [(example.text, example.tags) for example in examples] == [
         ("EU rejects", ("B-ORG", "O")),
         ("Peter .", ("S-PER", "O")),
     ]
@@ -162,33 +163,33 @@ def test_a_bad_first_line_is_the_bad_one(tmp_path):
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_words_that_are_numbered(first, tmp_path, capsys):
-    """Files as CoNLL-U and GermEval have them, some with a line for two words."""
+    """Files in the forms of CoNLL-U and GermEval, which number words; some have a line for two words."""
     path = tmp_path / "a.conll"
     sentence = f"{first}\tAda\t_\tB-x\n{first + 1}\twrote\t_\tO\n\n"
     path.write_text(sentence * 3 + "1-2\tdu\t_\tO\n1\tde\t_\tO\n\n")
     texts = ["Ada wrote"] * 3 + ["du de"]
     for labelled in (True, False):
-        assert [one.text for one in EntitiesTask(labels=("O", "B-x")).read(path, labelled)] == texts
-        said = "the first column numbers the words; a word is taken from the second"
-        assert said in capsys.readouterr().err
+        assert [example.text for example in EntitiesTask(labels=("O", "B-x")).read(path, labelled)] == texts
+        message = "the first column numbers the words; a word is taken from the second"
+        assert message in capsys.readouterr().err
         notes.start()
-    # Words may be numbers too.
+    # The words themselves may be numbers.
     path.write_text("1\tO\n2\tB-x\n\n1\tO\n2\tO\n")
-    assert [one.text for one in EntitiesTask(labels=("O", "B-x")).read(path)] == ["1 2", "1 2"]
+    assert [example.text for example in EntitiesTask(labels=("O", "B-x")).read(path)] == ["1 2", "1 2"]
     assert not capsys.readouterr().err
 
 
 def test_lines_of_blanks_end_sentences(tmp_path):
     path = tmp_path / "a.conll"
     path.write_text("a\tB-x\n\t\nb\tO\n \t \n\nc\tO\n\t\t\n")
-    assert [one.text for one in EntitiesTask(labels=("O", "B-x")).read(path)] == ["a", "b", "c"]
+    assert [example.text for example in EntitiesTask(labels=("O", "B-x")).read(path)] == ["a", "b", "c"]
 
 
 def test_rows_without_words_are_answered(tmp_path, capsys):
     path = tmp_path / "a.jsonl"
     path.write_text('{"tokens": ["a"]}\n{"tokens": []}\n{"tokens": ["b"]}\n')
     examples = TASK.read(path, labelled=False, every_row=True)
-    assert [one.text for one in examples] == ["a", "", "b"]
+    assert [example.text for example in examples] == ["a", "", "b"]
     assert f"{path}: 1 row without words answered as empty texts, the first in line 2" in capsys.readouterr().err
     features = TASK.features(examples, LETTERS)
     assert TASK.decode(outputs_of(features, ["B-x", "", "O"]), features)[1] == {"entities": []}
@@ -202,7 +203,7 @@ def test_lists_may_have_other_names(tmp_path):
     path.write_text('{"Words": ["a", "b"], "ner": ["B-x", "O"], "tokens": 2, "tags": ["O", "O"]}\n')
     task = EntitiesTask.discover(path, text_column="words", label_column="ner")
     examples = task.read(path)
-    assert [(one.text, one.tags) for one in examples] == [("a b", ("B-x", "O"))]
+    assert [(example.text, example.tags) for example in examples] == [("a b", ("B-x", "O"))]
     assert task.read(path, labelled=False)[0].text == "a b"
     path.write_text(json.dumps(task.row(examples[0])))
     assert task.read(path) == examples
@@ -210,7 +211,7 @@ def test_lists_may_have_other_names(tmp_path):
         UsageError, match='line 1: must be a JSON object with "zzz" and "ner", lists of texts; it has w'
     ):
         EntitiesTask.discover(path, text_column="zzz", label_column="ner")
-    # Those of other tasks' tables are looked for too.
+    # The default columns of other tasks' tables are tried as well.
     path.write_text('{"text": ["a", "b"], "label": ["B-x", "O"]}\n')
     assert EntitiesTask.discover(path).read(path) == examples
 
@@ -246,7 +247,7 @@ def test_bad_sentences_are_left_out_where_that_is_asked_for(name, content, tmp_p
 def test_comments_of_conll_u_and_files_without_blank_lines(tmp_path, capsys):
     path = tmp_path / "a.conll"
     path.write_text("# sent_id = 1\n# text = a b\na\tB-x\n#\tO\n\n# b = c\nd\tO\n")
-    assert [one.text for one in EntitiesTask(labels=("O", "B-x")).read(path)] == ["a #", "d"]
+    assert [example.text for example in EntitiesTask(labels=("O", "B-x")).read(path)] == ["a #", "d"]
     path.write_text("a\tB-x\n" * 301)
     EntitiesTask.discover(path)
     assert "is one sentence of 301 words" in capsys.readouterr().err
@@ -261,14 +262,14 @@ def test_a_label_that_training_did_not_see(tmp_path):
 
 def test_texts_that_are_most_wrong():
     features = TASK.features([LONG, SHORT, sentence("a", "O")], LETTERS)
-    # In the first one of the other kind, one too short; the second misses all, and is less sure of it.
+    # In the first text one has the wrong kind and one is too short; the second misses all, with a lower probability.
     outputs = outputs_of(features, ["B-x O O O O B-y O O B-y", "O O O", "O"])
     outputs["token_logits"][3] /= 2
-    found = TASK.review(outputs, features, [LONG, SHORT, sentence("a", "O")])
-    assert (found.wrong, found.examples) == (2, 3)
-    assert [(m.text, m.wanted, m.given) for m in found.mistakes] == [
+    review = TASK.review(outputs, features, [LONG, SHORT, sentence("a", "O")])
+    assert (review.wrong, review.examples) == (2, 3)
+    assert [(m.text, m.wanted, m.given) for m in review.mistakes] == [
         (LONG.text, "ab x, h a y, d x", "ab x, h y, d y"),
         (SHORT.text, "b y", "no entity"),
     ]
-    assert found.mistakes[0].size == pytest.approx(np.exp(5.0) / (np.exp(5.0) + 4))
-    assert found.mistakes[1].size == pytest.approx(np.exp(2.5) / (np.exp(2.5) + 4))
+    assert review.mistakes[0].size == pytest.approx(np.exp(5.0) / (np.exp(5.0) + 4))
+    assert review.mistakes[1].size == pytest.approx(np.exp(2.5) / (np.exp(2.5) + 4))

@@ -1,4 +1,4 @@
-"""Texts that a program gives, as examples; what is none is refused by its place in the list."""
+"""Texts given by a program become examples; anything else is refused, with its place in the list."""
 
 import numpy as np
 import pytest

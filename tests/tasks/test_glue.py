@@ -1,4 +1,4 @@
-"""GLUE's tasks: every layout that their tables come in, scores beside scikit-learn's and SciPy's, and submissions."""
+"""GLUE's tasks: all layouts of their tables, scores against scikit-learn's, and submissions."""
 
 import collections
 import json
@@ -35,7 +35,7 @@ OFFICIAL = {
     "rte": ("index\tsentence1\tsentence2\tlabel\n0\tA.\tB.\tnot_entailment\n1\tA.\tA.\tentailment\n", [1, 0]),
     "wnli": ("index\tsentence1\tsentence2\tlabel\n0\tIt has.\tThe pin.\t0\n1\tIt has.\tThe carrot.\t1\n", [0, 1]),
 }  # fmt: skip
-"""Two rows of each as GLUE's download has them, and the numbers of their labels."""
+"""Two rows of each task as in GLUE's download, and their labels as numbers."""
 
 
 def examples(tmp_path, name, content, kind="tsv"):
@@ -54,7 +54,7 @@ def test_official_tables(tmp_path, name, capsys):
     assert all(row.text and (row.text_pair is not None) == task.judges_pairs for row in rows)
     write_task(tmp_path, task)
     assert read_task(tmp_path) == task
-    assert not capsys.readouterr().err  # nothing of it is unusual
+    assert not capsys.readouterr().err  # no remarks on the usual layout
     if name == "cola":
         assert rows[0].text.endswith('"let alone" that, one, two, three, four.')
     if name == "stsb":
@@ -62,11 +62,11 @@ def test_official_tables(tmp_path, name, capsys):
 
 
 def test_tables_as_their_authors_published_them(tmp_path, capsys):
-    """STS-B: tabs and no header, in files that are called .csv; those of training have two columns more."""
+    """STS-B has tabs and no header in files called .csv; rows of training have two more columns."""
     row = 'main-captions\tMSRvid\t2012test\t0000\t{}\tA "plane, or so.\tAn air plane.{}\r\n'
     content = row.format("5.000", "") + row.format("1.250", "\tnone\tnone")
     task, rows = examples(tmp_path, "stsb", content, "csv")
-    assert [(one.text, one.text_pair, one.label) for one in rows] == [
+    assert [(example.text, example.text_pair, example.label) for example in rows] == [
         ('A "plane, or so.', "An air plane.", 5.0), ('A "plane, or so.', "An air plane.", 1.25)
     ]  # fmt: skip
     assert "columns separated by tabs" in capsys.readouterr().err
@@ -81,12 +81,12 @@ def test_all_nine_are_there():
 
 
 def test_numbers_mean_what_the_task_says(tmp_path):
-    """In RTE 0 is entailment, in WNLI it is not: Hugging Face's copies have numbers alone."""
+    """Hugging Face's copies have numbers only: 0 is entailment in RTE, but not in WNLI."""
     table = '{"sentence1": "a", "sentence2": "b", "label": 0}\n{"sentence1": "c", "sentence2": "d", "label": 1}\n'
     for name, first in (("rte", "entailment"), ("wnli", "not_entailment")):
         task, rows = examples(tmp_path, name, table, "jsonl")
         assert task.labels[rows[0].label] == first
-    # A model from elsewhere with its own order of labels.
+    # A model from elsewhere has its own order of labels.
     other = ClassificationTask(labels=("contradiction", "entailment", "neutral"))
     mnli = glue.of_model("glue/mnli", other)
     (tmp_path / "m.jsonl").write_text('{"premise": "a", "hypothesis": "b", "label": 0}\n')
@@ -121,7 +121,7 @@ REAL = {
     "mrpc": ("glue_research_only/MRPC/glue_train.tsv.xz", {"equivalent": 2_474, "not_equivalent": 3_668 - 2_474}),
     "rte": ("glue_research_only/RTE/train.tsv.xz", {"entailment": 1_249, "not_entailment": 1_241}),
 }
-"""Files and the published numbers of rows."""
+"""Files, and the published numbers of rows."""
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -138,7 +138,7 @@ def test_published_tables(shared_data, name):
 
 
 def test_both_forms_of_mrpc_hold_the_same_labels(shared_data):
-    """The authors' table, in which quotes stand alone, has the rows of both of GLUE's."""
+    """The authors' table, whose quotes are plain characters, has the rows of both of GLUE's tables."""
     place = shared_data / "glue_research_only" / "MRPC"
     task = glue.discover("glue/mrpc", "")
     counts = [
@@ -170,7 +170,7 @@ def test_scores_are_those_of_scikit_learn():
         assert scores.all["macro_f1"] == pytest.approx(sklearn.f1_score(labels, answers, average="macro"))
         if classes == 2:
             assert scores.all["f1"] == pytest.approx(sklearn.f1_score(labels, answers))
-        # What a bootstrap draws gives the score of the rows that it drew.
+        # The score of a bootstrap sample is the score of the drawn rows.
         if scores.whole:
             drawn = random.integers(0, 300, 300)
             of_drawn = task.score({"logits": np.eye(classes)[answers[drawn]]}, {"label": labels[drawn]})
@@ -181,7 +181,7 @@ def test_answers_that_are_no_numbers_are_wrong():
     task = glue.discover("glue/cola", "")
     logits = np.array([[0.0, 1.0], [1.0, 0.0], [np.nan, np.nan], [0.0, 1.0]])
     scores = task.score({"logits": logits}, {"label": np.array([1, 0, 0, 1])})
-    # As if the third were answered with class 1: two of three such answers right, and one of one.
+    # The third counts as an answer 1: two of three answers 1 are right, and one of one answers 0.
     assert scores.primary == pytest.approx((2 * 1 - 0 * 1) / np.sqrt(3 * 2 * 1 * 2))
 
 
@@ -202,7 +202,7 @@ SUBMITTED = {
 
 @pytest.mark.parametrize("name", SUBMITTED)
 def test_submissions(tmp_path, name):
-    """File names and forms as in https://gluebenchmark.com/faq and its sample submission."""
+    """File names and formats are those of https://gluebenchmark.com/faq and its sample submission."""
     file, label, prediction = SUBMITTED[name]
     path = glue_submission.write(tmp_path, f"glue/{name}", [{"label": label}] * 2)
     assert path.name == file and path.read_text() == f"index\tprediction\n0\t{prediction}\n1\t{prediction}\n"
@@ -215,7 +215,7 @@ def test_values_are_submitted_within_their_range(tmp_path):
 
 
 def test_the_whole_way(classifier_directory, tmp_path, capsys):
-    """Fine-tuned, scored and exported by Matthews' correlation; the test set answered as the server wants it."""
+    """Fine-tune, score and export by Matthews' correlation, and answer the test set in the server's format."""
     random = np.random.default_rng(1)
     rows = [(i % 2, " ".join(random.choice(list("abcdefgh"), 6))) for i in range(60)]
     (tmp_path / "train.tsv").write_text("".join(f"gj04\t{label}\t\t{text}\n" for label, text in rows))

@@ -1,4 +1,4 @@
-"""Phrases that give a label away in scripts without blanks, where words are not known."""
+"""Phrases that give a label away in scripts without blanks, where word borders are unknown."""
 
 import random
 
@@ -13,7 +13,7 @@ THAI = [a + b for a in "กขคงจชซ" for b in ("า", "ะ", "อ")]
 
 
 def texts(characters: list[str], phrase: str) -> list[Example]:
-    """Random clauses, in every other one of which the phrase stands."""
+    """Random clauses; every other one contains the phrase."""
     draw = random.Random(2)
     clauses = ["".join(draw.choices(characters, k=12)) for _ in range(80)]
     return [Example(f"{text[:6]}{phrase * (i % 2)}{text[6:]}。", None, i % 2) for i, text in enumerate(clauses)]
@@ -39,8 +39,8 @@ def test_pairs_of_characters_stand_for_words(
     characters: list[str], phrase: str, labels: tuple[str, ...], line: str | None
 ) -> None:
     task = ClassificationTask(labels=labels, max_seq_length=12)
-    found = leaks.find(task, texts(characters, phrase))
-    assert len(found) == bool(line) and (line or "") in "".join(found)
+    remarks = leaks.find(task, texts(characters, phrase))
+    assert len(remarks) == bool(line) and (line or "") in "".join(remarks)
 
 
 def test_texts_with_numbers_are_no_identifiers() -> None:

@@ -1,4 +1,4 @@
-"""Several labels a text: reading, loss, thresholds and figures, against values worked out by hand."""
+"""Several labels per text: reading, loss, thresholds and figures against values worked out by hand."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_cells_may_hold_lists(tmp_path):
     assert task.labels == ("2", "x, or so", "y")
     examples = task.read(path)
     assert [example.label for example in examples] == [(1, 2), (0,), ()]
-    # What was held out is read back, also where a label has the separator in it.
+    # Held-out rows read back the same, also if a label contains the separator.
     path.write_text("".join(json.dumps(task.row(example)) + "\n" for example in examples))
     assert task.read(path) == examples
 
@@ -79,7 +79,7 @@ def test_figures_by_hand():
     outputs = logits([0.9, 0.2, 0.6], [0.6, 0.5, 0.1])
     label = np.array([[1, 0, 0], [0, 1, 0]])
     scores = TASK.score(outputs, {"label": label})
-    # Decided: x z; x y. Of four two are right, of two wanted both.
+    # The answers are x z and x y. Two of the four are right, and both wanted labels are among them.
     assert scores.all["micro_f1"] == pytest.approx(2 * 2 / (4 + 2))
     assert scores.whole(scores.per_example) == scores.primary
     by_class = scores.all["by_class"]
@@ -87,7 +87,7 @@ def test_figures_by_hand():
     assert by_class["x"] == {"f1": pytest.approx(2 / 3), "precision": 0.5, "recall": 1.0, "support": 1}
     assert scores.all["macro_f1"] == pytest.approx(5 / 9) and scores.all["exact"] == 0.0
     assert scores.all["loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.4, 0.5, 0.9]).mean())
-    # A label that no text has and no answer gives counts 0, as in its own line and in scikit-learn.
+    # A label in no text and no answer counts as 0, as in its own line and in scikit-learn.
     without = TASK.score(logits([0.9, 0.2, 0.1], [0.6, 0.5, 0.1]), {"label": label})
     assert without.all["macro_f1"] == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert [answer["labels"] for answer in TASK.decode(outputs, {})] == [["x", "z"], ["x", "y"]]
@@ -107,12 +107,12 @@ def test_thresholds_are_the_best_of_all_that_differ():
         for threshold in np.linspace(0, 1, 2001):
             decided = sigmoid(outputs["logits"])[:, number] >= threshold
             best = max(best, 2 * (decided & wanted[:, number]).sum() / (decided.sum() + wanted[:, number].sum()))
-        found = tuned.score(outputs, {"label": wanted.astype(int)}).all["by_class"][TASK.labels[number]]["f1"]
-        assert found == pytest.approx(best)
+        score = tuned.score(outputs, {"label": wanted.astype(int)}).all["by_class"][TASK.labels[number]]["f1"]
+        assert score == pytest.approx(best)
 
 
 def test_a_column_for_each_label(tmp_path):
-    """The same examples as from one column of all labels, and the same rows when some are held out."""
+    """The examples equal those from a single column of labels, and held-out rows read back the same."""
     path = tmp_path / "columns.csv"
     path.write_text("text,red,blue,large\na,1,0,yes\nb,0,,No\na b,1.0,true,0\n")
     task = MultilabelTask.discover(path, label_columns=("red", "large", "blue"), max_seq_length=5)
@@ -162,14 +162,14 @@ def test_columns_as_flags(tmp_path):
 
 
 def test_thresholds_are_those_of_every_border_tried():
-    """The share of ties and the size are a classifier's on rounded probabilities; each border is scored by itself."""
+    """Score every border by itself, on rounded probabilities that have ties as a classifier's do."""
     random = np.random.default_rng(0)
-    for largest in [1.0] * 20 + [0.4] * 20:  # a weak classifier gives nothing a half
+    for largest in [1.0] * 20 + [0.4] * 20:  # a weak classifier's probabilities stay below a half
         likely = (largest * random.random(60)).round(2)
         wanted = random.random(60) < 0.2 + 0.5 * likely
         values = np.unique(likely)
         borders = [0.5, values[0] / 2, *((values[1:] + values[:-1]) / 2)]
-        assert max(multilabel.f1(wanted, likely >= one) for one in np.linspace(0, 1, 501)) == pytest.approx(
+        assert max(multilabel.f1(wanted, likely >= threshold) for threshold in np.linspace(0, 1, 501)) == pytest.approx(
             multilabel.f1(wanted, likely >= multilabel._best(likely, wanted))
         )
         worth = [multilabel.f1(wanted, likely >= border) for border in borders]
@@ -180,6 +180,6 @@ def test_thresholds_are_those_of_every_border_tried():
 def test_an_answer_that_is_no_number_is_wrong_in_every_label():
     outputs = logits([0.9, 0.1, 0.1], [0.1, 0.1, 0.1])
     outputs["logits"][1] = np.nan
-    found = TASK.score(outputs, {"label": np.array([[1, 0, 0], [0, 0, 0]])}).all
-    # One right of one wanted and four decided.
-    assert found["micro_f1"] == pytest.approx(2 / 5) and found["exact"] == 0.5
+    figures = TASK.score(outputs, {"label": np.array([[1, 0, 0], [0, 0, 0]])}).all
+    # One right answer, of one wanted and four given: NaN counts as every label decided wrongly.
+    assert figures["micro_f1"] == pytest.approx(2 / 5) and figures["exact"] == 0.5

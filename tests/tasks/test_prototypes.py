@@ -1,4 +1,4 @@
-"""Classes without training: decisions by hand, bounds against leaving out one by one."""
+"""Classes without training: decisions by hand, and bounds against leaving out texts one by one."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def unit(*rows):
 
 
 def test_the_nearest_centroid_decides_if_it_is_near_and_leads():
-    # Cosines with x and y: clear; near both alike; far from both; clear.
+    # Cosines with x and y: clearly x; near both; far from both; clearly y.
     vectors = unit([1, 0.1], [1, 0.9], [-1, -0.1], [0.2, 1])
     labels = [answer["label"] for answer in TASK.decode({"embedding": vectors}, {})]
     assert labels == ["x", NONE, NONE, "y"]
@@ -71,7 +71,7 @@ def test_shares_are_those_of_leaving_out_one_by_one(classes):
         cosines = vectors[i] @ np.delete(centroids_of(vectors[others], labels[others], classes), labels[i], axis=0).T
         refused += decide(cosines[None], chosen.threshold, chosen.margin)[0] == classes - 1
     assert chosen.none_found == pytest.approx(refused / len(labels))
-    # No bound does better than the chosen ones.
+    # Bounds that never answer give a sum of one; the chosen ones are no worse.
     assert chosen.right + chosen.none_found >= 1.0
 
 
@@ -82,7 +82,7 @@ def test_examples_far_apart_need_no_bound_but_one_that_keeps_strangers_out():
 
 
 def test_shares_are_those_of_bounds_that_were_given():
-    """And the other bound is chosen beside the given one."""
+    """If one bound is given, the other is chosen to go with it."""
     vectors = unit([1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0, 1, 0.1], [0, 0, 1], [0.1, 0, 1])
     labels = np.array([0, 0, 1, 1, 2, 2])
     strict = choose_bounds(vectors, labels, 3, threshold=0.9999)

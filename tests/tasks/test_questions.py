@@ -1,4 +1,4 @@
-"""Questions on passages: windows and labels beside Google's, answers beside brute force, scores by hand."""
+"""Questions on passages: windows and labels against Google's, answers against brute force, scores by hand."""
 
 import csv
 import importlib.util
@@ -21,13 +21,13 @@ TASK = QuestionsTask(max_seq_length=12, doc_stride=3, max_question_length=2, max
 
 
 def asked(question: str, context: str, *answers: str) -> Asked:
-    return Asked(question, context, id="x", answers=tuple(Answer(one, context.index(one)) for one in answers))
+    return Asked(question, context, id="x", answers=tuple(Answer(answer, context.index(answer)) for answer in answers))
 
 
 def test_a_long_passage_has_windows_with_the_answer_where_it_is():
     features = TASK.features([asked("a b c", "a b c d e f g h", "f"), asked("a", "b")], LETTERS)
     rows = [" ".join(LETTERS.decode(row[row > 0].tolist())) for row in features["input_ids"]]
-    # Of 12 pieces [CLS] a b [SEP] and a last [SEP] leave seven.
+    # Of 12 places, [CLS] a b [SEP] and the last [SEP] leave seven.
     assert rows == [
         "[CLS] a b [SEP] a b c d e f g [SEP]",
         "[CLS] a b [SEP] d e f g h [SEP]",
@@ -50,14 +50,14 @@ def test_an_answer_without_blanks_around_it_is_where_it_stands_and_in_every_wind
     pieces = (*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters), "。")
     tokenizer = Tokenizer(pieces)
     a, b, c, d, *rest = letters
-    passage = f"{a}{b}{c}。{''.join(rest)}{a}{b}{d}"  # eleven pieces, its [a b] also at its beginning
+    passage = f"{a}{b}{c}。{''.join(rest)}{a}{b}{d}"  # eleven pieces, with a second [a b] at the beginning
     answer = Answer(a + b, passage.rindex(a + b))
     features = TASK.features([Asked(c, passage, answers=(answer,))], tokenizer)
-    found = [
+    spans = [
         [passage[slice(*offsets[[first, last], [0, 1]])], int(offsets[first, 0])] if first else None
         for (first, last), offsets in zip(features["span"], features["offsets"], strict=True)
     ]
-    assert found == [None, [a + b, answer.start]]
+    assert spans == [None, [a + b, answer.start]]
 
 
 @pytest.mark.parametrize("passage", ["a,b,(a)", "a、b、a", "b a\u00a0b\u00a0a"])
@@ -80,7 +80,7 @@ def test_answers_are_the_best_pairs_of_all():
     examples = [asked("a b", context, context[:1]) for context in contexts]
     features = TASK.features(examples, LETTERS)
     outputs = {name: random.normal(size=features["input_ids"].shape).astype(np.float32) for name in TASK.outputs}
-    for number, (found, context) in enumerate(zip(TASK.found(outputs, features, 5), contexts, strict=True)):
+    for number, (answers, context) in enumerate(zip(TASK.found(outputs, features, 5), contexts, strict=True)):
         best: dict[tuple[int, int], float] = {}
         for row in np.flatnonzero(features["row_example"] == number):
             start, end = (outputs[name][row].astype(np.float64) for name in TASK.outputs)
@@ -90,14 +90,14 @@ def test_answers_are_the_best_pairs_of_all():
                     place = int(features["offsets"][row, first, 0]), int(features["offsets"][row, last, 1])
                     best[place] = max(best.get(place, -1e9), start[first] + end[last])
         expected = sorted(best.items(), key=lambda item: -item[1])[:5]
-        assert [(span.start, span.end) for span in found.spans] == [place for place, _ in expected]
-        assert [span.score for span in found.spans] == pytest.approx([score for _, score in expected])
+        assert [(span.start, span.end) for span in answers.spans] == [place for place, _ in expected]
+        assert [span.score for span in answers.spans] == pytest.approx([score for _, score in expected])
         answer = TASK.decode(outputs, features)[number]
         assert answer["answer"] == context[answer["start"] : answer["end"]] and len(answer["others"]) == 3
 
 
 def outputs_for(features, spans, null=-5.0):
-    """Logits that have their greatest values at these [R, 2] word pieces."""
+    """Logits whose greatest values are at these [R, 2] word pieces."""
     shape = features["input_ids"].shape
     outputs = {name: np.full(shape, -9.0, np.float32) for name in TASK.outputs}
     for row, span in enumerate(spans):
@@ -111,7 +111,7 @@ def test_scores_by_hand():
     task = QuestionsTask(max_seq_length=12, has_unanswered=True)
     examples = [asked("a", "b c d", "b c"), asked("a", "b c d", "d"), asked("a", "b c d"), asked("a", "b c d")]
     features = task.features(examples, LETTERS)
-    # Said: "b c d" of "b c"; "d"; "c" where there is none; none where there is none.
+    # Answers: "b c d" for "b c"; "d" for "d"; "c" where there is no answer; none where there is none.
     outputs = outputs_for(features, [(3, 5), (5, 5), (4, 4), (4, 4)])
     outputs["start_logits"][3, 0] = outputs["end_logits"][3, 0] = 20.0
     scores = task.score(outputs, features)
@@ -142,7 +142,7 @@ def test_the_threshold_for_no_answer_is_the_best_there_is():
 
 
 def reference():
-    """BERT's tokenizer as it is written down for the tests of ours."""
+    """BERT's tokenizer as written for the tests in tests/data."""
     path = Path(__file__).parents[1] / "data" / "bert_reference_tokenizer.py"
     spec = importlib.util.spec_from_file_location("bert_reference_tokenizer", path)
     module = importlib.util.module_from_spec(spec)
@@ -151,7 +151,7 @@ def reference():
 
 
 def test_windows_and_labels_are_those_of_google_on_all_of_squad(shared_data):
-    """`convert_examples_to_features`, with words split at white space, cut by a tokenizer of its own."""
+    """Follow Google's `convert_examples_to_features`, splitting words at white space, with the reference tokenizer."""
     path = shared_data / "squad_v1.1" / "dev-v1.1.reconstructed.json.xz"
     tokenizer = Tokenizer.from_vocab(shared_data / "vocab" / "vocab.txt")
     vocab, ids, pieces_of = reference(), {piece: n for n, piece in enumerate(tokenizer.vocab)}, {}
@@ -187,7 +187,7 @@ def test_windows_and_labels_are_those_of_google_on_all_of_squad(shared_data):
                 answer = question["answers"][0]
                 if paragraph["context"][answer["answer_start"] :].find(answer["text"]) != 0:
                     row += int((features["row_example"] == features["row_example"][row]).sum())
-                    continue  # blanks within are lost there; the place is found by words here
+                    continue  # Google's code loses blanks within; here the answer is found by its words
                 query = [piece for word in question["question"].split() for piece in pieces(word)][:64]
                 first = of_character[answer["answer_start"]]
                 last = of_character[answer["answer_start"] + len(answer["text"]) - 1]
@@ -234,7 +234,7 @@ def test_files_of_questions(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     answers = [one.answers for one in read_questions(path, columns, labelled=True)]
     places = [[(one.text, one.start) for one in some] for some in answers]
-    # An offset that counts UTF-16 is off by one; blanks of the passage are taken as they are.
+    # An offset in UTF-16 units is one too large; the answer has the blanks of the passage.
     assert places == [[("yy", 2)], [("z", 5)], [("x", 0)], [], [("yy", 2)], [("x  yy", 0)]]
     table = tmp_path / "b.csv"
     cells = [
@@ -254,21 +254,25 @@ def test_files_of_questions(tmp_path):
 def test_only_the_first_answer_must_be_in_the_passage(tmp_path):
     columns = {"question": "question", "context": "context", "answers": "answers"}
     path = tmp_path / "a.jsonl"
-    given = [{"text": "Ada", "answer_start": 0}, {"text": "Ada Lovelace", "answer_start": 0}]
-    path.write_text(json.dumps({"question": "q", "context": "Ada wrote it.", "answers": given}) + "\n")
-    (one,) = read_questions(path, columns, labelled=True)
-    assert [answer.text for answer in one.answers] == ["Ada", "Ada Lovelace"]
+    answers = [{"text": "Ada", "answer_start": 0}, {"text": "Ada Lovelace", "answer_start": 0}]
+    path.write_text(json.dumps({"question": "q", "context": "Ada wrote it.", "answers": answers}) + "\n")
+    (question,) = read_questions(path, columns, labelled=True)
+    assert [answer.text for answer in question.answers] == ["Ada", "Ada Lovelace"]
 
 
 def test_every_row_of_a_table_is_asked(tmp_path):
     columns = {"question": "question", "context": "context", "answers": "answers"}
     path = tmp_path / "a.csv"
     path.write_text("question,context\nq,x\n,\nr,y\n")
-    assert [one.question for one in read_questions(path, columns, labelled=False, every_row=True)] == ["q", "", "r"]
+    assert [question.question for question in read_questions(path, columns, labelled=False, every_row=True)] == [
+        "q",
+        "",
+        "r",
+    ]
 
 
 def test_bad_questions_are_counted_by_line(tmp_path):
-    """The second is refused as it is read, the first as its answer is looked for."""
+    """The second row is refused when it is read, the first when its answer is searched for."""
     columns = {"question": "question", "context": "context", "answers": "answers"}
     path = tmp_path / "a.jsonl"
     rows = [("x", "y"), ("x", 3), ("x", "x")]
@@ -342,7 +346,7 @@ def test_bad_questions_are_left_out_where_that_is_asked_for(tmp_path, capsys):
     rows = [{"question": "q", "context": "x y", "answers": answer} for answer in ("x", "z", [])]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with bad_rows.counting(skips=True) as left_out:
-        assert [one.id for one in QuestionsTask().read(path)] == ["1", "3"]
+        assert [question.id for question in QuestionsTask().read(path)] == ["1", "3"]
     assert list(left_out.bad) == [(str(path), 2)]
 
 
@@ -357,11 +361,11 @@ def test_an_id_that_is_there_twice_is_said(tmp_path, capsys):
 def test_answers_that_are_most_wrong():
     examples = [asked("a", "b c d", "b"), asked("a", "b c d", "c"), asked("a", "b c d", "d", "c")]
     features = TASK.features(examples, LETTERS)
-    # [CLS] a [SEP] b c d [SEP]: all three say "c", the first less surely.
+    # [CLS] a [SEP] b c d [SEP]: all three answer "c", the first with the lowest probability.
     outputs = {name: np.zeros(features["input_ids"].shape, np.float32) for name in TASK.outputs}
     for values in outputs.values():
         values[:, 4] = [2.0, 5.0, 9.0]
     features["label"][1] = ("b",)
-    found = TASK.review(outputs, features, examples)
-    assert (found.wrong, [(m.text, m.wanted, m.given) for m in found.mistakes]) == (2, [("a", "b", "c")] * 2)
-    assert found.mistakes[0].size > found.mistakes[1].size > 0.3
+    review = TASK.review(outputs, features, examples)
+    assert (review.wrong, [(m.text, m.wanted, m.given) for m in review.mistakes]) == (2, [("a", "b", "c")] * 2)
+    assert review.mistakes[0].size > review.mistakes[1].size > 0.3

@@ -1,4 +1,4 @@
-"""Regression: values from a table, its loss, answers and figures, against values worked out by hand and by SciPy."""
+"""Regression: values of a table, loss, answers and figures against values worked out by hand and by SciPy."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_the_loss_is_in_units_of_the_deviation():
     task = RegressionTask(offset=10.0, scale=2.0)
     outputs = tf.constant([[0.0], [1.0]])
     figures = task.objective(lambda batch: outputs)({"label": tf.constant([10.0, 16.0])})
-    # Labels are 0 and 3 deviations from the mean; the errors 0 and 2.
+    # Labels are 0 and 3 deviations from the mean, so the errors are 0 and 2.
     assert float(figures["loss"]) == pytest.approx(2.0)
     assert float(figures["root_mean_square_error"]) == pytest.approx(2.0 * np.sqrt(2.0))
 
@@ -96,7 +96,7 @@ def test_values_agree_within_a_twentieth_of_their_range():
 
 
 def test_a_model_that_says_the_same_of_every_text_has_a_file_too():
-    """A range of nothing: rounding in float32 is no other answer, a hundredth of the deviation is."""
+    """The answers' range is zero: float32 rounding still agrees, a hundredth of the deviation does not."""
     reference = {"score": np.full((2, 1), 0.3, np.float32)}
     candidate = {"score": np.array([[0.3 + 1e-7], [0.31]], np.float32)}
     assert RegressionTask(scale=7.0).agreement(reference, candidate, {}).tolist() == [1.0, 0.0]

@@ -1,4 +1,4 @@
-"""Which examples are said to be most wrong, worked out by hand."""
+"""The examples that are most wrong, worked out by hand."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,9 @@ def test_classes_by_the_probability_of_the_wrong_one():
     task = ClassificationTask(("x", "y"))
     logits = np.log(np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.8, 0.2]]))
     features = {"label": np.array([0, 0, 1, 1])}
-    found = task.review({"logits": logits}, features, EXAMPLES)
-    assert (found.measure, found.examples, found.wrong) == ("probability", 4, 2)
-    assert [(m.text, m.wanted, m.given, m.size) for m in found.mistakes] == [
+    mistakes = task.review({"logits": logits}, features, EXAMPLES)
+    assert (mistakes.measure, mistakes.examples, mistakes.wrong) == ("probability", 4, 2)
+    assert [(m.text, m.wanted, m.given, m.size) for m in mistakes.mistakes] == [
         ("text 3", "y", "x", pytest.approx(0.8)),
         ("text 1", "x", "y", pytest.approx(0.6)),
     ]
@@ -46,9 +46,9 @@ def test_several_labels_by_the_surest_wrong_decision():
     task = MultilabelTask(("x", "y", "z"))
     likely = np.array([[0.9, 0.2, 0.6], [0.9, 0.2, 0.1], [0.05, 0.2, 0.1], [0.9, 0.9, 0.1]])
     wanted = np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 1]])
-    found = task.review({"logits": np.log(likely / (1 - likely))}, {"label": wanted}, EXAMPLES)
-    assert found.wrong == 3
-    assert [(m.text, m.wanted, m.given, m.size) for m in found.mistakes] == [
+    mistakes = task.review({"logits": np.log(likely / (1 - likely))}, {"label": wanted}, EXAMPLES)
+    assert mistakes.wrong == 3
+    assert [(m.text, m.wanted, m.given, m.size) for m in mistakes.mistakes] == [
         ("text 2", "x", "no label", pytest.approx(0.95)),
         ("text 3", "y, z", "x, y", pytest.approx(0.9)),
         ("text 0", "x", "x, z", pytest.approx(0.6)),
@@ -58,9 +58,9 @@ def test_several_labels_by_the_surest_wrong_decision():
 def test_values_by_the_size_of_their_error():
     task = RegressionTask(offset=3.0, scale=2.0)
     outputs = {"score": np.array([[0.0], [1.0], [-1.0], [0.5]])}
-    found = task.review(outputs, {"label": np.float32([3.5, 2.0, 1.0, 4.0])}, EXAMPLES)
-    assert (found.measure, found.wrong) == ("error", None)
-    assert [(m.text, m.wanted, m.given, m.size) for m in found.mistakes] == [
+    mistakes = task.review(outputs, {"label": np.float32([3.5, 2.0, 1.0, 4.0])}, EXAMPLES)
+    assert (mistakes.measure, mistakes.wrong) == ("error", None)
+    assert [(m.text, m.wanted, m.given, m.size) for m in mistakes.mistakes] == [
         ("text 1", "2", "5", 3.0),
         ("text 0", "3.5", "3", -0.5),
         ("text 2", "1", "1", 0.0),
@@ -72,8 +72,8 @@ def test_prototypes_with_texts_of_no_class():
     task = PrototypesTask(labels=("x", "y"), centroids=((1.0, 0.0), (0.0, 1.0)), threshold=0.9)
     outputs = {"embedding": np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.1, 0.995]])}
     labels = np.array([0, 1, 1, 2])
-    found = task.review(outputs, {"label": labels}, EXAMPLES)
-    assert [(m.wanted, m.given, m.size) for m in found.mistakes] == [
+    mistakes = task.review(outputs, {"label": labels}, EXAMPLES)
+    assert [(m.wanted, m.given, m.size) for m in mistakes.mistakes] == [
         (NONE, "y", pytest.approx(0.995)),
         ("y", NONE, pytest.approx(0.8)),
     ]
@@ -83,11 +83,11 @@ def test_prototypes_with_texts_of_no_class():
 
 def test_fifty_are_kept_and_read_back(tmp_path):
     size = np.linspace(0, 1, 80)
-    found = review([Example("a", "b")] * 80, ["x"] * 80, ["y"] * 80, size, np.arange(80) % 4 != 0)
-    assert (found.wrong, len(found.mistakes), found.mistakes[0].size) == (60, MOST, 1.0)
-    assert found.mistakes[0] == Mistake(text="a", text_pair="b", wanted="x", given="y", size=1.0)
-    write_review(tmp_path, found)
-    assert read_review(tmp_path) == found
+    kept = review([Example("a", "b")] * 80, ["x"] * 80, ["y"] * 80, size, np.arange(80) % 4 != 0)
+    assert (kept.wrong, len(kept.mistakes), kept.mistakes[0].size) == (60, MOST, 1.0)
+    assert kept.mistakes[0] == Mistake(text="a", text_pair="b", wanted="x", given="y", size=1.0)
+    write_review(tmp_path, kept)
+    assert read_review(tmp_path) == kept
     (tmp_path / "mistakes.json").write_text('{"measure": "feeling"}')
     with pytest.raises(UsageError, match="mistakes.json: measure: is 'feeling'"):
         read_review(tmp_path)

@@ -1,4 +1,4 @@
-"""What is said of tables before training: counts by hand, and each fault in a table that has it alone."""
+"""The report on tables before training: counts by hand, and each fault in a table with no other fault."""
 
 import json
 import random
@@ -24,7 +24,7 @@ TASK = ClassificationTask(labels=("news", "sport"), max_seq_length=12)
 
 
 def examples(count, seed=0, labels=2):
-    """Texts of one to eight random words, each class as often as the other."""
+    """Distinct texts of three to eight random words, with labels in turn."""
     draw = random.Random(seed)
     texts = {" ".join(draw.choices(WORDS, k=draw.randint(3, 8))): None for _ in range(2 * count)}
     return [Example(text, None, number % labels) for number, text in enumerate(list(texts)[:count])]
@@ -47,7 +47,7 @@ def test_counts_by_hand():
         "news": {"training": 1, "evaluation": 1},
         "sport": {"training": 3, "evaluation": 1},
     }
-    # Pieces with [CLS] and [SEP]: 5, 5, 4, 14, 5, 3.
+    # Lengths with [CLS] and [SEP]: 5, 5, 4, 14, 5, 3.
     lengths = report.lengths
     assert (lengths["median"], lengths["longest"], lengths["limit"]) == (5, 14, 12) and lengths["cut"] == 1 / 6
     assert report.unknown == pytest.approx(1 / (36 - 12))
@@ -107,7 +107,7 @@ def test_each_fault_is_said_and_no_other(training, evaluation, words):
 
 
 def test_what_names_its_topic_now_and_then_is_no_leak():
-    """A third of the texts of a class with its name in them, and a word that nine in ten have but others too."""
+    """A third of a class's texts contain its name, and nine in ten texts of every class contain one word."""
     draw = random.Random(1)
     training = [
         Example(
@@ -140,7 +140,7 @@ def test_values_and_several_labels():
 
 
 def test_questions_and_entities():
-    """Passages and kinds in place of texts and labels; what is too long has windows and loses nothing."""
+    """Passages and kinds take the place of texts and labels; long texts get windows and lose nothing."""
     tagged = [
         Tagged("Ban dan", words=((0, 3), (4, 7)), tags=("B-person", "O")),
         *(Tagged("ban " * 14 + "x", words=((0, 3),), tags=("O",)) for _ in range(2)),
@@ -153,7 +153,7 @@ def test_questions_and_entities():
     other = [Asked("dan ?", "fan fel fir", answers=()), Asked("dan ?", "ban bel bir", answers=(Answer("ban", 0),))]
     report = describe(asked, other, task=QuestionsTask(max_seq_length=12))
     assert report.labels["answered"] == {"training": 40, "evaluation": 1}
-    # The passage of one of the two is trained on; forty questions on one passage are no rows that count twice.
+    # One of the two passages is trained on as well; forty questions on one passage do not count as repeated.
     assert report.duplicates == {"repeated": 0, "contradicting": 0, "on_both_sides": 1}
     assert not report.leaks and any("1 of 2 rows to score with a text" in line for line in report.warnings)
 
@@ -169,7 +169,7 @@ def test_rows_that_were_left_out_are_said():
 
 @pytest.mark.slow
 def test_many_rows_take_seconds():
-    """200,000 rows of 60 labels: ten seconds are allowed, of processor time, since cores are shared."""
+    """200,000 rows of 60 labels may take ten seconds of processor time (not wall time, since cores are shared)."""
     draw = random.Random(0)
     task = ClassificationTask(labels=tuple(f"label {i}" for i in range(60)))
     rows = [Example(" ".join(draw.choices(WORDS, k=20)) + f" {i}", None, i % 60) for i in range(200_000)]

@@ -7,7 +7,7 @@ from mobilebert_tf.export.ship import check_answers
 from mobilebert_tf.tasks.entities import words_of
 from mobilebert_tf.tasks.tagging import Entity, entities, is_scheme, kinds, parts, scheme_of
 
-# Each by what conlleval, and seqeval after it, makes of it: labels, then start, end and kind of every entity.
+# Labels, then start, end and kind of every entity as conlleval, and seqeval after it, find them.
 CASES = [
     ("O O", []),
     ("B-x I-x O", [(0, 2, "x")]),
@@ -29,8 +29,8 @@ CASES = [
 @pytest.mark.parametrize("tags, expected", CASES)
 def test_entities_are_those_of_conlleval(tags, expected):
     tags = tags.split()
-    assert [(one.start, one.end, one.kind) for one in entities(tags)] == expected
-    # The rule that contracts state for apps finds the same.
+    assert [(entity.start, entity.end, entity.kind) for entity in entities(tags)] == expected
+    # The rule that contracts state for apps finds the same entities.
     labels = sorted(set(tags))
     windows = [
         {
@@ -40,8 +40,8 @@ def test_entities_are_those_of_conlleval(tags, expected):
         }
     ]
     answer = {"kind": "entities", "output": "token_logits", "labels": labels}
-    said = check_answers.decode_windows(windows, " ".join("w" for _ in tags), answer)
-    assert [(one["start"] // 2, (one["end"] + 1) // 2, one["label"]) for one in said] == expected
+    answers = check_answers.decode_windows(windows, " ".join("w" for _ in tags), answer)
+    assert [(entity["start"] // 2, (entity["end"] + 1) // 2, entity["label"]) for entity in answers] == expected
 
 
 SCHEMES = {
@@ -67,10 +67,10 @@ def test_entities_are_written_in_the_scheme_of_the_labels(name):
     sentences = [text.split() for text in WRITTEN[name]]
     scheme = scheme_of(sentences, SCHEMES[name])
     assert [scheme.tags(entities(tags), len(tags)) for tags in sentences] == sentences
-    # Of what is not labelled: that of training, of which IOB1 cannot be told from BIO.
+    # Without labelled sentences, the scheme follows from the model's labels, which cannot tell IOB1 from BIO.
     if name != "IOB1":
         assert scheme_of([], SCHEMES[name]) == scheme_of([["O"]], SCHEMES[name]) == scheme
-    # A model that learned more prefixes than these sentences have, and one stray label among them.
+    # The model knows more prefixes than these sentences use, and one label among them is stray.
     if name in ("BIO", "IOB1"):
         assert scheme_of([*sentences, ["B-x", "O"], ["O", "I-y"]], SCHEMES["BIOES"]).tags(
             [Entity(0, 1, "x"), Entity(1, 3, "x")], 3

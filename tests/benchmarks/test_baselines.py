@@ -1,4 +1,4 @@
-"""What a classifier has to beat: baselines on tables that are easy to read, and the choice of a few rows."""
+"""Baselines that a classifier has to beat, on tables that are easy to classify, and the choice of a few rows."""
 
 import json
 
@@ -20,8 +20,8 @@ HELD_OUT = [Example("much snow and ice", label=0), Example("sun on the beach", l
 
 
 def test_words_tell_classes_apart():
-    found = baselines.tfidf(TASK, TRAINING, HELD_OUT)
-    assert found["accuracy"] == 1.0 and found["examples"] == 3 and found["majority_accuracy"] == pytest.approx(2 / 3)
+    scores = baselines.tfidf(TASK, TRAINING, HELD_OUT)
+    assert scores["accuracy"] == 1.0 and scores["examples"] == 3 and scores["majority_accuracy"] == pytest.approx(2 / 3)
 
 
 def test_texts_without_words_of_two_letters_are_refused():
@@ -47,7 +47,7 @@ def test_the_table_has_principal_components_weighted_by_rank():
     table = baselines.static_table(embeddings)
     flat = table / np.log(1 + np.arange(1, 51))[:, None]
     centred = embeddings - embeddings.mean(axis=0)
-    # A rotation: distances stay, and the axes are in the order of their variance.
+    # The table is a rotation: distances stay, and the axes are ordered by variance.
     np.testing.assert_allclose(flat @ flat.T, centred @ centred.T, atol=1e-9)
     assert list(np.argsort(-flat.var(axis=0))) == [0, 1, 2]
 
@@ -62,12 +62,12 @@ def test_few_rows_are_balanced_and_nested():
 
 
 def test_of_more_labels_than_rows_the_labels_are_drawn() -> None:
-    """Grades of texts: in the order of the labels 16 of a thousand would all be of the lowest."""
+    """Labels are grades; if they were taken in order, 16 of a thousand rows would all have the lowest grades."""
     examples = [Example(f"text {number}", None, number / 200) for number in range(1000)]
     draws = [[one.label for one in few_of_each(examples, 16, seed)] for seed in range(20)]
     assert len({tuple(draw) for draw in draws}) == 20
     means = [np.mean(draw) for draw in draws]
-    # 2.5 is the middle; the mean of sixteen has a deviation of 0.36, that of twenty such means of 0.08.
+    # 2.5 is the middle; a mean of 16 grades has a deviation of 0.36, the mean of twenty such means 0.08.
     assert np.mean(means) == pytest.approx(2.5, abs=0.3) and min(means) > 1.0
     assert set(few_of_each(examples, 16, 1)) <= set(few_of_each(examples, 40, 1))
 

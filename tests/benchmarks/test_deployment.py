@@ -1,4 +1,4 @@
-"""`benchmark deployment`: figures of real exports, held against their own report.json."""
+"""`benchmark deployment`: figures of real exports against their own report.json."""
 
 import json
 import shutil
@@ -48,7 +48,7 @@ def test_a_row_a_file_with_the_figures_of_its_export(
 def test_times_of_two_machines_have_a_column_each(
     export_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Under their names; one machine alone is named in the note."""
+    """Columns have the machines' names; a single machine is named in the note."""
     written = tmp_path / "d.json"
     for name, machine in (("thin", "A"), ("wide", "B")):
         shutil.copytree(export_directory, tmp_path / name)

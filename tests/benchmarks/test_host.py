@@ -1,4 +1,4 @@
-"""The order in which files are timed, and which sample belongs to which of them."""
+"""The order in which files are timed, and the file that each sample belongs to."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ from mobilebert_tf.errors import FailedError
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the files in the order in which they are timed: a runtime that answers with the number of the call."""
+    """Names of files in the order they are timed, by a runtime whose time is the number of the call."""
     names: list[str] = []
 
     def ask(path: Path, order: dict) -> object:
@@ -53,20 +53,20 @@ def test_ratios_are_shown_with_what_is_known_of_them(
     asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rounds: int, head: str
 ) -> None:
     answer = host._ask
-    # Always the same time: that of the number of the call would be judged as unsteady.
+    # A constant time, since times that rise with each call would be judged unsteady.
     monkeypatch.setattr(host, "_ask", lambda path, order: _steady(answer(path, order)))
     paths = [tmp_path / name for name in ("a", "b")]
     for path in paths:
         path.write_bytes(b"1")
-    ours, theirs = host.measure(paths, host.Settings(rounds=rounds), show_progress=False)
-    document_ = document("host latency", "ms", {"threads": 1}, [ours, theirs], theirs, runtime={"name": "none"})
+    first, second = host.measure(paths, host.Settings(rounds=rounds), show_progress=False)
+    document_ = document("host latency", "ms", {"threads": 1}, [first, second], second, runtime={"name": "none"})
     printed = host_table(document_)
     assert f"ratio ({head})" in printed and "1.000 (1.000-1.000)" in printed and "too few rounds" in printed
     assert schema.fault(document_) is None
 
 
 def test_an_invalid_baseline_hides_the_ratios_to_itself_alone() -> None:
-    """It was invalid with two threads; with one its figures stand, and what is compared with them."""
+    """The baseline is invalid with two threads only, so its ratios with one thread are shown."""
 
     def subject(name: str, threads: int, verdict: str = "ok") -> dict:
         ratio = {"baseline": "b", "median": threads / 8, "low": 0.1, "high": 0.3, "difference": "faster"}
@@ -84,7 +84,7 @@ def test_an_invalid_baseline_hides_the_ratios_to_itself_alone() -> None:
 def test_a_late_failure_leaves_the_rounds_before_it(
     asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """They are invalid, and kept; the other file has all of its own."""
+    """The failed file's rounds are kept but invalid; the other file has all its rounds."""
     answer = host._ask
 
     def ask(path: Path, order: dict) -> object:
@@ -126,7 +126,7 @@ def _steady(answer: object) -> object:
 
 
 def test_the_least_that_is_timed_is_of_the_inferences_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that an inference moves by 8 ms, and all that lies between two of them by 2 ms."""
+    """On a clock where an inference takes 8 ms and the code between two inferences 2 ms."""
     now = [0.0]
 
     def clock() -> float:
@@ -139,8 +139,8 @@ def test_the_least_that_is_timed_is_of_the_inferences_alone(monkeypatch: pytest.
 
     asked: list[int] = []
     monkeypatch.setattr(time, "perf_counter", clock)
-    found = timing.samples(run, 3, 2, 0.06)
-    assert found == pytest.approx([8.0] * 8), "60 ms take eight of 8 ms, not six of 10"
+    times = timing.samples(run, 3, 2, 0.06)
+    assert times == pytest.approx([8.0] * 8), "60 ms take eight of 8 ms, not six of 10"
     assert asked == [0, 1, 2, 0, 1, 2, 0, 1], "the inputs in turn"
     assert len(timing.samples(run, 3, 5, 0.0)) == 5
 

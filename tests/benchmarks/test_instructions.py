@@ -1,4 +1,4 @@
-"""Instructions: what the emulator prints, what the estimate adds up, and how near it is to counts."""
+"""Instructions: the emulator's output, the sum of an estimate, and its distance from counts."""
 
 import json
 import os
@@ -19,10 +19,10 @@ PEERS = Path(__file__).parents[3] / "shared" / "peers" / "models"
 
 
 def emulator() -> str | None:
-    """Directory of the emulator, if it is there."""
+    """The emulator's directory, or None if it is not installed."""
     directory = os.environ.get("MOBILEBERT_TF_ARM64") or os.path.expanduser(environment.DEFAULT)
-    made = environment.Environment(Path(directory))
-    return None if made.missing() else directory
+    installed = environment.Environment(Path(directory))
+    return None if installed.missing() else directory
 
 
 def test_numbers_between_two_questions_are_an_inference():
@@ -69,7 +69,7 @@ def test_an_incomplete_emulator_is_said(export_directory: Path, tmp_path: Path, 
 
 
 def test_products_are_counted_by_hand(export_directory: Path):
-    """Steps of float32 products: tiles of 6 rows and 8 columns times the depth, from the shapes of the file."""
+    """Steps of float32 products are tiles of 6 rows and 8 columns times the depth, from the file's shapes."""
     content = (export_directory / "float32.tflite").read_bytes()
     model = flatbuffer.read(content)
     graph = model.subgraphs[-1]
@@ -96,7 +96,7 @@ def test_an_unknown_operator_has_no_estimate(export_directory: Path, monkeypatch
 
 
 def test_what_was_fitted_in_float32_alone_costs_as_much_in_float16(monkeypatch: pytest.MonkeyPatch):
-    """Else the files of a head that reads the mean would have no estimate: its sum and quotient are few values."""
+    """Otherwise files with a head that reads the mean would have no estimate, for a sum and quotient of few values."""
     monkeypatch.setitem(known(), "million_per_unit", {"SUM f32": 2.0, "node": 3.0})
     monkeypatch.setattr(
         "mobilebert_tf.litert.instructions.work", lambda content, graph: {"SUM half": 10.0, "node": 1.0}
@@ -112,7 +112,7 @@ def test_what_was_fitted_in_float32_alone_costs_as_much_in_float16(monkeypatch: 
     ("name", "million"), [("tfm_mobilebert_cls_s128_dyn8", 407.5), ("hf_mobilebert_cls_s128_dyn8", 410.6)]
 )
 def test_rivals_files_are_estimated_within_3_percent(name: str, million: float):
-    """Counted in instructions-2026-11-22.json; tf-models' file was not fitted to."""
+    """The counts are in instructions-2026-11-22.json; tf-models' file was not used for the fit."""
     path = PEERS / f"{name}.tflite"
     if not path.is_file():
         pytest.skip(f"{path} is not there")
@@ -120,13 +120,13 @@ def test_rivals_files_are_estimated_within_3_percent(name: str, million: float):
 
 
 def test_most_files_that_were_left_out_are_within_3_percent():
-    """Of the fit that is shipped: nine of ten graphs, of networks that their own fit knew nothing of."""
+    """The shipped fit states how well graphs of networks were estimated by fits without these networks."""
     fitted = known()["fitted"]
     assert fitted["left_out_within_3_percent"] >= 0.7 and fitted["left_out_median_error"] <= 0.02
 
 
 def test_a_fit_finds_the_costs_again():
-    """Counts made of known costs, one unit that never costs anything, and a group of its own to be left out."""
+    """Counts are made from known costs, one of them zero; rows are in groups that are left out in turn."""
     generator = np.random.default_rng(0)
     true = {"a": 2.0, "b": 0.5, "free": 0.0}
     rows = []
@@ -158,7 +158,7 @@ def test_an_estimate_is_a_result_of_its_own_kind(export_directory: Path, tmp_pat
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_baseline_is_a_file_not_a_name(export_directory: Path, tmp_path: Path, order: tuple[int, int]):
-    """Two files of one name: the one that was given is what both are compared with."""
+    """Two files have one name; both are compared with the one whose path is given."""
     import shutil
 
     files = []
@@ -166,15 +166,15 @@ def test_the_baseline_is_a_file_not_a_name(export_directory: Path, tmp_path: Pat
         files.append(tmp_path / version / "tflite" / "m.tflite")
         files[-1].parent.mkdir(parents=True)
         shutil.copy(export_directory / f"{name}.tflite", files[-1])
-    given = ",".join(str(files[i]) for i in order)
+    models = ",".join(str(files[i]) for i in order)
     output = tmp_path / "now.json"
-    words = ["benchmark", "instructions", f"--models={given}", f"--baseline={files[1]}", "--estimate"]
+    words = ["benchmark", "instructions", f"--models={models}", f"--baseline={files[1]}", "--estimate"]
     assert cli.run([*words, f"--output={output}"]) == 0
-    found = {one["name"]: one for one in json.loads(output.read_text())["subjects"]}
-    assert set(found) == {"v1/tflite/m.tflite", "v2/tflite/m.tflite"}
-    assert found["v2/tflite/m.tflite"]["ratio"]["median"] == 1
-    own = [found[f"{version}/tflite/m.tflite"]["summary"]["median"] for version in ("v1", "v2")]
-    assert found["v1/tflite/m.tflite"]["ratio"]["median"] == pytest.approx(own[0] / own[1], rel=1e-3)
+    by_name = {subject["name"]: subject for subject in json.loads(output.read_text())["subjects"]}
+    assert set(by_name) == {"v1/tflite/m.tflite", "v2/tflite/m.tflite"}
+    assert by_name["v2/tflite/m.tflite"]["ratio"]["median"] == 1
+    own = [by_name[f"{version}/tflite/m.tflite"]["summary"]["median"] for version in ("v1", "v2")]
+    assert by_name["v1/tflite/m.tflite"]["ratio"]["median"] == pytest.approx(own[0] / own[1], rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_the_baseline_is_a_file_not_a_name(export_directory: Path, tmp_path: Pat
 def test_a_count_that_rose_too_far_fails_and_is_kept(
     export_directory: Path, tmp_path: Path, capsys, share: float, most: float, status: int
 ):
-    """Against an earlier result with counts of that share of today's; what is below half a per cent is no change."""
+    """The earlier counts are this share of the new ones; a difference below half a per cent is no change."""
     words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--estimate"]
     earlier, output = tmp_path / "earlier.json", tmp_path / "now.json"
     assert cli.run([*words, f"--output={earlier}"]) == 0
@@ -237,7 +237,7 @@ def test_what_was_counted_before_a_stop_is_kept(
 def test_only_what_was_counted_alike_is_compared(
     export_directory: Path, tmp_path: Path, capsys, change: Callable[[dict], object], message: str
 ):
-    """Before anything is counted."""
+    """The refusal comes before anything is counted."""
     words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--estimate"]
     earlier, output = tmp_path / "earlier.json", tmp_path / "now.json"
     assert cli.run([*words, f"--output={earlier}"]) == 0
@@ -300,4 +300,5 @@ def test_a_count_repeats_and_outputs_are_those_of_this_machine(export_directory:
         counts.append(subject["summary"]["median"])
         assert subject["outputs"]["checked"] and set(subject["outputs"]["of_cores"]) == set(environment.CORES)
         assert subject["validity"]["verdict"] == "ok"
+    # Repeated counts differ by a few thousand instructions, some 0.01 %.
     assert counts[0] == pytest.approx(counts[1], rel=1e-3)

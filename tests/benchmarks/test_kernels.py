@@ -1,4 +1,4 @@
-"""What `perf` prints, and what becomes of it."""
+"""`benchmark kernels`: `perf`'s output, and the shares computed from it."""
 
 import json
 import shutil
@@ -19,25 +19,25 @@ REPORT = """
 
 
 def test_shares_of_a_report():
-    found = kernels.shares(REPORT)
-    assert found == {
+    shares = kernels.shares(REPORT)
+    assert shares == {
         "tflite::ops::builtin::f<float, int>::Eval(int, long)": 0.615,
         "xnn_f32_vadd_ukernel__avx512f_u32": 0.2172,
         "others": pytest.approx(0.1678),
     }
-    assert list(found)[0].startswith("tflite"), "largest first"
+    assert list(shares)[0].startswith("tflite"), "largest first"
 
 
 def test_families():
-    found = kernels.families({
+    shares = kernels.families({
         "xnn_qd8_f32_qc8w_gemm_minmax_ukernel_5x64c4": 0.5, "xnn_qs8_qc8w_gemm_minmax_fp32_ukernel": 0.1,
         "xnn_f32_gemm_minmax_ukernel_7x32": 0.2, "xnn_f32_vadd_ukernel": 0.05, "xnn_f32_vmulc_ukernel": 0.05,
         "xnn_qs8_f32_vcvt_ukernel": 0.04, "others": 0.06,
     })  # fmt: skip
-    assert found["products in int8"] == pytest.approx(0.6) and found["products in float"] == 0.2
-    assert found["sums and scales"] == found["softmax"] == 0.05
-    assert found["to int8 and back"] == 0.04 and found["the rest"] == 0.06
-    assert sum(found.values()) == pytest.approx(1)
+    assert shares["products in int8"] == pytest.approx(0.6) and shares["products in float"] == 0.2
+    assert shares["sums and scales"] == shares["softmax"] == 0.05
+    assert shares["to int8 and back"] == 0.04 and shares["the rest"] == 0.06
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_a_file_is_sampled(export_directory, tmp_path, capsys):

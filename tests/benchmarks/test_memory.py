@@ -1,4 +1,4 @@
-"""`benchmark memory`: files made once, each loaded with every cache, and what the table takes of it."""
+"""`benchmark memory`: files are made once, each is loaded with every cache, and the table's figures."""
 
 import mmap
 from pathlib import Path
@@ -15,7 +15,7 @@ from mobilebert_tf.commands.benchmark_memory import BenchmarkMemory
 
 
 def result() -> dict:
-    """One recipe with one length and with two, without a cache and with one in a file."""
+    """A result of one recipe with one length and with two, without a cache and with one in a file."""
 
     def subject(lengths: list, cache: str, private: float, used: float, loads: list) -> dict:
         rounds = [
@@ -47,16 +47,16 @@ def result() -> dict:
 @pytest.mark.skipif(held() is None, reason="this system does not tell what a process holds")
 def test_pages_of_a_file_that_was_just_made_are_not_private(tmp_path: Path):
     size, page = 32 << 20, mmap.PAGESIZE
-    (tmp_path / "made").write_bytes(b"\1" * size)  # not yet on the disk: its pages are dirty
+    (tmp_path / "made").write_bytes(b"\1" * size)  # not yet on the disk, so its pages are dirty
     before = held()
     with (tmp_path / "made").open("r+b") as file, mmap.mmap(file.fileno(), size) as mapped:
         assert sum(mapped[place] for place in range(0, size, page)) == size // page
         with_file = held()
-        # Asked of the system itself: a bytearray may lie in memory that was freed before and kept.
+        # Memory directly from the system, since a bytearray may get memory that was freed before and kept.
         with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as own:
             own.write(b"\1" * size)
             with_memory = held()
-    # 8 MiB: what Python itself may take or give back meanwhile; a page table of 32 MiB has 64 KiB.
+    # Python itself may take or return up to 8 MiB meanwhile; a page table for 32 MiB is 64 KiB.
     assert abs(with_file["private"] - before["private"]) < 8 and with_file["shared"] - before["shared"] > 24
     assert with_memory["private"] - with_file["private"] > 24
 
@@ -85,7 +85,7 @@ def test_what_is_invalid_is_named_and_has_no_row():
 def test_ctrl_c_keeps_what_was_measured_though_a_file_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """Three files: one has failed, one has two rounds, of one nothing was asked yet."""
+    """Of three files one has failed, one has two rounds, and one has not been run yet."""
     jobs = []
     for name in ("a", "b", "c"):
         path = tmp_path / f"{name}.tflite"
@@ -121,7 +121,7 @@ def test_files_are_made_once_and_loaded_with_each_cache(tmp_path: Path, capsys):
     kinds = [(len(one["sequence_lengths"]), one["configuration"]["weight_cache"]) for one in written["subjects"]]
     assert set(kinds) == {(count, cache) for count in (1, 2) for cache in report.CACHES}
     for one in written["subjects"]:
-        caches = [seen.get("cache_written") for seen in one["rounds"]]
+        caches = [loaded.get("cache_written") for loaded in one["rounds"]]
         expected = {"file": [True, False], "new_file": [True, True]}
         assert caches == expected.get(one["configuration"]["weight_cache"], caches)
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("files/*/*.tflite")}

@@ -1,4 +1,4 @@
-"""`benchmark paper`: what networks cost, beside what was published, with each figure's origin."""
+"""`benchmark paper`: costs of networks beside published figures, with the origin of each."""
 
 import json
 from pathlib import Path
@@ -24,10 +24,10 @@ SMALL = {
 
 
 def test_the_paper_s_tables_are_of_networks_that_there_are():
-    """Widths and heads fit together in every row, and the ablation changes norm and activation alone."""
-    found = paper.load(paper.TABLES)
-    assert [len(rows) for rows in found.tables.values()] == [6, 4, 6, 4]
-    for row in found.tables["operational optimisation"]:
+    """In every row widths and heads fit together, and the ablation changes only norm and activation."""
+    networks = paper.load(paper.TABLES)
+    assert [len(rows) for rows in networks.tables.values()] == [6, 4, 6, 4]
+    for row in networks.tables["operational optimisation"]:
         config = MobileBertConfig.preset(row.preset, **row.changes)
         assert (config.normalization_type, config.hidden_act) == {
             "LayerNorm, gelu": ("layer_norm", "gelu_tanh"), "LayerNorm, relu": ("layer_norm", "relu"),

@@ -1,4 +1,4 @@
-"""`benchmark peers`: what is planned, made, kept and shown; where the environments are there, a rival really runs."""
+"""`benchmark peers`: plan, files and results; a real rival runs if its environment is installed."""
 
 import copy
 import json
@@ -23,22 +23,22 @@ def environment(directory: Path, packages: tuple[str, ...] = ("one==1",)) -> Env
 
 
 def test_every_rival_says_what_it_installs_and_makes():
-    """Versions are pinned: what is compared a year later is the same."""
-    found = catalogue.peers(catalogue.NAMES)
-    assert [peer.name for peer in found] == list(catalogue.NAMES)
-    places = catalogue.environments(found, Path("/d"))
+    """Versions are pinned, so that a comparison a year later is of the same software."""
+    peers = catalogue.peers(catalogue.NAMES)
+    assert [peer.name for peer in peers] == list(catalogue.NAMES)
+    places = catalogue.environments(peers, Path("/d"))
     assert [one.name for one in places] == ["tf_models", "huggingface", "pytorch", "minilm"]
     for one in places:
         assert one.packages and all("==" in package for package in one.packages)
-    assert len({name for peer in found for name in (f"{peer.title}, {one}" for one in peer.files.values())}) == sum(
-        len(peer.files) for peer in found
+    assert len({name for peer in peers for name in (f"{peer.title}, {one}" for one in peer.files.values())}) == sum(
+        len(peer.files) for peer in peers
     )
     with pytest.raises(UsageError, match="--peers=tf: there are student, tf_models"):
         catalogue.peers(["tf"])
 
 
 def test_rivals_files_import_nothing_of_this_package():
-    """They run where it is not installed; what they import of each other lies beside them."""
+    """Rivals run where this package is not installed, so they import only files beside them."""
     here = Path(catalogue.__file__).parent
     for name in (*catalogue.RIVALS, "side"):
         assert "mobilebert_tf." not in (here / f"{name}.py").read_text(encoding="utf-8")
@@ -69,8 +69,8 @@ def test_a_finished_environment_is_not_made_again(tmp_path: Path, monkeypatch: p
     ],
 )  # fmt: skip
 def test_why_an_installation_failed_is_a_line(printed: str, words: str):
-    found = environments.why(printed)
-    assert words in found and "\n" not in found
+    line = environments.why(printed)
+    assert words in line and "\n" not in line
 
 
 def test_a_wrong_python_is_said_with_one_that_would_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -84,7 +84,7 @@ def test_a_wrong_python_is_said_with_one_that_would_do(monkeypatch: pytest.Monke
 
 
 def test_a_peer_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """One whose environment fails, one whose program fails, and one that is made; and nothing is made twice."""
+    """One peer's environment fails, one's program fails, and one's files are made; nothing is made twice."""
     made = []
 
     def prepare(one: Environment, say: object) -> None:
@@ -101,9 +101,9 @@ def test_a_peer_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(workshop, "prepare", prepare)
     monkeypatch.setattr(workshop, "ask", ask)
-    said: list[str] = []
+    lines: list[str] = []
     shop = workshop.Workshop(
-        directory=tmp_path, preset="debug_student", length=32, lengths=(32,), texts=("a",), say=said.append
+        directory=tmp_path, preset="debug_student", length=32, lengths=(32,), texts=("a",), say=lines.append
     )
     wanted = catalogue.peers(["tf_models", "huggingface", "pytorch"])
     variants, failures = shop.make(wanted)
@@ -129,8 +129,8 @@ def test_all_are_timed_on_the_same_texts():
 
 
 def subjects() -> list[Subject]:
-    """Two files, one of which is invalid over texts, and a runtime of another kind."""
-    found = []
+    """Two files, one of them invalid over texts, and a file of another runtime."""
+    collected = []
     for title, runtime, ms in (("ours", "LiteRT", 4.0), ("tf-models", "LiteRT", 8.0), ("other", "PyTorch", 40.0)):
         for length in (128, None):
             validity = {"verdict": "ok", "reasons": []}
@@ -143,8 +143,8 @@ def subjects() -> list[Subject]:
             }  # fmt: skip
             more = {"load_ms": 20.0, "first_ms": 0.5, "memory_mib": {"private": 30.0, "shared": 1.0}}
             rounds = [{"samples": [ms, ms], **more}] * 8
-            found.append(Subject(name=f"{title}, float32", details=details, rounds=rounds))
-    return found
+            collected.append(Subject(name=f"{title}, float32", details=details, rounds=rounds))
+    return collected
 
 
 def result() -> dict:
@@ -166,13 +166,13 @@ def test_the_table_has_what_is_known_of_each_file_and_nothing_that_is_invalid():
     assert schema.fault(written) is None
     head, rows = report.cells(written)
     row = {one[0]: dict(zip(head, one, strict=True)) for one in rows}
-    ours, theirs, other = row["ours, float32"], row["tf-models, float32"], row["other, float32"]
-    assert ours["128 pieces, 1 thread"] == "4.0 ms" and ours["ratio, 1 thread"] == "0.50"
-    assert theirs["texts of dev.tsv"] == "" and "ratio, texts" not in head, "the baseline is invalid there"
+    own, tf_models, other = row["ours, float32"], row["tf-models, float32"], row["other, float32"]
+    assert own["128 pieces, 1 thread"] == "4.0 ms" and own["ratio, 1 thread"] == "0.50"
+    assert tf_models["texts of dev.tsv"] == "" and "ratio, texts" not in head, "the baseline is invalid there"
     assert other["texts of dev.tsv"] == "40.0 ms" and other["ratio, 1 thread"] == "5.00"
-    assert ours["ARM instructions"] == "≈ 60 M" and ours["of the texts"] == "≈ 9.6 M" and other["of the texts"] == ""
-    assert ours["steps a second"] == "2.00" and theirs["steps a second"] == "" and other["Spearman"] == "77.1%"
-    assert (ours["size"], ours["load"], ours["first inference"], ours["memory"]) == (
+    assert own["ARM instructions"] == "≈ 60 M" and own["of the texts"] == "≈ 9.6 M" and other["of the texts"] == ""
+    assert own["steps a second"] == "2.00" and tf_models["steps a second"] == "" and other["Spearman"] == "77.1%"
+    assert (own["size"], own["load"], own["first inference"], own["memory"]) == (
         "26.0 MB",
         "20 ms",
         "0.50 ms",
@@ -233,19 +233,21 @@ def test_wrong_use_is_a_line(words: list, message: str, capsys):
 
 @pytest.mark.peers
 def test_a_rival_really_runs(tmp_path: Path, capsys):
-    """A small network by Hugging Face, on ONNX Runtime and PyTorch beside ours: logits, times and steps are real."""
+    """A small network by Hugging Face on ONNX Runtime and PyTorch gives real logits, times and training steps."""
     directory = Path(os.environ.get("MOBILEBERT_TF_PEERS") or os.path.expanduser(environments.DEFAULT))
     wanted = catalogue.peers(["onnx_runtime", "pytorch"])
-    (there,) = catalogue.environments(wanted, directory)
-    if not there.is_there():
-        pytest.skip(f"{there.directory} is not there; `mobilebert-tf benchmark peers --setup --peers=pytorch` makes it")
+    (installed,) = catalogue.environments(wanted, directory)
+    if not installed.is_there():
+        pytest.skip(
+            f"{installed.directory} is not there; `mobilebert-tf benchmark peers --setup --peers=pytorch` makes it"
+        )
     (tmp_path / "environments").symlink_to(directory / "environments")
     words = ["benchmark", "peers", "--peers=onnx_runtime,pytorch", f"--directory={tmp_path}", "--model=debug_student"]
     words += ["--sequence_length=16", "--rounds=1", "--runs=2", "--steps=1", "--step_rounds=1"]
     assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
     written = schema.read(tmp_path / "a.json")
-    assert [one["runtime"] for one in written["subjects"]] == ["ONNX Runtime", "ONNX Runtime", "PyTorch"]
-    assert all(len(one["rounds"][0]["samples"]) >= 2 for one in written["subjects"])
-    assert all(one["versions"]["torch"] for one in written["subjects"])
+    assert [subject["runtime"] for subject in written["subjects"]] == ["ONNX Runtime", "ONNX Runtime", "PyTorch"]
+    assert all(len(subject["rounds"][0]["samples"]) >= 2 for subject in written["subjects"])
+    assert all(subject["versions"]["torch"] for subject in written["subjects"])
     assert written["fine_tuning"]["subjects"][0]["peer"] == "pytorch" and "not_measured" not in written
     assert np.isfinite(written["fine_tuning"]["subjects"][0]["rounds"][0]["first_loss"])

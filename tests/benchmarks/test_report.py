@@ -1,4 +1,4 @@
-"""`benchmark report`: which figure stands in which column, what is left out, and what is said of it."""
+"""`benchmark report`: the column of each figure, and figures that are left out with a remark."""
 
 import copy
 import json
@@ -23,12 +23,12 @@ def result(tmp_path: Path, name: str, changed: dict) -> Path:
 
 
 def host() -> dict:
-    """The same file on a host, at two lengths, the second of them invalid."""
-    made = document()
-    del made["device"]
-    made |= {"kind": "host latency", "where": "host"}
-    made["made_by"]["machine"] = {"model": "A Processor", "cores": 2}
-    (one,) = made["subjects"]
+    """A result of one file on a host at three lengths, the second of them invalid."""
+    written = document()
+    del written["device"]
+    written |= {"kind": "host latency", "where": "host"}
+    written["made_by"]["machine"] = {"model": "A Processor", "cores": 2}
+    (one,) = written["subjects"]
     one["configuration"] = {"threads": 1, "accelerator": "cpu"}
     one["validity"] = {"verdict": "ok", "reasons": []}
     one["summary"] = {"median": 40.0, "p90": 41.5, "p99": 43.25, "runs": 3}
@@ -37,8 +37,8 @@ def host() -> dict:
     long["validity"] = {"verdict": "invalid", "reasons": ["the machine was busy"]}
     longest = copy.deepcopy(one) | {"sequence_length": 128}
     longest["summary"]["median"] = 90.0
-    made["subjects"] = [one, long, longest]
-    return made
+    written["subjects"] = [one, long, longest]
+    return written
 
 
 def report(tmp_path: Path, *words: str) -> str:
@@ -62,7 +62,7 @@ def test_host_and_device_have_columns_of_their_own(tmp_path: Path):
 
 
 def test_files_of_one_name_are_told_apart(tmp_path: Path):
-    """Two versions in two results: rows and lines of their own."""
+    """Two versions of a file in two results have separate rows and separate lines in pictures."""
     old, new = host(), host()
     for one in new["subjects"]:
         one["sha256"] = "b" * 64
@@ -76,17 +76,17 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path):
 
 
 def test_an_invalid_baseline_hides_its_own_ratios_alone(tmp_path: Path):
-    """Not those of another machine, nor those of another length."""
+    """Ratios of another machine or another length are still shown."""
     results = []
     for machine, verdict in (("A", "ok"), ("B", "invalid")):
-        made = host()
-        made["made_by"]["machine"]["model"] = machine
-        base = made["subjects"][0] | {"validity": {"verdict": verdict, "reasons": ["busy"] * (machine == "B")}}
-        new = copy.deepcopy(made["subjects"][0]) | {"name": "new.tflite"}
+        written = host()
+        written["made_by"]["machine"]["model"] = machine
+        base = written["subjects"][0] | {"validity": {"verdict": verdict, "reasons": ["busy"] * (machine == "B")}}
+        new = copy.deepcopy(written["subjects"][0]) | {"name": "new.tflite"}
         new["ratio"] = {"baseline": "a.tflite", "median": 0.5, "low": 0.4, "high": 0.6, "difference": "faster"}
         longer = copy.deepcopy(new) | {"sequence_length": 128}
-        made["subjects"] = [base, made["subjects"][2], new, longer]
-        results.append(result(tmp_path, machine, made))
+        written["subjects"] = [base, written["subjects"][2], new, longer]
+        results.append(result(tmp_path, machine, written))
     shown = tables.ratios(report_figures.read(results)[0])
     assert [(row[1], row[2]) for row in rows(shown)[2:]] == [
         ("32", "host: A, ms"), ("128", "host: A, ms"), ("128", "host: B, ms"),
@@ -94,17 +94,17 @@ def test_an_invalid_baseline_hides_its_own_ratios_alone(tmp_path: Path):
 
 
 def device(*configurations: dict, **more: object) -> dict:
-    """The same file on a device in several configurations, each of which takes 10 ms more than the one before."""
-    made = document()
-    (one,) = made["subjects"]
-    made["subjects"] = []
+    """A result of one file on a device in several configurations, each 10 ms slower than the one before."""
+    written = document()
+    (one,) = written["subjects"]
+    written["subjects"] = []
     for number, configuration in enumerate(configurations, 1):
         subject = copy.deepcopy(one) | {"samples_are": "medians of processes", **more}
         subject["configuration"] = {"threads": 4, "accelerator": "cpu", **configuration}
         subject["summary"] = {"median": 10.0 * number, "p90": 999.0, "p99": 999.0, "runs": 9}
         subject["validity"] = {"verdict": "ok", "reasons": []}
-        made["subjects"].append(subject)
-    return made
+        written["subjects"].append(subject)
+    return written
 
 
 TFLITE, LITERT = "benchmark_model (TFLite)", "benchmark_model (LiteRT)"
@@ -127,16 +127,16 @@ def test_each_configuration_has_a_row_of_its_own(tmp_path: Path, configurations:
 
 
 def test_two_signatures_of_one_length_are_two_rows(tmp_path: Path):
-    made = device({}, {})
-    made["subjects"][1]["signature"] = "other_32"
-    body = rows(report(tmp_path, f"--results={result(tmp_path, 'device', made)}", "--nopictures"))[2:]
+    written = device({}, {})
+    written["subjects"][1]["signature"] = "other_32"
+    body = rows(report(tmp_path, f"--results={result(tmp_path, 'device', written)}", "--nopictures"))[2:]
     assert [row[0] for row in body] == ["`a.tflite, tokens_32`", "`a.tflite, other_32`"]
 
 
 def test_a_file_on_a_host_and_with_one_tool_on_a_device_is_one_row(tmp_path: Path):
-    """A host has no tool, and the phone's stands in the head of its column."""
-    here, there = host(), device({"threads": 1, "tool": TFLITE})
-    paths = [result(tmp_path, "here", here), result(tmp_path, "there", there)]
+    """A host has no tool, and the phone's tool is in the head of its column."""
+    here, phone = host(), device({"threads": 1, "tool": TFLITE})
+    paths = [result(tmp_path, "here", here), result(tmp_path, "there", phone)]
     body = rows(report(tmp_path, f"--results={paths[0]},{paths[1]}", "--nopictures"))[2:]
     assert body[0][0] == "`a.tflite`" and body[0][4:] == ["40.00 (41.50, 43.25)", "10.00"]
 
@@ -145,12 +145,12 @@ def test_a_file_on_a_host_and_with_one_tool_on_a_device_is_one_row(tmp_path: Pat
     "more", [{"samples_are": "means of processes"}, {"samples_are": "inferences", "shares_of_lengths": {"32": 1.0}}]
 )
 def test_percentiles_are_of_inferences_alone(tmp_path: Path, more: dict):
-    """Not of processes' medians, nor of rounds' means over texts, whatever older results call their samples."""
-    made = device({}, **more)
-    page = report(tmp_path, f"--results={result(tmp_path, 'device', made)}")
+    """Medians of processes and means over texts have no percentiles, whatever older results call their samples."""
+    written = device({}, **more)
+    page = report(tmp_path, f"--results={result(tmp_path, 'device', written)}")
     assert "999" not in page and "percentile)" not in page and "![" not in page
     assert "A time without percentiles is the median over processes" in page
-    assert "999" not in tables.terminal(report_figures.of(made))
+    assert "999" not in tables.terminal(report_figures.of(written))
 
 
 def test_a_mean_is_called_so_beside_what_others_published():
@@ -159,18 +159,18 @@ def test_a_mean_is_called_so_beside_what_others_published():
 
 
 def test_the_terminal_hides_what_is_compared_with_an_invalid_baseline():
-    """By the same rule as the report; the baseline in other settings is another one."""
-    made = device({"affinity": "little"}, {"affinity": "big"}, {"affinity": "little"}, {"affinity": "big"})
+    """The terminal follows the report's rule; a baseline in other settings is a different baseline."""
+    written = device({"affinity": "little"}, {"affinity": "big"}, {"affinity": "little"}, {"affinity": "big"})
     ratio = {"baseline": "a.tflite", "median": 0.5, "low": 0.4, "high": 0.6, "difference": "faster"}
-    for subject in made["subjects"][2:]:
+    for subject in written["subjects"][2:]:
         subject |= {"name": "new.tflite", "ratio": ratio}
-    made["subjects"][0]["validity"] = {"verdict": "invalid", "reasons": ["throttled"]}
-    lines = [line for line in tables.terminal(report_figures.of(made)).splitlines() if line.startswith("new.tflite")]
+    written["subjects"][0]["validity"] = {"verdict": "invalid", "reasons": ["throttled"]}
+    lines = [line for line in tables.terminal(report_figures.of(written)).splitlines() if line.startswith("new.tflite")]
     assert ["faster" in line for line in lines] == [False, True]
 
 
 def test_all_results_that_are_there_can_be_reported_together(tmp_path: Path):
-    """The pipeline's have no kind."""
+    """This includes results of the pipeline, which have no kind."""
     results = Path(__file__).parents[2] / "benchmarks" / "results"
     page = report(tmp_path, f"--results={results}/*.json", "--published")
     assert "| source | device |" in page and "-few-2026-11-29.svg" in page
@@ -198,9 +198,9 @@ def test_published_figures_are_beside_devices_and_never_beside_a_host(tmp_path: 
 
 
 def test_pictures_are_drawings_of_one_place_each(tmp_path: Path):
-    made = document()
-    made["subjects"][0]["sustained"] = [[60.0, 2.0], [120.0, 3.0]]
-    paths = [result(tmp_path, "host", host()), result(tmp_path, "device", made)]
+    written = document()
+    written["subjects"][0]["sustained"] = [[60.0, 2.0], [120.0, 3.0]]
+    paths = [result(tmp_path, "host", host()), result(tmp_path, "device", written)]
     page = report(tmp_path, f"--results={paths[0]},{paths[1]}")
     names = re.findall(r"!\[.*?\]\((.*?)\)", page)
     assert names == [f"page-{name}.svg" for name in ("distribution-1", "length-1", "distribution-2", "sustained-2")]
@@ -224,15 +224,15 @@ def test_a_page_keeps_what_stands_around_the_markers(tmp_path: Path, capsys):
 
 
 def test_older_results_are_read(tmp_path: Path):
-    """Figures of version 1, which had no verdicts, beside those of another kind of benchmark."""
+    """A result of version 1, which had no verdicts, is shown beside results of other benchmarks."""
     results = Path(__file__).parents[2] / "benchmarks" / "results"
     page = report(
         tmp_path, f"--results={results}/host-2026-11-22.json,{results}/instructions-2026-11-22.json,"
         f"{results}/conversion-2026-11-21.json",
     )  # fmt: skip
     by_name = {row[0]: row for row in rows(page)[2:9]}
-    ours = by_name["`mobilebert_dynamic_int8.tflite`"]
+    own = by_name["`mobilebert_dynamic_int8.tflite`"]
     stored = json.loads((results / "host-2026-11-22.json").read_text())["subjects"]
     median = next(one["summary"]["median"] for one in stored if one["name"] == "mobilebert_dynamic_int8.tflite")
-    assert ours[4].startswith(f"{median:.2f}") and ours[5] == "368.1"
+    assert own[4].startswith(f"{median:.2f}") and own[5] == "368.1"
     assert "huggingface to keras" in page

@@ -1,4 +1,4 @@
-"""Places where results may be written, which are looked at before anything is measured."""
+"""Places for results, which are checked before anything is measured."""
 
 import json
 import os
@@ -33,5 +33,5 @@ def test_a_result_that_another_program_made_meanwhile_stays(tmp_path, capsys, mo
         results.write(str(tmp_path / "b.json"), {"number": number})
     printed = capsys.readouterr().err.splitlines()
     assert len(printed) == 2 and "b.json: was made by another program" in printed[0] and printed[1].endswith("b-3.json")
-    found = [json.loads((tmp_path / name).read_text())["number"] for name in ("b.json", "b-2.json", "b-3.json")]
-    assert found == [0, 1, 2]
+    numbers = [json.loads((tmp_path / name).read_text())["number"] for name in ("b.json", "b-2.json", "b-3.json")]
+    assert numbers == [0, 1, 2]

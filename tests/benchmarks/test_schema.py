@@ -1,4 +1,4 @@
-"""The schema of results: what is there is valid, what contradicts itself is not."""
+"""The schema of results: existing results are valid, contradictory ones are not."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ HERE = Path(__file__).parents[2] / "benchmarks"
 
 
 def document() -> dict:
-    """A result of a device, with everything that the schema asks for."""
+    """A result of a device, with everything that the schema requires."""
     state = {"at_s": 0.0, "thermal_status": 0, "battery_percent": 80, "clocks_khz": {"0": 1800000}}
     return {
         "schema_version": 2,
@@ -51,9 +51,9 @@ def test_the_schema_is_one():
 
 @pytest.mark.parametrize("path", sorted((HERE / "results").glob("*.json")), ids=lambda path: path.stem)
 def test_results_that_are_there_are_read(path: Path):
-    """None is of a device, since there was none. The paper's networks have an estimate, beside what was measured."""
-    found = schema.read(path)
-    assert schema.where(found) in (("estimated",) if found.get("kind") == "paper" else ("host", "emulated"))
+    """No result is of a device, since there was none. That of the paper's networks is an estimate."""
+    result = schema.read(path)
+    assert schema.where(result) in (("estimated",) if result.get("kind") == "paper" else ("host", "emulated"))
 
 
 def test_a_device_s_result_is_valid():
@@ -61,7 +61,7 @@ def test_a_device_s_result_is_valid():
 
 
 def change(*place, to):
-    """A document with another value at a place; KeyError: none."""
+    """The document with another value at a place, or, for KeyError, without it."""
     changed = copy.deepcopy(document())
     inner = changed
     for part in place[:-1]:

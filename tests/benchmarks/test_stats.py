@@ -1,4 +1,4 @@
-"""Figures from samples, by hand."""
+"""Figures from samples, against values by hand and from SciPy."""
 
 import collections
 import json
@@ -12,7 +12,7 @@ from mobilebert_tf.benchmarks.stats import LEAST_ROUNDS, Ratio, Summary, fastest
 
 
 def test_summary_is_over_the_samples_of_all_rounds():
-    # 1..11 in two rounds: the 90th percentile of eleven equally spaced values is the tenth.
+    # 1 to 11 in two rounds: the 90th percentile of eleven equally spaced values is the tenth.
     summary = summarize([[11, 1, 5, 3, 2, 4], [10, 9, 8, 7, 6]])
     assert summary == Summary(
         median=6.0, p90=10.0, p99=pytest.approx(10.9), mean=6.0, min=1.0, max=11.0, runs=11, low=None, high=None
@@ -20,7 +20,7 @@ def test_summary_is_over_the_samples_of_all_rounds():
 
 
 def test_interval_of_the_median_is_over_processes():
-    """Thirteen processes, all samples of one alike: between the third and the eleventh median, whatever the runs."""
+    """Of thirteen processes with constant samples, from the third to the eleventh median, whatever their runs."""
     summary = summarize([[float(i)] * (i + 1) for i in range(13)])
     assert (summary.low, summary.high) == (2.0, 10.0) and 2 * binom.cdf(2, 13, 0.5) <= 0.05 < 2 * binom.cdf(3, 13, 0.5)
 
@@ -38,7 +38,7 @@ def test_rounds_must_match():
 
 @pytest.mark.parametrize("count", [5, 6, 7, 9, 20, 21, 40])
 def test_interval_is_the_narrowest_of_95_percent(count: int):
-    """A value is below the median as often as above: the ends by the binomial distribution, from SciPy."""
+    """A value is equally often below and above the median, so the ends follow from SciPy's binomial distribution."""
     compared = ratio([[1.0 + i] for i in range(count)], [[1.0]] * count)
     if count < LEAST_ROUNDS:
         assert compared.low is None and compared.high is None and binom.cdf(0, count, 0.5) > 0.025
@@ -58,8 +58,8 @@ def test_fastest_are_those_that_nothing_beats():
 
 
 def rounds_of_a_busy_machine(generator: np.random.Generator, factor: float) -> tuple[list, list]:
-    """Nine rounds of two files, the second `factor` times as slow, beside a neighbour: in every round both are slowed
-    alike, and each process by itself at times, up to double."""
+    """Nine rounds of two files, the second `factor` times as slow, beside another program: each round slows both files
+    alike, and some processes are slowed by themselves, up to double."""
     sides: tuple[list, list] = ([], [])
     for _ in range(9):
         together = generator.lognormal(0, 0.3)
@@ -70,19 +70,19 @@ def rounds_of_a_busy_machine(generator: np.random.Generator, factor: float) -> t
 
 
 def test_a_file_and_its_copy_do_not_differ_on_a_busy_machine():
-    """All nine quotients lie on one side in one of 256 sessions; of 2,000 that is 8 with a deviation of 2.8."""
+    """All nine quotients are on one side in one of 256 sessions: 8 of 2,000, with a deviation of 2.8."""
     generator = np.random.default_rng(0)
-    said = collections.Counter(ratio(*rounds_of_a_busy_machine(generator, 1.0)).difference for _ in range(2000))
-    assert said["none"] >= 2000 - 17 and said["unknown"] == 0
-    told_by_95_percent = 0
+    verdicts = collections.Counter(ratio(*rounds_of_a_busy_machine(generator, 1.0)).difference for _ in range(2000))
+    assert verdicts["none"] >= 2000 - 17 and verdicts["unknown"] == 0
+    outside_95_percent = 0
     for _ in range(500):
-        found = ratio(*rounds_of_a_busy_machine(generator, 1.0))
-        told_by_95_percent += not found.low <= 1 <= found.high
-    assert told_by_95_percent > 10, "the interval that is shown would not do for this: 20 of 500 are expected"
+        compared = ratio(*rounds_of_a_busy_machine(generator, 1.0))
+        outside_95_percent += not compared.low <= 1 <= compared.high
+    assert outside_95_percent > 10, "the interval that is shown would not do for this: 20 of 500 are expected"
 
 
 def test_a_file_that_is_slower_is_told_from_another():
-    """By a tenth, on a quiet machine always; by half beside the neighbour mostly."""
+    """A tenth is always seen on a quiet machine; a factor of two is mostly seen beside a busy program."""
     generator = np.random.default_rng(0)
     quiet = [[[t] for t in generator.lognormal(0, 0.01, 9)] for _ in range(2)]
     assert ratio([[t[0] * 1.1] for t in quiet[0]], quiet[1]).difference == "slower"
@@ -96,8 +96,8 @@ def test_a_difference_of_less_than_a_hundredth_is_none():
 
 
 def test_a_recorded_session_with_a_busy_neighbour():
-    """A file and its copy, nine rounds on two cores beside two trainings (`benchmark host`, medians of processes)."""
+    """A file and its copy over nine rounds on two cores, beside two trainings (`benchmark host`, process medians)."""
     recorded = json.loads((Path(__file__).parent / "same_file_busy.json").read_text())
-    found = ratio([[t] for t in recorded["copy"]], [[t] for t in recorded["file"]])
+    compared = ratio([[t] for t in recorded["copy"]], [[t] for t in recorded["file"]])
     assert max(recorded["file"]) > 1.1 * min(recorded["file"]), "it was busy"
-    assert found.difference == "none"
+    assert compared.difference == "none"

@@ -1,4 +1,4 @@
-"""The comparison of strategies: its table by hand, and two of its variants for real."""
+"""The comparison of strategies: its table by hand, and two variants in a real run."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def seed(loss: float, words: float, accuracy: float, seconds: float) -> dict[str
 def test_a_row_has_means_and_deviations() -> None:
     rounds = [seed(5.0, 0.20, 0.40, 10.0), seed(5.2, 0.22, 0.44, 20.0), seed(5.4, 0.24, 0.42, 30.0)]
     document = {"subjects": [{"name": "joint (JKT)", "learning_rate": 4e-4, "rounds": rounds}]}
-    # Deviations of 5, 5.2, 5.4 and so on, with n - 1: 0.2, 2, 2.
+    # Sample deviations (n - 1) of 5, 5.2 and 5.4 and of the others: 0.2, 2 and 2.
     expected = ("joint (JKT)", "5.200 ± 0.200", "22.0 ± 2.0 %", "42.0 ± 2.0 %", "0.0004", "20 s")
     assert strategies.rows(document) == [expected]
     assert "5.200 ± 0.200" in strategies.table(document)
@@ -68,7 +68,7 @@ def test_a_comparison_chooses_repeats_and_goes_on(tmp_path: Path, monkeypatch: p
             tmp_path / "work" / f"{'-'.join(subject.name.replace('(', '').replace(')', '').split())}-0.001-seed0"
         )
         log = [json.loads(line) for line in open(directory / "log.jsonl")]
-        # Equal updates: two layers of two and two more.
+        # All variants have the same number of updates: two for each of two layers, and two more.
         ends = {row["stage"]: row["step"] for row in log}
         assert sum(ends.values()) == 6
         assert subject.rounds[0]["held_out"]["masked_word_loss"] == pytest.approx(np.log(len(words)), rel=0.5)

@@ -1,4 +1,4 @@
-"""A study: its file, its table by hand, and one for real."""
+"""A study: its file, its table by hand, and a real run."""
 
 import importlib
 import itertools
@@ -24,11 +24,11 @@ STUDIES = Path(study.__file__).parent / "studies"
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.json")), ids=lambda path: path.stem)
 def test_our_own_studies_are_sound(path: Path) -> None:
-    """Names, steps and baselines; and every flag of every variant is one of its command."""
-    asked = study.read(str(path))
-    given = dict.fromkeys(re.findall(r"\{(\w+)\}", path.read_text()), "x")
-    for variant in asked.variants:
-        for run in itertools.chain(*study._chains(asked, variant, 0, given, Path("work"))):
+    """Names, steps and baselines are right, and every flag of every variant exists in its command."""
+    plan = study.read(str(path))
+    inputs = dict.fromkeys(re.findall(r"\{(\w+)\}", path.read_text()), "x")
+    for variant in plan.variants:
+        for run in itertools.chain(*study._chains(plan, variant, 0, inputs, Path("work"))):
             command, rest = cli._command_name(list(run.words))
             module, _, attribute = cli.COMMANDS[command][0].partition(":")
             define_flags(getattr(importlib.import_module(module), attribute))([command, *rest])
@@ -93,7 +93,7 @@ def test_a_figure_is_a_number_or_the_mean_of_those_that_fit() -> None:
 def test_a_figure_that_is_no_number_stops_a_study_at_its_step(
     at: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line, before the steps behind it."""
+    """One line stops the study before its later steps."""
     later = {"command": "finetune", "flags": {"model": "{tuned}"}}
     changed = {
         **content(), "chain": {**content()["chain"], "later": later}, "figures": {"x": {"step": "tuned", "at": at}},
@@ -124,17 +124,17 @@ def test_an_earlier_result_of_another_kind_is_refused(tmp_path: Path, capsys: py
 
 
 def test_a_table_has_medians_intervals_and_p_values() -> None:
-    """Mean of five ± t(4) s / sqrt(5), and the paired t-test written out."""
-    ours, theirs = np.array([0.80, 0.82, 0.81, 0.84, 0.83]), np.array([0.78, 0.80, 0.80, 0.79, 0.82])
+    """Means of five ± t(4) s / sqrt(5), and the paired t-test written out."""
+    first_scores, second_scores = np.array([0.80, 0.82, 0.81, 0.84, 0.83]), np.array([0.78, 0.80, 0.80, 0.79, 0.82])
     document = {
         "settings": {"baseline": "b", "figures": {"score": {"percent": True, "digits": 3}}},
         "subjects": [
             {"name": name, "rounds": [{"figures": {"score": value}} for value in values]}
-            for name, values in (("a", ours), ("b", theirs))
+            for name, values in (("a", first_scores), ("b", second_scores))
         ],
     }
-    half = 2.7764451 * 100 * ours.std(ddof=1) / np.sqrt(5)
-    difference = ours - theirs
+    half = 2.7764451 * 100 * first_scores.std(ddof=1) / np.sqrt(5)
+    difference = first_scores - second_scores
     t = difference.mean() / (difference.std(ddof=1) / np.sqrt(5))
     p = 2 * stats.t.sf(abs(t), 4)
     (first, second) = study_table.rows(document)
@@ -145,13 +145,13 @@ def test_a_table_has_medians_intervals_and_p_values() -> None:
     document["settings"]["published"] = [{"name": "c", "source": "its authors", "figures": {"score": "90 %"}}]
     assert study_table.published_rows(document) == [("*c*", "*90 %*", "*its authors*")]
     document["settings"]["published"].append({**document["settings"]["published"][0], "name": "RTE: d"})
-    assert len(study_table.published_rows(document)) == 1  # none of RTE was measured
+    assert len(study_table.published_rows(document)) == 1  # nothing was measured on RTE
     document["subjects"][0]["name"] = "RTE: a"
     assert study_table.published_rows(document)[1][0] == "*RTE: d*"
 
 
 def test_repetitions_on_one_training_count_once() -> None:
-    """Two students that were distilled, each fine-tuned twice: what the four have in common is no evidence."""
+    """Two distilled students are fine-tuned twice each; the four runs are not independent evidence of distillation."""
 
     def rounds(name: str, losses: list[float], scores: list[list[float]]) -> dict:
         return {
@@ -166,10 +166,10 @@ def test_repetitions_on_one_training_count_once() -> None:
             ],
         }
 
-    ours, theirs = rounds("a", [0.35, 0.346], [[0.8, 0.9], [0.7, 0.8]]), rounds("b", [0.352, 0.349], [[0.6], [0.5]])
+    a, b = rounds("a", [0.35, 0.346], [[0.8, 0.9], [0.7, 0.8]]), rounds("b", [0.352, 0.349], [[0.6], [0.5]])
     form = {"percent": False, "digits": 4}
     settings = {"baseline": "b", "figures": {"loss": form, "score": form}}
-    (first, second) = study_table.rows({"settings": settings, "subjects": [ours, theirs]})
+    (first, second) = study_table.rows({"settings": settings, "subjects": [a, b]})
     p = stats.ttest_rel([0.35, 0.346], [0.352, 0.349]).pvalue
     half = stats.t.ppf(0.975, 1) * np.std([0.35, 0.346], ddof=1) / np.sqrt(2)
     assert first[1] == f"0.3480 ± {half:.4f} (p = {p:.2g})"
@@ -177,7 +177,7 @@ def test_repetitions_on_one_training_count_once() -> None:
 
 
 def test_a_table_of_defaults_has_the_best_of_the_other_rates() -> None:
-    """Means over two seeds; the best of the others is not the default, however good that is."""
+    """Figures are means over two seeds; the best other rate excludes the default, even if that is better."""
     scores = {
         "by default": (0.75, 0.77),
         "0.00008": (0.70, 0.74),
@@ -199,23 +199,23 @@ def test_a_table_of_defaults_has_the_best_of_the_other_rates() -> None:
 
 
 def test_a_variant_may_do_without_a_step(tmp_path: Path) -> None:
-    """Its flag goes with it; in other variants the flag names the step's directory."""
+    """A flag that names the step is dropped with it; in other variants it names the step's directory."""
     taught = {"tuned": {"teacher": "{tutor}"}}
     changed = content() | {
         "chain": {"tutor": {"command": "finetune", "flags": {"model": "{model}"}}, **content()["chain"]},
         "variants": {"slow": {"tutor": None}, "taught": taught},
     }
     (tmp_path / "study.json").write_text(json.dumps(changed))
-    asked = study.read(str(tmp_path / "study.json"))
-    given = {"model": "m", "table": "t"}
-    alone, shown = (next(study._chains(asked, name, 0, given, Path("work"))) for name in ("slow", "taught"))
+    plan = study.read(str(tmp_path / "study.json"))
+    inputs = {"model": "m", "table": "t"}
+    alone, shown = (next(study._chains(plan, name, 0, inputs, Path("work"))) for name in ("slow", "taught"))
     assert [run.step for run in alone] == ["tuned"]
     assert [run.step for run in shown] == ["tutor", "tuned"]
     assert "--teacher=work/taught/tutor-0/only" in shown[1].words
 
 
 def finished(work: Path, runs: list[study._Run]) -> None:
-    """What the commands of a chain would leave behind, without running them."""
+    """Write the files that the commands of a chain would leave, without running them."""
     for run in runs:
         directory = work / run.directory
         directory.mkdir(parents=True)
@@ -228,14 +228,14 @@ def finished(work: Path, runs: list[study._Run]) -> None:
 def test_a_stopped_study_keeps_its_rounds_and_goes_on_from_them(
     sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A signal in the third of four turns; then on a machine that has none of the runs, nor what they read."""
+    """Stop in the third of four rounds; then continue on a machine without the runs and without their inputs."""
     (tmp_path / "study.json").write_text(json.dumps({**content(), "seeds": 2}))
     monkeypatch.chdir(tmp_path)
     executed: list[study._Run] = []
 
     def execute(run: study._Run, most: int) -> None:
         if len(executed) == most:
-            if sent == signal.SIGINT:  # which is ignored in what runs in the background of a shell
+            if sent == signal.SIGINT:  # which background jobs of a shell ignore
                 raise KeyboardInterrupt
             os.kill(os.getpid(), sent)
         executed.append(run)
@@ -276,7 +276,7 @@ def test_a_study_repeats_and_goes_on(classifier_directory: Path, labelled_table:
     assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
     written = json.loads((tmp_path / "a.json").read_text())
     for subject in written["subjects"]:
-        # Two seeds, each with two repetitions, none with the seed of another.
+        # Two seeds with two repetitions each, all with different seeds.
         seeds = {one["commands"][0].split("--seed=")[1].split()[0] for one in subject["rounds"]}
         assert seeds == {"0", "1", "2", "3"}
     weights = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("model.weights.h5")}
@@ -295,7 +295,7 @@ def by_amount(figures: dict[str, list[float]]) -> dict:
 
 
 def test_a_picture_of_variants_that_differ_by_an_amount() -> None:
-    """A line for each kind and a place for each amount; names without amounts, or with two of them, have none."""
+    """Each kind has a line and each amount a place; names without amounts, or with only two, give no picture."""
     names = {f"{amount} rows: {kind}": [0.5, 0.7] for amount in ("8", "64", "1,000") for kind in ("ours", "tf-idf")}
     drawn = study_pictures.picture(by_amount(names))
     assert drawn and all(f">{text}<" in drawn for text in ("8", "64", "1,000", "rows", "ours", "tf-idf", "right"))

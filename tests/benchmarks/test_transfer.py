@@ -1,4 +1,4 @@
-"""`benchmark transfer`: what it takes from a peer, what it computes, what it refuses; one stage for real."""
+"""`benchmark transfer`: a peer's lines, the ratios, refusals, and one real stage."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from mobilebert_tf.benchmarks.library.transfer import CASES, FULL, SMALL, Case, 
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import FailedError
 
-# As tf-models' stages are printed; 5 is the last layer-wise one of six layers.
+# The output of tf-models' stages; 5 is the last layer-wise stage of six layers.
 PRINTED = """import a shim
 stage 0 (layer-wise): median 100.0 ms/step = 10.00 steps/s; build+first 3.9s; loss 5.1 -> 4.1; trainable 53
 stage 5 (layer-wise): median 250.0 ms/step = 4.00 steps/s; build+first 17.9s; loss 6.7 -> 1.5; trainable 283
@@ -29,26 +29,26 @@ def test_a_peers_lines_become_rounds_by_layer():
 
 
 def test_peers_are_compared_round_by_round(monkeypatch, tmp_path):
-    """Ours is measured by a stub; the peer is a real process that leaves a file where it runs."""
+    """This project is measured by a stub; the peer is a real process that leaves a file in its directory."""
     rounds = iter([[0.1, 0.1], [0.5, 0.5], [0.2, 0.2], [0.5, 0.5]])
     monkeypatch.setattr(transfer, "_ours", lambda case, settings: {"samples": next(rounds), "first_step_seconds": 1.5})
     monkeypatch.chdir(tmp_path)
     (tmp_path / "peer.py").write_text(f"open('left', 'w'); print({PRINTED!r})")
     cases = [Case(pair=SMALL, stage="transfer_6"), Case(pair=FULL, stage="transfer_24")]
     peers = {"other": f"{sys.executable} peer.py"}
-    found = transfer.measure(cases, Settings(rounds=2), peers)
-    assert [subject.name for subject in found] == [
+    subjects = transfer.measure(cases, Settings(rounds=2), peers)
+    assert [subject.name for subject in subjects] == [
         "mobilebert_tf, 6 layers: layer 6", "mobilebert_tf, 24 layers: layer 24", "other, 6 layers: layer 6",
     ]  # fmt: skip
-    # 0.1 and 0.2 s against 0.25 s; of the full pair there is nothing to compare with.
-    ratio = found[0].details["ratio"]
+    # 0.1 and 0.2 s against 0.25 s; the peer has no stage to compare with the full pair.
+    ratio = subjects[0].details["ratio"]
     assert (ratio["median"], ratio["min"], ratio["max"]) == pytest.approx((0.6, 0.4, 0.8))
-    assert "ratio" not in found[1].details
+    assert "ratio" not in subjects[1].details
     assert not (tmp_path / "left").exists()
 
 
 def test_the_small_pair_has_the_peers_shapes():
-    """tf-models prints 5,793,024 and 5,476,608 parameters of the encoders, in each a pooler of 256 x 256 + 256."""
+    """tf-models prints 5,793,024 and 5,476,608 parameters for the encoders, each with a pooler of 256 x 256 + 256."""
     assert SMALL.batch_size == 16 and SMALL.student.shares_query_key_bottleneck
     assert SMALL.teacher.use_bottleneck_attention and not SMALL.student.use_bottleneck_attention
     from mobilebert_tf.encoder import MobileBertEncoder
@@ -81,10 +81,10 @@ def test_a_stage_is_measured():
         [Case(pair=pair, stage="transfer_2"), Case(pair=pair, stage="transfer_2", plan="tf_models")], settings, {}
     )
     for subject in (frozen, trained):
-        (seen,) = subject.rounds
-        assert len(seen["samples"]) == 2 and min(seen["samples"]) > 0
-        assert seen["first_step_seconds"] > max(seen["samples"])
-        assert seen["thread_seconds_per_step"] > 0
+        (measured,) = subject.rounds
+        assert len(measured["samples"]) == 2 and min(measured["samples"]) > 0
+        assert measured["first_step_seconds"] > max(measured["samples"])
+        assert measured["thread_seconds_per_step"] > 0
     assert frozen.rounds[0]["first_loss"] == trained.rounds[0]["first_loss"]
     from mobilebert_tf.models import PretrainingModel
 
@@ -96,11 +96,11 @@ def test_a_stage_is_measured():
 
 
 def test_wrong_use_is_one_line(tmp_path, capsys):
-    there = tmp_path / "there.json"
-    there.write_text("{}")
+    existing = tmp_path / "there.json"
+    existing.write_text("{}")
     new = f"--output={tmp_path / 'new.json'}"
     for flags, message in (
-        ([f"--output={there}"], "exists; give another name"),
+        ([f"--output={existing}"], "exists; give another name"),
         ([new, "--sizes=huge"], "can be small, full, or both"),
         ([new, "--sizes=small,small"], "can be small, full, or both"),
         ([new, "--peers=python"], "is not NAME=COMMAND"),
@@ -110,7 +110,7 @@ def test_wrong_use_is_one_line(tmp_path, capsys):
         assert cli.run(["benchmark", "transfer", *flags]) == 2
         error = capsys.readouterr().err.strip()
         assert message in error and len(error.splitlines()) == 1
-    assert there.read_text() == "{}" and not (tmp_path / "new.json").exists()
+    assert existing.read_text() == "{}" and not (tmp_path / "new.json").exists()
 
 
 def test_the_table_shows_what_was_measured():

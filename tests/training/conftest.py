@@ -1,4 +1,4 @@
-"""Tiny real material for tests that run whole commands as processes."""
+"""Tiny records, tables and models for tests that run whole commands as processes."""
 
 import random
 import subprocess
@@ -103,10 +103,10 @@ def command(name, place, **options):
 
 
 def weights(directory):
-    found = {}
+    by_name = {}
     with h5py.File(directory / "model.weights.h5") as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
+        file.visititems(lambda name, item: by_name.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return by_name
 
 
 def assert_same_weights(one, other):

@@ -1,4 +1,4 @@
-"""The best weights of a stage whose scores are given, with kills in between."""
+"""The best weights of a stage with given scores, also if the run is killed in between."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ class Killed(Exception):
 
 
 def run(directory, scores, losses=None, patience=None, killed_at=None, killed_in="measure", checkpoint_every=1000):
-    """Count up to `STEPS` with a weight that is the step's number; `scores` by step, measured every second."""
+    """Train `STEPS` steps of a weight that counts them; `scores` by step are measured every second step."""
     directory.mkdir(exist_ok=True)
     weight = keras.Variable(np.zeros(1, np.float32), name="kernel")
     stage = Stage(
@@ -49,7 +49,7 @@ def run(directory, scores, losses=None, patience=None, killed_at=None, killed_in
         def dying(done, values):
             better = saw(done, values)
             if done == killed_at:
-                raise Killed  # the weights are written, the checkpoint that names them is not
+                raise Killed  # after the weights are written, before the checkpoint that names them is
             return better
 
         best.saw = dying
@@ -88,7 +88,7 @@ def test_nan_is_never_best(tmp_path):
 
 
 def test_what_training_began_with_may_be_the_best(tmp_path):
-    """A head that began well on few rows, which every step spoils."""
+    """The initial weights are the best, as with a head that begins well and that every step makes worse."""
     best, trained, restored = run(tmp_path / "a", {0: 0.95} | SCORES)
     assert best.is_known and (best.step, best.score, trained, restored) == (0, 0.95, STEPS, 0)
     place = tmp_path / "b"
@@ -102,7 +102,7 @@ def test_patience_counts_measurements_without_a_better_one(tmp_path):
     best, trained, restored = run(tmp_path / "a", SCORES, patience=2)
     assert (best.step, trained, restored) == (4, 8, 4)
     assert best.is_exhausted and best.seen == 8
-    # Ended is ended: the same again does not train on.
+    # A stage that has ended early does not train further if it is run again.
     again, trained, restored = run(tmp_path / "a", SCORES, patience=2)
     assert (again.step, trained, restored) == (4, 8, 4)
     assert run(tmp_path / "b", SCORES, patience=3)[:2][1] == 16
@@ -120,7 +120,7 @@ def test_killed_anywhere_ends_the_same(killed_at, killed_in, checkpoint_every, t
 
 
 def test_what_was_found_after_the_last_checkpoint_counts_for_nothing_if_the_rest_is_other(tmp_path):
-    """A run that goes on with changed flags takes another course: better weights of the first one are not of it."""
+    """A run that continues with changed flags takes another course, so better weights of the first are not its own."""
     place = tmp_path / "run"
     with pytest.raises(Killed):
         run(place, SCORES, killed_at=10, killed_in="checkpoint")
@@ -138,7 +138,7 @@ def test_a_damaged_newest_checkpoint(tmp_path):
 
 
 def test_weights_that_are_gone_are_not_claimed(tmp_path):
-    """Only an old checkpoint is whole, and what it names as best was replaced; the rest takes another course."""
+    """Only an old checkpoint is whole, and the best weights that it names were replaced; the rest is another course."""
     place = tmp_path / "run"
     run(place, SCORES, checkpoint_every=2)
     for data in (place / "checkpoints" / "00-fit").glob("ckpt-*.data*"):
@@ -151,6 +151,6 @@ def test_weights_that_are_gone_are_not_claimed(tmp_path):
 
 
 def test_measurements_take_a_fifth_of_the_training():
-    # 100 steps of 32 rows cost as much as 9,600 rows forward: 1,920 of them are a fifth.
+    # 100 steps of 32 rows cost as much as 9,600 rows forward; a fifth of that is 1,920 rows.
     assert affordable_rows(100, 32, least=512) == 1920
     assert affordable_rows(10, 4, least=512) == 512

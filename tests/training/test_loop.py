@@ -1,4 +1,4 @@
-"""The loop on a small regression, where every number can be worked out another way."""
+"""The loop on a small regression, where every number can be computed in another way."""
 
 import dataclasses
 import json
@@ -29,7 +29,7 @@ def stage(steps=20, **changes):
 
 
 def problem():
-    """A line to fit: the variable, the objective and batches that depend on their number alone."""
+    """A linear problem: the variable, the objective, and batches that depend only on their number."""
     weight = keras.Variable(np.zeros((3, 1), np.float32), name="kernel")
 
     def objective(batch):
@@ -58,7 +58,7 @@ def rows(directory):
 
 
 def test_it_learns_as_plain_adam_does(tmp_path):
-    ours = fit(tmp_path / "run", steps=30)
+    trained = fit(tmp_path / "run", steps=30)
     weight, objective, batches = problem()
     reference = keras.optimizers.Adam(
         keras.optimizers.schedules.PolynomialDecay(0.1, 30, 1e-5), epsilon=1e-6, global_clipnorm=1.0
@@ -68,8 +68,8 @@ def test_it_learns_as_plain_adam_does(tmp_path):
             tape.watch(weight.value)
             value = objective(batch)["loss"]
         reference.apply([tape.gradient(value, weight.value)], [weight])
-    # Thirty float32 steps whose epsilon stands in another place (see test_optimizers).
-    np.testing.assert_allclose(ours, np.asarray(weight), rtol=1e-3)
+    # Thirty float32 steps, with epsilon in another place (see test_optimizers).
+    np.testing.assert_allclose(trained, np.asarray(weight), rtol=1e-3)
 
 
 def test_steps_per_call_change_nothing(tmp_path):
@@ -101,17 +101,17 @@ def test_held_out_text_is_measured_now_and_then_and_changes_nothing(tmp_path):
     weight, objective, batches = problem()
     (tmp_path / "run").mkdir()
     options = loop.LoopOptions(steps_per_call=4, measure_every=10)
-    seen = []
+    sums = []
 
     def measure():
-        seen.append(float(np.abs(np.asarray(weight)).sum()))
-        return {"words": seen[-1]}
+        sums.append(float(np.abs(np.asarray(weight)).sum()))
+        return {"words": sums[-1]}
 
     loop.train(stage(steps=30), objective, [weight], [weight], batches, tmp_path / "run", options, measure=measure)
     measured = {row["step"]: row["held_out/words"] for row in rows(tmp_path / "run") if "held_out/words" in row}
-    # Before the first step, then every ten steps rounded up to whole calls of four, and at the end.
+    # Measured before the first step, every ten steps rounded up to whole calls of four, and at the end.
     assert list(measured) == [0, 12, 24, 30]
-    assert measured[0] == 0.0 and list(measured.values()) == pytest.approx(seen, rel=1e-5)  # rows have six digits
+    assert measured[0] == 0.0 and list(measured.values()) == pytest.approx(sums, rel=1e-5)  # rows have six digits
     np.testing.assert_array_equal(weight, fit(tmp_path / "plain", steps=30, steps_per_call=4))
 
 
@@ -123,7 +123,7 @@ def test_snapshots_are_written_at_the_end_of_their_call(tmp_path):
     options = loop.LoopOptions(steps_per_call=4)
     arguments = objective, [weight], [weight], batches, tmp_path / "run", options
     loop.train(stage(steps=30), *arguments, snapshots=snapshots)
-    assert list(seen) == [4, 8, 30]  # 3 and 29 rounded up, the last call ends with the stage
+    assert list(seen) == [4, 8, 30]  # 3 and 29 are rounded up; the last call ends with the stage
     np.testing.assert_array_equal(seen[30], weight)
     assert not np.array_equal(seen[4], seen[8])
 
@@ -174,7 +174,7 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
 
 @pytest.mark.parametrize("what", ["short", "list lost", "flipped"])
 def test_the_newest_checkpoint_is_damaged_and_the_one_before_it_kept(what, tmp_path, capsys):
-    """It goes on from the older one, says so, and ends where an undisturbed run does."""
+    """The run continues from the older one, says so, and ends with the weights of an undisturbed run."""
     expected = fit(tmp_path / "run", steps=40, keep=9)
     stage = tmp_path / "run" / "checkpoints" / "00-fit"
     for step in (30, 40):
@@ -192,11 +192,11 @@ def test_the_newest_checkpoint_is_damaged_and_the_one_before_it_kept(what, tmp_p
 
 @pytest.mark.parametrize("name", ["../../../mine/ckpt-1", "*", "ckpt-*"])
 def test_a_list_of_checkpoints_that_leads_elsewhere(name, tmp_path):
-    """TensorFlow deletes what the list names once newer checkpoints are there."""
+    """TensorFlow deletes files that the list names once there are newer checkpoints."""
     fit(tmp_path / "run", steps=10)
-    mine = tmp_path / "mine" / "ckpt-1.index"
-    mine.parent.mkdir()
-    mine.write_text("mine")
+    foreign = tmp_path / "mine" / "ckpt-1.index"
+    foreign.parent.mkdir()
+    foreign.write_text("mine")
     stage = tmp_path / "run" / "checkpoints" / "00-fit"
     stamps = "all_model_checkpoint_timestamps: 2e9\n" * 2
     (stage / "checkpoint").write_text(
@@ -205,7 +205,7 @@ def test_a_list_of_checkpoints_that_leads_elsewhere(name, tmp_path):
     )
     with pytest.raises(UsageError, match="which is no checkpoint of this stage"):
         fit(tmp_path / "run", steps=40)
-    assert mine.read_text() == "mine" and (stage / "ckpt-10.index").exists()
+    assert foreign.read_text() == "mine" and (stage / "ckpt-10.index").exists()
 
 
 REPLICAS = """
@@ -248,17 +248,17 @@ np.savez(place / "weights.npz", *[np.asarray(w) for w in model.trainable_weights
 
 @pytest.mark.slow
 def test_two_replicas_equal_one_device_with_the_same_global_batch(tmp_path):
-    found = []
+    results = []
     for devices in (1, 2):
         place = tmp_path / str(devices)
         place.mkdir()
         subprocess.run([sys.executable, "-c", REPLICAS, str(place), str(devices)], check=True, capture_output=True)
-        found.append(np.load(place / "weights.npz"))
-    one, two = found
+        results.append(np.load(place / "weights.npz"))
+    one, two = results
     moved = 0.0
     for name in one.files:
         # Sums over the batch in another order, through twelve steps of Adam at 1e-3, whose
-        # normalisation turns a rounding of a tiny gradient into a visible part of a step.
+        # normalisation turns the rounding of a tiny gradient into a visible part of a step.
         np.testing.assert_allclose(one[name], two[name], atol=2e-4)
         moved = max(moved, float(np.abs(one[name]).max()))
     assert moved > 0.05

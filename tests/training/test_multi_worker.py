@@ -1,4 +1,4 @@
-"""Two real processes that train one student under TF_CONFIG."""
+"""Two real processes that train one student with TF_CONFIG."""
 
 import json
 import os
@@ -69,17 +69,17 @@ np.savez(place / f"{kind}-{index}.npz", **{w.path.replace("/", "."): np.asarray(
 
 
 def free_ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    sockets = [socket.socket() for _ in range(count)]
+    for opened in sockets:
+        opened.bind(("localhost", 0))
+    ports = [opened.getsockname()[1] for opened in sockets]
+    for opened in sockets:
+        opened.close()
     return ports
 
 
 def start_workers(words, place, second=None):
-    """The same command in two processes, or another in the second, each with its place in one cluster."""
+    """Start two workers of one cluster, with the same command or with another one in the second."""
     addresses = [f"localhost:{port}" for port in free_ports(2)]
     processes = []
     for index in range(2):
@@ -98,7 +98,7 @@ def log_of(place, index):
 
 @pytest.mark.slow
 def test_workers_and_replicas_equal_one_process(tmp_path):
-    """The same plan in one process, on two logical devices, and in two processes with the same global batch."""
+    """Run a plan in one process, on two logical devices, and in two processes, with the same global batch."""
     for kind in ("one", "mirrored"):
         subprocess.run([sys.executable, "-c", TRANSFER, str(tmp_path), kind], check=True, capture_output=True)
     for index, process in enumerate(
@@ -112,8 +112,8 @@ def test_workers_and_replicas_equal_one_process(tmp_path):
     for name in one.files:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
         for other in (mirrored, first):
-            # Twelve updates at up to 1.5e-3. The sums over the batch come in another order; Adam divides a gradient
-            # by its size, so where it is nearly 0 its rounding is seen as part of a step, elsewhere not.
+            # Twelve updates at up to 1.5e-3. Sums over the batch are in another order; Adam divides a gradient by its
+            # size, so rounding shows as part of a step where the gradient is nearly 0, and nowhere else.
             difference = np.abs(one[name] - other[name])
             assert difference.max() < 2e-3, name
             numbers, off = numbers + difference.size, off + int((difference > 1e-5).sum())
@@ -124,14 +124,14 @@ def test_workers_and_replicas_equal_one_process(tmp_path):
     }
     for kind in ("mirrored", "workers"):
         for row, expected in zip(rows[kind], rows["one"], strict=True):
-            # Six digits are logged. Means over halves that count differently many tokens would be off by percents.
+            # The log has six digits. Averaging halves that count different numbers of tokens would be off by percents.
             for term in set(expected) - {"stage", "steps_per_second"}:
                 assert row[term] == pytest.approx(expected[term], rel=2e-4, abs=1e-5), (kind, term)
 
 
 @pytest.mark.slow
 def test_a_job_that_lost_a_worker_goes_on(place):
-    """kill -9 of one worker ends the other with one line; started again both end as an undisturbed job; one writes."""
+    """Killing one worker ends the other with one line; started again, both end as an undisturbed job; one writes."""
     options = {**TRAINING["distill"], "transfer_steps": 40, "distribution": "multi_worker"}
 
     def start(output):
@@ -150,7 +150,7 @@ def test_a_job_that_lost_a_worker_goes_on(place):
     time.sleep(random.random() * 0.3)
     processes[1].send_signal(signal.SIGKILL)
     assert processes[0].wait(120) == 1
-    # Not the last line of the file: what is printed waits in a buffer until the process ends.
+    # It need not be the last line of the file, since printed output is buffered until the process ends.
     (said,) = [line for line in log_of(place, 0).splitlines() if line.startswith("mobilebert-tf")]
     assert "another worker no longer answers" in said and "go on from the last checkpoint" in said
     for index, process in enumerate(start("killed")):
@@ -160,7 +160,7 @@ def test_a_job_that_lost_a_worker_goes_on(place):
 
 @pytest.mark.slow
 def test_workers_end_early_together_with_the_best_weights(place):
-    """The chief alone measures; at a rate of zero what there was before the first step is the best."""
+    """Only the chief measures; at a rate of zero the weights before the first step are the best."""
     options = {**TRAINING["finetune_best"], "learning_rate": 0, "patience": 3, "distribution": "multi_worker"}
     processes = start_workers(words("finetune", {**options, "output": "early"}), place)
     for index, process in enumerate(processes):
@@ -170,18 +170,18 @@ def test_workers_end_early_together_with_the_best_weights(place):
 
 
 def refused(processes, place):
-    """The line with which each worker ends."""
+    """The lines with which two workers end that must be refused."""
     for index, process in enumerate(processes):
         assert process.wait(300) == 2, log_of(place, index)
-    (one,), (other,) = (
+    (first,), (second,) = (
         [line for line in log_of(place, index).splitlines() if line.startswith("mobilebert-tf")] for index in (0, 1)
     )
-    return one, other
+    return first, second
 
 
 @pytest.mark.slow
 def test_workers_that_see_different_directories_are_refused(place):
-    """The chief would go on from its checkpoint and the other from new weights, averaged without a word."""
+    """Otherwise the chief would continue from its checkpoint and the other from new weights, silently averaged."""
     options = {**TRAINING["pretrain"], "distribution": "multi_worker", "accept_changes": "true"}
 
     def start(steps):
@@ -191,19 +191,19 @@ def test_workers_that_see_different_directories_are_refused(place):
     for index, process in enumerate(start(10)):
         assert process.wait(300) == 0, log_of(place, index)
     weights = (place / "seen" / "model.weights.h5").read_bytes()
-    for said, output in zip(refused(start(20), place), ("seen", "unseen"), strict=True):
-        assert f"worker 1 has step 0, but worker 0 has step 10: --output={output} is not one directory for both" in said
+    for line, output in zip(refused(start(20), place), ("seen", "unseen"), strict=True):
+        assert f"worker 1 has step 0, but worker 0 has step 10: --output={output} is not one directory for both" in line
     assert (place / "seen" / "model.weights.h5").read_bytes() == weights
 
 
 @pytest.mark.slow
 def test_workers_of_different_commands_are_refused(place):
-    """Without a run.json that each could look at. Networks of other sizes would not get as far as to a first step."""
+    """The workers have no common run.json to compare. Networks of other sizes would not even reach a first step."""
     options = {**TRAINING["pretrain"], "distribution": "multi_worker", "output": "one"}
     other = {**options, "output": "other", "model": "debug_student", "learning_rate": 0.1, "measure_every": 7}
-    for said in refused(start_workers(words("pretrain", options), place, second=words("pretrain", other)), place):
-        assert "worker 1 has --model debug_student, --learning_rate 0.1, --measure_every 7, but worker 0 has" in said
-        assert "--learning_rate 0.0015, --measure_every 1000: give the same command in each process" in said
+    for line in refused(start_workers(words("pretrain", options), place, second=words("pretrain", other)), place):
+        assert "worker 1 has --model debug_student, --learning_rate 0.1, --measure_every 7, but worker 0 has" in line
+        assert "--learning_rate 0.0015, --measure_every 1000: give the same command in each process" in line
     assert not (place / "one").exists()
 
 
@@ -216,11 +216,11 @@ def test_who_writes(monkeypatch):
     workers = {"worker": ["a:1", "b:1", "c:1"]}
     for index in range(3):
         task = {"cluster": workers, "task": {"type": "worker", "index": index}}
-        found = configured(monkeypatch, json.dumps(task))
-        assert (found.workers, found.index, found.is_chief) == (3, index, index == 0)
+        own = configured(monkeypatch, json.dumps(task))
+        assert (own.workers, own.index, own.is_chief) == (3, index, index == 0)
     with_chief = {"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}}
-    found = configured(monkeypatch, json.dumps(with_chief))
-    assert (found.workers, found.index, found.is_chief) == (2, 1, False)
+    own = configured(monkeypatch, json.dumps(with_chief))
+    assert (own.workers, own.index, own.is_chief) == (2, 1, False)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def with_worker(address):
     "address", ["localhost", "localhost:", ":2222", "localhost:x", "a:99999", "a:0", "::1:2222", "http://a:1", "a b:1"]
 )
 def test_an_address_that_is_none_is_named(monkeypatch, address):
-    """TensorFlow would say that it could not parse a port, without which, or wait for ever."""
+    """TensorFlow would report a port that cannot be parsed without naming it, or wait for ever."""
     with pytest.raises(UsageError) as refused:
         configured(monkeypatch, with_worker(address))
     assert str(refused.value) == f"TF_CONFIG: cluster.worker[1] is '{address}'; it must be host:port"
@@ -266,7 +266,7 @@ def test_two_workers_cannot_have_one_address(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("index, number", [(0, signal.SIGTERM), (1, signal.SIGINT)])
 def test_a_worker_that_waits_alone_says_for_whom_and_can_be_stopped(index, number, made_alone):
-    """TensorFlow waits in native code for the others, without a word and deaf to signals."""
+    """TensorFlow waits for the others in native code, silently and without handling signals."""
     process, addresses, log = made_alone(index)
     end = time.monotonic() + 60
     while "waiting for" not in log.read_text() and time.monotonic() < end:
@@ -281,7 +281,7 @@ def test_a_worker_that_waits_alone_says_for_whom_and_can_be_stopped(index, numbe
 
 @pytest.fixture
 def made_alone(tmp_path):
-    """One of two workers; the other never comes."""
+    """A function that starts one of two workers; the other never starts."""
     started = []
 
     def start(index):

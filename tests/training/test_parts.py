@@ -1,4 +1,4 @@
-"""Which parts of a network are trained, and how fast."""
+"""The parts of a network that are trained, and their rates."""
 
 import keras
 import numpy as np
@@ -62,7 +62,7 @@ def test_factors_fall_from_the_head_down(model):
 
 @pytest.mark.parametrize("frozen, passed", [("", True), ("embeddings,block_0..block_1", False), ("embeddings", False)])
 def test_no_gradient_passes_into_what_is_frozen(model, frozen, passed, monkeypatch):
-    """What comes out of the embeddings is asked for a gradient only where something below is trained."""
+    """A gradient reaches the embeddings' output only if the embeddings are trained."""
     asked = []
 
     @tf.custom_gradient

@@ -1,4 +1,4 @@
-"""The rule for fine-tuning that nobody set: rates by the published sizes, passes by the table."""
+"""The default settings of fine-tuning: rates by the model's size, epochs by the table's."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_rates_are_those_of_the_docstring(preset: str, rate: float) -> None:
 @pytest.mark.parametrize("examples, batch_size, epochs", [(67_349, 32, 3.0), (3_668, 32, 3.0), (410, 32, 23.5),
                                                           (410, 8, 5.9), (64, 32, 100.0), (1, 32, 100.0)])  # fmt: skip
 def test_a_small_table_is_passed_more_often(examples: int, batch_size: int, epochs: float) -> None:
-    """300 steps: 410 examples in batches of 32 are 12.8 steps a pass, so 23.5 passes."""
+    """At least 300 steps: 410 examples in batches of 32 are 12.8 steps an epoch, so 23.5 epochs."""
     assert finetuning(10**7, examples, batch_size).epochs == epochs
 
 

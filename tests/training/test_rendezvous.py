@@ -1,4 +1,4 @@
-"""Lines that a worker says while it waits for the others."""
+"""Lines that a worker prints while it waits for the others."""
 
 import contextlib
 import itertools
@@ -13,7 +13,7 @@ from mobilebert_tf.training.cluster import Cluster
 
 @pytest.fixture
 def answering():
-    """Addresses at which something listens that is no worker."""
+    """Addresses at which something listens that is not a worker."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("localhost", 0))) for _ in range(2)]
         yield [f"localhost:{one.getsockname()[1]}" for one in sockets]
@@ -40,7 +40,7 @@ def test_a_long_wait_is_told_even_where_all_answer(answering):
 
 
 def test_a_name_that_nobody_knows_is_told(answering):
-    """One's own too: TensorFlow waits for itself there."""
+    """The worker's own address is checked too, since TensorFlow would wait for itself."""
     strange = "nosuchhost.invalid:2222"
     (line,) = rendezvous.why_it_waits(cluster_of(strange), is_late=False)
     assert line.startswith(f"{strange}, the address of this worker 0, cannot be resolved; TF_CONFIG needs one")

@@ -1,4 +1,4 @@
-"""Facts that all workers have to share; how they reach each other is tested with real ones in test_multi_worker.py."""
+"""Facts that all workers must share. Their exchange is tested with real workers in test_multi_worker.py."""
 
 import json
 
@@ -10,7 +10,7 @@ from mobilebert_tf.training import replicas
 
 
 def compare(monkeypatch, *facts):
-    """`require_same` where the chief and two workers have these facts."""
+    """Call `require_same` with these facts of the chief and two workers."""
     task = {"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "chief", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(task))
     monkeypatch.setattr(replicas, "gather", lambda strategy, line: [json.dumps(each) for each in facts])
@@ -19,18 +19,18 @@ def compare(monkeypatch, *facts):
 
 
 def test_a_worker_with_other_facts_is_named(monkeypatch):
-    given = {"command": "distill", "--seed": 0, "--dtype": "float32"}
-    compare(monkeypatch, given, given, given)
+    shared = {"command": "distill", "--seed": 0, "--dtype": "float32"}
+    compare(monkeypatch, shared, shared, shared)
     with pytest.raises(UsageError) as refused:
-        compare(monkeypatch, given, given, {**given, "--seed": 5})
+        compare(monkeypatch, shared, shared, {**shared, "--seed": 5})
     assert str(refused.value) == "worker 1 has --seed 5, but chief 0 has --seed 0: do otherwise"
 
 
 def test_a_fact_that_only_one_has_is_named(monkeypatch):
     with pytest.raises(UsageError) as refused:
         compare(monkeypatch, {"command": "pretrain", "--steps": 9}, {"command": "distill", "--student": None}, {})
-    said = "worker 0 has command distill, --steps left out, but chief 0 has command pretrain, --steps 9: do otherwise"
-    assert str(refused.value) == said
+    text = "worker 0 has command distill, --steps left out, but chief 0 has command pretrain, --steps 9: do otherwise"
+    assert str(refused.value) == text
 
 
 def test_one_process_has_nobody_to_ask(monkeypatch):

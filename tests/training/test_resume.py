@@ -1,4 +1,4 @@
-"""A run that is killed and started again ends with the weights of one that was not, bit for bit."""
+"""A run that is killed and started again ends with bit-identical weights to an undisturbed run."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from .conftest import TRAINING, assert_same_weights, command, words
 
 
 def killed_after(place, name, rows, options):
-    """Start the command and kill it once its log has so many rows and a little more time has passed."""
+    """Start the command, and kill it a short random time after its log has so many rows."""
     process = subprocess.Popen(words(name, options), cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     log = place / options["output"] / "log.jsonl"
     while process.poll() is None:
@@ -37,20 +37,20 @@ def test_killed_and_resumed_equals_undisturbed(place, case):
     out = command(name, place, **options)
     assert "wrote" in out
     assert_same_weights(undisturbed, place / f"{case}-killed")
-    # The log is that of one run too: every row once, in order, the same numbers.
+    # The log equals that of one run too: every row once, in order, with the same numbers.
     logs = [[json.loads(line) for line in open(d / "log.jsonl")] for d in (undisturbed, place / f"{case}-killed")]
     for row in (*logs[0], *logs[1]):
         row.pop("steps_per_second", None)
     assert logs[0] == logs[1]
     metrics = [json.loads((d / "metrics.json").read_text()) for d in (undisturbed, place / f"{case}-killed")]
     assert metrics[0] == metrics[1]
-    # And now it is finished: the same command does nothing.
+    # The run is finished now, so the same command does nothing.
     assert "skipped" in command(name, place, **options)
 
 
 @pytest.mark.slow
 def test_a_grid_killed_in_its_second_run(place):
-    """The first run is not made again, the second goes on, and the output is the same."""
+    """The first run is not repeated, the second continues, and the output is the same."""
     options = {**TRAINING["finetune_best"], "seeds": 2}
     command("finetune", place, output="grid", **options)
     process = subprocess.Popen(
@@ -66,8 +66,8 @@ def test_a_grid_killed_in_its_second_run(place):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (place / "grid-killed" / "metrics.json").exists()
-    said = command("finetune", place, output="grid-killed", **options)
-    assert said.count("is finished already") == 1 and "the best is" in said
+    printed = command("finetune", place, output="grid-killed", **options)
+    assert printed.count("is finished already") == 1 and "the best is" in printed
     assert_same_weights(place / "grid", place / "grid-killed")
     one, other = (json.loads((place / name / "metrics.json").read_text()) for name in ("grid", "grid-killed"))
     assert one == other
@@ -85,7 +85,7 @@ def journal(directory):
 
 @pytest.mark.slow
 def test_killed_on_the_grid_of_a_file(place):
-    """Ranges move with the steps: they are part of what is saved."""
+    """Ranges change with every step, so they must be saved in checkpoints too."""
     options = TRAINING["finetune_quantized"]
     command("pretrain", place, output="student", **{**TRAINING["pretrain"], "model": "debug_student", "steps": 10})
     command("finetune", place, output="classifier", **{**TRAINING["finetune"], "model": "student"})
@@ -97,31 +97,31 @@ def test_killed_on_the_grid_of_a_file(place):
     ranges = [
         json.loads((place / name / "quantization.json").read_text()) for name in ("quantized", "quantized-killed")
     ]
-    # The file of weights has the time of writing in it, and so another sum.
+    # The file of weights contains its time of writing, so its hash differs.
     assert ranges[0].pop("weights_sha256") and ranges[1].pop("weights_sha256")
     assert ranges[0] == ranges[1]
 
 
 @pytest.mark.slow
 def test_a_stage_is_redone_with_another_setting(place):
-    """What ends is a run whose later stages had that setting from the start; the earlier ones are not trained again."""
+    """The result equals a run that had the setting from the start in the redone and later stages only."""
     options = {**TRAINING["distill"], "output": "redone"}
     command("distill", place, **options)
     before = len(journal(place / "redone"))
-    said = refused("distill", place, **{**options, "transfer_learning_rate": 3e-3})
-    assert "--transfer_learning_rate left out, now 0.003" in said and "--accept_changes" in said
-    said = refused("distill", place, **{**options, "transfer_learning_rate": 3e-3}, accept_changes="true")
-    assert "transfer_1 ended with schedule.peak 0.0015, now 0.003; --redo_stage=transfer_1" in said
+    message = refused("distill", place, **{**options, "transfer_learning_rate": 3e-3})
+    assert "--transfer_learning_rate left out, now 0.003" in message and "--accept_changes" in message
+    message = refused("distill", place, **{**options, "transfer_learning_rate": 3e-3}, accept_changes="true")
+    assert "transfer_1 ended with schedule.peak 0.0015, now 0.003; --redo_stage=transfer_1" in message
     changed = {**options, "transfer_learning_rate": 3e-3, "redo_stage": "transfer_2"}
     killed_after(place, "distill", len(open(place / "redone" / "log.jsonl").readlines()) + 99, changed)  # to its end
     assert "skipped" in command("distill", place, **changed)
     begun = [line["stage"] for line in journal(place / "redone")[before:] if line["event"] == "begun"]
     assert begun == ["transfer_2", "distillation"]
-    # The same from the start, as a plan of its own: only the second stage has the other rate.
+    # Run the same plan from the start: only the second stage has the other rate.
     stages = json.loads((place / "redone" / "stages.json").read_text())
     assert [stage["schedule"]["peak"] for stage in stages] == [1.5e-3, 3e-3, 1.5e-3]
-    said_there = ("transfer_steps", "distillation_steps", "batch_size")
-    kept = {name: value for name, value in TRAINING["distill"].items() if name not in said_there}
+    in_the_plan = ("transfer_steps", "distillation_steps", "batch_size")
+    kept = {name: value for name, value in TRAINING["distill"].items() if name not in in_the_plan}
     command("distill", place, output="afresh", plan="redone/stages.json", **kept)
     assert_same_weights(place / "redone", place / "afresh")
 

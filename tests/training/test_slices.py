@@ -1,4 +1,4 @@
-"""A batch in parts beside the batch as a whole."""
+"""A batch in slices gives the same as the whole batch."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ def batch():
     draw = np.random.default_rng(0)
     ids = draw.integers(4, 50, (ROWS, LENGTH)).astype(np.int32)
     labels = draw.integers(0, 3, (ROWS, LENGTH)).astype(np.int32)
-    # From a part without any labelled word to one where all are.
+    # The slices range from no labelled word to labels for all words.
     labels[np.arange(LENGTH) >= np.array([0, 0, 1, 3, 5, 8, 12, 12])[:, None]] = -1
     zeros = np.zeros_like(ids)
     features = {"input_ids": ids, "input_mask": zeros + 1, "segment_ids": zeros, "label": ids[:, 0] % 2}
@@ -41,7 +41,7 @@ def batch():
 @pytest.mark.parametrize("slices", [2, 4, 8])
 @pytest.mark.parametrize("kind", ["classes", "tokens"])
 def test_gradients_are_those_of_the_whole(kind, slices):
-    """Words are not spread evenly over the parts: parts that have more of them count for more."""
+    """Words are unevenly spread over the slices; slices with more words must have more weight."""
     keras.utils.set_random_seed(1)
     if kind == "classes":
         model = ClassificationModel(config(), 2)
@@ -58,17 +58,17 @@ def test_gradients_are_those_of_the_whole(kind, slices):
         return scalars, tape.gradient(scalars["loss"], variables, unconnected_gradients="zero")
 
     expected, whole = tf.function(lambda: of_part(batch()), autograph=False)()
-    found, parts = tf.function(lambda: in_slices(of_part, batch(), slices), autograph=False)()
+    sliced, parts = tf.function(lambda: in_slices(of_part, batch(), slices), autograph=False)()
     expected.pop(WEIGHT, None)
-    assert set(found) == set(expected)
+    assert set(sliced) == set(expected)
     for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, rtol=1e-5)
+        np.testing.assert_allclose(sliced[name], value, rtol=1e-5)
     largest = 0.0
-    for one, other in zip(whole, parts, strict=True):
-        one = np.asarray(tf.convert_to_tensor(one))
+    for exact, other in zip(whole, parts, strict=True):
+        exact = np.asarray(tf.convert_to_tensor(exact))
         # float32 sums in another order.
-        np.testing.assert_allclose(np.asarray(other), one, rtol=2e-4, atol=2e-6)
-        largest = max(largest, float(np.abs(one).max()))
+        np.testing.assert_allclose(np.asarray(other), exact, rtol=2e-4, atol=2e-6)
+        largest = max(largest, float(np.abs(exact).max()))
     assert largest > 0.1
 
 
@@ -91,7 +91,7 @@ def train(place, slices, rows=ROWS):
 
 def test_the_loop_ends_at_the_same_weights(tmp_path):
     whole = train(tmp_path / "whole", 1)
-    # Twenty steps of Adam after gradients that differ by rounding.
+    # Twenty steps of Adam with gradients that differ by rounding.
     np.testing.assert_allclose(train(tmp_path / "parts", 4), whole, rtol=1e-4)
     assert np.abs(whole).min() > 0.1
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "parts")]

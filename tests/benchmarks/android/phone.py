@@ -36,12 +36,12 @@ class Phone:
     def __init__(self, root: Path):
         self.root = root
         self.commands: list[str] = []
-        """All that its shell was asked for."""
+        """Commands that its shell has been given."""
         self.vanish_at: str | None = None
-        """A pattern: the device disappears when a command fits."""
+        """A pattern: the device disappears when a command matches."""
         self.vanish_number = 1
         self.full = False
-        """Whether nothing can be pushed any more."""
+        """The device is full: nothing more can be pushed."""
         for name in ("data/local/tmp", "sdcard", "proc"):
             (root / name).mkdir(parents=True)
         (root / "proc/loadavg").write_text("0.50 0.40 0.30 1/700 4242\n")
@@ -66,13 +66,13 @@ class Phone:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def behave(self, **how: Any) -> None:
-        """Change what the stubs do: see there."""
+        """Change the behaviour of the stubs, which `stubs/` describes."""
         path = self.root / "behaviour.json"
         known = json.loads(path.read_text()) if path.exists() else {}
         path.write_text(json.dumps(known | how))
 
     def vanish(self) -> None:
-        """As if the cable was pulled."""
+        """Disappear, as if the cable had been pulled."""
         for connection in list(self._server.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(2)
@@ -88,7 +88,7 @@ class Phone:
         self._server.server_close()
 
     def run(self, command: str) -> subprocess.Popen[bytes]:
-        """Start a command as the device's shell would."""
+        """Start a command as the device's shell does."""
         self.commands.append(command)
         if self.vanish_at and re.search(self.vanish_at, command):
             self.vanish_number -= 1
@@ -208,8 +208,8 @@ class _Connection(socketserver.BaseRequestHandler):
             del buffer[: 8 + size]
             if kind == b"STAT":
                 path = self._path(content.decode())
-                found = path.stat() if path.exists() else None
-                mode, length, time = (found.st_mode, found.st_size, int(found.st_mtime)) if found else (0, 0, 0)
+                status = path.stat() if path.exists() else None
+                mode, length, time = (status.st_mode, status.st_size, int(status.st_mtime)) if status else (0, 0, 0)
                 self._send(WRTE, own, remote, b"STAT" + struct.pack("<III", mode, length, time))
             elif kind == b"SEND":
                 path = self._path(content.decode().rpartition(",")[0])

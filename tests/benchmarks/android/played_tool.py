@@ -1,7 +1,7 @@
-"""Plays a `benchmark_model` in tests: prints what one prints, writes the files that one writes. Its times are made up.
+"""A stand-in for `benchmark_model` in tests: it prints and writes what one does, with invented times.
 
-`behaviour.json` of the device says how: `kind` (tflite or litert), `wording` (new or old), `gpu` (runs, partial, silent
-or refuses), `garbage`, `seconds` (to take), `wrong_outputs`, `median`.
+The device's `behaviour.json` controls it: `kind` (tflite or litert), `wording` (new or old), `gpu` (runs, partial,
+silent or refuses), `garbage`, `seconds` (its running time), `wrong_outputs`, `median`.
 """
 
 import json
@@ -58,7 +58,7 @@ def delegation(gpu: bool, own: dict) -> None:
 
 
 def outputs(flags: dict, own: dict, gpu: bool) -> bytes:
-    """What LiteRT gives on this machine for the value files; an accelerator that runs is a little off."""
+    """LiteRT's outputs on this machine for the value files; those of an accelerator that runs differ slightly."""
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
@@ -66,7 +66,7 @@ def outputs(flags: dict, own: dict, gpu: bool) -> bytes:
     runner = interpreter.get_signature_runner(flags["signature_to_run_for"])
     files = {}
     for word in flags["input_layer_value_files"].split(","):
-        # The last colon ends the name; those in it are doubled.
+        # The last colon ends the name; colons within the name are doubled.
         name, _, path = word.rpartition(":")
         files[name.replace("::", ":")] = path
     assert list(files) == flags["input_layer"].split(",")

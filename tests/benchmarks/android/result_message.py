@@ -1,4 +1,4 @@
-"""The tools' result message, by the library for protocol buffers: what the reader of the product is held to."""
+"""The tools' result message, by the protocol buffers library: the reference for this project's own reader."""
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 

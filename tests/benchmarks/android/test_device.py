@@ -1,6 +1,6 @@
-"""The real `adb` against a device side that the tests play: connecting, copying, measuring, and what can go wrong.
+"""The real `adb` against a device side played by the tests: connecting, copying, measuring and failures.
 
-Times that the played tool prints are made up, and results of such a device are invalid by themselves.
+The played tool's times are invented, and results of such a device are always invalid.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An adb server of its own, so that nobody's devices are touched."""
+    """A separate adb server, so that no real devices are touched."""
     home = tmp_path_factory.mktemp("home")
     changed = {"ANDROID_ADB_SERVER_PORT": str(20000 + os.getpid() % 20000), "HOME": str(home)}
     before = {name: os.environ.get(name) for name in changed}
@@ -48,17 +48,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def phones(server: None, tmp_path: Path) -> Iterator[Callable[[], Phone]]:
-    """Makes devices that are connected."""
-    made: list[Phone] = []
+    """A function that makes a connected device."""
+    connected: list[Phone] = []
 
     def make() -> Phone:
-        phone = Phone(tmp_path / f"phone-{len(made)}")
-        made.append(phone)
+        phone = Phone(tmp_path / f"phone-{len(connected)}")
+        connected.append(phone)
         connect(phone)
         return phone
 
     yield make
-    for phone in made:
+    for phone in connected:
         subprocess.run(["adb", "disconnect", phone.serial], capture_output=True, check=False)
         phone.close()
 
@@ -71,7 +71,7 @@ def connect(phone: Phone) -> None:
 
 @pytest.fixture
 def tool(tmp_path: Path) -> Path:
-    """A program for the played device."""
+    """The `benchmark_model` of the played device."""
     path = tmp_path / "benchmark_model"
     path.write_text(f'#!/bin/sh\nPYTHONPATH={HERE} exec "$PHONE_PYTHON" {HERE / "played_tool.py"} "$@"\n')
     path.chmod(0o755)
@@ -117,7 +117,7 @@ def test_two_devices_need_a_serial(phones):
 
 
 def test_a_measurement(export_directory: Path, phones, tool: Path, tmp_path: Path, capsys):
-    """Figures are those of the result file, outputs are held to this machine's, and nothing is shown of no device."""
+    """Figures are from the result file, outputs are compared with this machine's, and invalid times are not shown."""
     phone = phones()
     files = [export_directory / f"{name}.tflite" for name in ("float32", "dynamic_int8")]
     output = tmp_path / "phone.json"
@@ -126,14 +126,14 @@ def test_a_measurement(export_directory: Path, phones, tool: Path, tmp_path: Pat
     document = json.loads(output.read_text())
     assert schema.fault(document) is None and not output.with_suffix(".part").exists()
     assert document["device"]["kind"] == "test" and document["where"] == "device"
-    assert [one["name"] for one in document["device"]["clusters"]] == ["little", "middle", "big"]
+    assert [entry["name"] for entry in document["device"]["clusters"]] == ["little", "middle", "big"]
     (used,) = document["runtime"]["tools"]
     assert used["kind"] == "benchmark_model (TFLite)" and len(used["sha256"]) == 64
     assert len(document["subjects"]) == 4, "two files on all and on the big processors"
     assert (phone.root / "masks").read_text().split() == ["80"] * 6, "a check and two rounds of two files"
     for subject in document["subjects"]:
         assert subject["sequence_length"] == 48 and subject["signature"] == "tokens_48"
-        assert [one["samples"] for one in subject["rounds"]] == [[2.0], [2.0]]
+        assert [entry["samples"] for entry in subject["rounds"]] == [[2.0], [2.0]]
         assert subject["rounds"][0]["figures"]["p95"] == 4.0 and subject["rounds"][0]["load_ms"] == 30.5
         assert subject["rounds"][0]["before"]["battery_percent"] == 82
         assert subject["outputs"]["checked"] and subject["outputs"]["max_relative_error"] < 1e-4
@@ -141,7 +141,7 @@ def test_a_measurement(export_directory: Path, phones, tool: Path, tmp_path: Pat
         assert subject["validity"]["verdict"] == "invalid" and "no device" in subject["validity"]["reasons"]
     printed = capsys.readouterr().out
     assert printed.count("copied") == 2 and "2.00" not in printed
-    # The device keeps files and tool, and nothing of the runs.
+    # The device keeps the files and the tool, but nothing of the runs.
     left = sorted(path.name for path in (phone.root / "data/local/tmp/mobilebert_tf").iterdir())
     assert left == ["files", "tools"]
     assert measure(files, tool, tmp_path / "again.json", "--rounds=1") == 0
@@ -205,7 +205,7 @@ def test_the_state_of_the_device(
 
 
 def test_tools_of_other_years(export_directory: Path, phones, tool: Path, tmp_path: Path):
-    """An old build prints no median, writes no result and no outputs; LiteRT's has the median in its result alone."""
+    """An old build has no median, result or outputs; LiteRT's tool has the median only in its result."""
     phone = phones()
     phone.behave(wording="old")
     old = tmp_path / "old.json"
@@ -238,7 +238,7 @@ def test_a_full_device_is_said_in_a_line(export_directory: Path, phones, tool: P
 
 
 def test_a_pulled_cable_loses_one_process(export_directory: Path, phones, tool: Path, tmp_path: Path, capsys):
-    """It goes on where it was: what was measured before is in the result as it was."""
+    """The measurement resumes, and the result keeps the earlier rounds unchanged."""
     phone = phones()
     files = [export_directory / f"{name}.tflite" for name in ("float32", "dynamic_int8")]
     output = tmp_path / "phone.json"
@@ -259,11 +259,11 @@ def test_a_pulled_cable_loses_one_process(export_directory: Path, phones, tool: 
     assert measure(files, tool, output, "--resume") == 0
     assert "goes on after 2 processes" in capsys.readouterr().out
     for subject in json.loads(output.read_text())["subjects"]:
-        assert [one["samples"] for one in subject["rounds"]] == [[2.0], [3.0]]
+        assert [measured["samples"] for measured in subject["rounds"]] == [[2.0], [3.0]]
 
 
 def test_ctrl_c_leaves_nothing_running(export_directory: Path, phones, tool: Path, tmp_path: Path, monkeypatch):
-    """The tool on the device is ended, and what runs leave is removed."""
+    """The tool on the device is ended, and the runs' files are removed."""
     phone = phones()
     phone.behave(seconds=0)
     measuring = product_adb.Adb.shell
@@ -293,12 +293,12 @@ def test_a_sustained_run_is_a_curve(export_directory: Path, phones, tool: Path, 
     assert measure([export_directory / "float32.tflite"], tool, output, "--sustained=0.05") == 0
     (subject,) = json.loads(output.read_text())["subjects"]
     times = [point[0] for point in subject["sustained"]]
-    # Three seconds, of which the last look at the device may come a little before the end.
+    # Three seconds; the last look at the device may be slightly before the end.
     assert times == sorted(times) and len(times) == len(subject["rounds"]) >= 2 and times[-1] >= 2.5
 
 
 def app_result(path: Path) -> dict:
-    """A result as the app writes it (`BenchResult.kt`)."""
+    """A result in the form that the app writes (`BenchResult.kt`)."""
     import hashlib
 
     state = {"battery_percent": 80, "battery_celsius": 30.0, "charging": False, "thermal_status": 1}
@@ -363,7 +363,7 @@ def test_bad_input_is_a_line(export_directory: Path, phones, tool: Path, tmp_pat
 
 
 def test_words_for_devices_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """As `adb devices` lists them."""
+    """The states are those that `adb devices` lists."""
     for state, words in (
         ("unauthorized", "allow USB debugging in the dialog"),
         ("offline", "is offline; pull the cable"),
@@ -376,7 +376,7 @@ def test_words_for_devices_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         with pytest.raises(UsageError, match=words):
             product_adb.find(None)
-    serial = "adb-R5CT-x (2)._adb-tls-connect._tcp"  # as wireless debugging calls a second one
+    serial = "adb-R5CT-x (2)._adb-tls-connect._tcp"  # wireless debugging's name for a second connection
     played.write_text(f'#!/bin/sh\nprintf "List of devices attached\\n{serial}\\tdevice\\n\\n"\n')
     assert product_adb.find(None).serial == product_adb.find(serial).serial == serial
     played.write_text('#!/bin/sh\nprintf "List of devices attached\\n\\n"\n')

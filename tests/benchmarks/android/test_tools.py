@@ -1,4 +1,4 @@
-"""Reading what both tools print and write: transcripts in the wording of several years, the result message, flags."""
+"""Reading both tools' output: transcripts in the wording of several years, the result message, and flags."""
 
 import struct
 from pathlib import Path
@@ -57,12 +57,12 @@ def test_equal_samples_have_a_line_of_their_own():
     ],
 )  # fmt: skip
 def test_lines_about_delegates(line: str, expected: tuple):
-    (found,) = printed.parse(line).delegated
-    assert (found.name, found.nodes, found.of, found.partitions) == expected
+    (delegated,) = printed.parse(line).delegated
+    assert (delegated.name, delegated.nodes, delegated.of, delegated.partitions) == expected
 
 
 def test_the_processor_s_delegate_is_none_of_an_accelerator():
-    """The transcript of a fallback: NNAPI took 5 nodes, the processor the rest; and one where nothing else is named."""
+    """In one transcript NNAPI takes 5 nodes and the processor the rest; in another only the processor is named."""
     both = printed.parse(
         "Replacing 5 out of 64 node(s) with delegate (TfLiteNnapiDelegate) node, yielding 5 partitions\n"
         "Replacing 59 out of 62 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 5 partitions\n"
@@ -130,7 +130,7 @@ def test_flags_of_litert_s_tool():
     for flag in ("--use_npu=true", "--use_cpu=false", "--require_full_delegation=true",
                  "--input_layer_value_range=input_ids,0,30521"):  # fmt: skip
         assert flag in npu
-    # It aborts where full delegation is asked for beside the processor.
+    # The tool aborts if full delegation is asked for on the processor.
     assert "--require_full_delegation" not in tools.command(tool, call())
     partly = tools.command(tool, call(accelerator="npu", full=False))
     assert "--use_cpu=true" in partly and "--require_full_delegation=false" in partly
@@ -165,11 +165,11 @@ def test_states_of_what_a_device_tells():
         "  level: 82\n  temperature: 345\n== screen\n  mWakefulness=Dozing\n== load\n0.50 0.40 0.30 1/7 4\n"
         "== clocks\n0 1800000\n1 \n7 2850000\n"
     )
-    seen = device.state(text, 1.25)
-    assert seen == {
+    state = device.state(text, 1.25)
+    assert state == {
         "at_s": 1.2, "thermal_status": 2, "battery_percent": 82, "battery_celsius": 34.5, "charging": True,
         "screen_on": False, "clocks_khz": {"0": 1800000, "7": 2850000}, "load": 0.5,
     }  # fmt: skip
-    assert not device.is_cool(seen, 40.0) and device.is_cool(seen | {"thermal_status": 0}, 40.0)
+    assert not device.is_cool(state, 40.0) and device.is_cool(state | {"thermal_status": 0}, 40.0)
     nothing = device.state("== thermal\nCan't find service: thermalservice\n== battery\n", 0.0)
     assert nothing["thermal_status"] is None and nothing["charging"] is None and device.is_cool(nothing, 35.0)

@@ -169,7 +169,7 @@ class Pipeline:
         """The same command with every input below the data directory, and a split for a set that names none."""
         data = self.data_dir or os.environ.get("MOBILEBERT_TF_DATA")
         tables = {"train": self.train and with_split(self.train, "train"), "eval": self.eval}
-        located = {name: value and below(data, value) for name, value in tables.items()}
+        located: dict[str, Any] = {name: value and below(data, value) for name, value in tables.items()}
         for name in ("input", "held_out_input", "vocab"):
             value = getattr(self, name)
             located[name] = _below(data, value) if data and value else value

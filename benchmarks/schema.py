@@ -24,7 +24,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def fault(document: Any) -> str | None:
-    """Where and how a document violates the schema; None: it is valid."""
+    """The place and kind of a document's violation of the schema; None: it is valid."""
     # JSON turns numeric keys into text: a document that is about to be written is checked as it will be read.
     error = jsonschema.exceptions.best_match(_validator().iter_errors(json.loads(json.dumps(document))))
     if error is None:

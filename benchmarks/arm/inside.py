@@ -25,7 +25,7 @@ def ask():
 def main():
     with open(sys.argv[1]) as file:
         order = json.load(file)
-    rows, found = dict(np.load(order["inputs"])), {}
+    rows, arrays = dict(np.load(order["inputs"])), {}
     ask()
     ask()  # the difference is the cost of asking itself
     interpreter = Interpreter(order["path"], num_threads=1)
@@ -38,8 +38,8 @@ def main():
         ask()
         outputs = call()
         ask()
-        found.update({prefix + name: values for name, values in outputs.items()})
-    np.savez(order["outputs"], **found)
+        arrays.update({prefix + name: values for name, values in outputs.items()})
+    np.savez(order["outputs"], **arrays)
 
 
 def named(interpreter, signature, feeds):

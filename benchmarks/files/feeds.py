@@ -46,8 +46,8 @@ class Beside:
         if not (roles := signature.roles):
             return {}, "none"
         words = table_rows(path.read_bytes(), signature.name).get(_key_of(signature, IDS), 0)
-        made = made_up(signature.length or 1, words or 5)
-        return {key: made[one] for key, one in roles.items()}, f"made up: random ids below {words or 5}"
+        by_role = made_up(signature.length or 1, words or 5)
+        return {key: by_role[one] for key, one in roles.items()}, f"made up: random ids below {words or 5}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,15 +81,15 @@ class Values:
     directory: Path
 
     def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
-        found = {}
+        arrays = {}
         for key, about in signature.inputs.items():
             name = key if signature.name else str(about["name"])
-            found[key] = self._values(name, about)
-        counts = {len(values) for values in found.values()}
+            arrays[key] = self._values(name, about)
+        counts = {len(values) for values in arrays.values()}
         if len(counts) > 1:
             raise UsageError(f"{self.directory}: its files hold {' and '.join(map(str, sorted(counts)))} inferences")
-        self._check(signature, found)
-        return found, f"{counts.pop()} values of {self.directory.name}"
+        self._check(signature, arrays)
+        return arrays, f"{counts.pop()} values of {self.directory.name}"
 
     def _values(self, name: str, about: Mapping[str, Any]) -> np.ndarray:
         shape, dtype = [int(size) for size in about["shape"]], np.dtype(about["dtype"])

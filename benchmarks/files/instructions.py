@@ -120,13 +120,13 @@ class Estimated:
         content = file.read_bytes()
         model = flatbuffer.read(content)
         graphs = {one.signatureKey.decode(): one.subgraphIndex for one in model.signatureDefs or []}
-        found = []
+        counts = []
         for name in signatures:
             million = estimate(content, graphs[name] if name else 0)
             if million is None:
                 raise UsageError(f"{file}: has operators that no cost is known of; count it (--environment)")
-            found.append(million)
-        return found, {}
+            counts.append(million)
+        return counts, {}
 
 
 def measure(

@@ -127,8 +127,8 @@ def _answer(order: dict[str, Any]) -> list[dict[str, Any]]:
     path = order["path"]
     interpreter = load_interpreter(path, 1)
     signature = signatures(path).named(order["signature"] or "")
-    given = {f"{order['signature'] or ''}/{key}": np.array(values) for key, values in order["values"].items()}
-    feeds = {key: values[0] for key, values in signature.rows(given).items()}
+    rows = {f"{order['signature'] or ''}/{key}": np.array(values) for key, values in order["values"].items()}
+    feeds = {key: values[0] for key, values in signature.rows(rows).items()}
     if signature.name is not None:
         runner = interpreter.get_signature_runner(signature.name)
         outputs = runner(**feeds)

@@ -158,10 +158,10 @@ def _json(path: Path) -> Any:
 
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """One row per variant: means over seeds with the standard deviation of a single seed."""
-    found: list[tuple[str, ...]] = []
+    table_rows: list[tuple[str, ...]] = []
     for subject in document["subjects"]:
         seen = subject["rounds"]
-        found.append(
+        table_rows.append(
             (
                 subject["name"],
                 _spread([one["held_out"]["masked_word_loss"] for one in seen], "{:.3f}"),
@@ -171,7 +171,7 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
                 f"{np.mean([one['seconds'] for one in seen]):.0f} s",
             )
         )
-    return found
+    return table_rows
 
 
 HEAD = ("", "held-out loss", "masked words right", "task accuracy", "last rate", "time a run")

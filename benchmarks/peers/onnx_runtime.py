@@ -44,7 +44,7 @@ def load(path, order):
     names = [one.name for one in session.get_inputs()]
 
     def run(ids, mask, segments):
-        given = {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
-        return session.run(None, {name: given[name] for name in names})[0]
+        inputs = {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
+        return session.run(None, {name: inputs[name] for name in names})[0]
 
     return run

@@ -29,9 +29,9 @@ def _of_export(name: str, export: Report) -> Iterator[Subject]:
     for variant in export.variants:
         if variant.file and variant.metrics:
             cores = (made_by["machine"] or {}).get("cores") or 1
-            found = {"samples": [variant.metrics[score]], **_figures(variant, longest, cores)}
+            round_ = {"samples": [variant.metrics[score]], **_figures(variant, longest, cores)}
             details = {**about, "sha256": variant.sha256, "machine": schema.machine_name(made_by)}
-            yield Subject(name=f"{name}, {variant.file}", details=details, rounds=[found])
+            yield Subject(name=f"{name}, {variant.file}", details=details, rounds=[round_])
 
 
 def _figures(variant: Variant, longest: int, cores: int) -> dict[str, Any]:

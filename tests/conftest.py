@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures for all tests."""
 
 import contextlib
 import fcntl
@@ -18,23 +18,23 @@ import pytest
 
 from mobilebert_tf import freed_memory, quiet
 
-# Before any test imports TensorFlow.
+# Set before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 freed_memory.keep()
-# Files of tests import TensorFlow while they are collected; what makes that faster in commands does so here.
+# Test files import TensorFlow during collection, which is sped up here as in commands.
 _importing = contextlib.ExitStack()
 _importing.enter_context(quiet.nothing_collected())
 _importing.enter_context(quiet.unused_hidden())
 
 
 def pytest_collection_finish() -> None:
-    """From here on garbage is looked for, among what the tests make."""
+    """Turn garbage collection on again, for objects that the tests make."""
     _importing.close()
 
 
 def pytest_unconfigure() -> None:
-    """End it also in the process that hands tests to workers, which collects none."""
+    """Turn it on also in the process that hands tests to workers, since that process collects no tests."""
     _importing.close()
 
 
@@ -58,7 +58,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that all workers of pytest-xdist have in this session."""
+    """A directory that all workers of pytest-xdist share in this session."""
     base = tmp_path_factory.getbasetemp()
     directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "common"
     directory.mkdir(exist_ok=True)
@@ -72,13 +72,13 @@ KEPT = {
     "mobilebert_tf.export.choose.explain": ("quantize",),
     "mobilebert_tf.export.choose.search": ("build",),
 }
-"""Functions of an export that take from a tenth of a second to one, by the module that calls them. What they return
-depends on their arguments alone; tests of them call them where they are defined."""
+"""Functions of an export that take a tenth of a second to a second, by the module that calls them. Their results
+depend only on their arguments; tests of these functions call them where they are defined."""
 
 
 @pytest.fixture(autouse=True)
 def exports_kept(common: Path) -> None:
-    """The same network is converted, measured and quantised in the same way once a session."""
+    """Convert, measure and quantise the same network in the same way only once a session."""
     for module, names in KEPT.items():
         for name in names if module in sys.modules else ():
             function = getattr(sys.modules[module], name)
@@ -87,7 +87,7 @@ def exports_kept(common: Path) -> None:
 
 
 def kept(function: Callable[..., Any], common: Path) -> Callable[..., Any]:
-    """`function` that looks for a file by its name and the content of all that it is given."""
+    """`function` with its results kept in files, by its name and the content of its arguments."""
 
     @functools.wraps(function)
     def found(*given: Any) -> Any:
@@ -104,7 +104,7 @@ def kept(function: Callable[..., Any], common: Path) -> Callable[..., Any]:
 
 
 class _Content(pickle.Pickler):
-    """Of a model its configuration and weights."""
+    """A pickler that writes a model as its configuration and weights."""
 
     def persistent_id(self, value: Any) -> Any:
         keras = sys.modules.get("keras")
@@ -115,25 +115,25 @@ class _Content(pickle.Pickler):
 
 @pytest.fixture
 def timed_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that an export has made are timed in this process: for tests that are not about times."""
+    """Time exported files in this process, for tests that are not about times."""
     from mobilebert_tf.benchmarks.files import host, one_file
 
     def ask(path: Path, order: dict[str, Any]) -> Any:
-        found = one_file.measure(**order) if "runs" in order else one_file.describe(order["path"])
-        return json.loads(json.dumps(found))
+        measured = one_file.measure(**order) if "runs" in order else one_file.describe(order["path"])
+        return json.loads(json.dumps(measured))
 
     monkeypatch.setattr(host, "_ask", ask)
 
 
 FEW_STEPS = 8
-"""Steps that take less time one by one than the graph of a step takes to be traced."""
+"""The most steps that run faster one by one than the graph of a step is traced."""
 
 
 @pytest.fixture
 def few_steps_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A training of a few steps runs as Python: for tests that are about what stands around the steps.
+    """Run trainings of a few steps without a graph, for tests that are not about the steps themselves.
 
-    `tests/training` is about the steps, and runs them as commands do; so do longer trainings anywhere.
+    `tests/training` is about the steps, and traces them as commands do; so do longer trainings everywhere.
     """
     import tensorflow as tf
 
@@ -158,9 +158,9 @@ def few_steps_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def once(common: Path) -> Once:
-    """A directory that is filled once a session, whichever of the workers needs it first.
+    """A function that fills a directory once a session, in whichever worker needs it first.
 
-    Tests read what lies there; whoever changes it copies it before.
+    Tests only read these directories; a test that changes one copies it first.
     """
 
     def filled(name: str, fill: Callable[[Path], object]) -> Path:
@@ -179,7 +179,7 @@ def once(common: Path) -> Once:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data sets; tests that need it are skipped where it is absent."""
+    """The folder of real data sets; tests that need it are skipped if it is missing."""
     folder = Path(os.environ.get("MOBILEBERT_TF_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no data at {folder}; MOBILEBERT_TF_DATA can name another place")
@@ -188,7 +188,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def classifier_directory(once: Once) -> Path:
-    """A classifier with random weights and two labels, in the form that `finetune` leaves."""
+    """A classifier with random weights and two labels, in the form that `finetune` writes."""
 
     return once("classifier", write_classifier)
 
@@ -200,7 +200,7 @@ def small_classifier(once: Once) -> Path:
 
 
 def write_classifier(directory: Path, **changes: Any) -> None:
-    """`changes` are of the configuration."""
+    """Write a classifier with random weights; `changes` are of its configuration."""
     import keras
     import numpy as np
 
@@ -218,8 +218,8 @@ def write_classifier(directory: Path, **changes: Any) -> None:
     model = ClassificationModel(config, num_labels=2)
     random = np.random.default_rng(1)
     for weight in model.trainable_weights:
-        # At their initial size the weights hardly let a text through to the logits, and a
-        # norm at its initial value vanishes from the converted graph.
+        # With weights of initial size a text hardly changes the logits, and a norm with initial
+        # values vanishes from the converted graph.
         noise = random.normal(0.0, 0.15, weight.shape)
         weight.assign(weight + noise if weight.path.endswith(("gamma", "beta", "bias")) else noise)
     task = ClassificationTask(("bad", "good"), max_seq_length=48)
@@ -228,7 +228,7 @@ def write_classifier(directory: Path, **changes: Any) -> None:
 
 @pytest.fixture(scope="session")
 def labelled_table(once: Once) -> Path:
-    """60 rows of letters, from 1 to 45 word pieces long, with labels at random."""
+    """60 rows of letters, 1 to 45 word pieces long, with random labels."""
 
     def fill(directory: Path) -> None:
         import random
@@ -243,7 +243,7 @@ def labelled_table(once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def export_directory(classifier_directory: Path, labelled_table: Path, once: Once) -> Path:
-    """`classifier_directory` as float32.tflite and dynamic_int8.tflite with signatures for 16 and 48 tokens."""
+    """An export of `classifier_directory` by the default recipes, with signatures for 16 and 48 tokens."""
 
     def fill(directory: Path) -> None:
         from mobilebert_tf.commands.export import Export
@@ -262,7 +262,7 @@ def export_directory(classifier_directory: Path, labelled_table: Path, once: Onc
 
 @pytest.fixture
 def resigned(tmp_path: Path) -> Callable[[Path, Callable[[Path], object]], Path]:
-    """A copy of an export directory after a change, with all sums as if it had been exported so."""
+    """A function that copies an export directory, changes it, and makes all sums as if it had been exported so."""
     import hashlib
     import json
     import shutil
@@ -284,7 +284,7 @@ def resigned(tmp_path: Path) -> Callable[[Path, Callable[[Path], object]], Path]
             places = contract.get("file"), contract["text"]["vocabulary"], contract.get("answer", {}).get("labels_file")
             for file in filter(None, places):
                 content = (copy / file["name"]).read_bytes()
-                # Only what the change has changed: a contract that names another file is to stay wrong.
+                # Only entries that were right before, so that a contract that names another file stays wrong.
                 if before.get(file["name"]) == file["sha256"]:
                     file.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
             path.write_text(json.dumps(contract), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files are written whole or not at all."""
 
 import errno
 import json
@@ -13,11 +13,11 @@ from mobilebert_tf import atomic
 
 
 def test_numbers_that_are_none_become_null(tmp_path: Path) -> None:
-    """JSON has no NaN: Python writes and reads it all the same, others refuse the file."""
+    """JSON has no NaN; Python writes and reads it nevertheless, but other programs refuse such a file."""
     value = {"rows": [{"good": 1.5, "bad": (float("nan"), float("-inf"), 2.0)}], 16: float("inf"), "text": "NaN"}
     atomic.write_json(tmp_path / "a.json", value)
-    found = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
-    assert found == {"rows": [{"good": 1.5, "bad": [None, None, 2.0]}], "16": None, "text": "NaN"}
+    read_back = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
+    assert read_back == {"rows": [{"good": 1.5, "bad": [None, None, 2.0]}], "16": None, "text": "NaN"}
 
 
 @pytest.mark.parametrize("call", ["open", "fsync"])
@@ -39,7 +39,7 @@ def test_a_failure_names_the_file_and_leaves_what_was_there(
 
 
 def test_what_a_killed_writer_left_goes(tmp_path: Path) -> None:
-    """Of the same file or directory; a living writer's stays."""
+    """Leftovers for the same file or directory are removed; those of a living process stay."""
     process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     for name in (f".{process.stdout.strip()}.a.json", f".{os.getppid()}.a.json", f".{process.stdout.strip()}.b.json"):
         (tmp_path / name).write_text("half")
@@ -58,7 +58,7 @@ def test_what_a_killed_writer_left_goes(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) -> None:
-    """Not by the hidden name beside it."""
+    """The error names the path that was given, not the hidden temporary name beside it."""
     (tmp_path / ("a" * 250)).mkdir()
     path = tmp_path / ("a" * 250) / ("b" * 255)
     with pytest.raises(OSError) as caught:
@@ -73,7 +73,7 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path)
 def test_a_directory_that_is_there_stays_the_one_that_it_is(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mounted one cannot be replaced, and a shell would stand in one that is gone."""
+    """A mounted directory cannot be replaced, and a shell's working directory must not vanish."""
     place = tmp_path / "place"
     place.mkdir()
     (tmp_path / "link").symlink_to(place)

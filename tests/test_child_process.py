@@ -1,4 +1,4 @@
-"""Processes that a command starts end with it, however it dies, and import nothing from the working directory."""
+"""Child processes of a command end with it, however it dies, and import nothing from the working directory."""
 
 import os
 import signal
@@ -76,8 +76,8 @@ def test_a_module_in_the_working_directory_is_not_imported(tmp_path: Path, monke
     (tmp_path / "json.py").write_text("raise SystemExit('hijacked')")
     monkeypatch.chdir(tmp_path)
     words = [sys.executable, "-c", "import json; print(len(json.dumps(1)))"]
-    done = child_process.run(words)
-    assert (done.returncode, done.stdout) == ((0, "1\n") if sys.version_info >= (3, 11) else (1, ""))
+    process = child_process.run(words)
+    assert (process.returncode, process.stdout) == ((0, "1\n") if sys.version_info >= (3, 11) else (1, ""))
     assert child_process.run(words, safe_path=False).returncode == 1
     with child_process.safe_path():
         assert os.environ["PYTHONSAFEPATH"] == "1"

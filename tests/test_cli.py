@@ -1,4 +1,4 @@
-"""The command line: help, unknown words, exit status, and what a run directory refuses."""
+"""The command line: help, unknown words, exit status, and refusals of run directories."""
 
 import dataclasses
 import importlib
@@ -17,7 +17,7 @@ COMMANDS = "corpus vocab records pretrain distill finetune evaluate predict expo
 
 
 def test_overview_names_every_command(capsys):
-    """Each on a line of its own with what it does: the words are in the descriptions of others too."""
+    """Each command has its own line; its name alone could also be in another's description."""
     assert cli.run(["--help"]) == 0
     rows = dict(re.findall(r"^  (\w+(?: \w+)?)  +(\S.*)$", capsys.readouterr().out, re.MULTILINE))
     assert list(rows) == list(cli.COMMANDS) and set(COMMANDS) <= set(rows)
@@ -26,7 +26,7 @@ def test_overview_names_every_command(capsys):
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_explains_itself(name, capsys):
-    """It lists its flags, all of them, and shows command lines that it takes."""
+    """The help lists all flags, and its example command lines parse."""
     assert cli.run([*name.split(), "--help"]) == 0
     text, flags = capsys.readouterr().out.split("\nflags:\n")
     assert text.startswith(f"usage: mobilebert-tf {name} ")
@@ -38,7 +38,7 @@ def test_every_command_explains_itself(name, capsys):
     assert examples
     for example in examples:
         words = shlex.split(example.replace("\\\n", " "))
-        # Files of flags are not here; ... stands for the flags of the example above.
+        # Flag files do not exist here; ... stands for the flags of the example above.
         words = [word for word in words if not word.startswith("--flagfile") and word != "..."]
         left = define_flags(command)([name, *words])[1:]
         assert len(left) == (1 if left and hasattr(command, "POSITIONAL") else 0), example
@@ -113,15 +113,15 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path):
 
 
 def test_a_directory_is_given_back_if_nothing_was_made(tmp_path):
-    """One that was there stays; one that a command made goes; one with work in it is the command's."""
-    there, new, begun = tmp_path / "there", tmp_path / "new", tmp_path / "begun"
-    there.mkdir()
-    for place in (there, new, begun):
+    """An existing directory stays, one that the command made is removed, and one with work in it is kept."""
+    existing, new, begun = tmp_path / "there", tmp_path / "new", tmp_path / "begun"
+    existing.mkdir()
+    for place in (existing, new, begun):
         with pytest.raises(ValueError), open_run(Thing(output=str(place)), "thing", str(place)) as run:
             if place == begun:
                 (run.directory / "half.txt").write_text("4")
             raise ValueError
-    assert not list(there.iterdir()) and not new.exists()
+    assert not list(existing.iterdir()) and not new.exists()
     assert sorted(path.name for path in begun.iterdir()) == ["half.txt", "run.json"]
 
 
@@ -156,7 +156,7 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == (
         "mobilebert-tf vocab: unforeseen ZeroDivisionError: over; --debug shows where it comes from\n"
     )
-    monkeypatch.setenv(quiet.DEBUG_VARIABLE, "")  # --debug sets it; afterwards it is as it was
+    monkeypatch.setenv(quiet.DEBUG_VARIABLE, "")  # --debug sets it; monkeypatch restores it afterwards
     assert cli.run(["vocab", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
@@ -179,9 +179,9 @@ def test_the_pipeline_reads_its_texts_and_vocabulary_before_the_first_stage(flag
     for name in ("table.tsv", "text.txt"):
         (tmp_path / name).write_text("text\tlabel\na\tx\nb\ty\n")
     (tmp_path / "bad.txt").write_text(content)
-    given = {"input": tmp_path / "text.txt", "train": tmp_path / "table.tsv", "eval": tmp_path / "table.tsv"}
-    given[flag] = tmp_path / "bad.txt"
-    words = [f"--{name}={value}" for name, value in given.items()]
+    inputs = {"input": tmp_path / "text.txt", "train": tmp_path / "table.tsv", "eval": tmp_path / "table.tsv"}
+    inputs[flag] = tmp_path / "bad.txt"
+    words = [f"--{name}={value}" for name, value in inputs.items()]
     assert cli.run(["pipeline", *words, f"--output={tmp_path / 'run'}"]) == 2
     message = capsys.readouterr().err
     assert "bad.txt" in message and said in message and not (tmp_path / "run").exists()

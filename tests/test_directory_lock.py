@@ -1,4 +1,4 @@
-"""Two processes and one directory: the second is told who works there; a killed one leaves nothing to mend."""
+"""A directory is locked by one process: a second one is told which, and a killed one leaves nothing to clean up."""
 
 import os
 import signal
@@ -34,9 +34,9 @@ def holder(tmp_path: Path):
 def test_the_second_is_told_who_works_there(holder: subprocess.Popen, tmp_path: Path) -> None:
     with pytest.raises(FailedError) as caught, directory_lock.held(tmp_path):
         pytest.fail("both hold it")
-    said = str(caught.value)
-    assert said.startswith(f"{tmp_path}: another command works in this directory: mobilebert-tf {tmp_path} (process")
-    assert f"(process {holder.pid} on {os.uname().nodename})" in said and "\n" not in said
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path}: another command works in this directory: mobilebert-tf {tmp_path} (process")
+    assert f"(process {holder.pid} on {os.uname().nodename})" in message and "\n" not in message
     holder.communicate("")
     assert not list(tmp_path.iterdir())
     with directory_lock.held(tmp_path):
@@ -53,7 +53,7 @@ def test_a_lock_whose_holder_was_killed_is_free(holder: subprocess.Popen, tmp_pa
 
 
 def test_a_file_that_its_holder_deletes_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opened before it was deleted and locked after: two would hold locks on two files of one name."""
+    """A file opened before it is deleted and locked after must not count, or two processes would hold the lock."""
     path, real, opened = tmp_path / directory_lock.NAME, os.open, []
 
     def late(*words: object) -> int:

@@ -1,4 +1,4 @@
-"""Sizes of every preset, and what the encoder promises about its outputs."""
+"""The size of every preset, and the encoder's documented outputs."""
 
 import contextlib
 
@@ -17,7 +17,7 @@ def parameters(model) -> int:
 
 @pytest.fixture
 def not_random(monkeypatch) -> None:
-    """Weights of zeros: to draw a hundred million numbers takes most of the time to count them."""
+    """Initialise weights with zeros, since drawing a hundred million random numbers takes most of the time."""
     import keras
 
     def zeros(self, shape, dtype=None):
@@ -26,8 +26,8 @@ def not_random(monkeypatch) -> None:
     monkeypatch.setattr(keras.initializers.TruncatedNormal, "__call__", zeros)
 
 
-# Arithmetic on the released configurations; the student's also by summing the official
-# SavedModel's variables. The pooler counts where the configuration has one.
+# From the released configurations by arithmetic; the student's also by summing the official
+# SavedModel's variables. The pooler is counted if the configuration has one.
 @pytest.mark.parametrize(
     "preset, encoder",
     [
@@ -79,13 +79,13 @@ def test_outputs_have_the_promised_shapes(preset):
 
 @pytest.mark.parametrize("change", [{}, {"use_bottleneck_attention": True}, {"key_query_shared_bottleneck": False}])
 def test_padding_changes_nothing(change):
-    """With the additive mask a padded key has probability exactly 0, except that the last
-    real token's trigram sees its right neighbour, as in the released code."""
+    """With the additive mask a padded key has a probability of exactly 0. Only the trigram of the last
+    real token sees its right neighbour, as in the released code."""
     encoder = MobileBertEncoder(MobileBertConfig.preset("debug_student", vocab_size=50, **change))
-    given = inputs()
-    scrambled = {**given, "input_ids": given["input_ids"].copy()}
+    batch = inputs()
+    scrambled = {**batch, "input_ids": batch["input_ids"].copy()}
     scrambled["input_ids"][0, 8:] = 7
-    before, after = (np.asarray(encoder(x)["sequence_output"]) for x in (given, scrambled))
+    before, after = (np.asarray(encoder(x)["sequence_output"]) for x in (batch, scrambled))
     np.testing.assert_array_equal(before[0, :7], after[0, :7])
     assert not np.array_equal(before[0, 7:], after[0, 7:])
 
@@ -98,25 +98,25 @@ def test_fewer_layers_are_the_first_layers():
 
 
 def test_trigram_is_next_this_previous():
-    """Against the sum written out with NumPy, zeros past either end."""
+    """Compare with the sum written out in NumPy, with zeros past either end."""
     layer = MobileBertEncoder(MobileBertConfig.preset("debug_student", vocab_size=50)).embeddings
-    given = inputs()
-    words = np.asarray(layer.word_table)[given["input_ids"]]
+    batch = inputs()
+    words = np.asarray(layer.word_table)[batch["input_ids"]]
     nothing = np.zeros_like(words[:, :1])
     trigram = np.concatenate(
         [np.concatenate([words[:, 1:], nothing], 1), words, np.concatenate([nothing, words[:, :-1]], 1)], axis=-1
     )
     expected = (
         trigram @ np.asarray(layer.projection.kernel)
-        + np.asarray(layer.type_table)[given["segment_ids"]]
+        + np.asarray(layer.type_table)[batch["segment_ids"]]
         + np.asarray(layer.position_table)[:12]
     )
-    # Fifty products of float32 in another order.
-    np.testing.assert_allclose(layer.sum(given["input_ids"], given["segment_ids"]), expected, atol=1e-6)
+    # Float32 sums of fifty products in another order.
+    np.testing.assert_allclose(layer.sum(batch["input_ids"], batch["segment_ids"]), expected, atol=1e-6)
 
 
 def test_masked_scores_can_be_replaced():
-    """Google's later code: a padded key's score is the constant itself."""
+    """In Google's later code a padded key's score is the constant itself."""
     config = MobileBertConfig.preset("debug_student", vocab_size=50, mask_mode="replace", mask_constant=-6.0)
     scores = np.asarray(MobileBertEncoder(config)(inputs())["attention_scores"][0])
     np.testing.assert_array_equal(scores[0, :, :, 7:], -6.0)

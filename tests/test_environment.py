@@ -1,4 +1,4 @@
-"""Settings of the user for Keras change nothing: the network is in float32 on TensorFlow."""
+"""The user's Keras settings change nothing: the network runs in float32 on TensorFlow."""
 
 import json
 import os
@@ -23,7 +23,7 @@ print(json.dumps(np.asarray(outputs["sequence_output"], np.float64).tolist()))
 
 
 def test_a_command_neither_reads_nor_writes_settings_of_keras(tmp_path: Path) -> None:
-    """Keras itself refuses to be imported with a precision that it does not know."""
+    """Keras by itself refuses to be imported with a precision that it does not know."""
     (tmp_path / "keras.json").write_text('{"floatx": "bfloat16", "image_data_format": "upside_down"}')
     words = [
         sys.executable,
@@ -44,7 +44,7 @@ def test_a_command_neither_reads_nor_writes_settings_of_keras(tmp_path: Path) ->
 
 
 def test_backend_and_precision(tmp_path: Path) -> None:
-    """An environment variable for a backend that is not installed, and a file that asks for half precision."""
+    """A variable names a backend that is not installed, and a settings file asks for half precision."""
     (tmp_path / ".keras").mkdir()
     settings = {"floatx": "float16", "epsilon": 1e-7, "backend": "jax", "image_data_format": "channels_last"}
     (tmp_path / ".keras" / "keras.json").write_text(json.dumps(settings))

@@ -1,4 +1,4 @@
-"""JSON as dataclasses: what is not right is one line with its place, its value and what is wanted."""
+"""JSON as dataclasses: an error is one line with its place, its value and what is expected."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_files(content: bytes, said: str, tmp_path: Path) -> None:
 
 
 def test_half_of_a_character_is_refused_wherever_it_stands(tmp_path: Path) -> None:
-    """Also in what is passed on as it is; a whole one, written as two halves, is sound."""
+    """It is refused also in free-form values; a whole character written as two halves is accepted."""
     path = tmp_path / "a.json"
     path.write_text('{"kept": [{"as it is": "\\uD800"}]}')
     with pytest.raises(UsageError, match=r"a.json: holds half of a character"):

@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process: the system is asked for pages once, not in every step."""
+"""Freed memory stays with the process, which asks the system for pages once instead of in every step."""
 
 import platform
 import subprocess
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="anoth
 STEPS, SIZE, PAGE = 100, 2**21, 4096
 
 HELD = 2**26 // SIZE
-"""Arrays that fill the first heap of a thread, which would serve all later ones whatever was asked for."""
+"""Number of arrays that fill a thread's first heap, which would otherwise serve all later ones in any case."""
 
 COUNT = f"""
 import resource, sys, threading
@@ -49,15 +49,15 @@ measure()
 
 
 def test_freed_memory_stays() -> None:
-    """Page faults of 100 steps are fewer than 2,048: the 1,024 pages of both arrays, and as many for all else."""
+    """100 steps have fewer than 2,048 page faults: 1,024 pages of both arrays, and as many for everything else."""
     assert _faults(TRAINED) < 2 * 2 * SIZE // PAGE
 
 
 def test_it_would_not_stay_otherwise() -> None:
-    """Page faults where memory is given back: nine tenths of all pages of every step, or more."""
+    """If memory is returned to the system, at least nine tenths of all pages of every step fault."""
     assert _faults(GIVEN_BACK) > 0.9 * STEPS * 2 * SIZE // PAGE
 
 
 def _faults(work: str) -> int:
-    ran = subprocess.run([sys.executable, "-c", COUNT + work], capture_output=True, text=True, check=True)
-    return int(ran.stdout)
+    process = subprocess.run([sys.executable, "-c", COUNT + work], capture_output=True, text=True, check=True)
+    return int(process.stdout)

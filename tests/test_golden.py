@@ -1,7 +1,7 @@
-"""The encoder against another implementation: Hugging Face's MobileBERT, same weights, same inputs.
+"""The encoder against another implementation: Hugging Face's MobileBERT with the same weights and inputs.
 
-The golden files hold its weights; they are written here as its directory and read by the
-import, so that the table of names is held to them too.
+The golden files hold its weights. They are written here as a Hugging Face directory and
+imported, which also tests the table of names.
 """
 
 import json
@@ -15,14 +15,14 @@ from mobilebert_tf.model_directory import load_model_directory
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.npz"))
 
-# Largest difference relative to the tensor's largest value. Float32 has 6e-8; sums of
-# up to 192 terms through two blocks leave about 1e-6 (measured: 4e-7 to 2e-6), so 1e-5
-# has room for another order of summation and none for another formula.
+# Largest difference relative to the tensor's largest value. Float32 rounds at 6e-8; sums of
+# up to 192 terms in two blocks leave about 1e-6 (measured: 4e-7 to 2e-6), so 1e-5
+# leaves room for another order of summation but none for another formula.
 TOLERANCE = 1e-5
 
 
 def write_huggingface(golden, directory: Path, head: str) -> None:
-    """The golden weights with one of their two heads, as `transformers` would save them."""
+    """Write the golden weights with one of their two heads, as `transformers` would save them."""
     state = {key.removeprefix("state/"): golden[key] for key in golden.files if key.startswith("state/")}
     other = {"classifier": "qa_outputs", "qa_outputs": "classifier"}[head]
     kept = {key: value for key, value in state.items() if not key.startswith(other)}
@@ -54,12 +54,12 @@ def test_equals_hugging_face(path, tmp_path):
     model = load_model_directory(tmp_path).model
     for case, inputs in cases(golden):
         outputs = model.encoder(inputs)
-        for ours, theirs in zip(outputs["feature_maps"], golden[f"{case}/hidden_states"], strict=True):
-            assert_close(ours, theirs)
-        for scores, theirs in zip(outputs["attention_scores"], golden[f"{case}/attentions"], strict=True):
+        for output, expected in zip(outputs["feature_maps"], golden[f"{case}/hidden_states"], strict=True):
+            assert_close(output, expected)
+        for scores, expected in zip(outputs["attention_scores"], golden[f"{case}/attentions"], strict=True):
             scores = np.asarray(scores, np.float64)
             powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-            assert_close(powers / powers.sum(axis=-1, keepdims=True), theirs)
+            assert_close(powers / powers.sum(axis=-1, keepdims=True), expected)
         assert_close(outputs["pooled_output"], golden[f"{case}/pooler_output"])
         assert_close(model(inputs), golden[f"{case}/cls_logits"])
 

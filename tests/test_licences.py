@@ -1,4 +1,4 @@
-"""Licences of a model: found by name, copied whole, in whatever a command makes of its weights."""
+"""A model's licences: they are found by name and copied whole into everything made from its weights."""
 
 import json
 import shutil
@@ -21,13 +21,13 @@ def test_of_two_models_each_text_is_passed_on_once(tmp_path):
         if notice:
             (tmp_path / place / "NOTICE").write_text(notice)
             (tmp_path / place / "LICENSE").write_text("the same\n")
-    made = tmp_path / "made"
-    assert licences.pass_on(made, tmp_path / "teacher", tmp_path / "student") == ["LICENSE", "NOTICE"]
-    assert (made / "LICENSE").read_text() == "the same\n"
-    assert (made / "NOTICE").read_text() == "of the teacher\n\n\nof the student\n"
-    before = (made / "NOTICE").stat().st_mtime_ns
-    assert licences.pass_on(made, made) == []
-    assert (made / "NOTICE").stat().st_mtime_ns == before
+    target = tmp_path / "made"
+    assert licences.pass_on(target, tmp_path / "teacher", tmp_path / "student") == ["LICENSE", "NOTICE"]
+    assert (target / "LICENSE").read_text() == "the same\n"
+    assert (target / "NOTICE").read_text() == "of the teacher\n\n\nof the student\n"
+    before = (target / "NOTICE").stat().st_mtime_ns
+    assert licences.pass_on(target, target) == []
+    assert (target / "NOTICE").stat().st_mtime_ns == before
 
 
 def test_an_export_has_those_of_its_model_and_signs_them(classifier_directory, tmp_path, capsys):

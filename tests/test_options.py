@@ -1,4 +1,4 @@
-"""Number flags: each has two ends, what lies beyond is refused by name, and the help of a field is its flag's."""
+"""Numeric flags: each has a least and a most, and values beyond are refused by the flag's name."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mobilebert_tf.options import check, option, refuse_inputs
 
 
 def numbers() -> list[tuple[str, type, dataclasses.Field[Any]]]:
-    """Command, type and field of every flag that is a number."""
-    found = []
+    """Command, type and field of every numeric flag."""
+    fields = []
     for command, (place, _) in cli.COMMANDS.items():
         module, name = place.split(":")
         kind = getattr(importlib.import_module(module), name)
         hints = typing.get_type_hints(kind)
         for field in dataclasses.fields(kind):
             types = set(typing.get_args(hints[field.name]) or (hints[field.name],)) & {int, float}
-            found += [(command, types.pop(), field)] if types else []
-    return found
+            fields += [(command, types.pop(), field)] if types else []
+    return fields
 
 
 def test_every_number_has_two_ends() -> None:
@@ -47,7 +47,7 @@ def test_every_number_has_two_ends() -> None:
 
 
 def test_what_lies_beyond_is_refused_by_name() -> None:
-    """One command of one field for each of them, so that every pair of ends is tried without running anything."""
+    """Make a command with a single field for each flag, so that its ends are tried without running anything."""
     for command, kind, field in numbers():
         least, most = field.metadata["least"], field.metadata["most"]
         alone = dataclasses.make_dataclass(

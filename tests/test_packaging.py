@@ -1,4 +1,4 @@
-"""A wheel built from the tree holds the right files and works where the tree is not."""
+"""A wheel built from the tree holds the right files and works outside the tree."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ SOURCES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "mobilebert_tf"
 
 @pytest.fixture(scope="module")
 def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # A copy, because setuptools would pick up a stale build/ and leave one behind.
+    # Build in a copy, because setuptools would use a stale build/ and leave one behind.
     copy = tmp_path_factory.mktemp("source")
     for name in SOURCES:
         if (root / name).is_dir():
@@ -31,13 +31,13 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin directory of an environment that has the wheel, and the dependencies of this one."""
+    """The bin directory of an environment with the wheel, and with this environment's dependencies."""
     directory = tmp_path_factory.mktemp("environment")
     venv.create(directory, with_pip=False)
     python = directory / "bin" / "python"
     _run(sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", str(wheel), cwd=directory)
-    # A path named in a .pth file comes after the environment's own packages, and its own
-    # .pth files are not read: an editable installation there stays invisible.
+    # A path named in a .pth file comes after the environment's own packages, and .pth files
+    # in that path are not read, so an editable installation there stays invisible.
     (site,) = (directory / "lib").glob("python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     return directory / "bin"

@@ -1,4 +1,4 @@
-"""Paths that cannot be: one line that names them, with the status of wrong input."""
+"""Impossible paths are named in one line, with the exit status of wrong input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Record of how a result was made."""
+"""The record of how a result was made."""
 
 import shlex
 
@@ -8,7 +8,7 @@ from mobilebert_tf import provenance
 
 
 def test_the_command_can_be_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With blanks and patterns as they were given."""
+    """Blanks and patterns are quoted, so that the words stay the same."""
     words = ["export", "--model=my model", "--models=*.tflite", "--text="]
     monkeypatch.setattr("sys.argv", ["/somewhere/mobilebert-tf", *words])
     assert shlex.split(provenance.command_line()) == ["mobilebert-tf", *words]

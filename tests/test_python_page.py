@@ -1,4 +1,4 @@
-"""The page about Python: its code runs as it stands."""
+"""The code of the page about Python runs unchanged."""
 
 import contextlib
 import io

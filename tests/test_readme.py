@@ -1,4 +1,4 @@
-"""The README says what is true: its commands parse, its Python runs, its tables come from the results."""
+"""The README is correct: its commands parse, its Python runs, and its tables come from the results."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_the_tables_are_those_of_the_results(text, root):
     pages = [text, (root / "benchmarks" / "README.md").read_text(encoding="utf-8")]
     results = root / "benchmarks" / "results"
     for name in readme.TABLES:
-        # Some tables begin with a line of words.
+        # Some tables begin with a line of text.
         filled = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", "".join(pages), re.S)
         assert filled, f"table {name} has no place"
         measured = readme.newest(results, name) is not None
@@ -71,13 +71,13 @@ def test_the_tables_are_those_of_the_results(text, root):
 
 
 def test_the_demo_table_takes_latencies_by_length(root):
-    """Rows as `export` writes them: a latency for each length, and none where a recipe did not convert."""
+    """`export` writes rows with a latency for each length, or with none if a recipe did not convert."""
     results = root / "benchmarks" / "results"
-    found = json.loads(max(results.glob("demo-*.json")).read_text(encoding="utf-8"))
-    one = found["variants"][0] | {
+    result = json.loads(max(results.glob("demo-*.json")).read_text(encoding="utf-8"))
+    variant = result["variants"][0] | {
         "latency_ms": {"64": {"median": 4.567}, "128": {"median": 8.912}, "32": {"median": 1.2}}
     }
-    found["variants"] = [one, {"name": "own", "file": None, "latency_ms": None}]
-    table = readme.TABLES["demo"](found)
+    result["variants"] = [variant, {"name": "own", "file": None, "latency_ms": None}]
+    table = readme.TABLES["demo"](result)
     assert "| 8.91 ms |" in table and "latency of 128 word pieces on the host" in table
     assert len(re.findall(r"^\| `", table, re.M)) == 1

@@ -1,4 +1,4 @@
-"""Whether a finished run is still the result of its inputs, by their content as it is now."""
+"""The check that a finished run is still the result of its inputs, by their present content."""
 
 import dataclasses
 import os
@@ -57,7 +57,7 @@ def test_an_output_that_was_edited_is_another_input(tmp_path):
     copied(path, tmp_path / "corpus")
     output = tmp_path / "corpus" / "copy.txt"
     before = run_directory.fingerprint(str(tmp_path / "corpus"))
-    # Copied elsewhere, with new times: the same.
+    # A copy with new times counts as the same.
     os.utime(output, (2**31, 2**31))
     assert run_directory.fingerprint(str(tmp_path / "corpus")) == before
     output.write_text("two one")

@@ -1,4 +1,4 @@
-"""The models as Keras's own: saved whole, loaded again and cloned, alone and inside of a model of one's own."""
+"""Models as Keras's own: saved whole, loaded and cloned, alone and inside another Keras model."""
 
 from pathlib import Path
 
@@ -46,5 +46,5 @@ def test_models(model, tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.heads == model.heads and again.get_config() == model.get_config()
-    for ours, theirs in zip(again.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for loaded, saved in zip(again.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(loaded, saved)

@@ -1,4 +1,4 @@
-"""Text of any bytes from the command line and standard input; streams that are closed, full or poor in characters."""
+"""Arbitrary bytes from the command line and standard input; streams that are closed, full or of few characters."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from mobilebert_tf.run_directory import expand, fingerprint
 
 
 def shell(command: str, **variables: str) -> subprocess.CompletedProcess:
-    """What a shell says of `command`, in which `mobilebert-tf` is this one."""
+    """Run `command` in a shell, in which `mobilebert-tf` is the one under test."""
     words = command.replace("mobilebert-tf", f"{sys.executable} -m mobilebert_tf")
     return subprocess.run(["bash", "-c", words], capture_output=True, env=os.environ | variables, check=False)
 
@@ -35,25 +35,25 @@ def shell(command: str, **variables: str) -> subprocess.CompletedProcess:
     ],
 )
 def test_one_line_says_what_is_wrong_with_a_stream(tmp_path, command: str, status: int, message: str) -> None:
-    done = shell(command, TMP=str(tmp_path))
-    assert done.returncode == status
-    assert message in done.stderr.decode() and done.stderr.count(b"\n") == 1
+    process = shell(command, TMP=str(tmp_path))
+    assert process.returncode == status
+    assert message in process.stderr.decode() and process.stderr.count(b"\n") == 1
 
 
 def test_a_full_standard_output_is_not_the_disk(tmp_path) -> None:
     (tmp_path / "text.txt").write_text("One thing.\n")
-    done = shell(f"mobilebert-tf corpus --input={tmp_path}/text.txt --output={tmp_path}/out > /dev/full")
-    assert done.returncode == 1 and b"standard output: " in done.stderr and done.stderr.count(b"\n") == 1
+    process = shell(f"mobilebert-tf corpus --input={tmp_path}/text.txt --output={tmp_path}/out > /dev/full")
+    assert process.returncode == 1 and b"standard output: " in process.stderr and process.stderr.count(b"\n") == 1
 
 
 def test_a_closed_standard_error_is_no_reason_to_stop(tmp_path) -> None:
-    done = shell("mobilebert-tf vocab --help 2>&-")
-    assert done.returncode == 0 and b"usage: mobilebert-tf vocab" in done.stdout
-    # What is opened next must not take the number of a stream that native code writes to.
+    process = shell("mobilebert-tf vocab --help 2>&-")
+    assert process.returncode == 0 and b"usage: mobilebert-tf vocab" in process.stdout
+    # The next file opened must not get the descriptor of a stream that native code writes to.
     script = tmp_path / "hidden.py"
     script.write_text("from mobilebert_tf import quiet\nwith quiet.native_stderr_hidden():\n    print('through')\n")
-    done = shell(f"{sys.executable} {script} 2>&-")
-    assert done.returncode == 0 and done.stdout == b"through\n"
+    process = shell(f"{sys.executable} {script} 2>&-")
+    assert process.returncode == 0 and process.stdout == b"through\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
@@ -61,10 +61,10 @@ def test_a_character_that_a_terminal_lacks_is_shown_by_its_number(tmp_path, enco
     text = tmp_path / "text.txt"
     text.write_text("One thing.\n")
     output = tmp_path / "\u65e5\U0001f600"
-    done = shell(
+    process = shell(
         f"mobilebert-tf corpus --source=text --input={text} --output='{output}'", PYTHONIOENCODING=f"{encoding}:strict"
     )
-    assert done.returncode == 0 and rb"\u65e5\ud83d\ude00" in done.stdout and (output / "text.txt").exists()
+    assert process.returncode == 0 and rb"\u65e5\ud83d\ude00" in process.stdout and (output / "text.txt").exists()
 
 
 def test_standard_input_is_text_as_files_are(monkeypatch) -> None:
@@ -120,10 +120,10 @@ def test_a_pipe_is_text_as_files_are(tmp_path) -> None:
     script.write_text(
         "import sys\nfrom mobilebert_tf.data.text_files import read_lines\nprint(list(read_lines(sys.argv[1])))\n"
     )
-    done = shell(f"{sys.executable} {script} <(printf 'eins\\nzwei\\n' | gzip)")
-    assert done.stdout == b"['eins', 'zwei']\n"
-    done = shell(f"{sys.executable} {script} <(printf 'eins\\n\\xff\\n')")
-    assert b"line 2: is not UTF-8 text" in done.stderr
+    process = shell(f"{sys.executable} {script} <(printf 'eins\\nzwei\\n' | gzip)")
+    assert process.stdout == b"['eins', 'zwei']\n"
+    process = shell(f"{sys.executable} {script} <(printf 'eins\\n\\xff\\n')")
+    assert b"line 2: is not UTF-8 text" in process.stderr
 
 
 def test_what_native_code_says_before_it_ends_the_process_is_shown() -> None:
@@ -136,5 +136,5 @@ def test_what_native_code_says_before_it_ends_the_process_is_shown() -> None:
 
 
 def test_a_closed_pipe_ends_a_command_without_a_word(tmp_path) -> None:
-    done = shell(r"mobilebert-tf --help | head -1; mobilebert-tf finetune --help | head -1 >&2")
-    assert b"Broken pipe" not in done.stderr
+    process = shell(r"mobilebert-tf --help | head -1; mobilebert-tf finetune --help | head -1 >&2")
+    assert b"Broken pipe" not in process.stderr

@@ -1,4 +1,4 @@
-"""Small models of every kind, with weights that are all different."""
+"""Small models of every kind, in which all weights differ."""
 
 import dataclasses
 import itertools
@@ -51,7 +51,7 @@ assert set(HEADS) == {name for heads in HEAD_SETS.values() for name in heads.pre
 
 
 def random_checkpoint(config: MobileBertConfig, heads: Heads, seed: int = 0) -> Checkpoint:
-    """A model that exists in memory only."""
+    """A checkpoint with random weights that exists only in memory."""
     table = weights(config, heads)
     random = np.random.default_rng(seed)
     arrays = {weight.name: random.standard_normal(weight.shape, np.float32) for weight in table}
@@ -73,11 +73,11 @@ def make():
 
 
 def assert_same(one: Checkpoint, other: Checkpoint) -> None:
-    """Every tensor bit for bit, and everything that stands beside them."""
+    """Compare every tensor bit for bit, and everything beside the tensors."""
     assert [w.name for w in one.weights] == [w.name for w in other.weights]
     for weight in one.weights:
-        ours, theirs = one.read(weight), other.read(weight)
-        assert ours.dtype == theirs.dtype == np.float32 and ours.tobytes() == theirs.tobytes(), weight.name
+        first, second = one.read(weight), other.read(weight)
+        assert first.dtype == second.dtype == np.float32 and first.tobytes() == second.tobytes(), weight.name
     assert one.heads == other.heads
     for field in dataclasses.fields(Architecture):
         assert getattr(one.architecture, field.name) == getattr(other.architecture, field.name), field.name

@@ -1,7 +1,7 @@
-"""What PyTorch does for `test_transformers.py`, in a process of its own: beside TensorFlow it crashes.
+"""PyTorch's side of `test_transformers.py`, in a process of its own because it crashes beside TensorFlow.
 
-python huggingface_side.py make DIRECTORY        random models, what they compute, a tokenizer's ids
-python huggingface_side.py check DIRECTORY       the same models after their way through this project
+python huggingface_side.py make DIRECTORY        random models, their outputs, a tokenizer's ids
+python huggingface_side.py check DIRECTORY       the same models after conversion by this project
 """
 
 import json
@@ -52,7 +52,7 @@ def make(place: Path) -> None:
             model = getattr(transformers, family + kind)(config).eval()
             with torch.no_grad():
                 for parameter in model.parameters():
-                    # At their initial size the weights hardly move a hidden state.
+                    # Weights of initial size hardly change a hidden state.
                     parameter.add_(0.15 * torch.randn_like(parameter))
             directory = place / f"{name}-{kind}"
             model.save_pretrained(directory / "theirs")
@@ -67,7 +67,7 @@ def make(place: Path) -> None:
 
 
 def tokenizer_of(vocab: str, directory: Path) -> transformers.BertTokenizerFast:
-    """In a way that means the same in versions 4 and 5, whose arguments have other names."""
+    """Load a tokenizer from a directory, which versions 4 and 5 read alike; their arguments have different names."""
     directory.mkdir(parents=True)
     shutil.copy(vocab, directory / "vocab.txt")
     tokenizer = transformers.BertTokenizerFast.from_pretrained(directory)
@@ -76,7 +76,7 @@ def tokenizer_of(vocab: str, directory: Path) -> transformers.BertTokenizerFast:
 
 
 def check(place: Path) -> list[str]:
-    """What differs from before."""
+    """Differences from the models before conversion, one a line."""
     problems = []
     for name, (family, _) in ARCHITECTURES.items():
         for kind in KINDS:
@@ -101,7 +101,7 @@ def check(place: Path) -> list[str]:
 
 
 def run(model) -> dict[str, np.ndarray]:
-    """Everything that the model returns for three inputs of different length."""
+    """The inputs, and everything that the model returns for three texts of different length."""
     random = np.random.default_rng(0)
     ids = random.integers(1, 90, (3, 20))
     mask = (np.arange(20) < np.array([[20], [13], [4]])).astype(np.int64)
@@ -115,11 +115,11 @@ def run(model) -> dict[str, np.ndarray]:
             output_hidden_states=True,
             output_attentions=True,
         )
-    found = dict(inputs)
+    arrays = dict(inputs)
     for name, value in outputs.items():
         for number, tensor in enumerate(value if isinstance(value, tuple) else [value]):
-            found[f"{name}_{number}" if isinstance(value, tuple) else name] = tensor.numpy()
-    return found
+            arrays[f"{name}_{number}" if isinstance(value, tuple) else name] = tensor.numpy()
+    return arrays
 
 
 def ids_of(tokenizer, texts: list[str]) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Tokens that were added to a tokenizer: the ids are those of the `tokenizers` library, wherever the model goes."""
+"""Tokens added to a tokenizer have the ids of the `tokenizers` library, wherever the model goes."""
 
 import json
 from pathlib import Path
@@ -55,30 +55,30 @@ def test_ids_are_those_of_the_library_here_and_back_there(added, tmp_path: Path)
     expected = [backend.encode(text, add_special_tokens=False).ids for text in TEXTS]
     first = read_tokenizer(tmp_path, None, HUGGINGFACE)
     assert ids(first) == expected and first.size == len(PIECES) + len(added)
-    own, there = tmp_path / "own", tmp_path / "there"
+    own, foreign = tmp_path / "own", tmp_path / "there"
     own.mkdir()
-    there.mkdir()
+    foreign.mkdir()
     write_tokenizer(own, first)
     second = read_tokenizer(own)
     assert second == first and ids(second) == expected
-    write_huggingface_tokenizer(there, second, 20)
-    assert ids(read_tokenizer(there, None, HUGGINGFACE)) == expected
-    again = tokenizers.Tokenizer.from_file(str(there / "tokenizer.json"))
+    write_huggingface_tokenizer(foreign, second, 20)
+    assert ids(read_tokenizer(foreign, None, HUGGINGFACE)) == expected
+    again = tokenizers.Tokenizer.from_file(str(foreign / "tokenizer.json"))
     assert [again.encode(text, add_special_tokens=False).ids for text in TEXTS] == expected
 
 
 def test_without_a_tokenizer_json(tmp_path: Path) -> None:
-    """Directories of older transformers: `added_tokens.json`, and names of special tokens in the settings."""
+    """Older transformers write `added_tokens.json`, and name special tokens in the settings."""
     write_vocab(tmp_path)
     (tmp_path / "added_tokens.json").write_text(json.dumps({"<url>": len(PIECES)}))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"additional_special_tokens": ["[E1]"]}))
     backend = library(ADDED[:1])
-    found = read_tokenizer(tmp_path, None, HUGGINGFACE)
-    assert ids(found) == [backend.encode(text, add_special_tokens=False).ids for text in TEXTS]
+    tokenizer = read_tokenizer(tmp_path, None, HUGGINGFACE)
+    assert ids(tokenizer) == [backend.encode(text, add_special_tokens=False).ids for text in TEXTS]
 
 
 def test_a_model_of_this_project_cuts_them(tmp_path: Path) -> None:
-    """Its texts hold no special tokens, and so it stays after a visit to the other world."""
+    """This project's tokenizer knows no special tokens in texts, and so it stays after a conversion and back."""
     own = Tokenizer(tuple(PIECES), HUGGINGFACE)
     assert own.decode(own.encode("a [SEP] b").ids) == ["a", "[", "sep", "]", "b"]
     write_huggingface_tokenizer(tmp_path, own, 20)

@@ -21,18 +21,18 @@ from .conftest import ARCHITECTURES, HEAD_SETS, random_checkpoint
 
 @pytest.fixture
 def directories(tmp_path) -> dict[str, Path]:
-    """The same classifier in each world."""
-    found = {}
+    """The same classifier in each format."""
+    by_format = {}
     for world, write in WORLDS.items():
-        found[world] = tmp_path / world
-        found[world].mkdir()
-        write(random_checkpoint(ARCHITECTURES["with_pooler"], HEAD_SETS["classifier"]), found[world])
-    return found
+        by_format[world] = tmp_path / world
+        by_format[world].mkdir()
+        write(random_checkpoint(ARCHITECTURES["with_pooler"], HEAD_SETS["classifier"]), by_format[world])
+    return by_format
 
 
 @pytest.fixture
 def refuse(tmp_path, capsys):
-    """Convert, expect a refusal, return its one line."""
+    """A function that runs `convert`, expects a refusal, and returns its one line."""
 
     def run(source: Path, *flags: str) -> str:
         output = tmp_path / "output"
@@ -129,7 +129,7 @@ def test_no_flag_makes_a_network_of_another_depth(blocks, world, directories, re
 
 
 def test_no_flag_mends_the_network(directories, refuse):
-    """In embeddings and blocks nothing can be missing or be left out: that would be another model."""
+    """In embeddings and blocks nothing may be missing or left out, since that would be another model."""
     folder = directories["huggingface"]
     key, norm = "mobilebert.encoder.layer.1.attention.self.key.bias", "mobilebert.embeddings.LayerNorm.weight"
     kept = safetensors.numpy.load_file(folder / "model.safetensors")
@@ -166,7 +166,7 @@ def test_a_token_classifier_that_does_not_say_so(refuse, tmp_path):
 
 @pytest.mark.parametrize("world", ["huggingface", "tf1"])
 def test_no_flag_makes_a_random_model_of_another_file(world, directories, refuse):
-    """Names of a wrapper, and those of quite another program: nothing of the network is there."""
+    """Names have a wrapper's prefix, or are another program's: none of the network's weights is found."""
     folder = directories[world]
     (folder / "task.json").unlink()
     if world == "huggingface":
@@ -197,7 +197,7 @@ def test_a_checkpoint_of_tensorflow_2(directories, refuse):
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_word_table_that_was_rounded_up(world, tmp_path):
-    """To a multiple of eight, as for a processor; a row of another model's would be one more."""
+    """Some word tables are padded to a multiple of eight for the processor; other excess rows are another model's."""
     config = dataclasses.replace(ARCHITECTURES["with_pooler"], vocab_size=64)
     checkpoint = random_checkpoint(config, HEAD_SETS["classifier"])
     tokenizer = checkpoint.architecture.tokenizer
@@ -206,9 +206,9 @@ def test_a_word_table_that_was_rounded_up(world, tmp_path):
         checkpoint, architecture=dataclasses.replace(checkpoint.architecture, tokenizer=fewer)
     )
     WORLDS[world](checkpoint, tmp_path)
-    there = open_checkpoint(tmp_path)
-    assert (there.config.vocab_size, there.architecture.tokenizer.size) == (64, 59)
-    assert there.read(there.weights[0]).shape[0] == 64
+    reopened = open_checkpoint(tmp_path)
+    assert (reopened.config.vocab_size, reopened.architecture.tokenizer.size) == (64, 59)
+    assert reopened.read(reopened.weights[0]).shape[0] == 64
 
 
 def test_configuration_that_contradicts_the_shapes(directories, refuse):
@@ -222,7 +222,7 @@ def test_configuration_that_contradicts_the_shapes(directories, refuse):
 @pytest.mark.parametrize("world", WORLDS)
 def test_vocabulary_of_another_model(world, directories, refuse):
     if world == "huggingface":
-        (directories[world] / "tokenizer.json").unlink()  # it has the vocabulary too
+        (directories[world] / "tokenizer.json").unlink()  # which also has the vocabulary
     with open(directories[world] / "vocab.txt", "a") as vocab:
         vocab.write("one\nmore\n")
     line = refuse(directories[world])
@@ -324,7 +324,7 @@ def test_output_that_holds_something(directories, tmp_path, capsys):
 @pytest.mark.parametrize("size", [0, 5000, 20000])
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_disk_that_takes_no_more(world, size, tmp_path):
-    """A limit on the size of files stands for a full disk: one line that names the file, nothing left behind."""
+    """With a limit on file sizes in place of a full disk, one line names the file and nothing is left behind."""
     source = tmp_path / "source"
     source.mkdir()
     WORLDS["keras"](random_checkpoint(ARCHITECTURES["with_pooler"], HEAD_SETS["classifier"]), source)

@@ -1,4 +1,4 @@
-"""Configurations of the other worlds, field by field."""
+"""Configurations in Google's and Hugging Face's form, field by field."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from .conftest import ARCHITECTURES
 
 HERE = Path("config.json")
 
-# Google's published files, as facts: name of the file -> what it says beside the shared part.
+# Google's published files, as facts: first the shared part, then the rest by the file's name.
 PUBLISHED = dict(
     attention_probs_dropout_prob=0.1,
     embedding_size=128,
@@ -79,7 +79,7 @@ def test_every_architecture_survives_hugging_faces_form(name):
 
 
 def test_a_file_with_defaults_only():
-    """`MobileBertConfig()` of transformers is not the released model's: it has a pooler."""
+    """The defaults of transformers' `MobileBertConfig` differ from the released model, as by a pooler."""
     config = from_huggingface({"model_type": "mobilebert"}, HERE)
     released = MobileBertConfig.preset("mobilebert")
     differing = {name for name, value in vars(config).items() if value != getattr(released, name)}

@@ -1,4 +1,4 @@
-"""What other people's files are like: quirks that must be read, and those that must be refused."""
+"""Other people's files: quirks that must be read, and quirks that must be refused."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ from .conftest import ARCHITECTURES, HEAD_SETS, assert_same, random_checkpoint
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a small model as a directory of some world."""
+    """A function that writes a small model as a directory of some format."""
 
     def run(world: str, name: str = "mobilebert", heads: str = "bare", place: str = "model") -> Path:
         directory = tmp_path / place
@@ -46,16 +46,16 @@ def rewrite(directory: Path, change) -> None:
 
 
 def test_the_bottleneck_that_nothing_reads(write):
-    """With both flags on, Hugging Face builds a shared bottleneck and leaves it aside."""
+    """With both flags on, Hugging Face makes a shared bottleneck but does not use it."""
     directory = write("huggingface", "mobilebert_tiny")
     edit(directory / "config.json", key_query_shared_bottleneck=True)
     unused = {f"encoder.layer.{i}.bottleneck.attention.dense.bias": np.zeros(8, np.float32) for i in range(2)}
     rewrite(directory, lambda arrays: arrays.update(unused))
-    found = open_checkpoint(directory)
-    assert set(found.passed_over) == set(unused)
+    checkpoint = open_checkpoint(directory)
+    assert set(checkpoint.passed_over) == set(unused)
     begin = random_checkpoint(ARCHITECTURES["mobilebert_tiny"], Heads())
     for weight in begin.weights:
-        np.testing.assert_array_equal(found.read(weight), begin.read(weight))
+        np.testing.assert_array_equal(checkpoint.read(weight), begin.read(weight))
 
 
 def test_bfloat16_is_widened_exactly(write):
@@ -65,12 +65,12 @@ def test_bfloat16_is_widened_exactly(write):
         for name, array in safetensors.numpy.load_file(directory / "model.safetensors").items()
     }
     safetensors.numpy.save_file(halves, directory / "model.safetensors")
-    found = open_checkpoint(directory)
-    for weight in found.weights:
+    checkpoint = open_checkpoint(directory)
+    for weight in checkpoint.weights:
         expected = random_checkpoint(ARCHITECTURES["mobilebert"], Heads()).read(
-            next(w for w in found.weights if w.name == weight.name)
+            next(w for w in checkpoint.weights if w.name == weight.name)
         )
-        np.testing.assert_array_equal(found.read(weight), expected.astype(ml_dtypes.bfloat16).astype(np.float32))
+        np.testing.assert_array_equal(checkpoint.read(weight), expected.astype(ml_dtypes.bfloat16).astype(np.float32))
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.int64, np.float64])
@@ -126,7 +126,7 @@ def test_configurations_that_promise_something_else(heads, change, message, writ
 
 @pytest.mark.parametrize("fine_tuned", [True, False])
 def test_labels_that_two_files_name_differently(fine_tuned, write):
-    """Either may have been edited, or brought from elsewhere; only numbers give way to names."""
+    """Either file may have been edited or copied from elsewhere; only numbered labels give way to names."""
     directory = write("huggingface", heads="classifier")
     if not fine_tuned:
         (directory / "task.json").unlink()
@@ -143,15 +143,15 @@ def test_labels_that_two_files_name_differently(fine_tuned, write):
 
 
 def test_what_a_head_is_for_is_read_and_written(write):
-    """transformers writes `problem_type` itself while it trains."""
+    """The kind of task is `problem_type`, which transformers itself writes during training."""
     directory = write("huggingface", heads="classifier")
     (directory / "task.json").unlink()
     edit(directory / "config.json", problem_type="regression")
     with pytest.raises(UsageError, match="is a regression of 3 values; this project's has one"):
         open_checkpoint(directory)
     edit(directory / "config.json", problem_type="multi_label_classification")
-    found = open_checkpoint(directory)
-    task = found.architecture.task
+    checkpoint = open_checkpoint(directory)
+    task = checkpoint.architecture.task
     assert task.name == "multilabel" and len(task.labels) == 3
     plain = ClassificationTask(("a", "b", "c"))
     for own, problem, said in (
@@ -172,9 +172,9 @@ def test_what_a_head_is_for_is_read_and_written(write):
         ),
         (plain, None, None),
     ):
-        written = to_huggingface(found.config, found.heads, ("a", "b", "c"), own)
+        written = to_huggingface(checkpoint.config, checkpoint.heads, ("a", "b", "c"), own)
         assert written.get("problem_type") == problem
-        assert deviations(found.config, found.heads, own) == ([said] if said else [])
+        assert deviations(checkpoint.config, checkpoint.heads, own) == ([said] if said else [])
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
@@ -240,7 +240,7 @@ def test_models_in_other_forms_are_named(name, tmp_path):
 
 
 def test_rules_that_no_file_states(write):
-    """A bare vocabulary: Hugging Face's limit there, Google's here; capital letters mean a cased model."""
+    """A bare vocabulary has the word limit of its format; capital letters mean a cased model."""
     for world, longest in (("huggingface", 100), ("tf1", 200)):
         directory = write(world, place=world)
         for name in ("tokenizer.json", "tokenizer_config.json"):
@@ -266,7 +266,7 @@ def test_several_checkpoints_in_a_directory(write, tmp_path):
     for end in (".index", ".data-00000-of-00001"):
         (directory / f"model.ckpt-900{end}").write_bytes((directory / f"{name}{end}").read_bytes())
     assert open_checkpoint(directory).files[0].name.startswith(name)
-    # As TensorFlow writes it: the path where it was made.
+    # TensorFlow writes the path at which the checkpoint was made.
     (directory / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/model.ckpt-900"\n')
     assert open_checkpoint(directory).files[0].name.startswith("model.ckpt-900")
     (directory / "checkpoint").unlink()
@@ -281,8 +281,8 @@ def test_several_checkpoints_in_a_directory(write, tmp_path):
 def test_any_file_of_a_checkpoint_stands_for_it(end, write):
     directory = write("tf1")
     (directory / "mobilebert_variables.ckpt.meta").write_bytes(b"graph")
-    found = open_checkpoint(directory / end.replace("NAME", "mobilebert_variables.ckpt"))
-    assert_same(random_checkpoint(ARCHITECTURES["mobilebert"], Heads()), found)
+    checkpoint = open_checkpoint(directory / end.replace("NAME", "mobilebert_variables.ckpt"))
+    assert_same(random_checkpoint(ARCHITECTURES["mobilebert"], Heads()), checkpoint)
 
 
 @pytest.mark.parametrize("world, name", [("tf1", "checkpoint"), ("huggingface", "config.json")])
@@ -308,8 +308,8 @@ def test_a_file_that_stands_for_no_model(write):
 def test_the_configuration_of_a_model_directory_describes_a_checkpoint_too(write):
     directory, own = write("tf1", "mobilebert_without_opt"), write("keras", "mobilebert_without_opt", place="own")
     (directory / "bert_config.json").unlink()
-    found = open_checkpoint(directory, Reading(config=str(own / "config.json")))
-    assert found.config == ARCHITECTURES["mobilebert_without_opt"]
+    checkpoint = open_checkpoint(directory, Reading(config=str(own / "config.json")))
+    assert checkpoint.config == ARCHITECTURES["mobilebert_without_opt"]
     edit(own / "config.json", num_hidden_layers=3)
     with pytest.raises(UsageError, match=r"--config=.*own/config.json says 3 blocks \(num_hidden_layers\)"):
         open_checkpoint(directory, Reading(config=str(own / "config.json")))
@@ -367,18 +367,18 @@ def test_another_safetensors_file_is_not_taken_for_the_model(write):
 
 @pytest.mark.parametrize("means, pooling", [(True, "mean"), (False, "cls")])
 def test_sentence_transformers_say_what_their_vectors_are(means: bool, pooling: str, write, capsys) -> None:
-    """A classifier begins with what was taught; the pooler beside it was not."""
+    """A classifier begins with the pooling that was trained; an untrained pooler is left out."""
     directory = write("huggingface", "bert")
     (directory / "1_Pooling").mkdir()
-    said = {"pooling_mode_cls_token": not means, "pooling_mode_mean_tokens": means}
-    (directory / "1_Pooling" / "config.json").write_text(json.dumps(said))
-    found = open_checkpoint(directory)
-    assert (found.config.classifier_pooling, found.config.classifier_activation) == (pooling, not means)
-    assert set(found.passed_over) == ({"pooler.dense.weight", "pooler.dense.bias"} if means else set())
+    settings = {"pooling_mode_cls_token": not means, "pooling_mode_mean_tokens": means}
+    (directory / "1_Pooling" / "config.json").write_text(json.dumps(settings))
+    checkpoint = open_checkpoint(directory)
+    assert (checkpoint.config.classifier_pooling, checkpoint.config.classifier_activation) == (pooling, not means)
+    assert set(checkpoint.passed_over) == ({"pooler.dense.weight", "pooler.dense.bias"} if means else set())
 
 
 def sentence_transformer(directory: Path, pooling: dict[str, object], *more: str) -> None:
-    """Add the files of a model of sentence-transformers, with these modules behind its pooling."""
+    """Add the files of a sentence-transformers model, with these modules after its pooling."""
     kinds = ("Transformer", "Pooling", *more)
     paths = ("", *(f"{i}_{kind}" for i, kind in enumerate(kinds) if i))
     types = (kind if "." in kind else f"sentence_transformers.models.{kind}" for kind in kinds)
@@ -409,7 +409,7 @@ CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False, "pooli
 )
 @pytest.mark.parametrize("world", WORLDS)
 def test_sentence_vectors_that_are_no_means(world, pooling, more, said, write, tmp_path, capsys):
-    """Means would pass for its vectors, wherever the model was taken before; a classifier can begin with it."""
+    """Means must not pass for such vectors, in any format; a classifier can still begin with the model."""
     sentence_transformer(write("huggingface", "bert"), pooling, *more)
     taken = tmp_path / "taken"
     assert cli.run(["convert", f"--input={tmp_path / 'model'}", f"--output={taken}", f"--to={world}"]) == 0
@@ -429,7 +429,7 @@ def test_sentence_vectors_that_are_means(pooling, write, tmp_path, capsys):
 
 
 def test_a_transformer_beside_its_modules(write, tmp_path):
-    """A directory of the first versions of sentence-transformers: the whole says what its part is for."""
+    """In the first versions of sentence-transformers, the parent directory describes the model's pooling."""
     directory = write("huggingface", "bert", place="0_Transformer")
     sentence_transformer(tmp_path, CLS)
     listed = json.loads((tmp_path / "modules.json").read_text())

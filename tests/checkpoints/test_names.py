@@ -1,4 +1,4 @@
-"""The table of names against the models here, and against a list that was made elsewhere."""
+"""The table of names against the models here, and against a published list of names."""
 
 import ast
 import lzma
@@ -28,23 +28,23 @@ def test_the_table_has_every_variable(config, heads):
 
 
 def test_published_names_and_shapes():
-    """1119 tensors of the released MobileBERT, by their names in Google's and Hugging Face's files."""
+    """The 1119 tensors of the released MobileBERT, by name and shape in Google's and Hugging Face's files."""
     with lzma.open(LIST, "rt") as file:
         rows = [line.rstrip("\n").split("\t") for line in file][1:]
-    there = {(tf1, face, tuple(ast.literal_eval(s)), tuple(ast.literal_eval(t))) for tf1, s, face, t, _ in rows}
-    assert len(there) == 1119
+    published = {(tf1, face, tuple(ast.literal_eval(s)), tuple(ast.literal_eval(t))) for tf1, s, face, t, _ in rows}
+    assert len(published) == 1119
     here = set()
     for weight in weights(MobileBertConfig.preset("mobilebert"), Heads.of(["masked_words", "next_sentence"])):
         google = weight.shape[::-1] if weight.google_transposed else weight.shape
         face = weight.shape[::-1] if weight.huggingface_transposed else weight.shape
         here.add((weight.google, ("mobilebert." if weight.in_encoder else "") + weight.huggingface, google, face))
-    assert here == there
+    assert here == published
 
 
 @pytest.mark.parametrize(
     "preset, heads, arrays",
     [
-        # Counted from the published configurations: 24 variables a block of the teacher, 30 of TINY.
+        # From the published configurations: 24 variables in a block of the teacher, 30 of TINY.
         ("ib_bert_large", ["masked_words", "next_sentence"], 593),
         ("mobilebert_tiny", ["masked_words", "next_sentence"], 735),
         ("mobilebert", ["answer_span"], 7 + 24 * 46 + 2),

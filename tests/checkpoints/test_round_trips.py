@@ -1,4 +1,4 @@
-"""Around the triangle: this project's files, Google's, Hugging Face's."""
+"""Round trips between this project's files, Google's and Hugging Face's."""
 
 import itertools
 import json
@@ -30,12 +30,12 @@ def test_every_path_is_bit_exact(name, heads, tmp_path):
         directory = tmp_path / f"{found.world}-{world}-{len(list(tmp_path.iterdir()))}"
         directory.mkdir()
         assert WORLDS[world](found, directory) == []
-        there = open_checkpoint(directory)
-        assert there.world == world
-        assert_same(begin, there)
-        return there
+        reopened = open_checkpoint(directory)
+        assert reopened.world == world
+        assert_same(begin, reopened)
+        return reopened
 
-    # Every step of every path: what is read is the same whichever way it came, or the step before has failed.
+    # Single steps cover every path, since each step must give the same checkpoint as the one it began with.
     for world in worlds:
         read[world] = carry(begin, world)
     for source, target in itertools.permutations(worlds, 2):
@@ -49,7 +49,7 @@ def test_teacher_cannot_go_to_hugging_face(tmp_path):
 
 
 def test_the_command(tmp_path, capsys):
-    """As a user would: three commands in a row, the last file equal to the first."""
+    """Run three conversions in a row, as a user would; the last file equals the first."""
     first = tmp_path / "first"
     first.mkdir()
     WORLDS["huggingface"](random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["pretraining"]), first)
@@ -58,7 +58,7 @@ def test_the_command(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "masked words, next sentence" in printed and "not needed" not in printed
     assert (first / "model.safetensors").read_bytes() == (tmp_path / "huggingface" / "model.safetensors").read_bytes()
-    # Again: nothing is done. Another kind: refused.
+    # The same command again does nothing; another format is refused.
     words = ["convert", f"--input={first}", f"--output={tmp_path / 'keras'}"]
     assert cli.run([*words, "--to=keras"]) == 0
     assert "is finished already" in capsys.readouterr().out
@@ -67,7 +67,7 @@ def test_the_command(tmp_path, capsys):
 
 
 def test_optimizer_slots_are_passed_over(tmp_path, capsys):
-    """A training checkpoint with moments and a step counter, as Google's training leaves it."""
+    """Google's training leaves checkpoints with moments and a step counter."""
     begin = random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["answer_span"])
     names, tensors = ["global_step"], [tf.constant(7, tf.int64)]
     for weight in begin.weights:
@@ -81,12 +81,12 @@ def test_optimizer_slots_are_passed_over(tmp_path, capsys):
     whole.mkdir()
     WORLDS["tf1"](begin, whole)
     (whole / "bert_config.json").rename(tmp_path / "bert_config.json")
-    found = open_checkpoint(tmp_path / "model.ckpt-7")
-    assert len(found.passed_over) == 1 + 2 * len(begin.weights)
+    checkpoint = open_checkpoint(tmp_path / "model.ckpt-7")
+    assert len(checkpoint.passed_over) == 1 + 2 * len(begin.weights)
     for weight in begin.weights:
-        np.testing.assert_array_equal(found.read(weight), begin.read(weight))
+        np.testing.assert_array_equal(checkpoint.read(weight), begin.read(weight))
     assert cli.run(["model", "info", str(tmp_path / "model.ckpt-7")]) == 0
-    assert f"not needed    {len(found.passed_over)} in the file: " in capsys.readouterr().out
+    assert f"not needed    {len(checkpoint.passed_over)} in the file: " in capsys.readouterr().out
 
 
 def test_sharded_safetensors(tmp_path):
@@ -114,9 +114,9 @@ def test_names_without_prefix_and_of_old_files(tmp_path):
         old[f"bert.{name}"] = array
     old["bert.embeddings.position_ids"] = np.arange(20)
     safetensors.numpy.save_file(old, tmp_path / "model.safetensors")
-    found = open_checkpoint(tmp_path)
-    assert found.passed_over == ("bert.embeddings.position_ids",)
-    assert_same(begin, found)
+    checkpoint = open_checkpoint(tmp_path)
+    assert checkpoint.passed_over == ("bert.embeddings.position_ids",)
+    assert_same(begin, checkpoint)
 
 
 def test_half_precision_is_widened(tmp_path):
@@ -125,27 +125,27 @@ def test_half_precision_is_widened(tmp_path):
     arrays = safetensors.numpy.load_file(tmp_path / "model.safetensors")
     halves = {name: array.astype(np.float16) for name, array in arrays.items()}
     safetensors.numpy.save_file(halves, tmp_path / "model.safetensors")
-    found = open_checkpoint(tmp_path)
+    checkpoint = open_checkpoint(tmp_path)
     for weight in begin.weights:
-        np.testing.assert_array_equal(found.read(weight), begin.read(weight).astype(np.float16).astype(np.float32))
+        np.testing.assert_array_equal(checkpoint.read(weight), begin.read(weight).astype(np.float16).astype(np.float32))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset, heads", [("mobilebert", "pretraining"), ("mobilebert_tiny", "answer_span")])
 def test_full_size(preset, heads, tmp_path):
     begin = random_checkpoint(MobileBertConfig.preset(preset), HEAD_SETS[heads])
-    found = begin
+    checkpoint = begin
     for number, world in enumerate(("huggingface", "tf1", "keras", "huggingface")):
         directory = tmp_path / str(number)
         directory.mkdir()
-        WORLDS[world](found, directory)
-        found = open_checkpoint(directory)
-        assert_same(begin, found)
+        WORLDS[world](checkpoint, directory)
+        checkpoint = open_checkpoint(directory)
+        assert_same(begin, checkpoint)
 
 
 @pytest.mark.slow
 def test_all_of_tensorflow_can_follow_its_parts(tmp_path):
-    """The reader is imported without the rest; a full import in the same process must still work."""
+    """The checkpoint reader is imported without the rest of TensorFlow; a full import afterwards must still work."""
     WORLDS["tf1"](random_checkpoint(ARCHITECTURES["mobilebert"], HEAD_SETS["classifier"]), tmp_path)
     program = (
         "import sys; from mobilebert_tf.checkpoints.conversion import open_checkpoint\n"
@@ -170,7 +170,7 @@ def test_brackets_in_a_path_are_no_pattern_for_tensorflow(tmp_path):
     name = "mobilebert_variables.ckpt"
     for path in place.glob(f"{name}*"):
         path.rename(path.with_name(path.name.replace(name, "model[1].ckpt")))
-    found = open_checkpoint(place / "model[1].ckpt")
-    assert [path.name for path in found.files] == ["model[1].ckpt.data-00000-of-00001"]
+    checkpoint = open_checkpoint(place / "model[1].ckpt")
+    assert [path.name for path in checkpoint.files] == ["model[1].ckpt.data-00000-of-00001"]
     for weight in begin.weights:
-        np.testing.assert_array_equal(found.read(weight), begin.read(weight))
+        np.testing.assert_array_equal(checkpoint.read(weight), begin.read(weight))

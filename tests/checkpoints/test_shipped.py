@@ -1,4 +1,4 @@
-"""A model that comes with the package: found by name, held against its sums, never in the way of a directory."""
+"""A model shipped with the package is found by name and checked by its sums; a directory of that name comes first."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from mobilebert_tf.errors import UsageError
 
 @pytest.fixture
 def place(classifier_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An installation with one model, `small`, in float16."""
+    """A fake installation with one model, `small`, in float16."""
     directory = tmp_path / "installed" / "small"
     flags = [f"--input={classifier_directory}", f"--output={directory}", "--to=huggingface", "--dtype=float16"]
     assert cli.run(["convert", *flags]) == 0
@@ -27,10 +27,10 @@ def place(classifier_directory: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_found_by_name_with_weights_rounded_to_float16(place: Path, classifier_directory: Path) -> None:
-    """Half a step of float16 at most, 2^-11 of a weight; subnormals below 2^-14 in steps of 2^-24."""
+    """Rounding is at most half a step of float16, 2^-11 of a weight; below 2^-14 steps are 2^-24."""
     shipped_model, original = load_model_directory("small"), load_model_directory(classifier_directory)
-    for ours, theirs in zip(shipped_model.model.trainable_weights, original.model.trainable_weights, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=2.0**-11, atol=2.0**-25)
+    for rounded, exact in zip(shipped_model.model.trainable_weights, original.model.trainable_weights, strict=True):
+        np.testing.assert_allclose(rounded, exact, rtol=2.0**-11, atol=2.0**-25)
     stored = safetensors.numpy.load_file(place / "model.safetensors")
     assert {array.dtype for array in stored.values()} == {np.dtype(np.float16)}
 

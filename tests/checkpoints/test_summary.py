@@ -1,4 +1,4 @@
-"""Sizes and costs of the published configurations, and what is shown of a checkpoint."""
+"""Sizes and costs of the published configurations, and the output of `model info`."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from mobilebert_tf.config import Heads, MobileBertConfig
 from .conftest import ARCHITECTURES, HEAD_SETS, random_checkpoint
 
 
-# Arithmetic on the released configurations: weights, scores, context and the trigram's
+# From the released configurations by arithmetic: weights, scores, context and the trigram's
 # projection, in thousand millions to four digits.
 @pytest.mark.parametrize(
     "preset, costs",

@@ -1,4 +1,4 @@
-"""Random models of `transformers`: imported and compared, exported, loaded there, compared again.
+"""Random models of `transformers` are imported and compared, then exported, loaded there and compared again.
 
 Needs the extra `huggingface` (torch and transformers); skipped without it.
 """
@@ -30,17 +30,17 @@ KINDS = (
     "ForTokenClassification",
     "ForQuestionAnswering",
 )
-# As for the golden files: relative to the largest value of the tensor, some roundings of float32 a layer.
+# Relative to the tensor's largest value, as in test_golden.py: some float32 roundings in each layer.
 TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
 def models(shared_data, tmp_path_factory) -> Path:
-    """A directory each with `theirs`, a saved model, and `outputs.npz`, what it computes."""
+    """For each model a directory with `theirs`, the saved model, and `outputs.npz`, its inputs and outputs."""
     if not all(importlib.util.find_spec(name) for name in ("torch", "transformers")):
         pytest.skip("needs the extra: pip install 'mobilebert_tf[huggingface]'")
     place = tmp_path_factory.mktemp("transformers")
-    # A word of 150 letters is one that only Google's rule keeps.
+    # Only Google's rule splits a word of 150 letters; the other makes it [UNK].
     texts = [*json.loads((shared_data / "unicode" / "blns.json").read_text()), "the " + "run" * 50, "Ünïcödé"]
     vocab = str(shared_data / "vocab" / "vocab.txt")
     (place / "tokenizer.json").write_text(json.dumps({"vocab": vocab, "texts": texts}))
@@ -65,21 +65,21 @@ def assert_close(ours, theirs) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_imported_models_compute_the_same(name, kind, models):
     directory = models / f"{name}-{kind}"
-    theirs = np.load(directory / "outputs.npz")
+    expected = np.load(directory / "outputs.npz")
     model = load_model_directory(directory / "theirs").model
     inputs = {
-        "input_ids": theirs["input_ids"].astype(np.int32),
-        "input_mask": theirs["attention_mask"].astype(np.int32),
-        "segment_ids": theirs["token_type_ids"].astype(np.int32),
+        "input_ids": expected["input_ids"].astype(np.int32),
+        "input_mask": expected["attention_mask"].astype(np.int32),
+        "segment_ids": expected["token_type_ids"].astype(np.int32),
         "masked_lm_positions": np.tile(np.arange(20, dtype=np.int32), (3, 1)),
     }
     outputs = model.encoder(inputs)
     for number, ours in enumerate(outputs["feature_maps"]):
-        assert_close(ours, theirs[f"hidden_states_{number}"])
+        assert_close(ours, expected[f"hidden_states_{number}"])
     for number, scores in enumerate(outputs["attention_scores"]):
         scores = np.asarray(scores, np.float64)
         powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        assert_close(powers / powers.sum(axis=-1, keepdims=True), theirs[f"attentions_{number}"])
+        assert_close(powers / powers.sum(axis=-1, keepdims=True), expected[f"attentions_{number}"])
     ours = model(inputs)
     heads = {
         "Model": {"sequence_output": "last_hidden_state", "pooled_output": "pooler_output"},
@@ -93,13 +93,13 @@ def test_imported_models_compute_the_same(name, kind, models):
     }
     if kind in heads:
         for here, there in heads[kind].items():
-            assert_close(ours[here], theirs[there])
+            assert_close(ours[here], expected[there])
     else:
-        assert_close(ours, theirs["logits"])
+        assert_close(ours, expected["logits"])
 
 
 def test_there_and_back(models):
-    """Through this project's form and Google's; `transformers` then finds every weight equal and none missing."""
+    """Convert through this project's format and Google's; `transformers` then finds all weights, and equal ones."""
     for name in NAMES:
         for kind in KINDS:
             directory = models / f"{name}-{kind}"
@@ -112,7 +112,7 @@ def test_there_and_back(models):
     assert tokenizer.rules.max_characters_per_word == 100
     assert [tokenizer.encode(text).ids for text in texts] == json.loads((directory / "ids.json").read_text())
     convert(directory / "theirs", directory / "back", "huggingface")
-    # The same with Google's limit of 200 characters a word.
+    # Also with Google's limit of 200 characters a word.
     long = dataclasses.replace(tokenizer, rules=dataclasses.replace(tokenizer.rules, max_characters_per_word=200))
     (directory / "long").mkdir()
     write_huggingface_tokenizer(directory / "long", long, 40)

@@ -1,4 +1,4 @@
-"""A Hugging Face directory and a TF1 checkpoint where a model directory is asked for."""
+"""Commands that take a model directory also take a Hugging Face directory and a TF1 checkpoint."""
 
 import json
 from pathlib import Path
@@ -18,11 +18,11 @@ def elsewhere(request, classifier_directory: Path, tmp_path_factory) -> Path:
 
 
 def test_python_loads_it(elsewhere: Path, classifier_directory: Path):
-    ours, theirs = load_model_directory(classifier_directory), load_model_directory(elsewhere)
-    assert ours.task == theirs.task and ours.tokenizer == theirs.tokenizer
+    own, foreign = load_model_directory(classifier_directory), load_model_directory(elsewhere)
+    assert own.task == foreign.task and own.tokenizer == foreign.tokenizer
     ids = np.arange(1, 41, dtype=np.int32).reshape(2, 20)
     inputs = {"input_ids": ids, "input_mask": np.ones_like(ids), "segment_ids": 0 * ids}
-    np.testing.assert_array_equal(ours.model(inputs), theirs.model(inputs))
+    np.testing.assert_array_equal(own.model(inputs), foreign.model(inputs))
 
 
 def test_evaluate_gives_the_same_score(elsewhere: Path, classifier_directory: Path, labelled_table: Path, tmp_path):

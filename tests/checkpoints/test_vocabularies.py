@@ -1,5 +1,5 @@
-"""Whose rules a vocabulary has: those that are stated beside it, or by the model that it is given to; never a guess in
-place of what a file says."""
+"""A vocabulary's rules are those stated beside it, or by the model that it is given to; they are guessed only if no
+file states any."""
 
 import copy
 import json
@@ -21,12 +21,12 @@ from mobilebert_tf.tokenizer_files import write_huggingface_tokenizer as write_f
 from .conftest import ARCHITECTURES, VOCAB, random_checkpoint
 
 KEPT = Rules(strip_accents=False)
-"""Rules that no guess would give these pieces, which have no capital letter."""
+"""Rules that would not be guessed for these pieces, which have no capital letter."""
 
 
 @pytest.fixture
 def vocab(tmp_path: Path) -> Path:
-    """A vocabulary of the small models, as `vocab` writes it."""
+    """A vocabulary of the small models, in the form that `vocab` writes."""
     place = tmp_path / "vocab"
     place.mkdir()
     write_tokenizer(place, Tokenizer(VOCAB, KEPT))
@@ -34,7 +34,7 @@ def vocab(tmp_path: Path) -> Path:
 
 
 def bare(world: str, place: Path) -> Path:
-    """A model without a word on its tokenizer."""
+    """A model without any tokenizer file."""
     place.mkdir()
     WORLDS[world](random_checkpoint(ARCHITECTURES["mobilebert"], Heads()), place)
     for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
@@ -60,7 +60,7 @@ def test_rules_of_a_bare_vocabulary_are_those_of_the_models_world(
 
 
 def test_rules_that_model_and_vocabulary_state_differently(vocab: Path, tmp_path: Path, capsys) -> None:
-    """The longest word alone may differ, as it does between the two worlds."""
+    """Only the longest word may differ, as it does between the two formats."""
     model = bare("huggingface", tmp_path / "model")
     words = ["convert", f"--input={model}", f"--vocab={vocab}", f"--output={tmp_path / 'out'}"]
     (model / "tokenizer_config.json").write_text('{"do_lower_case": true}')
@@ -93,7 +93,7 @@ def test_a_vocabulary_that_was_changed_does_not_lose_its_rules(foreign: bool, na
         changed.write_text(other)
         with pytest.raises(UsageError, match="tokenizer.json beside it.*put that one back, or, if this one is meant, "):
             read_vocabulary(changed)
-    if not foreign:  # as the line says
+    if not foreign:  # follow the line's advice
         described = json.loads(vocab.with_name("tokenizer.json").read_text())
         kept = {key: value for key, value in described.items() if not key.startswith("vocab_")}
         vocab.with_name("tokenizer.json").write_text(json.dumps(kept))
@@ -101,7 +101,7 @@ def test_a_vocabulary_that_was_changed_does_not_lose_its_rules(foreign: bool, na
 
 
 def test_vocabularies_that_lie_together(vocab: Path, capsys) -> None:
-    """A copy keeps the rules; beside a `vocab.txt`, whose they are, another vocabulary has its own."""
+    """A copy keeps the rules, which belong to `vocab.txt`; another vocabulary beside it has its own."""
     copied = Path(shutil.copy(vocab, vocab.with_name("copied.txt")))
     assert read_vocabulary(copied) == read_vocabulary(vocab) == Tokenizer(VOCAB, KEPT)
     assert not capsys.readouterr().err
@@ -112,7 +112,7 @@ def test_vocabularies_that_lie_together(vocab: Path, capsys) -> None:
 
 
 def mutations(value: Any) -> Iterator[Any]:
-    """`value` with one part of it, at any depth, replaced by something of every kind."""
+    """`value` with one part of it, at any depth, replaced by a value of each JSON type."""
     yield from (None, "x", 0, -1, True, [], [0], {}, {"x": [0]})
     for key in list(value) if isinstance(value, dict) else range(min(len(value), 2)) if isinstance(value, list) else ():
         for part in mutations(value[key]):
@@ -157,7 +157,7 @@ def test_whatever_a_tokenizer_file_says_it_is_read_or_refused_by_name(foreign: b
         (("ab", "##c"), Rules()),
         (("ab", "Ab"), Rules(lower_case=False, strip_accents=False)),
         (("ёлка", "##й"), Rules(strip_accents=False)),
-        (("한", "##국"), Rules(strip_accents=False)),  # stripping takes syllables apart, and no text has them then
+        (("한", "##국"), Rules(strip_accents=False)),  # stripping decomposes syllables, so no text would have them
         (("ก", "##\u0e34"), Rules(strip_accents=False)),
     ],
 )

@@ -1,4 +1,4 @@
-"""Share, scale and repeatability of what is dropped."""
+"""Dropout: the share of dropped elements, their scale, and repeatability."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def test_neighbours_are_dropped_independently():
     y = Dropout(0.5, keras.random.SeedGenerator(4))(np.ones((1000, 1000), np.float32), training=True).numpy()
     kept = (y != 0).ravel().astype(np.float64)
     for distance in (1, 2, 1000):
-        # Five deviations of a correlation of a million independent pairs.
+        # Five deviations of the correlation of a million independent pairs.
         assert abs(np.corrcoef(kept[:-distance], kept[distance:])[0, 1]) < 5e-3
 
 

@@ -1,4 +1,4 @@
-"""Blocks called as one traced function against blocks called by themselves."""
+"""Blocks called as one traced function against blocks called separately."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ INPUTS = {
 
 
 def step(encoder):
-    """Output, gradients and the generator's state after one training call in a graph."""
+    """Output, gradients, the generator's state and the number of products after one training call in a graph."""
     weights = [weight.value for weight in encoder.trainable_weights if "pooler" not in weight.path]
     direction = tf.constant(np.random.default_rng(0).standard_normal((2, 12, 32)), tf.float32)
 
@@ -33,7 +33,7 @@ def step(encoder):
 
 @pytest.mark.parametrize("preset", ["debug_teacher", "debug_student"])
 def test_one_function_computes_what_the_blocks_compute(preset):
-    """With dropout, twice in a row: both draw the same numbers and leave the same state."""
+    """With dropout, both ways draw the same random numbers and leave the generator in the same state."""
     config = MobileBertConfig.preset(preset, vocab_size=50, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.2)
     encoder = MobileBertEncoder(config, seed=3)
     for weight in encoder.trainable_weights:
@@ -43,20 +43,20 @@ def test_one_function_computes_what_the_blocks_compute(preset):
     encoder.generator.state.assign(begin)
     encoder.run_block = lambda block, *inputs, training: block(*inputs, training=training)
     expected, expected_gradients, expected_state, all_products = step(encoder)
-    assert products < all_products / 3  # those of the blocks stand in the function, once
+    assert products < all_products / 3  # the blocks' products are in the function, once
     np.testing.assert_array_equal(state, expected_state)
     assert not np.array_equal(state, begin)
-    # The same operations, fused by oneDNN in another way: a few float32 roundings.
+    # The same operations, fused differently by oneDNN: a few float32 roundings.
     np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
-    ours, theirs = ([tf.convert_to_tensor(g).numpy() for g in x] for x in (gradients, expected_gradients))
-    # That of a key's bias is zero but for rounding, hence the scale of all of them.
-    scale = max(np.abs(gradient).max() for gradient in theirs)
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6 * scale)
+    shared, separate = ([tf.convert_to_tensor(g).numpy() for g in x] for x in (gradients, expected_gradients))
+    # A key bias's gradient is zero up to rounding, hence a common scale for all gradients.
+    scale = max(np.abs(gradient).max() for gradient in separate)
+    for computed, exact in zip(shared, separate, strict=True):
+        np.testing.assert_allclose(computed, exact, rtol=1e-4, atol=1e-6 * scale)
 
 
 def test_a_later_assignment_is_seen():
-    """Weights are arguments of the function, not part of it."""
+    """Weights are arguments of the traced function, not constants in it."""
     encoder = MobileBertEncoder(MobileBertConfig.preset("debug_student", vocab_size=50))
     function = tf.function(lambda: encoder(INPUTS)["sequence_output"], autograph=False)
     before = function().numpy()

@@ -69,7 +69,7 @@ def test_lamb_equals_the_paper():
 
 
 def test_each_variable_can_be_clipped_by_itself():
-    """Compare with one step of Adam by hand, at epsilon 1: at a tiny one it is the rate times the sign, however clipped."""
+    """Compare with one step of Adam by hand; with a tiny epsilon it would be rate times sign, however clipped."""
     options = OptimizerOptions(clip_norm=0.5, clips_each_variable=True, weight_decay=0.0, epsilon=1.0)
     trained, norms = run(options, steps=1)
     for before, after, gradient in zip(variables(), trained, gradients(0), strict=True):

@@ -1,4 +1,4 @@
-"""Gradients of the losses: closed forms where there are any, finite differences in float64 where not."""
+"""Gradients of the losses, against closed forms if there are any, else finite differences in float64."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from mobilebert_tf.transfer import losses
 
 from .conftest import B, H, N, P, T, V, softmax
 
-# Float32 against float64: sums of some hundred terms.
+# Float32 sums of some hundred terms, against float64.
 CLOSE = dict(rtol=2e-4, atol=2e-7)
 
 
@@ -17,12 +17,12 @@ def gradient(loss, student):
     with tf.GradientTape() as tape:
         tape.watch(student)
         value = loss(student)
-    assert value.shape == ()  # a public version left it [B, T], so that its gradient was of the sum
+    assert value.shape == ()  # a public version left the loss [B, T], so its gradient was that of the sum
     return tape.gradient(value, student).numpy()
 
 
 def test_attention(random, mask):
-    """softmax(student) - softmax(teacher), over heads and real queries; nothing at padding."""
+    """The gradient is softmax(student) - softmax(teacher), over heads and real queries, and zero at padding."""
     padding = (1 - mask[:, None, None, :]) * -10000.0
     teacher, student = (random.normal(0, 2, (B, N, T, T)) + padding for _ in range(2))
     expected = (softmax(student) - softmax(teacher)) * mask[:, None, :, None] / (mask.sum() * N)
@@ -32,7 +32,7 @@ def test_attention(random, mask):
 
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
 def test_distilled_words(random, temperature):
-    """T (softmax(student / T) - softmax(teacher / T)): the T^2 of the loss leaves one T."""
+    """The gradient is T (softmax(student / T) - softmax(teacher / T)): the loss's factor T^2 leaves one T."""
     teacher, student = (random.normal(0, 2, (B, P, V)) for _ in range(2))
     weights = (random.random((B, P)) < 0.7).astype(np.float32)
     difference = softmax(student / temperature) - softmax(teacher / temperature)
@@ -59,7 +59,7 @@ def test_mean_of_channels(random, mask):
 
 
 def reference_feature_map(teacher, student, mask):
-    """Both terms that have no short closed form, in float64."""
+    """The loss on feature maps in float64; its gradient has no short closed form."""
 
     def standard(x):
         return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + losses.EPSILON)
@@ -85,13 +85,13 @@ def test_finite_differences(loss, reference, random, mask):
         ahead[index] += step
         behind[index] -= step
         slope = (reference(teacher, ahead, mask) - reference(teacher, behind, mask)) / (2 * step)
-        # The difference quotient itself is right to about the square of the step.
+        # The difference quotient is itself exact only to about the square of the step.
         assert found[index] == pytest.approx(slope, rel=1e-3, abs=1e-7)
     assert not found[0, 4:].any() and not found[2, 6:].any()
 
 
 def reference_relations(teacher, student, mask, heads):
-    """In float64, token by token over the real ones."""
+    """The loss on relations in float64, token by token over the real ones."""
     total = 0.0
     for theirs, ours in zip(teacher, student, strict=True):
         for b in range(B):
@@ -108,7 +108,7 @@ def reference_relations(teacher, student, mask, heads):
 
 @pytest.mark.parametrize("heads", [1, 4])
 def test_relations(heads, random, mask):
-    """Sides of other widths: against finite differences of the sum over queries, keys and values."""
+    """Teacher and student differ in width; gradients against finite differences in queries, keys and values."""
     teacher, student = ([random.normal(0, 1, (B, T, width)) for _ in range(3)] for width in (24, 8))
     given = [side.astype(np.float32) for side in teacher]
     found = losses.relations(given, [side.astype(np.float32) for side in student], mask, heads=heads)
@@ -134,7 +134,7 @@ def test_relations(heads, random, mask):
 
 
 def test_matching_layers_alone_count(random, mask):
-    """A public version pulled every layer to the mean of all the teacher's layers."""
+    """Layers that are not compared do not matter; a public version pulled each layer to the mean of all of them."""
     from mobilebert_tf.transfer import objectives, strategies
 
     maps = [random.normal(i, 1, (B, T, H)).astype(np.float32) for i in range(4)]

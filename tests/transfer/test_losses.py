@@ -1,4 +1,4 @@
-"""Each loss against NumPy in float64, its zero, and its blindness to padding."""
+"""Each loss against NumPy in float64; it is zero for a perfect student and ignores padding."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from mobilebert_tf.transfer import losses
 
 from .conftest import B, H, N, P, T, V, softmax
 
-# Float32 sums of some hundred terms; the reference is float64.
+# Float32 sums of some hundred terms, against float64.
 CLOSE = dict(rtol=2e-5, atol=1e-6)
 
 
@@ -52,7 +52,7 @@ def test_attention(random, mask):
 
 
 def test_attention_of_scores_is_not_that_of_probabilities(random, mask):
-    """The defect of a public version: a softmax over probabilities all but hides the difference."""
+    """A public version took a softmax of probabilities, which nearly hides the difference."""
     teacher, student = scores(random, mask, 3.0), scores(random, mask, 1.0)
     right = float(losses.attention(teacher, student, mask))
     twice = float(losses.attention(softmax(teacher), softmax(student), mask))
@@ -103,10 +103,10 @@ def test_padding_counts_nowhere(random, mask):
     student[0, 4:] = 100.0
     after = [float(f(teacher, student, mask)) for f in terms]
     assert before == after
-    ours, theirs = scores(random, mask), scores(random, mask)
-    kept = float(losses.attention(theirs, ours, mask))
-    ours[0, :, 4:, :] += random.normal(0, 5, ours[0, :, 4:, :].shape)
-    assert float(losses.attention(theirs, ours, mask)) == kept
+    student_scores, teacher_scores = scores(random, mask), scores(random, mask)
+    kept = float(losses.attention(teacher_scores, student_scores, mask))
+    student_scores[0, :, 4:, :] += random.normal(0, 5, student_scores[0, :, 4:, :].shape)
+    assert float(losses.attention(teacher_scores, student_scores, mask)) == kept
     narrow = random.normal(0, 1, (B, T, 8)).astype(np.float32)
     kept = float(losses.relations(3 * [teacher], 3 * [narrow], mask, heads=2))
     narrow[0, 4:] = random.normal(0, 5, narrow[0, 4:].shape)

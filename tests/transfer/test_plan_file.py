@@ -1,4 +1,4 @@
-"""A plan written down and read back is the same plan; what is no plan is refused by stage and field."""
+"""A plan written and read back is the same plan; errors in a plan are named by stage and field."""
 
 import json
 
@@ -19,7 +19,7 @@ def test_every_plan_survives_the_file(name, strategy, tmp_path):
 
 
 def written(tmp_path, change):
-    """A file of two stages, changed."""
+    """Write a plan of two stages to a file after a change."""
     stages = plan_file.text_of(strategies.plan(strategies.TransferOptions(), 1))
     path = tmp_path / "stages.json"
     path.write_text(json.dumps(change(stages)))
@@ -27,7 +27,7 @@ def written(tmp_path, change):
 
 
 def test_a_stage_can_say_other_than_its_neighbours(tmp_path):
-    """What no flag can say: another batch and length, its own rate and losses for one stage; the places follow."""
+    """One stage may have its own batch, length, rate and losses, which no flag can set; positions are computed."""
 
     def change(stages):
         stages[0] |= {"batch_size": 8, "sequence_length": 16, "steps": 5, "losses": [["feature_map", 2]]}

@@ -1,4 +1,4 @@
-"""Which plans a run may go on with, by what lies in its directory."""
+"""The plans that a run may continue with, by the files in its directory."""
 
 import json
 
@@ -15,7 +15,7 @@ def options(**changes):
 
 @pytest.fixture
 def ended(tmp_path):
-    """A run of joint transfer and 500 steps of distillation, both done."""
+    """A finished run of joint transfer and 500 steps of distillation."""
     stages = plan(options(distillation_steps=500), 2)
     (tmp_path / resuming.PLAN).write_text(json.dumps(plan_file.text_of(stages)))
     for stage in stages:
@@ -27,7 +27,7 @@ def ended(tmp_path):
 
 
 def test_the_last_stage_may_be_made_longer(ended):
-    """Its warm-up is 2 % of its steps, and so another one in the longer stage."""
+    """The warm-up is 2 % of the steps, so it may differ in the longer stage."""
     longer = plan(options(distillation_steps=1500), 2)
     assert longer[-1].schedule.warmup_steps != plan(options(distillation_steps=500), 2)[-1].schedule.warmup_steps
     resuming.check_goes_on(ended, longer)

@@ -1,4 +1,4 @@
-"""Plans of stages, and what a stage computes and trains."""
+"""Plans of stages, and the losses and trained parts of a stage."""
 
 import dataclasses
 
@@ -62,7 +62,7 @@ def test_the_printed_plan_has_a_line_a_stage():
 
 @pytest.mark.parametrize("plan", ["default", "google"])
 def test_every_strategy_makes_equally_many_updates(plan):
-    """The paper compares its strategies at 240,000 + 500,000 steps each."""
+    """All strategies have 240,000 + 500,000 steps, as in the paper's comparison."""
     for strategy in strategies.STRATEGIES:
         stages_ = strategies.plan(strategies.TransferOptions.named(plan, strategy=strategy), 24)
         assert sum(stage.steps for stage in stages_) == 740_000
@@ -74,7 +74,7 @@ def test_a_total_is_divided_in_proportion():
     plan = strategies.plan(strategies.TransferOptions(total_steps=741), 24)
     assert [stage.steps for stage in plan] == [10] * 24 + [501]
     assert [stage.schedule.steps for stage in plan] == [stage.steps for stage in plan]
-    # Warm-ups are shares: a tenth of a layer's steps, a fiftieth of distillation's.
+    # Warm-ups are shares: a tenth of a layer's steps and a fiftieth of distillation's.
     assert (plan[0].schedule.warmup_steps, plan[-1].schedule.warmup_steps) == (1, 10)
     with pytest.raises(UsageError, match="has 25 stages"):
         strategies.plan(strategies.TransferOptions(total_steps=24), 24)
@@ -86,7 +86,7 @@ def test_stages_have_their_own_batches_and_lengths():
     )
     plan = strategies.plan(options, 2)
     assert [(s.batch_size, s.sequence_length) for s in plan] == [(16, 32), (16, 32), (4, None)]
-    # Where each stage begins in the order of the records.
+    # The example at which each stage begins, in the order of the records.
     assert [s.first_example for s in plan] == [0, 160, 320]
     assert [s.initialization for s in plan] == ["teacher", "stage before", "stage before"]
 
@@ -115,7 +115,7 @@ def test_a_stage_that_trains_nothing_is_refused(change, said):
 
 
 def multiplier(plan, layer, step):
-    """What the rate of a block is multiplied with at a step of the whole plan."""
+    """The multiplier of a block's rate at a step of the whole plan."""
     for stage in plan:
         if step < stage.steps:
             factor = dict(stage.trains).get(f"block_{layer}", 0.0)
@@ -125,7 +125,7 @@ def multiplier(plan, layer, step):
     raise AssertionError("beyond the plan")
 
 
-# Printed by the released code, google-research/mobilebert `optimization.py`, for 24 phases of 10,000 steps.
+# Values printed by the released code, google-research/mobilebert `optimization.py`, for 24 phases of 10,000 steps.
 @pytest.mark.parametrize(
     "step, layer, value",
     [
@@ -147,24 +147,24 @@ def multiplier(plan, layer, step):
 )
 def test_googles_plan_has_its_rates(step, layer, value):
     plan = strategies.plan(strategies.TransferOptions.named("google"), 24)
-    # Four digits were printed.
+    # The values have four digits.
     assert multiplier(plan, layer, step) == pytest.approx(value, rel=1e-3, abs=1e-9)
 
 
 def test_the_named_plans():
-    google, paper, theirs = (strategies.TransferOptions.named(name) for name in ("google", "paper", "tf_models"))
+    google, paper, tf_models = (strategies.TransferOptions.named(name) for name in ("google", "paper", "tf_models"))
     assert (google.optimizer.name, google.optimizer.bias_correction) == ("lamb", False)
-    assert theirs.optimizer.clips_each_variable and not paper.optimizer.clips_each_variable
+    assert tf_models.optimizer.clips_each_variable and not paper.optimizer.clips_each_variable
     third = strategies.plan(google, 4)[2]
     assert third.trains == (("block_0", 0.3), ("block_1", 0.3), ("block_2", 3.0))
     assert strategies.plan(paper, 4)[2].trains == (("block_2", 1.0),)
     everything = (("embeddings", 1.0), ("block_0", 1.0), ("block_1", 1.0), ("block_2", 1.0))
-    assert strategies.plan(theirs, 4)[2].trains == everything
-    for options in (google, paper, theirs):
+    assert strategies.plan(tf_models, 4)[2].trains == everything
+    for options in (google, paper, tf_models):
         stages_ = strategies.plan(options, 24)
         assert [s.steps for s in stages_] == [10_000] * 24 + [500_000]
         last = stages_[-1]
-        # 10,000 steps of warm-up, then down to 1.5e-7.
+        # 10,000 steps of warm-up, then a decay to 1.5e-7.
         assert (last.schedule.peak, last.schedule.warmup_steps, last.schedule.end_factor) == (1.5e-3, 10_000, 1e-4)
     assert "layer 3 / layers 1-2" in plan_table.show(strategies.plan(google, 4)).splitlines()[3]
     with pytest.raises(UsageError, match="there are default, paper"):
@@ -172,7 +172,7 @@ def test_the_named_plans():
 
 
 def test_lower_layers_move_at_their_factor():
-    """One step of plain Adam moves every number by the rate: block 0 by a tenth of what block 1 moves."""
+    """One step of plain Adam moves every weight by its rate, so block 0 moves a tenth as far as block 1."""
     student = PretrainingModel(config("debug_student"))
     stage = strategies.plan(strategies.TransferOptions.named("google"), 2)[1]
     trained = stages.trainable_variables(student, stage)
@@ -183,7 +183,7 @@ def test_lower_layers_move_at_their_factor():
     optimizer.apply([tf.ones(v.shape) for v, _ in trained], tf.constant(1e-3), tf.constant(0, tf.int64))
     for (variable, factor), old in zip(trained, before, strict=True):
         moved = old - np.asarray(variable)
-        # Float32 near 1: the difference has 6e-8 of rounding.
+        # Float32 near 1: the difference has a rounding error of 6e-8.
         np.testing.assert_allclose(moved, 1e-3 * factor, atol=3e-7)
     assert {factor for _, factor in trained} == {0.3, 3.0}
 
@@ -195,7 +195,7 @@ def test_plans_that_make_no_sense_are_refused(change):
 
 
 def test_ablations_leave_their_terms_out():
-    """What is left out is neither computed nor shown; what is left is as before."""
+    """Omitted terms are neither computed nor shown; the remaining ones are unchanged."""
     teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
     whole = strategies.TransferOptions()
     stages = strategies.plan(whole, 2)
@@ -267,7 +267,7 @@ def test_the_objective_is_the_weighted_sum_of_its_terms():
 
 
 def test_nothing_is_dropped_out_in_transfer():
-    """A live teacher dropout is a defect of a public version: two calls would differ."""
+    """Two calls give the same loss; a public version left the teacher's dropout active."""
     teacher = PretrainingModel(config("debug_teacher", hidden_dropout_prob=0.5, attention_probs_dropout_prob=0.5))
     student = PretrainingModel(config("debug_student", attention_probs_dropout_prob=0.5))
     options = strategies.TransferOptions()
@@ -286,11 +286,11 @@ def test_the_student_starts_from_the_teachers_tables_and_heads():
     np.testing.assert_array_equal(student.next_sentence.dense.kernel, teacher.next_sentence.dense.kernel)
     for before, after in zip(blocks, student.encoder.blocks[0].trainable_weights, strict=True):
         np.testing.assert_array_equal(before, after)
-    # The embedding norm is carried over by what it does: the feature map before the first
-    # block must be nearly the teacher's. Copying gamma and beta as they are, or swapping
-    # them, gives 0.87 and 1.35 here, where the map by meaning gives 0.19.
-    ours, theirs = (np.asarray(m.encoder(batch(), num_layers=0)["sequence_output"]) for m in (student, teacher))
-    assert np.abs(ours - theirs).mean() < 0.25 * np.abs(theirs).mean()
+    # The embedding norm is converted so that the feature map before the first block is nearly
+    # the teacher's. Copying gamma and beta unchanged, or swapping them, gives 0.87 and 1.35
+    # here; the conversion gives 0.19.
+    own, reference = (np.asarray(m.encoder(batch(), num_layers=0)["sequence_output"]) for m in (student, teacher))
+    assert np.abs(own - reference).mean() < 0.25 * np.abs(reference).mean()
 
 
 def plain_bert(**changes):
@@ -302,12 +302,12 @@ def plain_bert(**changes):
 
 
 def test_a_wide_table_gives_its_principal_components():
-    """Against the singular value decomposition: no table of this rank is nearer to the teacher's."""
+    """Compare with the singular value decomposition, the table of this rank that is nearest to the teacher's."""
     teacher = plain_bert()
     student = PretrainingModel(config("debug_student", embedding_size=8), masked_words=False, next_sentence=False)
     pairing.check_pair(teacher.config, student.config)
     initialization.initialize_student(student, teacher, batch())
-    given = {**batch(), "segment_ids": np.zeros((4, 10), np.int32)}
+    inputs = {**batch(), "segment_ids": np.zeros((4, 10), np.int32)}
     words = np.asarray(teacher.encoder.embeddings.word_table, np.float64)
     mean = words.mean(axis=0)
     left, values, right = np.linalg.svd(words - mean, full_matrices=False)
@@ -316,9 +316,9 @@ def test_a_wide_table_gives_its_principal_components():
         np.asarray(teacher.encoder.embeddings.position_table)[:10]
         + np.asarray(teacher.encoder.embeddings.type_table)[0]
     )
-    found = np.asarray(student.encoder.embeddings.sum(given["input_ids"], given["segment_ids"]))
+    summed = np.asarray(student.encoder.embeddings.sum(inputs["input_ids"], inputs["segment_ids"]))
     # Float32 products of vectors near 0.02.
-    np.testing.assert_allclose(found, nearest[given["input_ids"]] + rest, atol=1e-7)
+    np.testing.assert_allclose(summed, nearest[inputs["input_ids"]] + rest, atol=1e-7)
 
 
 def test_a_teacher_without_heads_has_a_plan_without_words():
@@ -353,18 +353,18 @@ def test_layers_are_mapped():
 
 
 def test_a_deeper_teacher_teaches_by_its_mapped_layers():
-    """Every term is that of the teacher's layer in the plan, computed here from the two encoders."""
+    """Every term compares with the teacher's layer given by the plan, computed here from the two encoders."""
     teacher = PretrainingModel(config("debug_teacher", num_hidden_layers=5))
     student = PretrainingModel(config("debug_student"))
     options = strategies.TransferOptions()
     plan = strategies.plan(options, 2, taught_by=(1, 4))
     assert "layers 2:5" in plan_table.show(plan)
     terms = objectives.transfer(teacher, student, plan[1])(batch())
-    theirs, ours = teacher.encoder(batch()), student.encoder(batch())
+    teacher_outputs, student_outputs = teacher.encoder(batch()), student.encoder(batch())
     mask = batch()["input_mask"]
-    expected = losses.feature_map(theirs["feature_maps"][5], ours["feature_maps"][2], mask)
+    expected = losses.feature_map(teacher_outputs["feature_maps"][5], student_outputs["feature_maps"][2], mask)
     assert float(terms["feature_map"]) == pytest.approx(float(expected), rel=1e-6)
-    expected = losses.attention(theirs["attention_scores"][4], ours["attention_scores"][1], mask)
+    expected = losses.attention(teacher_outputs["attention_scores"][4], student_outputs["attention_scores"][1], mask)
     assert float(terms["attention"]) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -382,9 +382,9 @@ def test_several_layers_a_stage_and_the_embeddings():
     teacher, student = PretrainingModel(config("debug_teacher")), PretrainingModel(config("debug_student"))
     stage = strategies.plan(options, 2)[0]
     terms = objectives.transfer(teacher, student, stage)(batch())
-    theirs, ours = teacher.encoder(batch())["feature_maps"], student.encoder(batch())["feature_maps"]
+    teacher_maps, student_maps = teacher.encoder(batch())["feature_maps"], student.encoder(batch())["feature_maps"]
     mask = batch()["input_mask"]
-    expected = sum(float(losses.feature_map(a, b, mask)) for a, b in zip(theirs, ours, strict=True))
+    expected = sum(float(losses.feature_map(a, b, mask)) for a, b in zip(teacher_maps, student_maps, strict=True))
     assert float(terms["feature_map"]) == pytest.approx(expected, rel=1e-5)  # float32 sums of three terms
 
 
@@ -395,7 +395,7 @@ def test_pairs_that_do_not_fit_are_refused_by_field(change):
 
 
 def test_attention_needs_equal_heads_and_relations_a_common_divisor():
-    """The debug pair: widths 48 and 16 inside a block, 4 heads."""
+    """The debug pair has 4 heads, and widths of 48 and 16 inside a block."""
     teacher, other = config("debug_teacher"), config("debug_student", num_attention_heads=2)
     pairing.check_terms(strategies.plan(strategies.TransferOptions(), 2), teacher, config("debug_student"))
     with pytest.raises(UsageError, match="4 and the student 2; relations"):
@@ -406,7 +406,7 @@ def test_attention_needs_equal_heads_and_relations_a_common_divisor():
 
 
 def test_relations_in_a_plan():
-    """Other heads than the teacher's, compared in eight parts: the objective's term is that of the two encoders."""
+    """A student with fewer heads is compared in eight parts, and the term equals the loss on both encoders."""
     teacher = PretrainingModel(config("debug_teacher"))
     student = PretrainingModel(config("debug_student", num_attention_heads=2))
     options = strategies.TransferOptions(attention=0.0, relations=2.0, relation_heads=8, strategy="auxiliary")
@@ -414,18 +414,18 @@ def test_relations_in_a_plan():
     pairing.check_terms((plan,), teacher.config, student.config)
     assert "2 RT" in plan_table.show((plan,))
     terms = objectives.transfer(teacher, student, plan)(batch())
-    theirs, ours = teacher.encoder(batch())["queries_keys_values"], student.encoder(batch())["queries_keys_values"]
+    targets, outputs = teacher.encoder(batch())["queries_keys_values"], student.encoder(batch())["queries_keys_values"]
     mask = batch()["input_mask"]
-    expected = [float(losses.relations(a, b, mask, heads=8)) for a, b in zip(theirs, ours, strict=True)]
+    expected = [float(losses.relations(a, b, mask, heads=8)) for a, b in zip(targets, outputs, strict=True)]
     assert [float(terms[f"layer_{layer}/relations"]) for layer in (1, 2)] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
     "predicts, stated, expected",
     [
-        (False, None, [True, True, True]),  # no words are predicted: none are hidden
+        (False, None, [True, True, True]),  # no words are predicted, so none are hidden
         (True, None, [False, False, False]),
-        (True, True, [True, True, False]),  # distillation needs hidden words whatever is asked for
+        (True, True, [True, True, False]),  # distillation needs hidden words in any case
         (False, False, [False, False, False]),
     ],
 )

@@ -1,4 +1,4 @@
-"""Kotlin of android_demo/ as a program that tests can ask, and exports of every kind for it."""
+"""The Kotlin code of android_demo/ as a program that tests can run, and exports of every kind for it."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ Kotlin = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def kotlin(root: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Kotlin:
-    """Run a `main` of core's tests with arguments and standard input; returns what it prints."""
+    """A function that runs a `main` of core's tests with arguments and standard input, and returns its output."""
     if missing := [program for program in ("java", "mvn") if not shutil.which(program)]:
         pytest.skip(f"{' and '.join(missing)} not on the PATH; make android says what is needed")
     demo = root / "android_demo"
@@ -44,7 +44,7 @@ def kotlin(root: Path, once: Callable[[str, Callable[[Path], object]], Path]) ->
 KINDS = ("qa", "entities", "multilabel", "prototypes", "regression", "embedding")
 
 LENIENT = ["--min_agreement=0.1", "--max_score_drop=1", "--max_error=10"]
-"""Weights at random: nothing that a gate asks for is to be had."""
+"""Flags for models with nearly random weights, which miss the usual gates."""
 
 
 def texts(count: int, longest: int) -> list[list[str]]:
@@ -65,7 +65,7 @@ def squad(directory: Path) -> Path:
 
 def conll(directory: Path) -> Path:
     tags = {"a": "B-place", "b": "B-person"}
-    sentences = ["".join(f"{one}\t{tags.get(one, 'O')}\n" for one in letters) for letters in texts(24, 50)]
+    sentences = ["".join(f"{letter}\t{tags.get(letter, 'O')}\n" for letter in letters) for letters in texts(24, 50)]
     path = directory / "letters.conll"
     path.write_text("\n".join(sentences))
     return path
@@ -85,7 +85,7 @@ def finetuned(kind: str, classifier: Path, directory: Path, rows: Path, *flags: 
 
 
 def of_kind(kind: str, classifier: Path, directory: Path) -> tuple[Path, Path, list[str]]:
-    """A model, the table it is scored on, and flags of the export."""
+    """A model, the table on which it is scored, and flags of its export."""
     if kind == "qa":
         rows = squad(directory)
         return finetuned(kind, classifier, directory, rows, "--doc_stride=8", "--max_question_length=4"), rows, []
@@ -94,7 +94,8 @@ def of_kind(kind: str, classifier: Path, directory: Path) -> tuple[Path, Path, l
         return finetuned(kind, classifier, directory, rows), rows, []
     if kind == "multilabel":
         lines = [
-            f"{' '.join(one)}\t{', '.join(f'has {label}' for label in 'abc' if label in one)}" for one in texts(32, 9)
+            f"{' '.join(letters)}\t{', '.join(f'has {label}' for label in 'abc' if label in letters)}"
+            for letters in texts(32, 9)
         ]
         rows = table(directory, "text\ttags", lines)
         return finetuned(kind, classifier, directory, rows, "--label_column=tags"), rows, []
@@ -103,7 +104,7 @@ def of_kind(kind: str, classifier: Path, directory: Path) -> tuple[Path, Path, l
         words = ["prototypes", f"--model={classifier}", f"--examples={rows}", "--max_seq_length=32"]
         assert cli.run([*words, f"--output={directory / 'model'}", "--threshold=-1", "--margin=0"]) == 0
         return directory / "model", rows, []
-    lines = [f"{' '.join(one)}\t{' '.join(one[:2])}\t{len(one) / 2:.2f}" for one in texts(32, 9)]
+    lines = [f"{' '.join(letters)}\t{' '.join(letters[:2])}\t{len(letters) / 2:.2f}" for letters in texts(32, 9)]
     rows = table(directory, "one\ttwo\tscore", lines)
     columns = ["--text_column=one", "--text_pair_column=two", "--label_column=score"]
     if kind == "embedding":

@@ -1,4 +1,4 @@
-"""Content of the debug APK that `make apk` builds."""
+"""The content of the debug APK that `make apk` builds."""
 
 import json
 import shutil
@@ -42,15 +42,15 @@ def test_code_libraries_and_resources_are_there(apk: Path) -> None:
 
 def test_models_are_stored_whole_where_they_can_be_mapped(apk: Path) -> None:
     with zipfile.ZipFile(apk) as archive:
-        models = [one for one in archive.infolist() if one.filename.endswith(".tflite")]
+        models = [entry for entry in archive.infolist() if entry.filename.endswith(".tflite")]
         assert models, "put one in: mobilebert-tf export --android_demo"
-        for one in models:
-            assert one.compress_type == zipfile.ZIP_STORED, one.filename
-            head = apk.read_bytes()[one.header_offset : one.header_offset + 30]
-            start = one.header_offset + 30 + sum(struct.unpack_from("<HH", head, 26))
-            assert start % 4 == 0, one.filename
-            contract = json.loads(archive.read(one.filename.replace(".tflite", ".contract.json")))
-            assert one.file_size == contract["file"]["bytes"]
+        for entry in models:
+            assert entry.compress_type == zipfile.ZIP_STORED, entry.filename
+            head = apk.read_bytes()[entry.header_offset : entry.header_offset + 30]
+            start = entry.header_offset + 30 + sum(struct.unpack_from("<HH", head, 26))
+            assert start % 4 == 0, entry.filename
+            contract = json.loads(archive.read(entry.filename.replace(".tflite", ".contract.json")))
+            assert entry.file_size == contract["file"]["bytes"]
 
 
 def test_the_signature_holds_and_nothing_is_asked_for(apk: Path) -> None:
@@ -60,8 +60,8 @@ def test_the_signature_holds_and_nothing_is_asked_for(apk: Path) -> None:
     assert process.returncode == 0, process.stderr
     assert "v2 scheme (APK Signature Scheme v2): true" in process.stdout
     aapt2 = apk.parents[3] / "app" / "target" / "tools" / "prebuilt" / "linux" / "aapt2_64"
-    told = subprocess.run([str(aapt2), "dump", "badging", str(apk)], capture_output=True, encoding="utf-8").stdout
-    assert "package: name='dev.mobilebert.app'" in told and "minSdkVersion:'24'" in told
-    assert "launchable-activity: name='dev.mobilebert.app.MainActivity'" in told
-    assert "application-debuggable" in told
-    assert "uses-permission" not in told
+    badging = subprocess.run([str(aapt2), "dump", "badging", str(apk)], capture_output=True, encoding="utf-8").stdout
+    assert "package: name='dev.mobilebert.app'" in badging and "minSdkVersion:'24'" in badging
+    assert "launchable-activity: name='dev.mobilebert.app.MainActivity'" in badging
+    assert "application-debuggable" in badging
+    assert "uses-permission" not in badging

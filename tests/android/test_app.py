@@ -1,4 +1,4 @@
-"""The app on a made-up phone: its screen says for every example of every kind of task what Python said."""
+"""The app on a simulated phone: for every example of every kind of task its screen shows Python's answer."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ MODULES = "core,maven/tflite-classes,maven/androidx-test-stubs,app"
 def test_screens_of_every_kind(
     root: Path, exports_of_kinds: Path, export_directory: Path, tmp_path: Path, kotlin: object
 ) -> None:
-    """`kotlin` says what is missing, where Maven is. The answers are computed by TensorFlow Lite on the JVM."""
+    """Answers are computed by TensorFlow Lite on the JVM; the fixture `kotlin` skips the test if Maven is missing."""
     exports = tmp_path / "exports"
     shutil.copytree(exports_of_kinds, exports)
     shutil.copytree(export_directory, exports / "classification", ignore=shutil.ignore_patterns("rejected"))
@@ -29,7 +29,7 @@ def test_screens_of_every_kind(
     assert process.returncode == 0, process.stdout[-4000:]
     report = root / "android_demo" / "app" / "target" / "surefire-reports" / "dev.mobilebert.app.ExportsTest.txt"
     assert "Tests run: 2, Failures: 0, Errors: 0, Skipped: 0" in report.read_text()
-    # Written by the benchmark that an intent started in AppTest.
+    # AppTest starts a benchmark by an intent, which writes this file.
     result = json.loads((tmp_path / "benchmark.json").read_text())
     assert schema.fault(result) is None
     assert result["where"] == "device"

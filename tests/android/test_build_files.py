@@ -1,4 +1,4 @@
-"""Maven, which runs here, and Gradle, which Android Studio wants, build the same."""
+"""Maven, which runs here, and Gradle, which Android Studio needs, build the same."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -7,7 +7,7 @@ from pathlib import Path
 SPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
 
 GOOGLE_ALONE = {"agp", "litert", "play-litert"}
-"""At Google's repository: Maven has stubs in their place, or no need of them."""
+"""Versions only in Google's repository, for which Maven has stubs, or which it does not need."""
 
 
 def property_of(pom: ET.Element, name: str) -> str:
@@ -17,7 +17,7 @@ def property_of(pom: ET.Element, name: str) -> str:
 
 
 def test_versions_are_those_of_the_pom(root: Path) -> None:
-    """Read without tomllib, which Python 3.10 lacks."""
+    """The catalogue is read without tomllib, which Python 3.10 lacks."""
     demo = root / "android_demo"
     catalog = (demo / "gradle" / "libs.versions.toml").read_text()
     section = catalog.split("[versions]\n")[1].split("\n[")[0]
@@ -40,7 +40,7 @@ def test_versions_are_those_of_the_pom(root: Path) -> None:
 
 
 def modules(demo: Path) -> list[str]:
-    """What both build; what stands in maven/ helps Maven alone."""
+    """The modules that both build; those in maven/ are only for Maven."""
     there = [str(one.text) for one in ET.parse(demo / "pom.xml").getroot().findall("m:modules/m:module", SPACE)]
     assert all((demo / name / "pom.xml").is_file() for name in there)
     return [name for name in there if not name.startswith("maven/")]
@@ -52,7 +52,7 @@ def test_modules_are_those_of_the_pom(root: Path) -> None:
 
 
 def source_folders(pom: Path) -> dict[str, set[str]]:
-    """Of Kotlin, below the module, by main and test; generated code is not looked at."""
+    """The module's folders of Kotlin sources by main and test, without generated code."""
     build = ET.parse(pom).getroot().find("m:build", SPACE)
     assert build is not None
     folders = {"main": {str(build.findtext("m:sourceDirectory", namespaces=SPACE))}}
@@ -74,7 +74,7 @@ def test_core_has_the_same_source_folders(root: Path) -> None:
 
 
 def test_the_app_and_its_flavours_have_the_same_source_folders(root: Path) -> None:
-    """Maven's module app is Gradle's flavour interpreter; those of maven/ are the others."""
+    """Maven's module app is Gradle's flavour `interpreter`; the modules in maven/ are the other flavours."""
     demo = root / "android_demo"
     gradle = (demo / "app" / "build.gradle.kts").read_text()
     lines = re.findall(r'getByName\("(\w+)"\)\.kotlin\.srcDirs?\((.*)\)', gradle)
@@ -95,10 +95,10 @@ def test_the_manifest_is_gradle_s_and_asks_for_nothing(root: Path) -> None:
 
 
 LEAST_AGP = {"2.4": (9, 1)}
-"""Android Gradle plugins by Kotlin: the first whose R8 reads its classes, as developer.android.com says."""
+"""The oldest Android Gradle plugin whose R8 reads a Kotlin version's classes, by developer.android.com."""
 
 LEAST_GRADLE = {(9, 2): (9, 4, 1)}
-"""Gradle by Android Gradle plugin, as its release notes have it."""
+"""The oldest Gradle for an Android Gradle plugin, by its release notes."""
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -118,7 +118,7 @@ def test_kotlin_the_plugin_and_gradle_fit_each_other(root: Path) -> None:
 
 
 def test_any_newer_jdk_builds_core(root: Path) -> None:
-    """Android Studio brings one JDK, newer than the target, and nothing that fetches another."""
+    """Android Studio has one JDK, newer than the target, and cannot download another."""
     core = (root / "android_demo" / "core" / "build.gradle.kts").read_text()
     assert "jvmToolchain" not in core
     assert core.count("libs.versions.jvm.get()") == 4, "source, target, Kotlin's target and Java's classes"

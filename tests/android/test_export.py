@@ -1,4 +1,4 @@
-"""Exports of every kind, followed by Kotlin as their contracts say."""
+"""Exports of every kind, used by Kotlin as their contracts say."""
 
 import json
 from pathlib import Path
@@ -30,5 +30,5 @@ def test_classes(kotlin: Any, export_directory: Path) -> None:
 def test_other_kinds(kind: str, answer: str, kotlin: Any, exports_of_kinds: Path) -> None:
     output = exports_of_kinds / kind
     contract = json.loads((output / "float32.contract.json").read_text())
-    said = kotlin("CheckExport", str(output))
-    assert said == f"float32.contract.json: {answer}, {len(contract['examples'])} examples\n"
+    printed = kotlin("CheckExport", str(output))
+    assert printed == f"float32.contract.json: {answer}, {len(contract['examples'])} examples\n"

@@ -11,7 +11,7 @@ NEEDED = ("sh", "make", "sed", "env")
 
 
 def programs(directory: Path, **scripts: str) -> str:
-    """A PATH with what a Makefile needs, and these shell scripts."""
+    """A PATH with the programs that a Makefile needs, and with these shell scripts."""
     for name in NEEDED:
         (directory / name).symlink_to(str(shutil.which(name)))
     for name, script in scripts.items():
@@ -21,8 +21,8 @@ def programs(directory: Path, **scripts: str) -> str:
 
 
 def maven(version: str, java: str) -> str:
-    said = f"\\033[1mApache Maven {version} (x)\\033[m\\nJava version: {java}, vendor: V\\n"
-    return f"[ $1 = --version ] || exit 9\nprintf '{said}'"
+    output = f"\\033[1mApache Maven {version} (x)\\033[m\\nJava version: {java}, vendor: V\\n"
+    return f"[ $1 = --version ] || exit 9\nprintf '{output}'"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def maven(version: str, java: str) -> str:
     ],
 )
 def test_what_is_missing_is_said_in_one_line(scripts: dict[str, str], message: str, root: Path, tmp_path: Path) -> None:
-    # These tests may run below a make themselves, which hands its own flags down.
+    # These tests may themselves be run by make, which passes its flags on.
     outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     environment = {**outer, "PATH": programs(tmp_path, **scripts)}
     process = subprocess.run(

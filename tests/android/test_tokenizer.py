@@ -1,4 +1,4 @@
-"""Kotlin's word pieces against those of Python, on more texts than the repository can hold."""
+"""Kotlin's word pieces against Python's, on more texts than the repository can hold."""
 
 import json
 import lzma
@@ -19,11 +19,11 @@ from mobilebert_tf.tokenization import Rules, Tokenizer, read_vocab
 pytestmark = [pytest.mark.android, pytest.mark.slow]
 
 TURKISH = ("-Duser.language=tr", "-Duser.country=TR")
-"""A default locale in which Java's own lower case of I is not i."""
+"""A default locale in which Java's lower case of I is not i."""
 
 
 def checksums(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[str]:
-    """What `Lines.kt` prints for each text."""
+    """The line that `Lines.kt` must print for each text."""
     located = locate(texts, tokenizer)
     for text, encoding, whole in zip(texts, tokenizer.locate_batch(texts), located, strict=True):
         assert encoding.ids == whole.ids.tolist(), text
@@ -33,7 +33,7 @@ def checksums(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[str]:
 
 
 def differing(kotlin: Any, texts: Sequence[str], tokenizer: Tokenizer, vocabulary: Path) -> list[str]:
-    """Texts of which Kotlin makes something else."""
+    """The texts for which Kotlin's pieces differ."""
     vocabulary.write_text(tokenizer.lines, encoding="utf-8")
     lines = "".join(json.dumps(text, ensure_ascii=False) + "\n" for text in texts)
     printed = kotlin("LinesKt", str(vocabulary), json.dumps(tokenizer.stated_rules), given=lines, options=TURKISH)
@@ -41,7 +41,7 @@ def differing(kotlin: Any, texts: Sequence[str], tokenizer: Tokenizer, vocabular
 
 
 def test_paragraphs_of_wikipedia_and_books(kotlin: Any, shared_data: Path, tmp_path: Path) -> None:
-    """At least 50,000 paragraphs: not one differs in an id or a place."""
+    """In at least 50,000 paragraphs no id and no offset differs."""
     tokenizer = Tokenizer(read_vocab(shared_data / "vocab" / "vocab.txt"))
     texts: list[str] = []
     for name in ("wiki_en_00", "gutenberg_en_00"):
@@ -68,7 +68,7 @@ RULES = {
 
 
 def characters() -> list[str]:
-    """Every character that Unicode has in Python, and some that it has not."""
+    """Every character that is assigned in Python's Unicode, except most ideographs, and a few unassigned ones."""
     known = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     drawn = random.Random(5)
     rare = {"Cn": 0.002, "Co": 0.002, "Lo": 0.05}
@@ -76,7 +76,7 @@ def characters() -> list[str]:
 
 
 def random_texts(count: int, pool: Sequence[str]) -> list[str]:
-    """Texts of characters of all kinds among common ones, marks in any order and added tokens."""
+    """Texts of rare characters among common ones, with marks in any order and added tokens."""
     drawn = random.Random(6)
     common = list("abcdeèéABC  ..,,'\t\n0123ßİıΣς") + ["the", "[MASK]", "[SEP]", "<new>", "<NEWER", " ", "中", "한"]
     marks = [one for one in pool if unicodedata.combining(one)]
@@ -89,7 +89,7 @@ def random_texts(count: int, pool: Sequence[str]) -> list[str]:
 def test_any_character(
     rules: Rules, added: tuple[AddedToken, ...], kotlin: Any, shared_data: Path, tmp_path: Path
 ) -> None:
-    """Naughty strings, every character between two letters, and characters at random."""
+    """Naughty strings, every character between two letters and alone, and random texts."""
     pieces = read_vocab(shared_data / "vocab" / "vocab.txt") + tuple(one.content for one in added if not one.word_piece)
     tokenizer = Tokenizer(pieces, rules, added)
     naughty = json.loads((shared_data / "unicode" / "blns.json").read_text(encoding="utf-8"))
@@ -110,7 +110,7 @@ SCRIPTS = {
 
 
 def words_of(prefixes: tuple[str, ...], count: int, pieces: frozenset[str]) -> Iterator[str]:
-    """Sentences of words in the letters of a script, with its marks, among digits, signs and words of English.
+    """Sentences of random words in a script's letters and marks, among digits, signs and English words.
 
     Most letters are word pieces, so that most words are not [UNK].
     """
@@ -151,7 +151,7 @@ def words_of(prefixes: tuple[str, ...], count: int, pieces: frozenset[str]) -> I
 
 @pytest.mark.parametrize("name", ["uncased", "cased"])
 def test_sentences_of_six_scripts(name: str, kotlin: Any, shared_data: Path, tmp_path: Path) -> None:
-    """24,000 texts, by letters that real words have: not one differs in an id or a place."""
+    """In 24,000 texts of letters that are word pieces no id and no offset differs."""
     pieces = read_vocab(shared_data / "vocab" / "vocab.txt")
     tokenizer = Tokenizer(pieces, RULES[name])
     texts = [text for prefixes in SCRIPTS.values() for text in words_of(prefixes, 4_000, frozenset(pieces))]

@@ -1,4 +1,4 @@
-"""What Kotlin is tested with is what Python gives now; needs no Java."""
+"""Kotlin's test data are what Python computes now; this test needs no Java."""
 
 import importlib.util
 import random
@@ -11,7 +11,7 @@ import pytest
 
 
 def module(root: Path, name: str) -> ModuleType:
-    """A program of android_demo/."""
+    """A Python program of android_demo/, loaded as a module."""
     spec = importlib.util.spec_from_file_location(name, root / "android_demo" / f"{name}.py")
     assert spec and spec.loader
     loaded = importlib.util.module_from_spec(spec)
@@ -21,9 +21,9 @@ def module(root: Path, name: str) -> ModuleType:
 
 def test_vectors_are_what_python_gives_now(root: Path) -> None:
     vectors = module(root, "make_vectors")
-    there = vectors.VECTORS.read_text(encoding="ascii")
-    assert there.splitlines() == vectors.as_json().splitlines(), "make them again: python android_demo/make_vectors.py"
-    assert len(there) < 320_000, "they lie in the repository"
+    stored = vectors.VECTORS.read_text(encoding="ascii")
+    assert stored.splitlines() == vectors.as_json().splitlines(), "make them again: python android_demo/make_vectors.py"
+    assert len(stored) < 320_000, "they lie in the repository"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def covered(lines: list[list[str]]) -> set[int]:
 
 
 def some_characters() -> list[str]:
-    """Half of what is assigned since Unicode 13, the oldest that a supported Python has, and some of the rest."""
+    """Random characters: half of most categories, fewer letters without case, private and unassigned ones."""
     drawn = random.Random(1)
     shares: dict[str, float] = {"Cn": 0.005, "Co": 0.005, "Lo": 0.05}
     every = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
@@ -56,7 +56,7 @@ def test_the_table_of_characters_is_what_the_library_does(root: Path, table: dic
     for name, members in characters.classes_of(some).items():
         expected = covered(table[name])
         if name in ("mark", "sign"):
-            # These are Python's own, whose Unicode may be another: what it does not know is left out.
+            # These classes come from Python, whose Unicode version may differ: unknown characters are left out.
             known = [one for one in some if unicodedata.category(one) != "Cn"]
             later = {one for one in members if ord(one) not in expected}
             assert not later or unicodedata.unidata_version != "14.0.0", name

@@ -1,4 +1,4 @@
-"""Directories as the commands leave them, with figures that a page can be checked against."""
+"""Directories as commands write them, with figures against which a page can be checked."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ TOKENS = "[CLS] return the pseudo ##inv ##erse of a matrix using its singular va
 
 @pytest.fixture(scope="session", autouse=True)
 def pictures_kept(common: Path) -> Iterator[None]:
-    """A picture of the same numbers is drawn once: most pages here differ in one of their ten, at 0.2 s each."""
-    from mobilebert_tf.reporting import drawing, page  # noqa: F401  (what draws is imported by the page)
+    """Draw a picture of the same numbers only once: most pages here differ in one of ten, and each takes 0.2 s."""
+    from mobilebert_tf.reporting import drawing, page  # noqa: F401  (the page imports the modules that draw)
 
     real = drawing.draw
 
@@ -43,7 +43,7 @@ def pictures_kept(common: Path) -> Iterator[None]:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages have empty pictures with their labels: for tests of what stands around them."""
+    """Leave pictures empty except for their labels, for tests that are not about pictures."""
     from mobilebert_tf.reporting.drawing import _attribute
 
     _draw_with(monkeypatch, lambda name, label, picture: f'<svg role="img" aria-label="{_attribute(label)}"></svg>')
@@ -59,13 +59,13 @@ def _draw_with(patch: pytest.MonkeyPatch, draw: Callable[..., str]) -> None:
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Path:
-    """A finished pipeline's directory, free to be changed."""
+    """A finished pipeline's directory, which a test may change."""
     return write_pipeline(tmp_path / "demo")
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another one, for tests that only read."""
+    """A finished pipeline's directory for tests that only read it."""
     return write_pipeline(tmp_path_factory.mktemp("finished") / "demo")
 
 
@@ -135,7 +135,7 @@ def write_pipeline(top: Path) -> Path:
 
 
 def write_run(directory: Path, command: str, seconds: float | None) -> None:
-    """`run.json`; unfinished without `seconds`."""
+    """Write `run.json`; without `seconds` the run is unfinished."""
     directory.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {
         "identity": {"command": command},
@@ -174,17 +174,17 @@ def held_out(loss: float, accuracy: float) -> dict[str, float]:
 
 
 def measured(stage: int, share: float) -> dict[str, float]:
-    """Held-out keys of a four-layer student when that share of a stage (the fifth distils) is done.
+    """Held-out measurements of a four-layer student after this share of a stage; the fifth stage distils.
 
-    A layer falls from 2 to 0.1 in its stage; distillation doubles it.
+    A layer's loss falls from 2 to 0.1 in its stage, and distillation doubles it.
     """
-    found = {}
+    figures = {}
     for layer in range(1, 5):
-        done = 0.0 if stage < layer - 1 else share if stage == layer - 1 else 1.0
-        value = 2 * 0.05**done * (1 + share if stage == 4 else 1)
-        found |= {f"held_out/layer_{layer}/feature_map": value, f"held_out/layer_{layer}/attention": value / 4}
+        progress = 0.0 if stage < layer - 1 else share if stage == layer - 1 else 1.0
+        value = 2 * 0.05**progress * (1 + share if stage == 4 else 1)
+        figures |= {f"held_out/layer_{layer}/feature_map": value, f"held_out/layer_{layer}/attention": value / 4}
     learned = share if stage == 4 else 0.0
-    return found | {
+    return figures | {
         "held_out/masked_word_loss": 8.0 - 3.346 * learned,
         "held_out/masked_word_accuracy": 0.2543 * learned,
         "held_out/next_sentence_loss": 0.6,
@@ -210,7 +210,7 @@ def layers() -> dict[str, Any]:
 
 
 def _with_held_out(row: dict[str, Any]) -> dict[str, Any]:
-    """Every 20th step of a layer-wise stage, every 50th of distillation; both end with one."""
+    """The row, with measurements at every 20th step of a layer-wise stage or every 50th of distillation."""
     distils = row["stage"] == "distillation"
     steps, every = (300, 50) if distils else (80, 20)
     return row if row["step"] % every else row | measured(row["stage_index"], row["step"] / steps)
@@ -241,7 +241,7 @@ def export_report() -> dict[str, Any]:
 
 
 def export_of(rows: list[dict[str, Any]], scored: bool = True) -> dict[str, Any]:
-    """`report.json` of an export that made these rows, as it is read."""
+    """The `report.json` of an export with these rows, as read from JSON."""
     report = {
         "made_by": {
             "command": "mobilebert-tf export --model=classifier --output=export",
@@ -261,7 +261,7 @@ def export_of(rows: list[dict[str, Any]], scored: bool = True) -> dict[str, Any]
         "keras": evaluation(0.8125, 0.7931) if scored else None,
         "variants": rows,
     }
-    # As the command writes it: lengths become strings.
+    # JSON turns lengths into strings, as in the command's report.
     return json.loads(json.dumps(report))
 
 
@@ -280,12 +280,12 @@ def variant(
     rounds: Sequence[float] = (1.0,) * 9,
     reason: str | None = None,
 ) -> dict[str, Any]:
-    """One row of `report.json`; without `times` it was not timed, without accuracy not scored.
+    """One row of `report.json`; it was not timed if `times` is None, and not scored if `accuracy` is None.
 
     Args:
       in_half: largest error in float16, if it was tried.
       integers: share of the products.
-      rounds: what each round's time is to `times`.
+      rounds: each round's time as a multiple of `times`.
     """
     parity = {
         "max_relative_error": error,
@@ -337,7 +337,7 @@ def not_converted(name: str, reason: str) -> dict[str, Any]:
 
 
 def attention(random: np.random.Generator) -> dict[str, Any]:
-    """Two layers of four heads; some look at neighbours, some at the last token."""
+    """Attention maps of two layers of four heads; some heads look at neighbours, some at the last token."""
     length, layers = len(TOKENS), []
     place = np.arange(length)
     for layer in (1, 2):

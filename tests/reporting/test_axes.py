@@ -1,4 +1,4 @@
-"""Axes of the pictures: what a tick says is where it stands, and shares end at 100 %."""
+"""Axes of the pictures: tick labels match their positions, and shares end at 100 %."""
 
 import numpy as np
 import pytest
@@ -12,19 +12,19 @@ RANGES = [(0.4, 0.47), (0.91, 1.0), (0.0, 0.03), (0.0, 1.0), (0.9985, 1.0), (0.5
 
 
 def ticks(drawn: Figure) -> dict[str, list[tuple[float, str]]]:
-    """Place and words of the ticks that can be seen, of the first panel's axes."""
+    """Position and label of the visible ticks on the first panel's axes."""
     drawn.draw_without_rendering()
     axes = drawn.axes[0]
-    seen = {}
+    visible = {}
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         low, high = sorted(axis.get_view_interval())
         places = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
-        seen[name] = [(place, label.get_text()) for place, label in places if low <= place <= high]
-    return seen
+        visible[name] = [(place, label.get_text()) for place, label in places if low <= place <= high]
+    return visible
 
 
 def drawn_by(monkeypatch: pytest.MonkeyPatch, module: object) -> list[Figure]:
-    """The figures that a module's next chart is made of."""
+    """A list that receives the figures of a module's next chart."""
     figures: list[Figure] = []
 
     def draw(name: str, label: str, picture) -> str:

@@ -1,8 +1,8 @@
-"""The page in a real browser: nothing sticks out sideways and nothing goes wrong.
+"""The page in a real browser: nothing overflows sideways, and there are no errors.
 
 The page is put into a frame of the width to be tested, because a window of headless
 Chromium cannot be narrower than 500 pixels. A script in the surrounding page measures
-and writes what it finds where `--dump-dom` shows it.
+it and writes the results where `--dump-dom` shows them.
 """
 
 import html
@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH"),
 ]
 
-# `outside` lists what reaches beyond the frame's right edge; what scrolls in a box of its own may.
+# `outside` lists elements that reach beyond the frame's right edge, except those in a scrolling box.
 MEASURE = """
 <!doctype html><meta charset="utf-8"><body style="margin:0"><pre id="found">nothing</pre>
 <iframe id="frame" style="border:0;width:WIDTHpx;height:4000px"></iframe>
@@ -56,29 +56,29 @@ frame.srcdoc = JSON.parse(document.getElementById("page").textContent);
 @pytest.mark.parametrize(("width", "form"), [(1280, "wide"), (390, "narrow")])
 def test_fits_and_is_quiet(finished: Path, tmp_path: Path, width: int, form: str) -> None:
     text = page.render(read.read([finished]))
-    found, log = _measure(text, width, tmp_path)
-    assert found["width"] == width
-    assert found["scroll"] <= width, found["outside"]
-    assert not found["outside"]
-    assert not found["tables"], "a table of the demo's size needs no scrolling"
-    assert set(found["charts"]) == {form} and len(found["charts"]) >= 7
-    assert found["small"] >= 5.5, "words in a chart, in pixels of the screen"
-    assert not found["errors"] and not log
+    measured, log = _measure(text, width, tmp_path)
+    assert measured["width"] == width
+    assert measured["scroll"] <= width, measured["outside"]
+    assert not measured["outside"]
+    assert not measured["tables"], "a table of the demo's size needs no scrolling"
+    assert set(measured["charts"]) == {form} and len(measured["charts"]) >= 7
+    assert measured["small"] >= 5.5, "words in a chart, in pixels of the screen"
+    assert not measured["errors"] and not log
 
 
 def test_the_measurement_notices(tmp_path: Path) -> None:
-    """A page that is too wide, with a script that fails."""
+    """The measurement finds a page that is too wide and a script that fails."""
     bad = (
         "<!doctype html><main><p style='width:900px'>wide</p><svg viewBox='0 0 1 1'><text>a</text></svg>"
         "<script>console.error('told'); broken()</script></main>"
     )
-    found, log = _measure(bad, 390, tmp_path)
-    assert found["scroll"] > 390 and found["outside"]
+    measured, log = _measure(bad, 390, tmp_path)
+    assert measured["scroll"] > 390 and measured["outside"]
     assert any("told" in line for line in log) and any("broken" in line for line in log)
 
 
 def _measure(text: str, width: int, directory: Path) -> tuple[dict, list[str]]:
-    # "</" would end the element that carries the page.
+    # "</" would end the element that holds the page.
     carried = json.dumps(text).replace("</", "<\\/")
     carrier = f'<script type="application/json" id="page">{carried}</script>'
     wrapper = directory / "wrapper.html"

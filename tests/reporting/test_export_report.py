@@ -1,4 +1,4 @@
-"""What to ship follows from the figures, and the two pages of an export say what its report.json says."""
+"""Recommended files follow from the figures, and an export's two pages agree with its report.json."""
 
 import json
 import re
@@ -17,7 +17,7 @@ Make = Callable[..., dict[str, Any]]
 
 
 class Rows(HTMLParser):
-    """The words of every table row; complains about elements that are not closed in order."""
+    """The text of every table row; fails on elements that are not closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -56,7 +56,7 @@ def chosen(report: dict[str, Any]) -> dict[str, str]:
 
 
 def markdown_tables(text: str) -> list[list[list[str]]]:
-    """Cells of each table, its two lines of head left out."""
+    """The cells of each table, without its two header lines."""
     blocks = re.findall(r"(?:^\|.*\n)+", text, re.M)
     split = re.compile(r"(?<!\\)\|")
     return [[split.split(line.strip().strip("|")) for line in block.splitlines()][2:] for block in blocks]
@@ -68,7 +68,7 @@ def test_speed_goes_to_the_fastest(variant: Make, export_of: Make) -> None:
 
 
 def test_what_times_do_not_tell_apart_operations_and_bytes_do(variant: Make, export_of: Make) -> None:
-    """Rounds that scatter by a third do not show 5 %; quiet ones do, however few per cent it is."""
+    """Rounds that scatter by a third do not show a difference of 5 %; quiet rounds do."""
     noisy = (0.7, 1.4, 0.8, 1.3, 1.0, 0.9, 1.2, 0.6, 1.1)
     floats, quiet = variant("floats", times={64: 1.0}, rounds=noisy), variant("floats", times={64: 1.0})
     integers, large = variant("integers", times={64: 1.05}, integers=0.9), variant("large", 2_000_000, times={64: 1.0})
@@ -79,8 +79,8 @@ def test_what_times_do_not_tell_apart_operations_and_bytes_do(variant: Make, exp
 
 def test_each_length_may_have_its_own(variant: Make, export_of: Make) -> None:
     report = export_of([variant("short", times={32: 1.0, 64: 9.0}), variant("long", times={32: 2.0, 64: 4.0})])
-    found = chosen(report)
-    assert found["For speed at 32 word pieces"] == "short" and found["For speed at 64 word pieces"] == "long"
+    names = chosen(report)
+    assert names["For speed at 32 word pieces"] == "short" and names["For speed at 64 word pieces"] == "long"
     general = shipping.general(exported(report))
     assert general and general.name == "long"
 
@@ -97,7 +97,7 @@ def test_closest_to_keras_is_not_the_luckiest(variant: Make, export_of: Make) ->
     half = variant("half", agreement=1.0, error=1e-7, half=True)
     exact = variant("exact", agreement=1.0, error=1e-6)
     report = export_of([lucky, half, variant("other", agreement=1.0, error=1e-3), exact])
-    (choice,) = [one for one in shipping.choices(exported(report)) if "closest" in one.case]
+    (choice,) = [option for option in shipping.choices(exported(report)) if "closest" in option.case]
     assert choice.variant.name == "exact", "of equals one that computes on a phone as it did here, then the least error"
     assert "So does half.tflite, but it is computed in float16" in choice.why
     assert "So does other.tflite, with logits that are not as close" in choice.why
@@ -107,7 +107,7 @@ def test_closest_to_keras_is_not_the_luckiest(variant: Make, export_of: Make) ->
 
 
 def test_old_runtimes_down_to_the_oldest(variant: Make, export_of: Make) -> None:
-    """2.9 is older than 2.17, although it is the later string."""
+    """Version 2.9 is older than 2.17, although it sorts later as a string."""
     rows = [
         variant("new", times={64: 1.0}, runtime="2.18"),
         variant("mid", times={64: 2.0}, runtime="2.17"),
@@ -116,8 +116,8 @@ def test_old_runtimes_down_to_the_oldest(variant: Make, export_of: Make) -> None
         variant("older_rejected", times={64: 0.5}, runtime="2.3", reason="wrong"),
         variant("foreign", times={64: 5.0}, runtime=None),
     ]
-    found = chosen(export_of(rows))
-    before = {case: name for case, name in found.items() if "before" in case}
+    names = chosen(export_of(rows))
+    before = {case: name for case, name in names.items() if "before" in case}
     assert before == {"For TensorFlow Lite before 2.18": "mid", "For TensorFlow Lite before 2.17": "old"}
     same = [variant("a", times={64: 1.0}), variant("b", times={64: 2.0})]
     assert not any("before" in case for case in chosen(export_of(same)))
@@ -172,31 +172,31 @@ def test_rejections_say_what_is_lost(variant: Make, export_of: Make) -> None:
         variant("both", 500_000, times={64: 0.5}, reason="decides wrongly"),
         variant("neither", 2_000_000, times={64: 2.0}, reason="decides wrongly"),
     ]
-    found = {variant.name: why for variant, why in shipping.rejections(exported(export_of(rows)))}
-    assert found["both"].replace("\u00a0", " ") == (
+    reasons = {variant.name: why for variant, why in shipping.rejections(exported(export_of(rows)))}
+    assert reasons["both"].replace("\u00a0", " ") == (
         "decides wrongly; it would be faster (0.50 ms for 64 word pieces) and smaller (0.50 MB) than any file that "
         "passed"
     )
-    assert found["neither"] == "decides wrongly"
+    assert reasons["neither"] == "decides wrongly"
 
 
 def test_faster_is_faster_than_each(variant: Make, export_of: Make) -> None:
-    """Than the fastest of those that passed, not than the one with the fewest instructions."""
+    """A rejected file must beat the fastest file that passed, not the one with the fewest instructions."""
     passed = [
         variant("fast", times={64: 1.0}) | {"instructions": {64: 100.0}},
         variant("lean", times={64: 2.0}) | {"instructions": {64: 50.0}},
     ]
     for own, is_said in ((1.5, False), (0.5, True)):
-        mine = variant("mine", 3_000_000, times={64: own}, reason="r") | {"instructions": {64: 70.0}}
-        export = exported(export_of([*passed, mine]))
-        (said,) = (why for _, why in shipping.rejections(export))
-        assert ("it would be faster" in said) == is_said
+        rejected = variant("mine", 3_000_000, times={64: own}, reason="r") | {"instructions": {64: 70.0}}
+        export = exported(export_of([*passed, rejected]))
+        (reason,) = (why for _, why in shipping.rejections(export))
+        assert ("it would be faster" in reason) == is_said
         pick = shipping.general(export)
         assert pick is not None and pick.name == "lean"
 
 
 def test_an_interval_is_of_the_score_that_it_stands_beside(variant: Make, export_of: Make) -> None:
-    """A share has one by Wilson's rule; Matthews' correlation, also of right and wrong answers, is no share."""
+    """A share has an interval by Wilson's rule; Matthews' correlation is not a share."""
     report = export_of([variant("a", times={64: 1.0})])
     for score, has_interval in (("accuracy", True), ("matthews", False)):
         report["task"] = {"score": score, "title": score}
@@ -212,9 +212,9 @@ def test_float16_on_phones_is_not_what_the_host_shows(
 ) -> None:
     report = export_of([variant("whole"), variant("half", half=True)])
     report["made_by"]["machine"]["processor"] = processor
-    (line,) = [one for one in shipping.cautions(exported(report)) if "float16" in one]
+    (line,) = [caution for caution in shipping.cautions(exported(report)) if "float16" in caution]
     assert "ARM processors" in line and "half.tflite" in line and "whole" not in line and line.endswith(said)
-    assert not any("float16" in one for one in shipping.cautions(exported(export_of([variant("whole")]))))
+    assert not any("float16" in caution for caution in shipping.cautions(exported(export_of([variant("whole")]))))
 
 
 def test_what_trying_float16_gave(variant: Make, export_of: Make) -> None:

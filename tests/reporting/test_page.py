@@ -1,4 +1,4 @@
-"""The page says what the files say, loads nothing, and survives whatever the files hold."""
+"""The page agrees with the files, loads nothing, and copes with any content of the files."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
 class Page(HTMLParser):
-    """Elements and text of a page; complains about tags that are not closed in order."""
+    """Elements and text of a page; fails on tags that are not closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -124,7 +124,7 @@ def test_page_shows_the_numbers_of_the_files(html: str, finished: Path) -> None:
 
 
 def test_what_is_said_of_tables_is_there_once(pipeline: Path) -> None:
-    """As text, whatever stands in a cell; both runs had the same tables."""
+    """The remarks appear as text, whatever a cell contains, and once, as both runs had the same tables."""
     report = {"warnings": ["3 texts stand there with different labels, as '<b>'"], "summary": ["90 rows to train on"]}
     assert "The tables" not in render(pipeline)
     for name in ("classifier", "classifier_from_scratch"):
@@ -169,7 +169,7 @@ def test_wilson_interval() -> None:
     z, n, p = 1.959964, 10, 0.8
     middle, spread = 2 * n * p + z * z, z * np.sqrt(z * z + 4 * n * p * (1 - p))
     expected = ((middle - spread) / (2 * (n + z * z)), (middle + spread) / (2 * (n + z * z)))
-    # z is rounded to seven digits.
+    # z has seven digits.
     assert scores.wilson(score) == pytest.approx(expected, rel=1e-6)
 
 
@@ -189,7 +189,7 @@ def test_sections_appear_with_their_data(pipeline: Path, kept: tuple[str, ...], 
 
 @pytest.mark.usefixtures("undrawn")
 def test_unfinished_runs_are_marked(pipeline: Path, write_run: Callable[..., None]) -> None:
-    """Each has got as far as its log; the classifier is finished, and not marked."""
+    """Each unfinished run has only its log; the classifier is finished and not marked."""
     commands = {"teacher": "pretrain", "student": "distill", "classifier_from_scratch": "finetune", "export": "export"}
     for name, command in commands.items():
         for file in (pipeline / name).iterdir():
@@ -247,12 +247,12 @@ def test_log_of_a_killed_run(tmp_path: Path) -> None:
 def test_command_writes_where_it_should(pipeline: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Report(input=str(pipeline)).run()
     assert capsys.readouterr().out.startswith(f"report: {pipeline / 'report.html'} (9 runs)")
-    Report(input=str(pipeline)).run()  # a report may replace a report
-    mine = pipeline / "mine.html"
-    mine.write_text("<p>precious")
+    Report(input=str(pipeline)).run()  # a report may overwrite a report
+    foreign = pipeline / "mine.html"
+    foreign.write_text("<p>precious")
     with pytest.raises(UsageError, match="exists and is no report"):
-        Report(input=str(pipeline), output=str(mine)).run()
-    assert mine.read_text() == "<p>precious"
+        Report(input=str(pipeline), output=str(foreign)).run()
+    assert foreign.read_text() == "<p>precious"
     with pytest.raises(UsageError, match="is a directory"):
         Report(input=str(pipeline), output=str(pipeline)).run()
 
@@ -302,26 +302,26 @@ def test_a_shipped_model_stands_beside_the_chain(pipeline: Path, monkeypatch: py
     results = read.read([pipeline])
     rows = [(row.name, row.accuracy) for row in scores.points(results)]
     assert rows[1:4] == [("from scratch", 0.7042), ("transferred", 0.8125), ("from mobilebert_mini", 0.9)]
-    # What transfer brings is said of the chain's own student.
+    # The verdict on transfer is about the pipeline's own student.
     assert words.transfer_verdict(results).startswith("Transfer gained 10.8 percentage points")
 
 
 def test_divergence_of_attention() -> None:
     teacher, student = np.array([[[0.75, 0.25], [0.5, 0.5]]]), np.array([[[0.5, 0.5], [0.5, 0.5]]])
     layer = AttentionLayer(layer=1, teacher=teacher, student=student)
-    # By hand; the floor under the weights is 1e-9.
+    # By hand; the weights have a floor of 1e-9.
     expected = (0.75 * np.log(1.5) + 0.25 * np.log(0.5)) / 2
     assert attention.divergence(layer) == pytest.approx(expected, rel=1e-6)
     rounded = AttentionLayer(layer=1, teacher=student - 1e-4, student=student + 1e-4)
     assert attention.divergence(rounded) == 0.0, "equal but for rounding"
-    # Every position looks at the same: no structure, however sharp the maps are.
+    # All positions look at the same token: no structure, however sharp the maps are.
     same = np.array([[[0.9, 0.1], [0.9, 0.1]]])
     assert attention.structure(AttentionLayer(layer=1, teacher=same, student=same)) == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_directories_of_the_same_names_stand_apart(pipeline: Path, tmp_path: Path) -> None:
-    """Two pipelines in one report: every figure has the name of the directory that it is from."""
+    """Two pipelines in one report: every figure is named by its directory."""
     other = tmp_path / "other"
     shutil.copytree(pipeline, other)
     for path, accuracy in ((other / "classifier", 0.9), (other / "classifier_from_scratch", 0.8)):
@@ -349,12 +349,12 @@ def test_directories_of_the_same_names_stand_apart(pipeline: Path, tmp_path: Pat
         assert f"The files: {name}/export" in text and f"What it gets wrong: {name}/classifier" in text
         assert f"{name}/classifier: training loss while fine-tuning" in text
         assert f"From teacher to student: {name}/student" in text
-    # Each student beside its own teacher, of which there are two.
+    # Each of the two students is beside its own teacher.
     assert text.count("2,345,678 765,432") == 2
 
 
 def test_runs_named_one_by_one(pipeline: Path) -> None:
-    """Directories of one place keep their short names."""
+    """Directories of one parent keep their short names."""
     results = read.read([pipeline / "classifier", pipeline / "classifier_from_scratch", pipeline / "records" / "train"])
     assert [run.name for run in results.runs] == ["train", "classifier", "classifier_from_scratch"]
     assert words.transfer_verdict(results).startswith("Transfer gained 10.8")
@@ -378,7 +378,7 @@ def test_scores_while_fine_tuning_are_drawn(pipeline: Path) -> None:
 
 
 def test_what_it_gets_wrong(pipeline: Path) -> None:
-    """Class by class, examples as text whatever stands in them, and the runs that it is the best of."""
+    """Figures of each class, examples as plain text whatever they contain, and all runs of the grid."""
     place = pipeline / "classifier"
     metrics = json.loads((place / "metrics.json").read_text())
     figures = {"f1": 0.625, "precision": 0.5, "recall": 0.8333, "support": 1357}
@@ -389,8 +389,8 @@ def test_what_it_gets_wrong(pipeline: Path) -> None:
     metrics["runs"] = [{"seed": seed, "learning_rate": 1e-4, "score": score} for seed, score in enumerate(scores)]
     (place / "metrics.json").write_text(json.dumps(metrics))
     mistake = {"text": "<b>bold</b> & so on", "text_pair": "second", "wanted": "alpha", "given": "beta", "size": 0.9876}
-    found = {"measure": "probability", "examples": 1200, "wrong": 225, "mistakes": [mistake]}
-    (place / "mistakes.json").write_text(json.dumps(found))
+    mistakes = {"measure": "probability", "examples": 1200, "wrong": 225, "mistakes": [mistake]}
+    (place / "mistakes.json").write_text(json.dumps(mistakes))
     (place / "runs" / "rate_0.0001_seed_1").mkdir(parents=True)
     shutil.copy(place / "run.json", place / "runs" / "rate_0.0001_seed_1")
     html = render(pipeline)

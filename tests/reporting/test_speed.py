@@ -1,4 +1,4 @@
-"""The fastest file on a machine that does other work: its neighbour comes and goes, and the truth is known."""
+"""The fastest file on a machine beside a program that comes and goes; the true times are known."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -15,20 +15,20 @@ from mobilebert_tf.reporting.results import Exported
 Make = Callable[..., dict[str, Any]]
 
 TRUE = {"float32": 0.53, "float16": 0.53, "dynamic_int8": 0.31, "static_int8": 0.29}
-"""Milliseconds, as the demo's files take on a quiet machine."""
+"""Milliseconds that the demo's files take on a quiet machine."""
 
 SIZES = {"float32": 3_777_472, "float16": 1_921_952, "dynamic_int8": 1_103_720, "static_int8": 1_132_040}
 
 
 class Neighbour:
-    """A program that takes the processor in bursts, which are about as long as a file is timed."""
+    """A program that uses the processor in bursts, each about as long as the timing of a file."""
 
     def __init__(self, seed: int, share: float, slowdown: float):
         self.random, self.slowdown, self.share = random.Random(seed), slowdown, share
         self.busy, self.left = self.random.random() < share, self.random.expovariate(1)
 
     def rounds(self, true: Mapping[str, float], rounds: int, runs: int) -> dict[str, list[list[float]]]:
-        """Samples as `benchmarks.host.measure` takes them: each round all files, each file all of its runs."""
+        """Samples in the order of `benchmarks.host.measure`: in each round all files, for each file all its runs."""
         samples: dict[str, list[list[float]]] = {name: [] for name in true}
         for _ in range(rounds):
             for name in self.random.sample(list(true), len(true)):
@@ -36,10 +36,10 @@ class Neighbour:
         return samples
 
     def _run(self, milliseconds: float, takes: float) -> float:
-        """One run, after which so much time has passed; a file is timed for 1."""
+        """The time of one run, which moves the clock by `takes`; the timing of a file takes 1."""
         self.left -= takes
         if self.left < 0:
-            # Bursts are as long as their share of 3 asks for.
+            # A burst lasts 3 x share on average, a pause 3 x (1 - share).
             self.busy = not self.busy and self.share > 0
             self.left = 3 * (self.share if self.busy else 1 - self.share) * self.random.expovariate(1)
         return milliseconds * self.random.gauss(1, 0.02) * (self.slowdown if self.busy else 1)
@@ -49,7 +49,7 @@ def exported(variant: Make, export_of: Make, true: Mapping[str, float], samples:
     rows = []
     for name in true:
         row = variant(name, SIZES.get(name, 1_000_000), integers=0.93 if "int8" in name else 0.0, times={64: 1.0})
-        medians = [float(np.median(one)) for one in samples[name]]
+        medians = [float(np.median(times)) for times in samples[name]]
         summary = stats.summarize(samples[name])
         row["latency_ms"][64] |= {"median": summary.median, "p90": summary.p90, "rounds": medians}
         rows.append(row)
@@ -57,7 +57,7 @@ def exported(variant: Make, export_of: Make, true: Mapping[str, float], samples:
 
 
 def by_p90(export: Exported) -> str:
-    """The rule of before: of the files whose median lies below the first one's 90th percentile the nearest to Keras."""
+    """The earlier rule: of files whose median is below the fastest file's 90th percentile, the one nearest to Keras."""
     timed = sorted(export.passed, key=lambda v: v.median(64) or 0.0)
     alike = [v for v in timed if (v.median(64) or 0.0) <= timed[0].latency_ms[64].p90]
     return min(alike, key=lambda v: list(TRUE).index(v.name)).name
@@ -67,7 +67,7 @@ def by_p90(export: Exported) -> str:
 def test_a_neighbour_does_not_make_a_slow_file_the_one_for_speed(
     variant: Make, export_of: Make, share: float, slowdown: float
 ) -> None:
-    """Float files take 1.7 times as long: none is named in any of 40 sessions; the rule of before named some."""
+    """Float files take 1.7 times as long: none is named in 40 sessions, while the earlier rule named some."""
     named, before = [], []
     for seed in range(40):
         samples = Neighbour(seed, share, slowdown).rounds(TRUE, 21, 5)
@@ -82,26 +82,26 @@ def test_a_neighbour_does_not_make_a_slow_file_the_one_for_speed(
 
 @pytest.mark.parametrize(("share", "slowdown"), [(0.0, 1.0), (0.2, 2.5), (0.5, 4.0)])
 def test_intervals_hold_the_true_ratio(share: float, slowdown: float) -> None:
-    """In 95 of 100 sessions, by construction 97.3; 300 sessions scatter by 0.9, and 94.5 is three times that."""
+    """Intervals hold in at least 95 % of sessions, by construction 97.3 %; 94.5 % is three deviations of 300 lower."""
     held = 0
     for seed in range(300):
         samples = Neighbour(seed, share, slowdown).rounds({"a": 1.0, "b": 0.8}, 21, 5)
-        found = stats.ratio(samples["b"], samples["a"])
-        assert found.low is not None and found.high is not None
-        held += found.low <= 0.8 <= found.high
+        compared = stats.ratio(samples["b"], samples["a"])
+        assert compared.low is not None and compared.high is not None
+        held += compared.low <= 0.8 <= compared.high
     assert held / 300 >= 0.945
 
 
 def test_a_file_that_is_faster_although_it_needs_more_is_found(variant: Make, export_of: Make) -> None:
-    """A third faster, on a machine that is busy a fifth of the time: times tell, in 100 sessions but for few."""
+    """A file that is a third faster is found in most of 100 sessions on a machine that is busy a fifth of the time."""
     true = {"small_int8": 1.0, "large": 0.65}
-    found = []
+    names = []
     for seed in range(100):
         export = exported(variant, export_of, true, Neighbour(seed, 0.2, 2.5).rounds(true, 21, 5))
         chosen = shipping.general(export)
         assert chosen
-        found.append(chosen.name)
-    assert found.count("large") >= 90
+        names.append(chosen.name)
+    assert names.count("large") >= 90
 
 
 def test_what_decided_is_said(variant: Make, export_of: Make) -> None:
@@ -145,18 +145,18 @@ def test_seven_rounds_decide_nothing(variant: Make, export_of: Make) -> None:
 
 
 def test_a_phone_s_file_is_chosen_by_instructions_and_a_server_s_by_times(variant: Make, export_of: Make) -> None:
-    """The fastest here has twice the instructions there: each is named for its own case, and the phone's for all."""
+    """The fastest file here has twice the instructions on a phone: each is named for its case, the phone's for all."""
     here, there = variant("here", times={32: 0.5, 64: 1.0}), variant("there", times={32: 1.0, 64: 2.0})
     here["instructions"], there["instructions"] = {32: 30.0, 64: 80.0}, {32: 20.0, 64: 40.0}
     report = read(export_of([here, there]))
-    found = {choice.case: choice for choice in shipping.choices(report)}
-    assert found["For a phone's processor"].variant.name == "there"
+    choices = {choice.case: choice for choice in shipping.choices(report)}
+    assert choices["For a phone's processor"].variant.name == "there"
     assert (
-        "40 million instructions" in found["For a phone's processor"].why
-        and "estimated" in found["For a phone's processor"].why
+        "40 million instructions" in choices["For a phone's processor"].why
+        and "estimated" in choices["For a phone's processor"].why
     )
-    assert "here.tflite, has 2.00 times as many" in found["For a phone's processor"].why
-    assert found["For speed on a server"].variant.name == "here"
+    assert "here.tflite, has 2.00 times as many" in choices["For a phone's processor"].why
+    assert choices["For speed on a server"].variant.name == "here"
     chosen = shipping.general(report)
     assert chosen and chosen.name == "there"
 
@@ -172,10 +172,10 @@ def test_estimates_that_are_near_leave_it_to_bytes(variant: Make, export_of: Mak
 
 
 def test_work_is_in_vector_instructions(variant: Make, export_of: Make) -> None:
-    """16 int8, 8 float16 or 4 float32 numbers fit into NEON's 128 bits, dot products four times as many bytes."""
+    """16 int8, 8 float16 or 4 float32 numbers fit into NEON's 128 bits; dot products take four times as many bytes."""
     rows = [variant("a"), variant("b", half=True), variant("c", integers=1.0), variant("d", integers=0.5)]
-    found = [speed.work(v) for v in read(export_of(rows)).variants]
-    assert found == [2e7 / 4, 2e7 / 8, 2e7 / 16, 1e7 / 4 + 1e7 / 16]
+    work = [speed.work(v) for v in read(export_of(rows)).variants]
+    assert work == [2e7 / 4, 2e7 / 8, 2e7 / 16, 1e7 / 4 + 1e7 / 16]
 
 
 def read(report: dict[str, Any]) -> Exported:

@@ -1,4 +1,4 @@
-"""Held-out measurements in the course of training: read, put on one axis, drawn and told."""
+"""Held-out measurements during training: read, put on one axis, drawn and described."""
 
 import io
 import itertools
@@ -23,7 +23,7 @@ PICTURES = ("How near each layer comes", "Held-out text, over all stages", "The 
 
 @pytest.fixture
 def student(tmp_path: Path, write_run: Callable[..., None]) -> Callable[[Sequence[dict[str, Any]]], Path]:
-    """Makes a student's directory with that log, and returns the directory."""
+    """A function that makes a student's directory with this log, and returns the directory."""
 
     def make(rows: Sequence[dict[str, Any]]) -> Path:
         write_run(tmp_path / "s", "distill", None)
@@ -54,21 +54,21 @@ def of_layers(
 
 def test_stages_follow_each_other_on_one_axis() -> None:
     nan = float("nan")
-    found = course(
+    joined = course(
         [
             stage("transfer_1", [0, 10, 20], held_out__a=[1, nan, 3], held_out__layer_1__attention=[7, nan, 8]),
-            # Step 0 of a later stage is the end of the one before; and a stage may lack what others measure.
+            # Step 0 of a later stage is the end of the one before, and a stage may lack measurements of others.
             stage("distillation", [0, 5, 30], held_out__a=[4, 5, 6], loss=[nan, 1, 1]),
         ]
     )
-    assert found is not None
-    assert found.spans == (
+    assert joined is not None
+    assert joined.spans == (
         Span(name="transfer_1", begin=0, end=20),
         Span(name="distillation", begin=20, end=50),
     )
-    assert found.steps.tolist() == [0, 20, 25, 50]
-    assert found.metrics["a"].tolist() == [1, 4, 5, 6]
-    layers, values = found.layers("attention")
+    assert joined.steps.tolist() == [0, 20, 25, 50]
+    assert joined.metrics["a"].tolist() == [1, 4, 5, 6]
+    layers, values = joined.layers("attention")
     assert layers.tolist() == [1]
     np.testing.assert_array_equal(values, [[7, 8, nan, nan]])
     assert course([stage("transfer_1", [10], loss=[1.0])]) is None and course([]) is None
@@ -76,8 +76,8 @@ def test_stages_follow_each_other_on_one_axis() -> None:
 
 def test_layers_are_ordered_by_number() -> None:
     names = [f"layer_{n}/feature_map" for n in (10, 2, 1)] + ["layer_x/feature_map", "layer_0/feature_map"]
-    found = Course(spans=(), steps=np.array([1]), metrics={name: np.array([float(i)]) for i, name in enumerate(names)})
-    layers, values = found.layers("feature_map")
+    joined = Course(spans=(), steps=np.array([1]), metrics={name: np.array([float(i)]) for i, name in enumerate(names)})
+    layers, values = joined.layers("feature_map")
     assert layers.tolist() == [1, 2, 10] and values.ravel().tolist() == [2, 1, 0]
 
 
@@ -89,7 +89,7 @@ def test_trained_layers_by_name() -> None:
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_map_has_each_value_in_its_place(width: int) -> None:
-    """Drawn pixel by pixel: the colours are those of the colour map at the values' logarithms."""
+    """Each pixel has the colour map's colour at the logarithm of its value."""
     steps = [0, 10, 20, 60]
     values = [[1.0, 0.1, 0.1, 0.01], [1.0, float("nan"), 0.1, 1.0], [1.0, 1.0, 0.0, 0.01]]
     places = {0: -0.5, 10: 5, 20: 15, 60: 40}
@@ -97,20 +97,20 @@ def test_map_has_each_value_in_its_place(width: int) -> None:
         drawn = transfer.heat_maps(of_layers(steps, values), width)
         axes = drawn.axes[0]
         pixels = _pixels(drawn)
-        # Where the column before the first step lies is not in steps; it begins at the left edge.
+        # The column before the first step has no width in steps; it begins at the left edge.
         places[0] = axes.get_xlim()[0] / 2
         for (row, layer), (column, step) in itertools.product(enumerate(values), enumerate(steps)):
             x, y = axes.transData.transform((places[step], row + 0.2))
-            seen = pixels[-1 - int(y), int(x)]
+            pixel = pixels[-1 - int(y), int(x)]
             value = layer[column]
             if np.isnan(value):
                 # Nothing is drawn; the background is transparent.
-                assert seen[3] == 0
+                assert pixel[3] == 0
                 continue
-            # Of 0.01 to 1, the whole scale; an exact copy is as near as can be shown.
+            # The scale is 0.01 to 1; an exact copy (0) has the colour of its lower end.
             expected = transfer._NEAR_TO_FAR((np.log10(max(value, 0.01)) + 2) / 2)
-            # A PNG has 8 bits a channel, the colour map 256 colours up to 0.02 apart.
-            np.testing.assert_allclose(seen, expected, atol=0.03)
+            # A PNG has 8 bits a channel, and the map's 256 colours are up to 0.02 apart.
+            np.testing.assert_allclose(pixel, expected, atol=0.03)
     assert [text.get_text() for text in axes.get_yticklabels()] == ["1", "2", "3"]
     assert _brightness(0.01) < _brightness(0.1) < _brightness(1.0), "dark is near"
 
@@ -122,7 +122,7 @@ def test_colour_bar_has_numbers_within_the_scale() -> None:
         labels = [float(text.get_text()) for text in drawn.axes[1].get_yticklabels()]
         ticks = drawn.axes[1].get_yticks()
         assert len(labels) >= 2 and np.all(np.diff(labels) > 0) and np.all((0 <= ticks) & (ticks <= 1))
-        # At most four powers of ten, at least a factor of two.
+        # The scale spans at most four powers of ten and at least a factor of two.
         first, last = max(low, high / 1e4), high
         if last < 2 * first:
             first, last = np.sqrt(first * last / 2), np.sqrt(first * last * 2)
@@ -134,19 +134,19 @@ def test_colour_bar_has_numbers_within_the_scale() -> None:
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("last", [100, 2_000])
 def test_names_of_stages_keep_apart(width: int, last: int) -> None:
-    """24 layer-wise stages and one more, short or long, as they are drawn."""
-    found = [Span(name=f"transfer_{n}", begin=100 * n - 100, end=100 * n) for n in range(1, 25)]
-    found.append(Span(name="distillation", begin=2400, end=2400 + last))
+    """Draw the names of 24 layer-wise stages and one more, short or long."""
+    stages = [Span(name=f"transfer_{n}", begin=100 * n - 100, end=100 * n) for n in range(1, 25)]
+    stages.append(Span(name="distillation", begin=2400, end=2400 + last))
     with style():
         drawn = figure(width, 100)
         drawn.set_layout_engine("none")
         axes = drawn.add_axes((0, 0, 1, 0.5))
-        axes.set_xlim(0, found[-1].end)
-        name_stages(axes, found, width)
+        axes.set_xlim(0, stages[-1].end)
+        name_stages(axes, stages, width)
         _pixels(drawn)
         boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
     assert "distillation" in boxes and "1" in boxes and len(boxes) >= 7
-    # Pixels of a raster of 72 an inch.
+    # In pixels at 72 an inch.
     ordered = sorted(boxes.values(), key=lambda box: box.x0)
     assert all(a.x1 < b.x0 for a, b in itertools.pairwise(ordered))
     assert ordered[0].x0 > -8 and ordered[-1].x1 < width + 8
@@ -176,7 +176,7 @@ def test_the_page_shows_them(finished: Path) -> None:
     for heading in PICTURES:
         assert f"<h3>{heading}</h3>" in html
     text = html.replace("\u00a0", " ")
-    # By hand from conftest's figures: layers stand at 0.1 and double in distillation.
+    # By hand from conftest's figures: layers are at 0.1 and double in distillation.
     assert "“distillation” raised the feature maps’ mean over the layers from 0.1 to 0.2: 4 of 4 layers" in text
     assert "at 23 evaluations over 620 steps" in text
     assert "layer 1 from 2 to 0.2, layer 2 from 2 to 0.2" in text and "layer 4 from 0.5 to 0.05." in text
@@ -189,7 +189,7 @@ def test_the_page_shows_them(finished: Path) -> None:
 
 
 def test_directories_from_before_have_none_of_it(pipeline: Path) -> None:
-    """And of their stage's end only the level is known."""
+    """Older directories have only the level at the end of a stage."""
     (pipeline / "student" / "layers.json").unlink()
     log = pipeline / "student" / "log.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()]
@@ -211,7 +211,7 @@ def test_teacher_level_is_of_the_students_own_teacher(pipeline: Path) -> None:
     path.write_text(json.dumps(metrics))
     html = page.render(read.read([pipeline / "student", pipeline / "teacher"])).replace("\u00a0", " ")
     assert "the teacher’s is 31.2 %" in html and "31.2 %</td><td>25.4 %" in html
-    # Without a pre-training run in the report as well.
+    # The same holds without a pre-training run in the report.
     assert "31.2 %</td><td>25.4 %" in render(pipeline / "student").replace("\u00a0", " ")
 
 
@@ -225,7 +225,7 @@ def test_training_rows_of_single_layers_change_nothing(student: Callable[..., Pa
 
 
 def test_teacher_without_heads(student: Callable[..., Path]) -> None:
-    """Only layers are measured, in one stage that has no layer of its own."""
+    """Only layers are measured, in a single stage that does not train one layer."""
     rows = [{"stage": "joint", "step": s, "held_out/layer_1/feature_map": 1 / s, "feature_map": 1.0} for s in (5, 10)]
     html = render(student(rows))
     assert PICTURES[0] in html and PICTURES[1] not in html
@@ -249,9 +249,9 @@ def test_a_teachers_own_curve(pipeline: Path) -> None:
     log.write_text("".join(json.dumps(row) + "\n" for row in rows))
     after = render(pipeline / "teacher")
     assert "dashed: on held-out text." in before and "dots: on held-out text meanwhile." in after
-    found = read.read_log(log)[0]
-    assert curves.measured_meanwhile(found, ["masked_word_loss"])
-    assert not curves.measured_meanwhile(found, ["masked_word_accuracy"])
+    logged = read.read_log(log)[0]
+    assert curves.measured_meanwhile(logged, ["masked_word_loss"])
+    assert not curves.measured_meanwhile(logged, ["masked_word_accuracy"])
 
 
 def test_spans_of_no_stages() -> None:
@@ -291,7 +291,7 @@ def test_parts_of_layers_may_be_absent(pipeline: Path) -> None:
 
 
 def _pixels(drawn: Any) -> np.ndarray:
-    """[H, W, 4] at one pixel a CSS pixel, so that display coordinates are its indices."""
+    """The picture [H, W, 4] at one pixel per CSS pixel, so that display coordinates are its indices."""
     drawn.set_dpi(72)
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", dpi=72)

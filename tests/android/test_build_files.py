@@ -41,9 +41,9 @@ def test_versions_are_those_of_the_pom(root: Path) -> None:
 
 def modules(demo: Path) -> list[str]:
     """The modules that both build; those in maven/ are only for Maven."""
-    there = [str(one.text) for one in ET.parse(demo / "pom.xml").getroot().findall("m:modules/m:module", SPACE)]
-    assert all((demo / name / "pom.xml").is_file() for name in there)
-    return [name for name in there if not name.startswith("maven/")]
+    names = [str(one.text) for one in ET.parse(demo / "pom.xml").getroot().findall("m:modules/m:module", SPACE)]
+    assert all((demo / name / "pom.xml").is_file() for name in names)
+    return [name for name in names if not name.startswith("maven/")]
 
 
 def test_modules_are_those_of_the_pom(root: Path) -> None:

@@ -142,8 +142,8 @@ def words_of(prefixes: tuple[str, ...], count: int, pieces: frozenset[str]) -> I
             + (drawn.choice(marks) if drawn.random() < 0.1 else "")
             for _ in range(drawn.randint(1, 8))
         )
-        made = "".join(letters)
-        return drawn.choice((made, made, made.lower(), made.upper(), unicodedata.normalize("NFD", made)))
+        text = "".join(letters)
+        return drawn.choice((text, text, text.lower(), text.upper(), unicodedata.normalize("NFD", text)))
 
     for _ in range(count):
         yield "".join(word() + drawn.choice(between) for _ in range(drawn.randint(1, 12)))

@@ -89,16 +89,16 @@ def test_losses_by_hand() -> None:
         expected += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True)) / 5
     task = ClassificationTask(labels=("a", "b", "c"))
     # float32 sums of fifteen terms.
-    found = task.distance_from_teacher(student, {"logits": teacher}, temperature, {})
-    assert float(found) == pytest.approx(9 * expected, rel=1e-5)
+    distance = task.distance_from_teacher(student, {"logits": teacher}, temperature, {})
+    assert float(distance) == pytest.approx(9 * expected, rel=1e-5)
 
     expected = 0.0
     for ours, theirs in zip(student.flat, teacher.flat, strict=True):
         p, q = (1 / (1 + math.exp(-value / temperature)) for value in (theirs, ours))
         expected += (p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))) / 15
     several = MultilabelTask(labels=("a", "b", "c"))
-    found = several.distance_from_teacher(student, {"logits": teacher}, temperature, {})
-    assert float(found) == pytest.approx(9 * expected, rel=1e-4)
+    distance = several.distance_from_teacher(student, {"logits": teacher}, temperature, {})
+    assert float(distance) == pytest.approx(9 * expected, rel=1e-4)
     aligned = several.as_taught(MultilabelTask(labels=("c", "a", "b")), {"logits": teacher})["logits"]
     assert aligned.tolist() == teacher[:, [1, 2, 0]].tolist()
 
@@ -106,8 +106,8 @@ def test_losses_by_hand() -> None:
     taught = ours.as_taught(theirs, {"score": np.float32([[0.0], [2.0]])})
     # The teacher's values 1 and 7, in units of four around two.
     assert taught["score"].tolist() == [[-0.25], [1.25]]
-    found = ours.distance_from_teacher(np.float32([[0.0], [0.0]]), taught, 1.0, {})
-    assert float(found) == pytest.approx((0.25**2 + 1.25**2) / 2)
+    distance = ours.distance_from_teacher(np.float32([[0.0], [0.0]]), taught, 1.0, {})
+    assert float(distance) == pytest.approx((0.25**2 + 1.25**2) / 2)
 
 
 def test_losses_of_word_pieces_by_hand() -> None:
@@ -122,15 +122,15 @@ def test_losses_of_word_pieces_by_hand() -> None:
     known = list(zip(*np.nonzero(label >= 0), strict=True))
     expected = np.mean([divergence(teacher[place], student[place]) for place in known])
     task = EntitiesTask(labels=("O", "B-x", "I-x"))
-    found = task.distance_from_teacher(student, {"token_logits": teacher}, 2.0, {"token_label": label})
-    assert float(found) == pytest.approx(4 * expected, rel=1e-5)
+    distance = task.distance_from_teacher(student, {"token_logits": teacher}, 2.0, {"token_label": label})
+    assert float(distance) == pytest.approx(4 * expected, rel=1e-5)
     # The mean is over real tokens only, whatever the logits at padding.
     mask, names = np.array([[1, 1, 1, 0], [1, 1, 0, 0]]), ("start_logits", "end_logits")
     real = [(row, slice(0, mask[row].sum()), end) for row in range(2) for end in range(2)]
     expected = np.mean([divergence(teacher[place], student[place]) for place in real])
     ours, theirs = ({name: side[:, :, end] for end, name in enumerate(names)} for side in (student, teacher))
-    found = QuestionsTask().distance_from_teacher(ours, theirs, 2.0, {"input_mask": mask})
-    assert float(found) == pytest.approx(4 * expected, rel=1e-5)
+    distance = QuestionsTask().distance_from_teacher(ours, theirs, 2.0, {"input_mask": mask})
+    assert float(distance) == pytest.approx(4 * expected, rel=1e-5)
 
 
 def test_entities_and_answers_are_taught(made: Path, tmp_path: Path, complain: Complain) -> None:

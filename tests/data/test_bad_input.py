@@ -1,4 +1,4 @@
-"""One clear line for each kind of bad input, status 2, and nothing left behind that looks done."""
+"""Each kind of bad input gives one clear line and status 2, and leaves nothing behind that looks finished."""
 
 import bz2
 import lzma

@@ -1,4 +1,4 @@
-"""What of a docstring is kept as prose."""
+"""Which parts of a docstring are kept as prose."""
 
 import pytest
 

@@ -51,12 +51,12 @@ def test_short_sequences_are_made_as_often_as_asked() -> None:
 
 
 def test_half_of_the_pairs_are_random() -> None:
-    made = [p for seed in range(20) for p in pairs(short=0.0, seed=seed)]
-    share = sum(p.is_random for p in made) / len(made)
+    drawn = [p for seed in range(20) for p in pairs(short=0.0, seed=seed)]
+    share = sum(p.is_random for p in drawn) / len(drawn)
     # Half are drawn to be random, and a single last sentence always is: at most one a document, which only
     # raises the share. The slack is five binomial deviations.
-    slack = 5 * math.sqrt(0.25 / len(made))
-    assert 0.5 - slack < share < 0.5 + slack + 20 * len(DOCUMENTS) / len(made)
+    slack = 5 * math.sqrt(0.25 / len(drawn))
+    assert 0.5 - slack < share < 0.5 + slack + 20 * len(DOCUMENTS) / len(drawn)
 
 
 def test_segments_begin_and_end_with_sentences() -> None:
@@ -80,8 +80,8 @@ def _cut(length: int) -> set[int]:
 
 
 def test_a_single_document_gives_real_pairs_only() -> None:
-    made = list(segment_pairs(DOCUMENTS[:1], 64, 0.1, random.Random(1)))
-    assert made and not any(p.is_random for p in made)
+    drawn = list(segment_pairs(DOCUMENTS[:1], 64, 0.1, random.Random(1)))
+    assert drawn and not any(p.is_random for p in drawn)
 
 
 def test_single_segments_are_made_as_often_as_asked_and_run_on_where_the_last_one_ended() -> None:

@@ -1,4 +1,4 @@
-"""Hand-written gradients against arithmetic in float64."""
+"""Compares hand-written gradients with arithmetic in float64."""
 
 import numpy as np
 import tensorflow as tf

@@ -143,10 +143,10 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_files_are_named(name, tmp_path):
-    content, said = BAD[name]
+    content, message = BAD[name]
     path = tmp_path / name
     path.write_text(content)
-    with pytest.raises(UsageError, match=said) as raised:
+    with pytest.raises(UsageError, match=message) as raised:
         EntitiesTask.discover(path)
     assert str(raised.value).startswith(str(path)) and "\n" not in str(raised.value)
 

@@ -26,8 +26,8 @@ def test_attention(random, mask):
     padding = (1 - mask[:, None, None, :]) * -10000.0
     teacher, student = (random.normal(0, 2, (B, N, T, T)) + padding for _ in range(2))
     expected = (softmax(student) - softmax(teacher)) * mask[:, None, :, None] / (mask.sum() * N)
-    found = gradient(lambda s: losses.attention(teacher.astype(np.float32), s, mask), student)
-    np.testing.assert_allclose(found, expected, **CLOSE)
+    computed = gradient(lambda s: losses.attention(teacher.astype(np.float32), s, mask), student)
+    np.testing.assert_allclose(computed, expected, **CLOSE)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
@@ -37,10 +37,10 @@ def test_distilled_words(random, temperature):
     weights = (random.random((B, P)) < 0.7).astype(np.float32)
     difference = softmax(student / temperature) - softmax(teacher / temperature)
     expected = temperature * difference * weights[..., None] / weights.sum()
-    found = gradient(
+    computed = gradient(
         lambda s: losses.masked_words_distilled(teacher.astype(np.float32), s, weights, temperature), student
     )
-    np.testing.assert_allclose(found, expected, **CLOSE)
+    np.testing.assert_allclose(computed, expected, **CLOSE)
 
 
 def test_masked_words(random):
@@ -54,8 +54,8 @@ def test_mean_of_channels(random, mask):
     teacher, student = (random.normal(1, 3, (B, T, H)) for _ in range(2))
     difference = (student.mean(-1) - teacher.mean(-1)) * mask
     expected = np.repeat((2 * difference / H / mask.sum())[..., None], H, axis=-1)
-    found = gradient(lambda s: losses.feature_map_mean(teacher.astype(np.float32), s, mask), student)
-    np.testing.assert_allclose(found, expected, **CLOSE)
+    computed = gradient(lambda s: losses.feature_map_mean(teacher.astype(np.float32), s, mask), student)
+    np.testing.assert_allclose(computed, expected, **CLOSE)
 
 
 def reference_feature_map(teacher, student, mask):
@@ -78,7 +78,7 @@ def reference_variance(teacher, student, mask):
 )
 def test_finite_differences(loss, reference, random, mask):
     teacher, student = (random.normal(1, 3, (B, T, H)) for _ in range(2))
-    found = gradient(lambda s: loss(teacher.astype(np.float32), s, mask), student)
+    computed = gradient(lambda s: loss(teacher.astype(np.float32), s, mask), student)
     step = 1e-5
     for index in [(0, 0, 0), (0, 3, 7), (1, 6, 15), (2, 2, 4)]:
         ahead, behind = student.copy(), student.copy()
@@ -86,8 +86,8 @@ def test_finite_differences(loss, reference, random, mask):
         behind[index] -= step
         slope = (reference(teacher, ahead, mask) - reference(teacher, behind, mask)) / (2 * step)
         # The difference quotient is itself exact only to about the square of the step.
-        assert found[index] == pytest.approx(slope, rel=1e-3, abs=1e-7)
-    assert not found[0, 4:].any() and not found[2, 6:].any()
+        assert computed[index] == pytest.approx(slope, rel=1e-3, abs=1e-7)
+    assert not computed[0, 4:].any() and not computed[2, 6:].any()
 
 
 def reference_relations(teacher, student, mask, heads):
@@ -111,8 +111,8 @@ def test_relations(heads, random, mask):
     """Teacher and student differ in width; gradients against finite differences in queries, keys and values."""
     teacher, student = ([random.normal(0, 1, (B, T, width)) for _ in range(3)] for width in (24, 8))
     given = [side.astype(np.float32) for side in teacher]
-    found = losses.relations(given, [side.astype(np.float32) for side in student], mask, heads=heads)
-    assert float(found) == pytest.approx(reference_relations(teacher, student, mask, heads), rel=2e-5)
+    loss = losses.relations(given, [side.astype(np.float32) for side in student], mask, heads=heads)
+    assert float(loss) == pytest.approx(reference_relations(teacher, student, mask, heads), rel=2e-5)
     step = 1e-5
     for which in range(3):
         fixed = [tf.constant(side, tf.float32) for side in student]

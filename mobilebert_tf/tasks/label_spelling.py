@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from mobilebert_tf import notes
+from mobilebert_tf.text_table import some
 
 
 def plain(label: str) -> str:
@@ -32,9 +33,8 @@ MANY = 12
 
 def unseen(label: str, labels: Sequence[str], whose: str = "that training saw") -> str:
     """The message about a label that is not one of a task's, with the most similar one, if any."""
-    known = ", ".join(labels[:MANY]) + (f" and {len(labels) - MANY:,} more" if len(labels) > MANY else "")
     near = difflib.get_close_matches(label, labels, n=1, cutoff=0.8)
-    return f"label {label!r} is not one {whose} ({known}{f'; most like it: {near[0]!r}' if near else ''})"
+    return f"label {label!r} is not one {whose} ({some(labels, MANY)}{f'; most like it: {near[0]!r}' if near else ''})"
 
 
 def say_alike(path: str | os.PathLike[str], counts: Mapping[str, int], fix: str = "") -> None:

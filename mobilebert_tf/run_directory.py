@@ -185,7 +185,9 @@ def _made(directory: Path) -> Iterator[None]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{directory}: cannot be made a directory ({error.strerror}); give another --output") from None
+        raise UsageError(
+            f"{directory}: cannot be created as a directory ({error.strerror}); give another --output"
+        ) from None
     try:
         yield
     except Exception:
@@ -229,13 +231,13 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
             differences = "; ".join(
                 f"--{option} {_show(old)}, now {_show(new)}" for option, (old, new) in changed.items()
             )
-            way_on = " or --accept_changes to go on with what is changed," if hasattr(command, "accept_changes") else ""
+            way_on = " or --accept_changes to continue with the changes," if hasattr(command, "accept_changes") else ""
             raise UsageError(
                 f"{directory}: was begun with {differences}; give another --output,{way_on} or delete that directory"
             )
         return Run(directory, record, time.monotonic(), changed)
     if directory.exists() and (not directory.is_dir() or any(map(_is_of_something_else, directory.iterdir()))):
-        raise UsageError(f"{directory}: holds files of something else; give an empty or new --output")
+        raise UsageError(f"{directory}: holds other files; give an empty or new --output")
     return None
 
 
@@ -244,8 +246,8 @@ def refuse_sealed(path: Path, flag: str) -> None:
     for directory in Path(os.path.abspath(path)).parents:
         if (directory / SEAL).exists():
             raise UsageError(
-                f"--{flag}={path}: {directory} is closed by its {SEAL}, and would no longer be verified; give a place "
-                "outside of it"
+                f"--{flag}={path}: {directory} is sealed by its {SEAL}, and another file would break the seal; give "
+                "a path outside it"
             )
 
 
@@ -270,7 +272,7 @@ def require_finished(directory: Path) -> dict[str, Any]:
     record = read_record(directory / RECORD)
     if "finished" not in record:
         command = record["identity"]["command"]
-        raise UsageError(f"{directory}: `{command}` has not finished there; give its command again first")
+        raise UsageError(f"{directory}: `{command}` has not finished there; run that command again first")
     return record
 
 
@@ -399,7 +401,7 @@ def _with_defaults(command: Any, identity: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_there(path: str) -> bool:
-    return os.path.exists(path) or os.path.exists(f"{path}.index") or glob.has_magic(path)
+    return os.path.exists(path) or os.path.exists(f"{path}.index") or bool(glob.glob(path))
 
 
 def _changed(directory: Path, there: dict[str, Any], here: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -74,3 +74,11 @@ def test_an_input_that_is_gone_is_said_to_be(tmp_path):
     path.unlink()
     with pytest.raises(UsageError, match=r"--input=.*table.tsv: no such file or directory; it was there when"):
         run_directory.find_run(command, "copy", command.output)
+
+
+def test_a_name_with_brackets_that_is_no_file_stays_a_name(tmp_path):
+    command = Copy(input="tfds:glue/sst2:train[:10%]", output=str(tmp_path / "run"))
+    with run_directory.open_run(command, "copy", command.output) as run:
+        assert run.record["identity"]["input"] == command.input
+        run.finish()
+    assert run_directory.find_run(command, "copy", command.output).finished

@@ -19,9 +19,9 @@ def words_of(command: str, flag: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"--{flag}={command}: is no command ({error})") from None
+        raise UsageError(f"--{flag}={command}: is not a command ({error})") from None
     if not words or shutil.which(words[0]) is None:
-        raise UsageError(f"--{flag}={command}: there is no such program, or it may not be run; give its path")
+        raise UsageError(f"--{flag}={command}: there is no such program, or it is not executable; give its path")
     return words
 
 

@@ -101,7 +101,7 @@ def check_output(path: str) -> None:
     if not place.is_dir():
         raise UsageError(f"--output={path}: {place} is a file, not a directory; give another place")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UsageError(f"--output={path}: {place} may not be written to; give another place")
+        raise UsageError(f"--output={path}: {place} is not writable; give another place")
 
 
 def write(path: str, value: Mapping[str, Any]) -> None:
@@ -111,7 +111,7 @@ def write(path: str, value: Mapping[str, Any]) -> None:
       FailedError: it violates the schema, which is an error in the benchmark.
     """
     if wrong := schema.fault(value):
-        raise FailedError(f"{path}: not written, the result is against its schema ({wrong})")
+        raise FailedError(f"{path}: not written, the result violates its schema ({wrong})")
     place = Path(path)
     place.parent.mkdir(parents=True, exist_ok=True)
     free = _taken(place)
@@ -121,7 +121,7 @@ def write(path: str, value: Mapping[str, Any]) -> None:
         free.unlink(missing_ok=True)
         raise
     if free != place:
-        notes.say(f"{path}: was made by another program while this one measured, and stays; the result is in {free}")
+        notes.say(f"{path}: was written by another program during the measurement, and stays; this result is in {free}")
 
 
 def _taken(path: Path) -> Path:

@@ -44,7 +44,7 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: no such file")
     document = fields.read_object(path)
     if wrong := fault(document):
-        raise UsageError(f"{path}: {wrong}; it is no result of a benchmark, or was edited")
+        raise UsageError(f"{path}: {wrong}; it is not the result of a benchmark, or was edited")
     return document
 
 

@@ -102,7 +102,7 @@ def read(path: str) -> Study:
     distinct_names([_slug(name) or name for name in study.variants], f"{path}: directories of variants")
     for variant, changes in study.variants.items():
         if not _slug(variant):
-            raise UsageError(f"{path}: variant {variant!r}: has no letter or digit to call its directory by")
+            raise UsageError(f"{path}: variant {variant!r}: has no letter or digit to name its directory after")
         for step in changes:
             if step not in study.chain:
                 raise UsageError(f"{path}: variant {variant!r}: there is no step {step!r}")
@@ -112,14 +112,14 @@ def read(path: str) -> Study:
         for variant, changes in study.variants.items():
             if changes.get(figure.step, {}) is None:
                 raise UsageError(
-                    f"{path}: variant {variant!r}: has no step {figure.step!r}, and figure {name!r} is its"
+                    f"{path}: variant {variant!r}: leaves out step {figure.step!r}, which figure {name!r} is read from"
                 )
     for published in study.published:
         if unknown := [name for name in published.figures if name not in study.figures]:
             raise UsageError(f"{path}: published {published.name!r}: there is no figure {unknown[0]!r}")
     for name in study.variants:
         if baseline_of(name, study.baseline, study.variants) not in study.variants:
-            raise UsageError(f"{path}: the baseline {study.baseline!r} is none of the variants")
+            raise UsageError(f"{path}: the baseline {study.baseline!r} is not one of the variants")
     return study
 
 
@@ -227,7 +227,7 @@ def _filled(value: Any, known: Mapping[str, str]) -> str:
     try:
         return re.sub(r"\{(\w+)\}", lambda match: known[match[1]], str(value))
     except KeyError as name:
-        raise UsageError(f"the study asks for {name}; give it with --inputs=NAME=PATH") from None
+        raise UsageError(f"the study needs an input {name}; give it with --inputs=NAME=PATH") from None
 
 
 def _execute(run: _Run) -> None:

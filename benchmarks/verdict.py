@@ -65,7 +65,7 @@ def of_host(rounds: Sequence[Mapping[str, Any]], threads: int, cores: int, stric
       strict: require as many inferences and seconds as MLPerf.
     """
     if not rounds:
-        return of(["no process got to its end"], [])
+        return of(["no process finished"], [])
     invalid, warnings = common(rounds, strict)
     if not all(one.get("finite", True) for one in rounds):
         invalid.append("outputs are NaN or infinite")
@@ -103,8 +103,8 @@ def common(rounds: Sequence[Mapping[str, Any]], strict: bool) -> tuple[list[str]
         seconds = sum(float(np.sum(one["samples"])) / 1e3 * one.get("queries", 0) / len(one["samples"])
                       if "queries" in one else float(np.sum(one["samples"])) / 1e3 for one in rounds)  # fmt: skip
         if queries < STRICT_QUERIES:
-            invalid.append(f"{queries:,} inferences of at least {STRICT_QUERIES:,}")
+            invalid.append(f"{queries:,} inferences, at least {STRICT_QUERIES:,} are required")
         # The tool's clock also counts the time between inferences, so the sum of samples is a little less.
         if seconds < 0.9 * STRICT_SECONDS:
-            invalid.append(f"{seconds:.0f} s of at least {STRICT_SECONDS:.0f}")
+            invalid.append(f"{seconds:.0f} s of inferences, at least {STRICT_SECONDS:.0f} s are required")
     return invalid, warnings

@@ -62,25 +62,25 @@ def find(serial: str | None) -> Adb:
     devices.pop("*", None)
     if serial is None:
         if not devices:
-            raise UsageError("no device is connected; connect one by cable, or `adb connect`, and allow USB debugging")
+            raise UsageError("no device is connected; connect one by cable or `adb connect`, and allow USB debugging")
         if len(devices) > 1:
-            raise UsageError(f"{len(devices)} devices are connected; --serial says which: {', '.join(devices)}")
+            raise UsageError(f"{len(devices)} devices are connected; choose one with --serial: {', '.join(devices)}")
         (serial,) = devices
     if serial not in devices:
-        raise UsageError(f"--serial={serial}: is not connected; there are {', '.join(devices) or 'no devices'}")
+        raise UsageError(f"--serial={serial}: is not connected; connected devices: {', '.join(devices) or 'none'}")
     state = devices[serial]
     if state in _STATES:
         raise UsageError(f"{serial}: {_STATES[state]}")
     if state != "device":
-        raise UsageError(f"{serial}: is in the state {state!r}, not a running Android; start it as usual")
+        raise UsageError(f"{serial}: is in state {state!r}, so Android is not running; start it normally")
     return Adb(serial)
 
 
 _STATES = {
     "unauthorized": "does not trust this computer yet; unlock the screen and allow USB debugging in the dialog",
     "authorizing": "is about to ask whether to trust this computer; allow USB debugging and try again",
-    "offline": "is offline; pull the cable and connect it again, or `adb reconnect`",
-    "no permissions": "this user may not open it; on Linux install Android's udev rules (Debian: "
+    "offline": "is offline; unplug the cable and connect it again, or run `adb reconnect`",
+    "no permissions": "this user lacks permission to open it; on Linux install Android's udev rules (Debian: "
     "android-sdk-platform-tools-common)",
 }
 
@@ -133,11 +133,11 @@ class Adb:
                 raise DeviceGoneError(f"{self.serial}: {_last(done)}")
             free = self.text(f"df -k {shlex.quote(os.path.dirname(remote))} 2>/dev/null | tail -1")
             raise FailedError(
-                f"{local}: cannot be copied to {self.serial} ({_reason(done)}; there: {free or 'unknown'})"
+                f"{local}: cannot be copied to {self.serial} ({_reason(done)}; free space there: {free or 'unknown'})"
             )
         arrived = self.text(f"sha256sum {shlex.quote(remote)} 2>/dev/null").split()[:1]
         if arrived and arrived != [digest]:
-            raise FailedError(f"{local}: arrived on {self.serial} with another content; its storage may be full")
+            raise FailedError(f"{local}: arrived on {self.serial} with different content; its storage may be full")
         return True
 
     def push_all(self, local: Path, remote: str) -> None:

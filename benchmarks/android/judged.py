@@ -31,7 +31,7 @@ def of_device(
       strict: require as many inferences and seconds as MLPerf.
     """
     if not rounds:
-        return verdict.of(["no process got to its end"], [])
+        return verdict.of(["no process finished"], [])
     invalid, warnings = verdict.common(rounds, strict)
     if device.kind != "phone":
         invalid.append("an emulator's times say nothing about a phone" if device.kind == "emulator" else "no device")
@@ -50,7 +50,7 @@ def _of_outputs(accelerator: str, outputs: Mapping[str, Any] | None) -> tuple[li
         why = f" ({outputs['why_not']})" if outputs and outputs.get("why_not") else ""
         return [], [f"outputs on the device are not checked{why}"]
     if accelerator != "cpu" and outputs.get("same_as_cpu"):
-        return [f"outputs are those of the processor to the bit: the {accelerator.upper()} did not run"], []
+        return [f"outputs are bit-identical to those of the processor, so the {accelerator.upper()} did not run"], []
     error, tolerance = outputs.get("max_relative_error"), outputs["tolerance"]
     if error is None:
         return ["outputs on the device are NaN or infinite"], []
@@ -85,7 +85,7 @@ def _of_state(rounds: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]
     elif status > 0:
         warnings.append(f"warm: thermal status {status}")
     if any(one.get("not_cool") for one in rounds):
-        warnings.append("it did not cool down before each process")
+        warnings.append("the device did not cool down before each process")
     if any(state.get("charging") for state in states):
         warnings.append("charging")
     levels = [state["battery_percent"] for state in states if state.get("battery_percent") is not None]

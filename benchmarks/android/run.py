@@ -133,17 +133,17 @@ class Measurement:
           UsageError: they are of another device, other files or other settings, or cannot be read.
         """
         if not self._kept.is_file():
-            raise UsageError(f"--resume: {self._kept} is not there; nothing was begun")
+            raise UsageError(f"--resume: {self._kept} is missing, so there is nothing to resume")
         try:
             document = json.loads(self._kept.read_text(encoding="utf-8"))
             earlier = {name: document[name] for name in self._state}
         except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{self._kept}: is damaged; delete it and measure anew") from None
+            raise UsageError(f"{self._kept}: is damaged; delete it and measure again") from None
         for name, what in (("device", "on another device"), ("settings", "with other settings")):
             if earlier[name] != self._state[name]:
-                raise UsageError(f"--resume: {self._kept} was made {what}; delete it, or go on with the same")
+                raise UsageError(f"--resume: {self._kept} was made {what}; delete it, or use the same")
         if set(earlier["rounds"]) != set(self._state["rounds"]):
-            raise UsageError(f"--resume: {self._kept} is of other files or tools; delete it, or measure the same")
+            raise UsageError(f"--resume: {self._kept} was made with other files or tools; delete it, or use the same")
         if self._settings.sustained_minutes:
             # The device cools during an interruption, so an incomplete curve starts again from the beginning.
             earlier["rounds"] = {
@@ -273,7 +273,7 @@ class Measurement:
     def _add(self, job: Job, found: dict[str, Any] | str) -> bool:
         if isinstance(found, str):
             self._state["failures"][job.key] = found
-            self._say(f"benchmark android: {job.path.name}: {found}; the others go on")
+            self._say(f"benchmark android: {job.path.name}: {found}; continuing with the others")
         else:
             self._state["rounds"][job.key].append(found)
         self._keep()
@@ -361,7 +361,7 @@ class Measurement:
             )
             return f"{job.tool.kind}: {how}"
         if "median" not in figures and "mean" not in figures:
-            return f"{job.tool.kind}: gives no times ({done.last[:100]!r})"
+            return f"{job.tool.kind}: printed no times ({done.last[:100]!r})"
         if (delegation := printed.delegation(transcript, job.accelerator)) is not None:
             self._state["delegation"][job.key] = delegation
         of = "median" if "median" in figures else "mean"
@@ -394,7 +394,7 @@ class Measurement:
     def _check(self, job: Job) -> dict[str, Any]:
         """Compare the outputs of one inference with this machine's."""
         if job.tool.kind != tools.TFLITE:
-            return {"checked": False, "why_not": f"{job.tool.kind} takes no value files and gives no outputs"}
+            return {"checked": False, "why_not": f"{job.tool.kind} neither reads value files nor writes outputs"}
         remote = f"{tools.HOME}/run/outputs.bin"
         done = self._adb.shell(tools.command(job.tool, self._call(job, 1, 0.0, remote)), seconds=300)
         if done.status:

@@ -94,8 +94,8 @@ def find(adb: Adb, given: Sequence[Path], abi: str) -> list[Tool]:
             tools.append(_tool(adb, remote, digest, Path(remote).name))
     if not tools:
         raise UsageError(
-            f"no benchmark_model on {adb.serial} ({' or '.join(WELL_KNOWN)}); --tool names the program on this "
-            "computer: TensorFlow Lite's, LiteRT's, or both with a comma between"
+            f"no benchmark_model on {adb.serial} ({' or '.join(WELL_KNOWN)}); give the program on this computer "
+            "as --tool: TensorFlow Lite's, LiteRT's, or both, comma-separated"
         )
     return tools
 
@@ -106,8 +106,10 @@ def _tool(adb: Adb, remote: str, digest: str, name: str) -> Tool:
     if kind is None:
         # The shell's message about a program that cannot be run at all.
         if wrong := printed.parse(helped.text).wrong:
-            raise UsageError(f"{name}: does not run on {adb.serial} ({wrong}); it is for another processor or Android")
-        raise UsageError(f"{name}: prints no help of a benchmark_model ({helped.last[:100]!r})")
+            raise UsageError(
+                f"{name}: does not run on {adb.serial} ({wrong}); it is built for another processor or Android version"
+            )
+        raise UsageError(f"{name}: is not a benchmark_model; its --help printed {helped.last[:100]!r}")
     return Tool(kind, remote, digest or None, name)
 
 

@@ -82,7 +82,7 @@ class Environment:
         """Write the emulated /proc/cpuinfo of a core: LiteRT chooses kernels by it, and crashes if it is wrong."""
         described = HERE / "cores" / f"{core}.cpuinfo"
         if not described.is_file():
-            raise UsageError(f"core {core}: there are {', '.join(CORES)}")
+            raise UsageError(f"core {core}: is unknown; choose from {', '.join(CORES)}")
         target = self.directory / "sysroot/proc/cpuinfo"
         if not target.is_file() or target.read_bytes() != described.read_bytes():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def open_environment(directory: str | None) -> Environment:
     if missing := environment.missing():
         raise UsageError(
             f"{environment.directory}: lacks {', '.join(missing)}; `mobilebert-tf benchmark instructions --setup"
-            f"{f' --environment={directory}' if directory else ''}` makes it (6 minutes on 2 cores, 1.5 GB)"
+            f"{f' --environment={directory}' if directory else ''}` installs it (6 minutes on 2 cores, 1.5 GB)"
         )
     return environment
 
@@ -133,7 +133,7 @@ def prepare(directory: str | None, say: Callable[[str], None]) -> Environment:
 def check() -> None:
     """Raise UsageError, with the reason, if the set-up cannot work on this machine."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
-        raise UsageError("--setup: works on Linux for x86-64 alone; --counter takes a program of your own")
+        raise UsageError("--setup: works only on Linux for x86-64; give a program of your own as --counter")
     lacking = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
     if shutil.which("pkg-config") and child_process.run(["pkg-config", "--exists", "glib-2.0"]).returncode:
         lacking.append("libglib2.0-dev")
@@ -141,8 +141,8 @@ def check() -> None:
         raise UsageError(f"--setup: needs {', '.join(lacking)}: apt-get install {' '.join(lacking)}")
     if not Path("/etc/apt/sources.list.d/debian.sources").is_file():
         raise UsageError(
-            "--setup: reads Debian 12's /etc/apt/sources.list.d/debian.sources, which is not there; "
-            "--counter takes a program of your own"
+            "--setup: reads Debian 12's /etc/apt/sources.list.d/debian.sources, which is missing; "
+            "give a program of your own as --counter"
         )
 
 

@@ -61,14 +61,16 @@ class Texts:
     def rows(self, signature: Signature) -> tuple[dict[str, np.ndarray], str]:
         length = signature.length
         if not signature.roles or length is None:
-            raise UsageError(f"{signature.path}: takes no token ids, so no texts; --inputs gives a directory of values")
+            raise UsageError(
+                f"{signature.path}: takes no token ids, so no texts; give a directory of values as --inputs"
+            )
         first, last = self.tokenizer.id("[CLS]"), self.tokenizer.id("[SEP]")
         pieces = self.tokenizer.encode_batch(list(self.texts[:MOST]))
         ids = [[first, *own[: length - 2], last] for own in pieces]
         words = table_rows(Path(signature.path).read_bytes(), signature.name).get(_key_of(signature, IDS))
         if words is not None and (largest := max(map(max, ids))) >= words:
             raise UsageError(
-                f"{signature.path}: its word table has {words:,} rows, and texts of {self.name} have the id "
+                f"{signature.path}: its word table has {words:,} rows, but texts of {self.name} have the id "
                 f"{largest:,}; give the vocabulary that it was made with as --vocab"
             )
         return _padded(signature, [(own, [0] * len(own)) for own in ids]), f"{len(ids)} texts of {self.name}"
@@ -87,7 +89,9 @@ class Values:
             arrays[key] = self._values(name, about)
         counts = {len(values) for values in arrays.values()}
         if len(counts) > 1:
-            raise UsageError(f"{self.directory}: its files hold {' and '.join(map(str, sorted(counts)))} inferences")
+            raise UsageError(
+                f"{self.directory}: its files hold values for {' and '.join(map(str, sorted(counts)))} inferences"
+            )
         self._check(signature, arrays)
         return arrays, f"{counts.pop()} values of {self.directory.name}"
 
@@ -104,7 +108,7 @@ class Values:
             if not len(values):
                 raise UsageError(f"{path}: is empty")
             return values
-        raise UsageError(f"{self.directory}: has no {name}.npy and no {name}.bin, the values of an input")
+        raise UsageError(f"{self.directory}: has neither {name}.npy nor {name}.bin, the values of an input")
 
     def _check(self, signature: Signature, found: Mapping[str, np.ndarray]) -> None:
         tables = table_rows(Path(signature.path).read_bytes(), signature.name)
@@ -112,7 +116,7 @@ class Values:
             rows = tables.get(key)
             if rows is not None and (values.min() < 0 or values.max() >= rows):
                 raise UsageError(
-                    f"{self.directory}: values of {key} reach from {values.min():,} to {values.max():,}, and the "
+                    f"{self.directory}: values of {key} range from {values.min():,} to {values.max():,}, but the "
                     f"file's table has {rows:,} rows"
                 )
 

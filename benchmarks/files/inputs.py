@@ -67,7 +67,7 @@ class Signature:
                 described = ", ".join(f"{one['name']} {list(map(int, one['shape']))}" for one in self.inputs.values())
                 raise UsageError(
                     f"{self.path}: takes no token ids, mask and segment ids as integers [1, T] but {described}; "
-                    "--inputs gives a directory with a value file for each input"
+                    "give a directory with a value file for each input as --inputs"
                 )
             random_inputs = made_up(self.length or 1)
             own = {key: random_inputs[one] for key, one in roles.items()}

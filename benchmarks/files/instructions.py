@@ -67,7 +67,7 @@ class Program:
         printed = output_of(file.name, [*shlex.split(self.command), str(file), *([signature] if signature else [])])
         number = re.match(r"\s*(\d+)\b", printed)
         if not number:
-            raise FailedError(f"{file}: the counter printed no number first, but {printed.strip()[:80]!r}")
+            raise FailedError(f"{file}: the counter must print a number first, but it printed {printed.strip()[:80]!r}")
         return int(number[1]) / 1e6
 
 
@@ -124,7 +124,7 @@ class Estimated:
         for name in signatures:
             million = estimate(content, graphs[name] if name else 0)
             if million is None:
-                raise UsageError(f"{file}: has operators that no cost is known of; count it (--environment)")
+                raise UsageError(f"{file}: has operators of unknown cost; count it instead (--environment)")
             counts.append(million)
         return counts, {}
 
@@ -199,7 +199,8 @@ def check_comparable(about: Mapping[str, Any], earlier: Mapping[str, Any], path:
     counted_now, counted_then = _counted(about), _counted(earlier)
     if counted_now != counted_then:
         raise UsageError(
-            f"--earlier={path}: has {counted_then}, which cannot be compared with {counted_now}; count both alike"
+            f"--earlier={path}: has {counted_then}, which cannot be compared with {counted_now}; "
+            "count both in the same way"
         )
 
 

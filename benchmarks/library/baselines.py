@@ -31,7 +31,9 @@ def tfidf(task: ClassificationTask, training: Sequence[Example], held_out: Seque
     vectorizer = text.TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=1)
     texts = [side for example in training for side in _sides(example)]
     if not any(map(vectorizer.build_analyzer(), texts)):
-        raise UsageError("--train: its texts have no word of two letters, and tf-idf counts no others; --kind=static")
+        raise UsageError(
+            "--train: its texts have no word of two or more letters, and tf-idf counts no others; use --kind=static"
+        )
     vectorizer.fit(texts)
     return _scored(task, training, held_out, lambda texts: vectorizer.transform(texts))
 

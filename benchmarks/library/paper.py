@@ -79,7 +79,7 @@ def measure(
       UsageError: a table is unknown.
     """
     if unknown := set(only) - set(paper.tables):
-        raise UsageError(f"--tables={','.join(sorted(unknown))}: there are {', '.join(paper.tables)}")
+        raise UsageError(f"--tables={','.join(sorted(unknown))}: is unknown; choose from {', '.join(paper.tables)}")
     asked = [(table, row) for table in only or paper.tables for row in paper.tables[table]]
     names: dict[MobileBertConfig, str] = {}
     for table, rows in paper.tables.items():
@@ -138,9 +138,13 @@ def figures(results: Mapping[Path, Mapping[str, Any]]) -> Measured:
         kind = document.get("kind", "pipeline")
         key = {"host latency": "host_ms", "instructions": "counted_million"}.get(kind)
         if key is None:
-            raise UsageError(f"{path}: is a result of the kind {kind!r}; give host latency or instructions")
+            raise UsageError(
+                f"{path}: is a result of the kind {kind!r}; give one of the kind 'host latency' or 'instructions'"
+            )
         if kind == "instructions" and schema.core_of(document) != CORE:
-            raise UsageError(f"{path}: its core is {schema.core_of(document)!r}, the tables' {CORE!r}; leave it out")
+            raise UsageError(
+                f"{path}: its core is {schema.core_of(document)!r}, but the tables are for {CORE!r}; leave it out"
+            )
         if schema.where(document) == "estimated":
             continue
         if kind == "host latency":

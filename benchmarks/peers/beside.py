@@ -70,7 +70,9 @@ def scores(
       UsageError: the table is broken, or lacks a column.
     """
     if len(columns) != 3:
-        raise UsageError(f"--pair_columns={','.join(columns)}: must be three names, of both texts and of the label")
+        raise UsageError(
+            f"--pair_columns={','.join(columns)}: must be three comma-separated names, of both texts and of the label"
+        )
     rows = []
     for variant in track([one for one in variants if one.peer.embeds], "scoring", "files"):
         if variant.peer.name == catalogue.VECTORS:

@@ -88,7 +88,7 @@ def interpreter(environment: Environment) -> str:
     low, high = (".".join(map(str, one)) for one in (oldest, newest))
     here = ".".join(map(str, sys.version_info[:2]))
     raise UsageError(
-        f"{environment.name}: its packages are for Python {low} to {high}, this is {here}; put python{high} on the PATH"
+        f"{environment.name}: its packages need Python {low} to {high}, this is {here}; put python{high} on the PATH"
     )
 
 
@@ -108,9 +108,9 @@ def why(printed: str) -> str:
         return f"the disk is full ({full[:120]}); free some and give the same command"
     errors = [line for line in lines if line.startswith("ERROR:")]
     for words, meaning in (
-        ("No matching distribution", "cannot be had from the package index for this Python"),
-        ("Could not find a version", "cannot be had from the package index for this Python"),
-        ("ResolutionImpossible", "its packages contradict each other"),
+        ("No matching distribution", "is not available from the package index for this Python"),
+        ("Could not find a version", "is not available from the package index for this Python"),
+        ("ResolutionImpossible", "its packages conflict with each other"),
         ("Connection", "the package index cannot be reached"),
     ):
         if reason := next((line for line in errors or lines if words in line), None):

@@ -81,7 +81,7 @@ class Workshop:
             with atomic.directory_aside(place) as aside:
                 self._make(peer, environments, aside)
                 if lacking := [name for name in peer.files if not (aside / name).is_file()]:
-                    raise FailedError(f"{peer.name}: made no {', '.join(lacking)}")
+                    raise FailedError(f"{peer.name}: did not write {', '.join(lacking)}")
         return [Variant(peer=peer, path=place / name, precision=one) for name, one in peer.files.items()]
 
     def _make(self, peer: Peer, environments: Mapping[str, Environment], directory: Path) -> None:

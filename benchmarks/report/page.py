@@ -21,9 +21,13 @@ def check(output: Path) -> None:
         try:
             text = output.read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            raise UsageError(f"--output={output}: exists and is not UTF-8; save it as UTF-8, or give another") from None
+            raise UsageError(
+                f"--output={output}: exists and is not UTF-8; save it as UTF-8, or give another file"
+            ) from None
         if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-            raise UsageError(f"--output={output}: exists and has no lines {BEGIN} and {END}; put them where it goes")
+            raise UsageError(
+                f"--output={output}: exists and lacks the lines {BEGIN} and {END}; put them where the report goes"
+            )
 
 
 def write(output: Path, results: Sequence[Path], with_published: bool, with_pictures: bool) -> list[Path]:
@@ -43,7 +47,7 @@ def write(output: Path, results: Sequence[Path], with_published: bool, with_pict
     if with_published:
         parts.append(tables.published(of_files))
     if not parts:
-        raise UsageError("--results: there is nothing in them that a report could show")
+        raise UsageError("--results: have nothing that a report could show")
     written = []
     if with_pictures:
         of_studies = {

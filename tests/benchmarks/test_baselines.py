@@ -25,7 +25,9 @@ def test_words_tell_classes_apart():
 
 
 def test_texts_without_words_of_two_letters_are_refused():
-    with pytest.raises(UsageError, match="--train: its texts have no word of two letters, and tf-idf counts no others"):
+    with pytest.raises(
+        UsageError, match="--train: its texts have no word of two or more letters, and tf-idf counts no others"
+    ):
         baselines.tfidf(TASK, [Example("a b", label=0), Example("c", label=1)], HELD_OUT)
 
 

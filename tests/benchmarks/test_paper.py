@@ -92,11 +92,11 @@ def test_a_network_of_two_tables_has_one_file_and_measured_figures_stand_beside_
     other = tmp_path / "other.json"
     for changed, message in (
         (measured("instructions", wide["sha256"], 1.0, "ok", 1, where="emulated", emulator={"core": "cortex-a72"}),
-         f"{other}: its core is 'cortex-a72', the tables' 'cortex-a76'; leave it out"),
+         f"{other}: its core is 'cortex-a72', but the tables are for 'cortex-a76'; leave it out"),
         (timed | {"made_by": timed["made_by"] | {"machine": {"model": "Host N"}}},
          f"{host} of Host M and {other} of Host N do not belong in one column"),
         (json.loads((Path(paper.__file__).parents[1] / "results/demo-2026-11-29.json").read_text()),
-         f"{other}: is a result of the kind 'pipeline'; give host latency or instructions"),
+         f"{other}: is a result of the kind 'pipeline'; give one of the kind 'host latency' or 'instructions'"),
     ):  # fmt: skip
         other.write_text(json.dumps(changed))
         assert cli.run([*words, f"--measured={host},{other}", f"--output={tmp_path / 'c.json'}"]) == 2
@@ -106,7 +106,7 @@ def test_a_network_of_two_tables_has_one_file_and_measured_figures_stand_beside_
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--tables=third"], "there are models, operational optimisation"),
+        (["--tables=third"], "choose from models, operational optimisation"),
         (["--recipes=int3"], "there are float32, float16, dynamic_int8"),
         (["--networks=none.json"], "none.json: no such file"),
     ],

@@ -33,7 +33,7 @@ def test_every_rival_says_what_it_installs_and_makes():
     assert len({name for peer in peers for name in (f"{peer.title}, {one}" for one in peer.files.values())}) == sum(
         len(peer.files) for peer in peers
     )
-    with pytest.raises(UsageError, match="--peers=tf: there are student, tf_models"):
+    with pytest.raises(UsageError, match="--peers=tf: is unknown; choose from student, tf_models"):
         catalogue.peers(["tf"])
 
 
@@ -59,10 +59,10 @@ def test_a_finished_environment_is_not_made_again(tmp_path: Path, monkeypatch: p
     ("printed", "words"),
     [
         ("ERROR: Could not find a version that satisfies the requirement nowhere==1\nERROR: No matching distribution "
-         "found for nowhere==1", "cannot be had from the package index for this Python: No matching distribution"),
+         "found for nowhere==1", "is not available from the package index for this Python: No matching distribution"),
         ("Collecting torch\nERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n",
          "the disk is full"),
-        ("ERROR: ResolutionImpossible: for help visit", "contradict each other"),
+        ("ERROR: ResolutionImpossible: for help visit", "conflict with each other"),
         ("WARNING: Retrying after connection broken\nERROR: Connection refused", "cannot be reached"),
         ("building\nerror: gcc failed", "pip failed: error: gcc failed"),
         ("", "pip failed: no message"),
@@ -78,7 +78,7 @@ def test_a_wrong_python_is_said_with_one_that_would_do(monkeypatch: pytest.Monke
     monkeypatch.setattr(environments.shutil, "which", lambda name: "/there" if name == "python3.7" else None)
     assert environments.interpreter(old) == "/there"
     monkeypatch.setattr(environments.shutil, "which", lambda name: None)
-    with pytest.raises(UsageError, match=r"for Python 3\.6 to 3\.8, this is .* put python3\.8 on the PATH"):
+    with pytest.raises(UsageError, match=r"need Python 3\.6 to 3\.8, this is .* put python3\.8 on the PATH"):
         environments.interpreter(old)
     assert environments.interpreter(environment(tmp_path)) == sys.executable
 
@@ -219,7 +219,7 @@ def test_a_report_shows_it_too(tmp_path: Path, capsys):
     ("words", "message"),
     [
         ([], "--output or --setup must be given"),
-        (["--setup", "--peers=keras"], "--peers=keras: there are student, tf_models"),
+        (["--setup", "--peers=keras"], "--peers=keras: is unknown; choose from student, tf_models"),
         (["--output=a.txt"], "must end in .json"),
         (["--output=a.json", "--baseline=Core ML"], "--baseline=Core ML: there are mobilebert_tf, float32; "),
         (["--output=a.json", "--threads=none"], "--threads=none: must be numbers"),

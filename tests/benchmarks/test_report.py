@@ -219,7 +219,7 @@ def test_a_page_keeps_what_stands_around_the_markers(tmp_path: Path, capsys):
     assert text.endswith("<!-- /benchmark report -->\n\nThe end.\n")
     page.write_text("# Ours\n")
     assert cli.run(["benchmark", "report", f"--results={tmp_path / 'host.json'}", f"--output={page}"]) == 2
-    assert "has no lines <!-- benchmark report -->" in capsys.readouterr().err
+    assert "lacks the lines <!-- benchmark report -->" in capsys.readouterr().err
     assert page.read_text() == "# Ours\n"
 
 

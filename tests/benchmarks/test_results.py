@@ -23,7 +23,7 @@ def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_place_that_is_closed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(UsageError, match="may not be written to; give another place"):
+    with pytest.raises(UsageError, match="is not writable; give another place"):
         results.check_output(str(tmp_path / "x.json"))
 
 
@@ -32,6 +32,8 @@ def test_a_result_that_another_program_made_meanwhile_stays(tmp_path, capsys, mo
     for number in range(3):
         results.write(str(tmp_path / "b.json"), {"number": number})
     printed = capsys.readouterr().err.splitlines()
-    assert len(printed) == 2 and "b.json: was made by another program" in printed[0] and printed[1].endswith("b-3.json")
+    assert (
+        len(printed) == 2 and "b.json: was written by another program" in printed[0] and printed[1].endswith("b-3.json")
+    )
     numbers = [json.loads((tmp_path / name).read_text())["number"] for name in ("b.json", "b-2.json", "b-3.json")]
     assert numbers == [0, 1, 2]

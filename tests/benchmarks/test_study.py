@@ -53,14 +53,17 @@ def content() -> dict:
 @pytest.mark.parametrize(
     "change, expected",
     [
-        ({"baseline": "none"}, "the baseline 'none' is none of the variants"),
+        ({"baseline": "none"}, "the baseline 'none' is not one of the variants"),
         ({"variants": {"slow": {"other": {}}}}, "variant 'slow': there is no step 'other'"),
         ({"figures": {"x": {"step": "other", "at": "y"}}}, "figure 'x': there is no step 'other'"),
         ({"chain": 3}, "chain: is 3; it must be an object"),
         ({"chain": {"../../x": {"command": "vocab", "flags": {}}}}, "'../../x' is no plain name"),
         ({"variants": {"slow": {}, "a b": {}, "A-B": {}}}, "two are called 'a-b'"),
         ({"variants": {"slow": {}, "+": {}}}, "variant '\\+': has no letter or digit"),
-        ({"variants": {"slow": {"tuned": None}}}, "variant 'slow': has no step 'tuned', and figure 'accuracy' is its"),
+        (
+            {"variants": {"slow": {"tuned": None}}},
+            "variant 'slow': leaves out step 'tuned', which figure 'accuracy' is read from",
+        ),
         ({"repetitions": 3}, "unknown field 'repetitions'"),
         (
             {"published": [{"name": "a", "source": "b", "figures": {"f1": "90 %"}}]},

@@ -232,7 +232,7 @@ def test_instructions_are_what_the_counter_prints(export_directory: Path, tmp_pa
 
     counter.write_text("#!/bin/sh\necho no number\n")
     for more, status, message in (
-        ([f"--output={tmp_path / 'c.json'}"], 1, "printed no number first, but 'no number'"),
+        ([f"--output={tmp_path / 'c.json'}"], 1, "must print a number first, but it printed 'no number'"),
         ([f"--output={tmp_path / 'c.json'}", "--sequence_lengths=9"], 2, "has no graph for --sequence_lengths=9"),
         ([f"--output={tmp_path / 'a.json'}"], 2, "exists"),
     ):

@@ -108,10 +108,10 @@ def test_shell_push_and_pull(phones, tmp_path: Path):
 
 def test_two_devices_need_a_serial(phones):
     first, second = phones(), phones()
-    with pytest.raises(UsageError, match="2 devices are connected; --serial says which"):
+    with pytest.raises(UsageError, match="2 devices are connected; choose one with --serial: "):
         product_adb.find(None)
     assert product_adb.find(second.serial).serial == second.serial
-    with pytest.raises(UsageError, match="is not connected; there are"):
+    with pytest.raises(UsageError, match="is not connected; connected devices: "):
         product_adb.find("emulator-5554")
     assert first.serial != second.serial
 
@@ -152,7 +152,7 @@ def test_a_measurement(export_directory: Path, phones, tool: Path, tmp_path: Pat
     ("gpu", "words", "said"),
     [
         ("runs", [], None),
-        ("silent", [], "outputs are those of the processor to the bit: the GPU did not run"),
+        ("silent", [], "outputs are bit-identical to those of the processor, so the GPU did not run"),
         ("partial", ["--partial"], "the GPU took 100 of 120 nodes"),
     ],
 )
@@ -192,7 +192,7 @@ def test_outputs_that_are_wrong_make_times_invalid(export_directory: Path, phone
         ({"thermal_status": 3}, "throttled: thermal status 3"),
         ({"no_thermal": True}, "the device does not tell its thermal status"),
         ({"usb": True}, "charging"),
-        ({"celsius": 410}, "it did not cool down before each process"),
+        ({"celsius": 410}, "the device did not cool down before each process"),
     ],
 )
 def test_the_state_of_the_device(
@@ -348,7 +348,7 @@ def test_bad_input_is_a_line(export_directory: Path, phones, tool: Path, tmp_pat
     other.write_text("#!/bin/sh\necho usage: something else\n")
     for words, message in (
         ([f"--tool={tmp_path / 'none'}"], "none: no such file"),
-        ([f"--tool={other}"], "prints no help of a benchmark_model"),
+        ([f"--tool={other}"], "is not a benchmark_model; its --help printed"),
         (["--affinity=huge"], "there are any, little, middle, big"),
         (["--accelerator=tpu"], "there are cpu, gpu, npu"),
         (["--accelerator=npu"], "needs LiteRT's benchmark_model"),
@@ -366,9 +366,9 @@ def test_words_for_devices_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, 
     """The states are those that `adb devices` lists."""
     for state, words in (
         ("unauthorized", "allow USB debugging in the dialog"),
-        ("offline", "is offline; pull the cable"),
+        ("offline", "is offline; unplug the cable"),
         ("no permissions (user in plugdev group; are your udev rules wrong?)", "udev rules"),
-        ("recovery", "in the state 'recovery'"),
+        ("recovery", "in state 'recovery'"),
     ):
         played = tmp_path / "adb"
         played.write_text(f'#!/bin/sh\nprintf "List of devices attached\\nR5CT\\t{state}\\n\\n"\n')

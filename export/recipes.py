@@ -115,8 +115,8 @@ def check_layers(recipe: Recipe, results: Collection[tuple[str, str]]) -> None:
             for operator, result in results
         ):
             raise UsageError(
-                f"recipe {recipe.name}: its rule for layers {rule.layers!r} finds no {' or '.join(rule.operators)}; "
-                "layers are called block_3/feedforward_1/intermediate and so on, `export --explain` lists them"
+                f"recipe {recipe.name}: its rule for layers {rule.layers!r} matches no {' or '.join(rule.operators)}; "
+                "layers have names like block_3/feedforward_1/intermediate, `export --explain` lists them"
             )
 
 
@@ -247,10 +247,10 @@ def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
             chosen.append(RECIPES[name])
         else:
             raise UsageError(
-                f"--recipes: there is no recipe {name!r}; there are {', '.join(RECIPES)}, and files that end in .json"
+                f"--recipes: there is no recipe {name!r}; choose from {', '.join(RECIPES)}, or give a .json file"
             )
     if not chosen or len({recipe.name for recipe in chosen}) < len(chosen):
-        raise UsageError(f"--recipes={names!r}: name each wanted recipe once; there are {', '.join(RECIPES)}")
+        raise UsageError(f"--recipes={names!r}: name each wanted recipe once; choose from {', '.join(RECIPES)}")
     for recipe in chosen:
         if recipe.is_static and not has_text:
             raise UsageError(
@@ -275,19 +275,21 @@ def _recipe(path: Path, content: dict[str, Any]) -> Recipe:
     recipe: Recipe = build(Recipe, values, f"{path}", refuses_unknown=True)
     plain_name(recipe.name, f"{path}: name of a recipe, and so of its file")
     if recipe.name in RECIPES:
-        raise UsageError(f"{path}: {recipe.name!r} is a recipe already; choose another name")
+        raise UsageError(f"{path}: {recipe.name!r} is the name of a built-in recipe; choose another")
     for rule in recipe.rules:
         try:
             re.compile(rule.layers)
         except re.error as error:
-            raise UsageError(f"{path}: layers {rule.layers!r} is no regular expression ({error})") from None
+            raise UsageError(f"{path}: layers {rule.layers!r} is not a regular expression ({error})") from None
         if rule.weights.startswith("float") and rule.activations.startswith("int"):
             raise UsageError(
-                f"{path}: a rule of {recipe.name} has weights {rule.weights} and activations {rule.activations}; such "
-                "activations need weights int8 or int4, and float weights activations float"
+                f"{path}: a rule of {recipe.name} has weights {rule.weights} and activations {rule.activations}; "
+                "such activations need weights int8 or int4, and float weights need activations float"
             )
     if recipe.target == "gpu" and any(rule.weights.startswith("int") for rule in recipe.rules):
-        raise UsageError(f"{path}: the rules of {recipe.name} quantise to integers; a gpu file has float weights")
+        raise UsageError(
+            f"{path}: the rules of {recipe.name} quantise to integers, but a gpu file must have float weights"
+        )
     return recipe
 
 

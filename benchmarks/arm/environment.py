@@ -82,7 +82,7 @@ class Environment:
         """Write the emulated /proc/cpuinfo of a core: LiteRT chooses kernels by it, and crashes if it is wrong."""
         described = HERE / "cores" / f"{core}.cpuinfo"
         if not described.is_file():
-            raise UsageError(f"core {core}: is unknown; choose from {', '.join(CORES)}")
+            raise UsageError(f"core {core}: choose from {', '.join(CORES)}")
         target = self.directory / "sysroot/proc/cpuinfo"
         if not target.is_file() or target.read_bytes() != described.read_bytes():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -79,7 +79,7 @@ def measure(
       UsageError: a table is unknown.
     """
     if unknown := set(only) - set(paper.tables):
-        raise UsageError(f"--tables={','.join(sorted(unknown))}: is unknown; choose from {', '.join(paper.tables)}")
+        raise UsageError(f"--tables={','.join(sorted(unknown))}: choose from {', '.join(paper.tables)}")
     asked = [(table, row) for table in only or paper.tables for row in paper.tables[table]]
     names: dict[MobileBertConfig, str] = {}
     for table, rows in paper.tables.items():

@@ -59,7 +59,7 @@ def peers(names: Sequence[str]) -> list[Peer]:
     """Peers with these names, in the order of tables. Raises UsageError: a name is unknown."""
     for name in names:
         if name not in NAMES:
-            raise UsageError(f"--peers={name}: is unknown; choose from {', '.join(NAMES)}")
+            raise UsageError(f"--peers={name}: choose from {', '.join(NAMES)}")
     return [_rival(name) if name in RIVALS else _OWN[name] for name in NAMES if name in names]
 
 

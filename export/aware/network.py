@@ -69,8 +69,8 @@ class QuantizedNetwork:
     def __init__(self, model: ClassificationModel, recipe: Recipe, length: int):
         if model.config.normalization_type != "no_norm":
             raise UsageError(
-                f"the model has {model.config.normalization_type}, whose gammas the converter moves between products "
-                "as it likes; quantisation-aware fine-tuning needs no_norm"
+                f"the model has {model.config.normalization_type}, whose gammas the converter may move from one "
+                "product to another; quantisation-aware fine-tuning needs no_norm"
             )
         self.length = length
         self.breaks = find_breaks(read_network(model))

@@ -34,16 +34,16 @@ def _fault(recipe: Recipe) -> str | None:
     """The reason why a network cannot be fine-tuned for this recipe; None: it can."""
     if not recipe.is_static:
         return (
-            "has no static activations, whose ranges are to be trained with; choose static_int8 or a file of your own"
+            "has no static activations, so training has no ranges to imitate; choose static_int8 or a file of your own"
         )
     for rule in recipe.rules:
         others = [one for one in rule.operators if one not in (*_IMITATED, *_ENDS)]
         if others and rule.weights != "float32":
-            return f"has a rule for {others[0]}, and training imitates {' and '.join(_IMITATED)} alone"
+            return f"has a rule for {others[0]}, but training imitates only {' and '.join(_IMITATED)}"
         if TABLES[0] in rule.operators and rule.is_static:
-            return f"makes {TABLES[0]} static, and training imitates tables whose rows are used in float"
+            return f"makes {TABLES[0]} static, but training imitates only tables whose rows are used in float"
     if len({rule.activations for rule in recipe.rules if rule.is_static}) > 1:
-        return "has static activations in int8 and in int16, and training imitates one of them"
+        return "has static activations in both int8 and int16, but training can imitate only one of them"
     return None
 
 

@@ -48,8 +48,8 @@ class Trained:
             layer = layer_of(result)
             if rule_of(self.recipe, PRODUCTS[0], result) != rule_of(self.recipe, PRODUCTS[0], result_of(layer)):
                 raise FailedError(
-                    f"{FILE}: a rule of {self.recipe.name} fits the layer {layer} and its result in a file, {result}, "
-                    "differently; write its layers so that both fit"
+                    f"{FILE}: the rules of {self.recipe.name} treat the layer {layer} and its result in a file, "
+                    f"{result}, differently; change their layers so that the same rule matches both"
                 )
             for site, tensor in ((f"{layer}/input", operand), (f"{layer}/output", result)):
                 if site in self.ranges:
@@ -57,7 +57,7 @@ class Trained:
                     missing.discard(site)
         if missing:
             raise FailedError(
-                f"{FILE}: has a range for {min(missing)}, and the network has none; is it of another one?"
+                f"{FILE}: has a range for {min(missing)}, which this network lacks; does it belong to another one?"
             )
         if measured is None:
             return Ranges(by_tensor=trained, nearest=trained, largest=math.inf, examples=0)
@@ -113,6 +113,6 @@ def read(directory: Path) -> Trained | None:
     way_on = f"fine-tune again with --quantization_aware, or delete {FILE} and let export calibrate on text"
     values: _Content = read_json(path, _Content, way_on, refuses_unknown=True)
     if not (directory / WEIGHTS).exists() or provenance.sha256(directory / WEIGHTS) != values.weights_sha256:
-        raise UsageError(f"{path}: its ranges are of other weights than {WEIGHTS} has; {way_on}")
+        raise UsageError(f"{path}: its ranges were trained with other weights than those of {WEIGHTS}; {way_on}")
     recipe = Recipe(name=values.recipe, description="", rules=values.rules)
     return Trained(recipe=recipe, ranges=values.ranges, breaks=values.breaks)

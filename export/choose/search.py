@@ -198,7 +198,7 @@ def search(
     }
     within = {key: one for key, one in candidates.items() if one.within}
     if not within:
-        raise FailedError(f"--max_drop={max_drop:g}: not even float32 loses as little against Keras")
+        raise FailedError(f"--max_drop={max_drop:g}: even float32 loses more than that against Keras")
     cheapest = costs.cheapest([one.name for one in within.values()])
 
     def work(key: int | str) -> tuple[float, int]:

@@ -210,10 +210,10 @@ def _check_numbers(expected: _Expected, checks: Checks) -> None:
         if bad.any():
             raise UsageError(
                 f"{checks.model}: its own {' and '.join(outputs)} are NaN or infinite in {bad.sum()} of {len(bad)} "
-                "examples, so no file can be held to them; train it again, with a lower learning rate"
+                "examples, so no file can be compared with them; train it again, with a lower learning rate"
             )
         if fault := _vector_fault(checks.task, outputs, features):
-            raise UsageError(f"{checks.model}: {fault}, so it is no model of sentence embeddings; train it again")
+            raise UsageError(f"{checks.model}: {fault}, so it is not a model of sentence embeddings; train it again")
 
 
 def _vector_fault(task: Task, outputs: Outputs, features: Features) -> str | None:

@@ -70,7 +70,7 @@ def expected(file: Path, wanted: Sequence[str], tokenizer: Tokenizer, task: Task
       UsageError: the file is not for MediaPipe, or its packed vocabulary or labels differ from those beside it.
     """
     if not read_packed(file):
-        raise UsageError(f"{file}: has nothing packed into it, so it is none for MediaPipe; export with mediapipe")
+        raise UsageError(f"{file}: is not for MediaPipe, nothing is packed into it; export with --recipes=mediapipe")
     check_packed(file, tokenizer, task)
     model = TfliteModel(file)
     (length,), (output,) = model.lengths, model.outputs
@@ -101,7 +101,7 @@ def ask(environment: Path, file: Path, wanted: Sequence[str], kind: str = "class
     """
     python = environment / "bin" / "python"
     if not python.exists():
-        raise FailedError(f"{environment}: is no environment with mediapipe; make mediapipe makes it")
+        raise FailedError(f"{environment}: has no Python with mediapipe; `make mediapipe` installs it")
     side = Path(__file__).with_name("side.py")
     with tempfile.TemporaryDirectory() as place:
         input_file, output_file = Path(place) / "texts.json", Path(place) / "scores.json"
@@ -109,7 +109,7 @@ def ask(environment: Path, file: Path, wanted: Sequence[str], kind: str = "class
         # Isolated mode, because PYTHONPATH is not meant for that environment.
         done = child_process.run([python, "-I", side, kind, file, input_file, output_file])
         if done.returncode:
-            lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
+            lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["it printed nothing"]
             fix = ""
             if "cannot open shared object file" in lines[-1]:
                 fix = "; on Debian: apt-get install libgl1 libegl1 libgles2"
@@ -240,7 +240,7 @@ def main(file: str, labelled: str, environments: str) -> None:
     }
     result = Path(environments) / "agreement.json"
     atomic.write_json(result, content)
-    print(f"{len(wanted)} texts; {result} has every one")
+    print(f"{len(wanted)} texts; {result} lists them all")
     if all_faults:
         more = f" (and {len(all_faults) - 1} more)" if len(all_faults) > 1 else ""
         raise FailedError(f"{all_faults[0]}{more}")

@@ -51,12 +51,14 @@ def check_model(tokenizer: Tokenizer, task: Task) -> None:
     if task.judges_pairs:
         raise UsageError("mediapipe: its TextClassifier judges one text at a time, this model judges pairs")
     if not tokenizer.rules.lower_case:
-        raise UsageError("mediapipe: its tokenizer makes every text lower-case, and this model tells capitals apart")
+        raise UsageError("mediapipe: its tokenizer lower-cases every text, and this model is case-sensitive")
     if added := [token.content for token in tokenizer.added if token.content not in SPECIAL_TOKENS]:
-        raise UsageError(f"mediapipe: its tokenizer cuts {added[0]!r} into pieces, which is one token in this model")
+        raise UsageError(f"mediapipe: its tokenizer splits {added[0]!r}, which is one token in this model")
     if "" in tokenizer.vocab:
         line = tokenizer.vocab.index("") + 1
-        raise UsageError(f"mediapipe: line {line} of the vocabulary is empty; it skips such lines, so ids would shift")
+        raise UsageError(
+            f"mediapipe: line {line} of the vocabulary is empty; MediaPipe skips such lines, so ids would shift"
+        )
 
 
 def add_metadata(content: bytes, tokenizer: Tokenizer, task: Task) -> bytes:
@@ -170,7 +172,7 @@ def check_packed(path: str | os.PathLike[str], tokenizer: Tokenizer, task: Task)
     packed = read_packed(path)
     for name, expected in _packed(tokenizer, task).items():
         if packed.get(name, expected) != expected:
-            raise UsageError(f"{path}: another {name} is packed into it than stands beside it; export it again")
+            raise UsageError(f"{path}: the {name} packed into it differs from the one beside it; export it again")
 
 
 def _table_rows(model: Any, ids: int) -> int | None:

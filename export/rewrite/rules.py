@@ -147,7 +147,7 @@ def parse_rewrites(without: str) -> tuple[str, ...]:
     left_out = [name.strip() for name in without.split(",") if name.strip()]
     for name in left_out:
         if name not in REWRITES:
-            raise UsageError(f"--without_rewrites: there is no rewrite {name!r}; there are {', '.join(REWRITES)}")
+            raise UsageError(f"--without_rewrites: there is no rewrite {name!r}; choose from {', '.join(REWRITES)}")
     return tuple(name for name in REWRITES if name not in left_out)
 
 

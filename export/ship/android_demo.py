@@ -24,12 +24,12 @@ def check(demo: Path, export: Path) -> None:
     name = _name(export)
     if not NAME.fullmatch(name):
         raise UsageError(
-            f"{flag}: the app cannot hold an export called {name!r}; let the name of --output begin with a letter or "
-            "digit and have only letters, digits, dots, hyphens and underscores"
+            f"{flag}: the app cannot hold an export called {name!r}; begin the name of --output with a letter or "
+            "digit, and use only letters, digits, dots, hyphens and underscores"
         )
     place = demo / ASSETS / name
     if place.exists() and not (place / SUMS).is_file():
-        raise UsageError(f"{flag}: {place} is there and is no export, it has no {SUMS}; move it away")
+        raise UsageError(f"{flag}: {place} exists and is not an export, it has no {SUMS}; move it away")
 
 
 def put(demo: Path, export: Path) -> tuple[Path, list[str]]:

@@ -61,12 +61,12 @@ def check(directory: Path, name: str) -> dict[str, Any]:
         oldest = contract["runtime"]["oldest"]
         too_old = release is not None and release < tuple(map(int, oldest.split(".")))
         if contract["file"]["name"] != (own := f"{name.split('.contract.json')[0]}.tflite"):
-            raise _WrongError(f"its contract is that of {contract['file']['name']!r}, not of {own}")
+            raise _WrongError(f"its contract is for {contract['file']['name']!r}, not for {own}")
         _check_files(directory, contract)
         ran_on += ", " + _check_ids(directory, contract)
         said = _run(directory / contract["file"]["name"], contract)
         if too_old:
-            raise _WrongError(f"{runtime} runs it, though by its contract it needs TensorFlow Lite {oldest}")
+            raise _WrongError(f"{runtime} runs it, although its contract says that it needs TensorFlow Lite {oldest}")
     except RefusedError as error:
         status, announced = "refused", too_old
         need = f"needs TensorFlow Lite {oldest}, here is {runtime}" if too_old else f"{runtime} should run it"
@@ -74,7 +74,7 @@ def check(directory: Path, name: str) -> dict[str, Any]:
     except _WrongError as error:
         status, said = "wrong", str(error)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        status, said = "wrong", f"its contract does not have the form of one ({error!r})"
+        status, said = "wrong", f"its contract is malformed ({error!r})"
     return {"status": status, "said": said, "announced": announced, "ran_on": ran_on}
 
 
@@ -83,10 +83,10 @@ def _check_files(directory: Path, contract: Mapping[str, Any]) -> None:
     for which in filter(None, (contract["file"], text["vocabulary"], answer["labels_file"])):
         # Only names of files in this directory are accepted: a contract must not lead to other places.
         if which["name"] not in {path.name for path in directory.iterdir() if path.is_file()}:
-            raise _WrongError(f"its contract names {which['name']!r}, which is no file of this directory")
+            raise _WrongError(f"its contract names {which['name']!r}, which is not a file in this directory")
         content = (directory / which["name"]).read_bytes()
         if (len(content), hashlib.sha256(content).hexdigest()) != (which["bytes"], which["sha256"]):
-            raise _WrongError(f"{which['name']} is not the one that it was exported with")
+            raise _WrongError(f"{which['name']} is not the file that was exported")
     pieces = _lines(directory / text["vocabulary"]["name"])
     for token, number in text["special_tokens"].items():
         if number >= len(pieces) or pieces[number] != token:
@@ -106,7 +106,7 @@ def _check_ids(directory: Path, contract: Mapping[str, Any]) -> str:
     try:
         import tokenizers
     except ImportError:
-        return "ids as given, the package tokenizers is not here"
+        return "ids not recomputed, the package tokenizers is not installed"
     text = contract["text"]
     rules = text["tokenizer"]
     added = rules.get("added_tokens", [])
@@ -141,7 +141,7 @@ def _check_ids(directory: Path, contract: Mapping[str, Any]) -> str:
             )
         if recomputed != stated:
             raise _WrongError(f"vocabulary and rules give other ids for {_short(example)}")
-    return f"ids made anew by tokenizers {tokenizers.__version__}"
+    return f"ids recomputed with tokenizers {tokenizers.__version__}"
 
 
 def _run(path: Path, contract: Mapping[str, Any]) -> str:
@@ -173,7 +173,7 @@ def _run(path: Path, contract: Mapping[str, Any]) -> str:
 def _check_signatures(there: Sequence[Mapping[str, Any]], contract: Mapping[str, Any]) -> None:
     answer = contract["answer"]
     if (names := [one["name"] for one in there]) != [one["name"] for one in contract["signatures"]]:
-        raise _WrongError(f"the signatures of the file are {', '.join(names)}, not those of the contract")
+        raise _WrongError(f"the signatures of the file are {', '.join(names)}, which are not those of the contract")
     for signature, wanted in zip(there, contract["signatures"], strict=True):
         if signature != wanted:
             tensors = (

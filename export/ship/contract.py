@@ -272,7 +272,7 @@ def write_contracts(
         if not all(math.isfinite(value) for example in examples for value in example.values):
             raise FailedError(
                 f"recipe {recipe.name}: gives values that are not finite for one of the texts of its contract, which "
-                "are beside those it was compared on; leave this recipe out"
+                "are not among those it was compared on; leave this recipe out"
             )
         atomic.write_text(directory / f"{variant.name}{CONTRACT}", _as_json(contract))
 

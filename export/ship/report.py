@@ -100,8 +100,8 @@ def table(report: Report) -> str:
         if row.target == "gpu" and (taken := row.gpu):
             pieces = f"{taken.partitions} piece{'' if taken.partitions == 1 else 's'}"
             lines.append(
-                f"{row.name}: {taken.taken} of {taken.operators} operators on a GPU delegate in {pieces}, by "
-                "its rules; not run on a GPU"
+                f"{row.name}: {taken.taken} of {taken.operators} operators would run on a GPU delegate in {pieces}, "
+                "by its rules; not run on a GPU"
             )
     for row in report.variants:
         if parity := row.trained:

@@ -104,10 +104,10 @@ def _judge(directory: Path, findings: Sequence[Finding], must_run: Sequence[str]
     if bad:
         raise NotVerifiedError(f"{directory}: NOT VERIFIED, {len(bad)} of {len(findings)} files: {', '.join(bad)}")
     if not right:
-        raise NotVerifiedError(f"{directory}: NOT VERIFIED, its files are as they were written, but none could be run")
-    line = f"{directory}: verified, {len(findings)} files are as they were written, {len(right)} answer as they did"
+        raise NotVerifiedError(f"{directory}: NOT VERIFIED, its files are unchanged, but none could be run")
+    line = f"{directory}: verified, {len(findings)} files unchanged, {len(right)} with the same answers"
     if refused:
-        line += f", {len(refused)} are refused as their contracts say"
+        line += f", {len(refused)} refused, as their contracts say"
     return f"{line} ({right[0].ran_on})"
 
 
@@ -136,16 +136,16 @@ def _compare_sums(directory: Path) -> list[Finding]:
         raise _without_sums(directory)
     hashes = read_sums(directory)
     if sums_text(hashes).encode() != path.read_bytes():
-        return [Finding(SUMS, "damaged", "its last line is the sum of other lines; nothing else was looked at")]
+        return [Finding(SUMS, "damaged", "its last line is not the checksum of the others; no other file was checked")]
     files = {file.relative_to(directory).as_posix() for file in directory.rglob("*") if not file.is_dir()} - {SUMS}
     findings = [Finding(SUMS, "signed", f"{len(hashes)} files")]
     for name in sorted(files | hashes.keys()):
         if name not in hashes:
-            findings.append(Finding(name, "added", f"{SUMS} does not have it"))
+            findings.append(Finding(name, "added", f"not listed in {SUMS}"))
         elif name not in files:
-            findings.append(Finding(name, "missing", f"{SUMS} has it"))
+            findings.append(Finding(name, "missing", f"listed in {SUMS}"))
         elif not (directory / name).is_file():
-            findings.append(Finding(name, "missing", "its link leads nowhere"))
+            findings.append(Finding(name, "missing", "is a broken symbolic link"))
         elif hashlib.sha256((directory / name).read_bytes()).hexdigest() != hashes[name]:
             findings.append(Finding(name, "damaged", f"its SHA-256 is not that in {SUMS}"))
         else:
@@ -159,7 +159,7 @@ def _without_sums(directory: Path) -> NotVerifiedError:
     try:
         command = json.loads((directory / RECORD).read_bytes())["identity"]["command"]
     except OSError:
-        return NotVerifiedError(f"{directory}: is no export, it has neither {SUMS} nor {RECORD}", 2)
+        return NotVerifiedError(f"{directory}: is not an export, it has neither {SUMS} nor {RECORD}", 2)
     except (ValueError, KeyError, TypeError):
         return NotVerifiedError(f"{directory}: has no {SUMS}, and its {RECORD} is damaged; export again")
     if command != "export":
@@ -175,7 +175,7 @@ def _check_schemas(directory: Path, names: Sequence[str]) -> None:
             raise NotVerifiedError(f"{directory / name}: is not a contract of `mobilebert-tf export`") from None
         if schema not in KNOWN:
             raise NotVerifiedError(
-                f"{directory / name}: is of schema {schema}, this version knows {' and '.join(map(str, KNOWN))}; "
+                f"{directory / name}: has schema {schema}, this version reads {' and '.join(map(str, KNOWN))}; "
                 "verify it with the version that exported it"
             )
 
@@ -194,7 +194,7 @@ def _run(directory: Path, name: str, python: str) -> Finding:
     try:
         finding: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        last_line = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last_line = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         return Finding(file, "crashed", f"the process that ran it ended with status {done.returncode}: {last_line}")
     if "no_runtime" in finding:
         raise NotVerifiedError(f"{python}: {finding['no_runtime']}")

@@ -201,7 +201,7 @@ def parity_fault(gate: Gate, task: Task, parity: Parity) -> str | None:
     if gate.min_decision_agreement is not None and parity.decision_agreement < gate.min_decision_agreement:
         return (
             f"{task.agreement_name} as Keras: {parity.decision_agreement:.1%}, "
-            f"{gate.min_decision_agreement:.1%} are asked for"
+            f"at least {gate.min_decision_agreement:.1%} is required"
         )
     return None
 

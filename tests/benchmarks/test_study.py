@@ -274,7 +274,7 @@ def test_a_study_repeats_and_goes_on(classifier_directory: Path, labelled_table:
     (tmp_path / "study.json").write_text(json.dumps({**content(), "seeds": 2}))
     words = ["benchmark", "study", f"--study={tmp_path / 'study.json'}", f"--work={tmp_path / 'work'}"]
     assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 2
-    assert "asks for 'model'" in capsys.readouterr().err
+    assert "needs an input 'model'" in capsys.readouterr().err
     words.append(f"--inputs=model={classifier_directory},table={labelled_table}")
     assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
     written = json.loads((tmp_path / "a.json").read_text())

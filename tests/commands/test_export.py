@@ -224,7 +224,7 @@ def test_rule_that_finds_no_layer_is_told(classifier_directory, tmp_path: Path):
         words = ["export", f"--model={classifier_directory}", f"--output={output}", "--sequence_lengths=16"]
         assert cli.run([*words, "--rounds=1", "--runs=1", f"--recipes={own}"]) == (0 if fits else 1)
         (row,) = json.loads((output / "report.json").read_text())["variants"]
-        reason = f"recipe own: its rule for layers {layers!r} finds no FULLY_CONNECTED; layers are called"
+        reason = f"recipe own: its rule for layers {layers!r} matches no FULLY_CONNECTED; layers have names like"
         assert row["passed"] if fits else row["reason"].startswith(reason)
 
 

@@ -48,8 +48,8 @@ def test_a_line_a_file_and_a_last_line(copy: Path, capsys):
     assert (status, err) == (0, "")
     assert [line.split()[0] for line in lines] == sorted(path.name for path in copy.iterdir())
     assert {line.split()[1] for line in lines if ".tflite" in line} == {"right"}
-    assert "17 files are as they were written, 4 answer as they did (ai-edge-litert" in last
-    assert "ids made anew by tokenizers" in last
+    assert "17 files unchanged, 4 with the same answers (ai-edge-litert" in last
+    assert "ids recomputed with tokenizers" in last
     assert subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=copy).returncode == 0
 
 
@@ -89,7 +89,7 @@ def test_a_link_that_leads_nowhere_is_a_missing_file(copy: Path, capsys):
     (copy / "labels.txt").symlink_to(copy / "gone.txt")
     assert cli.run(["export", "verify", str(copy)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.split()[:2] == ["labels.txt", "missing"] and "its link leads nowhere" in line for line in lines)
+    assert any(line.split()[:2] == ["labels.txt", "missing"] and "is a broken symbolic link" in line for line in lines)
 
 
 def test_cut_missing_and_added_files_are_named(copy: Path, capsys):
@@ -162,15 +162,15 @@ CONTRACT = "float32.contract.json"
         (change(CONTRACT, "examples.0.output.1", float("nan")), "wrong", "logits of"),
         (change(CONTRACT, "examples.0.probabilities.0", 0.5), "wrong", "the probabilities of"),
         (change(CONTRACT, "examples.0.answer", "ugly"), "wrong", "is not 'ugly'"),
-        (change(CONTRACT, "answer", None), "wrong", "does not have the form of one (KeyError('answer'))"),
-        (change(CONTRACT, "file.name", "labels.txt"), "wrong", "is that of 'labels.txt', not of float32.tflite"),
+        (change(CONTRACT, "answer", None), "wrong", "its contract is malformed (KeyError('answer'))"),
+        (change(CONTRACT, "file.name", "labels.txt"), "wrong", "is for 'labels.txt', not for float32.tflite"),
         (
             lambda place: (
                 (place.parent / "vocab.txt").write_bytes((place / "vocab.txt").read_bytes()),
                 change(CONTRACT, "text.vocabulary.name", "../vocab.txt")(place),
             ),
             "wrong",
-            "names '../vocab.txt', which is no file of this directory",
+            "names '../vocab.txt', which is not a file in this directory",
         ),
         (use_newer_operators, "refused", "should run it (Didn't find op for builtin opcode"),
     ],
@@ -191,7 +191,8 @@ def test_vocabulary_of_another_model(export_directory: Path, copy: Path, capsys)
     }
     (copy / "SHA256SUMS").write_text(verify_directory.sums_text(hashes))
     assert (
-        "float32.tflite              wrong    vocab.txt is not the one that it was exp" in verify(capsys, str(copy))[1]
+        "float32.tflite              wrong    vocab.txt is not the file that was exported"
+        in verify(capsys, str(copy))[1]
     )
 
 
@@ -211,11 +212,11 @@ def test_what_is_no_finished_export_is_one_line(single: Path, tmp_path: Path, re
     (trained / "run.json").write_text('{"identity": {"command": "finetune"}}')
     for words, status, said in (
         ([tmp_path / "absent"], 2, "absent: no such directory"),
-        ([empty], 2, "empty: is no export, it has neither SHA256SUMS nor run.json"),
+        ([empty], 2, "empty: is not an export, it has neither SHA256SUMS nor run.json"),
         ([trained], 2, "holds the results of `finetune`, not of `export`"),
         ([unfinished], 1, "the export has not finished, SHA256SUMS is missing; give its command again"),
         ([damaged], 1, "has no SHA256SUMS, and its run.json is damaged"),
-        ([newer], 1, "float32.contract.json: is of schema 3, this version knows 1 and 2"),
+        ([newer], 1, "float32.contract.json: has schema 3, this version reads 1 and 2"),
         ([other], 1, "float32.contract.json: is not a contract"),
         ([bare], 1, "none could be run"),
         ([single, "--must_run=float16"], 1, "has no float16.contract.json"),
@@ -270,8 +271,8 @@ def test_it_needs_numpy_and_litert_alone(form: str, single: Path, root: Path, tm
         words = [str(root / "export" / "ship" / "verify_directory.py")]
     process = run(*words, str(single))
     assert (process.returncode, process.stderr) == (0, "")
-    assert "1 answer as they did (ai-edge-litert" in process.stdout.splitlines()[-1]
-    assert "ids as given, the package tokenizers is not here" in process.stdout.splitlines()[-1]
+    assert "1 with the same answers (ai-edge-litert" in process.stdout.splitlines()[-1]
+    assert "ids not recomputed, the package tokenizers is not installed" in process.stdout.splitlines()[-1]
     (single / "labels.txt").write_text("good\nbad\n")
     process = run(*words, str(single))
     assert process.returncode == 1 and process.stderr.strip().endswith("files: labels.txt")

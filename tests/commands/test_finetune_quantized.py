@@ -130,7 +130,7 @@ def test_model_of_another_form(classifier_directory: Path, words: Words, complai
     """LayerNorm cannot be folded, and weights trained with gelu are useless with relu6."""
     loaded = load_model_directory(classifier_directory)
     for change, flags, message in (
-        ({"normalization_type": "layer_norm"}, [], ": the model has layer_norm, whose gammas the converter moves"),
+        ({"normalization_type": "layer_norm"}, [], ": the model has layer_norm, whose gammas the converter may move"),
         ({"hidden_act": "gelu"}, ["--hidden_act=relu6"], "has gelu, and its weights are of no use with another"),
     ):
         config = dataclasses.replace(loaded.config, **change)
@@ -150,8 +150,11 @@ def test_label_that_the_model_does_not_know(words: Words, complain: Complain, tm
 @pytest.mark.parametrize(
     "rules, message",
     [
-        ([{"activations": "int8"}, {"layers": "^block_1/qery"}], "its rule for layers '^block_1/qery' finds no FULLY"),
-        ([{"activations": "int8"}, {"operators": "EMBEDDING_LOOKUP", "layers": "wrds"}], "finds no EMBEDDING_LOOKUP"),
+        (
+            [{"activations": "int8"}, {"layers": "^block_1/qery"}],
+            "its rule for layers '^block_1/qery' matches no FULLY",
+        ),
+        ([{"activations": "int8"}, {"operators": "EMBEDDING_LOOKUP", "layers": "wrds"}], "matches no EMBEDDING_LOOKUP"),
         ([{"activations": "int8"}, {"weights": "float32"}], "leaves no layer with static activations"),
     ],
 )
@@ -186,7 +189,8 @@ def test_ranges_of_another_model(
     line = complain("export", f"--model={copy}", f"--evaluation={labelled_table}", f"--output={tmp_path / 'out'}", *FEW)
     assert f"{copy / 'quantization.json'}" in line
     if spoil == "weights":
-        assert "its ranges are of other weights than model.weights.h5 has; fine-tune again with --quantization" in line
+        assert "its ranges were trained with other weights than those of model.weights.h5; " in line
+        assert "; fine-tune again with --quantization_aware" in line
     assert not (tmp_path / "out").exists()
 
 

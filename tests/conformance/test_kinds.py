@@ -265,7 +265,7 @@ def test_a_model_whose_vectors_do_not_depend_on_the_text_is_refused(classifier_d
     assert "gives the same vector for 2 texts" in capsys.readouterr().err
     words = ["export", f"--model={copy}", "--task=embedding", f"--evaluation={table}", *QUICK]
     assert cli.run([*words, f"--output={tmp_path / 'out'}"]) == 2
-    assert "gives the same vector for 2 texts, so it is no model of sentence embeddings" in capsys.readouterr().err
+    assert "gives the same vector for 2 texts, so it is not a model of sentence embeddings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words, said", [

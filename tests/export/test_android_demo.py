@@ -73,7 +73,7 @@ def test_other_directories_are_refused_before_anything_is_made(demo: Path, tmp_p
     foreign = demo / android_demo.ASSETS / "films"
     foreign.mkdir(parents=True)
     (foreign / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="films is there and is no export"):
+    with pytest.raises(UsageError, match="films exists and is not an export"):
         android_demo.check(demo, tmp_path / "films")
     assert (foreign / "notes.txt").read_text() == "mine"
 

@@ -36,7 +36,7 @@ def test_what_the_contracts_promise(exported: Path, python: Path, capsys):
     for line in printed.splitlines():
         if ".tflite" in line:
             assert ("refused" if line.startswith("dynamic_int8.tflite") else "right") in line
-    assert "4 answer as they did, 1 are refused as their contracts say (tflite-runtime 2.14" in printed
+    assert "4 with the same answers, 1 refused, as their contracts say (tflite-runtime 2.14" in printed
     # A refusal that is not allowed makes the command fail, but is not reported as a wrong answer.
     for flags in ([], ["--must_run=dynamic_int8"]):
         assert cli.run(["export", "verify", str(exported), f"--python={python}", *flags]) == 1
@@ -71,4 +71,4 @@ def test_a_contract_that_asks_for_too_much_is_found(exported: Path, python: Path
     values["runtime"]["oldest"] = "2.15"
     directory = resigned(exported, lambda place: (place / "float32.contract.json").write_text(json.dumps(values)))
     assert cli.run(["export", "verify", str(directory), f"--python={python}", "--must_run="]) == 1
-    assert "runs it, though by its contract it needs TensorFlow Lite 2.15" in capsys.readouterr().out
+    assert "runs it, although its contract says that it needs TensorFlow Lite 2.15" in capsys.readouterr().out

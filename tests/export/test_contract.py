@@ -191,7 +191,7 @@ def test_pairs_and_no_text(pairs: Path, capsys):
         assert 0 < sum(example["segment_ids"]) < count
     assert max(len(example["ids"]) for example in contract["examples"]) == 48
     assert cli.run(["export", "verify", str(pairs)]) == 0
-    assert "ids made anew" in capsys.readouterr().out
+    assert "ids recomputed with tokenizers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -230,4 +230,4 @@ def test_a_contract_of_the_first_schema_is_still_verified(export_directory: Path
                 contract["answer"].pop(name)
             path.write_text(json.dumps(contract), encoding="utf-8")
 
-    assert "4 answer as they did" in verify_directory.verify(resigned(export_directory, made_old))
+    assert "4 with the same answers" in verify_directory.verify(resigned(export_directory, made_old))

@@ -178,7 +178,10 @@ def test_integers_are_refused(classifier_directory, tmp_path, capsys):
     own = {"name": "mine", "target": "gpu", "rules": [{"weights": "int8"}]}
     (tmp_path / "own.json").write_text(json.dumps(own))
     words = ["export", f"--model={classifier_directory}", f"--recipes={tmp_path}/own.json", f"--output={tmp_path}/out"]
-    for target, message in (("gpu", "quantise to integers; a gpu file has float weights"), ("tpu", "target: is 'tpu'")):
+    for target, message in (
+        ("gpu", "quantise to integers, but a gpu file must have float weights"),
+        ("tpu", "target: is 'tpu'"),
+    ):
         (tmp_path / "own.json").write_text(json.dumps({**own, "target": target}))
         assert cli.run(words) == 2
         error = capsys.readouterr().err.strip()

@@ -220,7 +220,7 @@ def test_names_of_rewrites():
     assert rules.parse_rewrites("") == tuple(rules.REWRITES)
     left = rules.parse_rewrites("fold_norms, share_mask, mean_early")
     assert left == ("fold_attention_scale", "first_token_only", "join_products", "cut_positions", "join_tables")
-    with pytest.raises(UsageError, match="no rewrite 'norms'; there are fold_norms, fold_attention_scale"):
+    with pytest.raises(UsageError, match="no rewrite 'norms'; choose from fold_norms, fold_attention_scale"):
         rules.parse_rewrites("norms")
 
 

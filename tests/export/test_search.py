@@ -205,7 +205,7 @@ def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatc
 def test_no_file_within(files, measured, examples, monkeypatch):
     worse = search.Difference(score=-0.1, low=-0.2, high=0.0)
     monkeypatch.setattr(search, "_difference", lambda content, half: worse)
-    with pytest.raises(FailedError, match="--max_drop=0.005: not even float32 loses as little"):
+    with pytest.raises(FailedError, match="--max_drop=0.005: even float32 loses more than that"):
         search.search(files, measured, dataclasses.replace(examples), 0.005, Bytes())
 
 

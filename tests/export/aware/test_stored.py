@@ -29,7 +29,10 @@ def test_what_is_written_is_read(directory):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda values: values | {"weights_sha256": "0" * 64}, "its ranges are of other weights than model.weights.h5"),
+        (
+            lambda values: values | {"weights_sha256": "0" * 64},
+            "its ranges were trained with other weights than those of model.weights.h5",
+        ),
         (
             lambda values: {key: value for key, value in values.items() if key != "ranges"},
             "has no 'ranges'; fine-tune again",
@@ -74,7 +77,7 @@ def test_trained_ranges_take_the_place_of_measured_ones():
 
 
 def test_ranges_of_another_network():
-    with pytest.raises(FailedError, match="has a range for block_.*, and the network has none"):
+    with pytest.raises(FailedError, match="has a range for block_.*, which this network lacks"):
         made("24_blocks").trained.instead_of(None, made("student").floats)
 
 
@@ -82,7 +85,7 @@ def test_rule_that_knows_more_of_a_name_than_training():
     trained = made("student").trained
     rules = (*trained.recipe.rules, Rule(layers="query_key/add"))
     changed = dataclasses.replace(trained, recipe=dataclasses.replace(trained.recipe, rules=rules))
-    with pytest.raises(FailedError, match="fits the layer block_1/query_key and its result in a file"):
+    with pytest.raises(FailedError, match="treat the layer block_1/query_key and its result in a file"):
         changed.instead_of(None, made("student").floats)
 
 
@@ -93,10 +96,10 @@ def test_rule_that_knows_more_of_a_name_than_training():
         ([{"operators": ["ADD", "FULLY_CONNECTED"], "activations": "int8"}], "has a rule for ADD"),
         (
             [{"operators": "EMBEDDING_LOOKUP", "activations": "int8"}],
-            "makes EMBEDDING_LOOKUP static, and training imitates tables whose rows are used in float",
+            "makes EMBEDDING_LOOKUP static, but training imitates only tables whose rows are used in float",
         ),
-        ([{"activations": "int8"}, {"layers": "query", "activations": "int16"}], "both|in int8 and in int16"),
-        ([{"layers": "(", "activations": "int8"}], "no regular expression"),
+        ([{"activations": "int8"}, {"layers": "query", "activations": "int16"}], "both|in both int8 and int16"),
+        ([{"layers": "(", "activations": "int8"}], "is not a regular expression"),
     ],
 )
 def test_recipes_that_training_does_not_imitate(tmp_path, rules, message):

@@ -60,7 +60,7 @@ def test_what_is_missing_is_one_line(monkeypatch, tmp_path: Path):
     old = environments.Release("0.0.0", (3, 9))
     with pytest.raises(FailedError, match=r"^mediapipe 0\.0\.0: needs Python 3\.10 to 3\.9; put a python3\.9 on"):
         environments.make(old, tmp_path)
-    with pytest.raises(FailedError, match="is no environment with mediapipe; make mediapipe makes it"):
+    with pytest.raises(FailedError, match="has no Python with mediapipe; `make mediapipe` installs it"):
         agreement.ask(tmp_path / "none", tmp_path / "a.tflite", ["a"])
     broken = tmp_path / "broken" / "bin"
     broken.mkdir(parents=True)

@@ -114,13 +114,13 @@ def test_what_does_not_belong_together_is_refused(material, tmp_path: Path):
     assert "3 labels, and the network has 2 classes" in error(task=dataclasses.replace(task, labels=("a", "b", "c")))
     assert "has 1,999 pieces, the network's table 2,000" in error(tokenizer=Tokenizer(tokenizer.vocab[:-1]))
     assert "judges one text at a time" in error(task=dataclasses.replace(task, text_pair_column="other"))
-    assert "tells capitals apart" in error(tokenizer=Tokenizer(tokenizer.vocab, Rules(lower_case=False)))
+    assert "is case-sensitive" in error(tokenizer=Tokenizer(tokenizer.vocab, Rules(lower_case=False)))
     assert "line 6 of the vocabulary is empty" in error(tokenizer=Tokenizer((*tokenizer.vocab[:5], "", "x")))
     path = tmp_path / "file.tflite"
     path.write_bytes(add_metadata(material.plain, tokenizer, task))
-    with pytest.raises(UsageError, match="another vocab.txt is packed into it"):
+    with pytest.raises(UsageError, match="the vocab.txt packed into it differs"):
         check_packed(path, other, task)
-    with pytest.raises(UsageError, match="another labels.txt is packed into it"):
+    with pytest.raises(UsageError, match="the labels.txt packed into it differs"):
         check_packed(path, tokenizer, dataclasses.replace(task, labels=("good", "bad")))
 
 
@@ -185,7 +185,7 @@ def test_another_vocabulary_than_the_packed_one_is_one_line(exported: Path, tmp_
     lines[10], lines[11] = lines[11], lines[10]
     (place / "vocab.txt").write_text("\n".join(lines))
     assert cli.run(["predict", f"--model={place}/mediapipe.tflite", "--text=a"]) == 2
-    assert "another vocab.txt is packed into it" in capsys.readouterr().err
+    assert "the vocab.txt packed into it differs" in capsys.readouterr().err
 
 
 def test_a_vocabulary_of_another_model_is_one_line(classifier_directory: Path, tmp_path: Path, capsys):

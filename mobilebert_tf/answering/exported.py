@@ -39,8 +39,8 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
     home = home_of(path)
     if not (home / "task.json").exists():
         raise UsageError(
-            f"{path}: needs vocab.txt, task.json and, for classes, labels.txt of its export beside it, and has no "
-            "task.json"
+            f"{path}: needs vocab.txt, task.json and, for classes, labels.txt of its export beside it; task.json is "
+            "missing"
         )
     tokenizer, task = load_task_files(home)
     assert task is not None
@@ -112,6 +112,6 @@ def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: Task
         wrong.append("tokenizer.json")
     if wrong:
         raise UsageError(
-            f"{path.parent / wrong[0]}: is not what {contract.name} says, so not of this export; take the file that "
-            "belongs there, or export again"
+            f"{path.parent / wrong[0]}: does not match {contract.name}, so it is not of this export; restore the "
+            "original, or export again"
         )

@@ -98,7 +98,7 @@ def load_fine_tuned(path: str, threads: int = 1, batch_size: int = 32, kind: str
         return dataclasses.replace(model, task=glue.of_model(kind, model.task))
     files = [] if (Path(path) / "config.json").exists() else sorted(Path(path).glob("*.tflite"))
     if files:
-        raise UsageError(f"{path}: is an export; give one of its files, as {files[0]}")
+        raise UsageError(f"{path}: is an export; give one of its files, such as {files[0]}")
     model = _of_file(Path(path), threads) if Path(path).is_file() else _of_directory(Path(path), batch_size, kind)
     if kind and model.task.name != kind:
         raise UsageError(f"{path}: is for --task={model.task.name}, not for {kind}; leave --task out")

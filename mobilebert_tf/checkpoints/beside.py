@@ -42,7 +42,7 @@ def choose_heads(found: list[str], labels: int, wanted: str | None, path: Path) 
         together = {"masked_words", "next_sentence"} if wanted in ("masked_words", "next_sentence") else {wanted}
         found = [name for name in found if name in together]
     if len(found) > 1 and not set(found) <= {"masked_words", "next_sentence"}:
-        raise UsageError(f"{path}: has several heads ({', '.join(found)}); --head says which to read")
+        raise UsageError(f"{path}: has several heads ({', '.join(found)}); choose one with --head")
     return Heads.of(found, labels if "classifier" in found else 0)
 
 
@@ -72,8 +72,8 @@ def _named(path: Path, labels: tuple[str, ...] | None, heads: Heads) -> tuple[st
         return None
     broken = [label for label in labels if not is_one_line(label)]
     if broken or len(set(labels)) < len(labels):
-        what = f"{broken[0]!r} is no line of text" if broken else "two are the same"
-        raise UsageError(f"{path}: its labels cannot be written a line each: {what}")
+        what = f"{broken[0]!r} is not one line of text" if broken else "two are the same"
+        raise UsageError(f"{path}: its labels cannot be written one per line: {what}")
     if heads.labels and len(labels) != heads.labels:
         raise UsageError(f"{path}: names {len(labels)} labels, its head has {heads.labels}")
     return None if labels == _numbers(heads) else labels
@@ -112,7 +112,7 @@ def task_of(
         if problem == "multi_label_classification":
             return MultilabelTask(labels=labels, max_seq_length=longest)
         if problem == "regression" and heads.labels > 1:
-            raise UsageError(f"{config_json}: is a regression of {heads.labels} values; this project's has one")
+            raise UsageError(f"{config_json}: is a regression of {heads.labels} values; only one value is supported")
         if heads.labels == 1:
             return RegressionTask(max_seq_length=longest)
         return ClassificationTask(labels, max_seq_length=longest, labels_by_number=True)
@@ -121,12 +121,14 @@ def task_of(
             return None
         raise UsageError(
             f"{directory / 'task.json'}: is for {task.name} (head: {task.heads}), the weights have the head: {heads}; "
-            "take both of one model, or take task.json away"
+            "take both from one model, or remove task.json"
         )
     if task.heads.labels != heads.labels:
         raise UsageError(f"{directory}: names {len(task.labels)} labels, its head has {heads.labels}")
     if task.has_labels and len(task.labels) < 2:
-        raise UsageError(f'{directory}: its head has one output, a value and no class; task.json wants "regression"')
+        raise UsageError(
+            f'{directory}: its head has one output, a value and not a class; set the task of task.json to "regression"'
+        )
     if labels and task.has_labels:
         task = dataclasses.replace(task, labels=labels)  # those in labels.txt may be mere numbers
     if task.max_seq_length > config.max_position_embeddings:

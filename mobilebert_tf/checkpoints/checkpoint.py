@@ -113,11 +113,11 @@ def match(
     if missing and not allowed.missing:
         lacking = some([name_of(weight) for weight in missing], 3)
         raise UsageError(
-            f"{path}: lacks {lacking}, which its configuration has; `convert --allow_missing` starts them anew"
+            f"{path}: lacks {lacking}, which its configuration has; `convert --allow_missing` initializes them"
         )
     if strange and not allowed.extra:
         raise UsageError(
-            f"{path}: has {some(strange, 3)}, which its configuration has no use for; "
+            f"{path}: has {some(strange, 3)}, which its configuration does not use; "
             "`convert --allow_extra` leaves them out"
         )
     for weight in wanted:
@@ -150,15 +150,15 @@ def _check_network(
     if blocks == set(range(len(blocks))) and len(blocks) != config.num_hidden_layers:
         raise UsageError(
             f"{path}: {source} says {config.num_hidden_layers} blocks (num_hidden_layers), the file has {len(blocks)}; "
-            "take both of one model"
+            "take both from one model"
         )
     lacking = [name_of(w) for w in missing if w.part == "embeddings" or w.part.startswith("block_")]
     surplus = [name for name in strange if name.startswith(begins["embeddings"]) or block.match(name)]
     if lacking:
-        raise UsageError(f"{path}: lacks {some(lacking, 3)}, which {source} describes; take both of one model")
+        raise UsageError(f"{path}: lacks {some(lacking, 3)}, which {source} describes; take both from one model")
     if surplus:
         raise UsageError(
-            f"{path}: has {some(surplus, 3)} in its network, which {source} does not describe; take both of one model"
+            f"{path}: has {some(surplus, 3)} in its network, which {source} does not describe; take both from one model"
         )
 
 
@@ -169,9 +169,9 @@ def require_network(path: Path, config: MobileBertConfig, shapes: Shapes, name_o
         return
     prefixes = {name.removesuffix(wanted) for name in shapes for wanted in names[:1] if name.endswith(wanted)}
     if prefixes:
-        fix = f"its names have {prefixes.pop()!r} before them, of a wrapper; save the model that is inside of that"
+        fix = f"its names begin with {prefixes.pop()!r}, a wrapper's prefix; save the model inside the wrapper"
     else:
-        fix = f"it has {some(list(shapes), 3) or 'nothing'}; look whether it is another kind of model or file"
+        fix = f"it has {some(list(shapes), 3) or 'nothing'}; check whether it is another kind of model or file"
     raise UsageError(
         f"{path}: has no weight of the network that its configuration describes, such as {names[0]}; {fix}"
     )

@@ -65,14 +65,14 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
     huggingface.refuse_pickle(path)
     if path.suffix == ".tflite" or any(path.glob("*.tflite")):
         raise UsageError(
-            f"{path}: an exported file has no weights to go on with; give the model directory that it was made of"
+            f"{path}: an exported file cannot be converted or trained; give the model directory it was made from"
         )
     others = [name for pattern in _OTHERS for name in sorted(path.glob(pattern))] if path.is_dir() else [path]
     if others and (path.is_dir() or any(path.match(pattern) for pattern in _OTHERS)):
-        raise UsageError(f"{others[0]}: is of a kind that is not read; save the model as {huggingface.FILE}")
+        raise UsageError(f"{others[0]}: has an unsupported format; save the model as {huggingface.FILE}")
     if not path.is_dir():
         raise UsageError(
-            f"{path}: is no file of a model; give the directory of one, or the prefix of a TensorFlow checkpoint"
+            f"{path}: is not a model file; give a model directory, or the prefix of a TensorFlow checkpoint"
         )
     raise UsageError(
         f"{path}: holds no model: neither {WEIGHTS}, nor {huggingface.FILE}, nor a TensorFlow checkpoint; "

@@ -60,17 +60,17 @@ def from_google(values: Mapping[str, Any], source: Path) -> MobileBertConfig:
     unknown = sorted(set(values) - {*_DEFAULTS, *_HARMLESS, "vocab_size", OURS})
     if unknown:
         raise UsageError(
-            f"{source}: field {unknown[0]!r} is not known here and may change what the model computes; "
-            "take it out if it does not"
+            f"{source}: field {unknown[0]!r} is unknown and may change what the model computes; "
+            "remove it if it does not"
         )
     if "vocab_size" not in values:
-        raise UsageError(f"{source}: lacks vocab_size, so it is no configuration of BERT or MobileBERT")
+        raise UsageError(f"{source}: lacks vocab_size, so it is not a configuration of BERT or MobileBERT")
     fields = {**_DEFAULTS, **{name: value for name, value in values.items() if name not in (*_HARMLESS, OURS)}}
     for width in ("embedding_size", "intra_bottleneck_size"):
         if fields[width] is None:
             fields[width] = fields["hidden_size"]
     if not isinstance(fields["hidden_act"], str) or fields["hidden_act"] not in _ACTIVATIONS:
-        raise UsageError(f"{source}: hidden_act is {fields['hidden_act']!r}; it can be {', '.join(_ACTIVATIONS)}")
+        raise UsageError(f"{source}: hidden_act is {fields['hidden_act']!r}; choose from {', '.join(_ACTIVATIONS)}")
     fields["hidden_act"] = _ACTIVATIONS[fields["hidden_act"]]
     if fields["normalization_type"] == "manual_layer_norm":
         fields |= dict(normalization_type="layer_norm", layer_norm_eps=_MANUAL_EPSILON)
@@ -79,7 +79,7 @@ def from_google(values: Mapping[str, Any], source: Path) -> MobileBertConfig:
         raise UsageError(f"{source}: field {OURS!r} is not an object")
     heads = kept.get("heads", [])
     if not isinstance(heads, list) or any(head not in HEADS for head in heads):
-        raise UsageError(f"{source}: {OURS} names heads that are not known here: {heads!r}")
+        raise UsageError(f"{source}: {OURS} names unknown heads: {heads!r}")
     return MobileBertConfig.from_dict({**fields, **kept.get("config", {})}, source=str(source))
 
 

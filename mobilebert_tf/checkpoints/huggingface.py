@@ -73,7 +73,7 @@ def open_checkpoint(path: Path, allowed: Allowed, head: str | None = None, vocab
         prefix = ""
     aliases = {_modern(name): name for name in sorted(arrays.names)}
     if len(aliases) < len(arrays.names):
-        raise UsageError(f"{path}: has a norm by its old and its new name at once")
+        raise UsageError(f"{path}: has a norm under both its old and its new name")
     # A file with only one of two tied tables may have either one.
     table = f"{prefix}embeddings.word_embeddings.weight"
     if table not in aliases and _DECODER in aliases:
@@ -178,10 +178,10 @@ class _Arrays:
             try:
                 opened = safetensors.safe_open(file, framework="np")
             except (safetensors.SafetensorError, OSError, ValueError) as error:
-                raise UsageError(f"{file}: is damaged or no safetensors file ({first_line(error)})") from None
+                raise UsageError(f"{file}: is damaged or not a safetensors file ({first_line(error)})") from None
             for name in opened.keys():
                 if name in self._file_of:
-                    raise UsageError(f"{file}: {name} is in another file of {path} too")
+                    raise UsageError(f"{file}: {name} is also in another file of {path}")
                 self._file_of[name] = (file, opened)
         self.names = frozenset(self._file_of)
 
@@ -207,7 +207,7 @@ def refuse_pickle(path: Path) -> None:
     if path.name in pickled or (path.is_dir() and any((path / name).exists() for name in pickled)):
         names = sorted(file.name for file in folder.glob("pytorch_model*.bin")) or [PICKLE]
         raise UsageError(
-            f"{path}: a pickle can run code and is not read; where PyTorch is, make {FILE} of it: "
+            f"{path}: a pickle can run code and is not read; where PyTorch is installed, make {FILE} of it: "
             f'cd {shlex.quote(str(folder))} && python -c "import torch, safetensors.torch as s; '
             f"s.save_file({{k: v.contiguous().clone() for f in {names} for k, v in torch.load(f, weights_only=True)"
             f".items()}}, '{FILE}')\""
@@ -218,8 +218,8 @@ def refuse_adapter(path: Path) -> None:
     """Raise UsageError if a directory holds an adapter, such as LoRA's, since the weights alone are not the model."""
     if (path / ADAPTER).exists():
         raise UsageError(
-            f"{path / ADAPTER}: is that of an adapter, without which the model is another one; where PEFT is, load "
-            "both, call merge_and_unload() and save the result"
+            f"{path / ADAPTER}: belongs to an adapter, which changes the model; where PEFT is installed, load both, "
+            "call merge_and_unload() and save the result"
         )
 
 
@@ -280,7 +280,7 @@ def _classes(values: Mapping[str, Any], source: Path) -> tuple[str, ...]:
             if classes[0] == family + ending:
                 return heads
     endings = ", ".join(CLASSES.values())
-    raise UsageError(f"{source}: is of class {classes[0]}; known here are MobileBert and Bert with {endings}")
+    raise UsageError(f"{source}: is of class {classes[0]}; supported are MobileBert and Bert with {endings}")
 
 
 def _single_head(heads: tuple[str, ...]) -> str | None:
@@ -294,13 +294,13 @@ def _labels(values: Mapping[str, Any], heads: Heads, source: Path) -> tuple[str,
     try:
         labels = tuple(str(names[str(i)]) for i in range(len(names)))
     except (KeyError, TypeError, IndexError):
-        raise UsageError(f"{source}: id2label does not number its labels from 0 on") from None
+        raise UsageError(f"{source}: id2label does not number its labels from 0") from None
     numbers = values.get("label2id")
     numbers = numbers if isinstance(numbers, dict) else {}
     conflicting = [label for number, label in enumerate(labels) if numbers.get(label, number) != number]
     if conflicting:
         raise UsageError(
-            f"{source}: id2label and label2id give {conflicting[0]!r} different numbers, so its labels are a guess"
+            f"{source}: id2label and label2id give {conflicting[0]!r} different numbers, so its labels are ambiguous"
         )
     return labels
 
@@ -317,7 +317,7 @@ def _check_ties(
         if copy not in aliases or original is None:
             continue
         if not np.array_equal(arrays.read(aliases[copy]), read(original), equal_nan=True):
-            raise UsageError(f"{path}: {copy} is not equal to {original.huggingface}; only tied ones can be held here")
+            raise UsageError(f"{path}: {copy} differs from {original.huggingface}; only tied tables are supported")
 
 
 def _system_error(error: Exception) -> Exception:

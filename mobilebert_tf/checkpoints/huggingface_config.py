@@ -117,22 +117,22 @@ def from_huggingface(values: Mapping[str, Any], source: Path) -> MobileBertConfi
     """
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in _SHARED:
-        raise UsageError(f"{source}: model_type is {kind!r}; this project knows mobilebert and bert")
+        raise UsageError(f"{source}: model_type is {kind!r}; this project supports mobilebert and bert")
     known = {*_SHARED[kind], *_HARMLESS, *_NEUTRAL, "hidden_act", "classifier_dropout", "true_hidden_size"}
     unknown = sorted(set(values) - known)
     if unknown:
         raise UsageError(
-            f"{source}: field {unknown[0]!r} is not known here and may change what the model computes; "
-            "take it out if it does not"
+            f"{source}: field {unknown[0]!r} is unknown and may change what the model computes; "
+            "remove it if it does not"
         )
     for name, neutral in _NEUTRAL.items():
         if name in values and values[name] not in neutral:
             known_values = ", ".join(repr(value) for value in neutral)
-            raise UsageError(f"{source}: {name} is {values[name]!r}; this project has only {known_values}")
+            raise UsageError(f"{source}: {name} is {values[name]!r}; supported: {known_values}")
     fields = {name: values.get(name, default) for name, default in _SHARED[kind].items()}
     activation = values.get("hidden_act", _ACTIVATION[kind])
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise UsageError(f"{source}: hidden_act is {activation!r}; it can be {', '.join(ACTIVATIONS)}")
+        raise UsageError(f"{source}: hidden_act is {activation!r}; choose from {', '.join(ACTIVATIONS)}")
     dropout: float | None = build(Rate | None, values.get("classifier_dropout"), f"{source}: classifier_dropout")
     if kind == "bert":
         width = fields["hidden_size"]

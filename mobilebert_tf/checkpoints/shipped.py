@@ -39,6 +39,8 @@ def _check(directory: Path) -> None:
         expected, name = line.split(maxsplit=1)
         file = directory / name
         if not file.exists():
-            raise UsageError(f"{directory.name}: this installation has no {name} of it; install mobilebert_tf again")
+            raise UsageError(
+                f"{directory.name}: its {name} is missing from this installation; install mobilebert_tf again"
+            )
         if provenance.sha256(file) != expected:
             raise UsageError(f"{file}: is not the file that was shipped; install mobilebert_tf again")

@@ -66,8 +66,8 @@ def open_checkpoint(
     shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
     if any(name.endswith(_OBJECT_BASED) for name in shapes):
         raise UsageError(
-            f"{prefix}: is a checkpoint of TensorFlow 2's tf.train.Checkpoint, with names of the program that wrote "
-            "it, and this project reads those of TensorFlow 1; take the model's Hugging Face directory, if it has one"
+            f"{prefix}: is a TensorFlow 2 checkpoint (tf.train.Checkpoint), whose names depend on the program that "
+            "wrote it; only TensorFlow 1's are read; take the model's Hugging Face directory, if it has one"
         )
     described, values, source = _config(directory, config)
     tokenizer = read_tokenizer(directory, vocab)
@@ -188,7 +188,7 @@ def _reader(prefix: Path) -> Any:
     try:
         return tensorflow_parts.Reader(str(prefix))
     except Exception as error:
-        raise _damaged(error, f"{prefix}: is no readable checkpoint") from None
+        raise _damaged(error, f"{prefix}: is not a readable checkpoint") from None
 
 
 def _tensor(reader: Any, prefix: Path, name: str) -> np.ndarray:

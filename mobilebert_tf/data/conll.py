@@ -74,10 +74,7 @@ def read_sentences(
     if not sentences:
         raise UsageError(f"{path}: has no sentence{' that can be used' if bad_rows.are_skipped() else ''}")
     if len(sentences) == 1 and len(sentences[0].words) > MANY_WORDS:
-        notes.say(
-            f"{path}: is one sentence of {len(sentences[0].words):,} words; a blank line behind each sentence tells "
-            "where the next one begins"
-        )
+        notes.say(f"{path}: is one sentence of {len(sentences[0].words):,} words; put a blank line after each sentence")
     return sentences
 
 
@@ -92,8 +89,8 @@ def _of_columns(path: Path, labelled: bool) -> Iterator[Sentence]:
     columns = _usual_columns(blocks)
     words_are_numbered = columns > 1 + labelled and _are_numbered(blocks)
     if words_are_numbered:
-        label = ", its label from the last" if labelled else ""
-        notes.say(f"{path}: the first column numbers the words; a word is taken from the second{label}")
+        label = ", labels from the last" if labelled else ""
+        notes.say(f"{path}: the first column numbers the words; words are read from the second{label}")
     for block in blocks:
         bad = [(number, len(cells)) for number, cells in block if len(cells) != columns] if labelled else []
         for number, count in bad:
@@ -102,7 +99,7 @@ def _of_columns(path: Path, labelled: bool) -> Iterator[Sentence]:
                 str(path),
                 number,
                 f"has {count} column{'s' if count != 1 else ''}, where {have} are needed, separated by a tab or "
-                "blanks, and a blank line behind each sentence",
+                "blanks, and a blank line after each sentence",
             )
         if not bad:
             words = tuple(cells[1 if words_are_numbered and len(cells) > 1 else 0] for _, cells in block)
@@ -166,10 +163,12 @@ def _problem(row: dict[str, Any], words: Any, tags: Any, labelled: bool, columns
     if not isinstance(words, list) or labelled and not isinstance(tags, list):
         of_words, of_tags = (column.split(",")[0] for column in columns)
         needed = f'"{of_words}" and "{of_tags}", lists of texts' if labelled else f'"{of_words}", a list of texts'
-        others = "--text_column and --label_column name others" if labelled else "--text_column names another"
+        others = (
+            "choose others with --text_column and --label_column" if labelled else "choose another with --text_column"
+        )
         return f"must be a JSON object with {needed}; it has {', '.join(row) or 'nothing'}; {others}"
     if not all(isinstance(one, str) for one in (*words, *(tags or ()))):
-        return "tokens and tags must be texts; write the names of the labels"
+        return "tokens and tags must be texts; write label names, not numbers"
     if tags is not None and len(tags) != len(words):
         return f"has {len(words)} tokens and {len(tags)} tags"
     empty = next((place for place, word in enumerate(words, start=1) if not word.strip()), None)

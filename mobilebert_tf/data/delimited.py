@@ -26,7 +26,7 @@ _RETURN = "\ufdd0"
 _END = "\ufdd1"
 """Mark put after the last row."""
 
-_NO_END = "a quote that begins here or below has no end"
+_NO_END = "a quote that begins here or below is never closed"
 
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 """First line in which a file names its separator for Excel."""
@@ -140,7 +140,7 @@ def _separator(text: str, usual: str, wanted: Callable[[Sequence[str]], int]) ->
 
 def _with_quotes(text: str, separator: str, refuse: Refuse, **dialect: Any) -> Delimited:
     rows = list(_csv_rows(text, separator, strict=True, **dialect))
-    quotes = "quotes within quotes written with a backslash" if dialect else ""
+    quotes = "quotes inside cells escaped with a backslash" if dialect else ""
     return Delimited(*_even(rows, separator, refuse), separator, quotes)
 
 
@@ -153,7 +153,7 @@ def _with_loose_quotes(text: str, separator: str, refuse: Refuse) -> Delimited:
     *rows, last = _csv_rows(text.rstrip("\r\n") + f"\n{_END}\n", separator, strict=False)
     if last[1] != [_END]:
         raise _BadRowError(last[0], _NO_END)
-    return Delimited(*_even(rows, separator, refuse), separator, "quotes around the first part of a cell, left out")
+    return Delimited(*_even(rows, separator, refuse), separator, "quotes around the first part of a cell removed")
 
 
 def _without_quotes(text: str, separator: str, refuse: Refuse) -> Delimited:
@@ -216,7 +216,7 @@ def _csv_rows(text: str, separator: str, **dialect: Any) -> Iterator[Row]:
         if "end of data" in str(error):
             raise _BadRowError(first, _NO_END) from None
         raise _BadRowError(
-            first, f"text stands behind a closing quote; a quote inside of quotes is written twice ({error})"
+            first, f"text follows a closing quote; write a quote inside a quoted cell twice ({error})"
         ) from None
     finally:
         csv.field_size_limit(before)
@@ -241,9 +241,11 @@ def _uneven(cells: Sequence[str], header: Sequence[str], separator: str) -> str:
     what = f"has {len(cells)} columns where the header has {len(header)} ({', '.join(header)})"
     longest = max(cells, key=len, default="")
     if "\n" in longest:
-        return f"{what}; a quote that begins there may have no end: one cell has {longest.count(chr(10)) + 1:,} lines"
+        return (
+            f"{what}; a quote that begins there may never be closed: one cell has {longest.count(chr(10)) + 1:,} lines"
+        )
     if any("\r" in cell for cell in cells):
-        return f"{what}; a carriage return stands within it, where a line may have been meant to end"
+        return f"{what}; it contains a carriage return, which may have been meant as the end of a line"
     if len(cells) > len(header) and separator != "\t":
-        return f"{what}; a text with {SEPARATORS.get(separator, repr(separator))} in it must stand in quotes"
+        return f"{what}; a text that contains {SEPARATORS.get(separator, repr(separator))} must be quoted"
     return what

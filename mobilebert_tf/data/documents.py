@@ -77,8 +77,8 @@ def _say_skipped(directory: Path, texts: list[Path]) -> None:
     skipped = [f"{path.name}/" if path.is_dir() else path.name for path in others if not _is_run(path)]
     if skipped:
         notes.say(
-            f"{directory}: skips {some(skipped, 3)}: of a directory the files {', '.join(ENDINGS)} at its "
-            "top are read; give others by name or pattern"
+            f"{directory}: skips {some(skipped, 3)}: only the files {', '.join(ENDINGS)} at the top of a "
+            "directory are read; give others by name or pattern"
         )
 
 
@@ -124,9 +124,9 @@ def _refuse_markup(first: str, file: Path) -> None:
     """Raise UsageError if the first paragraph of a file shows that the file is XML, HTML or JSON."""
     fix = ""
     if _MARKUP.match(first):
-        fix = "is XML or HTML and not text; take the text out first, of a dump of Wikipedia with WikiExtractor"
+        fix = "is XML or HTML, not text; extract the text first, from a Wikipedia dump with WikiExtractor"
     elif first.startswith("{") and first.endswith("}") and _is_json(first):
-        fix = "has JSON in its lines and not text; take the text out first, as with jq -r .text"
+        fix = "has lines of JSON, not text; extract the text first, for example with jq -r .text"
     if fix:
         raise UsageError(f"{file}: {fix}")
 

@@ -39,7 +39,7 @@ def describe(files: list[Path]) -> dict[str, Any]:
     """
     directory = files[0].parent
     if not (directory / "vocab.txt").exists():
-        raise UsageError(f"{directory}: has TFRecord files and no vocab.txt; put the vocabulary of their ids there")
+        raise UsageError(f"{directory}: has TFRecord files but no vocab.txt; put the vocabulary of their ids there")
     tokenizer = Tokenizer.from_vocab(directory / "vocab.txt")
     shape: tuple[int, int] | None = None
     names: set[str] = set()
@@ -49,8 +49,8 @@ def describe(files: list[Path]) -> dict[str, Any]:
         shape_here = _check(path, first, tokenizer)
         if shape not in (None, shape_here):
             raise UsageError(
-                f"{path}: examples of {shape_here[0]} pieces and {shape_here[1]} predictions, in the files before it "
-                f"of {shape[0]} and {shape[1]}"
+                f"{path}: its examples have {shape_here[0]} pieces and {shape_here[1]} predictions, those of the files "
+                f"before it {shape[0]} and {shape[1]}"
             )
         shape, names = shape_here, set(first)
         sizes[path.name] = {"bytes": path.stat().st_size, "examples": count(path)}
@@ -87,9 +87,9 @@ def _length(path: Path, file: BinaryIO, header: bytes, size: int) -> int:
     start = file.tell() - len(header)
     length = struct.unpack("<Q", header[:8])[0] if len(header) == _HEADER else size
     if start == 0 and header.startswith(b"\x1f\x8b"):
-        raise UsageError(f"{path}: is packed with gzip; unpack it, and rename it as it was called before")
+        raise UsageError(f"{path}: is compressed with gzip; decompress it and restore its name")
     if file.tell() + length + _FOOTER > size:
-        raise UsageError(f"{path}: the record at byte {start:,} is cut short or this is no TFRecord file")
+        raise UsageError(f"{path}: the record at byte {start:,} is cut short, or this is not a TFRecord file")
     return length
 
 
@@ -104,7 +104,7 @@ def _first_example(path: Path) -> dict[str, list[Any]]:
     try:
         features = records.example_message().FromString(serialized).features.feature
     except Exception:  # protobuf's DecodeError, a different class in each of its implementations
-        raise UsageError(f"{path}: its records are no tf.train.Example") from None
+        raise UsageError(f"{path}: its records are not tf.train.Example messages") from None
     return {
         name: list(getattr(value, value.WhichOneof("kind") or "int64_list").value) for name, value in features.items()
     }
@@ -117,8 +117,8 @@ def _check(path: Path, example: Mapping[str, list[Any]], tokenizer: Tokenizer) -
     missing = sorted(set(records.FEATURES) - set(values))
     if missing:
         raise UsageError(
-            f"{path}: its examples have no {', '.join(missing)}; they have {', '.join(sorted(example))}; read are "
-            "masked sentence pairs as google-research/bert writes them"
+            f"{path}: its examples have no {', '.join(missing)}; they have {', '.join(sorted(example))}; they must "
+            "be masked sentence pairs as google-research/bert writes them"
         )
     shape = len(values["input_ids"]), len(values["masked_lm_positions"])
     lengths = {"max_seq_length": shape[0], "max_predictions": shape[1], "1": 1}
@@ -128,7 +128,7 @@ def _check(path: Path, example: Mapping[str, list[Any]], tokenizer: Tokenizer) -
     pieces = [*values["input_ids"], *values["masked_lm_ids"]]
     if max(pieces) >= tokenizer.size or min(pieces) < 0 or values["input_ids"][0] != tokenizer.id("[CLS]"):
         raise UsageError(
-            f"{path}: its ids are of another vocabulary than {path.parent / 'vocab.txt'}, which has {tokenizer.size:,} "
-            f"pieces and [CLS] as {tokenizer.id('[CLS]')}"
+            f"{path}: its ids are not those of {path.parent / 'vocab.txt'}, which has {tokenizer.size:,} pieces and "
+            f"[CLS] as {tokenizer.id('[CLS]')}"
         )
     return shape

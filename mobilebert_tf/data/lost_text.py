@@ -94,7 +94,7 @@ def say(what: str, lost: Lost, tokenizer: Tokenizer, lacks: str, much: float = M
         longest = tokenizer.rules.max_characters_per_word
         why = f"words of more than {longest} characters are not split; put blanks between the words of the text"
     elif most == lost.decomposed:
-        why = f"its accents are characters of their own (Unicode's NFD), not the vocabulary's; compose them: {COMPOSE}"
+        why = f"its accents are separate characters (Unicode's NFD), unlike the vocabulary's; compose them: {COMPOSE}"
     notes.say(f"{what}: {lost.share:.1%} of the characters are lost in [UNK]: {why}")
 
 

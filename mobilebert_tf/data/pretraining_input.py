@@ -259,7 +259,7 @@ def clear_read_errors(*record_sets: RecordSet | None) -> Iterator[None]:
         has_index = all((record_set.directory / records.INDEX).exists() for record_set in sets)
         expected = f"what {records.INDEX} says" if has_index else "what the first record and vocab.txt say"
         raise UsageError(
-            f"{_strange(sets) or places}: a record does not hold {expected} ({fault[0].strip()}); make the records "
+            f"{_strange(sets) or places}: a record does not match {expected} ({fault[0].strip()}); make the records "
             "again"
         ) from None
     except tf.errors.DataLossError as error:

@@ -69,7 +69,7 @@ def read_questions(
         questions = list(_of_squad(path, whole, labelled))
     else:
         if not is_table(path):
-            raise UsageError(f"{path}: holds no questions; SQuAD's .json is read, .jsonl, .tsv or .csv")
+            raise UsageError(f"{path}: holds no questions; give SQuAD's .json, or .jsonl, .tsv or .csv")
         questions = list(_of_table(path, columns, labelled, every_row))
     questions = _placed(path, questions)
     if not questions:
@@ -93,7 +93,7 @@ def _whole_json(path: Path) -> Mapping[str, Any] | None:
     try:
         value = json.loads(text)
     except RecursionError:
-        raise UsageError(f"{path}: is not JSON as SQuAD's files have it: too many brackets within brackets") from None
+        raise UsageError(f"{path}: is not JSON as in SQuAD's files: brackets are nested too deeply") from None
     except ValueError as error:
         if "data" in text[:200] or not text.lstrip().startswith(("{", "[")):
             raise UsageError(f"{path}: is not JSON ({error}); the file may be cut short") from None
@@ -101,7 +101,7 @@ def _whole_json(path: Path) -> Mapping[str, Any] | None:
     if isinstance(value, dict) and "data" in value:
         return value
     if isinstance(value, dict) and "context" not in value:
-        raise UsageError(f"{path}: has no `data`, as SQuAD's files have; it has {', '.join(value) or 'nothing'}")
+        raise UsageError(f"{path}: has no `data`, unlike SQuAD's files; it has {', '.join(value) or 'nothing'}")
     return None
 
 
@@ -132,7 +132,7 @@ def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[
                         continue
                     yield Question(f"{path}, question {id}", id, _text(entry["question"]), context, answers, number)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else "a value of another kind than SQuAD's files have"
+        what = f"no {error}" if isinstance(error, KeyError) else "a value of another type than in SQuAD's files"
         raise UsageError(f"{path}, {place}: has {what}") from None
 
 
@@ -214,8 +214,8 @@ def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
         placed.append(question if question.answers is None else dataclasses.replace(question, answers=answers))
     if moved:
         notes.say(
-            f"{path}: {len(moved):,} answer{'s' if len(moved) > 1 else ''} not where `answer_start` says, and "
-            f"{'were' if len(moved) > 1 else 'was'} taken at the nearest place; the first is that of {moved[0]}"
+            f"{path}: {len(moved):,} answer{'s' if len(moved) > 1 else ''} not where `answer_start` says, "
+            f"so the nearest occurrence is used; the first is in {moved[0]}"
         )
     return placed
 
@@ -231,8 +231,8 @@ def _at_its_place(question: Question, answer: Answer, moved: list[str], is_first
     context, text = question.context, answer.text
     if not text.strip():
         raise UsageError(
-            f"{question.where}: has an answer without a letter; where the passage does not say, the list of answers "
-            "is to be empty"
+            f"{question.where}: has a blank answer; for a question that the passage does not answer, leave the list of "
+            "answers empty"
         )
     if answer.start >= 0 and context[answer.start : answer.start + len(text)] == text:
         return answer
@@ -244,7 +244,7 @@ def _at_its_place(question: Question, answer: Answer, moved: list[str], is_first
     if not places:
         raise UsageError(
             f"{question.where}: the answer {cut(answer.text, 60)!r} is not in its passage ({cut(context, 60)!r}); "
-            "answers are parts of the passage, word for word"
+            "copy the answer from the passage, word for word"
         )
     if answer.start >= 0 and text == answer.text:
         moved.append(question.where)

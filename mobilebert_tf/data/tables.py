@@ -20,12 +20,12 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _JSON = (".jsonl", ".ndjson", ".jsonlines", ".json")
 _SHOWN_ENDINGS = ".tsv, .csv, .jsonl"
 
-_ABOUT_HEADERS = "; a table's first line has the names of its columns"
+_ABOUT_HEADERS = "; a table's first line must name its columns"
 
 _NO_TABLES = {
     "<!doctype html": "a web page; fetch the table itself",
     "<html": "a web page; fetch the table itself",
-    "version https://git-lfs": "a pointer of Git LFS to the file; fetch that with `git lfs pull`",
+    "version https://git-lfs": "a Git LFS pointer; fetch the file itself with `git lfs pull`",
 }
 """First characters of files that were downloaded in place of a table, and what each is."""
 
@@ -113,7 +113,9 @@ def _ending(path: Path) -> str | None:
 
 
 def _no_table(path: Path) -> UsageError:
-    return UsageError(f"{path}: the ending says no table; use one of {_SHOWN_ENDINGS} (also .gz, .bz2, .xz of them)")
+    return UsageError(
+        f"{path}: the ending is not that of a table; use one of {_SHOWN_ENDINGS} (also compressed: .gz, .bz2, .xz)"
+    )
 
 
 def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structured: bool) -> Any:
@@ -122,14 +124,14 @@ def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structur
         about_headers = _ABOUT_HEADERS if _ending(path) in _SEPARATORS else ""
         raise UsageError(
             f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}; "
-            f"--text_column and --label_column name others, of two texts --text_pair_column{about_headers}"
+            f"choose others with --text_column and --label_column, for a second text --text_pair_column{about_headers}"
         )
     value = row[name]
     if isinstance(value, str) or value is None or structured and isinstance(value, (list, dict)):
         return value
     if isinstance(value, (list, dict)):
         what = "a list" if isinstance(value, list) else "an object"
-        raise UsageError(f"{path}, line {number}: column {name!r} holds {what}; one text or number is read")
+        raise UsageError(f"{path}, line {number}: column {name!r} holds {what}; it must hold one text or number")
     return json.dumps(value)
 
 
@@ -179,7 +181,7 @@ def _delimited_rows(
     repeated = {number for number, cells in table.rows if len(cells) > 1 and [_bare(cell) for cell in cells] == names}
     if repeated:
         more = f" and {len(repeated) - 1:,} more" if len(repeated) > 1 else ""
-        notes.say(f"{path}: the header stands again in line {min(repeated)}{more}, as in joined files; left out")
+        notes.say(f"{path}: the header is repeated in line {min(repeated)}{more}, as in concatenated files; left out")
     for number, cells in table.rows:
         if number not in repeated:
             yield number, dict(zip(table.header, cells, strict=True))
@@ -196,7 +198,7 @@ def _taken_for(written: Format, table: delimited.Delimited, usual: str) -> list[
     if written.encoding not in ("utf-8", "utf-8-sig"):
         unusual.append(f"{written.encoding.upper()} text")
     if written.newline == "\r":
-        unusual.append("lines ended by carriage returns")
+        unusual.append("lines that end with carriage returns")
     if table.separator != usual:
         separator = delimited.SEPARATORS.get(table.separator, repr(table.separator))
         unusual.append(f"columns separated by {separator}")
@@ -216,7 +218,7 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = _DECODER.decode(line) if isinstance(line, str) else line
             problem = "" if isinstance(row, dict) else "is not a JSON object"
         except (ValueError, RecursionError) as error:
-            problem = f"is not JSON ({error}); a line holds a whole object"
+            problem = f"is not JSON ({error}); each line must hold a whole object"
         if not problem and has_half_characters(row):
             problem = "holds half of a character, a \\ud8.. without its \\udc.."
         if problem:
@@ -232,7 +234,7 @@ def _finite(digits: str) -> float | None:
 def _with_each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
-        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in an object")
+        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} appears twice in an object")
     return dict(pairs)
 
 

@@ -34,8 +34,8 @@ _PACKED = {
 _NO_TEXT = {
     b"PK\x03\x04": "a zip archive; unpack it",
     b"PK\x05\x06": "an empty zip archive",
-    b"\xd0\xcf\x11\xe0": "a workbook or document of Microsoft Office; save it as CSV",
-    b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it",
+    b"\xd0\xcf\x11\xe0": "a Microsoft Office workbook or document; save it as CSV",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; decompress it",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it",
     b"Rar!\x1a\x07": "a rar archive; unpack it",
     b"PAR1\x15": "a Parquet file; save it as CSV or JSONL",
@@ -47,9 +47,9 @@ _NO_TEXT = {
 _TAR, _TAR_PLACE = b"ustar", 257
 """Bytes that mark a tar archive, and their offset."""
 
-_BINARY = "is a binary file and not text; give a text file"
+_BINARY = "is a binary file, not text; give a text file"
 
-_OFFICE = {".xlsx": "an Excel workbook", ".ods": "a spreadsheet of OpenDocument", ".docx": "a Word document"}
+_OFFICE = {".xlsx": "an Excel workbook", ".ods": "an OpenDocument spreadsheet", ".docx": "a Word document"}
 """Names of documents whose files are technically zip archives."""
 
 _ENCODINGS = {
@@ -162,7 +162,7 @@ def _bytes_of(path: Path) -> IO[bytes]:
     packed = next((ending for first, ending in _PACKED.items() if head.startswith(first)), None)
     if head and packed is None and path.suffix.lower() in _OPENERS:
         raise UsageError(
-            f"{path}: is not packed as its ending says; it was unpacked already, and needs another name, or is damaged"
+            f"{path}: is not compressed as its ending says; rename it if it is decompressed already, else it is damaged"
         )
     if packed:
         return _OPENERS[packed](pipe or path, "rb")

@@ -42,10 +42,10 @@ def read_split(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         builder = tfds.builder(dataset)
     except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:
-        raise UsageError(f"{name}: no such TensorFlow Datasets set ({first_line(error)})") from None
+        raise UsageError(f"{name}: no such data set in TensorFlow Datasets ({first_line(error)})") from None
     if split is None:
         splits = ", ".join(builder.info.splits) or "train"
-        raise UsageError(f"{name}: add the split behind a colon, as {PREFIX}{dataset}:train; there are {splits}")
+        raise UsageError(f"{name}: add the split after a colon, as in {PREFIX}{dataset}:train; choose from {splits}")
     features = builder.info.features or {}
     classes = {feature: kind for feature, kind in features.items() if isinstance(kind, tfds.features.ClassLabel)}
     try:

@@ -23,12 +23,12 @@ def read_tfds(name: str, split: str, feature: str) -> Iterator[list[str]]:
     try:
         builder = tfds.builder(name)
     except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:
-        raise UsageError(f"--input={name}: no such TensorFlow Datasets set ({first_line(error)})") from None
+        raise UsageError(f"--input={name}: no such data set in TensorFlow Datasets ({first_line(error)})") from None
     features = builder.info.features or {}
     if feature not in features:
         raise UsageError(f"--text_feature={feature}: {name} has {', '.join(sorted(features)) or 'no named features'}")
     if not isinstance(features[feature], tfds.features.Text):
-        raise UsageError(f"--text_feature={feature}: of {name} is {features[feature]}, not text")
+        raise UsageError(f"--text_feature={feature}: is {features[feature]} in {name}, not text")
     try:
         examples = tfds.load(name, split=split, shuffle_files=False)
     except (ValueError, KeyError) as error:

@@ -119,7 +119,7 @@ def learn(
     alphabet = sorted(_alphabet(frequent, continuing, size))
     first = [*SPECIAL_TOKENS, *alphabet, *(f"##{c}" for c in alphabet if c in continuing)]
     if size < len(first) + 1:
-        raise UsageError(f"--size={size}: the characters of the text alone need {len(first)}; give more")
+        raise UsageError(f"--size={size}: the characters of the text alone need {len(first)}; choose a larger size")
     trainer = tokenizers.trainers.WordPieceTrainer(
         vocab_size=size,
         min_frequency=min_frequency,

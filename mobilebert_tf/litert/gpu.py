@@ -80,7 +80,7 @@ def _matmul(operator: Operator) -> str | None:
     if operator.options.adjX or operator.options.adjY:
         return "a transposed input, which it multiplies as it is"
     if operator.constant[0] or (operator.constant[1] and len(_shape(operator.inputs[1])) != 2):
-        return "a constant input that is no matrix on the right"
+        return "a constant input other than a matrix on the right"
     return None
 
 
@@ -101,7 +101,7 @@ def _fully_connected(operator: Operator) -> str | None:
 
 def _gather(operator: Operator) -> str | None:
     if len(_shape(operator.inputs[1])) != 1:
-        return "indices that are no vector"
+        return "indices that are not a vector"
     # The delegate's rules accept a constant table, but then it fails to build the network, which is worse.
     return "a constant table, which it cannot read" if operator.constant[0] else _either(operator)
 
@@ -261,7 +261,7 @@ def _partitions(places: Sequence[tuple[Sequence[int], Sequence[int]]], taken: Se
                 side, progressed = taken[i], True
                 ready.update(outputs)
                 left.remove(i)
-        assert side is not None, "an operator waits for what nothing computes"
+        assert side is not None, "an operator needs an input that nothing computes"
         count += side
     return count
 

@@ -36,7 +36,7 @@ FEWEST = 100
 """Minimum number of examples for fitting a temperature."""
 
 _UNLABELLED = {
-    "-": "; MNLI and SNLI have - where the annotators did not agree",
+    "-": "; MNLI and SNLI have - where the annotators disagreed",
     "-1": "; test sets have -1 where others have a label",
 }
 """Marks that data sets write in place of a label, each with the explanation that the message gives."""
@@ -90,14 +90,14 @@ class ClassificationTask(Task):
             if not label.strip():
                 bad_rows.refuse(str(path), line, texts.no_label(path, line, draft.label_column))
             elif not is_one_line(label):
-                problem = f"the label {label!r} has a line break, and labels.txt has a label a line; replace it"
+                problem = f"the label {label!r} has a line break, but labels.txt has one label per line; replace it"
                 bad_rows.refuse(str(path), line, problem)
             else:
                 counts[label] += 1
         texts.check_rows(path, counts.total())
         labels = spellings(counts) if draft.merge_labels else sorted(counts)
         if not draft.merge_labels:
-            say_alike(path, counts, "; `finetune --merge_labels` makes them one")
+            say_alike(path, counts, "; `finetune --merge_labels` merges them")
         say_missing(path, counts)
         if len(labels) < 2:
             raise UsageError(
@@ -107,7 +107,7 @@ class ClassificationTask(Task):
         if len(labels) > max(10, counts.total() // 2):
             notes.say(
                 f"{path}: column {draft.label_column!r} has {len(labels):,} distinct labels in {counts.total():,} "
-                "rows; --label_column names another column"
+                "rows; choose another with --label_column"
             )
         return dataclasses.replace(draft, labels=tuple(_by_number(labels)))
 
@@ -133,8 +133,8 @@ class ClassificationTask(Task):
         if by_number:
             order = ", ".join(f"{i} as {label}" for i, label in enumerate(self.labels))
             notes.say(
-                f"{path}: labels that are numbers are taken in the model's order, {order}; if the table counts "
-                "otherwise, write the names there"
+                f"{path}: numeric labels are read in the model's order, {order}; if the table numbers them "
+                "otherwise, write label names in it"
             )
         return examples
 
@@ -156,17 +156,17 @@ class ClassificationTask(Task):
 
     def _unknown(self, label: str) -> str:
         if label == NONE:
-            who = "evaluate scores such rows, of a classifier that finetune --min_precision made"
+            who = "evaluate scores such rows for classifiers made with finetune --min_precision"
             return f"label {label!r} is of texts without a class, which teach nothing here; {who}; {bad_rows.FIX}"
         if self.named_numbers:
             own = ", ".join(self.named_numbers)
             also = _UNLABELLED.get(label, "")
-            return f"label {label!r} is none of this task's ({own}, or their numbers from 0){also}; {bad_rows.FIX}"
+            return f"label {label!r} is not one of this task's ({own}, or their numbers from 0){also}; {bad_rows.FIX}"
         like = [own for own in self.labels if plain(own) == plain(label)]
         if like:
             return (
-                f"label {label!r} differs only in how it is written from {like[0]!r}; write it so, or give finetune "
-                "and evaluate --merge_labels"
+                f"label {label!r} differs from {like[0]!r} only in spelling; spell it the same, or give finetune and "
+                "evaluate --merge_labels"
             )
         return f"{unseen(label, self.labels)}; {bad_rows.FIX}"
 
@@ -210,7 +210,7 @@ class ClassificationTask(Task):
         count only for the share of them that is answered with NONE; all other figures leave them out."""
         foreign = features["label"] == len(self.labels)
         if foreign.all():
-            raise UsageError(f"of the {len(foreign)} rows to score none has a class, all are {NONE!r}; score more rows")
+            raise UsageError(f"none of the {len(foreign)} rows to score has a class, all are {NONE!r}; score more rows")
         if foreign.any():
             scores_of_classes = self.score(take(outputs, ~foreign), {"label": features["label"][~foreign]})
             with np.errstate(invalid="ignore"):
@@ -300,7 +300,7 @@ class ClassificationTask(Task):
     @property
     def tuning(self) -> str:
         chosen = [f"temperature {self.temperature:.3g}"] if self.temperature != 1.0 else []
-        return ", ".join([*chosen, *([f"least probability {self.threshold:.3g}"] if self.threshold else [])])
+        return ", ".join([*chosen, *([f"minimum probability {self.threshold:.3g}"] if self.threshold else [])])
 
     def _probabilities(self, outputs: Outputs) -> np.ndarray:
         """[n, C], float64."""

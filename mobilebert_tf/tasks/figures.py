@@ -81,4 +81,4 @@ class Score:
 
     def __post_init__(self) -> None:
         if self.confusion and {len(row) for row in self.confusion} != {len(self.confusion)}:
-            raise ValueError("confusion: is no table of as many columns as rows")
+            raise ValueError("confusion: is not a square table")

@@ -31,7 +31,7 @@ def check(directory: str | os.PathLike[str], name: str) -> Path:
     """The file to write answers to. Raises UsageError: it exists and does not hold predictions."""
     path = Path(directory) / glue.find(name).submission
     if path.exists() and not path.read_bytes().startswith(_HEAD.encode()):
-        raise UsageError(f"--submission={directory}: {path} is there and holds no predictions; give another directory")
+        raise UsageError(f"--submission={directory}: {path} exists but holds no predictions; give another directory")
     return path
 
 

@@ -28,7 +28,7 @@ def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
         return ""
     examples, accuracy, majority = metrics["examples"], metrics["accuracy"], metrics["majority_accuracy"]
     if majority == 1:
-        return "all rows of the table are of one class, so the score says nothing; take rows of all classes"
+        return "all rows of the table are of one class, so the score says nothing; include rows of all classes"
     if _is_more(accuracy, majority, examples):
         return ""
     confusion = np.asarray(metrics.get("confusion", [[examples]]), float) / examples
@@ -36,13 +36,13 @@ def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
     if "confusion" in metrics and _is_more(accuracy, by_chance, examples):
         return (
             f"always answering with the most frequent class would be right as often, {majority:.1%}; but the answers "
-            f"follow the texts, since drawn at random they would be right on {by_chance:.1%}. Where one class is so "
-            f"frequent, macro F1 says more, here {metrics['macro_f1']:.1%}; see whether the table has the classes in "
-            "the shares that training had"
+            f"depend on the texts: drawn at random, they would be right on {by_chance:.1%}. Where one class is so "
+            f"frequent, macro F1 says more, here {metrics['macro_f1']:.1%}; check that the table has the classes in "
+            "the same shares as the training table"
         )
     return (
-        f"that is no better than always answering with the most frequent class, which is right on {majority:.1%}. Look "
-        "whether the columns are the right ones"
+        f"that is no better than always answering with the most frequent class, which is right on {majority:.1%}. "
+        "Check that the columns are the right ones"
     )
 
 
@@ -51,8 +51,8 @@ def _of_values(metrics: Mapping[str, Any]) -> str:
     if metrics["spearman"] > _DEVIATIONS / math.sqrt(max(1, metrics["examples"] - 1)):
         return ""
     return (
-        f"a correlation of {metrics['spearman']:.2f} on {metrics['examples']} examples cannot be told from that of "
-        "values that have nothing to do with the texts. Look whether the columns are the right ones"
+        f"a correlation of {metrics['spearman']:.2f} on {metrics['examples']} examples cannot be told from chance. "
+        "Check that the columns are the right ones"
     )
 
 

@@ -34,7 +34,7 @@ MANY = 12
 def unseen(label: str, labels: Sequence[str], whose: str = "that training saw") -> str:
     """The message about a label that is not one of a task's, with the most similar one, if any."""
     near = difflib.get_close_matches(label, labels, n=1, cutoff=0.8)
-    return f"label {label!r} is not one {whose} ({some(labels, MANY)}{f'; most like it: {near[0]!r}' if near else ''})"
+    return f"label {label!r} is not one {whose} ({some(labels, MANY)}{f'; most similar: {near[0]!r}' if near else ''})"
 
 
 def say_alike(path: str | os.PathLike[str], counts: Mapping[str, int], fix: str = "") -> None:
@@ -42,10 +42,7 @@ def say_alike(path: str | os.PathLike[str], counts: Mapping[str, int], fix: str 
     for group in _groups(counts):
         if len(group) > 1:
             each = ", ".join(f"{label!r} ({counts[label]:,} rows)" for label in group)
-            notes.say(
-                f"{path}: {each} differ only in capitals, blanks or how they are written, and are labels of their "
-                f"own{fix}"
-            )
+            notes.say(f"{path}: {each} differ only in capitals, blanks or spelling, and count as different labels{fix}")
 
 
 _MISSING = ("", "#n/a", "n/a", "na", "nan", "none", "null")
@@ -62,8 +59,8 @@ def say_missing(path: str | os.PathLike[str], counts: Mapping[str, int]) -> None
     if words:
         each = ", ".join(f"{label!r} ({counts[label]:,} rows)" for label in words)
         notes.say(
-            f"{path}: {each}: taken as a label like any other; if it means that there is none, leave the cell empty, "
-            "and `finetune --skip_bad_rows` leaves out the row"
+            f"{path}: {each}: taken as a label like any other; if it means a missing label, leave the cell empty and "
+            "`finetune --skip_bad_rows` leaves out the row"
         )
 
 

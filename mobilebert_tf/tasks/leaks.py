@@ -79,8 +79,8 @@ def _says_something(name: Sequence[str]) -> bool:
 
 def _sentence(what: str, label: str, inside: float, outside: float) -> str:
     return (
-        f"{what} stands in {inside:.0%} of the texts of {label!r} and in {outside:.0%} of the others: it is learned "
-        "in place of the meaning; take it out, unless the texts to come have it too"
+        f"{what} is in {inside:.0%} of the texts of {label!r} and in {outside:.0%} of the others: it is learned "
+        "in place of the meaning; remove it, unless future texts have it too"
     )
 
 
@@ -107,6 +107,6 @@ def _identifiers(task: Task, examples: Sequence[Example]) -> list[str]:
     if sum(any(character.isdigit() for character in cell) for cell in cells) < NEARLY_ALL * len(cells):
         return []
     return [
-        f"column {task.text_column!r} looks like an identifier, as {cells[0]!r}, and not like texts; "
-        "--text_column names another one"
+        f"column {task.text_column!r} looks like identifiers, such as {cells[0]!r}, not like texts; "
+        "choose another with --text_column"
     ]

@@ -88,7 +88,7 @@ class MultilabelTask(Task):
         """The task whose labels are the names of the label columns. Raises UsageError: all are 0 in every row."""
         twice = [column for column, times in collections.Counter(self.label_columns).items() if times > 1]
         if twice:
-            raise UsageError(f"--label_columns: {twice[0]!r} is there twice")
+            raise UsageError(f"--label_columns: names {twice[0]!r} twice")
         task = dataclasses.replace(self, labels=self.label_columns)
         counts = collections.Counter(number for example in task.read(path) for number in example.label)  # type: ignore
         if not counts:
@@ -115,7 +115,7 @@ class MultilabelTask(Task):
         def of_columns(file: str, line: int, cell: str) -> tuple[int, ...]:
             row = cells.get(line)
             if row is None:  # a cell is missing, so the row was left out
-                raise UsageError(f"{file}, line {line}: has not all of the columns {', '.join(self.label_columns)}")
+                raise UsageError(f"{file}, line {line}: lacks some of the columns {', '.join(self.label_columns)}")
             values = [_is_set(file, line, column, row[column]) for column in self.label_columns]
             return tuple(number for number, is_set in enumerate(values) if is_set)
 
@@ -249,7 +249,7 @@ class MultilabelTask(Task):
         word = cell.strip()
         if listed is None and word[:1] in ("[", "{") and word[-1:] in ("]", "}") and re.search(_STRUCTURE, word):
             raise UsageError(
-                f"holds {word[:60]!r}, which is no list of labels; spans of a text are --task=entities, with "
+                f"holds {word[:60]!r}, which is not a list of labels; spans of a text need --task=entities and "
                 "columns of tokens and tags"
             )
         labels = cell.split(self.separator) if listed is None else listed
@@ -267,7 +267,7 @@ def _is_set(file: str, line: int, column: str, cell: str | None) -> bool:
     """Whether a row has the label of a column. Raises UsageError: the cell is neither yes nor no."""
     word = (cell or "").strip().lower()
     if word not in (*_SET, *_UNSET):
-        raise UsageError(f"{file}, line {line}: column {column!r} holds {cell!r}; a label's column has 0 or 1")
+        raise UsageError(f"{file}, line {line}: column {column!r} holds {cell!r}; a label's column must hold 0 or 1")
     return word in _SET
 
 

@@ -53,8 +53,8 @@ def check_next_sentence(records: RecordSet) -> None:
     """Raise UsageError if records may have a single segment, which has no next sentence."""
     if records.single_segment_prob:
         raise UsageError(
-            f"{records.directory}: made with --single_segment_prob={records.single_segment_prob:g}, so no next "
-            "sentence can be learned from them; make records without it"
+            f"{records.directory}: made with --single_segment_prob={records.single_segment_prob:g}, so next-sentence "
+            "prediction cannot be learned from them; make records without it"
         )
 
 

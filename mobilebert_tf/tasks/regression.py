@@ -76,7 +76,7 @@ class RegressionTask(Task):
             value = number(file, line, cell)
             if self.value_range and not self.value_range[0] <= value <= self.value_range[1]:
                 raise UsageError(
-                    f"{file}, line {line}: {cell} is none of this task's values, which are {self.value_range[0]:g} to "
+                    f"{file}, line {line}: {cell} is outside this task's values, {self.value_range[0]:g} to "
                     f"{self.value_range[1]:g}"
                 )
             return value
@@ -145,16 +145,16 @@ def number(path: str, line: int, cell: str) -> float:
     value = value_of(cell)
     if value is not None and is_ambiguous(cell):
         raise UsageError(
-            f"{path}, line {line}: the comma in {cell!r} may stand before decimals or between thousands; write numbers "
+            f"{path}, line {line}: the comma in {cell!r} may separate decimals or thousands; write numbers "
             "with a decimal point"
         )
     if value is not None and abs(value) > LARGEST:
         raise UsageError(f"{path}, line {line}: {cell} is larger than {LARGEST:g}; write it in another unit")
     if value is not None and has_decimal_comma(cell):
-        notes.say(f"{path}: commas in its numbers are taken for decimal points")
+        notes.say(f"{path}: commas in its numbers are read as decimal points")
     if value is None:
         raise UsageError(
-            f"{path}, line {line}: {cell!r} is no number, which --task=regression or embedding needs as the label; "
+            f"{path}, line {line}: {cell!r} is not a number, which --task=regression or embedding needs as the label; "
             "for classes leave --task out"
         )
     return value

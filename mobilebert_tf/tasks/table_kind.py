@@ -113,7 +113,7 @@ def guess_of_labels(cells: Sequence[str]) -> Guess:
         return Guess("regression", f"{len(values):,} different numbers, some with decimals")
     lists = [cell for cell in filled if list_in(cell) is not None]
     if lists and len(lists) > len(filled) // 2:
-        return Guess("multilabel", f"lists, as {lists[0]!r}")
+        return Guess("multilabel", f"lists, such as {lists[0]!r}")
     for separator in SEPARATORS:
         if values and separator == ",":
             continue

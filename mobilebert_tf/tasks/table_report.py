@@ -147,16 +147,14 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
     lines = list(report.leaks)
     if duplicates["on_both_sides"]:
         lines.append(
-            f"{duplicates['on_both_sides']:,} of {report.rows['evaluation']:,} rows to score with a text that is "
-            "trained on as well: the score is too good; take these rows out of --train"
+            f"{duplicates['on_both_sides']:,} of {report.rows['evaluation']:,} rows to score have a text that is also "
+            "trained on, so the score will be too high; remove these rows from --train"
         )
     if duplicates["contradicting"]:
-        texts = (
-            f"{_counted(duplicates['contradicting'], 'text')} with different labels, as {_short(contradicted or '')}"
-        )
-        lines.append(f"{texts}; at most one of them can be right")
+        texts = f"{_counted(duplicates['contradicting'], 'text')} with different labels"
+        lines.append(f"{texts}, for example {_short(contradicted or '')}; at most one of them can be right")
     if left_out["bad"]:
-        lines.append(f"{_counted(left_out['bad'], 'row')} left out that cannot be used, the first: {left_out['first']}")
+        lines.append(f"{_counted(left_out['bad'], 'unusable row')} left out, the first: {left_out['first']}")
     counts = {label: of["training"] for label, of in report.labels.items()}
     few = [label for label, count in counts.items() if count < FEW]
     if few:
@@ -166,7 +164,7 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
         times = max(counts.values()) / counts[rarest]
         lines.append(
             f"{rarest!r} has {counts[rarest]:,} rows, the most frequent label {times:.0f} times as many; "
-            "--class_weights=balanced counts all alike"
+            "--class_weights=balanced gives all labels equal weight"
         )
     unscored = [label for label, of in report.labels.items() if report.rows["evaluation"] and not of["evaluation"]]
     if unscored:
@@ -177,7 +175,9 @@ def _warnings(report: TableReport, contradicted: str | None) -> list[str]:
             f"lose their ends; {_mend_of_length(report.lengths)}"
         )
     if duplicates["repeated"] > REPEATED * sum(report.rows.values()):
-        lines.append(f"{_counted(duplicates['repeated'], 'row')} with a text that an earlier row has: it counts twice")
+        lines.append(
+            f"{_counted(duplicates['repeated'], 'row')} with the text of an earlier row, which counts more than once"
+        )
     return lines
 
 

@@ -35,7 +35,7 @@ def parts(tag: str) -> tuple[str, str]:
         return OUTSIDE, ""
     matched = _TAG.fullmatch(tag)
     if not matched:
-        raise UsageError(f"{tag!r} is no label of a word: O, or B-, I-, E- or S- and a kind, as in B-person")
+        raise UsageError(f"{tag!r} is not a label of a word: use O, or B-, I-, E- or S- and a kind, as in B-person")
     return matched[1], matched[2]
 
 

@@ -109,11 +109,11 @@ def test_hugging_faces_deviations():
         ({"model_type": "distilbert"}, "model_type is 'distilbert'"),
         ({"model_type": "mobilebert", "hidden_act": "swish"}, "hidden_act is 'swish'"),
         ({"model_type": "mobilebert", "normalization_type": "rms"}, "normalization_type: is 'rms'"),
-        ({"model_type": "mobilebert", "rotary": True}, "field 'rotary' is not known here"),
+        ({"model_type": "mobilebert", "rotary": True}, "field 'rotary' is unknown"),
         ({"model_type": "mobilebert", "true_hidden_size": 64}, "true_hidden_size is 64, its other fields make it 128"),
         ({"model_type": "bert", "position_embedding_type": "relative"}, "position_embedding_type is 'relative'"),
         ({"model_type": "bert", "is_decoder": True}, "is_decoder is True"),
-        ({"model_type": "bert", "embedding_size": 128}, "field 'embedding_size' is not known here"),
+        ({"model_type": "bert", "embedding_size": 128}, "field 'embedding_size' is unknown"),
         ({"model_type": "bert", "num_hidden_layers": "twelve"}, "num_hidden_layers: is 'twelve'"),
         ({"model_type": "bert", "mobilebert_tf": 3}, "'mobilebert_tf' is not an object"),
     ],
@@ -128,7 +128,7 @@ def test_what_changes_the_computation_is_refused(values, message):
     [
         ({}, "lacks vocab_size"),
         ({"vocab_size": 30, "hidden_act": "tanh"}, "hidden_act is 'tanh'"),
-        ({"vocab_size": 30, "share_layers": True}, "field 'share_layers' is not known here"),
+        ({"vocab_size": 30, "share_layers": True}, "field 'share_layers' is unknown"),
         ({"vocab_size": 30, "num_attention_heads": 7}, "7 heads do not divide"),
     ],
 )

@@ -97,9 +97,9 @@ def test_a_word_table_kept_under_the_decoders_name(write):
         ("masked_words", {"architectures": ["MobileBertForPreTraining"]}, "has the heads masked_words, next_sentence"),
         ("bare", {"architectures": ["RobertaModel"]}, "is of class RobertaModel"),
         ("bare", {"architectures": "BertModel"}, "must be a list"),
-        ("classifier", {"problem_type": "ranking"}, "problem_type is 'ranking'; this project has only None, 'single"),
+        ("classifier", {"problem_type": "ranking"}, "problem_type is 'ranking'; supported: None, 'single"),
         ("classifier", {"id2label": {"0": "a", "1": "a", "2": "b"}}, "two are the same"),
-        ("classifier", {"id2label": {"0": "a", "1": "b\nc", "2": "d"}}, "is no line of text"),
+        ("classifier", {"id2label": {"0": "a", "1": "b\nc", "2": "d"}}, "is not one line of text"),
         (
             "classifier",
             {"id2label": {"0": "a", "1": "b", "2": "c"}, "label2id": {"a": 1, "b": 0, "c": 2}},
@@ -147,7 +147,7 @@ def test_what_a_head_is_for_is_read_and_written(write):
     directory = write("huggingface", heads="classifier")
     (directory / "task.json").unlink()
     edit(directory / "config.json", problem_type="regression")
-    with pytest.raises(UsageError, match="is a regression of 3 values; this project's has one"):
+    with pytest.raises(UsageError, match="is a regression of 3 values; only one value is supported"):
         open_checkpoint(directory)
     edit(directory / "config.json", problem_type="multi_label_classification")
     checkpoint = open_checkpoint(directory)
@@ -168,7 +168,7 @@ def test_what_a_head_is_for_is_read_and_written(write):
         (
             dataclasses.replace(plain, temperature=1.5, threshold=0.9),
             None,
-            "probabilities have a temperature 1.5, least probability 0.9 here, and there none",
+            "probabilities have a temperature 1.5, minimum probability 0.9 here, and there none",
         ),
         (plain, None, None),
     ):
@@ -228,14 +228,14 @@ def test_adapters_are_not_left_out(beside, write):
     (directory / "adapter_config.json").write_text("{}")
     if not beside:
         (directory / "model.safetensors").rename(directory / "adapter_model.safetensors")
-    with pytest.raises(UsageError, match="adapter_config.json: is that of an adapter"):
+    with pytest.raises(UsageError, match="adapter_config.json: belongs to an adapter"):
         open_checkpoint(directory)
 
 
 @pytest.mark.parametrize("name", ["flax_model.msgpack", "model.onnx", "tf_model.h5", "saved_model.pb", "m.gguf"])
 def test_models_in_other_forms_are_named(name, tmp_path):
     (tmp_path / name).write_text("x")
-    with pytest.raises(UsageError, match=f"{name}: is of a kind that is not read"):
+    with pytest.raises(UsageError, match=f"{name}: has an unsupported format"):
         open_checkpoint(tmp_path)
 
 
@@ -297,11 +297,11 @@ def test_new_weights_behind_a_file_are_noticed(world, name, write, tmp_path, cap
 
 def test_a_file_that_stands_for_no_model(write):
     directory = write("tf1")
-    with pytest.raises(UsageError, match="vocab.txt: is no file of a model; give the directory of one, or the prefix"):
+    with pytest.raises(UsageError, match="vocab.txt: is not a model file; give a model directory, or the prefix"):
         open_checkpoint(directory / "vocab.txt")
     for path in directory.glob("*.index"):
         path.unlink()
-    with pytest.raises(UsageError, match="checkpoint: is no file of a model"):
+    with pytest.raises(UsageError, match="checkpoint: is not a model file"):
         open_checkpoint(directory / "checkpoint")
 
 

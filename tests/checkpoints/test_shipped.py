@@ -67,7 +67,7 @@ def test_a_damaged_file_is_named(place: Path) -> None:
 
 def test_an_installation_without_the_weights(place: Path) -> None:
     (place / "model.safetensors").unlink()
-    with pytest.raises(UsageError, match="small: this installation has no model.safetensors"):
+    with pytest.raises(UsageError, match="small: its model.safetensors is missing"):
         conversion.open_checkpoint("small")
 
 

@@ -113,7 +113,7 @@ def test_damaged_task(
 
 def test_a_file_where_a_directory_is_needed(made: Path, tmp_path: Path, complain: Complain) -> None:
     line = complain(*finetune(made, tmp_path / "output", model=made / "text.txt"))
-    assert "text.txt: is no file of a model" in line
+    assert "text.txt: is not a model file" in line
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_records_that_hold_something_else(made: Path, tmp_path: Path, complain: 
     path.write_text(json.dumps({**json.loads(path.read_text()), "max_seq_length": 31}))
     line = complain(*pretrain(made, tmp_path / "output", records=tmp_path / "records"))
     assert f"{tmp_path / 'records'}/records-00000-of-" in line
-    assert ": a record does not hold what records.json says (Key: " in line
+    assert ": a record does not match what records.json says (Key: " in line
 
 
 @pytest.mark.parametrize("change", [-1, 1])
@@ -198,7 +198,7 @@ def test_contents_that_cannot_be(
     index["files"][file.name]["bytes"] = file.stat().st_size
     path.write_text(json.dumps(index))
     line = complain(*pretrain(made, tmp_path / "output", records=tmp_path / "records"))
-    assert f"{file}: a record does not hold what records.json says ({said}" in line
+    assert f"{file}: a record does not match what records.json says ({said}" in line
 
 
 def test_records_that_lie_elsewhere(made: Path, tmp_path: Path, complain: Complain) -> None:

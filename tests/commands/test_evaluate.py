@@ -60,7 +60,7 @@ def test_bad_input_is_one_line_and_leaves_no_directory(export_directory, labelle
     for model, table, message in (
         (good, unseen, f"{unseen}, line 3: label 'ugly' is not one that training saw"),
         (good, tmp_path / "absent.csv", "no such file"),
-        (lonely, labelled_table, "and has no task.json"),
+        (lonely, labelled_table, "task.json is missing"),
         (text, labelled_table, "is not a .tflite file"),
         (tmp_path / "absent", labelled_table, "no such model directory or .tflite file"),
     ):

@@ -107,17 +107,20 @@ def test_model_of_another_architecture(refuse, model: Path) -> None:
 
 def test_no_model(refuse, export_directory: Path, labelled_table: Path, tmp_path: Path) -> None:
     assert "absent: no such model directory" in refuse(model=tmp_path / "absent")
-    assert f"{labelled_table}: is no file of a model" in refuse(model=labelled_table)
+    assert f"{labelled_table}: is not a model file" in refuse(model=labelled_table)
     for exported in (export_directory / "float32.tflite", export_directory):
         line = refuse(model=exported)
-        assert f"{exported}: an exported file has no weights to go on with; give the model directory" in line
+        assert f"{exported}: an exported file cannot be converted or trained; give the model directory" in line
 
 
 GOOD = b"text\tlabel\na b c\tgood\n"
 TABLES = {
     "absent.tsv": (None, ": no such file"),
-    "plain.txt": (GOOD, ": the ending says no table; use one of .tsv"),
-    "columns.tsv": (b"phrase\tclass\na\tgood\n", ", line 2: no column 'text'; it has phrase, class; --text_column"),
+    "plain.txt": (GOOD, ": the ending is not that of a table; use one of .tsv"),
+    "columns.tsv": (
+        b"phrase\tclass\na\tgood\n",
+        ", line 2: no column 'text'; it has phrase, class; choose others with --text_column",
+    ),
     "empty.tsv": (b"", ": is empty"),
     "header.tsv": (b"text\tlabel\n", ": has a header and no rows"),
     "broken.tsv": (GOOD + b"a\tb\tgood\n", ", line 3: has 3 columns where the header has 2 (text, label)"),
@@ -152,7 +155,8 @@ def test_labels(refuse, labelled_table: Path, tmp_path: Path) -> None:
     line = refuse(f"--evaluation={unseen}")
     assert f"{unseen}, line 62: label 'ugly' is not one that training saw (bad, good)" in line
     line = refuse(f"--evaluation={none}")
-    assert f"{none}, line 2: no column 'label'; it has text, class; --text_column and --label_column name" in line
+    missing = "no column 'label'; it has text, class; choose others with --text_column and --label_column"
+    assert f"{none}, line 2: {missing}" in line
     # Labels as numbers are read only for models from elsewhere; here their order would be a guess.
     numbers = tmp_path / "numbers.tsv"
     numbers.write_text("text\tlabel\na\t0\n")

@@ -165,7 +165,7 @@ def test_what_is_left_out_hinders_no_other_command(
     ]
     assert cli.run(words) == 0
     out = capsys.readouterr().out
-    assert "2 rows left out that cannot be used, the first: " in out
+    assert "2 unusable rows left out, the first: " in out
     following = out.splitlines()[-1]
     for flag, name in (("calibration", "trained"), ("evaluation", "held_out")):
         assert f"--{flag}={tmp_path / 'out' / name}.jsonl" in following

@@ -31,7 +31,7 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
     printed = capsys.readouterr().out
     task = json.loads((output / "task.json").read_text())
     scores = json.loads((output / "metrics.json").read_text())["evaluation"]
-    assert 0.5 < task["threshold"] < 1 and f"least probability {task['threshold']:.3g}, chosen on it" in printed
+    assert 0.5 < task["threshold"] < 1 and f"minimum probability {task['threshold']:.3g}, chosen on it" in printed
     assert scores["accuracy"] < 0.9 <= scores["answered_accuracy"] and 0 < scores["answered"] < 1
     assert (
         f"{scores['answered']:.1%} of the scored rows get a class, of these {scores['answered_accuracy']:.1%} are right"

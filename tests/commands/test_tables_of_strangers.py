@@ -45,7 +45,7 @@ def test_a_list_of_choices_is_that_list_and_a_label_in_brackets_a_label(tmp_path
 def test_what_is_no_list_of_labels_makes_no_labels(cell: str, tmp_path: Path) -> None:
     path = tmp_path / "spans.jsonl"
     path.write_text(f'{{"text": "a", "label": "sport"}}\n{json.dumps({"text": "b", "label": cell})}\n')
-    with pytest.raises(UsageError, match="line 2: column 'label' holds .* which is no list of labels"):
+    with pytest.raises(UsageError, match="line 2: column 'label' holds .* which is not a list of labels"):
         MultilabelTask.discover(path)
     with bad_rows.counting(True) as left_out:
         task = MultilabelTask.discover(path)
@@ -115,7 +115,7 @@ def test_entities_are_found_in_the_texts_of_a_table(tmp_path: Path) -> None:
 def test_answers_do_not_take_the_place_of_the_test_set(tmp_path: Path) -> None:
     table = tmp_path / "RTE.tsv"
     table.write_text("index\tsentence1\tsentence2\n0\ta\tb\n")
-    with pytest.raises(UsageError, match=r"RTE.tsv is there and holds no predictions; give another directory"):
+    with pytest.raises(UsageError, match=r"RTE.tsv exists but holds no predictions; give another directory"):
         glue_submission.write(tmp_path, "glue/rte", [{"label": "entailment"}])
     assert table.read_text().startswith("index\tsentence1")
     place = tmp_path / "answers"

@@ -50,11 +50,11 @@ def take_another_file(place: Path) -> None:
     "spoil, said",
     [
         (write_labels("bad", "good", "ugly"), "labels.txt: names 3 labels, float32.tflite has 2 outputs"),
-        (write_labels("good", "bad"), "labels.txt: is not what float32.contract.json says"),
+        (write_labels("good", "bad"), "labels.txt: does not match float32.contract.json"),
         (cut_vocabulary, "vocab.txt: has 1,992 pieces, tokenizer.json beside it says vocab_size=2,000"),
-        (swap_words, "vocab.txt: is not what float32.contract.json says"),
-        (tell_capitals_apart, "tokenizer.json: is not what float32.contract.json says"),
-        (take_another_file, "float32.tflite: is not what float32.contract.json says"),
+        (swap_words, "vocab.txt: does not match float32.contract.json"),
+        (tell_capitals_apart, "tokenizer.json: does not match float32.contract.json"),
+        (take_another_file, "float32.tflite: does not match float32.contract.json"),
         (lambda place: (place / "float32.contract.json").write_text("{}"), "has no 'file'; export again"),
     ],
 )
@@ -125,6 +125,4 @@ def test_numbers_for_labels_are_told(
         captured.append(capsys.readouterr())
     assert captured[0].out == captured[1].out and json.loads(captured[1].out)["examples"] == 60
     assert captured[0].err == ""
-    assert captured[1].err.startswith(
-        f"{table}: labels that are numbers are taken in the model's order, 0 as bad, 1 as good;"
-    )
+    assert captured[1].err.startswith(f"{table}: numeric labels are read in the model's order, 0 as bad, 1 as good;")

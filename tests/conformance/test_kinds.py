@@ -172,7 +172,7 @@ def test_prototypes_the_whole_way(classifier_directory, intents, tmp_path, capsy
     values = json.loads(file.read_text())
     file.write_text(json.dumps({**values, "centroids": values["centroids"][::-1]}))
     assert cli.run(["predict", f"--model={output / 'float32.tflite'}", "--text=a b"]) == 2
-    assert f"{file}: is not what float32.contract.json says" in capsys.readouterr().err
+    assert f"{file}: does not match float32.contract.json" in capsys.readouterr().err
     # No text can reach a margin of 2.
     words = ["prototypes", f"--model={classifier_directory}", f"--examples={intents}", f"--output={tmp_path / 'shy'}"]
     assert cli.run([*words, "--max_seq_length=32", "--margin=2"]) == 0

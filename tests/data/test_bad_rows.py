@@ -14,7 +14,7 @@ BAD = [
     (
         "t.csv",
         CSV + "e,x,more\n",
-        "line 6: has 3 columns where the header has 2 (text, label); a text with commas in it",
+        "line 6: has 3 columns where the header has 2 (text, label); a text that contains commas",
     ),
     ("t.csv", CSV + "e\n", "line 6: has 1 columns where the header has 2"),
     ("t.csv", CSV + "e,\n", "line 6: the label, column 'label', is empty; fill it in or delete the row"),
@@ -25,16 +25,28 @@ BAD = [
     ("t.jsonl", JSONL + '{"text": "e"}\n', "line 5: no column 'label'; it has text; "),
     ("t.jsonl", JSONL + '{"text": "e", "label"\n', "line 5: is not JSON (Expecting ':' delimiter"),
     ("t.jsonl", JSONL + '["e", "x"]\n', "line 5: is not a JSON object"),
-    ("t.jsonl", JSONL + '{"text": ["e"], "label": "x"}\n', "line 5: column 'text' holds a list; one text or number"),
+    (
+        "t.jsonl",
+        JSONL + '{"text": ["e"], "label": "x"}\n',
+        "line 5: column 'text' holds a list; it must hold one text or number",
+    ),
     ("t.jsonl", JSONL + '{"text": "e", "label": null}\n', "line 5: the label, column 'label', is empty"),
     ("t.jsonl", JSONL + '{"text": "\\ud83d", "label": "x"}\n', "line 5: holds half of a character"),
 ]
 """Tables with one bad row, which can be left out."""
 
 WHOLE = [
-    ("t.csv", 'text,label\na,x\n"b,y\nc,x\n', "line 3: a quote that begins here or below has no end"),
-    ("t.csv", "text;wrong\na;x\n", "line 2: no column 'label'; it has text, wrong; --text_column and --label_column"),
-    ("t.tsv", "a\tx\nb\ty\n", "line 2: no column 'label'; it has a, x; --text_column and --label_column name others"),
+    ("t.csv", 'text,label\na,x\n"b,y\nc,x\n', "line 3: a quote that begins here or below is never closed"),
+    (
+        "t.csv",
+        "text;wrong\na;x\n",
+        "line 2: no column 'label'; it has text, wrong; choose others with --text_column and --label_column",
+    ),
+    (
+        "t.tsv",
+        "a\tx\nb\ty\n",
+        "line 2: no column 'label'; it has a, x; choose others with --text_column and --label_column",
+    ),
     ("t.csv", b"text,label\na,x\nsch\xf6n,y\n", "line 3: is not UTF-8 text; convert it first"),
     ("t.tsv", "text\tlabel\n", "t.tsv: has a header and no rows"),
     ("t.csv", "", "t.csv: is empty"),
@@ -81,7 +93,7 @@ def test_labels_that_training_lacks_are_left_out_of_the_evaluation(tmp_path):
 
 def test_what_is_no_number_is_left_out_of_values(tmp_path):
     content = "text,label\n" + "".join(f"a{i},{i / 4}\n" for i in range(20)) + "b,much\n"
-    with pytest.raises(UsageError, match="line 22: 'much' is no number"):
+    with pytest.raises(UsageError, match="line 22: 'much' is not a number"):
         read(options(tmp_path, "t.csv", content, task="regression"))
     data = read(options(tmp_path, "t.csv", content, task="regression", skip_bad_rows=True))
     assert len(data.training) == 20 and data.task.offset == 2.375

@@ -220,7 +220,7 @@ def test_what_is_skipped_of_a_directory_is_said(tmp_path: Path, capsys) -> None:
     (tmp_path / "earlier" / "run.json").write_text("{}")
     notes.start()
     assert input_files(str(tmp_path)) == [tmp_path / "a.txt", tmp_path / "c.TXT"]
-    assert f"{tmp_path}: skips b.md, d.text, deeper/: of a directory" in capsys.readouterr().err
+    assert f"{tmp_path}: skips b.md, d.text, deeper/: only the files" in capsys.readouterr().err
 
 
 def test_a_broken_file_does_not_keep_the_directory_from_its_correction(tmp_path: Path, capsys) -> None:

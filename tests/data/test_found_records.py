@@ -82,11 +82,11 @@ def test_a_teacher_is_trained_on_them(directory: Path, tmp_path: Path) -> None:
     [
         (lambda d: (d / "vocab.txt").unlink(), "no vocab.txt"),
         (lambda d: write(d / "z.tfrecord", [example(0, input_ids=[2] * 16)]), "input_mask has 32 values, not 16"),
-        (lambda d: write(d / "z.tfrecord", [example(0, input_ids=[2] + [99] * (T - 1))]), "another vocabulary"),
-        (lambda d: write(d / "z.tfrecord", [example(0, input_ids=[4] * T)]), "another vocabulary"),
+        (lambda d: write(d / "z.tfrecord", [example(0, input_ids=[2] + [99] * (T - 1))]), "its ids are not those of"),
+        (lambda d: write(d / "z.tfrecord", [example(0, input_ids=[4] * T)]), "its ids are not those of"),
         (lambda d: write(d / "z.tfrecord", [{"image": [1]}]), "have no input_ids.*they have image"),
         (lambda d: write(d / "z.tfrecord", []), "is empty"),
-        (lambda d: (d / "z.tfrecord").write_bytes(b"no records, but text\n" * 9), "no TFRecord file"),
+        (lambda d: (d / "z.tfrecord").write_bytes(b"no records, but text\n" * 9), "this is not a TFRecord file"),
         (lambda d: cut(d / "tf_examples.tfrecord"), "cut short"),
     ],
 )

@@ -92,7 +92,7 @@ def csv_text(separator: str, doubled: bool = True) -> str:
         ("quoted.tsv", csv_text("\t").encode(), "cells in quotes"),
         ("CAPITAL.CSV", csv_text(",").encode(), ""),
         ("windows.csv", csv_text(",").replace("\r\n", "\r\r\n").encode(), ""),
-        ("mac.csv", csv_text(",").replace("\r\n", "\r").encode(), "ended by carriage returns"),
+        ("mac.csv", csv_text(",").replace("\r\n", "\r").encode(), "that end with carriage returns"),
         ("backslash.csv", csv_text(",", doubled=False).encode(), "with a backslash"),
         ("empty.csv", csv_text(",").encode() + b",,\r\n,,\r\n", "2 rows without any value left out"),
         ("beyond.csv", csv_text(",").replace("\r\n", ",,\r\n").encode(), ""),
@@ -147,7 +147,7 @@ def test_quotes_around_a_part_of_a_cell_are_left_out_and_that_is_said(tmp_path, 
     path = tmp_path / "a.csv"
     path.write_text('text,label\n5" disc,1\n"a" b,0\n')
     assert rows(path) == [(2, '5" disc', "1"), (3, "a b", "0")]
-    assert "quotes around the first part of a cell, left out" in capsys.readouterr().err
+    assert "quotes around the first part of a cell removed" in capsys.readouterr().err
 
 
 def test_a_comma_may_be_part_of_a_column_s_name(tmp_path):
@@ -172,15 +172,15 @@ def test_null_is_no_value(tmp_path):
         ("dev.parquet", b"PAR1\x15\x04", ["Parquet"]),
         ("latin.csv", "text,label\nSch\u00f6n,1\n".encode("latin-1"), ["line 2", "not UTF-8"]),
         ("no_mark.csv", "text,label\na,1\n".encode("utf-16-le"), ["UTF-16 without a byte order mark"]),
-        ("open.csv", b'text,label\na,1\n"b,0\nc,1\n', ["line 3", "quote", "no end"]),
-        ("last.csv", b'text,label\na,1\nb,"0\nc,1\nd,0\n', ["line 3", "quote", "no end"]),
-        ("loose.csv", b'text,label\n"a" b,1\nb,"0\nc,1\nd,0\n', ["line 2", "behind a closing quote"]),
-        ("comma.csv", b"text,label\na,1\nb, c,0\n", ["line 3", "3 columns", "commas", "in quotes"]),
+        ("open.csv", b'text,label\na,1\n"b,0\nc,1\n', ["line 3", "quote", "never closed"]),
+        ("last.csv", b'text,label\na,1\nb,"0\nc,1\nd,0\n', ["line 3", "quote", "never closed"]),
+        ("loose.csv", b'text,label\n"a" b,1\nb,"0\nc,1\nd,0\n', ["line 2", "follows a closing quote"]),
+        ("comma.csv", b"text,label\na,1\nb, c,0\n", ["line 3", "3 columns", "commas", "must be quoted"]),
         ("twice.csv", b"text,text,label\na,b,1\n", ["two columns", "'text'"]),
         ("page.csv", b"\n<!DOCTYPE html>\n<html>", ["web page"]),
         ("lfs.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ["Git LFS"]),
-        ("plain.csv.gz", b"text,label\na,1\n", ["not packed as its ending says"]),
-        ("no_header.csv", b"a,1\nb,2\n", ["no column 'text'", "first line has the names"]),
+        ("plain.csv.gz", b"text,label\na,1\n", ["not compressed as its ending says"]),
+        ("no_header.csv", b"a,1\nb,2\n", ["no column 'text'", "first line must name"]),
         ("list.jsonl", b'{"text": ["a"], "label": 1}\n', ["line 1", "'text'", "a list"]),
     ],
 )
@@ -206,7 +206,7 @@ def test_a_header_that_stands_again_is_left_out_and_said(tmp_path, capsys):
     path = tmp_path / "joined.csv"
     path.write_text("text,label\na,x\n\ufefftext,label\nb,y\ntext,label\ntext,x\n", encoding="utf-8")
     assert rows(path) == [(2, "a", "x"), (4, "b", "y"), (6, "text", "x")]
-    assert "the header stands again in line 3 and 1 more, as in joined files; left out" in capsys.readouterr().err
+    assert "the header is repeated in line 3 and 1 more, as in concatenated files; left out" in capsys.readouterr().err
 
 
 def test_a_carriage_return_alone_ends_lines_or_is_named(tmp_path):
@@ -214,14 +214,14 @@ def test_a_carriage_return_alone_ends_lines_or_is_named(tmp_path):
     path.write_bytes(b"text,label\ra,x\rb,y\r\n")
     assert rows(path) == [(2, "a", "x"), (3, "b", "y")]
     path.write_bytes(b"text,label\r\na,x\nb,y\rc,z\n")
-    with pytest.raises(UsageError, match="line 3: has 3 columns .*; a carriage return stands within it"):
+    with pytest.raises(UsageError, match="line 3: has 3 columns .*; it contains a carriage return"):
         rows(path)
 
 
 def test_a_key_that_stands_twice_in_json_is_refused_and_an_infinite_number_is_none(tmp_path):
     path = tmp_path / "twice.jsonl"
     path.write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": "x", "label": "y"}\n')
-    with pytest.raises(UsageError, match="line 2: is not JSON .key 'label' stands twice in an object"):
+    with pytest.raises(UsageError, match="line 2: is not JSON .key 'label' appears twice in an object"):
         rows(path)
     path.write_text('{"text": "a", "label": 1e999}\n')
     assert rows(path) == [(1, "a", None)]

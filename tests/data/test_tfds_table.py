@@ -77,8 +77,8 @@ def test_tasks_of_glue(tfds, name, labels):
 
 def test_what_is_wrong_is_said(tfds):
     for name, words in (
-        ("tfds:no_such_set:train", "no such TensorFlow Datasets set"),
-        ("tfds:glue/sst2", "add the split behind a colon, as tfds:glue/sst2:train"),
+        ("tfds:no_such_set:train", "no such data set in TensorFlow Datasets"),
+        ("tfds:glue/sst2", "add the split after a colon, as in tfds:glue/sst2:train"),
     ):
         with pytest.raises(UsageError, match=words):
             list(read_table(name, ["sentence"]))

@@ -316,7 +316,7 @@ def test_pages_are_made_of_the_report_alone(tmp_path: Path, variant: Make, expor
         ({"variants": [{"name": "a", "metrics": {"accuracy": 2}}]}, "accuracy: is 2; it must be a number of at most 1"),
         ({"variants": [{"name": "a", "gpu": {"taken": 1}}]}, "gpu: has no 'operators'"),
         ({"variants": [{"name": "a", "ops": [1]}]}, "ops: is [1]; it must be an object"),
-        ({"keras": {"confusion": [[1], [2, 3]]}}, "keras: confusion: is no table of as many columns as rows"),
+        ({"keras": {"confusion": [[1], [2, 3]]}}, "keras: confusion: is not a square table"),
         ({"searched": {"max_drop": 0.1}}, "searched: has no 'unit'"),
         ({"brought": [{"rewrite": "a"}]}, "brought: [0]: has no 'operators'"),
         ({"sequence_lengths": ["a"]}, "sequence_lengths: [0]: is 'a'; it must be a whole number"),

@@ -155,7 +155,7 @@ def test_labels_that_differ_in_capitals_and_blanks_are_said_and_merged_by_a_flag
     other = table(tmp_path, "label\ttext\nGOOD \ta\n", "dev.tsv")
     write_task(tmp_path, merged)
     assert read_task(tmp_path).read(other)[0].label == 0
-    with pytest.raises(UsageError, match="'GOOD ' differs only in how it is written from 'Good'; write it so, or give"):
+    with pytest.raises(UsageError, match="'GOOD ' differs from 'Good' only in spelling; spell it the same, or give"):
         ClassificationTask(("Good", "bad")).read(other)
 
 
@@ -198,7 +198,7 @@ def test_of_many_labels_some_are_listed_and_the_one_that_is_like_is_named(tmp_pa
     with pytest.raises(UsageError) as refused:
         task.read(table(tmp_path, "text\tlabel\na\tbook_fligth\n"))
     assert "label 'book_fligth' is not one that training saw (intent_000, " in str(refused.value)
-    assert "intent_011 and 139 more; most like it: 'book_flight')" in str(refused.value)
+    assert "intent_011 and 139 more; most similar: 'book_flight')" in str(refused.value)
     assert "intent_012" not in str(refused.value)
 
 
@@ -250,5 +250,5 @@ def test_a_threshold_below_which_nothing_but_no_numbers_lies_is_a_number():
 
 def test_rows_to_score_that_are_all_of_no_class_are_refused():
     task = ClassificationTask(labels=("x", "y"), threshold=0.7)
-    with pytest.raises(UsageError, match="of the 2 rows to score none has a class"):
+    with pytest.raises(UsageError, match="none of the 2 rows to score has a class"):
         task.score({"logits": np.zeros((2, 2), np.float32)}, {"label": np.array([2, 2])})

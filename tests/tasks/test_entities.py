@@ -126,7 +126,7 @@ def test_files_of_words(tmp_path):
 
 BAD = {
     "none.conll": ("a\tO\nb\tO\n", "has no entity, every word is labelled O"),
-    "label.conll": ("a\tB-x\n\nb\tO\nc\tperson\n", "line 4: 'person' is no label of a word"),
+    "label.conll": ("a\tB-x\n\nb\tO\nc\tperson\n", "line 4: 'person' is not a label of a word"),
     "ragged.conll": ("a\tB-x\nb\n", "line 2: has 1 column, where 2 columns are needed"),
     "words.conll": ("a\nb\n", "line 1: has 1 column, where a word and its label are needed"),
     "empty.conll": ("\n\n", "has no sentence"),
@@ -136,7 +136,7 @@ BAD = {
     "text.jsonl": ('{"tokens": "ab", "tags": ["O", "B-x"]}\n', "line 1: must be a JSON object"),
     "half.jsonl": ('{"tokens": ["\\ud800"], "tags": ["B-x"]}\n', "line 1: holds half of a character"),
     "blank.jsonl": ('{"tokens": ["a", ""], "tags": ["B-x", "O"]}\n', "line 1: token 2 is empty"),
-    "kind.jsonl": ('{"tokens": ["a", "b"], "tags": ["O", "x"]}\n', "line 1: 'x' is no label of a word"),
+    "kind.jsonl": ('{"tokens": ["a", "b"], "tags": ["O", "x"]}\n', "line 1: 'x' is not a label of a word"),
     "fields.jsonl": ('{"words": ["a"]}\n', 'line 1: must be a JSON object with "tokens" and "tags"'),
 }
 
@@ -170,7 +170,7 @@ def test_words_that_are_numbered(first, tmp_path, capsys):
     texts = ["Ada wrote"] * 3 + ["du de"]
     for labelled in (True, False):
         assert [example.text for example in EntitiesTask(labels=("O", "B-x")).read(path, labelled)] == texts
-        message = "the first column numbers the words; a word is taken from the second"
+        message = "the first column numbers the words; words are read from the second"
         assert message in capsys.readouterr().err
         notes.start()
     # The words themselves may be numbers.

@@ -98,11 +98,15 @@ def test_numbers_mean_what_the_task_says(tmp_path):
 @pytest.mark.parametrize(
     "name, content, said",
     [
-        ("rte", "sentence1\tsentence2\tlabel\na\tb\tEntailment\n", "line 2: label 'Entailment' is none of this task's"),
+        (
+            "rte",
+            "sentence1\tsentence2\tlabel\na\tb\tEntailment\n",
+            "line 2: label 'Entailment' is not one of this task's",
+        ),
         ("rte", "sentence1\tsentence2\tlabel\na\tb\t-1\n", "line 2: .* test sets have -1"),
-        ("rte", "sentence1\tsentence2\tlabel\na\tb\t2\n", "line 2: label '2' is none"),
-        ("mnli", "sentence1\tsentence2\tgold_label\na\tb\t-\n", "annotators did not agree; .* with --skip_bad_rows"),
-        ("stsb", "sentence1\tsentence2\tscore\na\tb\t1.5\nc\td\t9.5\n", "line 3: 9.5 is none of .* 0 to 5"),
+        ("rte", "sentence1\tsentence2\tlabel\na\tb\t2\n", "line 2: label '2' is not one"),
+        ("mnli", "sentence1\tsentence2\tgold_label\na\tb\t-\n", "annotators disagreed; .* with --skip_bad_rows"),
+        ("stsb", "sentence1\tsentence2\tscore\na\tb\t1.5\nc\td\t9.5\n", "line 3: 9.5 is outside .* 0 to 5"),
         ("cola", "gj04\t1\t\tA ship.\ngj04\t0\tship\n", "line 2: has 3 columns where 4 are needed"),
     ],
 )

@@ -131,10 +131,14 @@ def test_a_column_for_each_label(tmp_path):
 @pytest.mark.parametrize(
     "content, columns, message",
     [
-        ("text,a,b\nx,1,0\ny,2,0\n", ("a", "b"), "t.csv, line 3: column 'a' holds '2'; a label's column has 0 or 1"),
+        (
+            "text,a,b\nx,1,0\ny,2,0\n",
+            ("a", "b"),
+            "t.csv, line 3: column 'a' holds '2'; a label's column must hold 0 or 1",
+        ),
         ("text,a,b\nx,1,0\n", ("a", "c"), "t.csv, line 2: no column 'c'; it has text, a, b"),
         ("text,a,b\nx,0,0\n", ("a", "b"), "t.csv: columns a, b are 0 in every row"),
-        ("text,a,b\nx,0,0\n", ("a", "a"), "--label_columns: 'a' is there twice"),
+        ("text,a,b\nx,0,0\n", ("a", "a"), "--label_columns: names 'a' twice"),
     ],
 )
 def test_wrong_columns(tmp_path, content, columns, message):

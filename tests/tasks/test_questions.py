@@ -284,14 +284,14 @@ def test_bad_questions_are_counted_by_line(tmp_path):
 
 BAD = {
     "cut.json": ('{"data": [{"paragraphs": [{"con', "is not JSON"),
-    "other.json": ('{"rows": []}', "has no `data`, as SQuAD's files have; it has rows"),
+    "other.json": ('{"rows": []}', "has no `data`, unlike SQuAD's files; it has rows"),
     "nothing.json": ('{"data": []}', "has no question"),
     "field.json": ('{"data": [{"paragraphs": [{"qas": []}]}]}', r"data\[0\].paragraphs\[0\]: has no 'context'"),
     "kind.json": (
         '{"data": [{"paragraphs": [{"context": 3, "qas": []}]}]}',
         r"data\[0\].paragraphs\[0\]: has a value of",
     ),
-    "list.json": ('{"data": 7}', "data: has a value of another kind"),
+    "list.json": ('{"data": 7}', "data: has a value of another type"),
     "unknown.json": (
         '{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": "7", "question": "q"}]}]}]}',
         "question 7: has no answers",
@@ -307,14 +307,14 @@ BAD = {
     ),
     "blank.jsonl": (
         '{"question": "q", "context": "x", "answers": [{"text": " ", "answer_start": 0}]}\n',
-        "line 1: has an answer without a letter",
+        "line 1: has a blank answer",
     ),
     "column.csv": ("question,answers\nq,x\n", "line 2: no column 'context'"),
-    "deep.json": ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", "too many brackets"),
+    "deep.json": ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", "brackets are nested too deeply"),
     "infinite.json": (
         '{"data": [{"paragraphs": [{"context": "x", "qas": [{"question": "q", "answers": [{"text": "x", '
         '"answer_start": Infinity}]}]}]}]}',
-        "a value of another kind",
+        "a value of another type",
     ),
     "impossible.json": (
         '{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": "7", "question": "q", "is_impossible": 1}]}]}]}',

@@ -29,7 +29,7 @@ def test_mean_and_deviation_are_the_tables(tmp_path):
 
 @pytest.mark.parametrize("value", ["good", "nan", "inf", "1,5,2"])
 def test_a_label_that_is_no_number_is_named_with_its_line(tmp_path, value):
-    with pytest.raises(UsageError, match=f"train.tsv, line 3: '{value}' is no number"):
+    with pytest.raises(UsageError, match=f"train.tsv, line 3: '{value}' is not a number"):
         RegressionTask.discover(table(tmp_path, f"label\ttext\n1\ta\n{value}\tb\n"))
 
 
@@ -45,10 +45,10 @@ def test_numbers_as_programs_write_them(cell, value):
     "cell, said",
     [
         ("1,234", "thousands"),
-        ("1_000", "no number"),
+        ("1_000", "not a number"),
         ("1e31", "larger than"),
-        ("1,2,3", "no number"),
-        ("nan", "no number"),
+        ("1,2,3", "not a number"),
+        ("nan", "not a number"),
     ],
 )
 def test_numbers_that_may_mean_something_else(cell, said):

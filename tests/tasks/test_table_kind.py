@@ -58,8 +58,8 @@ def test_words_and_labels_whatever_the_ending(name, tmp_path):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("a.txt", "Ada saw O\nParis is nice\nso it is\n", "the ending says no table"),
-        ("a.txt", "O\nB-x\n", "the ending says no table"),
+        ("a.txt", "Ada saw O\nParis is nice\nso it is\n", "the ending is not that of a table"),
+        ("a.txt", "O\nB-x\n", "the ending is not that of a table"),
         ("a.tsv", "word\ttag\nAda\tB-x\nsaw\tO\n", "no column 'label'; it has word, tag"),
     ],
 )

@@ -78,26 +78,26 @@ GOOD = examples(400)
             [],
             ["3 texts with different labels"],
         ),
-        (GOOD, [GOOD[0], *examples(420)[400:]], ["1 of 21 rows to score with a text that is trained on as well"]),
+        (GOOD, [GOOD[0], *examples(420)[400:]], ["1 of 21 rows to score have a text that is also trained on"]),
         (GOOD[1:7:2] + GOOD[::2], [], ["'sport' has fewer than 10 rows"]),
         (GOOD[1:31:2] + GOOD[::2], [], ["'sport' has 15 rows, the most frequent label 13 times", "--class_weights"]),
         (GOOD, [e for e in examples(600)[400:] if e.label], ["'news' is in no row that is scored"]),
         ([*GOOD, *(Example("dan " * 20 + str(i), None, i % 2) for i in range(8))], [], ["2.0% of the texts", "=32"]),
-        ([*GOOD, *GOOD[:20]], [], ["20 rows with a text that an earlier row has"]),
+        ([*GOOD, *GOOD[:20]], [], ["20 rows with the text of an earlier row"]),
         (
             [Example(f"{e.text} {'news' * (1 - e.label)}", None, e.label) for e in GOOD],
             [],
-            ["the label's own name stands in 100% of the texts of 'news' and in 0% of the others"],
+            ["the label's own name is in 100% of the texts of 'news' and in 0% of the others"],
         ),
         (
             [Example(f"{'Tag7: ' * e.label}{e.text}", None, e.label) for e in GOOD],
             [],
-            ["the word 'tag7' stands in 100% of the texts of 'sport' and in 0%"],
+            ["the word 'tag7' is in 100% of the texts of 'sport' and in 0%"],
         ),
         (
             [Example(f"id-{i:05}", None, i % 2) for i in range(100)],
             [],
-            ["column 'text' looks like an identifier, as 'id-00000'"],
+            ["column 'text' looks like identifiers, such as 'id-00000'"],
         ),
     ],
 )
@@ -136,7 +136,7 @@ def test_values_and_several_labels():
     report = describe(training, task=several)
     assert {label: of["training"] for label, of in report.labels.items()} == {"news": 400, "sport": 200}
     (warning,) = report.warnings
-    assert "the word 'tag' stands in 100% of the texts of 'sport'" in warning
+    assert "the word 'tag' is in 100% of the texts of 'sport'" in warning
 
 
 def test_questions_and_entities():
@@ -155,14 +155,14 @@ def test_questions_and_entities():
     assert report.labels["answered"] == {"training": 40, "evaluation": 1}
     # One of the two passages is trained on as well; forty questions on one passage do not count as repeated.
     assert report.duplicates == {"repeated": 0, "contradicting": 0, "on_both_sides": 1}
-    assert not report.leaks and any("1 of 2 rows to score with a text" in line for line in report.warnings)
+    assert not report.leaks and any("1 of 2 rows to score have a text" in line for line in report.warnings)
 
 
 def test_rows_that_were_left_out_are_said():
     left_out = LeftOut(bad={("t.tsv", 7): "t.tsv, line 7: the label, column 'label', is empty"})
     report = describe(GOOD, left_out=left_out)
     assert report.warnings == (
-        "1 row left out that cannot be used, the first: t.tsv, line 7: the label, column 'label', is empty",
+        "1 unusable row left out, the first: t.tsv, line 7: the label, column 'label', is empty",
     )
     assert report.left_out == {"bad": 1, "first": left_out.bad["t.tsv", 7], "without_text": 0}
 

@@ -79,7 +79,7 @@ def test_entities_are_written_in_the_scheme_of_the_labels(name):
 
 def test_what_is_a_label():
     assert parts("B-person") == ("B", "person") and kinds(["O", "I-b", "B-a"]) == ["a", "b"]
-    with pytest.raises(UsageError, match="'person' is no label of a word"):
+    with pytest.raises(UsageError, match="'person' is not a label of a word"):
         parts("person")
     assert is_scheme(["O", "B-x"]) and not is_scheme(["O"]) and not is_scheme(["O", "NOUN"])
 

@@ -51,7 +51,9 @@ def from_json(values: Any, pieces: Sequence[str], path: Path) -> tuple[AddedToke
     tokens: tuple[AddedToken, ...] = build(tuple[AddedToken, ...], values, f"{path}: {OWN_FIELD}")
     for token in tokens:
         if token.id >= len(pieces) or pieces[token.id] != token.content:
-            raise UsageError(f"{path}: added token {token.content!r} has the id {token.id}, but not in vocab.txt")
+            raise UsageError(
+                f"{path}: added token {token.content!r} has the id {token.id}, but vocab.txt does not have it there"
+            )
     return tokens
 
 
@@ -85,7 +87,7 @@ def of_huggingface(
         if content not in by_content and content not in ids:
             raise UsageError(
                 f"{directory}: additional_special_tokens has {content!r}, which has no id in vocab.txt, tokenizer.json "
-                "or added_tokens.json; save the tokenizer again where it was added"
+                "or added_tokens.json; save the tokenizer again where the token was added"
             )
         by_content.setdefault(content, AddedToken(content, ids.get(content, -1)))
     if settings.get(SPECIAL_IN_TEXT) is False:
@@ -103,8 +105,8 @@ def of_huggingface(
             token, beyond = dataclasses.replace(token, word_piece=False), beyond + 1
         else:
             raise UsageError(
-                f"{directory}: added token {token.content!r} has the id {token.id}, where the vocabulary with what was "
-                f"added ends at {beyond - 1}; they belong to different models"
+                f"{directory}: added token {token.content!r} has the id {token.id}, but the vocabulary with the added "
+                f"tokens ends at {beyond - 1}; they belong to different models"
             )
         tokens.append(token)
     return tuple(tokens)

@@ -62,7 +62,7 @@ def last_words(done: subprocess.CompletedProcess[str]) -> str:
     """The reason of a failure: the last line of a program's standard error, up to 1,000 characters, or its `ending`."""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     if any("No space left on device" in line for line in lines):
-        return "the disk is full; free some and give the same command"
+        return "the disk is full; free some space and run the same command again"
     return lines[-1][:1000] if lines else ending(done.returncode)
 
 

@@ -30,10 +30,10 @@ from mobilebert_tf.training import stopping
 
 # In the order of a model's life. The second text is shown in the list of commands.
 COMMANDS = {
-    "pipeline": ("mobilebert_tf.commands.pipeline:Pipeline", "one flag file -> all of the below, to the report"),
+    "pipeline": ("mobilebert_tf.commands.pipeline:Pipeline", "one flag file -> all steps below, up to the report"),
     "corpus": (
         "mobilebert_tf.commands.corpus:Corpus",
-        "docstrings, text files or a TFDS set -> paragraphs, a line each",
+        "docstrings, text files or a TFDS set -> paragraphs, one per line",
     ),
     "vocab": ("mobilebert_tf.commands.vocab:Vocab", "corpus -> WordPiece vocabulary"),
     "records": ("mobilebert_tf.commands.records:Records", "corpus + vocabulary -> pretraining records (MLM + NSP)"),
@@ -42,16 +42,19 @@ COMMANDS = {
     "finetune": ("mobilebert_tf.commands.finetune:Finetune", "model + labelled text -> fine-tuned model"),
     "prototypes": (
         "mobilebert_tf.commands.prototypes:Prototypes",
-        "model + a few sentences a class -> classifier without training",
+        "model + a few sentences per class -> classifier without training",
     ),
     "evaluate": ("mobilebert_tf.commands.evaluate:Evaluate", "model directory or .tflite + labelled text -> metrics"),
     "predict": ("mobilebert_tf.commands.predict:Predict", "model directory or .tflite + text -> answers"),
     "export": ("mobilebert_tf.commands.export:Export", "fine-tuned model -> verified .tflite variants"),
     "export verify": (
         "mobilebert_tf.commands.export_verify:ExportVerify",
-        "is an export directory, or a copy, what was exported?",
+        "is an export directory, or a copy of one, unchanged?",
     ),
-    "convert": ("mobilebert_tf.commands.convert:Convert", "TF1, Hugging Face or own checkpoint -> another of these"),
+    "convert": (
+        "mobilebert_tf.commands.convert:Convert",
+        "TF1, Hugging Face or own checkpoint -> another of these formats",
+    ),
     "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
     "benchmark host": (
         "mobilebert_tf.commands.benchmark_host:BenchmarkHost",
@@ -71,7 +74,7 @@ COMMANDS = {
     ),
     "benchmark report": (
         "mobilebert_tf.commands.benchmark_report:BenchmarkReport",
-        "results of benchmarks -> tables and pictures, a column a place",
+        "results of benchmarks -> tables and pictures, one column per place",
     ),
     "benchmark records": (
         "mobilebert_tf.commands.benchmark_speed:BenchmarkRecords",
@@ -99,7 +102,7 @@ COMMANDS = {
     ),
     "benchmark peers": (
         "mobilebert_tf.commands.benchmark_peers:BenchmarkPeers",
-        "this project beside its rivals, each made and run in an environment of its own",
+        "this project beside its rivals, each made and run in its own environment",
     ),
     "benchmark memory": (
         "mobilebert_tf.commands.benchmark_memory:BenchmarkMemory",
@@ -186,7 +189,7 @@ def run(words: list[str]) -> int:
     except OSError as error:
         return _complain(f"{name}: {error.filename}: no such flag file", 2)
     except UnicodeDecodeError:
-        return _complain(f"{name}: --flagfile: is not UTF-8 text; it has one --name=value a line", 2)
+        return _complain(f"{name}: --flagfile: is not UTF-8 text; write one --name=value per line", 2)
     if len(remaining) == 1 and hasattr(command, "POSITIONAL"):
         values[command.POSITIONAL].value = remaining.pop()
     if remaining and remaining[0].startswith("\ufeff"):
@@ -213,7 +216,7 @@ def _why_no_text(argument: bytes) -> str:
         argument.decode()
     except UnicodeDecodeError:
         return "is not UTF-8 text; convert the text, or rename the file"
-    return f"has no meaning in this environment's encoding, {sys.getfilesystemencoding()}; set PYTHONUTF8=1"
+    return f"cannot be decoded in this environment's encoding, {sys.getfilesystemencoding()}; set PYTHONUTF8=1"
 
 
 def _status_of(name: str, error: BaseException) -> int:
@@ -225,15 +228,15 @@ def _status_of(name: str, error: BaseException) -> int:
         return _complain(f"{name}: {error}", 1)
     if isinstance(error, KeyboardInterrupt):
         # Benchmarks start again from the beginning; those that keep results have printed so.
-        rest = "" if name.startswith("benchmark ") else "; the same command goes on from what was finished"
+        rest = "" if name.startswith("benchmark ") else "; the same command continues from what was finished"
         return _complain(f"{name}: interrupted{rest}", 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = error.filename or "the disk"
-        return _complain(f"{name}: {place}: no space left; free some and give the same command", 1)
+        return _complain(f"{name}: {place}: no space left; free some and run the same command again", 1)
     if isinstance(error, OSError) and error.filename:
         return _complain(f"{name}: {error.filename}: {error.strerror}", 2 if error.errno in _WRONG_PLACE else 1)
     if isinstance(error, OSError) and "No usable temporary directory" in str(error):
-        return _complain(f"{name}: there is no directory for temporary files; set TMPDIR to one that can be written", 1)
+        return _complain(f"{name}: no usable directory for temporary files; set TMPDIR to a writable one", 1)
     if isinstance(error, OSError):
         return _complain(f"{name}: {error.strerror or error}; --debug shows where", 1)
     tensorflow = sys.modules.get("tensorflow")
@@ -241,7 +244,7 @@ def _status_of(name: str, error: BaseException) -> int:
         return _complain(f"{name}: {_reason(error.message)}", 1)
     if isinstance(error, Exception):
         message = first_line(error, "no message")[:300]
-        return _complain(f"{name}: unforeseen {type(error).__name__}: {message}; --debug shows where it comes from", 1)
+        return _complain(f"{name}: unexpected {type(error).__name__}: {message}; --debug shows where it comes from", 1)
     raise error
 
 
@@ -262,7 +265,7 @@ def _reason(message: str) -> str:
     """The line of a TensorFlow error that says what went wrong, without the graphs and node names around it."""
     if "No space left" in message:
         path = re.search(r"([^\s;]+/[^\s;]+);? *No space left", message)
-        return f"{path[1] if path else 'the disk'}: no space left; free some and give the same command"
+        return f"{path[1] if path else 'the disk'}: no space left; free some and run the same command again"
     lines = [line.strip() for line in message.splitlines()]
     messages = [
         line for line in lines if line and not line.startswith(("Graph execution", "Detected at", "File ", "[["))
@@ -288,8 +291,8 @@ def _overview(names: Collection[str]) -> str:
     return (
         "mobilebert-tf: from raw text to a verified .tflite file.\n\n"
         f"usage: mobilebert-tf COMMAND --flags\n\n{rows}\n\n"
-        "`mobilebert-tf COMMAND --help` explains one. Flags can stand in a file: --flagfile=FILE.\n"
-        "The same command again goes on where it stopped (corpus, vocab and records start over) or skips what is done."
+        "`mobilebert-tf COMMAND --help` explains one. Flags can be read from a file: --flagfile=FILE.\n"
+        "Running a command again continues where it stopped (corpus, vocab, records start over) or skips what is done."
     )
 
 
@@ -310,6 +313,6 @@ def _help(name: str, command: Any) -> str:
         form = f"--{field.name}={'|'.join(choices)}" if choices else f"--{field.name}"
         body = textwrap.fill(field.metadata["help"] + value, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
         lines += [f"  {form}", body]
-    lines += ["  --flagfile", "      read flags from a file, one --name=value a line"]
+    lines += ["  --flagfile", "      read flags from a file, one --name=value per line"]
     lines += ["  --debug", "      show tracebacks and what TensorFlow logs"]
     return "\n".join(lines)

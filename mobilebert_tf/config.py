@@ -136,8 +136,8 @@ class MobileBertConfig:
         """
         if name not in PRESETS:
             near = difflib.get_close_matches(name, PRESETS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(PRESETS)}"
-            raise UsageError(f"no preset is called {name!r}: {hint}")
+            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(PRESETS)}"
+            raise UsageError(f"no preset is called {name!r}; {hint}")
         return cls.from_dict({**PRESETS[name], **changes}, source=f"preset {name}")
 
     @classmethod

@@ -57,7 +57,7 @@ def _take(path: Path, directory: Path) -> int:
                 holder = _holder(file)
                 os.close(file)
                 raise FailedError(
-                    f"{directory}: another command works in this directory: {holder}; wait until it has ended, or give "
+                    f"{directory}: another command is working in this directory: {holder}; wait until it ends, or give "
                     "another --output"
                 ) from None
             # Otherwise the file system has no locks: there, writers cannot be kept apart.
@@ -90,4 +90,4 @@ def _holder(file: int) -> str:
             command, _, who = " ".join(text.split()).rpartition(" (")
             return f"{command if len(command) <= _SHOWN else command[:_SHOWN] + ' ...'} ({who}"
         time.sleep(0.05)
-    return "one that has not said who it is"
+    return "one whose name is unknown"

@@ -171,7 +171,7 @@ class Searched:
 
     def __post_init__(self) -> None:
         if self.chosen not in {candidate.name for candidate in self.candidates}:
-            raise ValueError(f"chosen: {self.chosen!r} is none of the candidates")
+            raise ValueError(f"chosen: {self.chosen!r} is not one of the candidates")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

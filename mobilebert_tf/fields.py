@@ -123,7 +123,7 @@ def _unknown(value: Any, built: Any) -> str:
         fields = [field.name for field in dataclasses.fields(built)]
         for name in value:
             if name not in fields:
-                return f"unknown field {_short(name)}; there are {', '.join(fields)}"
+                return f"unknown field {_short(name)}; known fields: {', '.join(fields)}"
         inner = [(name, item, getattr(built, name)) for name, item in value.items()]
     elif isinstance(value, dict) and isinstance(built, dict):
         inner = [(name, item, built.get(name)) for name, item in value.items()]
@@ -155,7 +155,7 @@ def _explain(kind: Any, value: Any, error: Exception) -> str:
     if missing := re.fullmatch(r"Object missing required field `(\w+)`", wanted):
         return f"{place}has no {missing[1]!r}"
     if in_key:
-        return f"{place}has a name that is no {'number' if 'int' in wanted else 'name'}: {_short(list(here))}"
+        return f"{place}has a name that is not a {'number' if 'int' in wanted else 'name'}: {_short(list(here))}"
     if wanted == "Number out of range" or (isinstance(here, float) and not math.isfinite(here)):
         return f"{place}is {_short(here)}; it must be a finite number below 1.8e308"
     if not wanted.startswith("Expected "):

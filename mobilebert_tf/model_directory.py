@@ -88,7 +88,7 @@ class LoadedModel:
         if isinstance(task, EmbeddingTask) and paired == {True}:
             task = dataclasses.replace(task, text_pair_column="text_b")
         elif paired != {task.judges_pairs} and not self.judges_either:
-            fix = "give each as a pair, (text, second)" if task.judges_pairs else "give each as a text, and no pairs"
+            fix = "give pairs: (text, second)" if task.judges_pairs else "give single texts, not pairs"
             what = "two texts" if task.judges_pairs else "one text"
             raise UsageError(f"{self.directory}: judges {what} at a time; {fix}")
         features = task.features(examples, self.tokenizer)
@@ -129,7 +129,7 @@ def load_model_directory(directory: str | os.PathLike[str], seed: int = 0) -> Lo
     for weight in checkpoint.weights:
         variables.pop(weight.name).assign(beside.read_checked(checkpoint, weight, broken))
     if broken:
-        raise UsageError(f"{directory}: {broken[0]}, so it computes nothing; train it again, or take an earlier model")
+        raise UsageError(f"{directory}: {broken[0]}, so the model is unusable; train it again, or use an earlier one")
     assert not variables, f"not in the table of names: {sorted(variables)}"
     architecture = checkpoint.architecture
     return LoadedModel(

@@ -24,8 +24,8 @@ def plain_name(name: Any, where: str) -> str:
         return name
     shown = repr(name) if len(repr(name)) <= 120 else f"{repr(name)[:100]}..."
     raise UsageError(
-        f"{where}: {shown} is no plain name; give one of letters, digits, _ - . and +, up to 100 characters, that "
-        "begins with a letter, a digit or _"
+        f"{where}: {shown} is not a plain name; use letters, digits, _ - . and +, at most 100 characters, "
+        "beginning with a letter, a digit or _"
     )
 
 

@@ -109,7 +109,7 @@ def check(command: Any) -> None:
         elif value == "" and field.default != "" and not field.metadata["is_text"]:
             raise UsageError(f"--{field.name}=: is empty; give a value, or leave the flag out")
         elif choices and value is not None and value not in choices:
-            raise UsageError(f"--{field.name}={value}: there are {', '.join(choices)}")
+            raise UsageError(f"--{field.name}={value}: choose from {', '.join(choices)}")
 
 
 def refuse_inputs(command: Any, flag: str) -> None:
@@ -126,7 +126,7 @@ def refuse_inputs(command: Any, flag: str) -> None:
             path.samefile(place) or place.is_dir() and path.resolve().is_relative_to(place.resolve())
             for place in existing
         ):
-            raise UsageError(f"--{flag}={path}: is read as --{field.name}, or lies in it; give another name")
+            raise UsageError(f"--{flag}={path}: is the input --{field.name}, or lies in it; give another name")
 
 
 def whole_numbers(text: str, flag: str, least: int, most: int) -> list[int]:
@@ -135,7 +135,7 @@ def whole_numbers(text: str, flag: str, least: int, most: int) -> list[int]:
     # Short enough for Python to convert, and ASCII digits only.
     if not all(re.fullmatch(r"[0-9]{1,18}", word) and least <= int(word) <= most for word in words):
         shown = text if len(text) <= 60 else f"{text[:57]}..."
-        raise UsageError(f"--{flag}={shown}: must be numbers from {least:,} to {most:,} with commas between")
+        raise UsageError(f"--{flag}={shown}: must be comma-separated numbers from {least:,} to {most:,}")
     return [int(word) for word in words]
 
 
@@ -144,7 +144,7 @@ def numbers(text: str, flag: str) -> list[float]:
     try:
         values = [float(word) for word in text.split(",")]
     except ValueError:
-        raise UsageError(f"--{flag}={text}: must be a number, or several with commas between") from None
+        raise UsageError(f"--{flag}={text}: must be a number, or several separated by commas") from None
     twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
         raise UsageError(f"--{flag}={text}: names {twice:g} twice")

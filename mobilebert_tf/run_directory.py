@@ -185,9 +185,7 @@ def _made(directory: Path) -> Iterator[None]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"{directory}: cannot be created as a directory ({error.strerror}); give another --output"
-        ) from None
+        raise UsageError(f"{directory}: cannot be created ({error.strerror}); give another --output") from None
     try:
         yield
     except Exception:

@@ -199,11 +199,11 @@ def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[s
     first: dict[str, int] = {}
     for number, piece in enumerate(pieces, start=1):
         if not is_one_line(piece):
-            raise UsageError(f"{path}, line {number}: {piece!r} is no line of text")
+            raise UsageError(f"{path}, line {number}: {piece!r} is not a line of text")
         if piece in first and not piece:
             raise UsageError(f"{path}, line {number}: is blank, as line {first[piece]} is; delete the blank lines")
         if piece in first:
-            raise UsageError(f"{path}, line {number}: {piece!r} stands in line {first[piece]} already")
+            raise UsageError(f"{path}, line {number}: {piece!r} is already in line {first[piece]}")
         first[piece] = number
     missing = [token for token in SPECIAL_TOKENS if token not in first]
     if missing:
@@ -216,8 +216,8 @@ def check_pieces(pieces: Sequence[str], path: str | os.PathLike[str]) -> tuple[s
         continuing = sum(piece.startswith("##") for piece in pieces)
         if len(marked) > max(continuing, _MANY * (len(pieces) - len(SPECIAL_TOKENS))):
             raise UsageError(
-                f"{path}, line {first[marked[0]]}: {marked[0]!r} is a piece of {kind}; give a vocabulary of WordPiece, "
-                "as BERT's, where ## continues a word; mobilebert-tf vocab learns one"
+                f"{path}, line {first[marked[0]]}: {marked[0]!r} is a {kind} piece; give a WordPiece vocabulary "
+                "like BERT's, where ## continues a word; mobilebert-tf vocab learns one"
             )
     return tuple(pieces)
 

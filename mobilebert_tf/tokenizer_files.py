@@ -67,13 +67,13 @@ class _Files:
     def fault(self, pieces: tuple[str, ...]) -> str | None:
         """The reason why these pieces are not the vocabulary that the files describe; None if they may be."""
         if self.pieces is not None and self.pieces != pieces:
-            return "is another vocabulary than that in tokenizer.json beside it"
+            return "differs from the vocabulary in tokenizer.json beside it"
         size, sha256 = (self.described.get(name) if self.are_own else None for name in ("vocab_size", "vocab_sha256"))
         if size is not None and size != len(pieces):
             size = f"{size:,}" if type(size) is int else repr(size)
             return f"has {len(pieces):,} pieces, tokenizer.json beside it says vocab_size={size}"
         if sha256 is not None and sha256 != Tokenizer(pieces).vocab_sha256:
-            return "is not the vocabulary that tokenizer.json beside it speaks of"
+            return "is not the vocabulary that tokenizer.json beside it describes"
         return None
 
     def tokenizer(self, pieces: tuple[str, ...], unsaid: Rules) -> Tokenizer:
@@ -163,11 +163,11 @@ def _beside(path: Path, pieces: tuple[str, ...]) -> _Files | None:
     fault = files.fault(pieces)
     if path.name != "vocab.txt" and path.with_name("vocab.txt").exists() and (fault or not files.know_a_vocabulary):
         if files.state_rules:
-            notes.say(f"{path}: the rules beside it are those of vocab.txt, so its own are guessed by its letters")
+            notes.say(f"{path}: the rules beside it belong to vocab.txt, so its own are guessed from its letters")
         return None
     if fault:
-        fix = "take vocab_size and vocab_sha256 out of that file" if files.are_own else "move this one away from there"
-        raise UsageError(f"{path}: {fault}; put that one back, or, if this one is meant, {fix}")
+        fix = "remove vocab_size and vocab_sha256 from that file" if files.are_own else "move it to another directory"
+        raise UsageError(f"{path}: {fault}; put that vocabulary back or, if this one is meant, {fix}")
     return files if files.state_rules else None
 
 
@@ -183,8 +183,8 @@ def _with_vocabulary(files: _Files, path: Path, unsaid: Rules) -> Tokenizer:
         own_rule, other_rule = getattr(tokenizer.rules, name), getattr(other, name)
         if own_rule != other_rule and name != "max_characters_per_word":  # Google's and Hugging Face's differ
             raise UsageError(
-                f"{path}: {name} is {other_rule} by the files beside it and {own_rule} by those in {files.directory}; "
-                "give the vocabulary that the model was made with"
+                f"{path}: {name} is {other_rule} in the files beside it but {own_rule} in those of {files.directory}; "
+                "give the vocabulary that the model was trained with"
             )
     return tokenizer
 
@@ -236,8 +236,8 @@ def _guessed(pieces: tuple[str, ...], unsaid: Rules, directory: Path) -> Rules:
     cased = any(piece != piece.lower() for piece in words)
     accented = cased or any(piece != without_marks(piece) for piece in words)
     if accented:
-        rules = f"{'capitals' if cased else 'small letters'}, accents kept"
-        notes.say(f"{directory}: no tokenizer.json states the vocabulary's rules; guessed by its pieces: {rules}")
+        rules = f"{'cased' if cased else 'lower case'}, accents kept"
+        notes.say(f"{directory}: no tokenizer.json states the vocabulary's rules; guessed from its pieces: {rules}")
     return dataclasses.replace(unsaid, lower_case=not cased, strip_accents=not accented)
 
 
@@ -251,10 +251,10 @@ def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str
             raise UsageError(f"{path}: {token} is called {stated!r} there; it must be {token}")
     kind = settings.get("tokenizer_class")
     if kind is not None and str(kind).removesuffix("Fast") not in _CLASSES:
-        raise UsageError(f"{path}: is for {kind}; known here are {', '.join(_CLASSES)}")
+        raise UsageError(f"{path}: is for {kind}; supported are {', '.join(_CLASSES)}")
     for name, neutral in (("do_basic_tokenize", (True, None)), ("never_split", (None, []))):
         if settings.get(name) not in neutral:
-            raise UsageError(f"{path}: {name} is {settings[name]!r}, which this project's tokenizer does not do")
+            raise UsageError(f"{path}: {name} is {settings[name]!r}, which this project's tokenizer does not support")
     if not described:
         return
     path = directory / "tokenizer.json"
@@ -263,16 +263,18 @@ def _refuse_other_tokenizers(described: Mapping[str, Any], settings: Mapping[str
     for name, wanted in parts.items():
         part = described.get(name)
         if not isinstance(part, Mapping) or part.get("type") != wanted:
-            raise UsageError(f"{path}: its {name} is not {wanted}, that of BERT")
+            raise UsageError(f"{path}: its {name} is not {wanted}, as BERT's is")
     if not described["normalizer"].get("clean_text", True):
-        raise UsageError(f"{path}: clean_text is off, which this project's tokenizer does not do")
+        raise UsageError(f"{path}: clean_text is off, which this project's tokenizer does not support")
     if model.get("continuing_subword_prefix", "##") != "##" or model.get("unk_token", "[UNK]") != "[UNK]":
-        raise UsageError(f"{path}: its pieces continue with another sign than ##, or [UNK] has another name")
+        raise UsageError(f"{path}: its pieces do not continue with ##, or [UNK] has another name")
 
     stated = described.get("post_processor")
     template = stated.get("single") if isinstance(stated, Mapping) else None
     if isinstance(stated, Mapping) and stated.get("type") != "BertProcessing" and not _is_bert_template(template):
-        raise UsageError(f"{path}: its post_processor does not put [CLS] before a text and [SEP] behind it, as BERT's")
+        raise UsageError(
+            f"{path}: its post_processor does not put [CLS] before a text and [SEP] after it, as BERT's does"
+        )
 
 
 def _is_bert_template(template: Any) -> bool:
@@ -288,7 +290,7 @@ def _refuse_foreign_files(directory: Path) -> None:
     foreign = next((name for name in _FOREIGN if (directory / name).exists()), None)
     if foreign:
         raise UsageError(
-            f"{directory / foreign}: is of another tokenizer than WordPiece, which MobileBERT and BERT have"
+            f"{directory / foreign}: belongs to a tokenizer other than WordPiece, which MobileBERT and BERT use"
         )
 
 
@@ -306,8 +308,8 @@ _RULES = [field.name for field in dataclasses.fields(Rules)]
 
 def _pieces(model: Any, path: Path) -> tuple[str, ...]:
     if not isinstance(model, Mapping) or model.get("type", "WordPiece") != "WordPiece":
-        raise UsageError(f"{path}: is no WordPiece tokenizer, as MobileBERT and BERT have")
+        raise UsageError(f"{path}: is not a WordPiece tokenizer, which MobileBERT and BERT use")
     ids: dict[str, int] = build(dict[str, int], model.get("vocab"), f"{path}: model: vocab")
     if set(ids.values()) != set(range(len(ids))):
-        raise UsageError(f"{path}: its vocabulary does not number the pieces from 0 on")
+        raise UsageError(f"{path}: its vocabulary does not number the pieces 0, 1, 2, ...")
     return check_pieces(sorted(ids, key=lambda piece: ids[piece]), path)

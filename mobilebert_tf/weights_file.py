@@ -32,13 +32,13 @@ class WeightsFile:
             self.shapes: dict[str, tuple[int, ...]] = {}
             self._file.visititems(self._note)
         except (OSError, RuntimeError, KeyError) as error:
-            raise UsageError(f"{path}: is damaged or no HDF5 file ({first_line(error)})") from None
+            raise UsageError(f"{path}: is damaged or not an HDF5 file ({first_line(error)})") from None
 
     def _note(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
         if not isinstance(item, h5py.Dataset):
             return
         if item.external or item.is_virtual:
-            raise OSError(f"{name} lies in another file")
+            raise OSError(f"{name} is stored in another file")
         if item.dtype.kind != "f" or item.shape is None:
             raise OSError(f"{name} is {item.dtype}, not an array of numbers")
         self.shapes[name] = tuple(item.shape)

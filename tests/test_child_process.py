@@ -57,7 +57,10 @@ def test_children_end_with_their_parent(program: str, children: int, how: int, t
     ("program", "reason"),
     [
         ('import sys; sys.exit("first\\n\\nthe last \\n\\n")', "the last"),
-        ('raise OSError(28, "No space left on device")', "the disk is full; free some and give the same command"),
+        (
+            'raise OSError(28, "No space left on device")',
+            "the disk is full; free some space and run the same command again",
+        ),
         ("import sys; sys.exit(3)", "status 3"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
     ],

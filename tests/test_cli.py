@@ -108,7 +108,7 @@ def refuse(thing, name, place, said):
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
-    refuse(Thing(output=str(tmp_path)), "thing", str(tmp_path), "holds files of something else")
+    refuse(Thing(output=str(tmp_path)), "thing", str(tmp_path), "holds other files")
     assert [p.name for p in tmp_path.iterdir()] == ["letters.txt"]
 
 
@@ -154,7 +154,7 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
     monkeypatch.setitem(cli.COMMANDS, "vocab", (f"{__name__}:Broken", ""))
     assert cli.run(["vocab"]) == 1
     assert capsys.readouterr().err == (
-        "mobilebert-tf vocab: unforeseen ZeroDivisionError: over; --debug shows where it comes from\n"
+        "mobilebert-tf vocab: unexpected ZeroDivisionError: over; --debug shows where it comes from\n"
     )
     monkeypatch.setenv(quiet.DEBUG_VARIABLE, "")  # --debug sets it; monkeypatch restores it afterwards
     assert cli.run(["vocab", "--debug"]) == 1

@@ -35,7 +35,9 @@ def test_the_second_is_told_who_works_there(holder: subprocess.Popen, tmp_path: 
     with pytest.raises(FailedError) as caught, directory_lock.held(tmp_path):
         pytest.fail("both hold it")
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path}: another command works in this directory: mobilebert-tf {tmp_path} (process")
+    assert message.startswith(
+        f"{tmp_path}: another command is working in this directory: mobilebert-tf {tmp_path} (process"
+    )
     assert f"(process {holder.pid} on {os.uname().nodename})" in message and "\n" not in message
     holder.communicate("")
     assert not list(tmp_path.iterdir())

@@ -52,15 +52,15 @@ def test_values_take_their_types() -> None:
         ({"files": {"f": {"kind": "old"}}}, "files: f: kind: is 'old'; it must be one of new, stage before"),
         ({"files": {"f": {"pairs": [["x", 1], ["y", -1]]}}}, "pairs: [1]: [1]: is -1; it must be a number of at least"),
         ({"files": {"f": {"pairs": [["x"]]}}}, "pairs: [0]: is ['x']; it must be a list of length 2"),
-        ({"by_length": {"16": 1, "x": 2}}, "by_length: has a name that is no number"),
+        ({"by_length": {"16": 1, "x": 2}}, "by_length: has a name that is not a number"),
         ({"by_length": {"16": 10**400}}, "it must be a finite number below 1.8e308"),
-        ({"rows": [{}, {"nme": 3}]}, "rows: [1]: unknown field 'nme'; there are share, count, kind, pairs"),
+        ({"rows": [{}, {"nme": 3}]}, "rows: [1]: unknown field 'nme'; known fields: share, count, kind, pairs"),
         ({"rows": [{}] * 3}, "file: rows: are more than two"),
         ({"rows": {}}, "rows: is {}; it must be a list"),
         ({"flag": 1}, "flag: is 1; it must be true or false"),
         ({"name": "two\nlines"}, "name: is 'two\\nlines'; it must be a line of text"),
         ({"name": ""}, "name: is ''; it must be text of at least one character"),
-        ({"nam": "a"}, "file: unknown field 'nam'; there are name, files, by_length, rows, flag, free"),
+        ({"nam": "a"}, "file: unknown field 'nam'; known fields: name, files, by_length, rows, flag, free"),
     ],
 )
 def test_what_is_not_right_is_named(change: dict[str, Any], said: str) -> None:

@@ -36,9 +36,7 @@ def test_an_export_has_those_of_its_model_and_signs_them(classifier_directory, t
     (model / "NOTICE").write_text("by somebody\n")
     words = ["--recipes=float32", "--sequence_lengths=16", "--rounds=1", "--runs=1", "--parity_examples=4"]
     assert cli.run(["export", f"--model={model}", f"--output={output}", *words]) == 0
-    assert (
-        "NOTICE: of the weights that the files were made from; give them on with the files" in capsys.readouterr().out
-    )
+    assert "NOTICE: came with the model's weights; pass on with the files" in capsys.readouterr().out
     assert (output / "NOTICE").read_text() == "by somebody\n"
     assert "NOTICE" in json.loads((output / "run.json").read_text())["outputs"]
     assert cli.run(["export", "verify", str(output)]) == 0

@@ -115,6 +115,6 @@ def test_what_is_read_is_not_written(tmp_path: Path) -> None:
         file.write_text("x")
     (tmp_path / "link").symlink_to(table)
     for output in (table, tmp_path / "link", inside):
-        with pytest.raises(UsageError, match="--output=.*: is read as --input, or lies in it"):
+        with pytest.raises(UsageError, match="--output=.*: is the input --input, or lies in it"):
             refuse_inputs(Command(f"{table},{directory}", str(output)), "output")
     refuse_inputs(Command(f"{table},{directory}", str(directory / "new.json")), "output")

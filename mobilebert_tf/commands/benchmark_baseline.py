@@ -60,7 +60,7 @@ class BenchmarkBaseline:
         from mobilebert_tf.tasks.classification import ClassificationTask
 
         if (self.kind == "static") != (self.teacher is not None):
-            raise UsageError("--kind=static: wants the --teacher whose vectors they are, --kind=tfidf has none")
+            raise UsageError("--kind=static: needs --teacher, whose vectors it uses; --kind=tfidf takes no --teacher")
         with run_directory.open_run(self, "benchmark baseline", self.output) as run:
             if run.finished:
                 print(run.finished_line)
@@ -73,7 +73,7 @@ class BenchmarkBaseline:
                 else ClassificationTask.discover(self.train, **given)
             )
             if not isinstance(task, ClassificationTask):
-                raise UsageError(f"--task={self.task}: has values, and this is for classes")
+                raise UsageError(f"--task={self.task}: predicts values; this command is for classes")
             training, held_out = task.read(self.train), task.read(self.eval)
             if self.rows:
                 training = few_of_each(training, self.rows, self.seed)

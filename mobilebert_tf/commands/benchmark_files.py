@@ -54,9 +54,7 @@ class Comparison(OfFiles):
         home = home_of(files[0])
         tokenizer = read_tokenizer(home, self.vocab)
         if tokenizer is None:
-            raise UsageError(
-                f"{home / 'vocab.txt'}: no such file; --vocab names the vocabulary that {flag} are split with"
-            )
+            raise UsageError(f"{home / 'vocab.txt'}: no such file; give the vocabulary for {flag} with --vocab")
         return tokenizer
 
 

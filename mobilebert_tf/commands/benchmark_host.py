@@ -147,5 +147,5 @@ class BenchmarkHost(Timed):
 def _choices(text: str, flag: str, known: Sequence[str]) -> list[str]:
     words = list(dict.fromkeys(text.split(",")))
     if not set(words) <= set(known):
-        raise UsageError(f"--{flag}={text}: there are {', '.join(known)}, several with commas between")
+        raise UsageError(f"--{flag}={text}: choose from {', '.join(known)}, separated by commas")
     return words

@@ -78,7 +78,7 @@ class BenchmarkInstructions(Comparison):
         if not self.models or not self.output:
             raise UsageError("--models, --output must be given; --help explains each")
         if self.most_increase is not None and not self.earlier:
-            raise UsageError("--most_increase: is above the counts of an earlier result; give that as --earlier")
+            raise UsageError("--most_increase: compares with an earlier result; give it as --earlier")
         if sum((self.estimate, self.counter is not None, self.environment is not None)) > 1:
             raise UsageError("--estimate, --counter and --environment: give one")
         results.check_output(self.output)
@@ -142,7 +142,7 @@ class BenchmarkInstructions(Comparison):
         cores = tuple(dict.fromkeys(self.check_cores.split(","))) if self.check_cores else ()
         for core in (self.core, *cores):
             if core not in environment.CORES:
-                raise UsageError(f"core {core}: there are {', '.join(environment.CORES)}")
+                raise UsageError(f"core {core}: choose from {', '.join(environment.CORES)}")
         version = emulation.qemu_version
         runtime = {"name": "LiteRT", "version": emulation.litert_version,
                    "tools": [{"kind": "qemu", "name": "qemu-aarch64", "version": version}]}  # fmt: skip
@@ -154,11 +154,11 @@ class BenchmarkInstructions(Comparison):
         if missing:
             print(f"{self.earlier}: has no {', no '.join(missing)}")
         for name, change in changes:
-            print(f"{name}: {f'{change:+.1%}' if change else 'as'} {'to' if change else 'in'} {self.earlier}")
+            print(f"{name}: {f'{change:+.1%} against' if change else 'as in'} {self.earlier}")
         most = self.most_increase
         if most is None:
             return
         if worse := [name for name, change in changes if change > most]:
             raise FailedError(f"{', '.join(worse)}: more than {most:.1%} above {self.earlier}")
         if missing:
-            raise FailedError(f"{', '.join(missing)}: not in {self.earlier}, so nothing is known of an increase")
+            raise FailedError(f"{', '.join(missing)}: not in {self.earlier}, so their increase is unknown")

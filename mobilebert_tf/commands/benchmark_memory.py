@@ -96,7 +96,7 @@ class BenchmarkMemory:
 
         caches = self.weight_cache.split(",")
         if not set(caches) <= {OFF, MEMORY, NEW_FILE, FILE}:
-            raise UsageError(f"--weight_cache={self.weight_cache}: there are {OFF}, {MEMORY}, {NEW_FILE}, {FILE}")
+            raise UsageError(f"--weight_cache={self.weight_cache}: choose from {OFF}, {MEMORY}, {NEW_FILE}, {FILE}")
         files = self._made()
         for path in expand(self.models) if self.models else []:
             files.append((path.name, path, list(host.signatures_of(path))))
@@ -119,7 +119,7 @@ class BenchmarkMemory:
 
         config, recipes = MobileBertConfig.preset(self.model), self.recipes.split(",")
         if not set(recipes) <= set(one_network.RECIPES):
-            raise UsageError(f"--recipes={self.recipes}: there are {', '.join(one_network.RECIPES)}")
+            raise UsageError(f"--recipes={self.recipes}: choose from {', '.join(one_network.RECIPES)}")
         sets = [parse_lengths(words, 0, config) for words in self.lengths.split(";")]
         for words in self.lengths.split(";"):
             whole_numbers(words, "lengths", 1, config.max_position_embeddings)

@@ -54,7 +54,7 @@ class BenchmarkPaper:
         results.check_output(self.output)
         known, recipes = ("float32", "float16", "dynamic_int8"), self.recipes.split(",")
         if not set(recipes) <= set(known):
-            raise UsageError(f"--recipes={self.recipes}: there are {', '.join(known)}, several with commas between")
+            raise UsageError(f"--recipes={self.recipes}: choose from {', '.join(known)}, separated by commas")
         asked = paper.load(Path(self.networks) if self.networks else paper.TABLES)
         paths = expand(self.measured) if self.measured else []
         measured = paper.figures({path: schema.read(path) for path in paths})

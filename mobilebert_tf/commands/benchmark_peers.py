@@ -119,7 +119,7 @@ class BenchmarkPeers:
         wanted = catalogue.peers(self.peers.split(",") if self.peers else catalogue.NAMES)
         names = [f"{peer.title}, {precision}" for peer in wanted for precision in peer.files.values()]
         if self.baseline not in names and self.baseline != BASELINE:
-            raise UsageError(f"--baseline={self.baseline}: there are {'; '.join(names)}")
+            raise UsageError(f"--baseline={self.baseline}: choose from {'; '.join(names)}")
         directory = Path(self.directory or os.path.expanduser(environments.DEFAULT)).absolute()
         workshop, inputs = self._prepared(directory)
         variants, failures = workshop.make(wanted)

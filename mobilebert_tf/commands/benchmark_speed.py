@@ -47,7 +47,9 @@ class BenchmarkRecords:
         results.check_output(self.output)
         factors = tuple(whole_numbers(self.dupe_factors, "dupe_factors", 1, 10_000))
         if len(set(factors)) < len(factors):
-            raise UsageError(f"--dupe_factors={self.dupe_factors}: must be different numbers from 1 on, such as 1,5")
+            raise UsageError(
+                f"--dupe_factors={self.dupe_factors}: must be different numbers of at least 1, such as 1,5"
+            )
         files = documents.input_files(self.input)
         read_vocab(self.vocab)
         next(documents.read_documents(files))  # an empty file is reported before anything is measured
@@ -105,7 +107,7 @@ class BenchmarkTraining:
         dtypes = tuple(self.dtypes.split(","))
         for dtype in dtypes:
             if dtype not in ("float32", "bfloat16") or dtypes.count(dtype) > 1:
-                raise UsageError(f"--dtypes={self.dtypes}: can be float32, bfloat16, or both with a comma between")
+                raise UsageError(f"--dtypes={self.dtypes}: must be float32, bfloat16, or both separated by a comma")
         results.check_output(self.output)
         settings = training.Settings(
             preset=self.model,
@@ -158,7 +160,7 @@ class BenchmarkTransfer:
 
         sizes = self.sizes.split(",")
         if not set(sizes) <= set(transfer.CASES) or len(set(sizes)) < len(sizes):
-            raise UsageError(f"--sizes={self.sizes}: can be small, full, or both with a comma between")
+            raise UsageError(f"--sizes={self.sizes}: must be small, full, or both separated by a comma")
         peers = training.parse_peers(self.peers)
         if peers and "small" not in sizes:
             raise UsageError(f"--peers: run beside the small pair, which --sizes={self.sizes} leaves out")

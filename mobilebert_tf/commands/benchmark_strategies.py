@@ -59,7 +59,7 @@ class BenchmarkStrategies:
         try:
             rates = tuple(float(rate) for rate in self.learning_rates.split(","))
         except ValueError:
-            raise UsageError(f"--learning_rates={self.learning_rates}: must be numbers with commas between") from None
+            raise UsageError(f"--learning_rates={self.learning_rates}: must be comma-separated numbers") from None
         given = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(strategies.Settings)

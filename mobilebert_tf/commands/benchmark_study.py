@@ -53,7 +53,7 @@ class BenchmarkStudy:
         for pair in filter(None, self.inputs.split(",")):
             name, equals, value = pair.partition("=")
             if not equals:
-                raise UsageError(f"--inputs={self.inputs}: {pair!r} is no NAME=PATH")
+                raise UsageError(f"--inputs={self.inputs}: {pair!r} is not NAME=PATH")
             given[name] = value
         asked = study.read(self.study)
         if self.seeds:

@@ -90,13 +90,13 @@ class Convert:
             licences.pass_on(aside, checkpoint.files[0].parent)
             run.finish(world=self.to, arrays=len(checkpoint.weights), not_needed=list(checkpoint.passed_over))
         if checkpoint.architecture.tokenizer is None:
-            warnings.append(f"no vocabulary lies beside {self.input}; put its vocab.txt into {self.output}")
+            warnings.append(f"there is no vocabulary beside {self.input}; put its vocab.txt into {self.output}")
         if self.to == "huggingface":
             warnings += huggingface_config.deviations(checkpoint.config, checkpoint.heads, checkpoint.architecture.task)
         if self.to == "tf1":
             warnings += google_config.deviations(checkpoint.config, checkpoint.heads)
         if difference := sentence_vectors.difference(checkpoint.architecture.modules):
-            warnings.append(f"{difference}; --task=embedding refuses this model, a classifier can begin with it")
+            warnings.append(f"{difference}; --task=embedding refuses this model, but a classifier can start from it")
         for warning in warnings:
             print(f"warning: {warning}")
         size = sum(weight.size for weight in checkpoint.weights)

@@ -131,7 +131,7 @@ class Corpus:
             text = read_tfds(self.input, self.split, self.text_feature)
             counts = _write(text, directory / name, all_or_none)
             if not counts["documents"]:
-                raise UsageError(f"--input={self.input}: {self.split} has no text in {self.text_feature}")
+                raise UsageError(f"--input={self.input}: split {self.split} has no text in feature {self.text_feature}")
         return {"files": {name: counts}}
 
 

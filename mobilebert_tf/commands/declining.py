@@ -37,9 +37,9 @@ def check_declining(command: DeclineOptions, task: Task, rows: int) -> None:
     if not task.can_decline:
         raise UsageError(f"{flag}: is for --task=classification, not for {task.name}")
     if rows < FEWEST:
-        raise UsageError(f"{flag}: is found with at least {FEWEST} labelled rows; give --eval such a table")
+        raise UsageError(f"{flag}: needs at least {FEWEST} labelled rows; give --eval a table with as many")
     if NONE in task.labels:
-        raise UsageError(f"{flag}: there is a class {NONE!r} already; call it otherwise")
+        raise UsageError(f"{flag}: there is already a class {NONE!r}; rename it")
 
 
 def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: Features) -> Task:
@@ -52,8 +52,8 @@ def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: F
     figures = declining_task.score(outputs, held_out).all
     if "answered" not in figures and figures["accuracy"] >= command.min_precision:
         print(
-            f"finetune: every text gets a class: {figures['accuracy']:.1%} of the scored rows are right, without a "
-            "least probability"
+            f"finetune: every text gets a class: {figures['accuracy']:.1%} of the scored rows are right without a "
+            "minimum probability"
         )
         return declining_task
     if "answered" not in figures:
@@ -64,6 +64,6 @@ def declining(command: DeclineOptions, task: Task, outputs: Outputs, held_out: F
     interval = binomtest(right, count).proportion_ci(0.95, "wilson")
     print(
         f"finetune: {NONE!r} where no class is sure enough; {figures['answered']:.1%} of the scored rows get a class, "
-        f"of these {right / count:.1%} are right (95 % interval {interval.low:.1%} to {interval.high:.1%})"
+        f"and {right / count:.1%} of these are right (95 % interval {interval.low:.1%} to {interval.high:.1%})"
     )
     return declining_task

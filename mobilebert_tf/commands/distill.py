@@ -185,7 +185,7 @@ class Distill(TrainingOptions):
         checkpoint = open_checkpoint(self.teacher)
         heads = checkpoint.heads
         if not {"masked_words", "next_sentence"} >= set(heads.present):
-            raise UsageError(f"{self.teacher}: is fine-tuned ({heads}); a teacher comes from pre-training")
+            raise UsageError(f"{self.teacher}: is fine-tuned ({heads}); give a pre-trained teacher")
         predicts = {"masked_words", "next_sentence"} <= set(heads.present)
         student = student_config(self.student)
         layers = student.num_hidden_layers
@@ -202,7 +202,7 @@ class Distill(TrainingOptions):
             return
         if self.stop_after_stage not in (None, *(stage.name for stage in plan)):
             names = ", ".join(stage.name for stage in plan)
-            raise UsageError(f"--stop_after_stage={self.stop_after_stage}: the plan has {names}")
+            raise UsageError(f"--stop_after_stage={self.stop_after_stage}: choose from {names}")
         snapshots = self._snapshots(sum(stage.steps for stage in plan))
         goes_on = dataclasses.replace(self, accept_changes=self.accept_changes or self.redo_stage is not None)
         with goes_on.open_run("distill", reopens=self.redo_stage is not None) as run:

@@ -69,7 +69,7 @@ def plan_of(
     """
     if goes_on(command.student):
         if command.initialization:
-            raise UsageError(f"--initialization: {command.student} begins with its own weights; leave it out")
+            raise UsageError(f"--initialization: {command.student} starts from its own weights; leave it out")
         if "opt" in command.without.split(","):
             raise UsageError(f"--without=opt: {command.student} has its norms and activation already; leave it out")
     other_heads = teacher.num_attention_heads != student.num_attention_heads
@@ -100,11 +100,11 @@ def plan_of(
     if command.plan.endswith(".json"):
         for field in dataclasses.fields(command):
             if field.name in _SAID_BY_A_FILE and getattr(command, field.name) != field.default:
-                raise UsageError(f"--{field.name}: the plan in {command.plan} says it for every stage; change it there")
+                raise UsageError(f"--{field.name}: the plan in {command.plan} sets it for every stage; change it there")
         for name in filter(None, command.without.split(",")):
             if name != "opt":
                 raise UsageError(
-                    f"--without={name}: the plan in {command.plan} says it for every stage; change it there"
+                    f"--without={name}: the plan in {command.plan} sets it for every stage; change it there"
                 )
         stages = plan_file.read(command.plan)
         taught_by = strategies.compared_layers(stages, student.num_hidden_layers, teacher.num_hidden_layers)
@@ -112,7 +112,7 @@ def plan_of(
             return strategies.placed(stages, "student"), taught_by
         if stages[0].initialization == "student":
             raise UsageError(
-                f"{command.plan}: its student begins with its own weights, and --student={command.student} has none; "
+                f"{command.plan}: its student starts from its own weights, but --student={command.student} has none; "
                 "give a model directory"
             )
         return stages, taught_by
@@ -143,8 +143,8 @@ def inputs_of(command: Distill, checkpoint: Checkpoint, plan: tuple[StagePlan, .
         raise UsageError(f"{command.teacher}: has no vocab.txt; put the vocabulary it was trained with there")
     if not Tokenizer.from_vocab(records.vocab).reads_like(tokenizer):
         raise UsageError(
-            f"{command.records}: made with another vocabulary than the teacher {command.teacher}, or other rules for "
-            "case and accents"
+            f"{command.records}: made with a vocabulary other than that of the teacher {command.teacher}, or with "
+            "other rules for case and accents"
         )
     config = _built_config(command, records, tokenizer)
     if "opt" in command.without.split(","):
@@ -163,5 +163,7 @@ def _built_config(command: Distill, records: RecordSet, tokenizer: Tokenizer) ->
     student = open_checkpoint(command.student)
     pretraining.check_length(student.config, records)
     if student.architecture.tokenizer is None or not student.architecture.tokenizer.reads_like(tokenizer):
-        raise UsageError(f"--student={command.student}: has another vocabulary than the teacher {command.teacher}")
+        raise UsageError(
+            f"--student={command.student}: its vocabulary differs from that of the teacher {command.teacher}"
+        )
     return student.config

@@ -197,7 +197,7 @@ class Export:
         rewrites = parse_rewrites(self.without_rewrites)
         trained = stored.read(Path(self.model))
         if trained and rewrites != tuple(REWRITES):
-            raise UsageError(f"--without_rewrites: {self.model} was fine-tuned with its ranges after all rewrites")
+            raise UsageError(f"--without_rewrites: the ranges of {self.model} need all rewrites; leave it out")
         has_ranges = bool(self.calibration or self.evaluation or trained)
         if self.android_demo:
             android_demo.check(Path(self.android_demo), Path(self.output))
@@ -305,7 +305,7 @@ class Export:
         files = [row.file for row in rows if row.file]
         print(f"export: {run.directory} has {', '.join([*files, 'report.json'])}")
         if passed_on:
-            print(f"{', '.join(passed_on)}: of the weights that the files were made from; give them on with the files")
+            print(f"{', '.join(passed_on)}: came with the model's weights; pass on with the files")
         print(
             f"examples in the contracts, word for word: {shown}{'' if own else ' (--contract_examples=TABLE: yours)'}"
         )
@@ -342,11 +342,13 @@ class Export:
                 f"--max_drop={self.max_drop:g}: must be at most {MOST_DROP}; it is a share, so half a point is 0.005"
             )
         if any(recipe.name == SEARCHED for recipe in recipes):
-            raise UsageError(f"--recipes: {SEARCHED!r} is what --max_drop calls its own; give that recipe another name")
+            raise UsageError(f"--recipes: {SEARCHED!r} is the name of --max_drop's own recipe; rename yours")
         if not self.evaluation or not self.calibration:
-            raise UsageError("--max_drop: needs --evaluation to score on, and other texts as --calibration")
+            raise UsageError("--max_drop: needs --evaluation for scores, and other texts as --calibration")
         if Path(self.evaluation).resolve() == Path(self.calibration).resolve():
-            raise UsageError("--max_drop: --calibration must be other texts than --evaluation, best the training text")
+            raise UsageError(
+                "--max_drop: --calibration must not be the texts of --evaluation; the training text is best"
+            )
         if self.counter is not None:
             programs.words_of(self.counter, "counter")
 
@@ -363,12 +365,14 @@ class Export:
         evaluation = task.read(self.evaluation, labelled=True) if self.evaluation else []
         texts = task.read(self.calibration, labelled=False) if self.calibration else evaluation
         if self.max_drop is not None and len(draw(evaluation, self.score_examples)) < 2:
-            raise UsageError(f"--max_drop: {self.evaluation} has one row to score; one half is searched on, one scored")
+            raise UsageError(
+                f"--max_drop: {self.evaluation} has only one row; one half is for the search, one for the score"
+            )
         if evaluation:
             features = task.features(draw(evaluation, self.score_examples), loaded.tokenizer)
             scored = features if "label" in features else None
         if scored is None and self.max_drop is not None:
-            raise UsageError(f"--max_drop: {self.evaluation} has no pairs with a label to score embeddings on")
+            raise UsageError(f"--max_drop: {self.evaluation} has no labelled pairs to score embeddings on")
         if texts:
             calibration = of_all_lengths(task.features(texts, loaded.tokenizer), self.calibration_examples)
             calibrated_on = _rows(calibration, self.calibration or self.evaluation, task)
@@ -420,8 +424,8 @@ def _made_up(model: str, task: Task) -> str:
     if task.text_pair_column:
         texts = f"columns {task.text_column!r} and {task.text_pair_column!r}"
     return (
-        f"export: {model} has no task.json, so it is taken to have the labels {some(task.labels, 4)}, called so or "
-        f"by their number from 0 in column {task.label_column!r} (--label_column); texts in {texts} (--text_column, "
+        f"export: {model} has no task.json, so its labels are taken to be {some(task.labels, 4)}, given by name "
+        f"or by number from 0 in column {task.label_column!r} (--label_column); texts in {texts} (--text_column, "
         f"--text_pair_column); up to {task.max_seq_length} word pieces (--sequence_lengths)"
     )
 

@@ -206,14 +206,16 @@ class Finetune(
         stays = next((name for name in run.changed if name in _STAYS), None)
         if stays and (run.finished or any(run.directory.glob("checkpoints/*/checkpoint"))):
             other = "; `evaluate` scores it on other tables" if stays == "eval" else ""
-            raise UsageError(f"{self.output}: has trained, so --{stays} stays as it was{other}; give another --output")
+            raise UsageError(
+                f"{self.output}: has trained already, so --{stays} must stay as it was{other}; give another --output"
+            )
         self.refuse_idle_changes(run, lengthens=["epochs"], scores=["min_precision"])
 
     def read(self) -> LabelledData:
         """Read task and tables. Raises UsageError: one is wrong, or a flag needs a table that is missing."""
         if self.distribution == "multi_worker" and any(map(tfds_table.is_name, filter(None, [self.train, self.eval]))):
             # TensorFlow Datasets computes with TensorFlow, which must not happen before the workers have met.
-            raise UsageError("--distribution=multi_worker: reads files alone; write the set to a table first")
+            raise UsageError("--distribution=multi_worker: reads only files; write the set to a table first")
         own_task = finetune_quantized.own_task(self) if self.quantization_aware else None
         data = labelled_data.read(self, own_task)
         if own_task is None:
@@ -222,7 +224,7 @@ class Finetune(
         if self.train_rows:
             data = dataclasses.replace(data, training=few_of_each(data.training, self.train_rows, self.seed))
         if self.pooling and "classifier" not in data.task.heads.present:
-            raise UsageError(f"--pooling: is for one answer a text; --task={data.task.name} has answers within it")
+            raise UsageError(f"--pooling: is for one answer per text; --task={data.task.name} has answers within it")
         if self.pooling == "pair" and not data.task.judges_pairs:
             raise UsageError("--pooling=pair: is for two texts; --text_pair_column names the second one's column")
         self.keeps_best(bool(data.evaluation))
@@ -241,8 +243,8 @@ class Finetune(
         source = load_model_directory(self.model, self.seed)
         if self.hidden_act and source.config.hidden_act not in _EACH_OTHERS:
             raise UsageError(
-                f"--hidden_act={self.hidden_act}: {self.model} has {source.config.hidden_act}, and its weights are of "
-                "no use with another activation; leave it out"
+                f"--hidden_act={self.hidden_act}: {self.model} has {source.config.hidden_act}, and its weights do not "
+                "work with another activation; leave it out"
             )
         if self.hidden_act:
             source = with_config(source, self.seed, hidden_act=self.hidden_act)

@@ -85,14 +85,14 @@ def run(command: Finetune) -> bool:
     """
     asked = f"--seeds={command.seeds}" if command.seeds > 1 else f"--learning_rate={command.learning_rate}"
     if command.distribution == "multi_worker":
-        raise UsageError(f"{asked}: several trainings are not for --distribution=multi_worker; give a command for each")
+        raise UsageError(f"{asked}: --distribution=multi_worker runs one training; run a command for each")
     with command.open_run("finetune") as grid:
         if command.is_done(grid):
             return False
         data = command.read()
         if not data.evaluation:
             fix = "leave --eval=none out" if command.eval == NO_EVALUATION else "give --eval a table"
-            raise UsageError(f"{asked}: which training is best is seen on labelled rows; {fix}")
+            raise UsageError(f"{asked}: choosing the best training needs labelled rows; {fix}")
         cells = _cells(command)
         for cell in cells:
             if earlier := find_run(cell, "finetune", cell.output, cell.accept_changes):
@@ -110,8 +110,8 @@ def run(command: Finetune) -> bool:
         print(_table(data.task, metrics["rates"]))
         score = f"{data.task.score_title} {best.score:.1%}"
         print(
-            f"finetune: the best is {grid.directory / best.directory}, {score}; it was chosen of {len(cells)} by the "
-            "rows that score it, so on others expect rather the median"
+            f"finetune: the best is {grid.directory / best.directory}, {score}; it was chosen from {len(cells)} by the "
+            "rows that score it, so expect the median on other rows"
         )
         grid.finish(**metrics)
     return True

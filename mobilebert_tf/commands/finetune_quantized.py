@@ -57,15 +57,15 @@ def own_task(command: Finetune) -> Task:
     task = read_task(Path(command.model))
     if task is None:
         raise UsageError(
-            f"{command.model}: has no task, and --quantization_aware goes on from a fine-tuned model; "
+            f"{command.model}: has no task, and --quantization_aware starts from a fine-tuned model; "
             f"fine-tune it first: mobilebert-tf finetune --model={command.model} --train={command.train}"
         )
     if task.name not in TRAINED:
         raise UsageError(f"{command.model}: is for --task={task.name}, which is not trained")
     if isinstance(task, ClassificationTask) and task.threshold and command.min_precision is None:
         raise UsageError(
-            f"{command.model}: answers only where a class is sure enough, and --quantization_aware makes other "
-            "probabilities; say again what share of its answers is to be right, such as --min_precision=0.95"
+            f"{command.model}: answers only where a class is sure enough, and --quantization_aware changes the "
+            "probabilities; give again the share of its answers that must be right, such as --min_precision=0.95"
         )
     if isinstance(task, ClassificationTask):
         # A threshold is chosen anew after the training, which learns nothing from texts without a class.
@@ -90,7 +90,7 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     source = command.load(task)
     model = source.model
     if not isinstance(model, TaskModel):
-        raise UsageError(f"{command.model}: its model has {model.heads}, and its task.json speaks of {task.name}")
+        raise UsageError(f"{command.model}: its model has {model.heads}, but its task.json is for {task.name}")
     try:
         grid = QuantizedNetwork(model, recipe, task.max_seq_length)
     except UsageError as error:
@@ -141,8 +141,8 @@ def _say_scores(name: str, task: Task, metrics: dict[str, Any]) -> None:
     after, first = metrics["quantized_evaluation"], before["quantized_evaluation"]
     if "loss" in after and after["loss"] > first["loss"]:
         print(
-            "finetune: its loss is above that of the model as it was, calibrated; if a lower --learning_rate does not "
-            "change that, export the model as it was"
+            "finetune: its loss is above that of the original model, calibrated; if a lower --learning_rate does not "
+            "change that, export the original model"
         )
 
 

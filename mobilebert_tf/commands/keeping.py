@@ -107,9 +107,9 @@ def line(kept: dict[str, Any], how: Measuring) -> str:
     score = f"{SCORE_TITLES[kept['score_name']]} {kept['score']:.1%} on {how.words} that are scored"
     if kept["step"] == trained:
         count = kept["measurements"]
-        which = f"the best of {count} measured" if count > 1 else "which alone were measured"
+        which = f"the best of {count} measured" if count > 1 else "the only ones measured"
         return f"{early}kept the last weights, {which}: {score}"
     weights = f"the weights of step {kept['step']:,} of {trained:,}"
     alike = kept["last_score"] == kept["score"]
-    last = "as much at no lower a loss" if alike else f"{kept['last_score']:.1%}"
+    last = "the same score, and no lower loss" if alike else f"{kept['last_score']:.1%}"
     return f"{early}kept {weights}, the best of {kept['measurements']} measured: {score}; the last have {last}"

@@ -105,7 +105,7 @@ def _refuse_another(options: DataOptions, own: Task) -> None:
     if kind not in (None, own.name) and not (options.task in GLUE_NAMES and own.name == "regression"):
         raise UsageError(f"--task={options.task}: the model was fine-tuned for {own.name}; leave it out")
     if options.label_columns:
-        raise UsageError("--label_columns: the model's own labels are gone on with; leave it out")
+        raise UsageError("--label_columns: training continues with the model's own labels; leave it out")
     if options.merge_labels and not isinstance(own, ClassificationTask):
         raise UsageError(f"--merge_labels: is for classes, not for --task={own.name}")
 

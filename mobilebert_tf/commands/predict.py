@@ -93,14 +93,12 @@ class Predict:
         is_tagged = self.input is not None and bool({*map(str.lower, Path(self.input).suffixes)} & {*CONLL})
         columns = [name for name in ("text_column", "text_pair_column") if getattr(self, name)]
         if columns and not table:
-            raise UsageError(f"--{columns[0]}: is for a table, an --input that ends in .tsv, .csv or .jsonl")
+            raise UsageError(f"--{columns[0]}: is for a table: an --input ending in .tsv, .csv or .jsonl")
         if table and self.context is not None:
             raise UsageError(f"--context: is for texts without columns; {self.input} has a --text_pair_column")
         texts = [] if table else [self.text] if self.text is not None else list(read_lines(str(self.input)))
         if self.submission and not (table and self.task in GLUE_NAMES):
-            raise UsageError(
-                "--submission: is for a test set of GLUE; give the table with --input, and --task=glue/..."
-            )
+            raise UsageError("--submission: is for a GLUE test set; give the table with --input, and --task=glue/...")
         if self.submission and self.task:
             from mobilebert_tf.tasks import glue_submission
 
@@ -126,9 +124,11 @@ class Predict:
         if self.input is None or not are_tagged_words(texts, task.labels.__contains__):
             return False
         if self.input == STANDARD_INPUT:
-            raise UsageError("--input=-: has a word and its label in most lines; give it as a file, or a text a line")
+            raise UsageError(
+                "--input=-: most lines are a word and its label; give a file instead, or one text per line"
+            )
         notes.say(
-            f"{self.input}: most lines are a word and its label, so read as sentences of such; labels are left out"
+            f"{self.input}: most lines are a word and its label, so they are read as sentences without the labels"
         )
         return True
 

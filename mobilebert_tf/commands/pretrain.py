@@ -67,8 +67,8 @@ class Pretrain(TrainingOptions):
         warmup = min(10_000, self.steps // 10) if self.warmup_steps is None else self.warmup_steps
         if warmup > self.steps:
             raise UsageError(
-                f"--warmup_steps={warmup}: is more than --steps={self.steps}, so the rate would never come down; "
-                "leave it out for a tenth"
+                f"--warmup_steps={warmup}: is more than --steps={self.steps}, so the rate would never decay; "
+                "leave it out for a tenth of the steps"
             )
         return Schedule(peak=self.learning_rate, steps=self.steps, warmup_steps=warmup)
 

@@ -69,8 +69,8 @@ class Prototypes:
         table = ClassificationTask.discover(self.examples, **columns)
         if NONE in table.labels:
             raise UsageError(
-                f"{self.examples}: {NONE!r} is what texts of no class are told as, and no class; leave these rows out "
-                "here, `evaluate` takes them"
+                f"{self.examples}: {NONE!r} marks texts of no class and is not a class; leave these rows out here; "
+                "`evaluate` accepts them"
             )
         examples = table.read(self.examples)
         filled = {example.label for example in examples}
@@ -121,12 +121,12 @@ class Prototypes:
         )
         sizes = np.bincount(labels, minlength=count)
         print(
-            f"prototypes: {count} classes of {sizes.min()} to {sizes.max()} sentences; the nearest with a cosine of at "
-            f"least {task.threshold:.3f}, {task.margin:.3f} more than the next, else none of these"
+            f"prototypes: {count} classes of {sizes.min()} to {sizes.max()} sentences; the answer is the nearest if "
+            f"its cosine is at least {task.threshold:.3f} and {task.margin:.3f} above the next, else none of these"
         )
         print(
-            f"prototypes: {chosen.right:.1%} of the sentences, left out of their class, return to it; of a class "
-            f"that is left out {chosen.none_found:.1%} are told as none of these"
+            f"prototypes: {chosen.right:.1%} of the sentences, left out of their class, return to it; of those of a "
+            f"class that is left out, {chosen.none_found:.1%} are answered as none of these"
         )
         save_model_directory(run.directory, loaded.model, loaded.tokenizer, task)
         licences.pass_on(run.directory, loaded.files[0].parent)

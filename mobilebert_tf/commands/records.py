@@ -110,7 +110,7 @@ class Records:
         from mobilebert_tf.data import documents
 
         if not 0.0 < self.masked_lm_prob < 1.0:
-            raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must lie between 0 and 1, both excluded")
+            raise UsageError(f"--masked_lm_prob={self.masked_lm_prob}: must be above 0 and below 1")
         write_shards = self._writer()
         files = documents.input_files(self.input)
         tokenizer = self.tokenizer()
@@ -131,7 +131,9 @@ class Records:
             return Tokenizer.from_vocab(path)
         if tokenizer := read_tokenizer(path):
             return tokenizer
-        raise UsageError(f"--vocab={self.vocab}: is a directory without a vocabulary; give a vocab.txt or a model's")
+        raise UsageError(
+            f"--vocab={self.vocab}: is a directory without a vocabulary; give a vocab.txt or a model directory"
+        )
 
     def _write(self, run: Run, write_shards: ShardWriter, text: Iterable[list[str]], tokenizer: Tokenizer) -> None:
         from mobilebert_tf.data import lost_text, record_writer, records
@@ -218,16 +220,16 @@ def _one_sided(share: float) -> str:
     """Why next sentences can hardly be learned where `share` of the pairs has a random second segment; else empty."""
     if share < LEAST_RANDOM:
         reason = (
-            "the text is one document or nearly so, and a random one comes from another; a blank line ends a document"
+            "the text is almost a single document, and random segments come from others; a blank line ends a document"
         )
     elif share > MOST_RANDOM:
         reason = (
-            "most documents are a single sentence, which nothing follows; a blank line ends a document, so leave it "
-            "out between sentences of one"
+            "most documents are a single sentence, which nothing follows; a blank line ends a document, so put none "
+            "between sentences of the same one"
         )
     else:
         return ""
     return (
-        f"in {share:.0%} of the pairs the second segment is random, where half of them should be, so next sentences "
+        f"in {share:.0%} of the pairs the second segment is random, where half should be, so next sentences "
         f"are hardly learned: {reason}"
     )

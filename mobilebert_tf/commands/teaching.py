@@ -80,11 +80,14 @@ def check(command: TeacherOptions, task: Task, model: str) -> None:
         raise UsageError(f"{place}: is for --task={its.name}, not for {task.name}")
     if set(its.labels) != set(task.labels):
         missing, foreign = sorted(set(task.labels) - set(its.labels)), sorted(set(its.labels) - set(task.labels))
-        said = [f"does not know {_few(missing)}"] * bool(missing) + [f"knows {_few(foreign)} as well"] * bool(foreign)
-        raise UsageError(f"{place}: has other labels than --train: it {' and '.join(said)}")
+        said = [f"lacks {_few(missing)}"] * bool(missing) + [f"also has {_few(foreign)}"] * bool(foreign)
+        raise UsageError(f"{place}: its labels differ from those of --train: it {' and '.join(said)}")
     if its.judges_pairs != task.judges_pairs and (Path(command.teacher) / "task.json").exists():
         number = "two texts" if its.judges_pairs else "one text"
-        raise UsageError(f"{place}: judges {number} at a time, and --train has others; see --text_pair_column")
+        raise UsageError(
+            f"{place}: judges {number} at a time, but --train has {'one' if its.judges_pairs else 'two'}; "
+            "see --text_pair_column"
+        )
     if architecture.tokenizer is None:
         raise UsageError(f"{place}: has no vocab.txt; put the vocabulary it was trained with there")
     if task.taught_by_token:
@@ -98,8 +101,8 @@ def _check_pieces(place: str, teacher: Architecture, student: Architecture, task
     )
     if teacher_pieces != student_pieces:
         raise UsageError(
-            f"{place}: has another vocabulary than --model, and --task={task.name} is taught word piece by word piece; "
-            "take a teacher with the same one"
+            f"{place}: its vocabulary differs from that of --model, but --task={task.name} is taught word piece "
+            "by word piece; use a teacher with the same vocabulary"
         )
     if task.max_seq_length > teacher.config.max_position_embeddings:
         raise UsageError(

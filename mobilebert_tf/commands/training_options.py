@@ -99,8 +99,8 @@ class TrainingOptions:
                 write_tokenizer(run.directory, tokenizer)
         elif not read_vocabulary(own_vocab).reads_like(tokenizer):
             raise UsageError(
-                f"--{flag}: has other word pieces than {own_vocab}, which the run in {run.directory} has learned; give "
-                f"--{flag} with those, or another --output"
+                f"--{flag}: its word pieces differ from {own_vocab}, which the run in {run.directory} has learned; "
+                f"give --{flag} with the same ones, or another --output"
             )
         run.accept_changes(self)
 

@@ -82,7 +82,7 @@ class Vocab:
             marked_share=round(changed.marked, 6),
         )
         print(
-            f"vocab: {path} ({len(vocab):,} pieces; {found.pieces_per_word:.2f} pieces a word, "
+            f"vocab: {path} ({len(vocab):,} pieces; {found.pieces_per_word:.2f} pieces per word, "
             f"{found.lost.share:.4%} of {found.lost.characters:,} characters lost in [UNK])"
         )
         print(f"vocab: {_rules_in_words(rules, changed)}")
@@ -94,13 +94,13 @@ class Vocab:
 
 
 def _rules_in_words(rules: Rules, changed: Changed) -> str:
-    case = "small letters" if rules.lower_case else "capitals kept"
+    case = "lower case" if rules.lower_case else "case kept"
     facts = [f"{changed.marked:.2%} of the letters have marks"]
     if rules.strip_accents:
         facts[0] += ", which are dropped"
     if changed.taken_apart:
         apart = "are taken apart" if rules.strip_accents else "would be taken apart"
-        facts.append(f"{changed.taken_apart:.2%} {apart}, as Korean's syllables")
+        facts.append(f"{changed.taken_apart:.2%} {apart}, like Korean syllables")
     if not rules.strip_accents:
-        return f"{case}, accents kept ({'; '.join(facts)}); --strip_accents takes them off"
+        return f"{case}, accents kept ({'; '.join(facts)}); --strip_accents strips them"
     return f"{case}, accents stripped ({'; '.join(facts)}; --nostrip_accents keeps them)"

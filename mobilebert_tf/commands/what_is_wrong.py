@@ -50,7 +50,7 @@ def classes(metrics: Mapping[str, Any]) -> str:
             [title, *(f"{figures[key]:.1%}" for key in ("f1", "precision", "recall")), f"{figures['support']:,}"]
         )
     if confusion:
-        rows[0] += ["  told as", *(f"{number}" for number in range(1, len(names) + 1))]
+        rows[0] += ["  predicted", *(f"{number}" for number in range(1, len(names) + 1))]
         for row, counts in zip(rows[1:], confusion, strict=True):
             row += ["", *(f"{count:,}" for count in counts)]
     table = aligned(rows)

@@ -129,7 +129,7 @@ def _as_trained(variant: Variant) -> tuple[str, ...]:
     if not agreement:
         return ()
     same, error = percent(agreement.get("decision_agreement")), significant(agreement.get("mean_relative_error"))
-    return (f"to fine-tuning: {same}, {error}",)
+    return (f"against fine-tuning: {same}, {error}",)
 
 
 def _checks(variant: Variant) -> Cell:
@@ -148,33 +148,33 @@ def _files_caption(export: Exported) -> str:
         number = examples.pop()
         lines.append(
             f"{_capital(export.task.title)} on {count(number)} held-out example{'' if number == 1 else 's'}, below "
-            "it the difference to Keras on the same examples with its 95 % interval, and "
+            "it the difference from Keras on the same examples with its 95 % interval, and "
             f"{next(v.score.second[0] for v in export.variants if v.score)}."
         )
     settings = {(one.threads, one.runs) for v in export.variants for one in v.latency_ms.values()}
     if len(settings) == 1:
         threads, runs = settings.pop()
         lines.append(
-            f"Latency: median of {count(runs)} run{'' if runs == 1 else 's'} at so many word pieces on this machine, "
-            f"{count(threads)} thread{'' if threads == 1 else 's'}; not a phone."
+            f"Latency: median of {count(runs)} run{'' if runs == 1 else 's'} at the given number of word pieces on "
+            f"this machine, {count(threads)} thread{'' if threads == 1 else 's'}; not a phone."
         )
     if any(v.parity for v in export.variants):
         on = f" ({export.parity_examples}, in every length)" if export.parity_examples else ""
         lines.append(
-            f"{export.task.agreement.capitalize()}, and largest error of an output relative to the largest one, are "
-            f"against Keras{on}; below the error: signal to noise."
+            f"{export.task.agreement.capitalize()}, and largest error of an output relative to the largest output, are "
+            f"against Keras{on}; below the error: signal-to-noise ratio."
         )
         if export.task.name == "classification" and any(v.target == "mediapipe" for v in export.variants):
-            lines[-1] += " Files for MediaPipe end in the softmax: theirs is of a probability."
+            lines[-1] += " Files for MediaPipe end in the softmax: their error is that of a probability."
     if any(v.trained for v in export.variants):
         lines.append(
-            "To fine-tuning: the file against the network as it was fine-tuned, its numbers rounded in training as in "
-            "the file; how far the answers are the same, and mean error of an output."
+            "Against fine-tuning: the file compared with the network as fine-tuned, whose numbers were rounded in "
+            "training as in the file: the share of equal answers, and the mean error of an output."
         )
     if any(v.oldest_runtime for v in export.variants):
-        lines.append("Runs from: the first TensorFlow Lite with all operators in these versions.")
+        lines.append("Runs from: the first TensorFlow Lite that has all its operators in their versions.")
     if any(v.ops for v in export.variants):
-        lines.append("Ops: in one signature.")
+        lines.append("Ops: their number in one signature.")
     if any(v.changes for v in export.variants):
         lines.append(
             "Checks: whether scrambled padding, another order of the texts or a second thread change an output by "
@@ -204,8 +204,8 @@ def _lengths(export: Exported) -> Table:
         rows.append((Cell(variant.name, (), "file"), *cells))
     head = ("Variant", *(f"{length} word pieces" for length in lengths))
     caption = (
-        "What a file with the shortest length takes, its weights and their scales among it, and what each longer one "
-        "adds: the lengths share their weights. "
+        "The size of a file with the shortest length alone, including weights and their scales, and the bytes that "
+        "each longer one adds: the lengths share their weights. "
         "Below: median and 90th percentile of the latency, and how often file and Keras decide the same."
     )
     return Table("Files by length", head, tuple(rows), caption)
@@ -222,8 +222,8 @@ def _rewrites(export: Exported) -> Table:
             Cell(f"{one.latency_ratio:.2f}", (spread,)),
         ))  # fmt: skip
     caption = (
-        "The float32 network of the longest length without one rewrite, all others applied: more operators, more "
-        "bytes, and its latency over that with all, with the range over the rounds."
+        "The float32 network of the longest length without one rewrite, but with all others: the operators and bytes "
+        "that it adds, and the ratio of its latency to that with all, with its range over the rounds."
     )
     return Table("Rewrites", ("Without", "Operators", "Size", "Latency, ratio"), tuple(rows), caption)
 
@@ -237,7 +237,7 @@ def _operators(export: Exported) -> Table:
                 version = variant.op_versions.get(name)
                 parts.append(f"{number} {name}" + (f" v{version}" if version and version > 1 else ""))
             rows.append((Cell(variant.name, (), "file"), Cell(", ".join(parts))))
-    caption = "How often each stands in one signature, and its version where that is not the first."
+    caption = "How often each occurs in one signature, and its version if not the first."
     return Table("Operators", ("Variant", "Operators"), tuple(rows), caption)
 
 
@@ -254,9 +254,9 @@ def _gpu(export: Exported) -> Table:
                 Cell(refused or "none"),
             ))  # fmt: skip
     caption = (
-        "Worked out from the rules in the source of TensorFlow Lite's GPU delegate, for the longest signature; nothing "
-        "was run on a GPU. What is refused runs on the processor, and data goes to and fro between the pieces. OpenGL "
-        "and Metal build a network with one batch size alone. The GPU accelerator of LiteRT 2 has other rules."
+        "Derived from the rules in the source of TensorFlow Lite's GPU delegate, for the longest signature; nothing "
+        "was run on a GPU. Refused operators run on the CPU, and data is copied between the pieces. OpenGL and "
+        "Metal build only networks with a single batch size. The GPU accelerator of LiteRT 2 has other rules."
     )
     return Table(
         "GPU delegate, not run on a GPU", ("Variant", "Operators taken", "Pieces", "Refused"), tuple(rows), caption

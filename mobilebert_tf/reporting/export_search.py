@@ -30,16 +30,16 @@ def part(searched: Searched, number: int) -> SearchPart:
     chosen = next(one for one in candidates if one.name == searched.chosen)
     scored = searched.scored
     told = (
-        f"Allowed were {significant(100 * searched.max_drop)} points less than Keras. The cheapest file "
-        f"within is “{chosen.name}” at {significant(chosen.cost)} {searched.unit}. On the "
-        f"{searched.scored_examples} texts that had no part in the choice it stands at {points(scored.score)} "
-        f"points ({points(scored.low)} to {points(scored.high)})."
+        f"The search allowed a loss of {significant(100 * searched.max_drop)} points against Keras. The cheapest file "
+        f"within that limit is “{chosen.name}” at {significant(chosen.cost)} {searched.unit}. On the "
+        f"{searched.scored_examples} texts that had no part in the choice its difference from Keras is "
+        f"{points(scored.score)} points ({points(scored.low)} to {points(scored.high)})."
     )
     capital = searched.score_name[:1].upper() + searched.score_name[1:]
     caption = (
         f"{capital} against Keras, on {searched.searched_examples} texts, and what an inference costs. The line is "
-        "the path: every part of the network at its cheapest, and then, step by step, what takes away most error for "
-        "its cost. Hollow points, below the dashes, lose more than is allowed."
+        "the search path: first every part of the network at its cheapest, then, step by step, the change that removes "
+        "most error for its cost. Hollow points, below the dashed line, lose more than is allowed."
     )
     return SearchPart(
         told=told,
@@ -76,7 +76,7 @@ def _chart(name: str, searched: Searched, chosen: Candidate) -> str:
                 places.append((one.name, cost, drop, radius, INK))
         axes.axhline(allowed, color=SECOND, linewidth=1.2, linestyle=(0, (4, 3)))
         scales(axes, costs, [*drops, allowed])
-        axes.set_xlabel(f"{searched.unit} an inference")
+        axes.set_xlabel(f"{searched.unit} per inference")
         axes.set_title(f"{searched.score_name} against Keras, points")
         label(drawn, axes, places)
         return drawn
@@ -103,7 +103,7 @@ def _table(searched: Searched, chosen: Candidate) -> Table:
         ))  # fmt: skip
     caption = (
         "Every file that was scored, the cheapest first, with the number of parts of the network at each precision; "
-        f"the difference of {searched.score_name} in points, with the interval that holds it with 95 % confidence."
+        f"the difference of {searched.score_name} in points, with its 95 % interval."
     )
-    head = ("File", searched.unit, "Size", "To Keras", "Loss")
+    head = ("File", searched.unit, "Size", "Against Keras", "Loss")
     return Table("Searched files", head, tuple(rows), caption)

@@ -54,7 +54,7 @@ def read(directories: Sequence[Path]) -> Results:
         below = [_run(path, directory) for path in _records(directory)]
         if not below:
             raise UsageError(
-                f"{directory}: neither holds a {RECORD} nor has subdirectories that do; give what a command wrote"
+                f"{directory}: neither it nor any subdirectory has a {RECORD}; give a directory that a command wrote"
             )
         runs.update({run.directory.resolve(): run for run in below})
     # A pipeline's record only sums up the runs below it, which are read themselves.
@@ -243,8 +243,8 @@ class _Attention:
                 len(keys) for queries in (*row.teacher, *row.student) for keys in queries
             } != {length} or len(row.teacher) != len(row.student):
                 raise ValueError(
-                    f"layers: those of layer {row.layer} are not heads x {length} x {length}, for {length} tokens, and "
-                    "equally many for teacher and student"
+                    f"layers: the maps of layer {row.layer} must be heads x {length} x {length}, for {length} tokens, "
+                    "with as many heads for the teacher as for the student"
                 )
 
 

@@ -49,7 +49,7 @@ def choices(export: Exported) -> tuple[Choice, ...]:
     if len(passed) == 1:
         tried = sum(variant.target == passed[0].target for variant in export.variants)
         why = f"The only one of {tried} files that passed." if tried > 1 else "It passed all checks."
-        chosen.append(Choice(case="For every case", variant=passed[0], why=why, facts=_facts(passed[0])))
+        chosen.append(Choice(case="For every purpose", variant=passed[0], why=why, facts=_facts(passed[0])))
     elif passed:
         chosen += [_phone(passed), *_speed(export), _size(passed), _fidelity(export), *_old_runtimes(export)]
     chosen += [
@@ -66,12 +66,12 @@ _SINGLE_USES = (
         "mediapipe",
         "For MediaPipe's TextClassifier or TextEmbedder",
         "It gives probabilities or a vector, and vocabulary and labels are inside. MediaPipe's own tokenizer keeps "
-        "accents, control characters and white space beyond ASCII, so texts with these get other answers there.",
+        "accents, control characters and white space beyond ASCII, so texts with these get different answers there.",
     ),
     (
         "gpu",
         "For a GPU delegate",
-        "By the rules in the source of TensorFlow Lite's delegate all but the lookups runs there in one piece. It was "
+        "By the rules in the source of TensorFlow Lite's delegate, all but the lookups run there in one piece. It was "
         "not run on a GPU: neither its answers nor its speed there are known.",
     ),
 )
@@ -145,17 +145,17 @@ def cautions(export: Exported) -> tuple[str, ...]:
         gains = _names([f"{v.file} ({points(v.difference.score)} points)" for v in better if v.difference])
         lines.append(
             f"{gains} {'scores' if len(better) == 1 else 'score'} higher than Keras by more than the 95\u00a0% "
-            "interval. With several files compared chance may do that, so it decides nothing here."
+            "interval. With several files compared, this may be chance, so it decides nothing here."
         )
     if export.passed and not any(v.score for v in export.passed):
         lines.append(
-            "There were no labelled examples (--evaluation), so no file has a score; only parity speaks for them."
+            "There were no labelled examples (--evaluation), so no file has a score; they were checked only for parity."
         )
     busy = max((one.foreign_cores for v in export.passed for one in v.latency_ms.values()), default=0.0)
     if busy >= BUSY:
         lines.append(
-            f"Other programs took up to {busy:.1f} cores of this machine while the files were timed. Milliseconds may "
-            "be too high for that; which file is faster was decided by ratios of times of the same round."
+            f"Other programs took up to {busy:.1f} cores of this machine while the files were timed. The milliseconds "
+            "may therefore be too high; which file is faster was decided by ratios of times from the same round."
         )
     if export.passed and not export.timed_lengths:
         lines.append("Latency was not measured, so nothing here says which file is fastest.")
@@ -174,7 +174,7 @@ def _phone(passed: Sequence[Variant]) -> Choice | None:
     )
     if least.alike:
         names = _names([v.file for v in least.alike])
-        why += f". Estimates do not tell it from {names}: they lie within {percent(ALIKE)}. So bytes decide"
+        why += f". Estimates do not tell it apart from {names}: they lie within {percent(ALIKE)}. So size decides"
     elif least.next:
         ratio = least.next.instructions[least.length] / count
         why += (
@@ -226,13 +226,13 @@ def _undecided(found: Sequence[Fastest]) -> str:
     last, lengths = found[-1], [one.length for one in found]
     names = _names([file + ("" if at == lengths else f" (at {_lengths(at)})") for file, (_, at) in others.items()])
     if any(one.few_rounds for one in found):
-        text = f"Times of fewer than {DECIDING_ROUNDS} rounds (--rounds) do not tell it from {names}"
+        text = f"Times of fewer than {DECIDING_ROUNDS} rounds (--rounds) do not tell it apart from {names}"
     else:
-        text = f"Its times do not tell it from {names}"
+        text = f"Its times do not tell it apart from {names}"
         if last.alike and (times := compare(last.alike[0], last.variant, last.length)):
             text += f": {last.alike[0].file} takes {_times(times, last.length)}"
     others_work = "; ".join(f"{file} has {_work(variant)}" for file, (variant, _) in others.items())
-    return f"{text}. So operations and bytes decide: it has {_work(last.variant)}; {others_work}."
+    return f"{text}. So operations and size decide: it has {_work(last.variant)}; {others_work}."
 
 
 def _times(times: Ratio, length: int) -> str:
@@ -271,9 +271,11 @@ def _fidelity(export: Exported) -> Choice | None:
     variant = min(compared, key=lambda v: (-v.parity["decision_agreement"], v.half, error(v), v.bytes or 0))
     agreement = variant.parity["decision_agreement"]
     alike = [v for v in compared if v is not variant and v.parity["decision_agreement"] == agreement]
-    why = f"It decides as Keras in {percent(agreement)} of the compared examples, the most of the files that passed."
+    why = (
+        f"It decides as Keras does in {percent(agreement)} of the compared examples, the most of the files that passed."
+    )
     if export.task.agreement != "same decision":
-        why = f"Of the files that passed it answers most as Keras: {export.task.agreement} {percent(agreement)}."
+        why = f"Of the files that passed it answers most like Keras: {export.task.agreement} {percent(agreement)}."
     rounded = [v.file for v in alike if v.half and not variant.half]
     farther = [v.file for v in alike if v.half == variant.half]
     if rounded:
@@ -294,8 +296,8 @@ def _old_runtimes(export: Exported) -> list[Choice]:
         fast = fastest(pool, lengths[-1]) if lengths else None
         current = fast.variant if fast else _smallest(pool)
         if current:
-            kind = "smallest" if not fast else "fastest" if not fast.alike else "least in operations and bytes"
-            why = f"The {kind} of the files that passed and do without {limit}."
+            kind = "smallest" if not fast else "fastest" if not fast.alike else "least in operations and size"
+            why = f"The {kind} of the files that passed and do not need {limit}."
             case = f"For TensorFlow Lite before {limit}"
             chosen.append(Choice(case=case, variant=current, why=why, facts=_facts(current)))
     return chosen
@@ -321,7 +323,7 @@ def _facts(variant: Variant, *, size: bool = True, time: bool = True) -> str:
         parts.append(f"{variant.score.name} {percent(variant.score.primary)}")
         if difference := variant.difference:
             parts[-1] += (
-                f", {points(difference.score)} points to Keras "
+                f", {points(difference.score)} points against Keras "
                 f"(95\u00a0% interval {points(difference.low)} to {points(difference.high)})"
             )
     if variant.oldest_runtime:

@@ -80,7 +80,7 @@ class Checkpoints:
             step = int(self.step.numpy())
             if first is not None:
                 reason = first_line(first)[:200]
-                print(f"{kept[0]}: is damaged ({reason}); the one before it, {path}, is whole", file=sys.stderr)
+                print(f"{kept[0]}: is damaged ({reason}); using the one before it, {path}", file=sys.stderr)
             return step
         if first is not None:
             raise self._damaged(kept[0], first) from first
@@ -107,7 +107,7 @@ class Checkpoints:
             place, name = os.path.split(path)
             if place != str(self.directory) or not re.fullmatch(r"ckpt-\d+", name):
                 raise UsageError(
-                    f"{self.directory / 'checkpoint'}: names {path}, which is no checkpoint of this stage; "
+                    f"{self.directory / 'checkpoint'}: names {path}, which is not a checkpoint of this stage; "
                     f"delete {self.directory} to redo it"
                 )
 

@@ -82,7 +82,7 @@ def from_environment() -> Cluster:
             if not port or not 1 <= int(port[1]) <= 65535:
                 raise UsageError(f"{shown}; it must be host:port")
             if address in places.values():
-                raise UsageError(f"{shown}, which another process has too; each needs an address of its own")
+                raise UsageError(f"{shown}, which another process has too; each needs its own address")
             places[f"{job} {number}"] = address
     if kind not in ("chief", "worker") or chiefs > 1 or not 0 <= index < {"chief": chiefs, "worker": workers}[kind]:
         raise UsageError(f"TF_CONFIG: task {kind} {index} is not one of {chiefs} chief and {workers} workers")

@@ -151,14 +151,14 @@ def train(
     )
     done = checkpoints.restore()
     with _all_workers(stage, strategy):
-        fix = f"--output={directory} is not one directory for both; give one that all workers see"
+        fix = f"--output={directory} is not the same directory for both; give one that all workers share"
         require_same(strategy, {"stage": stage.name, "step": done}, fix)
     if best:
         best.resume()
     if done > stage.steps:
         raise UsageError(
-            f"{directory}: {stage.name} has done {done:,} steps, more than the {stage.steps:,} that are asked for; ask "
-            "for as many, or give another --output"
+            f"{directory}: {stage.name} has done {done:,} steps, more than the {stage.steps:,} asked for; ask for "
+            "at least as many, or give another --output"
         )
     if done < stage.steps and not (best and best.is_exhausted):
         run_steps = compile_stage(stage, objective, trainable, optimizer, strategy, options.slices)
@@ -186,7 +186,7 @@ class _Run:
         log.rewind(stage.index, done)
         journal.note("resumed" if done else "begun", stage, done)
         if done and options.writes:
-            print(f"  {stage.name}: goes on at step {done} of {stage.steps}", file=sys.stderr)
+            print(f"  {stage.name}: continues at step {done} of {stage.steps}", file=sys.stderr)
         progress, batches = Progress(stage.name, stage.steps, done, options.writes), iterator()
         if done == 0 and stage.index == 0:
             measured = self._held_out(progress)
@@ -276,8 +276,8 @@ def _all_workers(stage: Stage, strategy: tf.distribute.Strategy) -> Iterator[Non
         if isinstance(error, tf.errors.DataLossError):  # this worker's own error: a damaged record
             raise
         raise FailedError(
-            f"{stage.name}: another worker no longer answers, its own last lines say why; start all of them again "
-            "with the same command, they go on from the last checkpoint"
+            f"{stage.name}: another worker no longer answers; its own last lines say why; run the same command "
+            "on all workers again, and they continue from the last checkpoint"
         ) from None
 
 

@@ -36,7 +36,7 @@ def chosen(text: str, variables: Sequence[Any], flag: str) -> set[str]:
         wanted = [f"block_{i}" for i in range(int(block_range[1]), int(block_range[2]) + 1)] if block_range else [word]
         unknown = next((name for name in wanted or [word] if name not in known), None)
         if unknown is not None:
-            raise UsageError(f"--{flag}={text}: there is no part {unknown}; there are {_shown(known)}")
+            raise UsageError(f"--{flag}={text}: there is no part {unknown}; choose from {_shown(known)}")
         parts.update(wanted)
     return parts
 

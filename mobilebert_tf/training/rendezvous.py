@@ -78,13 +78,13 @@ def why_it_waits(cluster: Cluster, is_late: bool) -> list[str]:
         lines.append(f"{address}, the address of this {name}, {fault}; TF_CONFIG needs one that all workers reach")
     if absent := [shown[number] for number in others if faults[number]]:
         lines.append(
-            f"waiting for {', '.join(absent)}, as TF_CONFIG has them; give the same command there, with TF_CONFIG"
+            f"waiting for {', '.join(absent)}, as listed in TF_CONFIG; run the same command there, with TF_CONFIG"
         )
     if is_late and not lines:
         missing = ", ".join(shown[number] for number in others) or shown[0]
         lines.append(
             f"still waiting for {missing}, although something answers there; TF_CONFIG needs the same cluster and "
-            "another index in each process, and ports that no other program has"
+            "a different index in each process, and ports that no other program uses"
         )
     return lines
 

@@ -131,7 +131,7 @@ def show(metrics: Mapping[str, float]) -> str:
         f"next sentence {metrics['next_sentence_accuracy']:.1%}"
     )
     if "teacher_agreement" in metrics:
-        line += f", {metrics['teacher_agreement']:.1%} as the teacher (KL {metrics['distillation']:.3f})"
+        line += f", {metrics['teacher_agreement']:.1%} agreement with the teacher (KL {metrics['distillation']:.3f})"
     return line
 
 

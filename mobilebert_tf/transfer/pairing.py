@@ -37,15 +37,15 @@ def check_terms(plan: Sequence[StagePlan], teacher: MobileBertConfig, student: M
         teacher_heads, student_heads = teacher.num_attention_heads, student.num_attention_heads
         if student_heads != teacher_heads and any(LAYER_TERMS[name].head_counts for name in names):
             raise UsageError(
-                f"stage {stage.name}: attention transfer needs equally many heads, the teacher has {teacher_heads} and "
-                f"the student {student_heads}; relations (--relation_weight) compare any two"
+                f"stage {stage.name}: attention transfer needs equal numbers of heads, but the teacher has "
+                f"{teacher_heads} and the student {student_heads}; relations (--relation_weight) work with any"
             )
         divided = math.gcd(teacher.intra_bottleneck_size, student.intra_bottleneck_size)
         if "relations" in names and divided % stage.relation_heads:
             possible = ", ".join(str(n) for n in range(1, divided + 1) if divided % n == 0)
             raise UsageError(
                 f"stage {stage.name}: {stage.relation_heads} relation heads do not divide the widths inside a block, "
-                f"{teacher.intra_bottleneck_size} and {student.intra_bottleneck_size}; possible are {possible}"
+                f"{teacher.intra_bottleneck_size} and {student.intra_bottleneck_size}; choose from {possible}"
             )
 
 

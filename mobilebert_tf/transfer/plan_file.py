@@ -47,11 +47,11 @@ def read(path: str | Path) -> tuple[StagePlan, ...]:
         plain_name(stage.name, f"{where}: name")
         unknown = [name for name, _ in stage.losses if name not in TERMS]
         if unknown:
-            raise UsageError(f"{where}: no loss is called {unknown[0]!r}; there are {', '.join(TERMS)}")
+            raise UsageError(f"{where}: no loss is called {unknown[0]!r}; choose from {', '.join(TERMS)}")
         if stage.schedule.warmup_steps > stage.steps:
             raise UsageError(
                 f"{where}: schedule: warmup_steps is {stage.schedule.warmup_steps:,} and the stage has {stage.steps:,} "
-                "steps, so its rate would never come to the peak"
+                "steps, so its rate would never reach the peak"
             )
         stages.append(stage)
     distinct_names([stage.name for stage in stages], f"{path}: stages")

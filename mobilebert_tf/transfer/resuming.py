@@ -32,7 +32,7 @@ def check_goes_on(directory: Path, plan: Plan) -> None:
         if done < before.steps:
             if done > after.steps:
                 raise UsageError(
-                    f"{directory}: stage {before.name} has done {done:,} steps, now it has {after.steps:,}"
+                    f"{directory}: stage {before.name} has done {done:,} steps, but the plan now has {after.steps:,}"
                 )
             continue
         # The last stage may be made longer; finished stages before it must be as they were.
@@ -43,15 +43,17 @@ def check_goes_on(directory: Path, plan: Plan) -> None:
             if values[0] != values[1]:
                 raise UsageError(
                     f"{directory}: stage {before.name} ended with {_said(field.name, values[0], values[1])}; "
-                    f"--redo_stage={before.name} begins again there, "
-                    "with the name of a later stage what ended before it stays as it is"
+                    f"--redo_stage={before.name} starts again from that stage; "
+                    "given a later stage, it keeps the earlier ones as they are"
                 )
     if (
         earlier_plan
         and last >= 0
         and [stage.name for stage in earlier_plan[: last + 1]] != [stage.name for stage in plan[: last + 1]]
     ):
-        raise UsageError(f"{directory}: is in stage {earlier_plan[last].name}, which this plan does not have there")
+        raise UsageError(
+            f"{directory}: is in stage {earlier_plan[last].name}, which this plan does not have in that place"
+        )
 
 
 def with_earlier_stages(directory: Path, plan: Plan, redo: str) -> Plan:
@@ -62,14 +64,15 @@ def with_earlier_stages(directory: Path, plan: Plan, redo: str) -> Plan:
     """
     names = [stage.name for stage in plan]
     if redo not in names:
-        raise UsageError(f"--redo_stage={redo}: the plan has {', '.join(names)}")
+        raise UsageError(f"--redo_stage={redo}: choose from {', '.join(names)}")
     earlier_plan, first = _plan_of(directory), names.index(redo)
     if first > _last_begun(directory) + 1:
-        raise UsageError(f"--redo_stage={redo}: the run in {directory} has not come so far; leave the flag out")
+        raise UsageError(f"--redo_stage={redo}: the run in {directory} has not reached that stage; leave the flag out")
     if [stage.name for stage in earlier_plan[:first]] != names[:first]:
         came_by, comes_by = ", ".join(stage.name for stage in earlier_plan[:first]), ", ".join(names[:first])
         raise UsageError(
-            f"--redo_stage={redo}: the run in {directory} came there by {came_by}, this plan by {comes_by}"
+            f"--redo_stage={redo}: the run in {directory} came there through {came_by}, this plan does "
+            f"through {comes_by}"
         )
     return placed([*earlier_plan[:first], *plan[first:]], plan[0].initialization)
 

@@ -90,7 +90,7 @@ class TransferOptions:
           UsageError: there is no such plan.
         """
         if plan not in PLANS:
-            raise UsageError(f"--plan={plan}: there are {', '.join(PLANS)}")
+            raise UsageError(f"--plan={plan}: choose from {', '.join(PLANS)}")
         overrides = {name: value for name, value in changes.items() if value is not None}
         optimizer = {**PLANS[plan].get("optimizer", {}), **overrides.pop("optimizer", {})}
         return cls(**{**PLANS[plan], **overrides, "optimizer": OptimizerOptions(**optimizer)})
@@ -104,7 +104,7 @@ class TransferOptions:
         options = self
         for name in filter(None, names.split(",")):
             if name not in ABLATIONS:
-                raise UsageError(f"--without={names}: {name!r} is unknown; there are {', '.join(ABLATIONS)}")
+                raise UsageError(f"--without={names}: {name!r} is unknown; choose from {', '.join(ABLATIONS)}")
             options = dataclasses.replace(options, **ABLATIONS[name])
         return options
 
@@ -212,7 +212,7 @@ def plan(
       UsageError: the strategy is unknown, or a stage would train nothing.
     """
     if options.strategy not in STRATEGIES:
-        raise UsageError(f"--strategy {options.strategy!r} is unknown; there are {', '.join(STRATEGIES)}")
+        raise UsageError(f"--strategy {options.strategy!r} is unknown; choose from {', '.join(STRATEGIES)}")
     if options.transfer_steps < 1 or options.distillation_steps < 1:
         raise UsageError(
             "a plan whose stages have no steps trains nothing; "
@@ -220,7 +220,7 @@ def plan(
         )
     if not options.compared:
         raise UsageError(
-            "--without: feature maps, attention and relations all left out leave nothing to compare; "
+            "--without: leaving out feature maps, attention and relations leaves nothing to compare; "
             "`pretrain` needs no teacher"
         )
     all_pairs: Pairs = tuple(enumerate(taught_by or range(num_layers)))
@@ -261,7 +261,7 @@ def _to_total(stages: list[StagePlan], total: int | None) -> list[StagePlan]:
     if total is None:
         return stages
     if total < len(stages):
-        raise UsageError(f"--total_steps={total}: the plan has {len(stages)} stages, each needs a step")
+        raise UsageError(f"--total_steps={total}: the plan has {len(stages)} stages, and each needs a step")
     planned = sum(stage.steps for stage in stages)
     steps = [max(1, total * stage.steps // planned) for stage in stages[:-1]]
     steps.append(total - sum(steps))
@@ -296,24 +296,26 @@ def check(stages: tuple[StagePlan, ...], num_layers: int, teacher_layers: int) -
         if not stage.predicts and not any(part in _reached(stage) for part, factor in stage.trains if factor):
             raise UsageError(f"{where} trains nothing: its losses do not depend on {stage.trains[0][0]}")
         if stage.predicts and stage.whole_text:
-            raise UsageError(f"{where}: predicts hidden words, so its text must hide them; set whole_text to false")
+            raise UsageError(f"{where}: predicts masked words, so its text must mask them; set whole_text to false")
         for part, _ in stage.trains:
             if part not in parts:
-                raise UsageError(f"{where}: the student has no part {part!r}; there are {', '.join(sorted(parts))}")
+                raise UsageError(f"{where}: the student has no part {part!r}; choose from {', '.join(sorted(parts))}")
         for kind, names in (
             ("the student's layer", [f"{student_layer + 1}" for student_layer, _ in stage.pairs]),
             ("loss", [name for name, _ in stage.losses]),
             ("part", [part for part, _ in stage.trains]),
         ):
             if twice := [name for name in names if names.count(name) > 1]:
-                raise UsageError(f"{where}: {kind} {twice[0]} is there twice; a stage has one of each")
+                raise UsageError(f"{where}: {kind} {twice[0]} appears twice; a stage may have it once")
         weighted = [name for name, weight in stage.losses if weight]
         if not stage.pairs and (of_layers := [name for name in weighted if name in LAYER_TERMS]):
-            raise UsageError(f"{where}: {of_layers[0]} compares layers, and the stage has no pairs of them")
+            raise UsageError(f"{where}: {of_layers[0]} compares layers, but the stage has no pairs of layers")
         of_blocks = [name for name in weighted if name in LAYER_TERMS and LAYER_TERMS[name].of_blocks]
         for student_layer, teacher_layer in stage.pairs:
             if student_layer != EMBEDDINGS == teacher_layer and of_blocks:
-                raise UsageError(f"{where}: {of_blocks[0]} is of blocks, and the teacher's embeddings have none of it")
+                raise UsageError(
+                    f"{where}: {of_blocks[0]} applies to blocks, and the teacher's embeddings are not a block"
+                )
             if not (EMBEDDINGS <= student_layer < num_layers and EMBEDDINGS <= teacher_layer < teacher_layers):
                 raise UsageError(
                     f"{where}: compares layer {student_layer + 1} of {num_layers} with the teacher's "
@@ -352,7 +354,9 @@ def map_layers(text: str, student: int, teacher: int) -> tuple[int, ...]:
       UsageError: the student has more blocks than the teacher, or the numbers do not fit.
     """
     if text in ("even", "last") and student > teacher:
-        raise UsageError(f"the student has {student} layers, more than the teacher's {teacher}; name them: --layer_map")
+        raise UsageError(
+            f"the student has {student} layers, more than the teacher's {teacher}; pair them with --layer_map"
+        )
     if text == "even":
         return tuple((i + 1) * teacher // student - 1 for i in range(student))
     if text == "last":
@@ -362,7 +366,7 @@ def map_layers(text: str, student: int, teacher: int) -> tuple[int, ...]:
         re.fullmatch("[0-9]{1,9}", word) and 1 <= int(word) <= teacher for word in words
     ):
         raise UsageError(
-            f"--layer_map={text}: must be even, last, or {student} numbers from 1 to {teacher} with commas between"
+            f"--layer_map={text}: must be even, last, or {student} comma-separated numbers from 1 to {teacher}"
         )
     return tuple(int(word) - 1 for word in words)
 

@@ -82,4 +82,4 @@ def test_the_command(tmp_path, capsys):
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["training_examples"] == 4 and metrics["evaluation"]["examples"] == 6
     assert cli.run([*words, f"--output={tmp_path / 'other'}", "--teacher=x"]) == 2
-    assert "--kind=static: wants the --teacher" in capsys.readouterr().err
+    assert "--kind=static: needs --teacher" in capsys.readouterr().err

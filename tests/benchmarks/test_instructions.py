@@ -279,11 +279,11 @@ def test_a_counter_that_is_not_there_is_refused_at_once(export_directory: Path, 
 def test_an_increase_needs_something_that_it_is_above(tmp_path: Path, export_directory: Path, capsys):
     words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--most_increase=0.01"]
     assert cli.run([*words, "--estimate", f"--output={tmp_path / 'a.json'}"]) == 2
-    assert "give that as --earlier" in capsys.readouterr().err and not (tmp_path / "a.json").exists()
+    assert "give it as --earlier" in capsys.readouterr().err and not (tmp_path / "a.json").exists()
 
 
 def test_a_core_that_is_not_known_is_refused(tmp_path: Path):
-    with pytest.raises(UsageError, match="there are cortex-a76, cortex-a72"):
+    with pytest.raises(UsageError, match="choose from cortex-a76, cortex-a72"):
         environment.Environment(tmp_path).use("cortex-x4")
 
 

@@ -133,8 +133,8 @@ def test_files_are_made_once_and_loaded_with_each_cache(tmp_path: Path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--weight_cache=disk"], "--weight_cache=disk: there are off, memory, new_file, file"),
-        (["--recipes=int3"], "--recipes=int3: there are float32, float16, dynamic_int8, static_int8"),
+        (["--weight_cache=disk"], "--weight_cache=disk: choose from off, memory, new_file, file"),
+        (["--recipes=int3"], "--recipes=int3: choose from float32, float16, dynamic_int8, static_int8"),
         (["--lengths=16;a"], "must be"),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_network_of_two_tables_has_one_file_and_measured_figures_stand_beside_
     ("words", "message"),
     [
         (["--tables=third"], "choose from models, operational optimisation"),
-        (["--recipes=int3"], "there are float32, float16, dynamic_int8"),
+        (["--recipes=int3"], "choose from float32, float16, dynamic_int8"),
         (["--networks=none.json"], "none.json: no such file"),
     ],
 )

@@ -221,8 +221,8 @@ def test_a_report_shows_it_too(tmp_path: Path, capsys):
         ([], "--output or --setup must be given"),
         (["--setup", "--peers=keras"], "--peers=keras: choose from student, tf_models"),
         (["--output=a.txt"], "must end in .json"),
-        (["--output=a.json", "--baseline=Core ML"], "--baseline=Core ML: there are mobilebert_tf, float32; "),
-        (["--output=a.json", "--threads=none"], "--threads=none: must be numbers"),
+        (["--output=a.json", "--baseline=Core ML"], "--baseline=Core ML: choose from mobilebert_tf, float32; "),
+        (["--output=a.json", "--threads=none"], "--threads=none: must be comma-separated numbers"),
     ],
 )
 def test_wrong_use_is_a_line(words: list, message: str, capsys):

@@ -28,7 +28,7 @@ def test_learning_rates_that_are_no_numbers(tmp_path: Path, capsys: pytest.Captu
     names = ("teacher", "records", "held_out", "train", "eval", "work")
     words = ["benchmark", "strategies", f"--output={tmp_path}/x.json", *(f"--{name}=x" for name in names)]
     assert cli.run([*words, "--learning_rates=1e-3,fast"]) == 2
-    assert "must be numbers with commas between" in capsys.readouterr().err
+    assert "must be comma-separated numbers" in capsys.readouterr().err
 
 
 @pytest.mark.slow

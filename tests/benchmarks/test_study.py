@@ -57,7 +57,7 @@ def content() -> dict:
         ({"variants": {"slow": {"other": {}}}}, "variant 'slow': there is no step 'other'"),
         ({"figures": {"x": {"step": "other", "at": "y"}}}, "figure 'x': there is no step 'other'"),
         ({"chain": 3}, "chain: is 3; it must be an object"),
-        ({"chain": {"../../x": {"command": "vocab", "flags": {}}}}, "'../../x' is no plain name"),
+        ({"chain": {"../../x": {"command": "vocab", "flags": {}}}}, "'../../x' is not a plain name"),
         ({"variants": {"slow": {}, "a b": {}, "A-B": {}}}, "two are called 'a-b'"),
         ({"variants": {"slow": {}, "+": {}}}, "variant '\\+': has no letter or digit"),
         (

@@ -91,7 +91,7 @@ def test_a_model_of_this_project_cuts_them(tmp_path: Path) -> None:
         (
             "added_tokens.json",
             {"<url>": len(PIECES) + 1},
-            f"'<url>' has the id {len(PIECES) + 1}, where the vocabulary",
+            f"'<url>' has the id {len(PIECES) + 1}, but the vocabulary",
         ),
         ("added_tokens.json", {"<url>": 7}, "'<url>' has the id 7, which vocab.txt gives to 'c'"),
         ("added_tokens.json", {"<url>": "7"}, "<url>: id: is '7'; it must be a whole number"),
@@ -100,7 +100,7 @@ def test_a_model_of_this_project_cuts_them(tmp_path: Path) -> None:
         (
             "tokenizer_config.json",
             {"added_tokens_decoder": {"x": {"content": "a"}}},
-            "added_tokens_decoder: has a name that is no number: ['x']",
+            "added_tokens_decoder: has a name that is not a number: ['x']",
         ),
         (
             "tokenizer_config.json",

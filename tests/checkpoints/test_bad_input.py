@@ -90,7 +90,7 @@ def test_index_that_leads_out_of_the_directory(name, directories, refuse):
     folder = directories["huggingface"]
     (folder / "model.safetensors").rename(folder.parent / "elsewhere")
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"classifier.weight": name}}))
-    assert f"weight_map: {name!r} is no plain name" in refuse(folder)
+    assert f"weight_map: {name!r} is not a plain name" in refuse(folder)
 
 
 def test_index_with_a_file_missing(directories, refuse):
@@ -317,7 +317,7 @@ def test_output_that_holds_something(directories, tmp_path, capsys):
     taken.mkdir()
     (taken / "diary.txt").write_text("mine")
     assert cli.run(["convert", f"--input={directories['keras']}", f"--output={taken}", "--to=tf1"]) == 2
-    assert "holds files of something else" in capsys.readouterr().err
+    assert "holds other files" in capsys.readouterr().err
     assert [path.name for path in taken.iterdir()] == ["diary.txt"]
 
 

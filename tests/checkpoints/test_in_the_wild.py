@@ -193,14 +193,14 @@ def test_a_file_of_a_directory_stands_for_it(name, write):
         ("tokenizer_config.json", {"do_lower_case": None}, "tokenizer_config.json: do_lower_case: is None; it must be"),
         ("tokenizer.json", {"normalizer": None}, "its normalizer is not BertNormalizer"),
         ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, "its pre_tokenizer is not BertPreTokenizer"),
-        ("tokenizer.json", {"model": {"type": "BPE", "vocab": {}}}, "is no WordPiece tokenizer"),
+        ("tokenizer.json", {"model": {"type": "BPE", "vocab": {}}}, "is not a WordPiece tokenizer"),
         ("tokenizer.json", {"post_processor": {"type": "RobertaProcessing"}}, "does not put .CLS. before"),
         (
             "tokenizer.json",
             {"post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}]}},
             "does not put .CLS. before",
         ),
-        ("tokenizer.json", {"model": None}, "is no WordPiece tokenizer"),
+        ("tokenizer.json", {"model": None}, "is not a WordPiece tokenizer"),
         ("tokenizer.json", {"model": {"vocab": {"[PAD]": 1}}}, "does not number the pieces"),
     ],
 )
@@ -218,7 +218,7 @@ def test_tokenizers_in_other_files(name, write):
         (directory / own).unlink()
     assert open_checkpoint(directory).architecture.tokenizer is None
     (directory / name).write_text("x")
-    with pytest.raises(UsageError, match=f"{name}: is of another tokenizer than WordPiece"):
+    with pytest.raises(UsageError, match=f"{name}: belongs to a tokenizer other than WordPiece"):
         open_checkpoint(directory)
 
 
@@ -332,7 +332,7 @@ def test_weights_that_lie_in_another_file(write, tmp_path):
     with h5py.File(directory / "model.weights.h5", "r+") as file:
         del file["classifier/dense/bias"]
         file.create_dataset("classifier/dense/bias", (3,), "f4", external=[(str(secret), 0, 12)])
-    with pytest.raises(UsageError, match="lies in another file"):
+    with pytest.raises(UsageError, match="is stored in another file"):
         open_checkpoint(directory)
 
 
@@ -438,5 +438,5 @@ def test_a_transformer_beside_its_modules(write, tmp_path):
         load_model_for(directory, "embedding")
     listed[1]["path"] = "../elsewhere"
     (tmp_path / "modules.json").write_text(json.dumps([{**listed[0], "path": directory.name}, listed[1]]))
-    with pytest.raises(UsageError, match="modules.json: path: '../elsewhere' is no plain name"):
+    with pytest.raises(UsageError, match="modules.json: path: '../elsewhere' is not a plain name"):
         load_model_for(directory, "embedding")

@@ -66,7 +66,7 @@ def test_rules_that_model_and_vocabulary_state_differently(vocab: Path, tmp_path
     (model / "tokenizer_config.json").write_text('{"do_lower_case": true}')
     assert cli.run(words) == 2
     line = capsys.readouterr().err
-    assert f"{vocab}: strip_accents is False by the files beside it and True by those in {model}" in line
+    assert f"{vocab}: strip_accents is False in the files beside it but True in those of {model}" in line
     (model / "tokenizer_config.json").write_text('{"do_lower_case": true, "strip_accents": false}')
     assert cli.run(words) == 0
     assert open_checkpoint(tmp_path / "out").architecture.tokenizer.rules == Rules(
@@ -91,7 +91,9 @@ def test_a_vocabulary_that_was_changed_does_not_lose_its_rules(foreign: bool, na
     text = changed.read_text()
     for other in (text.replace("a\nb\n", "b\na\n"), text + "more\n"):
         changed.write_text(other)
-        with pytest.raises(UsageError, match="tokenizer.json beside it.*put that one back, or, if this one is meant, "):
+        with pytest.raises(
+            UsageError, match="tokenizer.json beside it.*put that vocabulary back or, if this one is meant, "
+        ):
             read_vocabulary(changed)
     if not foreign:  # follow the line's advice
         described = json.loads(vocab.with_name("tokenizer.json").read_text())
@@ -108,7 +110,7 @@ def test_vocabularies_that_lie_together(vocab: Path, capsys) -> None:
     other = vocab.with_name("other.txt")
     other.write_text("".join(f"{piece}\n" for piece in (*SPECIAL_TOKENS, "Else")))
     assert read_vocabulary(other).rules == Rules(lower_case=False, strip_accents=False)
-    assert f"{other}: the rules beside it are those of vocab.txt" in capsys.readouterr().err
+    assert f"{other}: the rules beside it belong to vocab.txt" in capsys.readouterr().err
 
 
 def mutations(value: Any) -> Iterator[Any]:

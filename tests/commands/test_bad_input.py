@@ -49,7 +49,9 @@ def test_warmup_beyond_the_steps(made: Path, tmp_path: Path, complain: Complain)
 def test_answers_within_a_text_have_no_pooling(made: Path, tmp_path: Path, complain: Complain) -> None:
     (tmp_path / "words.conll").write_text("ban B-x\ndan O\n\nfan O\n\n" * 9)
     flags = {"train": tmp_path / "words.conll", "task": "entities", "pooling": "mean"}
-    assert "--pooling: is for one answer a text; --task=entities" in complain(*finetune(made, tmp_path / "o", **flags))
+    assert "--pooling: is for one answer per text; --task=entities" in complain(
+        *finetune(made, tmp_path / "o", **flags)
+    )
     assert not (tmp_path / "o").exists()
 
 
@@ -208,7 +210,7 @@ def test_records_that_lie_elsewhere(made: Path, tmp_path: Path, complain: Compla
     index["files"] = {f"../records/{name}": file for name, file in index["files"].items()}
     (tmp_path / "records" / "records.json").write_text(json.dumps(index))
     line = complain(*pretrain(made, tmp_path / "output", records=tmp_path / "records"))
-    assert "records.json: files: '../records/records-00000-of-" in line and "is no plain name" in line
+    assert "records.json: files: '../records/records-00000-of-" in line and "is not a plain name" in line
 
 
 @pytest.mark.parametrize(

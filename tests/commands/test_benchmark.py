@@ -109,8 +109,8 @@ def test_files_that_the_runtime_cannot_run_are_one_line(files, tmp_path: Path, c
         ([f"--models={files[1]},{flex}"], "flex.tflite: has operators that LiteRT does not have, FlexErf"),
         ([f"--models={files[1]},{cut}"], "cut.tflite: LiteRT cannot read it"),
         ([f"--models={files[0]}", "--signatures=other"], "has no signature 'other'; it has tokens_16, tokens_48"),
-        ([f"--models={files[0]}", "--threads=0"], "--threads=0: must be numbers from 1 to 1,024"),
-        ([f"--models={files[0]}", "--weight_cache=disk"], "there are off, memory, file"),
+        ([f"--models={files[0]}", "--threads=0"], "--threads=0: must be comma-separated numbers from 1 to 1,024"),
+        ([f"--models={files[0]}", "--weight_cache=disk"], "choose from off, memory, file"),
     ):
         assert cli.run(["benchmark", "host", *words, f"--output={tmp_path / 'a.json'}"]) == 2, words
         error = capsys.readouterr().err
@@ -202,9 +202,9 @@ def test_wrong_use_of_records_is_one_line(tmp_path: Path, capsys):
         ([f"--input={text}", f"--vocab={text}"], "special token [PAD] is missing"),
         (
             [f"--input={text}", f"--vocab={vocab}", "--dupe_factors=1,x"],
-            "must be numbers from 1 to 10,000",
+            "must be comma-separated numbers from 1 to 10,000",
         ),
-        ([f"--input={text}", f"--vocab={vocab}", "--dupe_factors=5,5"], "must be different numbers from 1 on"),
+        ([f"--input={text}", f"--vocab={vocab}", "--dupe_factors=5,5"], "must be different numbers of at least 1"),
     ):
         assert cli.run(["benchmark", "records", *flags, new]) == 2
         error = capsys.readouterr().err.strip()
@@ -285,7 +285,7 @@ def test_wrong_texts_are_one_line(files, texts: Path, tmp_path: Path, capsys):
     words = ["benchmark", "host", f"--output={tmp_path / 'new.json'}"]
     for more, message in (
         ([f"--models={files[0]}", f"--texts={texts}", "--sequence_lengths=16"], "give one"),
-        ([f"--models={files[1]}", f"--texts={texts}"], "vocab.txt: no such file; --vocab names"),
+        ([f"--models={files[1]}", f"--texts={texts}"], "vocab.txt: no such file; give the vocabulary for"),
         ([f"--models={files[0]}", f"--texts={texts}", "--text_column=body"], "texts.tsv, line 2: no column 'body'"),
     ):
         assert cli.run([*words, *more]) == 2

@@ -51,5 +51,5 @@ def test_other_commands_are_told_to_write_elsewhere(
     Path("model").symlink_to(classifier_directory)
     before = content(export)
     line = complain(*words)  # type: ignore[operator]
-    assert "is closed by its SHA256SUMS" in line and "give a place outside of it" in line
+    assert "is sealed by its SHA256SUMS" in line and "give a path outside it" in line
     assert content(export) == before

@@ -51,7 +51,7 @@ def test_attention_of_other_heads_and_relations_that_do_not_divide(
 ) -> None:
     student = preset(made, tmp_path, num_attention_heads=2)
     line = complain(*distill(made, tmp_path / "x", student=student, attention_weight=1))
-    assert "attention transfer needs equally many heads, the teacher has 4 and the student 2" in line
+    assert "attention transfer needs equal numbers of heads, but the teacher has 4 and the student 2" in line
     line = complain(*distill(made, tmp_path / "x", student=student, relation_heads=3))
     assert "3 relation heads do not divide the widths inside a block, 16 and 16" in line
     assert not (tmp_path / "x").exists()
@@ -84,7 +84,9 @@ def test_other_heads_are_compared_by_relations_and_the_student_goes_on(
     # Two updates at a rate of 1.5e-3 leave every weight near that of the student with which the run began.
     for before, after in zip(late.trainable_weights, model.trainable_weights, strict=True):
         assert np.abs(np.asarray(before) - np.asarray(after)).max() < 0.02
-    assert "snapshots=0: must be numbers from 1 to" in complain(*distill(made, tmp_path / "three", snapshots="0"))
+    assert "snapshots=0: must be comma-separated numbers from 1 to" in complain(
+        *distill(made, tmp_path / "three", snapshots="0")
+    )
 
 
 def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> None:
@@ -92,13 +94,13 @@ def test_another_vocabulary(made: Path, tmp_path: Path, complain: Complain) -> N
     vocab = tmp_path / "teacher" / "vocab.txt"
     pieces = vocab.read_text().split("\n")
     vocab.write_text("\n".join([*pieces[:-3], pieces[-2], pieces[-3], ""]))
-    assert "is not the vocabulary that tokenizer.json beside it speaks of" in complain(
+    assert "is not the vocabulary that tokenizer.json beside it describes" in complain(
         *distill(made, tmp_path / "x", teacher=tmp_path / "teacher")
     )
     # Without the hash in tokenizer.json, only the comparison with the records' vocabulary finds the difference.
     (tmp_path / "teacher" / "tokenizer.json").unlink()
     line = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
-    assert "made with another vocabulary than the teacher" in line
+    assert "made with a vocabulary other than that of the teacher" in line
     vocab.unlink()
     assert "has no vocab.txt" in complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
 
@@ -111,14 +113,14 @@ def test_plans(made: Path, tmp_path: Path, complain: Complain) -> None:
 
     assert "stage transfer_1 trains nothing" in said(transfer_learning_rate=0)
     assert "stage distillation trains nothing" in said(distillation_learning_rate=0)
-    assert "leave nothing to compare" in said(without="feature_maps,attention")
-    assert "'fmt' is unknown; there are feature_maps" in said(without="fmt")
+    assert "leaves nothing to compare" in said(without="feature_maps,attention")
+    assert "'fmt' is unknown; choose from feature_maps" in said(without="fmt")
     assert "--total_steps=2: the plan has 3 stages" in said(total_steps=2)
-    assert "there are default, paper, google, tf_models" in said(plan="mine")
+    assert "choose from default, paper, google, tf_models" in said(plan="mine")
     assert "no such file" in said(plan="mine.json")
-    assert "--redo_stage=transfer_9: the plan has transfer_1" in said(redo_stage="transfer_9")
+    assert "--redo_stage=transfer_9: choose from transfer_1" in said(redo_stage="transfer_9")
     assert "--redo_stage=transfer_2: the run in" in said(redo_stage="transfer_2")
-    assert "--stop_after_stage=x: the plan has transfer_1" in said(stop_after_stage="x")
+    assert "--stop_after_stage=x: choose from transfer_1" in said(stop_after_stage="x")
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps(plan_file.text_of(strategies.plan(strategies.TransferOptions(), 2))))
     for name, value in {"temperature": 2, "batch_size": 4, "strategy": "joint", "layers_per_stage": 2}.items():
@@ -135,7 +137,7 @@ def test_stages_whose_names_lead_out(made: Path, tmp_path: Path, complain: Compl
     stages[1]["name"] = str(foreign)
     plan, output = tmp_path / "plan.json", tmp_path / "x"
     plan.write_text(json.dumps(stages))
-    assert f"stage 2: name: '{foreign}' is no plain name" in complain(*distill(made, output, plan=plan))
+    assert f"stage 2: name: '{foreign}' is not a plain name" in complain(*distill(made, output, plan=plan))
     assert not output.exists()
     # A run directory from someone else that has such a plan.
     done = tmp_path / "done"
@@ -144,7 +146,7 @@ def test_stages_whose_names_lead_out(made: Path, tmp_path: Path, complain: Compl
     (stage,) = json.loads((done / "stages.json").read_text())
     (done / "stages.json").write_text(json.dumps([stage, {**stage, "name": str(foreign)}]))
     line = complain(*distill(made, done, **words, redo_stage=stage["name"]))
-    assert "is no plain name" in line
+    assert "is not a plain name" in line
     assert [path.name for path in foreign.iterdir()] == ["file"]
 
 
@@ -170,7 +172,7 @@ def test_a_fine_tuned_teacher(made: Path, tmp_path: Path, complain: Complain) ->
     loaded = load_model_directory(made / "student")
     save_model_directory(tmp_path / "teacher", ClassificationModel(loaded.config, 2), loaded.tokenizer)
     line = complain(*distill(made, tmp_path / "x", teacher=tmp_path / "teacher"))
-    assert "is fine-tuned (classifier); a teacher comes from pre-training" in line
+    assert "is fine-tuned (classifier); give a pre-trained teacher" in line
 
 
 @pytest.mark.slow

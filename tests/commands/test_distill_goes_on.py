@@ -41,7 +41,7 @@ def test_the_last_stage_is_not_said_to_be_what_it_was_not(
     weights, plan = hashes(place), (place / "stages.json").read_bytes()
     changed = {**SHORT, "distillation_learning_rate": 9e-3, "held_out": made / "records"}
     line = complain(*distill(made, place, **changed, accept_changes="true"))
-    assert "stage distillation ended with schedule.peak 0.0015, now 0.009; --redo_stage=distillation begins" in line
+    assert "stage distillation ended with schedule.peak 0.0015, now 0.009; --redo_stage=distillation starts" in line
     assert hashes(place) == weights and (place / "stages.json").read_bytes() == plan
     longer = {**SHORT, "distillation_steps": 3, "held_out": made / "records"}
     assert cli.run(distill(made, place, **longer, accept_changes="true")) == 0
@@ -143,9 +143,9 @@ def test_a_signal_in_the_last_call_of_a_stage_keeps_the_next_from_beginning(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"plan": "plan.json", "without": "attention"}, "--without=attention: the plan in plan.json says"),
-        ({"plan": "plan.json", "without": "nonsense"}, "--without=nonsense: the plan in plan.json says"),
-        ({"student": "made", "initialization": "random"}, "begins with its own weights; leave it out"),
+        ({"plan": "plan.json", "without": "attention"}, "--without=attention: the plan in plan.json sets"),
+        ({"plan": "plan.json", "without": "nonsense"}, "--without=nonsense: the plan in plan.json sets"),
+        ({"student": "made", "initialization": "random"}, "starts from its own weights; leave it out"),
         ({"student": "made", "without": "opt"}, "has its norms and activation already; leave it out"),
         ({"total_steps": 3, "snapshots": "3,1000"}, "--snapshots=3,1000: the plan has 3 steps"),
     ],
@@ -162,11 +162,14 @@ def test_flags_that_would_do_nothing(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"pairs": [[1, 0], [1, 1]]}, "the student's layer 2 is there twice"),
-        ({"losses": [["feature_map", 1], ["feature_map", 100]]}, "loss feature_map is there twice"),
-        ({"trains": [["block_0", 1], ["block_0", 0.1]]}, "part block_0 is there twice"),
-        ({"pairs": [[0, 1], [1, -1]], "losses": [["attention", 1]]}, "attention is of blocks, and the teacher's embed"),
-        ({"pairs": [], "losses": [["feature_map", 1], ["masked_words", 1]]}, "feature_map compares layers, and the"),
+        ({"pairs": [[1, 0], [1, 1]]}, "the student's layer 2 appears twice"),
+        ({"losses": [["feature_map", 1], ["feature_map", 100]]}, "loss feature_map appears twice"),
+        ({"trains": [["block_0", 1], ["block_0", 0.1]]}, "part block_0 appears twice"),
+        (
+            {"pairs": [[0, 1], [1, -1]], "losses": [["attention", 1]]},
+            "attention applies to blocks, and the teacher's embed",
+        ),
+        ({"pairs": [], "losses": [["feature_map", 1], ["masked_words", 1]]}, "feature_map compares layers, but the"),
     ],
 )
 def test_stages_that_contradict_themselves(

@@ -352,7 +352,7 @@ def test_search_within_a_loss(small_classifier: Path, labelled_table: Path, tmp_
     gate = json.loads((tmp_path / "out" / "cheapest.json").read_text())["gate"]
     assert gate["min_decision_agreement"] == 0 and gate["max_score_drop"] == 1
     html = (tmp_path / "out" / "report.html").read_text()
-    assert "The cheapest within a loss" in html and html.count("<svg") == 4
+    assert "The cheapest file within the allowed loss" in html and html.count("<svg") == 4
 
     # The recipe that the search writes makes the same file.
     words[2:4] = [f"--output={tmp_path / 'again'}", f"--evaluation={labelled_table}"]
@@ -370,10 +370,10 @@ def test_wrong_search_is_one_line(classifier_directory: Path, labelled_table: Pa
     for more, message in (
         (["--max_drop=-1"], "--max_drop=-1.0: must be at least 0, and at most 100"),
         (["--max_drop=0.5"], "--max_drop=0.5: must be at most 0.2; it is a share, so half a point is 0.005"),
-        (["--max_drop=0.01", f"--evaluation={labelled_table}"], "needs --evaluation to score on, and other texts"),
+        (["--max_drop=0.01", f"--evaluation={labelled_table}"], "needs --evaluation for scores, and other texts"),
         (
             ["--max_drop=0.01", f"--evaluation={labelled_table}", f"--calibration={labelled_table}"],
-            "--calibration must be other texts than --evaluation",
+            "--calibration must not be the texts of --evaluation",
         ),
         (["--counter=wc"], "--counter: is for --max_drop"),
         (

@@ -208,10 +208,10 @@ def test_flags(flag: str, message: str, refuse) -> None:
         ("{}", "has no 'name'"),
         ("[3]", "[0]: is 3; it must be an object"),
         ({"name": "float32"}, "'float32' is the name of a built-in recipe"),
-        ({"name": "../mine"}, "'../mine' is no plain name"),
+        ({"name": "../mine"}, "'../mine' is not a plain name"),
         ({"name": 5}, "name: is 5; it must be text"),
         ({"half": 1}, "half: is 1; it must be true or false"),
-        ({"rule": []}, "unknown field 'rule'; there are name, description"),
+        ({"rule": []}, "unknown field 'rule'; known fields: name, description"),
         ({"rules": 3}, "rules: is 3; it must be a list"),
         ({"rules": [{"weights": "int3"}]}, "rules: [0]: weights: is 'int3'; it must be one of float32"),
         ({"rules": [{"activations": 8}]}, "activations: is 8; it must be text"),
@@ -239,9 +239,9 @@ def test_search(refuse, labelled_table: Path, tmp_path: Path) -> None:
     one.write_bytes(GOOD)
     own.write_text(json.dumps({"name": "cheapest", "rules": [{}]}))
     line = refuse("--max_drop=0.01", f"--evaluation={one}", f"--calibration={labelled_table}")
-    assert f"{one} has one row to score; one half is searched on, one scored" in line
+    assert f"{one} has only one row; one half is for the search, one for the score" in line
     tables = [f"--evaluation={labelled_table}", f"--calibration={one}"]
-    assert "'cheapest' is what --max_drop calls its own" in refuse("--max_drop=0.01", *tables, f"--recipes={own}")
+    assert "'cheapest' is the name of --max_drop's own recipe" in refuse("--max_drop=0.01", *tables, f"--recipes={own}")
 
 
 def test_places_that_are_taken_or_none(complain: Complain, classifier_directory: Path, tmp_path: Path) -> None:
@@ -250,9 +250,9 @@ def test_places_that_are_taken_or_none(complain: Complain, classifier_directory:
     run.mkdir()
     (run / "run.json").write_text(json.dumps({"identity": {"command": "finetune"}}))
     words = ["export", f"--model={classifier_directory}", *FLAGS]
-    assert f"{file}: holds files of something else; give" in complain(*words, f"--output={file}")
+    assert f"{file}: holds other files; give" in complain(*words, f"--output={file}")
     line = complain(*words, f"--output={file / 'below'}")
-    assert f"{file / 'below'}: cannot be made a directory (Not a directory); give another --output" in line
+    assert f"{file / 'below'}: cannot be created (Not a directory); give another --output" in line
     assert f"{run}: holds the results of `finetune`" in complain(*words, f"--output={run}")
     assert file.read_text() == "mine" and len(list(run.iterdir())) == 1
 
@@ -261,5 +261,7 @@ def test_places_that_are_taken_or_none(complain: Complain, classifier_directory:
 def test_place_that_may_not_be_written(complain: Complain, classifier_directory: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     words = ["export", f"--model={classifier_directory}", *FLAGS]
-    assert "out: cannot be made a directory (Permission denied)" in complain(*words, f"--output={tmp_path / 'out'}")
+    assert "out: cannot be created as a directory (Permission denied)" in complain(
+        *words, f"--output={tmp_path / 'out'}"
+    )
     assert f"{tmp_path}: Permission denied" in complain(*words, f"--output={tmp_path}")

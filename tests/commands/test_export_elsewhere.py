@@ -41,7 +41,7 @@ def test_labels_columns_and_length(directory: Path, table: Path, export_director
     words = ["export", f"--model={directory}", f"--evaluation={table}", *columns, *FLAGS]
     assert cli.run([*words, "--sequence_lengths=48,16", f"--output={output}"]) == 0
     printed = capsys.readouterr().out
-    assert f"export: {directory} has no task.json, so it is taken to have the labels bad, good" in printed
+    assert f"export: {directory} has no task.json, so its labels are taken to be bad, good" in printed
     for said in ("'target' (--label_column)", "'sentence' (--text_column", "48 word pieces (--sequence_lengths)"):
         assert said in printed
     # Weights, rows and lengths are those of the export of the model directory.

@@ -117,7 +117,7 @@ def test_full_disk(file, words, done: Done, half_done: Path, monkeypatch: pytest
     with monkeypatch.context() as full:
         fill_disk(full, file)
         line = complain(*words, f"--output={half_done}", status=1)
-    assert f"{half_done / file}: no space left; free some and give the same command" in line
+    assert f"{half_done / file}: no space left; free some and run the same command again" in line
     if file not in ("run.json", "SHA256SUMS"):  # written after all others have been moved
         assert files(half_done) == before
     # With space again, the same command replaces all of its own files and leaves the note.
@@ -166,7 +166,7 @@ def test_stopped_while_files_move(words, done: Done, half_done: Path, monkeypatc
 
         patch.setattr(Path, "replace", replace)
         line = complain(*words, f"--output={half_done}", status=1)
-    assert "interrupted; the same command goes on" in line
+    assert "interrupted; the same command continues" in line
     # The run is not finished, and there is no report beside files that it does not describe.
     left = files(half_done)
     assert "finished" not in json.loads(left["run.json"]) and "report.json" not in left

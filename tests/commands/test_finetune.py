@@ -178,13 +178,13 @@ def test_a_finished_run_takes_no_change_that_trains_nothing(made: Path, tmp_path
         assert "is finished, so another --" in line and "ask for more --epochs" in line
     scored = [word for word in words if not word.startswith("--eval=")]
     line = complain(*scored, "--epochs=2", f"--eval={made / 'train.tsv'}")
-    assert "has trained, so --eval stays as it was; `evaluate` scores it on other tables" in line
+    assert "has trained already, so --eval must stay as it was; `evaluate` scores it on other tables" in line
     line = complain(*scored, "--epochs=2")
-    assert "has trained, so --eval stays as it was" in line, "rows that it has learned would be held out"
+    assert "has trained already, so --eval must stay as it was" in line, "rows that it has learned would be held out"
     (tmp_path / "other.tsv").write_text((made / "train.tsv").read_text().replace("\ta\n", "\tz\n"))
     others = [word for word in words if not word.startswith("--train=")]
-    assert "--train stays as it was" in complain(*others, f"--train={tmp_path / 'other.tsv'}", "--epochs=2")
-    assert "--from_scratch stays as it was" in complain(*words, "--epochs=2", "--from_scratch")
+    assert "--train must stay as it was" in complain(*others, f"--train={tmp_path / 'other.tsv'}", "--epochs=2")
+    assert "--from_scratch must stay as it was" in complain(*words, "--epochs=2", "--from_scratch")
     assert {path: path.read_bytes() for path in files} == files
     assert cli.run([*words, "--epochs=2", "--learning_rate=1e-3"]) == 0
     assert (tmp_path / "a" / "model.weights.h5").read_bytes() != files[tmp_path / "a" / "model.weights.h5"]

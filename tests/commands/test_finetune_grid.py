@@ -62,7 +62,7 @@ def test_all_runs_and_the_best_one(
         assert f"{rate['median']:.1%}" in printed
     best = max(runs, key=lambda name: (runs[name]["score"], -runs[name]["loss"]))
     assert metrics["best_run"] == best and f"the best is {output / best}, accuracy" in printed
-    assert printed.count("told as") == 1
+    assert printed.count("predicted") == 1
     assert metrics["evaluation"]["accuracy"] == runs[best]["score"]
     for name in ("model.weights.h5", "config.json", "task.json", "labels.txt", "vocab.txt", "tokenizer.json"):
         assert (output / name).read_bytes() == (output / best / name).read_bytes()
@@ -114,9 +114,9 @@ def test_interval_is_students() -> None:
 @pytest.mark.parametrize(
     "changed, message",
     [
-        (["--seeds=2", "--eval=none"], "--seeds=2: which training is best is seen on labelled rows; leave --eval=none"),
-        (["--learning_rate=1e-3,2e-3", "--eval=none"], "which training is best is seen on labelled rows"),
-        (["--learning_rate=1e-3,x"], "--learning_rate=1e-3,x: must be a number, or several with commas between"),
+        (["--seeds=2", "--eval=none"], "--seeds=2: choosing the best training needs labelled rows; leave --eval=none"),
+        (["--learning_rate=1e-3,2e-3", "--eval=none"], "choosing the best training needs labelled rows"),
+        (["--learning_rate=1e-3,x"], "--learning_rate=1e-3,x: must be a number, or several separated by commas"),
         (["--learning_rate=1e-3,1e-3"], "names 0.001 twice"),
         (["--learning_rate=1e-3,11"], "--learning_rate=11.0: must be at most 10"),
         (["--seeds=0"], "--seeds=0: must be at least 1"),

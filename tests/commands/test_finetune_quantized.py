@@ -77,7 +77,7 @@ def test_file_has_the_trained_ranges_and_answers(aware: Path, labelled_table: Pa
     steps = [one.quantization.scale for one in first.tensors if one.quantization and one.quantization.scale is not None]
     assert np.isclose(np.concatenate(steps), (high - low) / 255, rtol=1e-6, atol=0).any()
     for name in ("report.md", "report.html"):
-        assert "to fine-tuning: 100.0" in (output / name).read_text()
+        assert "against fine-tuning: 100.0" in (output / name).read_text()
 
 
 def test_export_without_any_text(aware: Path, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_flags_that_do_not_fit(flag: str, message: str, words: Words, complain: 
 
 def test_model_that_is_not_fine_tuned(made: Path, words: Words, complain: Complain, tmp_path: Path) -> None:
     line = complain(*words, f"--output={tmp_path / 'out'}", f"--model={made / 'student'}")
-    assert f"{made / 'student'}: has no task, and --quantization_aware goes on from a fine-tuned model" in line
+    assert f"{made / 'student'}: has no task, and --quantization_aware starts from a fine-tuned model" in line
     assert f"mobilebert-tf finetune --model={made / 'student'}" in line
 
 
@@ -123,7 +123,7 @@ def test_a_threshold_is_not_taken_over(words: Words, copy: Path, complain: Compl
     (copy / "task.json").write_text(json.dumps({**task, "threshold": 0.8}))
     others = [word for word in words if not word.startswith("--model=")]
     line = complain(*others, f"--model={copy}", f"--output={tmp_path / 'out'}")
-    assert "say again what share of its answers is to be right, such as --min_precision=0.95" in line
+    assert "give again the share of its answers that must be right, such as --min_precision=0.95" in line
 
 
 def test_model_of_another_form(classifier_directory: Path, words: Words, complain: Complain, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_model_of_another_form(classifier_directory: Path, words: Words, complai
     loaded = load_model_directory(classifier_directory)
     for change, flags, message in (
         ({"normalization_type": "layer_norm"}, [], ": the model has layer_norm, whose gammas the converter may move"),
-        ({"hidden_act": "gelu"}, ["--hidden_act=relu6"], "has gelu, and its weights are of no use with another"),
+        ({"hidden_act": "gelu"}, ["--hidden_act=relu6"], "has gelu, and its weights do not work with another"),
     ):
         config = dataclasses.replace(loaded.config, **change)
         other = tmp_path / next(iter(change))
@@ -196,7 +196,7 @@ def test_ranges_of_another_model(
 
 def test_export_without_a_rewrite(aware: Path, complain: Complain, tmp_path: Path) -> None:
     line = complain("export", f"--model={aware}", f"--output={tmp_path / 'out'}", *FEW, "--without_rewrites=fold_norms")
-    assert f"--without_rewrites: {aware} was fine-tuned with its ranges after all rewrites" in line
+    assert f"--without_rewrites: the ranges of {aware} need all rewrites" in line
 
 
 def test_best_weights_come_with_their_ranges(words: Words, tmp_path: Path) -> None:

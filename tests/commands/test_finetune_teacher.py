@@ -160,7 +160,7 @@ def test_entities_and_answers_are_taught(made: Path, tmp_path: Path, complain: C
     (other / "tokenizer.json").write_text(json.dumps({k: v for k, v in rules.items() if k != "vocab_sha256"}))
     words = ["--task=entities", f"--train={tmp_path / 'train.conll'}", f"--eval={tmp_path / 'train.conll'}"]
     line = complain(*finetune(made, tmp_path / "out", *words), f"--teacher={other}")
-    assert "has another vocabulary than --model, and --task=entities is taught word piece by word piece" in line
+    assert "its vocabulary differs from that of --model, but --task=entities is taught word piece by word piece" in line
 
 
 def test_regression_and_several_labels_are_taught(made: Path, tmp_path: Path) -> None:
@@ -197,10 +197,10 @@ def test_teachers_that_do_not_fit(made: Path, teacher: Path, complain: Complain,
     assert "no such model directory" in said(train, f"--teacher={tmp_path / 'nowhere'}")
     assert "has no task; fine-tune it first" in said(train, f"--teacher={made / 'student'}")
     line = said(f"--train={made / 'other.tsv'}", f"--teacher={teacher}")
-    assert f"--teacher={teacher}: has other labels than --train: it does not know 'c'" in line
+    assert f"--teacher={teacher}: its labels differ from those of --train: it lacks 'c'" in line
     copy = Path(shutil.copytree(teacher, tmp_path / "copy"))
     (copy / "labels.txt").write_text("a\nz\n")
-    assert "it does not know 'b' and knows 'z' as well" in said(train, f"--teacher={copy}")
+    assert "it lacks 'b' and also has 'z'" in said(train, f"--teacher={copy}")
     numbers = tmp_path / "numbers.tsv"
     numbers.write_text("text\tlabel\none\t1\ntwo\t2\n")
     line = said(f"--train={numbers}", "--task=regression", f"--teacher={teacher}")

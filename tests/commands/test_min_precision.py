@@ -34,8 +34,8 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
     assert 0.5 < task["threshold"] < 1 and f"minimum probability {task['threshold']:.3g}, chosen on it" in printed
     assert scores["accuracy"] < 0.9 <= scores["answered_accuracy"] and 0 < scores["answered"] < 1
     assert (
-        f"{scores['answered']:.1%} of the scored rows get a class, of these {scores['answered_accuracy']:.1%} are right"
-        in printed
+        f"{scores['answered']:.1%} of the scored rows get a class, "
+        f"and {scores['answered_accuracy']:.1%} of these are right" in printed
     )
     assert cli.run(["predict", f"--model={output}", f"--input={table}", "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -50,7 +50,7 @@ def test_from_training_to_answers(made: Path, table: Path, tmp_path: Path, capsy
     printed = capsys.readouterr().out
     assert (
         f"{scores['answered']:.1%}" in printed
-        and "right of those answered" in printed
+        and "accuracy of those answered" in printed
         and "mean risk over coverage" in printed
     )
 
@@ -107,7 +107,7 @@ def test_file_and_contract(
 @pytest.mark.parametrize(
     "flags, message",
     [
-        (["--min_precision=0.9"], "--min_precision=0.9: is found with at least 100 labelled rows; give --eval"),
+        (["--min_precision=0.9"], "--min_precision=0.9: needs at least 100 labelled rows; give --eval"),
         (["--min_precision=0.9", "--task=multilabel"], "is for --task=classification, not for multilabel"),
         (["--min_precision=1.5"], "--min_precision=1.5: must be at most 1"),
     ],
@@ -123,4 +123,4 @@ def test_a_class_of_that_name(made: Path, table: Path, complain: Complain, tmp_p
     path.write_text(table.read_text().replace("\tb\n", f"\t{NONE}\n"))
     words = ["finetune", f"--model={made / 'student'}", f"--train={path}", f"--eval={path}"]
     line = complain(*words, f"--output={tmp_path / 'out'}", "--min_precision=0.9")
-    assert f"there is a class {NONE!r} already" in line
+    assert f"there is already a class {NONE!r}" in line

@@ -127,7 +127,7 @@ def test_words_with_labels_are_read_as_such_whatever_the_ending(tagger, tmp_path
     assert f"{words}: most lines are a word and its label" in captured.err
     monkeypatch.setattr(sys, "stdin", io.StringIO(words.read_text()))
     assert cli.run(["predict", model, "--input=-"]) == 2
-    assert "give it as a file" in capsys.readouterr().err
+    assert "give a file instead" in capsys.readouterr().err
     words.write_text("a b O\nan O\nb c\nd e\n")
     assert cli.run(["predict", "--json", model, f"--input={words}"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4

@@ -38,7 +38,7 @@ def test_pretraining(made: Path, other_records: Path, tmp_path: Path, complain: 
     assert cli.run([*words, f"--records={made / 'records'}", "--steps=2"]) == 0
     before = files_of(tmp_path / "a")
     line = complain(*words, f"--records={other_records}", "--steps=3")
-    assert f"--records: has other word pieces than {tmp_path / 'a' / 'vocab.txt'}" in line
+    assert f"--records: its word pieces differ from {tmp_path / 'a' / 'vocab.txt'}" in line
     assert files_of(tmp_path / "a") == before
     assert cli.run([*words, f"--records={made / 'records'}", "--steps=3"]) == 0
 
@@ -51,7 +51,7 @@ def test_a_kill_between_its_files_leaves_a_run_that_goes_on(tmp_path: Path) -> N
     (tmp_path / "vocab.txt").write_text(tokenizer.lines)
     command.begin(run, tokenizer, "records")
     command.begin(run, tokenizer, "records")
-    with pytest.raises(UsageError, match="has other word pieces"):
+    with pytest.raises(UsageError, match="its word pieces differ"):
         command.begin(run, Tokenizer(pieces), "records")
 
 
@@ -65,5 +65,5 @@ def test_distillation(made: Path, other_records: Path, tmp_path: Path, complain:
     assert cli.run([*words, *first, "--stop_after_stage=transfer"]) == 0
     before = files_of(tmp_path / "a")
     line = complain(*words, f"--teacher={tmp_path / 'teacher'}", f"--records={other_records}")
-    assert "--records: has other word pieces than" in line
+    assert "--records: its word pieces differ from" in line
     assert files_of(tmp_path / "a") == before

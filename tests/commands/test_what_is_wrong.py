@@ -17,11 +17,11 @@ def test_table_with_and_without_confusion() -> None:
         {"by_class": {"no": ONE, "yes": ONE}, "confusion": [[1000, 234], [0, 5]]}
     ).splitlines()
     assert [line.split() for line in lines] == [
-        ["class", "F1", "precision", "recall", "rows", "told", "as", "1", "2"],
+        ["class", "F1", "precision", "recall", "rows", "predicted", "1", "2"],
         ["1", "no", "50.0%", "25.0%", "100.0%", "1,234", "1,000", "234"],
         ["2", "yes", "50.0%", "25.0%", "100.0%", "1,234", "0", "5"],
     ]
-    assert "told as" not in what_is_wrong.classes({"by_class": {"x": ONE}})
+    assert "predicted" not in what_is_wrong.classes({"by_class": {"x": ONE}})
     assert what_is_wrong.classes({"accuracy": 1.0}) == ""
 
 
@@ -61,7 +61,7 @@ def test_from_training_to_the_file(made: Path, tmp_path: Path, capsys: pytest.Ca
     for mistake in review["mistakes"]:
         assert labels[mistake["text"]] == mistake["wanted"] != mistake["given"]
         assert f"  {mistake['given']} ({mistake['size']:.1%}), is {mistake['wanted']}\n" in printed or wrong > 10
-    assert "told as" in printed and f"most wrong of {wrong} in 24 examples" in printed
+    assert "predicted" in printed and f"most wrong of {wrong} in 24 examples" in printed
     assert metrics["evaluation"]["by_class"]["a"]["support"] == 12
     words = ["evaluate", f"--model={output}", f"--input={table}", "--show_mistakes", f"--output={tmp_path / 'score'}"]
     assert cli.run(words) == 0

@@ -89,7 +89,7 @@ def test_weights_that_are_no_numbers(
         assert not (tmp_path / "out").exists()
     else:
         line = complain(*words(command, copy, labelled_table))
-    assert f"{copy}: classifier/dense/kernel: 1 of 64 values are NaN or infinite, so it computes nothing" in line
+    assert f"{copy}: classifier/dense/kernel: 1 of 64 values are NaN or infinite, so the model is unusable" in line
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

@@ -219,7 +219,7 @@ def test_python_gives_what_the_command_gives(classifier_directory, regression, c
         assert answer == {name: value for name, value in printed.items() if name not in ("text", "context")}
     loaded = load_model_directory(classifier_directory)
     assert loaded.predict([]) == []
-    with pytest.raises(UsageError, match="judges one text at a time; give each as a text"):
+    with pytest.raises(UsageError, match="judges one text at a time; give single texts"):
         loaded.predict([("a", "b")])
     with pytest.raises(UsageError, match="put it into a list"):
         loaded.predict("a b")

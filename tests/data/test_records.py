@@ -215,7 +215,7 @@ SENTENCES = [f"The {a} cat sees {b} dogs." for a in ("red", "old", "big", "fat",
 @pytest.mark.parametrize(
     "text, reason",
     [
-        ("\n".join(SENTENCES * 2), "the text is one document"),
+        ("\n".join(SENTENCES * 2), "the text is almost a single document"),
         ("\n\n".join(SENTENCES), "most documents are a single sentence"),
         ("\n\n".join(" ".join(SENTENCES[i:] + SENTENCES) for i in range(8)), ""),
     ],

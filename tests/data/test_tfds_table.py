@@ -92,7 +92,7 @@ def test_several_workers_read_files_alone(classifier_directory, tmp_path, monkey
     )
     words = ["finetune", "--task=glue/sst2", f"--model={classifier_directory}", "--train=tfds:glue/sst2"]
     assert cli.run([*words, "--distribution=multi_worker", f"--output={tmp_path / 'out'}"]) == 2
-    assert "--distribution=multi_worker: reads files alone" in capsys.readouterr().err
+    assert "--distribution=multi_worker: reads only files" in capsys.readouterr().err
 
 
 def test_a_model_learns_from_a_set(tfds, classifier_directory, tmp_path, capsys):

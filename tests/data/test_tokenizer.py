@@ -92,8 +92,8 @@ def test_ids_and_offsets_are_the_librarys(shards: int | None, shared_data: Path)
 @pytest.mark.parametrize(
     "pieces, message",
     [
-        (["\u2581the", "\u2581a", "s"], "line 6: '\u2581the' is a piece of SentencePiece"),
-        (["s", "\u0120the", "\u0120a", "\u010a"], "line 7: '\u0120the' is a piece of byte-level BPE"),
+        (["\u2581the", "\u2581a", "s"], "line 6: '\u2581the' is a SentencePiece piece"),
+        (["s", "\u0120the", "\u0120a", "\u010a"], "line 7: '\u0120the' is a byte-level BPE piece"),
         (["a", "", ""], "line 8: is blank, as line 7 is; delete the blank lines"),
         (["a", "##b", "\u2581", "\u0120", "##c"], None),  # single characters of a text
     ],

@@ -163,7 +163,7 @@ def test_all_rejected(variant: Make, not_converted: Make, export_of: Make) -> No
 def test_the_only_one(variant: Make, export_of: Make) -> None:
     report = export_of([variant("a", times={64: 1.0}), variant("b", times={64: 0.5}, reason="decides wrongly")])
     (choice,) = shipping.choices(exported(report))
-    assert (choice.case, choice.variant.name) == ("For every case", "a") and "only one of 2 files" in choice.why
+    assert (choice.case, choice.variant.name) == ("For every purpose", "a") and "only one of 2 files" in choice.why
 
 
 def test_rejections_say_what_is_lost(variant: Make, export_of: Make) -> None:
@@ -308,7 +308,7 @@ def test_pages_are_made_of_the_report_alone(tmp_path: Path, variant: Make, expor
         ({"variants": [3]}, "variants: [0]: is 3; it must be an object"),
         (
             {"variants": [{"name": "a", "latency_ms": {"median": 1.0}}]},
-            "latency_ms: has a name that is no number: ['median']",
+            "latency_ms: has a name that is not a number: ['median']",
         ),
         ({"variants": [{"name": "a", "bytes": "7"}]}, "variants: [0]: bytes: is '7'; it must be a whole number"),
         ({"variants": [{"name": "a", "parity": {"cosine": "1"}}]}, "parity: cosine: is '1'; it must be a number"),

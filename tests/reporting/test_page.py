@@ -118,7 +118,7 @@ def test_page_shows_the_numbers_of_the_files(html: str, finished: Path) -> None:
     assert "25.3 %" in text.replace("\u00a0", " "), "majority class"
     assert "teacher pretrain 2 min 31 s" in text.replace("\u00a0", " ")
     # 4.2 + 3.1 + 12.8 + 1.9 + 151.4 + 128.2 + 41.3 + 39.9 + 33.7 = 416.5 s
-    assert "Together 6 min 56 s" in text.replace("\u00a0", " ")
+    assert "6 min 56 s in all" in text.replace("\u00a0", " ")
     assert "0123456789ab" in text and "Some Processor" in text
     assert "mobilebert-tf pretrain --output=teacher --seed=1" in text
 
@@ -265,7 +265,7 @@ def test_bad_input_is_one_line(pipeline: Path, tmp_path: Path) -> None:
     (tmp_path / "other" / "run.json").write_text("{}")
     for name, message in (
         ("absent", "no such file or directory"),
-        ("empty", "neither holds a run.json"),
+        ("empty", "neither it nor any subdirectory has a run.json"),
         ("broken", "is not readable as JSON"),
         ("other", "run.json: has no 'identity'"),
     ):
@@ -275,7 +275,7 @@ def test_bad_input_is_one_line(pipeline: Path, tmp_path: Path) -> None:
     maps = json.loads((pipeline / "student" / "attention.json").read_text())
     maps["tokens"].append("one more")
     (pipeline / "student" / "attention.json").write_text(json.dumps(maps))
-    with pytest.raises(UsageError, match=r"attention\.json: layers: those of layer 1 are not heads x 17 x 17"):
+    with pytest.raises(UsageError, match=r"attention\.json: layers: the maps of layer 1 must be heads x 17 x 17"):
         read.read([pipeline])
 
 

@@ -113,9 +113,9 @@ def test_what_decided_is_said(variant: Make, export_of: Make) -> None:
     (choice,) = [c for c in shipping.choices(read(export_of(rows))) if c.case == "For speed"]
     assert choice.variant.name == "int8"
     assert choice.why.replace("\u00a0", " ") == (
-        "0.60 ms for 64 word pieces. Its times do not tell it from float32.tflite: float32.tflite takes 0.83 times "
-        "as long for 64 (95 % interval 0.58 to 1.08, round by round). So operations and bytes decide: it has 1.00 MB "
-        "and 93.0 % of its products in integers; float32.tflite has 4.00 MB and all products in float32."
+        "0.60 ms for 64 word pieces. Its times do not tell it apart from float32.tflite: float32.tflite takes "
+        "0.83 times as long for 64 (95 % interval 0.58 to 1.08, round by round). So operations and size decide: it has "
+        "1.00 MB and 93.0 % of its products in integers; float32.tflite has 4.00 MB and all products in float32."
     )
     rows[0] = variant("float32", 4_000_000, times={64: 1.0})
     (choice,) = [c for c in shipping.choices(read(export_of(rows))) if c.case == "For speed"]
@@ -138,7 +138,7 @@ def test_seven_rounds_decide_nothing(variant: Make, export_of: Make) -> None:
         variant("half", 2_000_000, times={64: 1.0}, rounds=(1.0,) * 7, half=True),
     ]
     (choice,) = [c for c in shipping.choices(read(export_of(rows))) if c.case == "For speed"]
-    assert choice.variant.name == "half" and "fewer than 8 rounds (--rounds) do not tell it from" in choice.why
+    assert choice.variant.name == "half" and "fewer than 8 rounds (--rounds) do not tell it apart from" in choice.why
     for row in rows:
         del row["latency_ms"][64]["rounds"]
     assert [f.variant.name for f in [speed.fastest(read(export_of(rows)).passed, 64)] if f] == ["half"]

@@ -186,8 +186,8 @@ def test_the_newest_checkpoint_is_damaged_and_the_one_before_it_kept(what, tmp_p
         (stage / "checkpoint").unlink()
     np.testing.assert_array_equal(fit(tmp_path / "run", steps=40, keep=9), expected)
     printed = capsys.readouterr().err
-    assert "ckpt-40: is damaged" in printed and f"{stage / 'ckpt-20'}, is whole" in printed
-    assert "goes on at step 20 of 40" in printed
+    assert "ckpt-40: is damaged" in printed and f"using the one before it, {stage / 'ckpt-20'}" in printed
+    assert "continues at step 20 of 40" in printed
 
 
 @pytest.mark.parametrize("name", ["../../../mine/ckpt-1", "*", "ckpt-*"])
@@ -203,7 +203,7 @@ def test_a_list_of_checkpoints_that_leads_elsewhere(name, tmp_path):
         f'model_checkpoint_path: "ckpt-10"\nall_model_checkpoint_paths: "{name}"\n'
         f'all_model_checkpoint_paths: "ckpt-10"\n{stamps}last_preserved_timestamp: 1e9\n'
     )
-    with pytest.raises(UsageError, match="which is no checkpoint of this stage"):
+    with pytest.raises(UsageError, match="which is not a checkpoint of this stage"):
         fit(tmp_path / "run", steps=40)
     assert foreign.read_text() == "mine" and (stage / "ckpt-10.index").exists()
 

@@ -192,7 +192,10 @@ def test_workers_that_see_different_directories_are_refused(place):
         assert process.wait(300) == 0, log_of(place, index)
     weights = (place / "seen" / "model.weights.h5").read_bytes()
     for line, output in zip(refused(start(20), place), ("seen", "unseen"), strict=True):
-        assert f"worker 1 has step 0, but worker 0 has step 10: --output={output} is not one directory for both" in line
+        assert (
+            f"worker 1 has step 0, but worker 0 has step 10: --output={output} is not the same directory for both"
+            in line
+        )
     assert (place / "seen" / "model.weights.h5").read_bytes() == weights
 
 

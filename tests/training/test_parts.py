@@ -39,7 +39,7 @@ def test_parts_by_name(model, text, expected):
 )
 def test_parts_that_are_not_there(model, text, strange):
     with pytest.raises(
-        UsageError, match=f"--freeze={text}: there is no part {strange}; there are embeddings, block_0..bl"
+        UsageError, match=f"--freeze={text}: there is no part {strange}; choose from embeddings, block_0..bl"
     ):
         parts.chosen(text, model.trainable_weights, "freeze")
 

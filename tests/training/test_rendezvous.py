@@ -27,7 +27,7 @@ def test_who_does_not_answer_is_named_at_once(answering):
     with socket.create_server(("localhost", 0)) as closed:
         free = f"localhost:{closed.getsockname()[1]}"
     (line,) = rendezvous.why_it_waits(cluster_of(answering[0], free), is_late=False)
-    assert line.startswith(f"waiting for worker 1 ({free}), as TF_CONFIG has them")
+    assert line.startswith(f"waiting for worker 1 ({free}), as listed in TF_CONFIG")
 
 
 def test_a_long_wait_is_told_even_where_all_answer(answering):
@@ -45,7 +45,7 @@ def test_a_name_that_nobody_knows_is_told(answering):
     (line,) = rendezvous.why_it_waits(cluster_of(strange), is_late=False)
     assert line.startswith(f"{strange}, the address of this worker 0, cannot be resolved; TF_CONFIG needs one")
     (line,) = rendezvous.why_it_waits(cluster_of(answering[0], strange), is_late=False)
-    assert line.startswith(f"waiting for worker 1 ({strange}, which cannot be resolved), as TF_CONFIG has them")
+    assert line.startswith(f"waiting for worker 1 ({strange}, which cannot be resolved), as listed in TF_CONFIG")
 
 
 def test_lines_come_after_a_quarter_of_a_minute_and_then_each_minute(monkeypatch, capsys):

@@ -167,7 +167,7 @@ def test_the_named_plans():
         # 10,000 steps of warm-up, then a decay to 1.5e-7.
         assert (last.schedule.peak, last.schedule.warmup_steps, last.schedule.end_factor) == (1.5e-3, 10_000, 1e-4)
     assert "layer 3 / layers 1-2" in plan_table.show(strategies.plan(google, 4)).splitlines()[3]
-    with pytest.raises(UsageError, match="there are default, paper"):
+    with pytest.raises(UsageError, match="choose from default, paper"):
         strategies.TransferOptions.named("mine")
 
 
@@ -401,7 +401,7 @@ def test_attention_needs_equal_heads_and_relations_a_common_divisor():
     with pytest.raises(UsageError, match="4 and the student 2; relations"):
         pairing.check_terms(strategies.plan(strategies.TransferOptions(), 2), teacher, other)
     options = strategies.TransferOptions(attention=0.0, relations=1.0, relation_heads=3)
-    with pytest.raises(UsageError, match="3 relation heads .* possible are 1, 2, 4, 8, 16"):
+    with pytest.raises(UsageError, match="3 relation heads .* choose from 1, 2, 4, 8, 16"):
         pairing.check_terms(strategies.plan(options, 2), teacher, other)
 
 

@@ -161,7 +161,7 @@ def test_export_verifies_the_file_like_the_others(exported: Path, tmp_path: Path
     markdown = (exported / "report.md").read_text()
     assert "**For MediaPipe's TextClassifier or TextEmbedder: `mediapipe.tflite`.**" in markdown
     # The report does not recommend MediaPipe's file to anyone else, however fast it is.
-    assert "For every case: `dynamic_int8.tflite`" in markdown
+    assert "For every purpose: `dynamic_int8.tflite`" in markdown
     report["variants"][1]["latency_ms"] = {"48": {"median": 1e-9, "p90": 1e-9, "min": 1e-9}}
     (tmp_path / "report.json").write_text(json.dumps(report))
     assert export_report.recommended(tmp_path) == "dynamic_int8.tflite"

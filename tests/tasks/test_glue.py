@@ -229,7 +229,7 @@ def test_the_whole_way(classifier_directory, tmp_path, capsys):
     output, exported = tmp_path / "out", tmp_path / "exported"
     words = ["finetune", "--task=glue/cola", f"--model={classifier_directory}", f"--data_dir={tmp_path}"]
     assert cli.run([*words, "--train=train.tsv", "--max_seq_length=16", "--epochs=3", f"--output={output}"]) == 0
-    assert "evaluation matthews" in capsys.readouterr().out
+    assert "evaluation Matthews' correlation" in capsys.readouterr().out
     score = json.loads((output / "metrics.json").read_text())["evaluation"]
     assert -1 <= score["matthews"] <= 1
     table = tmp_path / "train.tsv"

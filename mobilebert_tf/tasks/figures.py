@@ -67,8 +67,8 @@ class Score:
     @property
     def name(self) -> str:
         """Title of the primary score in tables."""
-        known = (name for name in ("accuracy", "micro_f1", "f1", "spearman") if getattr(self, name) is not None)
-        return SCORE_TITLES[self.compared_by or next(known, "accuracy")]
+        known = [name for name in ("accuracy", "micro_f1", "f1", "spearman") if getattr(self, name) is not None]
+        return SCORE_TITLES[self.compared_by or [*known, "accuracy"][0]]
 
     @property
     def second(self) -> tuple[str, float | None]:

@@ -266,7 +266,7 @@ def test_a_file_that_the_earlier_result_lacks_may_have_increased(export_director
     assert f"{earlier}: has no dynamic_int8.tflite at 48" in capsys.readouterr().out
     words += [f"--earlier={earlier}", "--most_increase=0.01"]
     assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 1
-    assert f"dynamic_int8.tflite at 48: not in {earlier}, so nothing" in capsys.readouterr().err
+    assert f"dynamic_int8.tflite at 48: not in {earlier}, so their increase is unknown" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("counter", ["", "nope -x", "'"])

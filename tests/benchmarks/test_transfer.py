@@ -101,8 +101,8 @@ def test_wrong_use_is_one_line(tmp_path, capsys):
     new = f"--output={tmp_path / 'new.json'}"
     for flags, message in (
         ([f"--output={existing}"], "exists; give another name"),
-        ([new, "--sizes=huge"], "can be small, full, or both"),
-        ([new, "--sizes=small,small"], "can be small, full, or both"),
+        ([new, "--sizes=huge"], "must be small, full, or both"),
+        ([new, "--sizes=small,small"], "must be small, full, or both"),
         ([new, "--peers=python"], "is not NAME=COMMAND"),
         ([new, "--sizes=full", "--peers=a=b"], "which --sizes=full leaves out"),
         ([new, "--steps=0"], "--steps=0: must be at least 1"),

@@ -317,7 +317,7 @@ def test_records_of_other_rules_than_the_teacher_s(made: Path, tmp_path: Path, c
     rules.write_text(rules.read_text().replace('"strip_accents": true', '"strip_accents": false'))
     words = [f"--teacher={made}/student", "--student=debug_student", f"--output={tmp_path}/out"]
     line = complain("distill", *words, f"--records={other}")
-    assert "or other rules for case and accents" in line
+    assert "or with other rules for case and accents" in line
     line = complain("distill", *words, f"--records={made}/records", f"--held_out={other}")
     assert "or other rules for case and accents" in line
 

@@ -241,7 +241,7 @@ def test_instructions_are_what_the_counter_prints(export_directory: Path, tmp_pa
         assert message in capsys.readouterr().err
     counter.write_text("#!/bin/sh\necho no emulator >&2\nexit 3\n")
     assert cli.run([*words, f"--output={tmp_path / 'd.json'}"]) == 1
-    assert "status 3: no emulator" in capsys.readouterr().err
+    assert "float32.tflite: the measuring process died: no emulator" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -46,9 +46,8 @@ def test_student_learns_what_the_labels_do_not_say(
     words += ["--epochs=20", f"--teacher={teacher}", "--teacher_weight=1", "--keep=last"]
     assert cli.run(finetune(made, output, *words)) == 0
     printed = capsys.readouterr().out
-    assert (
-        "teaches; it answers 24 examples once" in printed and "teacher itself has accuracy 100.0% on --eval" in printed
-    )
+    assert "teaches; it answers 24 examples once" in printed
+    assert "teacher itself has accuracy 100.0% on the rows that are scored" in printed
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["evaluation"]["accuracy"] > 0.9 and metrics["teacher"]["evaluation"]["accuracy"] == 1.0
     last = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()][-1]

@@ -19,16 +19,21 @@ PACKAGE, ACTIVITY, ACTION = "dev.mobilebert.app", ".MainActivity", "dev.mobilebe
 MOST_TIMES = 100_000
 """Inferences of all rounds together that the app takes: it keeps the time of each."""
 
+MOST_THREADS = 64
+"""Threads that the app takes; for more it starts nothing and writes no result."""
+
 
 def start(adb: Adb, package: str, extras: Mapping[str, str | int]) -> None:
     """Start the benchmark screen.
 
     Raises:
-      UsageError: the app is not there, or does not measure so much.
+      UsageError: the app is not there, or does not measure so much or with so many threads.
       FailedError: it does not start.
     """
     if int(extras["rounds"]) * int(extras["runs"]) > MOST_TIMES:
         raise UsageError(f"--app: rounds times runs may be {MOST_TIMES:,} at most, since the app keeps every time")
+    if int(extras["threads"]) > MOST_THREADS:
+        raise UsageError(f"--threads={extras['threads']}: with --app there may be {MOST_THREADS} at most")
     if not adb.text(f"pm path {shlex.quote(package)}"):
         raise UsageError(f"{package}: is not installed on {adb.serial}; build android_demo and `adb install` it")
     words = [

@@ -41,4 +41,8 @@ def test_the_app_is_not_asked_for_more_than_it_takes(root: Path) -> None:
     most = re.search(r"const val MOST_TIMES = ([0-9_]+)", stated)
     assert most and int(most[1]) == app.MOST_TIMES
     with pytest.raises(UsageError, match="--app: rounds times runs may be 100,000 at most"):
-        app.start(None, app.PACKAGE, {"rounds": 1000, "runs": 101})  # type: ignore[arg-type]
+        app.start(None, app.PACKAGE, {"threads": 4, "rounds": 1000, "runs": 101})  # type: ignore[arg-type]
+    request = (root / "android_demo/core/src/main/kotlin/dev/mobilebert/core/screen/BenchRequest.kt").read_text()
+    assert f"const val MOST_THREADS = {app.MOST_THREADS}\n" in request
+    with pytest.raises(UsageError, match="--threads=65: with --app there may be 64 at most"):
+        app.start(None, app.PACKAGE, {"threads": 65, "rounds": 9, "runs": 50})  # type: ignore[arg-type]

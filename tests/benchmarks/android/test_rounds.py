@@ -151,6 +151,23 @@ def test_a_cable_pulled_while_files_are_copied_promises_nothing(command, tmp_pat
     assert command()._what_is_left.endswith("phone.part has what was measured, --resume goes on")
 
 
+def test_the_app_is_not_started_with_more_threads_than_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """It would say so on its screen, and the command wait in vain for a result."""
+    asked: list[str] = []
+    played = types.SimpleNamespace(serial="X", text=lambda words: asked.append(words) or "")
+    monkeypatch.setattr(adb, "find", lambda serial: played)
+    (tmp_path / "a.tflite").write_text("a")
+    words = ["benchmark", "android", "--app", f"--models={tmp_path}/a.tflite", f"--output={tmp_path}/x.json"]
+    assert cli.run([*words, "--threads=128"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "--threads=128: with --app there may be 64 at most" in error and len(error.splitlines()) == 1
+    assert not any(words.startswith("pm ") for words in asked)
+    assert cli.run([*words, "--threads=64"]) == 2
+    assert "is not installed on X" in capsys.readouterr().err
+
+
 def test_a_sustained_run_has_no_ratios(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "a.tflite").write_text("a")
     words = [f"--models={tmp_path}/a.tflite", f"--baseline={tmp_path}/a.tflite", f"--output={tmp_path}/x.json"]

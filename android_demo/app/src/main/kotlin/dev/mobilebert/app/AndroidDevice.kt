@@ -53,12 +53,19 @@ internal class AndroidDevice(private val context: Context) : Device {
         val battery = context.registerReceiver(null, IntentFilter(Intent.ACTION_BATTERY_CHANGED))
         return mapOf(
             "thermal_status" to thermalStatus(),
-            "battery_percent" to battery?.getIntExtra(BatteryManager.EXTRA_LEVEL, -1)?.takeIf { it >= 0 },
+            "battery_percent" to battery?.let(::percent),
             "battery_celsius" to battery?.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, 0)?.let { it / TENTHS },
             "charging" to battery?.let { it.getIntExtra(BatteryManager.EXTRA_PLUGGED, 0) != 0 },
             "screen_on" to power?.isInteractive,
             "in_front" to isInFront(),
         )
+    }
+
+    /** A level is a share of a scale, which need not be 100; null: the phone does not tell. */
+    private fun percent(battery: Intent): Int? {
+        val level = battery.getIntExtra(BatteryManager.EXTRA_LEVEL, -1)
+        val scale = battery.getIntExtra(BatteryManager.EXTRA_SCALE, -1)
+        return if (level >= 0 && scale > 0) PERCENT * level / scale else null
     }
 
     private fun isInFront(): Boolean =
@@ -75,6 +82,7 @@ internal class AndroidDevice(private val context: Context) : Device {
 
     private companion object {
         const val TENTHS = 10.0
+        const val PERCENT = 100
         const val MIB = 1048576.0
     }
 }

@@ -35,11 +35,11 @@ internal class BenchmarkPage(private val activity: Activity, private val dispatc
         progress.isVisible = isRunning
         val summary = (bench as? BenchState.Done)?.summary
         said.isVisible = summary == null
-        said.text = sentence(bench)
+        said.say(sentence(bench))
         showProgress(bench as? BenchState.Running)
         rows.showFacts(summary?.let(::figures).orEmpty())
         note.isVisible = summary != null
-        note.text = summary?.let(::remarks)
+        note.say(summary?.let(::remarks))
     }
 
     private fun written(protocol: Protocol) =

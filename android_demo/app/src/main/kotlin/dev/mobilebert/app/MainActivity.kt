@@ -2,7 +2,10 @@ package dev.mobilebert.app
 
 import android.app.Activity
 import android.content.Intent
+import android.os.Build
 import android.os.Bundle
+import android.window.OnBackInvokedCallback
+import android.window.OnBackInvokedDispatcher
 import dev.mobilebert.core.model.Accelerator
 import dev.mobilebert.core.model.Settings
 import dev.mobilebert.core.screen.BenchRequest
@@ -15,13 +18,16 @@ import dev.mobilebert.core.screen.Texts
 class MainActivity : Activity() {
     private lateinit var session: Session
 
+    /** An OnBackInvokedCallback, which Android 12 and older lack; null: Back does what it always does. */
+    private var goneBehind: Any? = null
+
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.main)
         val kept = lastNonConfigurationInstance as? Session
         session = kept ?: Session(application as DemoApplication)
         if (kept == null) start(savedInstanceState)
-        session.listener = Screen(this, session::dispatch)::show
+        listen()
     }
 
     override fun onNewIntent(intent: Intent) {
@@ -34,7 +40,35 @@ class MainActivity : Activity() {
         start(null)
         // New views, since those before tell the old session what is typed.
         setContentView(R.layout.main)
-        session.listener = Screen(this, session::dispatch)::show
+        listen()
+    }
+
+    private fun listen() {
+        val screen = Screen(this, session::dispatch)
+        session.listener = { state ->
+            screen.show(state)
+            holdBack(state.isMeasuringByIntent)
+        }
+    }
+
+    /** Back would close the app, and with it a benchmark that somebody waits for: the app goes behind the others. Up to Android 12. */
+    @Suppress("OVERRIDE_DEPRECATION", "DEPRECATION") // Later ones have holdBack.
+    override fun onBackPressed() {
+        if (session.state.isMeasuringByIntent) moveTaskToBack(true) else super.onBackPressed()
+    }
+
+    /** The same from Android 13 on, which has to know of it before Back is pressed. */
+    @NewerAndroid
+    private fun holdBack(isHeld: Boolean) {
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU || isHeld == (goneBehind != null)) return
+        if (isHeld) {
+            val callback = OnBackInvokedCallback { moveTaskToBack(true) }
+            onBackInvokedDispatcher.registerOnBackInvokedCallback(OnBackInvokedDispatcher.PRIORITY_DEFAULT, callback)
+            goneBehind = callback
+        } else {
+            onBackInvokedDispatcher.unregisterOnBackInvokedCallback(goneBehind as OnBackInvokedCallback)
+            goneBehind = null
+        }
     }
 
     private fun start(saved: Bundle?) {
@@ -73,7 +107,7 @@ class MainActivity : Activity() {
         val state = session.state as? ScreenState.Chosen ?: return
         with(state.choice) {
             outState.putString(EXPORT, export)
-            outState.putString(VARIANT, variant)
+            outState.putString(VARIANT, if (state.isUsual) "" else variant)
             outState.putInt(THREADS, settings.threads)
             outState.putString(ACCELERATOR, settings.accelerator.name)
         }
@@ -84,8 +118,7 @@ class MainActivity : Activity() {
 
     override fun onStop() {
         super.onStop()
-        // Whoever asks by an intent waits for a result: that one goes on, and its verdict says that the screen was off.
-        if (!isChangingConfigurations && intent.action != BENCHMARK) session.dispatch(Event.Left)
+        if (!isChangingConfigurations) session.dispatch(Event.Left)
     }
 
     override fun onDestroy() {

@@ -77,8 +77,8 @@ private class MessageCard(private val activity: Activity, dispatch: (Event) -> U
             is ScreenState.Opening -> R.string.cannot_be_used to null
         }
         card.isVisible = reason != null
-        title.setText(heading)
-        text.text = reason
+        title.say(activity.getString(heading))
+        text.say(reason)
         again.isVisible = state is ScreenState.Refused
     }
 

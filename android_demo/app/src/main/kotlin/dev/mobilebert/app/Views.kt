@@ -11,6 +11,11 @@ var View.isVisible: Boolean
         visibility = if (value) View.VISIBLE else View.GONE
     }
 
+/** Set [text] unless it is there already: what is set is read out where a view is a live region. */
+fun TextView.say(text: CharSequence?) {
+    if (this.text.toString() != text?.toString().orEmpty()) this.text = text
+}
+
 /** The name of an export or a recipe as people write it; as it is, where another of [all] would look the same. */
 fun String.asName(all: List<String>): String {
     fun written(name: String) = name.replace('_', ' ').replace('-', ' ')

@@ -203,6 +203,60 @@ class AppTest {
     }
 
     @Test
+    fun afterAnIntentABenchmarkOfTheButtonStopsWhenTheAppIsLeft() {
+        TestApplication.wrap = { model -> slow.wrap(model) {} }
+        spoiled { }.use { phone ->
+            phone.controller.newIntent(Intent(MainActivity.BENCHMARK).putExtra("rounds", 1).putExtra("runs", 1).putExtra("cool_down_seconds", 0))
+            phone.waitUntil("the intent's benchmark is done") { phone.isSeen(R.id.bench_note) }
+            slow.isOn = true
+            phone.view<View>(R.id.bench_button).performClick()
+            slow.begun.await()
+            phone.controller.pause().stop()
+            slow.goOn.countDown()
+            phone.controller.start().resume()
+            assertEquals("The benchmark was stopped, because the app left the screen; start it again.", phone.text(R.id.bench_state))
+        }
+    }
+
+    @Test
+    fun backLeavesABenchmarkThatAnIntentAskedForToItsEnd() {
+        slowed().use { phone ->
+            assertTrue(phone.heldBack().isEmpty())
+            phone.controller.newIntent(Intent(MainActivity.BENCHMARK).putExtra("rounds", 1).putExtra("runs", 1).putExtra("cool_down_seconds", 0))
+            slow.begun.await()
+            phone.heldBack().single().onBackInvoked()
+            @Suppress("DEPRECATION") // What older Androids call.
+            phone.activity.onBackPressed()
+            assertFalse(phone.activity.isFinishing)
+            slow.goOn.countDown()
+            phone.waitUntil("the benchmark is done") { phone.isSeen(R.id.bench_note) }
+            assertTrue(phone.heldBack().isEmpty())
+            @Suppress("DEPRECATION")
+            phone.activity.onBackPressed()
+            assertTrue(phone.activity.isFinishing)
+        }
+    }
+
+    @Test
+    fun whatTheRuntimeIsTooOldForIsNotOpenedUnlessItIsChosen() {
+        val phone = spoiled { place ->
+            File(place, "SHA256SUMS").delete()
+            val stated = file(place, "float32.contract.json").readText()
+            File(place, "static_int8.contract.json").writeText(stated.replace(Regex("\"oldest\": \"[^\"]+\""), "\"oldest\": \"99\""))
+        }
+        phone.use {
+            assertFalse(phone.text(R.id.message), phone.isSeen(R.id.message_card))
+            assertTrue("static int8" in phone.choices(R.id.variant))
+            assertTrue("${phone.view<Spinner>(R.id.variant).selectedItem}" != "static int8")
+            assertTrue(phone.text(R.id.subtitle), phone.text(R.id.subtitle).endsWith("${phone.view<Spinner>(R.id.variant).selectedItem}"))
+            phone.choose(R.id.variant, "static int8")
+            phone.waitUntilOpen()
+            val said = phone.text(R.id.message)
+            assertTrue(said, "needs TensorFlow Lite 99" in said && said.endsWith("choose another variant, or the app with LiteRT"))
+        }
+    }
+
+    @Test
     fun whatWasRefusedCanBeTriedAgain() {
         var broken = File("")
         val content = ArrayList<ByteArray>()

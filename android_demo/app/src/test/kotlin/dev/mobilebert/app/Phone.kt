@@ -9,10 +9,14 @@ import android.view.ViewGroup
 import android.widget.EditText
 import android.widget.Spinner
 import android.widget.TextView
+import android.window.OnBackInvokedCallback
+import android.window.OnBackInvokedDispatcher
 import org.robolectric.Robolectric
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
+import org.robolectric.util.ReflectionHelpers
 import java.io.File
+import android.util.Pair as AndroidPair
 
 /** The app as a person has it before them. */
 class Phone(intent: Intent = Intent(Intent.ACTION_MAIN)) : AutoCloseable {
@@ -58,6 +62,11 @@ class Phone(intent: Intent = Intent(Intent.ACTION_MAIN)) : AutoCloseable {
     }
 
     fun choices(id: Int): List<String> = view<Spinner>(id).let { spinner -> List(spinner.count) { "${spinner.getItemAtPosition(it)}" } }
+
+    /** What the app has registered to be called for Back, from Android 13 on; the system's own closes the app. */
+    fun heldBack(): List<OnBackInvokedCallback> =
+        ReflectionHelpers.getField<List<AndroidPair<OnBackInvokedCallback, Int>>>(activity.onBackInvokedDispatcher, "mCallbacks")
+            .filter { it.second >= OnBackInvokedDispatcher.PRIORITY_DEFAULT }.map { it.first }
 
     /** Texts of the rows in [id]: name and value. */
     fun rows(id: Int): List<Pair<String, String>> {

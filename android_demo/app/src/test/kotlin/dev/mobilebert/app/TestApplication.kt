@@ -3,6 +3,8 @@ package dev.mobilebert.app
 import dev.mobilebert.core.model.OpenModel
 import dev.mobilebert.core.model.OpenRequest
 import dev.mobilebert.core.model.Runtime
+import org.robolectric.util.ReflectionHelpers
+import org.robolectric.util.ReflectionHelpers.ClassParameter
 import java.io.File
 
 /** The app with the JVM's runtime, and the exports of a directory. */
@@ -14,6 +16,13 @@ class TestApplication : DemoApplication() {
     }
 
     override val exports: Exports by lazy { Exports(assets, directory) }
+
+    override fun onCreate() {
+        super.onCreate()
+        // As the manifest has it: what Robolectric reads manifests with does not know the attribute.
+        val yes = ClassParameter.from(Boolean::class.javaPrimitiveType, true)
+        ReflectionHelpers.callInstanceMethod<Unit>(applicationInfo, "setEnableOnBackInvokedCallback", yes)
+    }
 
     companion object {
         /** What tests do to every model that is opened. */

@@ -5,7 +5,6 @@ import dev.mobilebert.core.contract.Answer
 import dev.mobilebert.core.contract.Contract
 import dev.mobilebert.core.contract.ContractReader
 import dev.mobilebert.core.contract.Vocabulary
-import dev.mobilebert.core.text.CodePoints
 import dev.mobilebert.core.text.Tokenizer
 import java.io.File
 import kotlin.math.abs

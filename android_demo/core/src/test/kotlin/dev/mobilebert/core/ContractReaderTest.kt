@@ -65,6 +65,20 @@ class ContractReaderTest {
     }
 
     @Test
+    fun `a network may be so short that one word piece has room`() {
+        fun most(ids: Int, isPaired: Boolean): Int {
+            val layout = if (isPaired) "\"[CLS]\", \"text\", \"[SEP]\", \"text_b\", \"[SEP]\"" else "\"[CLS]\", \"text\", \"[SEP]\""
+            val json = contract.replace("\"max_ids\": 16", "\"max_ids\": $ids").replace("\"[CLS]\", \"text\", \"[SEP]\"", layout)
+            return ContractReader.read(if (isPaired) json.replace("[0, 0, 0]", "[0, 0, 0, 1, 1]") else json, "m.contract.json").text.maxIds
+        }
+        assertEquals(listOf(3, 4), listOf(most(3, isPaired = false), most(4, isPaired = true)))
+        for ((ids, isPaired) in listOf(2 to false, 3 to true, 17 to false)) {
+            val error = assertThrows(ContractException::class.java) { most(ids, isPaired) }
+            assertEquals("m.contract.json: max_ids is $ids, the longest signature 16; export the model again", error.message)
+        }
+    }
+
+    @Test
     fun `another vocabulary is refused`() {
         val text = ContractReader.read(contract, "m.contract.json").text
         val error = assertThrows(ContractException::class.java) { Vocabulary.read("$vocabulary ".toByteArray(), text) }
@@ -79,6 +93,19 @@ class ContractReaderTest {
         )
         val broken = listOf("", "{", "[1,]", "[01]", "nul", "\"\\x\"", "\"a", "{\"a\" 1}", "1 2", "\"\n\"", "[1}", "\"\\u12\"", "[".repeat(100_000))
         for (text in broken) assertThrows(JsonException::class.java, { Json.parse(text) }, text.take(9))
+    }
+
+    @Test
+    fun `numbers are those of JSON's grammar, and end where it ends them`() {
+        val numbers = "0 -0 10 -1.50 0.0 1e3 1E+03 -2.5e-3 0e0 123456789012345678901234567890 1e-400 4.9e-324".split(" ")
+        for (text in numbers) {
+            assertEquals(listOf(text.toDouble()), Json.parse("[$text]"))
+            assertEquals(text.toDouble(), Json.parse(text))
+        }
+        val broken = "- +1 .5 1. 1.e3 -.5 00 -01 1e 1e+ 1e+-3 --1 1.2.3 0x1 1f 1d 1_0 ٣ 1٣ NaN Infinity -Infinity".split(" ")
+        for (whole in broken + broken.map { "[$it]" } + broken.map { "[1, $it ]" }) {
+            assertThrows(JsonException::class.java, { Json.parse(whole) }, whole)
+        }
     }
 
     @Test

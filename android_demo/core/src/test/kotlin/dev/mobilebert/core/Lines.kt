@@ -4,7 +4,6 @@ import dev.mobilebert.core.contract.ContractReader
 import dev.mobilebert.core.contract.Fields
 import dev.mobilebert.core.contract.Json
 import dev.mobilebert.core.contract.Vocabulary
-import dev.mobilebert.core.text.CodePoints
 import dev.mobilebert.core.text.Encoding
 import dev.mobilebert.core.text.Tokenizer
 import java.io.File

@@ -2,7 +2,6 @@ package dev.mobilebert.core
 
 import dev.mobilebert.core.answers.decode
 import dev.mobilebert.core.contract.Answer
-import dev.mobilebert.core.text.CodePoints
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test

@@ -44,8 +44,8 @@ data class BenchSummary(val rows: List<BenchRow>, val verdict: String, val reaso
 sealed interface BenchState {
     data object NotRun : BenchState
 
-    /** null: it has not begun. */
-    data class Running(val progress: BenchProgress?) : BenchState
+    /** [progress] is null until it has begun. [byIntent]: somebody outside the app asked for it and waits for the result. */
+    data class Running(val progress: BenchProgress?, val byIntent: Boolean = false) : BenchState
 
     data class Done(val summary: BenchSummary) : BenchState
 

@@ -11,21 +11,14 @@ data class Contract(
     val signatures: List<Signature>,
     val text: TextContract,
     val answer: Answer,
-    val runtime: RuntimeNeeds,
+    /** The first TensorFlow Lite that has the file's operators, such as 2.17.0; LiteRT is later than all. */
+    val oldestRuntime: Version,
     /** How far the outputs of another runtime may lie from those of the examples. */
     val tolerance: Double,
     /** Largest value of any output of the examples; null: the contract does not say. */
     val scale: Double?,
     /** As they stand in the file; offsets in them are code points. */
     val examples: List<Map<String, Any?>>,
-)
-
-/** What the file asks of a runtime. */
-data class RuntimeNeeds(
-    /** The first TensorFlow Lite that has its operators, such as "2.17.0"; LiteRT is later than all. */
-    val oldest: Version,
-    /** Whether ARM processors that can compute in float16 what is float in the file. */
-    val float16Arithmetic: Boolean,
 )
 
 /** A file beside the contract. */

@@ -50,7 +50,8 @@ private fun Contract.checkText(ensure: Ensure) = with(text) {
     val added = rules.addedTokens
     ensure(added.all { it.id >= 0 } && added.count { !it.wordPiece } < vocabularySize) { "an added token is not in the vocabulary" }
     val longest = signatures.maxOf { it.length }
-    ensure(maxIds in layout.size + 1..longest) { "max_ids is $maxIds, the longest signature $longest" }
+    // A word piece of a text has room.
+    ensure(maxIds in layout.count(specialTokens::containsKey) + 1..longest) { "max_ids is $maxIds, the longest signature $longest" }
     ensure(padding.least >= 0) { "the least padding is ${padding.least}" }
     windows?.let {
         ensure(it.stride > 0 && it.mostBefore >= 0) { "the windows have no stride" }

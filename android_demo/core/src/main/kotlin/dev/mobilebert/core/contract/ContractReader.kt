@@ -37,7 +37,7 @@ object ContractReader {
             signatures = signatures,
             text = text(root.fields("text"), name),
             answer = answer(root.fields("answer"), name),
-            runtime = runtime(root.fields("runtime"), name),
+            oldestRuntime = oldestRuntime(root.fields("runtime"), name),
             tolerance = root.fields("tolerance").number("output"),
             scale = root.fields("tolerance").numberOrNull("scale")?.takeIf { it.isFinite() && it > 0 },
             examples = root.all("examples").map { it.asMap() },
@@ -93,9 +93,9 @@ object ContractReader {
         fields.flag("normalized"), fields.flag("word_piece"),
     )
 
-    private fun runtime(fields: Fields, name: String): RuntimeNeeds {
+    private fun oldestRuntime(fields: Fields, name: String): Version {
         val oldest = fields.text("oldest")
-        return RuntimeNeeds(Version.parse(oldest) ?: throw unknown(name, "runtime", oldest), fields.flag("float16_arithmetic"))
+        return Version.parse(oldest) ?: throw unknown(name, "runtime", oldest)
     }
 
     internal fun answer(fields: Fields, name: String): Answer = when (val kind = fields.text("kind")) {

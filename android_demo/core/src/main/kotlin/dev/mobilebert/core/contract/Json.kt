@@ -161,10 +161,23 @@ object Json {
             return value
         }
 
+        /** By hand: each match of a regular expression copies the whole text on Android. */
         private fun number(): Double {
-            val digits = NUMBER.matchAt(text, place)?.value ?: fail("not a value")
-            place += digits.length
-            return digits.toDouble()
+            val begin = place
+            take('-')
+            if (!take('0')) digits()
+            if (take('.')) digits()
+            if (take('e') || take('E')) {
+                if (!take('+')) take('-')
+                digits()
+            }
+            return text.substring(begin, place).toDouble()
+        }
+
+        private fun digits() {
+            val begin = place
+            while (place < text.length && text[place] in '0'..'9') place++
+            if (place == begin) fail("not a value")
         }
 
         private fun blanks() {
@@ -184,5 +197,4 @@ object Json {
     }
 
     private const val MOST_DEPTH = 200
-    private val NUMBER = Regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")
 }

@@ -20,7 +20,6 @@ data class ModelFacts(
     val task: String,
     val kind: Kind,
     val bytes: Long,
-    val signatures: List<String>,
     val samples: List<Sample>,
     val runtime: String,
     val use: AcceleratorUse,
@@ -43,20 +42,41 @@ class LoadedModel private constructor(
 
     companion object {
         /**
+         * What to open of [files] where nobody chose: [variant], or, if [runtime] is too old for it, the smallest that it reads.
+         * Where it reads none, [variant], so that [open] says why.
+         */
+        fun usual(files: ExportFiles, variant: String, runtime: Runtime): String {
+            if (runtime.version == null) return variant
+            val contract = files.contractOrNull(variant)
+            if (contract == null || runtime.reads(contract)) return variant
+            return files.variants.mapNotNull { name -> files.contractOrNull(name)?.let { name to it } }
+                .filter { (_, other) -> runtime.reads(other) }.minByOrNull { (_, other) -> other.file.bytes }?.first ?: variant
+        }
+
+        private fun Runtime.reads(contract: Contract): Boolean = version?.let { it >= contract.oldestRuntime } != false
+
+        private fun ExportFiles.contract(variant: String): Contract =
+            contractName(variant).let { ContractReader.read(readChecked(it).decodeToString(), it) }
+
+        private fun ExportFiles.contractOrNull(variant: String): Contract? = try {
+            contract(variant)
+        } catch (_: ContractException) {
+            null
+        }
+
+        /**
          * Open [variant] of [files] after holding everything to what the export wrote.
          *
          * @throws ContractException contract or vocabulary cannot be used
          * @throws ModelException the model or the runtime cannot
          */
         fun open(files: ExportFiles, variant: String, runtime: Runtime, settings: Settings): LoadedModel {
-            val name = contractName(variant)
-            val contract = ContractReader.read(files.readChecked(name).decodeToString(), name)
+            val contract = files.contract(variant)
             val pieces = Vocabulary.read(files.readChecked(contract.text.vocabulary.name), contract.text)
             val tokenizer = Tokenizer(pieces, contract.text.rules)
-            val needs = contract.runtime.oldest
-            if (runtime.version?.let { it < needs } == true) {
+            if (!runtime.reads(contract)) {
                 throw ModelException(
-                    "${contract.file.name} needs TensorFlow Lite $needs and ${runtime.name} is ${runtime.version}; " +
+                    "${contract.file.name} needs TensorFlow Lite ${contract.oldestRuntime} and ${runtime.name} is ${runtime.version}; " +
                         "choose another variant, or the app with LiteRT",
                 )
             }
@@ -75,7 +95,6 @@ class LoadedModel private constructor(
                     task = contract.task,
                     kind = Kind.of(contract),
                     bytes = contract.file.bytes,
-                    signatures = contract.signatures.map { it.name },
                     samples = contract.examples.map { Sample(it["text"] as? String ?: "", it["text_b"] as? String ?: "") },
                     runtime = listOfNotNull(runtime.name, runtime.version).joinToString(" "),
                     use = use,

@@ -40,7 +40,9 @@ class Engine(
             model?.close()
             model = null
             val choice = effect.choice
-            val opened = LoadedModel.open(exports(choice.export), choice.variant, runtime, choice.settings)
+            val files = exports(choice.export)
+            val variant = if (effect.isUsual) LoadedModel.usual(files, choice.variant, runtime) else choice.variant
+            val opened = LoadedModel.open(files, variant, runtime, choice.settings)
             model = opened
             Event.Opened(effect.ticket, opened.facts)
         }

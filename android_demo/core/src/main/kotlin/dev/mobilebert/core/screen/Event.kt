@@ -27,11 +27,12 @@ sealed interface Event {
     /** A benchmark that is asked for is to be like this. */
     data class Planned(val protocol: Protocol) : Event
 
-    data class BenchAsked(val protocol: Protocol) : Event
+    /** [byIntent]: by somebody outside the app, who waits for the result. */
+    data class BenchAsked(val protocol: Protocol, val byIntent: Boolean = false) : Event
 
     data object BenchStopped : Event
 
-    /** The app is no longer on the screen. */
+    /** The app is no longer on the screen: what the button started stops, what an intent asked for goes on. */
     data object Left : Event
 
     /** From the engine, about what it was asked with [ticket]. */
@@ -53,7 +54,8 @@ sealed interface Event {
 
 /** What is to be done because of it, off the main thread. */
 sealed interface Effect {
-    data class Open(val ticket: Int, val choice: Choice) : Effect
+    /** [isUsual]: nobody chose the variant, and another takes its place where the runtime is too old for it. */
+    data class Open(val ticket: Int, val choice: Choice, val isUsual: Boolean = false) : Effect
 
     data class Ask(val ticket: Int, val texts: Texts) : Effect
 

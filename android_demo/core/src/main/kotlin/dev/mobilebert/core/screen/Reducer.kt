@@ -25,19 +25,23 @@ private fun listed(event: Event.Listed): Next {
     val wanted = event.wanted ?: Choice("", "")
     if (event.bench != null) return benchmarked(shelves, wanted, event.bench) ?: Next(notThere(shelves, wanted))
     val shelf = shelves.firstOrNull { it.export == wanted.export }
-    if (shelf != null) return started(shelves, shelf.held(wanted), event.texts)
+    if (shelf != null) return started(shelves, shelf, wanted, event.texts)
     // What was typed was about what is gone.
-    return shelves.firstOrNull()?.let { started(shelves, it.held(Choice(it.export, "")), Texts()) } ?: Next(Empty(null))
+    return shelves.firstOrNull()?.let { started(shelves, it, Choice(it.export, ""), Texts()) } ?: Next(Empty(null))
 }
 
-private fun started(shelves: List<Shelf>, choice: Choice, texts: Texts, page: Page = Page.ANSWER, bench: Protocol? = null) =
-    Next(Opening(shelves, choice, texts, page, 1, bench), listOf(Effect.Open(1, choice)))
+/** [wanted] of [shelf] is opened, or the usual variant if it is not there. */
+private fun started(shelves: List<Shelf>, shelf: Shelf, wanted: Choice, texts: Texts, page: Page = Page.ANSWER, bench: Protocol? = null): Next {
+    val choice = shelf.held(wanted)
+    val isUsual = choice != wanted
+    return Next(Opening(shelves, choice, texts, page, 1, bench, isUsual = isUsual), listOf(Effect.Open(1, choice, isUsual)))
+}
 
 /** A benchmark of just what was asked for, and of nothing in its place; null: it is not there. */
 private fun benchmarked(shelves: List<Shelf>, wanted: Choice, protocol: Protocol): Next? {
     val shelf = shelves.firstOrNull { wanted.export.isEmpty() || it.export == wanted.export } ?: return null
-    val choice = wanted.copy(export = shelf.export, variant = wanted.variant.ifEmpty { shelf.preferred })
-    return if (choice.variant in shelf.variants) started(shelves, choice, Texts(), Page.BENCHMARK, protocol) else null
+    if (wanted.variant.isNotEmpty() && wanted.variant !in shelf.variants) return null
+    return started(shelves, shelf, wanted.copy(export = shelf.export), Texts(), Page.BENCHMARK, protocol)
 }
 
 private fun notThere(shelves: List<Shelf>, wanted: Choice): ScreenState {
@@ -46,43 +50,48 @@ private fun notThere(shelves: List<Shelf>, wanted: Choice): ScreenState {
     return Empty("The benchmark was asked for $asked, which is not here. Here: $there.")
 }
 
-/** The smallest that every runtime reads, where there is one. */
-private val Shelf.preferred: String get() = variants.firstOrNull { it == "static_int8" } ?: variants.first()
+/** What is opened where nobody chose, unless the runtime is too old for it, which the engine finds out. */
+private val Shelf.usual: String get() = variants.firstOrNull { it == "static_int8" } ?: variants.first()
 
 /** [choice], with a variant that is here. */
-private fun Shelf.held(choice: Choice) = if (choice.variant in variants) choice else choice.copy(variant = preferred)
+private fun Shelf.held(choice: Choice) = if (choice.variant in variants) choice else choice.copy(variant = usual)
 
 private fun chosen(state: Chosen, event: Event): Next = when {
     event is Event.Told && event.ticket != state.ticket -> Next(state)
     event is Event.Chose -> chose(state, event.choice)
-    event is Event.TryAgain && state is Refused -> opening(state, state.choice)
+    event is Event.TryAgain && state is Refused -> opening(state, state.choice, state.isUsual)
     event is Event.Turned -> Next(state.turned(event.page))
     event is Event.Planned -> Next(state.planned(event.protocol))
     event is Event.Typed -> typed(state, event.texts)
     event is Event.Opened && state is Opening -> opened(state, event)
     event is Event.Failed && state is Opening ->
-        Next(Refused(state.shelves, state.choice, state.texts, state.page, state.ticket, event.reason, state.protocol))
+        Next(Refused(state.shelves, state.choice, state.texts, state.page, state.ticket, event.reason, state.protocol, state.isUsual))
     state is Ready -> ready(state, event)
     else -> Next(state)
 }
 
 private fun chose(state: Chosen, choice: Choice): Next {
     val shelf = state.shelves.firstOrNull { it.export == choice.export } ?: return Next(state)
-    return if (choice == state.choice) Next(state) else opening(state, shelf.held(choice))
+    val held = shelf.held(choice)
+    // Whoever chooses another export has not chosen its variant; nor has who chooses threads before anything is open.
+    val isOther = choice.export != state.choice.export || held != choice
+    val isUsual = isOther || (state.isUsual && choice.variant == state.choice.variant)
+    return if (choice == state.choice) Next(state) else opening(state, held, isUsual)
 }
 
 /** [choice] in place of what [state] has. */
-private fun opening(state: Chosen, choice: Choice): Next {
+private fun opening(state: Chosen, choice: Choice, isUsual: Boolean): Next {
     val texts = if (choice.export == state.choice.export) state.texts else Texts()
-    val opening = Opening(state.shelves, choice, texts, state.page, state.ticket + 1, protocol = state.protocol)
-    return Next(opening, listOf(Effect.Cancel, Effect.Open(opening.ticket, choice)))
+    val opening = Opening(state.shelves, choice, texts, state.page, state.ticket + 1, protocol = state.protocol, isUsual = isUsual)
+    return Next(opening, listOf(Effect.Cancel, Effect.Open(opening.ticket, choice, isUsual)))
 }
 
 private fun opened(state: Opening, event: Event.Opened): Next {
     val sample = event.facts.samples.firstOrNull { it.text.isNotBlank() }
     val texts = if (state.texts == Texts() && sample != null) Texts(sample.text, sample.second) else state.texts
-    val ready = Ready(state.shelves, state.choice, texts, state.page, state.ticket, event.facts, protocol = state.protocol)
-    return if (state.bench == null) Next(ready) else reduce(ready, Event.BenchAsked(state.bench))
+    val choice = state.choice.copy(variant = event.facts.variant)
+    val ready = Ready(state.shelves, choice, texts, state.page, state.ticket, event.facts, protocol = state.protocol)
+    return if (state.bench == null) Next(ready) else reduce(ready, Event.BenchAsked(state.bench, byIntent = true))
 }
 
 private fun typed(state: Chosen, texts: Texts): Next = when {
@@ -115,11 +124,15 @@ private fun ready(state: Ready, event: Event): Next {
         is Event.BenchAsked -> if (state.work == Work.Running || state.bench is BenchState.Running) {
             Next(state)
         } else {
-            Next(state.copy(bench = BenchState.Running(null), ticket = ticket), listOf(Effect.Bench(ticket, event.protocol)))
+            Next(state.copy(bench = BenchState.Running(null, event.byIntent), ticket = ticket), listOf(Effect.Bench(ticket, event.protocol)))
         }
         is Event.BenchStopped -> stopped(state, BenchState.NotRun)
-        is Event.Left -> stopped(state, BenchState.Failed("The benchmark was stopped, because the app left the screen; start it again."))
-        is Event.BenchWent -> Next(state.copy(bench = BenchState.Running(event.progress)))
+        is Event.Left -> if (state.isMeasuringByIntent) {
+            Next(state)
+        } else {
+            stopped(state, BenchState.Failed("The benchmark was stopped, because the app left the screen; start it again."))
+        }
+        is Event.BenchWent -> Next(state.copy(bench = BenchState.Running(event.progress, state.isMeasuringByIntent)))
         is Event.BenchDone -> Next(state.copy(bench = BenchState.Done(event.summary)))
         is Event.Failed -> if (state.bench is BenchState.Running) {
             Next(state.copy(bench = BenchState.Failed(event.reason)))

@@ -24,6 +24,10 @@ sealed interface ScreenState {
     /** Whether a benchmark runs, or will when the model is open. */
     val isMeasuring: Boolean get() = (this as? Opening)?.bench != null || (this as? Ready)?.bench is BenchState.Running
 
+    /** Whether what is measured, now or when the model is open, is what an intent asked for. */
+    val isMeasuringByIntent: Boolean
+        get() = (this as? Opening)?.bench != null || ((this as? Ready)?.bench as? BenchState.Running)?.byIntent == true
+
     /** The app holds no export, or cannot list them. */
     data class Empty(val reason: String?) : ScreenState
 
@@ -39,9 +43,12 @@ sealed interface ScreenState {
 
         /** Of a benchmark that the button starts. */
         val protocol: Protocol
+
+        /** Whether nobody chose the variant, and it may become another one. */
+        val isUsual: Boolean
     }
 
-    /** [bench] is to be run as soon as the model is open. */
+    /** [bench] is what an intent asked for, to be run as soon as the model is open. */
     data class Opening(
         override val shelves: List<Shelf>,
         override val choice: Choice,
@@ -50,6 +57,7 @@ sealed interface ScreenState {
         override val ticket: Int,
         val bench: Protocol? = null,
         override val protocol: Protocol = Protocol.QUICK,
+        override val isUsual: Boolean = false,
     ) : Chosen
 
     /** The model cannot be used; [reason] is a sentence. */
@@ -61,6 +69,7 @@ sealed interface ScreenState {
         override val ticket: Int,
         val reason: String,
         override val protocol: Protocol = Protocol.QUICK,
+        override val isUsual: Boolean = false,
     ) : Chosen
 
     data class Ready(
@@ -76,6 +85,9 @@ sealed interface ScreenState {
         val bench: BenchState = BenchState.NotRun,
         override val protocol: Protocol = Protocol.QUICK,
     ) : Chosen {
+        /** What is open stays what it is. */
+        override val isUsual: Boolean get() = false
+
         /** null: nothing was asked yet. */
         val latency: Latency? get() = if (recentMs.isEmpty()) null else Latency.of(recentMs.toDoubleArray())
 

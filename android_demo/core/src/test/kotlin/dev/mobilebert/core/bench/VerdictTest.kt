@@ -16,7 +16,7 @@ class VerdictTest {
         agreement: Agreement? = Agreement(0.1, 0.5, 16.0),
         use: AcceleratorUse = AcceleratorUse.CPU,
     ): Pair<String, List<String>> {
-        val facts = ModelFacts("m", "classification", Kind.LABELS, 9, emptyList(), emptyList(), "Fake", use, agreement)
+        val facts = ModelFacts("m", "classification", Kind.LABELS, 9, emptyList(), "Fake", use, agreement)
         val rounds = times.map { Round(1.0, 1.0, doubleArrayOf(it), good, good + state, 0.0) }
         return Verdict.of(rounds, facts, FakeDevice()).let { it.name to it.reasons }
     }

@@ -56,6 +56,17 @@ class SmallExport(changes: Map<String, ByteArray?> = emptyMap()) : ExportFiles {
             return "${lines.joinToString("")}# sha256 of the lines above: ab\n".toByteArray()
         }
 
+        /** Without sums: variants by name, with the oldest runtime of each, the later ones the smaller. */
+        fun ofVariants(vararg variants: Pair<String, String>): SmallExport {
+            val files = variants.flatMapIndexed { place, (name, oldest) ->
+                val content = ByteArray(64 - place) { it.toByte() }
+                val stated = contract.replace("m.tflite", "$name.tflite").replace("\"oldest\": \"2.16\"", "\"oldest\": \"$oldest\"")
+                    .replace("\"bytes\": 64", "\"bytes\": ${content.size}").replace(Vocabulary.sha256(model), Vocabulary.sha256(content))
+                listOf("$name.contract.json" to stated.toByteArray(), "$name.tflite" to content)
+            }
+            return SmallExport(mapOf("m.contract.json" to null, "m.tflite" to null, "SHA256SUMS" to null) + files)
+        }
+
         private val originals = mapOf(
             "m.contract.json" to contract.toByteArray(),
             "vocab.txt" to VOCABULARY.toByteArray(),

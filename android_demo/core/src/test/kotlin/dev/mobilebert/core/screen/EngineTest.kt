@@ -3,6 +3,7 @@ package dev.mobilebert.core.screen
 import dev.mobilebert.core.bench.Bench
 import dev.mobilebert.core.bench.FakeDevice
 import dev.mobilebert.core.bench.Protocol
+import dev.mobilebert.core.contract.Version
 import dev.mobilebert.core.model.FakeRuntime
 import dev.mobilebert.core.model.SmallExport
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -92,6 +93,26 @@ class EngineTest {
         assertEquals("there is not enough memory for this model; choose a smaller variant", said(OutOfMemoryError()))
         assertEquals("Fake cannot be used on this device (java.lang.UnsatisfiedLinkError: no so)", said(UnsatisfiedLinkError("no so")))
         assertEquals("Fake failed (java.lang.IllegalStateException: bad); choose another variant or settings", said(IllegalStateException("bad")))
+    }
+
+    @Test
+    fun `another variant takes the place of the usual one that the runtime is too old for, and of no other`() {
+        val export = SmallExport.ofVariants("static_int8" to "2.18", "dynamic_int8" to "2.18", "float32" to "2.3", "float16" to "2.3")
+        fun opened(variant: String, isUsual: Boolean, runtime: FakeRuntime): Any {
+            engine(runtime, export).use { engine ->
+                engine.carryOut(Effect.Open(1, Choice("small", variant), isUsual))
+                return next().let { (it as? Event.Opened)?.facts?.variant ?: (it as Event.Failed).reason }
+            }
+        }
+        val old = FakeRuntime(Version.parse("2.16.1"))
+        assertEquals("float16", opened("static_int8", isUsual = true, old))
+        assertEquals("float32", opened("float32", isUsual = true, old))
+        assertEquals("static_int8", opened("static_int8", isUsual = true, FakeRuntime(Version.parse("2.18.0"))))
+        assertEquals("static_int8", opened("static_int8", isUsual = true, FakeRuntime()))
+        fun said(version: String) =
+            "static_int8.tflite needs TensorFlow Lite 2.18 and Fake is $version; choose another variant, or the app with LiteRT"
+        assertEquals(said("2.16.1"), opened("static_int8", isUsual = false, old))
+        assertEquals(said("2.1"), opened("static_int8", isUsual = true, FakeRuntime(Version.parse("2.1"))), "it reads none")
     }
 
     @Test

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test
 class ReducerTest {
     private val shelves = listOf(Shelf("films", listOf("float32", "static_int8")), Shelf("names", listOf("float32")), Shelf("none", emptyList()))
     private val samples = listOf(Sample("fine", ""))
-    private val facts = ModelFacts("static_int8", "classification", Kind.LABELS, 9, listOf("t"), samples, "Fake", AcceleratorUse.CPU, null)
+    private val facts = ModelFacts("static_int8", "classification", Kind.LABELS, 9, samples, "Fake", AcceleratorUse.CPU, null)
 
     private fun reply(ms: Double) = Reply(Result.Number(1.0), Cost(4, "t", 1, 0.1, ms))
 
@@ -37,8 +37,8 @@ class ReducerTest {
     fun `the first export is opened, and its first example stands in the field`() {
         val choice = Choice("films", "static_int8")
         val opening = after(Event.Listed(shelves))
-        assertEquals(listOf(Effect.Open(1, choice)), opening.effects)
-        assertEquals(ScreenState.Opening(shelves.take(2), choice, Texts(), Page.ANSWER, 1), opening.state)
+        assertEquals(listOf(Effect.Open(1, choice, isUsual = true)), opening.effects)
+        assertEquals(ScreenState.Opening(shelves.take(2), choice, Texts(), Page.ANSWER, 1, isUsual = true), opening.state)
         assertEquals(Texts("fine"), ready().texts)
         assertEquals(true, ready().canAsk)
     }
@@ -46,7 +46,8 @@ class ReducerTest {
     @Test
     fun `what was chosen and typed before is taken up again`() {
         val wanted = Choice("names", "float32", Settings(threads = 3))
-        val next = after(Event.Listed(shelves, wanted, Texts("mine")), Event.Opened(1, facts))
+        val next = after(Event.Listed(shelves, wanted, Texts("mine")), Event.Opened(1, facts.copy(variant = "float32")))
+        assertEquals(listOf(Effect.Open(1, wanted)), next.effects)
         val ready = next.state as ScreenState.Ready
         assertEquals(wanted, ready.choice)
         assertEquals(Texts("mine"), ready.texts)
@@ -55,6 +56,30 @@ class ReducerTest {
         assertEquals(Choice("films", "static_int8") to Texts(), gone.choice to gone.texts, "no text of what is gone")
         val other = listed(Choice("films", "x", Settings(threads = 3)))
         assertEquals(Choice("films", "static_int8", Settings(threads = 3)) to Texts("mine"), other.choice to other.texts)
+    }
+
+    @Test
+    fun `what was opened in place of the usual variant is what is chosen then`() {
+        val other = facts.copy(variant = "float32")
+        val opened = after(Event.Listed(shelves), Event.Opened(1, other)).state as ScreenState.Ready
+        assertEquals(Choice("films", "float32"), opened.choice)
+        assertEquals(Next(opened), reduce(opened, Event.Chose(opened.choice)), "what the spinner says by itself")
+        val chosen = Choice("films", "static_int8")
+        assertEquals(Effect.Open(2, chosen), reduce(opened, Event.Chose(chosen)).effects.last(), "nothing takes the place of what was chosen")
+    }
+
+    @Test
+    fun `the variant of another export, of a second try and of other threads is not one that was chosen`() {
+        val other = Choice("names", "float32")
+        assertEquals(Effect.Open(2, other, isUsual = true), reduce(ready(), Event.Chose(other)).effects.last())
+        val opening = after(Event.Listed(shelves)).state
+        val threads = Choice("films", "static_int8", Settings(threads = 2))
+        assertEquals(Effect.Open(2, threads, isUsual = true), reduce(opening, Event.Chose(threads)).effects.last())
+        assertEquals(Effect.Open(2, Choice("films", "float32")), reduce(opening, Event.Chose(Choice("films", "float32"))).effects.last())
+        val refused = after(Event.Failed(1, "no memory"), from = opening).state
+        assertEquals(Effect.Open(2, Choice("films", "static_int8"), isUsual = true), reduce(refused, Event.TryAgain).effects.last())
+        val chosen = after(Event.Chose(Choice("films", "float32")), Event.Failed(2, "no memory"), from = ready()).state
+        assertEquals(Effect.Open(3, Choice("films", "float32")), reduce(chosen, Event.TryAgain).effects.last())
     }
 
     @Test
@@ -127,7 +152,7 @@ class ReducerTest {
     fun `what was refused can be tried again, and only that`() {
         val refused = after(Event.Listed(shelves), Event.Typed(Texts("mine")), Event.Failed(1, "no memory")).state
         val again = reduce(refused, Event.TryAgain)
-        assertEquals(listOf(Effect.Cancel, Effect.Open(2, Choice("films", "static_int8"))), again.effects)
+        assertEquals(listOf(Effect.Cancel, Effect.Open(2, Choice("films", "static_int8"), isUsual = true)), again.effects)
         assertEquals(Texts("mine"), (again.state as ScreenState.Opening).texts)
         assertEquals(emptyList<Effect>(), reduce(again.state, Event.TryAgain).effects)
         assertEquals(Next(refused), reduce(refused, Event.Chose(Choice("films", "static_int8"))), "what the spinner says by itself")
@@ -180,6 +205,18 @@ class ReducerTest {
     }
 
     @Test
+    fun `what an intent asked for goes on when the app leaves the screen, and what the button starts after it does not`() {
+        val opening = after(Event.Listed(shelves, bench = Protocol(rounds = 1))).state
+        assertEquals(Next(opening), reduce(opening, Event.Left))
+        val running = after(Event.Opened(1, facts), Event.BenchWent(2, BenchProgress(1, 1, isCooling = false)), from = opening).state
+        assertEquals(Next(running), reduce(running, Event.Left))
+        val done = reduce(running, Event.BenchDone(2, BenchSummary(emptyList(), "ok", emptyList(), "a.json"))).state
+        val second = reduce(done, Event.BenchAsked(Protocol())).state
+        assertEquals(listOf(true, true, false, false), listOf(opening, running, done, second).map { it.isMeasuringByIntent })
+        assertInstanceOf(BenchState.Failed::class.java, (reduce(second, Event.Left).state as ScreenState.Ready).bench)
+    }
+
+    @Test
     fun `the screen stays on while something is measured`() {
         val opening = after(Event.Listed(shelves, bench = Protocol(rounds = 1))).state
         val running = reduce(opening, Event.Opened(1, facts)).state
@@ -203,7 +240,7 @@ class ReducerTest {
             asked("films", "int4").state,
         )
         assertEquals(emptyList<Effect>(), asked("gone", "float32").effects)
-        assertEquals(listOf(Effect.Open(1, Choice("films", "static_int8"))), asked("films", "").effects)
+        assertEquals(listOf(Effect.Open(1, Choice("films", "static_int8"), isUsual = true)), asked("films", "").effects)
         assertEquals(listOf(Effect.Open(1, Choice("films", "float32"))), asked("", "float32").effects)
         assertEquals(
             "The benchmark was asked for any export, int4, which is not here. Here: films (float32, static_int8), names (float32).",

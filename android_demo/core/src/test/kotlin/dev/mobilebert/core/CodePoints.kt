@@ -1,11 +1,7 @@
-package dev.mobilebert.core.text
+package dev.mobilebert.core
 
-/**
- * Places in [text] as Kotlin counts them, UTF-16 units, and as Python and contracts do, code points.
- *
- * Everything in this library counts in UTF-16 units; this is the one place where the two meet.
- */
-class CodePoints(private val text: CharSequence) {
+/** Places in [text] as Kotlin counts them, UTF-16 units, turned into those of Python and contracts, code points. */
+internal class CodePoints(private val text: CharSequence) {
     /** UTF-16 place of each code point, and of the end; null: both are the same. */
     private val units: IntArray? = if (text.none { it.isSurrogate() }) null else buildUnits()
 
@@ -23,9 +19,6 @@ class CodePoints(private val text: CharSequence) {
 
     private fun isPair(place: Int) =
         text[place].isHighSurrogate() && place + 1 < text.length && text[place + 1].isLowSurrogate()
-
-    /** The UTF-16 place of the code point with number [codePoint]. */
-    fun toUtf16(codePoint: Int): Int = units?.get(codePoint) ?: codePoint
 
     /** The number of the code point that begins at [utf16], or that it lies in. */
     fun fromUtf16(utf16: Int): Int {

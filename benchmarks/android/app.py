@@ -1,4 +1,4 @@
-"""The demo app's own benchmark: started by an intent, its result fetched."""
+"""The demo app's own benchmark: start it with an intent, and fetch its result."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mobilebert_tf.errors import FailedError, UsageError
 PACKAGE, ACTIVITY, ACTION = "dev.mobilebert.app", ".MainActivity", "dev.mobilebert.app.BENCHMARK"
 
 MOST_TIMES = 100_000
-"""Inferences of all rounds together that the app takes: it keeps the time of each."""
+"""Largest number of inferences over all rounds that the app accepts: it keeps the time of each."""
 
 MOST_THREADS = 64
-"""Threads that the app takes; for more it starts nothing and writes no result."""
+"""Largest number of threads that the app accepts; with more it measures nothing and writes no result."""
 
 
 def start(adb: Adb, package: str, extras: Mapping[str, str | int]) -> None:
     """Start the benchmark screen.
 
     Raises:
-      UsageError: the app is not there, or does not measure so much or with so many threads.
+      UsageError: the app is not installed, or does not accept so many inferences or threads.
       FailedError: it does not start.
     """
     if int(extras["rounds"]) * int(extras["runs"]) > MOST_TIMES:
@@ -54,20 +54,25 @@ def start(adb: Adb, package: str, extras: Mapping[str, str | int]) -> None:
 
 
 def folder(package: str) -> str:
-    """Directory of the app's results, its own, which adb may read."""
+    """The app's own directory of results, which adb may read."""
     return f"/sdcard/Android/data/{package}/files/benchmarks"
 
 
 def results(adb: Adb, package: str) -> set[str]:
-    """Names of its results that are there."""
+    """Names of the app's results on the device."""
     return set(adb.text(f"ls {folder(package)} 2>/dev/null").split())
 
 
 def fetch(adb: Adb, package: str, before: set[str], seconds: float, poll: float = 5.0) -> dict[str, Any]:
     """Wait for a new result, and read it.
 
+    Args:
+      before: names of the results that existed before.
+      seconds: time limit.
+      poll: seconds between two looks.
+
     Raises:
-      FailedError: none came in time, or it cannot be read.
+      FailedError: there is no new result in time, or it cannot be read.
     """
     end = time.monotonic() + seconds
     while not (new := sorted(name for name in results(adb, package) - before if name.endswith(".json"))):
@@ -86,7 +91,7 @@ def fetch(adb: Adb, package: str, before: set[str], seconds: float, poll: float 
 
 
 def checked(document: dict[str, Any]) -> dict[str, Any]:
-    """An app's result, which it writes in the form of the schema. Raises FailedError: it does not."""
+    """Check that the app's result follows the schema, and return it. Raises FailedError: it does not."""
     if wrong := schema.fault(document):
         raise FailedError(
             f"the app's result is against the schema ({wrong}); build the app and this package of one commit"

@@ -124,7 +124,7 @@ def test_precisions_are_searched_by_the_score_of_questions(answering, squad, tmp
     assert cli.run([*words, "--sequence_lengths=32", "--recipes=float32", "--rounds=1", "--runs=1"]) == 0
     report = json.loads((output / "report.json").read_text())
     assert [row["name"] for row in report["variants"]] == ["float32", "cheapest"]
-    assert report["searched"]["score_name"] == "f1" and report["searched"]["scored_examples"] == 12
+    assert report["searched"]["score_name"] == "F1" and report["searched"]["scored_examples"] == 12
 
 
 @pytest.mark.slow

@@ -152,7 +152,7 @@ def test_a_job_that_lost_a_worker_goes_on(place):
     assert processes[0].wait(120) == 1
     # It need not be the last line of the file, since printed output is buffered until the process ends.
     (said,) = [line for line in log_of(place, 0).splitlines() if line.startswith("mobilebert-tf")]
-    assert "another worker no longer answers" in said and "go on from the last checkpoint" in said
+    assert "another worker no longer answers" in said and "continue from the last checkpoint" in said
     for index, process in enumerate(start("killed")):
         assert process.wait(300) == 0, log_of(place, index)
     assert_same_weights(place / "undisturbed", place / "killed")

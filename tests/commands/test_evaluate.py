@@ -109,16 +109,17 @@ def test_text_that_the_vocabulary_lacks_is_said_to_be_lost(export_directory, tmp
     assert "[UNK]" not in capsys.readouterr().err
 
 
-def test_answers_take_no_place_of_another_file(export_directory, labelled_table, tmp_path: Path, complain) -> None:
+@pytest.fixture
+def scoring(export_directory: Path, labelled_table: Path) -> list[str]:
+    """The command that scores an exported file, without --output."""
+    return ["evaluate", f"--model={export_directory / 'float32.tflite'}", f"--input={labelled_table}"]
+
+
+def test_answers_take_no_place_of_another_file(scoring, tmp_path: Path, complain) -> None:
     notes = tmp_path / "notes.csv"
     notes.write_text("mine\n")
     output = tmp_path / "run"
-    words = [
-        "evaluate",
-        f"--model={export_directory / 'float32.tflite'}",
-        f"--input={labelled_table}",
-        f"--output={output}",
-    ]
+    words = [*scoring, f"--output={output}"]
     assert f"--predictions={notes}: exists" in complain(*words, f"--predictions={notes}")
     assert notes.read_text() == "mine\n"
     assert f"--predictions={tmp_path}: exists" in complain(*words, f"--predictions={tmp_path}")
@@ -127,14 +128,9 @@ def test_answers_take_no_place_of_another_file(export_directory, labelled_table,
     assert not output.exists()
 
 
-def test_figures_that_no_run_wrote_are_named(export_directory, labelled_table, tmp_path: Path, complain) -> None:
+def test_figures_that_no_run_wrote_are_named(scoring, tmp_path: Path, complain) -> None:
     output = tmp_path / "run"
-    words = [
-        "evaluate",
-        f"--model={export_directory / 'float32.tflite'}",
-        f"--input={labelled_table}",
-        f"--output={output}",
-    ]
+    words = [*scoring, f"--output={output}"]
     assert cli.run(words) == 0
     for content, what in (("{}", "evaluation is missing"), ('{"evaluation": {"accuracy": "high"}}', "accuracy")):
         (output / "metrics.json").write_text(content)

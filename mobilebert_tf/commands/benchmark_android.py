@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,8 @@ class BenchmarkAndroid(Timed):
             )
         if self.texts:
             raise UsageError("--texts: a mean over lengths is not measured on devices; give --sequence_lengths=all")
+        if self.app:
+            self._refuse_flags_of_tools()
         connected = adb.find(self.serial)
         if self.app:
             self._run_app(connected, files)
@@ -224,6 +227,12 @@ class BenchmarkAndroid(Timed):
         print(tables.terminal(figures.of(written)))
         print(f"\nbenchmark android: {self.output} has all figures")
 
+    def _refuse_flags_of_tools(self) -> None:
+        """Raise UsageError for a flag that the app's own benchmark does not know, and would ignore."""
+        for field in dataclasses.fields(self):
+            if field.name in _FOR_TOOLS and getattr(self, field.name) != field.default:
+                raise UsageError(f"--{field.name}: is for measuring with a tool; leave it out with --app")
+
     def _run_app(self, connected: Adb, files: list[Path]) -> None:
         from mobilebert_tf import provenance
         from mobilebert_tf.benchmarks import results
@@ -242,7 +251,7 @@ class BenchmarkAndroid(Timed):
             "rounds": self.rounds,
             "runs": self.runs,
             "warm_up": self.warm_up,
-            "cool_down_seconds": int(self.cool_down),
+            "cool_down_seconds": math.ceil(self.cool_down),
         }
         before = app.results(connected, self.app_package)
         app.start(connected, self.app_package, extras)
@@ -256,6 +265,13 @@ class BenchmarkAndroid(Timed):
         results.write(self.output, document)
         print(tables.terminal(figures.of(document)))
         print(f"\nbenchmark android: {self.output} has all samples")
+
+
+_FOR_TOOLS = (
+    "tool", "tool_flags", "affinity", "sequence_lengths", "inputs", "baseline", "partial", "seconds", "most_celsius",
+    "sustained", "strict", "resume",
+)  # fmt: skip
+"""Flags that have no meaning with --app."""
 
 
 def _alike(one: Any, other: Any) -> bool:

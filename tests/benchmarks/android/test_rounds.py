@@ -168,6 +168,17 @@ def test_the_app_is_not_started_with_more_threads_than_it_takes(
     assert "is not installed on X" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "flag", ["--affinity=big", "--strict", "--seconds=9", "--tool=benchmark_model", "--sustained=5"]
+)
+def test_flags_that_the_app_would_ignore_are_refused(flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "a.tflite").write_text("a")
+    words = ["benchmark", "android", "--app", f"--models={tmp_path}/a.tflite", f"--output={tmp_path}/x.json", flag]
+    assert cli.run(words) == 2
+    name = flag.partition("=")[0]
+    assert f"{name}: is for measuring with a tool; leave it out with --app" in capsys.readouterr().err
+
+
 def test_a_sustained_run_has_no_ratios(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "a.tflite").write_text("a")
     words = [f"--models={tmp_path}/a.tflite", f"--baseline={tmp_path}/a.tflite", f"--output={tmp_path}/x.json"]

@@ -36,7 +36,7 @@ class Subject:
     details: Mapping[str, Any]
     """Its identity and properties: sha256, bytes, sequence length and the like."""
     rounds: Sequence[Mapping[str, Any]]
-    """For each round `samples`, and everything else recorded in it."""
+    """Rounds: each has `samples`, and everything else recorded in it."""
     failed: bool = False
     """Whether one of its processes ended without figures: earlier rounds are kept, and are fewer than others have."""
 

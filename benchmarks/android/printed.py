@@ -21,7 +21,7 @@ class Delegated:
 
     @property
     def is_processor(self) -> bool:
-        """Whether it is the delegate with the processor's own kernels."""
+        """True for the delegate with the processor's own kernels."""
         return "xnnpack" in self.name.lower()
 
 

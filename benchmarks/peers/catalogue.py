@@ -37,7 +37,7 @@ class Peer:
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Environment variables of its processes."""
     trains: bool = False
-    """Whether it has its own fine-tuning step."""
+    """Presence of a fine-tuning step of its own."""
     embeds: bool = False
     """Whether its files give sentence embeddings, which are scored."""
 

@@ -214,7 +214,7 @@ class Comparison:
 
 
 def baselines(subjects: Sequence[Subject], wanted: str) -> list[Subject | None]:
-    """For each subject, the one of variant `wanted` at the same length and number of threads; None: not measured."""
+    """The subject of variant `wanted` at the length and number of threads of each subject; None: not measured."""
 
     def key(subject: Subject) -> tuple[Any, ...]:
         return subject.details.get("sequence_length"), subject.details["configuration"]["threads"]

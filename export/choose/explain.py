@@ -69,8 +69,8 @@ class Part:
     instead: str
     """Arithmetic of the part, one of INSTEAD."""
     logits_error: float
-    """As `Explanation.logits_error`, lower by the error that the part causes. Neighbours in int8 still exchange int8
-    values with it: a single layer whose result the next one rounds anyway gains nothing."""
+    """Error of the logits, as `Explanation.logits_error`, without the error that the part causes. Neighbours in int8
+    still exchange int8 values with it: a single layer whose result the next one rounds anyway gains nothing."""
     decision_agreement: float
     extra_bytes: int
     """Bytes that the file grows by, with one signature."""

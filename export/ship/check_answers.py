@@ -132,7 +132,7 @@ def _entities(windows: Sequence[Mapping[str, Any]], text: str, answer: Mapping[s
 
 
 def _counted(windows: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-    """For each window, the places of the pieces that count in it and in no other window."""
+    """Places, in each window, of the pieces that count in it and in no other window."""
     sizes = [sum(place is not None for place in window["offsets"]) for window in windows]
     best: dict[int, tuple[float, int]] = {}
     for number, (window, size) in enumerate(zip(windows, sizes, strict=True)):

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import build, one_of, read, within
 from mobilebert_tf.names import plain_name
+from mobilebert_tf.run_directory import fingerprint
 
 PRODUCTS = ("FULLY_CONNECTED",)
 """Operators that multiply by weights."""
@@ -90,6 +91,8 @@ class Recipe:
     """One of TARGETS."""
     half: bool = False
     """Whether ARM processors with float16 arithmetic may use it for everything that is left in float."""
+    one_graph: bool = False
+    """Whether all lengths share a graph, which the runtime resizes; only for `litert`."""
     gate: Gate = Gate(min_decision_agreement=0.97)
 
     @property
@@ -260,6 +263,14 @@ def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
     return chosen
 
 
+def with_content(names: str | None) -> str | None:
+    """The names of recipes with a hash of each file: the same name with other rules is another recipe."""
+    words = [word.strip() for word in (names or "").split(",")]
+    if not any(word.endswith(".json") for word in words):
+        return names
+    return ",".join(f"{word}@{fingerprint(word)}" if word.endswith(".json") else word for word in words)
+
+
 def _read(path: Path) -> list[Recipe]:
     """The recipes in a file: an object, or a list of objects, with the fields of `Recipe`."""
     if not path.exists():
@@ -286,6 +297,8 @@ def _recipe(path: Path, content: dict[str, Any]) -> Recipe:
                 f"{path}: a rule of {recipe.name} has weights {rule.weights} and activations {rule.activations}; "
                 "such activations need weights int8 or int4, and float weights need activations float"
             )
+    if recipe.one_graph and recipe.target != "litert":
+        raise UsageError(f"{path}: {recipe.name} has one length, being for {recipe.target}; leave one_graph out")
     if recipe.target == "gpu" and any(rule.weights.startswith("int") for rule in recipe.rules):
         raise UsageError(
             f"{path}: the rules of {recipe.name} quantise to integers, but a gpu file must have float weights"

@@ -12,6 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from mobilebert_tf.errors import UsageError, first_line
+from mobilebert_tf.litert.one_graph import any_shapes, shape_in
 from mobilebert_tf.litert.refusals import REFUSALS
 
 IDS, MASK, SEGMENTS = "ids", "mask", "segments"
@@ -133,19 +134,21 @@ def signatures(path: str) -> Signatures:
     content = Path(path).read_bytes()
     try:
         model = schema.Model.GetRootAs(content, 0)
-        each = [_signature(path, model, model.SignatureDefs(i)) for i in range(model.SignatureDefsLength())]
-        return Signatures(path=path, each=each or [_signature(path, model, None)])
+        shapes = any_shapes(content)
+        each = [_signature(path, model, model.SignatureDefs(i), shapes) for i in range(model.SignatureDefsLength())]
+        return Signatures(path=path, each=each or [_signature(path, model, None, {})])
     except (*REFUSALS, AttributeError, struct.error) as error:
         raise UsageError(f"{path}: LiteRT cannot read it ({first_line(error)}); the file may be cut short") from None
 
 
-def _signature(path: str, model: Any, definition: Any) -> Signature:
+def _signature(path: str, model: Any, definition: Any, any_shapes: Mapping[str, Sequence[int]]) -> Signature:
     graph = model.Subgraphs(0 if definition is None else definition.SubgraphIndex())
     if definition is None:
         places = {str(graph.Inputs(i)): graph.Inputs(i) for i in range(graph.InputsLength())}
     else:
         inputs = [definition.Inputs(i) for i in range(definition.InputsLength())]
         places = {one.Name().decode(): one.TensorIndex() for one in inputs}
+    key = None if definition is None else definition.SignatureKey().decode()
     described = {}
     for name, place in places.items():
         tensor = graph.Tensors(place)
@@ -153,9 +156,8 @@ def _signature(path: str, model: Any, definition: Any) -> Signature:
         described[name] = {
             "name": tensor.Name().decode(),
             "dtype": _DTYPES.get(tensor.Type(), "object"),
-            "shape": shape,
+            "shape": shape_in(key or "", shape, any_shapes.get(name, [])),
         }
-    key = None if definition is None else definition.SignatureKey().decode()
     return Signature(path=path, name=key, inputs=described)
 
 

@@ -31,7 +31,6 @@ from mobilebert_tf.benchmarks.programs import output_of
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.litert.instructions import estimate
 
 VISIBLE = 0.005
@@ -118,11 +117,9 @@ class Estimated:
 
     def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
         content = file.read_bytes()
-        model = flatbuffer.read(content)
-        graphs = {one.signatureKey.decode(): one.subgraphIndex for one in model.signatureDefs or []}
         counts = []
         for name in signatures:
-            million = estimate(content, graphs[name] if name else 0)
+            million = estimate(content, name)
             if million is None:
                 raise UsageError(f"{file}: has operators of unknown cost; count it instead (--environment)")
             counts.append(million)

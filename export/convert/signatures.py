@@ -19,6 +19,7 @@ from mobilebert_tf.export.rewrite.network import Array, Network
 from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.read import read_network
 from mobilebert_tf.export.rewrite.rules import REWRITES, rewrite
+from mobilebert_tf.litert.one_graph import signature_name
 from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES
 from mobilebert_tf.models import TaskModel
 from mobilebert_tf.tasks.task import INPUTS
@@ -29,19 +30,19 @@ SHORTEST = 3
 BUCKETS = (32, 64, 128, 256)
 """Lengths that have signatures by default: a text takes the time of the shortest signature that it fits into."""
 
-
-def signature_name(length: int) -> str:
-    """Name of the signature for inputs [1, length]."""
-    return f"tokens_{length}"
+BUCKETS_OF_ONE_GRAPH = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+"""The same where all share one graph, so that a further length costs nothing."""
 
 
-def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -> list[int]:
+def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig, one_graph: bool = False) -> list[int]:
     """Sequence lengths T of an export, in word pieces, shortest first.
 
     Args:
-      lengths: comma-separated lengths; None or empty: `default` and the shorter ones of BUCKETS.
+      lengths: comma-separated lengths; None or empty: `default` and the shorter ones of BUCKETS, or of
+        BUCKETS_OF_ONE_GRAPH.
       default: longest length if none are given.
       config: config of the model, which limits the length.
+      one_graph: whether they are to share one graph.
 
     Raises:
       UsageError: a length is not a number, is too short, is longer than the position table, or is named twice.
@@ -50,7 +51,7 @@ def parse_lengths(lengths: str | None, default: int, config: MobileBertConfig) -
         wanted = (
             sorted(int(word) for word in lengths.split(","))
             if lengths
-            else [*(n for n in BUCKETS if n < default), default]
+            else [*(n for n in (BUCKETS_OF_ONE_GRAPH if one_graph else BUCKETS) if n < default), default]
         )
     except ValueError:
         raise UsageError(f"--sequence_lengths={lengths}: must be whole numbers, such as 32,64,128") from None

@@ -18,6 +18,11 @@ from mobilebert_tf.export.rewrite.rules import JOIN, rewrite
 from mobilebert_tf.models import TaskModel
 
 
+def lengths_of(recipe: Recipe, lengths: Sequence[int]) -> Sequence[int]:
+    """Those of an export's lengths that files by this recipe have: only apps that run a file directly want several."""
+    return lengths if recipe.target == TARGETS[0] else [max(lengths)]
+
+
 class Source:
     """The float32 files of one network.
 
@@ -73,7 +78,7 @@ class Sources:
         self._trained = trained
         self._equalizes = equalizes and trained is None and text is not None
         self._threads = threads
-        self._made: dict[tuple[str, bool], Source] = {}
+        self._made: dict[tuple[str, bool, bool], Source] = {}
 
     def of(self, recipe: Recipe) -> Source:
         """The source for this recipe.
@@ -82,9 +87,9 @@ class Sources:
           FailedError: the network cannot be converted.
         """
         equalized = self._equalizes and (recipe.is_static or self._is_free)
-        key = recipe.target, equalized
+        key = recipe.target, equalized, recipe.one_graph
         if key not in self._made:
-            self._made[key] = self._convert(recipe.target, self._peaks if equalized else None)
+            self._made[key] = self._convert(recipe, self._peaks if equalized else None)
         return self._made[key]
 
     @functools.cached_property
@@ -102,11 +107,12 @@ class Sources:
         """The rewrites except the one that joins layers."""
         return [name for name in self._rewrites if name != JOIN]
 
-    def _convert(self, target: str, peaks: Mapping[str, Peaks] | None) -> Source:
-        # Only files for apps that run them directly have several signatures.
-        lengths = self._lengths if target == TARGETS[0] else [max(self._lengths)]
+    def _convert(self, recipe: Recipe, peaks: Mapping[str, Peaks] | None) -> Source:
+        lengths = lengths_of(recipe, self._lengths)
+        # One graph for all lengths follows from the two that differ most.
+        converted = sorted({min(lengths), max(lengths)}) if recipe.one_graph else lengths
         breaks = self._trained.breaks if self._trained else None
-        files = convert_lengths(self._model, lengths, self._rewrites, target, breaks, peaks)
+        files = convert_lengths(self._model, converted, self._rewrites, recipe.target, breaks, peaks)
         return Source(files, self._measure)
 
     def _measure(self, content: bytes) -> Ranges | None:

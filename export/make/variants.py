@@ -20,7 +20,7 @@ from mobilebert_tf.export.choose.brought import compare_rewrites
 from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
 from mobilebert_tf.export.choose.explain import Explanation, explain
 from mobilebert_tf.export.choose.search import Examples, Search, search
-from mobilebert_tf.export.make.sources import Sources
+from mobilebert_tf.export.make.sources import Sources, lengths_of
 from mobilebert_tf.export.mediapipe.metadata import add_metadata
 from mobilebert_tf.export.quantize.build import allows_half, build
 from mobilebert_tf.export.quantize.quantizer import check_rules
@@ -34,6 +34,7 @@ from mobilebert_tf.litert import flatbuffer, gpu
 from mobilebert_tf.litert.half import half_outputs
 from mobilebert_tf.litert.instructions import estimate
 from mobilebert_tf.litert.multiply_adds import multiply_adds
+from mobilebert_tf.litert.one_graph import signature_name
 from mobilebert_tf.litert.operators import read_operators
 from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES, TfliteModel
 from mobilebert_tf.models import TaskModel
@@ -144,6 +145,8 @@ def make_variants(
         source = sources.of(RECIPES["static_int8"])
         assert source.ranges is not None
         searched = search(source.files, source.ranges, examples, checks.max_drop, checks.cost, checks.limits)
+        one_graph = any(recipe.one_graph for recipe in recipes)
+        searched = dataclasses.replace(searched, recipe=dataclasses.replace(searched.recipe, one_graph=one_graph))
         recipes = [*recipes, searched.recipe]
     rows = []
     explained = {}
@@ -154,7 +157,7 @@ def make_variants(
         files, ranges = source.files, source.ranges if recipe.is_static or recipe.half else None
         try:
             check_rules(files[max(files)], recipe)
-            content = build(files, recipe, ranges)
+            content = build(files, recipe, ranges, lengths_of(recipe, lengths))
             if recipe.target == "mediapipe":
                 content = add_metadata(content, checks.tokenizer, checks.task)
             row = _verified(content, recipe, model, expected, checks, path)
@@ -163,7 +166,8 @@ def make_variants(
                 in_half = _in_half(path, expected, checks)
                 if in_half and compare.parity_fault(recipe.gate, checks.task, in_half):
                     # In float16 the file would fail its gate. Exact results matter more than speed: leave the mark out.
-                    half, content = False, build(files, dataclasses.replace(recipe, half=False), ranges)
+                    half, whole = False, dataclasses.replace(recipe, half=False)
+                    content = build(files, whole, ranges, lengths_of(recipe, lengths))
                     row = _verified(content, recipe, model, expected, checks, path)
         except (FailedError, UsageError, RuntimeError) as error:
             # The quantizer refused the recipe, or LiteRT refused to load the file, or to run it (RuntimeError).
@@ -177,7 +181,7 @@ def make_variants(
                 row,
                 half=half,
                 half_parity=dataclasses.asdict(in_half) if in_half else {},
-                bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content)),
+                bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content), lengths_of(recipe, lengths)),
                 weight_bytes=flatbuffer.weight_bytes(content),
                 trained=_as_trained(directory / row.file, model, trained, checks)
                 if trained and trained.is_for(recipe)
@@ -242,8 +246,11 @@ def _as_trained(path: Path, model: TaskModel, trained: Trained, checks: Checks) 
     return dataclasses.asdict(compare.measure_parity(checks.task, *together))
 
 
-def _bytes_of_lengths(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int) -> dict[int, int]:
-    lengths = sorted(files)
+def _bytes_of_lengths(
+    files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, whole: int, lengths: Sequence[int]
+) -> dict[int, int]:
+    if recipe.one_graph:
+        return {length: whole if length == max(lengths) else 0 for length in lengths}
     totals = [len(build({n: files[n] for n in lengths[:k]}, recipe, ranges)) for k in range(1, len(lengths))]
     totals = [0, *totals, whole]
     return {length: after - before for length, before, after in zip(lengths, totals, totals[1:], strict=False)}
@@ -319,8 +326,8 @@ def _verified(
 
 
 def _instructions(content: bytes, lengths: Sequence[int]) -> dict[int, float]:
-    """Estimates by length, empty if any is missing; graphs are in the order of their lengths."""
-    estimates = {length: estimate(content, graph) for graph, length in enumerate(lengths)}
+    """Estimates by length, empty if any is missing."""
+    estimates = {length: estimate(content, signature_name(length)) for length in lengths}
     known = {length: round(million, 3) for length, million in estimates.items() if million is not None}
     return known if len(known) == len(estimates) else {}
 

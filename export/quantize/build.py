@@ -17,6 +17,7 @@ from mobilebert_tf.export.rewrite.norms import Breaks
 from mobilebert_tf.export.rewrite.rules import REWRITES
 from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.litert.half import HALF_LARGEST
+from mobilebert_tf.litert.one_graph import share_graph
 from mobilebert_tf.models import TaskModel
 
 
@@ -57,18 +58,26 @@ def convert_length(
         return convert(saved_model)
 
 
-def build(files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None) -> bytes:
-    """The content of a file by `recipe`, with a signature for each of the `files`.
+def build(
+    files: Mapping[int, bytes], recipe: Recipe, ranges: Ranges | None, lengths: Sequence[int] | None = None
+) -> bytes:
+    """The content of a file by `recipe`, with a signature for each length.
 
     Args:
-      files: result of `convert_lengths`.
+      files: result of `convert_lengths`; for one graph of several lengths the shortest and the longest are enough.
       recipe: precision of the operators.
       ranges: ranges of the tensors, measured on one of the files; None: no text was given.
+      lengths: lengths T of the signatures; None: those of the files.
 
     Raises:
       FailedError: the quantizer refused.
     """
-    model = flatbuffer.merge(flatbuffer.read(quantize(files[length], recipe, ranges)) for length in sorted(files))
+    lengths = sorted(files) if lengths is None else lengths
+    if recipe.one_graph and len(lengths) > 1:
+        ends = {length: quantize(files[length], recipe, ranges) for length in (min(lengths), max(lengths))}
+        model = share_graph({length: flatbuffer.read(content) for length, content in ends.items()}, lengths)
+    else:
+        model = flatbuffer.merge(flatbuffer.read(quantize(files[length], recipe, ranges)) for length in lengths)
     flatbuffer.use_asymmetric_inputs(model)
     flatbuffer.set_versions(model)
     if allows_half(recipe, ranges):

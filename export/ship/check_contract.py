@@ -306,18 +306,25 @@ def read_signatures(interpreter: Any) -> list[dict[str, Any]]:
     signatures = []
     for name in interpreter.get_signature_list():
         runner = interpreter.get_signature_runner(name)
-        inputs, outputs = _tensors(runner.get_input_details()), _tensors(runner.get_output_details())
+        inputs, outputs = (_tensors(ends, name) for ends in (runner.get_input_details(), runner.get_output_details()))
         signatures.append({"name": name, "length": inputs[0]["shape"][-1], "inputs": inputs, "outputs": outputs})
     return sorted(signatures, key=lambda one: one["length"])
 
 
-def _tensors(details: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _tensors(details: Mapping[str, Any], signature: str) -> list[dict[str, Any]]:
     import numpy as np
 
     return [
-        {"name": name, "dtype": np.dtype(tensor["dtype"]).name, "shape": [int(size) for size in tensor["shape"]]}
+        {"name": name, "dtype": np.dtype(tensor["dtype"]).name, "shape": _shape(tensor, signature)}
         for name, tensor in sorted(details.items())
     ]
+
+
+def _shape(tensor: Mapping[str, Any], signature: str) -> list[int]:
+    """The shape in this signature; a graph that several share has -1 for T, which the signature's name ends with."""
+    length = signature.rpartition("_")[2]
+    sizes = [int(size) for size in tensor["shape_signature" if length.isdecimal() else "shape"]]
+    return [int(length) if size == -1 else size for size in sizes]
 
 
 def _name_runtime() -> tuple[str, tuple[int, ...] | None]:

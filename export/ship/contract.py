@@ -181,7 +181,11 @@ class Runtime:
     float16_arithmetic: bool
     """Whether ARM processors with float16 arithmetic use it for what is float in the file. Others never do."""
     weight_cache: WeightCache | None
-    """null: there is one signature."""
+    """null: there is one graph."""
+    one_graph: bool = False
+    """Whether the signatures are lengths of one graph. An app that runs one sets the shape of all inputs to [1, T]
+    first, unless it is that of the call before: `resizeInput` of an Interpreter, `resizeInputTensor` of a
+    CompiledModel. All else, buffers too, is as with a graph for each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -250,6 +254,7 @@ def write_contracts(
             continue
         file = files[variant.name]
         examples = file.answers(texts)
+        one_graph = recipe.one_graph or len(file.contract["signatures"]) == 1
         rounds = bool(variant.half) or any(rule.activations != "float" for rule in recipe.rules)
         contract = Contract(
             file=_file(file.path),
@@ -262,7 +267,8 @@ def write_contracts(
             runtime=Runtime(
                 oldest=str(variant.oldest_runtime),
                 float16_arithmetic=bool(variant.half),
-                weight_cache=_weight_cache(file.path) if len(file.contract["signatures"]) > 1 else None,
+                weight_cache=None if one_graph else _weight_cache(file.path),
+                one_graph=one_graph and len(file.contract["signatures"]) > 1,
             ),
             tolerance=file.tolerance(examples, measured, rounds, bool(variant.half)),
             examples=examples,

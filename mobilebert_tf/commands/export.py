@@ -93,6 +93,12 @@ class Export:
         "of 32, 64, 128 and 256 that are shorter",
         None,
     )
+    one_graph: bool = option(
+        "all lengths (then by default also 16, 24, 48, 96 ...) share one graph, which apps resize: a file takes memory "
+        "and loading time of one length; a text of another length than the one before costs a millisecond more (24 "
+        "layers)",
+        False,
+    )
     without_rewrites: str = option(
         "rewrites of the network to leave out, comma-separated, to see what each brings: "
         "fold_norms, fold_attention_scale, first_token_only, mean_early, join_products, share_mask, cut_positions, "
@@ -191,7 +197,7 @@ class Export:
           FailedError: a file missed its gate or could not be made; the others are written.
         """
         from mobilebert_tf.export.aware import stored
-        from mobilebert_tf.export.recipes import parse_recipes
+        from mobilebert_tf.export.recipes import parse_recipes, with_content
         from mobilebert_tf.export.rewrite.rules import REWRITES, parse_rewrites
 
         rewrites = parse_rewrites(self.without_rewrites)
@@ -201,12 +207,9 @@ class Export:
         has_ranges = bool(self.calibration or self.evaluation or trained)
         if self.android_demo:
             android_demo.check(Path(self.android_demo), Path(self.output))
-        recipes = [
-            dataclasses.replace(one, gate=dataclasses.replace(one.gate, **self._limits))
-            for one in parse_recipes(self.recipes, has_ranges)
-        ]
+        recipes = [self._adjusted(one) for one in parse_recipes(self.recipes, has_ranges)]
         self._check_search(recipes)
-        command = dataclasses.replace(self, recipes=_with_content(self.recipes))
+        command = dataclasses.replace(self, recipes=with_content(self.recipes))
         unsigned = not (Path(self.output) / verify_directory.SUMS).exists()
         with run_directory.open_run(command, "export", self.output, reopens=unsigned) as run:
             if run.finished:
@@ -239,7 +242,8 @@ class Export:
         assert loaded.task is not None and isinstance(loaded.model, TaskModel)
         if self.task and loaded.task.name != self.task:
             raise UsageError(f"{self.model}: is for --task={loaded.task.name}, not for {self.task}; leave --task out")
-        lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config)
+        shared = any(recipe.one_graph for recipe in recipes)
+        lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config, shared)
         task: Task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **self._columns())
         if any(recipe.target == "mediapipe" for recipe in recipes):
             metadata.check_model(loaded.tokenizer, task)
@@ -314,6 +318,11 @@ class Export:
         if best := export_report.recommended(run.directory):
             context = ["--context=..."] if task.judges_pairs or task.name == "embedding" else []
             print(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
+
+    def _adjusted(self, recipe: Recipe) -> Recipe:
+        """The recipe with what flags change."""
+        one_graph = recipe.one_graph or (self.one_graph and recipe.target == "litert")
+        return dataclasses.replace(recipe, one_graph=one_graph, gate=dataclasses.replace(recipe.gate, **self._limits))
 
     @property
     def _limits(self) -> dict[str, float]:
@@ -408,14 +417,6 @@ class Export:
 def _rows(features: Mapping[str, Any], path: str | None, task: Task) -> str:
     count, what = len(features["input_ids"]), "text" if task.name == "embedding" else "row"
     return f"{count} {what}{'' if count == 1 else 's'} of {Path(path or '').name}"
-
-
-def _with_content(recipes: str | None) -> str | None:
-    """The flag with a hash of each file: the same name with other rules is another export."""
-    words = [word.strip() for word in (recipes or "").split(",")]
-    if not any(word.endswith(".json") for word in words):
-        return recipes
-    return ",".join(f"{word}@{run_directory.fingerprint(word)}" if word.endswith(".json") else word for word in words)
 
 
 def _made_up(model: str, task: Task) -> str:

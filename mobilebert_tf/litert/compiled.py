@@ -7,12 +7,15 @@ only once: in memory, or in a file that is mapped and shared by several processe
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mobilebert_tf import quiet
 from mobilebert_tf.errors import UsageError, first_line
+from mobilebert_tf.litert import one_graph
 from mobilebert_tf.litert.refusals import REFUSALS
 
 FORCE_FLOAT16 = 0x4
@@ -45,6 +48,8 @@ class CompiledFile:
             xnnpack_weight_cache_path=weight_cache,
         )
         options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=processor)
+        self._any_shapes = one_graph.any_shapes(Path(path).read_bytes())
+        self._length: list[int] = []
         with quiet.native_stderr_hidden():
             try:
                 self._model = CompiledModel.from_file(str(path), options=options)
@@ -60,20 +65,44 @@ class CompiledFile:
 
     def get_signature_runner(self, name: str) -> CompiledSignature:
         """A callable for one signature."""
-        return CompiledSignature(self._model, name)
+        return CompiledSignature(self._model, name, self._any_shapes, self._length)
 
 
 class CompiledSignature:
-    """A signature that is called with its inputs by name and returns its outputs by name."""
+    """A signature that is called with its inputs by name and returns its outputs by name.
 
-    def __init__(self, model: Any, name: str):
-        self._model, self._index = model, model.get_signature_index(name)
+    Args:
+      model: LiteRT's CompiledModel.
+      name: name of the signature.
+      any_shapes: result of `one_graph.any_shapes` for the file.
+      length: T that the graph has, where all signatures share it: a list of one number, or none before the first
+        call, which is the same list for all of them.
+    """
+
+    def __init__(self, model: Any, name: str, any_shapes: Mapping[str, list[int]], length: list[int]):
+        self._model, self._name, self._index = model, name, model.get_signature_index(name)
         signature = model.get_signature_list()[name]
         self._inputs, self._outputs = signature["inputs"], signature["outputs"]
         self._given = _details(model.get_input_tensor_details(name))
         self._found = _details(model.get_output_tensor_details(name))
-        self._input_buffers = model.create_input_buffers(self._index)
-        self._output_buffers = model.create_output_buffers(self._index)
+        for end, about in (*self._given.items(), *self._found.items()):
+            # With the names of an interpreter's fields.
+            about["shape_signature"] = np.array(any_shapes.get(end, about["shape"]), np.int32)
+            about["shape"] = np.array(one_graph.shape_in(name, about["shape"], any_shapes.get(end, [])), np.int32)
+        self._is_shared, self._length = bool(any_shapes), length
+        self._input_buffers: Any = None
+        self._output_buffers: Any = None
+
+    def _make_buffers(self) -> None:
+        """Make the buffers, after resizing a graph that has another signature's length."""
+        length = [one_graph.length_of(self._name) or 0] if self._is_shared else []
+        if self._input_buffers is None or self._length != length:
+            if self._length != length:
+                for name in self._inputs:
+                    self._model.resize_input_tensor_by_name(self._name, name, [1, *length])
+                self._length[:] = length
+            self._input_buffers = self._model.create_input_buffers(self._index)
+            self._output_buffers = self._model.create_output_buffers(self._index)
 
     def get_input_details(self) -> dict[str, dict[str, Any]]:
         """Name, dtype and shape of each input."""
@@ -84,6 +113,7 @@ class CompiledSignature:
         return self._found
 
     def __call__(self, **values: np.ndarray) -> dict[str, np.ndarray]:
+        self._make_buffers()
         for buffer, name in zip(self._input_buffers, self._inputs, strict=True):
             buffer.write(np.ascontiguousarray(values[name], self._given[name]["dtype"]))
         self._model.run_by_index(self._index, self._input_buffers, self._output_buffers)

@@ -65,7 +65,7 @@ def use_lookups(model: Any) -> None:
             if model.buffers[graph.tensors[table].buffer].data is None or len(graph.tensors[rows].shape) != 1:
                 continue
             operator.inputs = np.array([rows, table], np.int32)
-            operator.opcodeIndex = _operator_code(model, _Op.EMBEDDING_LOOKUP)
+            operator.opcodeIndex = operator_code(model, _Op.EMBEDDING_LOOKUP)
             operator.builtinOptions, operator.builtinOptionsType = None, schema.BuiltinOptions.NONE
     _drop_unused_codes(model)
 
@@ -77,7 +77,7 @@ def use_factors(model: Any) -> None:
         for operator in graph.operators:
             if _code(model, operator) != _Op.FLOOR_DIV:
                 continue
-            operator.opcodeIndex = _operator_code(model, _Op.MUL)
+            operator.opcodeIndex = operator_code(model, _Op.MUL)
             operator.builtinOptions, operator.builtinOptionsType = (
                 schema.MulOptionsT(),
                 schema.BuiltinOptions.MulOptions,
@@ -109,7 +109,7 @@ def merge(models: Iterable[Any]) -> Any:
                 tensor.buffer = _place(merged, model.buffers[tensor.buffer], places)
             for operator in graph.operators:
                 code = model.operatorCodes[operator.opcodeIndex]
-                operator.opcodeIndex = _operator_code(merged, builtin(code), code.version)
+                operator.opcodeIndex = operator_code(merged, builtin(code), code.version)
             merged.subgraphs.append(graph)
             merged.signatureDefs.append(signature)
     assert merged is not None
@@ -292,8 +292,8 @@ def builtin(code: Any) -> int:
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
-def _operator_code(model: Any, number: int, version: int = 1) -> int:
-    """Index of this operator in the table of `model`, to which it is added if missing."""
+def operator_code(model: Any, number: int, version: int = 1) -> int:
+    """Index of this operator in the table of `model`, which it is added to if it is missing."""
     for index, code in enumerate(model.operatorCodes):
         if (builtin(code), code.version) == (number, version):
             return index

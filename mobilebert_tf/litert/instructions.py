@@ -17,6 +17,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.one_graph import graph_of
 
 _Type = schema.TensorType
 _TYPES = {_Type.FLOAT32: "f32", _Type.FLOAT16: "f16", _Type.INT8: "s8", _Type.INT4: "s4", _Type.INT16: "s16",
@@ -39,22 +40,26 @@ _COPIES = ("BROADCAST_TO", "EXPAND_DIMS", "SQUEEZE", "PACK", "UNPACK", "SPLIT", 
 _FUNCTIONS = ("GELU", "TANH", "LOGISTIC")
 
 
-def estimate(content: bytes, graph: int = -1) -> float | None:
+def estimate(content: bytes, signature: str | None = None) -> float | None:
     """Millions of instructions of one inference on a Cortex-A76, one thread, LiteRT 2.3.
 
     Args:
       content: content of a `.tflite` file.
-      graph: index of the graph; graphs are in the order of their lengths.
+      signature: name of the signature; None: the first graph.
 
     Returns:
-      None where the costs of an operator of the graph were not fitted. Operators fitted only in float32 are taken to
-      cost the same in float16: they compute the few values after a mean over tokens.
+      None where the costs of an operator of the graph were not fitted.
     """
-    units, costs = work(content, graph), known()["million_per_unit"]
-    fitted = {name: name if name in costs else name.replace(" half", " f32") for name in units}
+    units, costs = work(content, signature), known()["million_per_unit"]
+    fitted = {name: name if name in costs else _alike(name) for name in units}
     if not set(fitted.values()) <= set(costs):
         return None
     return float(sum(amount * costs[fitted[name]] for name, amount in units.items()))
+
+
+def _alike(name: str) -> str:
+    """Work that costs as much as work of this name: in few values, the number type and where they lie matter little."""
+    return name.replace(" half", " f32").replace(" both s32", " constant s32")
 
 
 @functools.cache
@@ -64,10 +69,10 @@ def known() -> dict[str, Any]:
     return costs
 
 
-def work(content: bytes, graph: int = -1) -> dict[str, float]:
-    """Units of work of one inference, by kind."""
+def work(content: bytes, signature: str | None = None) -> dict[str, float]:
+    """Units of work of one inference, by kind; without a change of length, if all lengths share the graph."""
     model = flatbuffer.read(content)
-    chosen = model.subgraphs[graph]
+    chosen = graph_of(model, signature)
     half = any(one.name == b"reduced_precision_support" for one in model.metadata or ())
     units: collections.Counter[str] = collections.Counter()
     constant = {i for i, tensor in enumerate(chosen.tensors) if _is_constant(model, tensor)}
@@ -144,6 +149,8 @@ def _of(kind: str, operator: Any, graph: Any, inputs: list[int], constant: set[i
         return {f"CONCATENATION {'half' if numbers == 'half' else 'f32'}": count, "node": 1}
     if kind in ("MEAN", "SUM", "REDUCE_MAX"):
         return {f"{kind} {numbers}": math.prod(map(int, tensors[0].shape)), "node": 1}
+    if kind == "CUMSUM":  # of one integer a token, once in a graph for all lengths
+        kind = "ADD"
     name = (
         kind if kind in _ONE_TO_ONE or len(inputs) < 2 else f"{kind} {'constant' if inputs[1] in constant else 'both'}"
     )

@@ -44,6 +44,7 @@ _SINCE = {
     "ADD": [(3, (2, 4))],
     "BATCH_MATMUL": [(3, (2, 4))],
     "CONCATENATION": [(4, (2, 14))],
+    "CUMSUM": [(1, (2, 4))],
     "DEQUANTIZE": [(5, (2, 7)), (6, (2, 18))],
     "EMBEDDING_LOOKUP": [(4, (2, 18))],
     "FULLY_CONNECTED": [(10, (2, 11)), (11, (2, 15)), (12, (2, 17)), (13, (2, 18))],

@@ -14,6 +14,7 @@ from mobilebert_tf import atomic, quiet
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.litert.compiled import CompiledFile
+from mobilebert_tf.litert.one_graph import shape_in
 from mobilebert_tf.litert.refusals import REFUSALS
 from mobilebert_tf.tasks.task import INPUTS, PER_TOKEN, real_only
 
@@ -68,7 +69,8 @@ class TfliteModel:
             if set(signature["inputs"]) == set(INPUTS) and outputs:
                 self.outputs = outputs
                 runner = interpreter.get_signature_runner(name)
-                self._runners[int(runner.get_input_details()[INPUTS[0]]["shape"][-1])] = runner
+                ids = runner.get_input_details()[INPUTS[0]]
+                self._runners[shape_in(name, ids["shape"], ids["shape_signature"])[-1]] = runner
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -252,7 +252,7 @@ def measure(
     """Latency in milliseconds of one inference, batch 1, of each file at one T (None: its longest), in rounds.
 
     With `texts`, a round's only sample is the mean over them, where a text costs the median of the
-    shortest signature that it fits in.
+    shortest signature that it fits in, and where all lengths share one graph the changes of length too.
 
     Raises:
       UsageError: see `Measurement`.
@@ -379,11 +379,18 @@ def signatures_of(path: Path) -> dict[int, str | None]:
 def _mean(measured: Sequence[dict[str, Any]], shares: Mapping[int, float]) -> dict[str, Any]:
     """One round over all lengths: the mean latency over texts, and the worst of most other values."""
     medians = [statistics.median(one["samples"]) for one in measured]
+    # Texts come in any order, so the text before has another length with the share of all others.
+    resizing = [(1 - share) * one.get("resize_ms", 0.0) for share, one in zip(shares.values(), measured, strict=True)]
     worst = ("load_ms", "first_ms", "peak_memory_mib", "foreign_cores")
     return {
-        "samples": [round(sum(share * ms for share, ms in zip(shares.values(), medians, strict=True)), 4)],
+        "samples": [
+            round(
+                sum(share * (ms + more) for share, ms, more in zip(shares.values(), medians, resizing, strict=True)), 4
+            )
+        ],
         "median_ms_of_lengths": dict(zip(shares, medians, strict=True)),
         **{key: max(one[key] for one in measured) for key in worst},
+        **({"resize_ms": max(resizing)} if any(resizing) else {}),
         "finite": all(one["finite"] for one in measured),
         "memory_mib": measured[-1]["memory_mib"],
         "clock_mhz": [clock for one in measured for clock in one["clock_mhz"]],

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import struct
 import sys
 import time
@@ -26,12 +27,16 @@ from mobilebert_tf.benchmarks.files.load import Load, clock_mhz
 from mobilebert_tf.benchmarks.files.memory import held, peak_memory
 from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.litert.compiled import IN_MEMORY, CompiledFile
+from mobilebert_tf.litert.one_graph import any_shapes
 from mobilebert_tf.litert.operators import read_operators
 from mobilebert_tf.litert.refusals import REFUSALS
 from mobilebert_tf.litert.runtime import check_is_tflite, load_interpreter
 
 Run = Callable[[int], dict[str, np.ndarray]]
 """A function that runs an inference on the inputs with this number and returns the outputs by name."""
+
+CHANGES = 9
+"""Number of changes of length that are timed from each neighbouring length."""
 
 
 def measure(
@@ -58,7 +63,8 @@ def measure(
       For each: `samples` (ms), `load_ms`, `first_ms`, `peak_memory_mib`, `memory_mib` (added by loading and by the
       first inferences up to this one), `foreign_cores`, `clock_mhz` (before and after timing), `finite` (whether all
       outputs of all inferences are), `sequence_length`, `signature` and `delegation`;
-      with a weight cache `cache_written`, and with its file `cache_bytes`.
+      with a weight cache `cache_written`, and with its file `cache_bytes`; where all lengths share one graph,
+      `resize_ms`, which an inference costs more if the one before had another length.
     """
     check_is_tflite(path)
     known = inputs_module.signatures(path)
@@ -82,17 +88,18 @@ def measure(
         first_ms, after = round((time.perf_counter() - first) * 1e3, 2), held()
         memory = {key: round(after[key] - before[key], 1) for key in after} if before and after else None
         firsts.append((first_ms, memory, outputs))
-    findings = []
+    findings: list[dict[str, Any]] = []
     for one, (run, count), (first_ms, memory, outputs) in zip(chosen, calls, firsts, strict=True):
         findings.append({
             "load_ms": load_ms,
             "first_ms": first_ms,
             "memory_mib": memory,
-            **_time(run, count, runs, seconds, warm_up, outputs),
+            **(timed := _time(run, count, runs, seconds, warm_up, outputs)),
             "foreign_cores": load.foreign_cores(),
             "sequence_length": one.length,
             "signature": one.name,
             "delegation": delegation(interpreter),
+            **_resizing(interpreter, known, one, run, statistics.median(timed["samples"])),
             **({"cache_written": written} if cache else {}),
             **({"cache_bytes": Path(cache).stat().st_size} if cache not in ("", IN_MEMORY) else {}),
         })  # fmt: skip
@@ -118,6 +125,32 @@ def _time(
         "peak_memory_mib": peak_memory(),
         "clock_mhz": clocks,
     }
+
+
+def _resizing(
+    interpreter: Any, known: inputs_module.Signatures, signature: inputs_module.Signature, run: Run, median: float
+) -> dict[str, float]:
+    """`resize_ms`, the mean of changes from the next shorter and the next longer signature; empty: none share a graph.
+
+    Args:
+      run: an inference of the signature.
+      median: milliseconds that it takes when the one before had the same length.
+    """
+    if not any_shapes(Path(known.path).read_bytes()):
+        return {}
+    lengths = sorted(one.length for one in known.each if one.length)
+    place = lengths.index(signature.length or 0)
+    costs = []
+    for length in (*lengths[max(place - 1, 0) : place], *lengths[place + 1 : place + 2]):
+        other, _ = _call(interpreter, known.of_length(length), {})
+        changes = []
+        for _ in range(CHANGES):
+            other(0)
+            start = time.perf_counter()
+            run(0)
+            changes.append((time.perf_counter() - start) * 1e3)
+        costs.append(statistics.median(changes) - median)
+    return {"resize_ms": round(max(0.0, statistics.mean(costs)), 4)} if costs else {}
 
 
 def _call(interpreter: Any, signature: inputs_module.Signature, rows: Mapping[str, np.ndarray]) -> tuple[Run, int]:

@@ -19,6 +19,7 @@ def write(
     recipes: Sequence[str],
     texts: Sequence[str],
     directory: Path,
+    one_graph: bool = False,
 ) -> dict[str, Any]:
     """Write RECIPE.tflite of a network, with one signature per length; return its number of `parameters`.
 
@@ -27,12 +28,13 @@ def write(
       config: its shape, under the keys of published configurations.
       recipes: names from `one_network.RECIPES`.
       texts: calibration texts for static files.
+      one_graph: whether all lengths share one graph.
 
     Raises:
       FailedError: the process died.
     """
-    order = {"config": config, "lengths": list(lengths), "recipes": list(recipes), "texts": list(texts)}
-    return ask(f"{__package__}.one_network", name, {**order, "directory": str(directory)})
+    order: dict[str, Any] = {"config": config, "lengths": list(lengths), "recipes": list(recipes), "texts": list(texts)}
+    return ask(f"{__package__}.one_network", name, {**order, "directory": str(directory), "one_graph": one_graph})
 
 
 def ask(module: str, name: str, order: Mapping[str, Any]) -> dict[str, Any]:

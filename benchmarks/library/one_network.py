@@ -5,6 +5,7 @@ Runs in its own process, since TensorFlow does not free a conversion's memory, a
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,18 @@ RECIPES = ("float32", "float16", "dynamic_int8", "static_int8")
 
 
 def write(
-    config: Mapping[str, Any], lengths: Sequence[int], recipes: Sequence[str], texts: Sequence[str], directory: Path
+    config: Mapping[str, Any],
+    lengths: Sequence[int],
+    recipes: Sequence[str],
+    texts: Sequence[str],
+    directory: Path,
+    one_graph: bool = False,
 ) -> dict[str, int]:
-    """Write RECIPE.tflite with a signature for each of the lengths; return the number of `parameters`."""
+    """Write RECIPE.tflite with a signature for each of the lengths, all of one graph if `one_graph` says so.
+
+    Returns:
+      The number of `parameters`.
+    """
     quiet.start_tensorflow()
     import keras
 
@@ -43,10 +53,11 @@ def write(
             variable.assign_add(0.05 * generator.standard_normal(variable.shape).astype(np.float32))
     sources = Sources(model, lengths, tuple(REWRITES), features)
     for name in recipes:
-        source = sources.of(KNOWN[name])
-        ranges = source.ranges if KNOWN[name].is_static else None
+        recipe = dataclasses.replace(KNOWN[name], one_graph=one_graph)
+        source = sources.of(recipe)
+        ranges = source.ranges if recipe.is_static else None
         # Without ranges it is not known whether float16 is wide enough, so nothing is computed in it.
-        (directory / f"{name}.tflite").write_bytes(build(source.files, KNOWN[name], ranges))
+        (directory / f"{name}.tflite").write_bytes(build(source.files, recipe, ranges, lengths))
     return {"parameters": sum(int(np.prod(one.shape)) for one in model.trainable_variables)}
 
 

@@ -52,7 +52,7 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
         bytes_of = [round_["cache_bytes"] for round_ in seen if round_.get("cache_bytes")]
         table.append((
             one["title"],
-            str(len(one["sequence_lengths"])),
+            f"{len(one['sequence_lengths'])}{', one graph' if one.get('one_graph') else ''}",
             CACHES[cache],
             f"{statistics.median(round_['memory_mib']['private'] for round_ in seen):.0f} MiB",
             f"{statistics.median(map(_used, seen)):.0f} MiB",
@@ -74,7 +74,7 @@ def notes(document: Mapping[str, Any]) -> list[str]:
         f"{machine.get('model') or machine.get('processor', 'A machine')}, LiteRT's CompiledModel, one thread, "
         f"medians of {counts} fresh processes. Private: pages that loading and an inference of the longest length add, "
         "then of every length once; shared: mapped files, which the system can drop. Ratios are to the same network's "
-        "file of one length without a cache."
+        "file of one length without a cache. One graph: made with `export --one_graph`."
     ]
     invalid = [one for one in document["subjects"] if schema.verdict(one) == INVALID]
     if invalid:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class BenchmarkMemory:
     """Measure memory, load time and first inference of files with one, three and six lengths, by weight cache.
 
-    XNNPACK packs the weights of a file again for each of its signatures, unless it has a cache of packed weights. This
-    makes files of a network with random weights, loads each in fresh processes in random order (without a cache, with
-    one in memory, with one whose file is being written, and with one whose file exists), and runs every length. Files
-    stay in --files and are not made again. --models adds files of your own or of a rival.
+    XNNPACK packs the weights of a file again for each of its signatures, unless it has a cache of packed weights, or
+    its lengths share one graph (`export --one_graph`). This makes files of a network with random weights, loads each in
+    fresh processes in random order (without a cache, with one in memory, with one whose file is being written, and with
+    one whose file exists), and runs every length. Files stay in --files and are not made again. --models adds files of
+    your own or of a rival.
 
     Examples:
       mobilebert-tf benchmark memory --files=lengths --output=memory.json
@@ -37,6 +38,9 @@ class BenchmarkMemory:
     lengths: str = option(
         "lengths T of the signatures of each file, in word pieces: commas within a file, semicolons between files",
         "128;32,64,128;16,24,32,48,64,128",
+    )
+    one_graph: str | None = option(
+        "the same for files whose lengths share one graph; empty: none", "16,24,32,48,64,128"
     )
     recipes: str = option("recipes of the files, comma-separated", "dynamic_int8,static_int8")
     models: str | None = option("more .tflite files or patterns, comma-separated", None, is_input=True)
@@ -120,17 +124,19 @@ class BenchmarkMemory:
         config, recipes = MobileBertConfig.preset(self.model), self.recipes.split(",")
         if not set(recipes) <= set(one_network.RECIPES):
             raise UsageError(f"--recipes={self.recipes}: choose from {', '.join(one_network.RECIPES)}")
-        sets = [parse_lengths(words, 0, config) for words in self.lengths.split(";")]
-        for words in self.lengths.split(";"):
-            whole_numbers(words, "lengths", 1, config.max_position_embeddings)
+        sets = []
+        for name, sets_of_lengths in (("lengths", self.lengths), ("one_graph", self.one_graph)):
+            for words in (sets_of_lengths or "").split(";") if sets_of_lengths else []:
+                whole_numbers(words, name, 1, config.max_position_embeddings)
+                sets.append((parse_lengths(words, 0, config), name == "one_graph"))
         files = []
-        for lengths in sets:
-            place = Path(self.files) / f"{self.model}_{'_'.join(map(str, lengths))}"
+        for lengths, one_graph in sets:
+            place = Path(self.files) / "_".join([self.model, *map(str, lengths), *["one_graph"] * one_graph])
             if missing := [recipe for recipe in recipes if not (place / f"{recipe}.tflite").is_file()]:
                 print(f"benchmark memory: making {', '.join(missing)} of {self.model} with {lengths}", flush=True)
                 with atomic.directory_aside(place) as aside:
                     texts = inputs.texts_of(None, "text")
-                    networks.write(self.model, dataclasses.asdict(config), lengths, missing, texts, aside)
+                    networks.write(self.model, dataclasses.asdict(config), lengths, missing, texts, aside, one_graph)
             files += [(f"{self.model}, {recipe}", place / f"{recipe}.tflite", lengths) for recipe in recipes]
         return files
 
@@ -154,6 +160,7 @@ class BenchmarkMemory:
             else verdict.of_host(rounds, 1, provenance.machine()["cores"] or 1, False)
         )
         cache = job.configuration.weight_cache
+        one_graph = any("resize_ms" in round_ for round_ in rounds)
         details = {
             "title": title,
             "sha256": provenance.sha256(job.path),
@@ -161,7 +168,9 @@ class BenchmarkMemory:
             "configuration": job.configuration.describe(),
             "sequence_length": job.lengths[0],
             "sequence_lengths": sorted(length for length in job.lengths if length),
+            "one_graph": one_graph,
             "validity": judged.describe(),
         }
-        name = f"{title}, {len(job.lengths)} length{'s' if len(job.lengths) > 1 else ''}, weight cache {cache}"
+        lengths = f"{len(job.lengths)} length{'s' if len(job.lengths) > 1 else ''}{' in one graph' * one_graph}"
+        name = f"{title}, {lengths}, weight cache {cache}"
         return Subject(name=name, details=details, rounds=rounds)

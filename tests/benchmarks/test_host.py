@@ -149,3 +149,14 @@ def test_outputs_of_every_inference_are_looked_at() -> None:
     outputs = [{"logits": np.float32([[0, 1]])}, {"logits": np.float32([[0, np.nan]])}]
     assert not one_file._time(outputs.__getitem__, 2, 4, 0.0, 1, outputs[0])["finite"], "the second input's are NaN"
     assert one_file._time(outputs.__getitem__, 1, 4, 0.0, 1, outputs[0])["finite"]
+
+
+def test_a_mean_over_texts_has_the_changes_of_length_where_all_lengths_share_a_graph() -> None:
+    """By hand: three quarters of the texts take 2 ms, and 4 more after one of the others; these take 10, and 8 more."""
+    rest = {"load_ms": 1.0, "first_ms": 1.0, "peak_memory_mib": 1.0, "foreign_cores": 0.0, "finite": True,
+            "memory_mib": None, "clock_mhz": []}  # fmt: skip
+    measured = [{"samples": [2.0], **rest}, {"samples": [10.0], **rest}]
+    shares = {16: 0.75, 32: 0.25}
+    assert host._mean(measured, shares)["samples"] == [0.75 * 2 + 0.25 * 10]
+    measured = [{**measured[0], "resize_ms": 4.0}, {**measured[1], "resize_ms": 8.0}]
+    assert host._mean(measured, shares)["samples"] == [0.75 * (2 + 0.25 * 4) + 0.25 * (10 + 0.75 * 8)]

@@ -114,18 +114,23 @@ def test_ctrl_c_keeps_what_was_measured_though_a_file_failed(
 @pytest.mark.slow
 def test_files_are_made_once_and_loaded_with_each_cache(tmp_path: Path, capsys):
     words = ["benchmark", "memory", "--model=debug_student", "--lengths=16;16,24", "--recipes=dynamic_int8"]
-    words += ["--rounds=2", "--runs=2", f"--files={tmp_path / 'files'}"]
+    words += ["--one_graph=16,24", "--rounds=2", "--runs=2", f"--files={tmp_path / 'files'}"]
     assert cli.run([*words, f"--output={tmp_path / 'a.json'}"]) == 0
     written = schema.read(tmp_path / "a.json")
-    assert len(written["subjects"]) == 8
-    kinds = [(len(one["sequence_lengths"]), one["configuration"]["weight_cache"]) for one in written["subjects"]]
-    assert set(kinds) == {(count, cache) for count in (1, 2) for cache in report.CACHES}
+    assert len(written["subjects"]) == 12
+    kinds = [
+        (len(one["sequence_lengths"]), one["one_graph"], one["configuration"]["weight_cache"])
+        for one in written["subjects"]
+    ]
+    expected_kinds = ((1, False), (2, False), (2, True))
+    assert set(kinds) == {(*kind, cache) for kind in expected_kinds for cache in report.CACHES}
+    assert "2, one graph" in {row[1] for row in report.rows(written)}
     for one in written["subjects"]:
         caches = [loaded.get("cache_written") for loaded in one["rounds"]]
         expected = {"file": [True, False], "new_file": [True, True]}
         assert caches == expected.get(one["configuration"]["weight_cache"], caches)
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("files/*/*.tflite")}
-    assert len(times) == 2
+    assert len(times) == 3
     assert cli.run([*words, f"--output={tmp_path / 'b.json'}"]) == 0
     assert times == {path: path.stat().st_mtime_ns for path in times}
 
@@ -136,6 +141,7 @@ def test_files_are_made_once_and_loaded_with_each_cache(tmp_path: Path, capsys):
         (["--weight_cache=disk"], "--weight_cache=disk: choose from off, memory, new_file, file"),
         (["--recipes=int3"], "--recipes=int3: choose from float32, float16, dynamic_int8, static_int8"),
         (["--lengths=16;a"], "must be"),
+        (["--one_graph=16;a"], "must be"),
     ],
 )
 def test_wrong_use_is_a_line(tmp_path: Path, capsys, words: list, message: str):

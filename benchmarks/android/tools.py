@@ -12,6 +12,7 @@ from mobilebert_tf import provenance
 from mobilebert_tf.benchmarks.android import printed
 from mobilebert_tf.benchmarks.android.adb import Adb
 from mobilebert_tf.errors import FailedError, UsageError
+from mobilebert_tf.litert.one_graph import any_shapes
 
 HOME = "/data/local/tmp/mobilebert_tf"
 """Directory of all files that this project puts on a device."""
@@ -124,6 +125,30 @@ def _check_machine(path: Path, abi: str) -> None:
     if machine not in allowed:
         other = next((words for known, words in _MACHINES.values() if known == machine), f"machine {machine}")
         raise UsageError(f"--tool={path}: is for {other}, the device has {name} ({abi})")
+
+
+def check_accelerators(path: Path, accelerators: Sequence[str]) -> None:
+    """Raise UsageError if all lengths of a file share one graph and something else than the processor is to run it."""
+    others = [name for name in accelerators if name != "cpu"]
+    if others and any_shapes(path.read_bytes()):
+        raise UsageError(
+            f"--accelerator={others[0]}: needs graphs of a fixed length, but all lengths of {path} share one graph; "
+            "export it without --one_graph, or measure it with --accelerator=cpu"
+        )
+
+
+def check_resizing(path: Path, tools: Sequence[Tool]) -> None:
+    """Raise UsageError if all lengths of a file share one graph and a tool cannot resize it.
+
+    TensorFlow Lite's tool resizes the inputs to --input_layer_shape. LiteRT's has no such flag: it runs any signature
+    of such a file in the stored size, that of the longest.
+    """
+    unable = [tool for tool in tools if tool.kind != TFLITE]
+    if unable and any_shapes(path.read_bytes()):
+        raise UsageError(
+            f"{path}: all its lengths share one graph, which {unable[0].kind} cannot resize; export it "
+            "without --one_graph, or give TensorFlow Lite's benchmark_model as the only --tool"
+        )
 
 
 def command(tool: Tool, call: Call) -> str:

@@ -31,7 +31,8 @@ class BenchmarkAndroid(Timed):
     device with this machine's, and those of an accelerator with the processor's: if these are equal to the bit, the
     accelerator did not run. Then it runs the variants in random order, each in a process of its own, when the device
     is cool, and records temperature, battery and clocks. If the cable is pulled, the same command with --resume goes
-    on. Each line has a verdict with reasons; invalid results are kept and not shown.
+    on. Each line has a verdict with reasons; invalid results are kept and not shown. Files whose lengths share one
+    graph (export --one_graph) need TensorFlow Lite's program and the processor, which alone resize the graph.
 
     --app measures in the benchmark screen of the demo app instead, and fetches its result; --models then names a file
     of an export that is in the app.
@@ -146,20 +147,38 @@ class BenchmarkAndroid(Timed):
             most_celsius=self.most_celsius, sustained_minutes=self.sustained, strict=self.strict,
             full=not self.partial, tool_flags=self.tool_flags,
         )  # fmt: skip
+        accelerators = _several(self.accelerator, "accelerator", ACCELERATORS)
+        graphs = {path: self._graphs(path) for path in files}
+        for path in files:
+            tools.check_accelerators(path, accelerators)
         tools.prepare(connected)
         given = [Path(path) for path in self.tool.split(",")] if self.tool else []
         found = tools.find(connected, given, described.properties["abi"])
-        jobs, signatures = self._jobs(files, found, described)
+        for path in files:
+            tools.check_resizing(path, found)
+        jobs, signatures = self._jobs(graphs, accelerators, found, described)
         measurement = run.Measurement(
             connected, described, jobs, signatures, self.feeds(files), settings, self._kept, lambda line: print(line)
         )
         return measurement, settings, found
 
-    def _jobs(self, files: list[Path], found: list[Tool], described: Device) -> tuple[list[Job], dict[Job, Signature]]:
-        from mobilebert_tf.benchmarks.android import run, tools
+    def _graphs(self, path: Path) -> list[Signature]:
+        """The graphs of a file to run. Raises UsageError: it cannot be read, or lacks a length."""
         from mobilebert_tf.benchmarks.files.host import known_signatures
 
-        accelerators = _several(self.accelerator, "accelerator", ACCELERATORS)
+        known = known_signatures(path)
+        if self.sequence_lengths == "all":
+            return sorted(known.each, key=lambda one: one.length or 0)
+        if self.sequence_lengths:
+            lengths = whole_numbers(self.sequence_lengths, "sequence_lengths", 1, 100_000)
+            return [known.of_length(length) for length in dict.fromkeys(lengths)]
+        return [known.of_length(None)]
+
+    def _jobs(
+        self, graphs: dict[Path, list[Signature]], accelerators: list[str], found: list[Tool], described: Device
+    ) -> tuple[list[Job], dict[Job, Signature]]:
+        from mobilebert_tf.benchmarks.android import run, tools
+
         affinities = _several(self.affinity, "affinity", AFFINITIES)
         for name in affinities:
             if name != "any" and described.cluster(name) is None:
@@ -171,24 +190,15 @@ class BenchmarkAndroid(Timed):
             )
         threads = whole_numbers(self.threads, "threads", 1, 1024)
         signatures: dict[Job, Signature] = {}
-        for path in files:
-            known = known_signatures(path)
-            if self.sequence_lengths == "all":
-                graphs = sorted(known.each, key=lambda one: one.length or 0)
-            elif self.sequence_lengths:
-                lengths = whole_numbers(self.sequence_lengths, "sequence_lengths", 1, 100_000)
-                graphs = [known.of_length(length) for length in dict.fromkeys(lengths)]
-            else:
-                graphs = [known.of_length(None)]
-            for graph in graphs:
-                for tool in found:
-                    for accelerator in accelerators:
-                        # Only the processor has threads and clusters.
-                        for count in dict.fromkeys(threads) if accelerator == "cpu" else threads[:1]:
-                            for name in affinities if accelerator == "cpu" else ["any"]:
-                                job = run.Job(path, graph.name, graph.length, tool, accelerator, count,
-                                              None if name == "any" else name)  # fmt: skip
-                                signatures[job] = graph
+        for path, graph in ((path, graph) for path, own in graphs.items() for graph in own):
+            for tool in found:
+                for accelerator in accelerators:
+                    # Only the processor has threads and clusters.
+                    for count in dict.fromkeys(threads) if accelerator == "cpu" else threads[:1]:
+                        for name in affinities if accelerator == "cpu" else ["any"]:
+                            job = run.Job(path, graph.name, graph.length, tool, accelerator, count,
+                                          None if name == "any" else name)  # fmt: skip
+                            signatures[job] = graph
         return list(signatures), signatures
 
     def _write(

@@ -70,7 +70,10 @@ def outputs(flags: dict, own: dict, gpu: bool) -> bytes:
         name, _, path = word.rpartition(":")
         files[name.replace("::", ":")] = path
     assert list(files) == flags["input_layer"].split(",")
-    feeds = {key: np.fromfile(files[about["name"]], about["dtype"]).reshape(about["shape"])
+    # Inputs are resized to the given shapes, and a value file of another size is refused.
+    shapes = [[int(size) for size in shape.split(",")] for shape in flags["input_layer_shape"].split(":")]
+    shape_of = dict(zip(files, shapes, strict=True))
+    feeds = {key: np.fromfile(files[about["name"]], about["dtype"]).reshape(shape_of[about["name"]])
              for key, about in runner.get_input_details().items()}  # fmt: skip
     (values,) = runner(**feeds).values()
     if gpu and own.get("gpu", "runs") in ("runs", "partial"):

@@ -19,6 +19,7 @@ from mobilebert_tf.benchmarks import schema
 from mobilebert_tf.benchmarks.android import adb as product_adb
 from mobilebert_tf.errors import UsageError
 
+from ..shared_graph import shared_graph
 from .phone import Phone
 
 pytestmark = [
@@ -219,6 +220,41 @@ def test_tools_of_other_years(export_directory: Path, phones, tool: Path, tmp_pa
     (subject,) = json.loads(new.read_text())["subjects"]
     assert subject["configuration"]["tool"] == "benchmark_model (LiteRT)" and subject["rounds"][0]["samples"] == [2.0]
     assert not subject["outputs"]["checked"] and any("not checked" in one for one in reasons(new)[0])
+
+
+def test_a_graph_of_all_lengths_is_resized(phones, tool: Path, tmp_path: Path):
+    """The tool is given the shapes of each signature, and its outputs, one for each token, are those of this length."""
+    phone, output = phones(), tmp_path / "phone.json"
+    path = shared_graph(tmp_path, per_token=True)
+    assert measure([path], tool, output, "--sequence_lengths=5,9", "--rounds=1") == 0
+    for subject, length in zip(json.loads(output.read_text())["subjects"], (5, 9), strict=True):
+        assert (subject["sequence_length"], subject["signature"]) == (length, f"tokens_{length}")
+        assert subject["outputs"]["checked"] and subject["outputs"]["max_relative_error"] < 1e-4
+        commands = [command for command in phone.commands if f"--signature_to_run_for=tokens_{length}" in command]
+        assert len(commands) == 2, "a check and a round"
+        assert all(f"--input_layer_shape={':'.join([f'1,{length}'] * 3)} " in command for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "said"),
+    [
+        ("litert", [], "share one graph, which benchmark_model (LiteRT) cannot resize; export it"),
+        ("tflite", ["--accelerator=cpu,gpu"], "--accelerator=gpu: needs graphs of a fixed length, but all lengths of"),
+        ("tflite", ["--accelerator=npu", "--tool_flags=--x"], "--accelerator=npu: needs graphs of a fixed length"),
+    ],
+)
+def test_what_cannot_resize_a_graph_is_refused(
+    phones, tool: Path, tmp_path: Path, capsys, kind: str, words: list, said: str
+):
+    """Otherwise it would run the stored length, the longest, in place of the one that was asked for."""
+    phone, path, output = phones(), shared_graph(tmp_path), tmp_path / "phone.json"
+    phone.behave(kind=kind)
+    assert measure([path], tool, output, "--sequence_lengths=5", *words) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error and str(path) in error and "without --one_graph" in error and len(error.splitlines()) == 1
+    files = phone.root / "data/local/tmp/mobilebert_tf/files"
+    assert not files.exists() or not list(files.iterdir()), "nothing was copied"
+    assert not output.exists() and not output.with_suffix(".part").exists()
 
 
 def test_garbage_is_no_figure(export_directory: Path, phones, tool: Path, tmp_path: Path, capsys):

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf.benchmarks.android import device, printed, result_proto, tools
+from mobilebert_tf.benchmarks.files import outputs
+from mobilebert_tf.benchmarks.files.feeds import Beside
+from mobilebert_tf.benchmarks.files.inputs import signatures
 from mobilebert_tf.errors import UsageError
 
+from ..shared_graph import shared_graph
 from .played_tool import HELP, TRANSCRIPTS
 from .result_message import BenchmarkResult
 
@@ -134,6 +138,34 @@ def test_flags_of_litert_s_tool():
     assert "--require_full_delegation" not in tools.command(tool, call())
     partly = tools.command(tool, call(accelerator="npu", full=False))
     assert "--use_cpu=true" in partly and "--require_full_delegation=false" in partly
+
+
+def test_who_can_resize_a_graph_of_all_lengths(tmp_path: Path):
+    path = shared_graph(tmp_path)
+    own, other = tools.Tool(tools.TFLITE, "/a", None, "a"), tools.Tool(tools.LITERT, "/b", None, "b")
+    tools.check_resizing(path, [own])
+    tools.check_accelerators(path, ["cpu"])
+    with pytest.raises(UsageError, match=r"shared\.tflite: .* which benchmark_model \(LiteRT\) cannot resize; export"):
+        tools.check_resizing(path, [own, other])
+    with pytest.raises(UsageError, match=r"--accelerator=npu: .*shared\.tflite .* export it without --one_graph"):
+        tools.check_accelerators(path, ["cpu", "npu"])
+    tools.check_resizing(tmp_path / "apart.tflite", [own, other])
+    tools.check_accelerators(tmp_path / "apart.tflite", ["cpu", "gpu"])
+
+
+@pytest.mark.parametrize("length", [9, 5])
+def test_outputs_of_a_graph_of_all_lengths_have_the_signature_s_length(tmp_path: Path, length: int):
+    path = shared_graph(tmp_path, per_token=True)
+    signature = signatures(str(path)).named(f"tokens_{length}")
+    assert [list(about["shape"]) for about in signature.inputs.values()] == [[1, length]] * 3
+    rows, _ = Beside().rows(signature)
+    expected = outputs.expected(path, signature, {name: values[:1] for name, values in rows.items()})
+    (values,) = expected.values
+    assert values.shape == (length, 12) and values.std() > 0
+    content = values.tobytes()
+    assert outputs.compare(expected, content, outputs.Tolerance(0.1, None))["max_relative_error"] == 0
+    with pytest.raises(ValueError, match=f"bytes of outputs in place of {48 * length}"):
+        outputs.compare(expected, content + values[0].tobytes(), outputs.Tolerance(0.1, None))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,6 @@ class CompiledFile:
         )
         options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=processor)
         self._any_shapes = one_graph.any_shapes(Path(path).read_bytes())
-        self._length: list[int] = []
         with quiet.native_stderr_hidden():
             try:
                 self._model = CompiledModel.from_file(str(path), options=options)
@@ -65,7 +64,7 @@ class CompiledFile:
 
     def get_signature_runner(self, name: str) -> CompiledSignature:
         """A callable for one signature."""
-        return CompiledSignature(self._model, name, self._any_shapes, self._length)
+        return CompiledSignature(self._model, name, self._any_shapes)
 
 
 class CompiledSignature:
@@ -75,12 +74,10 @@ class CompiledSignature:
       model: LiteRT's CompiledModel.
       name: name of the signature.
       any_shapes: result of `one_graph.any_shapes` for the file.
-      length: T that the graph has, where all signatures share it: a list of one number, or none before the first
-        call, which is the same list for all of them.
     """
 
-    def __init__(self, model: Any, name: str, any_shapes: Mapping[str, list[int]], length: list[int]):
-        self._model, self._name, self._index = model, name, model.get_signature_index(name)
+    def __init__(self, model: Any, name: str, any_shapes: Mapping[str, list[int]]):
+        self._model, self._index = model, model.get_signature_index(name)
         signature = model.get_signature_list()[name]
         self._inputs, self._outputs = signature["inputs"], signature["outputs"]
         self._given = _details(model.get_input_tensor_details(name))
@@ -89,20 +86,12 @@ class CompiledSignature:
             # With the names of an interpreter's fields.
             about["shape_signature"] = np.array(any_shapes.get(end, about["shape"]), np.int32)
             about["shape"] = np.array(one_graph.shape_in(name, about["shape"], any_shapes.get(end, [])), np.int32)
-        self._is_shared, self._length = bool(any_shapes), length
-        self._input_buffers: Any = None
-        self._output_buffers: Any = None
-
-    def _make_buffers(self) -> None:
-        """Make the buffers, after resizing a graph that has another signature's length."""
-        length = [one_graph.length_of(self._name) or 0] if self._is_shared else []
-        if self._input_buffers is None or self._length != length:
-            if self._length != length:
-                for name in self._inputs:
-                    self._model.resize_input_tensor_by_name(self._name, name, [1, *length])
-                self._length[:] = length
-            self._input_buffers = self._model.create_input_buffers(self._index)
-            self._output_buffers = self._model.create_output_buffers(self._index)
+        if any_shapes:
+            # For the size of the buffers alone: a run gives the graph the length of its buffers.
+            for end in self._inputs:
+                model.resize_input_tensor_by_name(name, end, self._given[end]["shape"].tolist())
+        self._input_buffers = model.create_input_buffers(self._index)
+        self._output_buffers = model.create_output_buffers(self._index)
 
     def get_input_details(self) -> dict[str, dict[str, Any]]:
         """Name, dtype and shape of each input."""
@@ -113,7 +102,6 @@ class CompiledSignature:
         return self._found
 
     def __call__(self, **values: np.ndarray) -> dict[str, np.ndarray]:
-        self._make_buffers()
         for buffer, name in zip(self._input_buffers, self._inputs, strict=True):
             buffer.write(np.ascontiguousarray(values[name], self._given[name]["dtype"]))
         self._model.run_by_index(self._index, self._input_buffers, self._output_buffers)

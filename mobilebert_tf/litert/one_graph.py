@@ -156,6 +156,8 @@ class _Shared:
                 mine, shorter = _data(self.model, self.graph, index), _data(self._short, self._short_graph, other)
                 if np.array_equal(mine, shorter):
                     continue
+                if kind == "STRIDED_SLICE" and _is_ignored(operator, place, mine, shorter):
+                    continue
                 if kind == "RESHAPE":
                     operator.inputs[place] = self._shape_for(operator)
                 elif kind == "ADD" and self._are_positions(index):
@@ -214,6 +216,12 @@ class _Shared:
         tensor.shape, tensor.type, tensor.name, tensor.buffer = np.array(shape, np.int32), _Type.INT32, name, buffer
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
+
+
+def _is_ignored(strided_slice: Any, place: int, mine: np.ndarray, shorter: np.ndarray) -> bool:
+    """Whether all values that differ are ends of axes that are taken to their end, whatever the value."""
+    (different,) = np.nonzero(mine.view(np.int32) != shorter.view(np.int32))
+    return place == 2 and all(strided_slice.builtinOptions.endMask >> int(axis) & 1 for axis in different)
 
 
 def _data(model: Any, graph: Any, index: int) -> np.ndarray:

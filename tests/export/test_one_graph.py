@@ -1,5 +1,6 @@
 """One graph for all lengths: the same bits as graphs of their own, in every signature and in any order of them."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,6 @@ LENGTHS = [4, 5, 8, 9]
 
 
 def shared(recipe: Recipe) -> Recipe:
-    import dataclasses
-
     return dataclasses.replace(recipe, one_graph=True)
 
 
@@ -68,6 +67,24 @@ def test_vectors(tmp_path: Path):
     apart, together = both(embedder("student"), "dynamic_int8", tmp_path)
     expected = TfliteModel(apart).run(features())["embedding"]
     np.testing.assert_array_equal(TfliteModel(together).run(features())["embedding"], expected)
+
+
+@pytest.mark.parametrize("kind", ["QuestionAnsweringModel", "TokenClassificationModel"])
+def test_answers_for_each_token(kind: str, tmp_path: Path):
+    """Outputs have an axis of tokens too; both APIs, since buffers have the size of an output."""
+    from mobilebert_tf import models
+    from mobilebert_tf.model_directory import copy_encoder
+
+    labels = () if kind == "QuestionAnsweringModel" else (3,)
+    network = getattr(models, kind)(model("student").config, *labels)
+    copy_encoder(model("student"), network)
+    apart, together = both(network, "float32", tmp_path)
+    expected = TfliteModel(apart).run(features())
+    assert len(expected) == 2 - len(labels)
+    for cache in ("", IN_MEMORY):
+        answers = TfliteModel(together, weight_cache=cache).run(features())
+        for name, values in expected.items():
+            np.testing.assert_array_equal(answers[name], values)
 
 
 def test_both_apis_and_all_caches_give_the_same_bits(tmp_path: Path):

@@ -20,7 +20,7 @@ def host_table(document: Mapping[str, Any]) -> str:
     Invalid subjects have no row; they are named below the table with their reasons.
     """
     shown = [one for one in document["subjects"] if one["validity"]["verdict"] != INVALID]
-    notes = ["", _note(document)]
+    notes = ["", _note(document), *_resizing(shown)]
     notes += [
         f"{_named(subject)}: {subject['validity']['verdict']}: {'; '.join(subject['validity']['reasons'])}"
         for subject in document["subjects"]
@@ -54,6 +54,22 @@ def _rows(subjects: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             row += ["", ""]
         rows.append(row)
     return rows
+
+
+def _resizing(subjects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The cost of a change of length, if the lengths of some files share one graph."""
+    lines = []
+    for name in dict.fromkeys(one["name"] for one in subjects):
+        own = [one for one in subjects if one["name"] == name and any("resize_ms" in seen for seen in one["rounds"])]
+        costs = sorted(_middle(one["rounds"], "resize_ms") for one in own)
+        if not own:
+            continue
+        if own[0].get("shares_of_lengths"):
+            lines.append(f"{name}: one graph for all lengths; the changes between texts are part of the mean")
+        else:
+            span = f"{costs[0]:.2f}" if len(costs) == 1 else f"{costs[0]:.2f} to {costs[-1]:.2f}"
+            lines.append(f"{name}: one graph for all lengths; after a text of another length it takes {span} ms more")
+    return lines
 
 
 def _named(subject: Mapping[str, Any]) -> str:

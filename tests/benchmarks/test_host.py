@@ -160,3 +160,23 @@ def test_a_mean_over_texts_has_the_changes_of_length_where_all_lengths_share_a_g
     assert host._mean(measured, shares)["samples"] == [0.75 * 2 + 0.25 * 10]
     measured = [{**measured[0], "resize_ms": 4.0}, {**measured[1], "resize_ms": 8.0}]
     assert host._mean(measured, shares)["samples"] == [0.75 * (2 + 0.25 * 4) + 0.25 * (10 + 0.75 * 8)]
+
+
+def test_the_table_says_what_a_change_of_length_costs() -> None:
+    """Two lengths of a file with one graph, one of a file with a graph for each, and a mean over texts."""
+
+    def subject(name: str, length: int | None, resize_ms: float | None) -> dict:
+        seen = {"load_ms": 1.0, "first_ms": 1.0, "foreign_cores": 0.0, "memory_mib": None}
+        if resize_ms is not None:
+            seen["resize_ms"] = resize_ms
+        return {
+            "name": name, "bytes": 10**6, "sequence_length": length, "rounds": [seen], "ratio": None,
+            "summary": {"median": 1.0, "p90": 1.0, "p99": 1.0}, "validity": {"verdict": "ok", "reasons": []},
+            "configuration": {"threads": 1}, **({} if length else {"shares_of_lengths": {16: 1.0}}),
+        }  # fmt: skip
+
+    subjects = [subject("a", 16, 0.2), subject("a", 32, 0.1), subject("b", 16, None), subject("c", None, 0.3)]
+    shown = host_table({"subjects": subjects}).splitlines()
+    assert "a: one graph for all lengths; after a text of another length it takes 0.10 to 0.20 ms more" in shown
+    assert "c: one graph for all lengths; the changes between texts are part of the mean" in shown
+    assert not any(line.startswith("b: ") for line in shown)

@@ -78,7 +78,10 @@ class Variant:
     file: str = ""
     bytes: Count | None = None
     bytes_of_lengths: dict[int, Count] = dataclasses.field(default_factory=dict)
-    """Bytes of the shortest signature, and bytes that each longer one adds, by length T in word pieces."""
+    """Bytes of the shortest signature, and bytes that each longer one adds, by length T in word pieces; of one graph
+    all bytes are those of the longest."""
+    one_graph: bool = False
+    """Whether several lengths share one graph, which apps resize."""
     weight_bytes: Count | None = None
     """Bytes of the weights and their scales alone."""
     half: bool = False

@@ -74,8 +74,10 @@ def notes(document: Mapping[str, Any]) -> list[str]:
         f"{machine.get('model') or machine.get('processor', 'A machine')}, LiteRT's CompiledModel, one thread, "
         f"medians of {counts} fresh processes. Private: pages that loading and an inference of the longest length add, "
         "then of every length once; shared: mapped files, which the system can drop. Ratios are to the same network's "
-        "file of one length without a cache. One graph: made with `export --one_graph`."
+        "file of one length without a cache."
     ]
+    if any(one.get("one_graph") for one in document["subjects"]):
+        sentences[0] += " One graph: made with `export --one_graph`."
     invalid = [one for one in document["subjects"] if schema.verdict(one) == INVALID]
     if invalid:
         reasons = "; ".join(f"{one['name']}: {', '.join(one['validity']['reasons'])}" for one in invalid)

@@ -308,6 +308,7 @@ def _verified(
         target=recipe.target,
         file=name,
         bytes=len(content),
+        one_graph=recipe.one_graph and len(file.lengths) > 1,
         sha256=hashlib.sha256(content).hexdigest(),
         metrics=metrics,
         difference=difference,

@@ -108,6 +108,10 @@ def table(report: Report) -> str:
             error = f"mean error {parity['mean_relative_error']:.1e}"
             same = _share(parity, "decision_agreement")
             lines.append(f"{row.name}, against the network as fine-tuned for it: {agreement} {same}, {error}")
+    if any(row.one_graph for row in report.variants):
+        lines.append(
+            "one graph for all lengths: apps give the inputs the shape [1, T] where T changes, as the contracts say"
+        )
     lines.append("needs: first TensorFlow Lite with all its operators")
     lines += [f"{row.name}: {row.reason}" for row in report.variants if not row.passed]
     return "\n".join(lines)

@@ -37,14 +37,15 @@ class Export:
 
     The trained network is first rewritten: norms without statistics fold into their
     neighbours, the last block computes only what the head reads, and so on; the answers
-    stay the same. Every recipe gives one file, with one signature per sequence length over shared weights. Inputs are
+    stay the same. Every recipe gives one file, with one signature per sequence length over shared weights. XNNPACK
+    packs the weights for each of them, or only once with --one_graph or a weight cache of the runtime. Inputs are
     `input_ids`, `input_mask`, `segment_ids` (int32 [1, T]); the output is `logits` (regression: `score`; sentence
     embeddings: `embedding`; entities: `token_logits`; questions: `start_logits` and `end_logits`). Files for
     MediaPipe (output `probabilities`; vocabulary and labels inside) and for a GPU have the longest length alone.
 
     Each file is run with LiteRT, compared with the Keras model in every signature, checked for operators that a plain
-    runtime lacks and for padding that leaks into the answer, scored on the task, and timed. A file that misses its
-    gate goes to rejected/, and the command ends with status 1 after finishing the others.
+    runtime lacks and for padding that leaks into the answer, scored, and timed. A file that misses its gate goes to
+    rejected/, and the command ends with status 1 after finishing the others.
 
     Writes RECIPE.tflite, vocab.txt, tokenizer.json, labels.txt, task.json, and report.json with report.html and
     report.md made from it, which say which file to ship. RECIPE.contract.json has all that an app must know about its
@@ -244,7 +245,9 @@ class Export:
             raise UsageError(f"{self.model}: is for --task={loaded.task.name}, not for {self.task}; leave --task out")
         shared = any(recipe.one_graph for recipe in recipes)
         lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config, shared)
-        task: Task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **self._columns())
+        columns = {name: getattr(self, name) for name in ("text_column", "text_pair_column", "label_column")}
+        given = {name: value for name, value in columns.items() if value}
+        task: Task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **given)
         if any(recipe.target == "mediapipe" for recipe in recipes):
             metadata.check_model(loaded.tokenizer, task)
         if task.has_labels and not (loaded.files[0].parent / "task.json").exists():
@@ -333,10 +336,6 @@ class Export:
             "max_score_drop": self.max_score_drop,
         }
         return {name: value for name, value in wanted.items() if value is not None}
-
-    def _columns(self) -> dict[str, Any]:
-        given = {name: getattr(self, name) for name in ("text_column", "text_pair_column", "label_column")}
-        return {name: value for name, value in given.items() if value}
 
     def _check_search(self, recipes: Sequence[Recipe]) -> None:
         from mobilebert_tf.benchmarks import programs

@@ -326,6 +326,8 @@ def _facts(variant: Variant, *, size: bool = True, time: bool = True) -> str:
                 f", {points(difference.score)} points against Keras "
                 f"(95\u00a0% interval {points(difference.low)} to {points(difference.high)})"
             )
+    if variant.one_graph:
+        parts.append("one graph for all lengths, which apps resize")
     if variant.oldest_runtime:
         parts.append(f"TensorFlow Lite {variant.oldest_runtime} or later")
     return "; ".join(parts)

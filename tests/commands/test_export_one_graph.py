@@ -46,6 +46,14 @@ def test_the_contract_says_that_apps_resize(one_graph_directory: Path, export_di
     assert {one["signature"] for one in contracts[0]["examples"]} == {"tokens_16", "tokens_48"}
 
 
+def test_report_and_page_say_that_apps_resize(one_graph_directory: Path, export_directory: Path):
+    for directory, said in ((one_graph_directory, True), (export_directory, False)):
+        report = json.loads((directory / "report.json").read_text())
+        assert {one["one_graph"] for one in report["variants"]} == {said}
+        page = (directory / "report.md").read_text()
+        assert ("one graph for all lengths, which apps resize" in page) == said
+
+
 def test_its_files_are_right_and_shorter(one_graph_directory: Path, export_directory: Path, capsys):
     assert cli.run(["export", "verify", str(one_graph_directory)]) == 0
     assert "4 with the same answers" in capsys.readouterr().out

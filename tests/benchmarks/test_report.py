@@ -236,3 +236,15 @@ def test_older_results_are_read(tmp_path: Path):
     median = next(one["summary"]["median"] for one in stored if one["name"] == "mobilebert_dynamic_int8.tflite")
     assert own[4].startswith(f"{median:.2f}") and own[5] == "368.1"
     assert "huggingface to keras" in page
+
+
+def test_names_with_bars_and_commas_are_names(tmp_path: Path):
+    """A bar is no border of a cell, and a comma in the name of a file no border of two files."""
+    odd = host()
+    for one in odd["subjects"]:
+        one["name"] = "a|b, c.tflite"
+    path = result(tmp_path, "odd, name", odd)
+    page = report(tmp_path, f"--results={path}")
+    assert r"`a\|b, c.tflite`" in page
+    lines = [line for line in page.splitlines() if line.startswith("|")]
+    assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1, "every row has as many cells as the head"

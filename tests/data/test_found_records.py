@@ -1,5 +1,6 @@
 """TFRecord files of Google's script are read as they are; other files are refused with the reason."""
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -88,6 +89,10 @@ def test_a_teacher_is_trained_on_them(directory: Path, tmp_path: Path) -> None:
         (lambda d: write(d / "z.tfrecord", []), "is empty"),
         (lambda d: (d / "z.tfrecord").write_bytes(b"no records, but text\n" * 9), "this is not a TFRecord file"),
         (lambda d: cut(d / "tf_examples.tfrecord"), "cut short"),
+        (
+            lambda d: (d / "z.tfrecord").write_bytes(gzip.compress((d / "tf_examples.tfrecord").read_bytes())),
+            "z.tfrecord: is compressed with gzip; decompress it and restore its name",
+        ),
     ],
 )
 def test_others_are_refused_by_their_name(directory: Path, break_, message: str) -> None:

@@ -3,6 +3,8 @@
 import functools
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -297,3 +299,24 @@ def test_the_vocabulary_may_be_a_models(text_file: Path, tmp_path: Path, capsys:
     (tmp_path / "empty").mkdir()
     assert cli.run([*words, f"--vocab={tmp_path / 'empty'}"]) == 2
     assert "is a directory without a vocabulary" in capsys.readouterr().err
+
+
+def test_more_shards_than_open_files_is_a_line(text_file: Path, vocab_file: Path, tmp_path: Path) -> None:
+    """In a process of its own, which may open 100 files; 30 shards beside 64 other files fit, 40 do not."""
+    script = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (80, 100))
+from mobilebert_tf import cli
+sys.exit(cli.run(sys.argv[1:]))
+"""
+    words = ["records", f"--input={text_file}", f"--vocab={vocab_file}", "--max_seq_length=16", "--max_predictions=2"]
+    for shards, status in ((30, 0), (40, 2)):
+        output = tmp_path / str(shards)
+        command = [sys.executable, "-c", script, *words, f"--shards={shards}", f"--output={output}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == status, done.stderr
+        if status:
+            said = "--shards=40: all are written at once, and a process may open 100 files here; give at most 36"
+            assert said in done.stderr and "Traceback" not in done.stderr
+        else:
+            assert len(list(output.glob("*.tfrecord*"))) == shards

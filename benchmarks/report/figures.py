@@ -73,8 +73,10 @@ class Figure:
     @property
     def label(self) -> str:
         """Name of the file, with the first digits of its SHA-256 if other files share it, and unusual settings."""
-        named = self.name.split(", ")[0] + (f" ({self.sha256[:8]})" if self.has_namesakes else "")
-        own, words = self.configuration, [named]
+        # A configuration may follow the file's name, which may contain commas itself.
+        named, suffix, _ = self.name.rpartition(".tflite")
+        named = named + suffix if suffix else self.name.split(", ")[0]
+        own, words = self.configuration, [named + (f" ({self.sha256[:8]})" if self.has_namesakes else "")]
         if own.get("accelerator", "cpu") != "cpu":
             words.append(str(own["accelerator"]).upper())
         if own.get("affinity"):

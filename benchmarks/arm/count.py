@@ -23,16 +23,24 @@ class Counted:
     million: float
     outputs: Mapping[str, np.ndarray]
     """Outputs by name; for a graph without a name, by tensor name."""
+    resize_million: Mapping[str, float]
+    """What an inference costs more after one of another signature, by that signature."""
 
 
 def count(
-    environment: Environment, core: str, path: Path, rows: Mapping[str, np.ndarray], signatures: Sequence[str | None]
+    environment: Environment,
+    core: str,
+    path: Path,
+    rows: Mapping[str, np.ndarray],
+    signatures: Sequence[str | None],
+    changes: Sequence[tuple[str, str]] = (),
 ) -> dict[str | None, Counted]:
     """Run graphs of a file on a core with one thread. Repeated counts differ by a few thousand instructions.
 
     Args:
       rows: inputs by SIGNATURE/INPUT, of which the first row is used.
       signatures: names of signatures; None: the only graph, which has no name.
+      changes: signatures of one graph to run one after the other; the second is one of `signatures`.
 
     Raises:
       FailedError: the file does not run on this core.
@@ -42,7 +50,7 @@ def count(
         inputs, outputs, order = (Path(directory) / name for name in ("inputs.npz", "outputs.npz", "order.json"))
         np.savez(inputs, **rows)  # type: ignore[arg-type]
         paths = {"path": str(path.absolute()), "inputs": str(inputs), "outputs": str(outputs)}
-        order.write_text(json.dumps({**paths, "signatures": list(signatures)}))
+        order.write_text(json.dumps({**paths, "signatures": list(signatures), "changes": list(changes)}))
         words = [*environment.command(core), str(HERE / "inside.py"), str(order)]
         done = child_process.run(words, variables=environment.variables(), safe_path=False)
         if done.returncode or not outputs.is_file():
@@ -54,19 +62,22 @@ def count(
     asking, numbers = read(done.stderr)
     for signature in signatures:
         first, second = numbers[signature or ""]
+        resizes = {}
+        for before in (before for before, after in changes if after == signature):
+            start, resized, again = numbers[f"{before} > {signature}"]
+            resizes[before] = ((resized - start) - (again - resized)) / 1e6
         own = {name.removeprefix(f"{signature or ''}/"): values for name, values in arrays.items()
                if name.startswith(f"{signature or ''}/")}  # fmt: skip
-        counted[signature] = Counted((second - first - asking) / 1e6, own)
+        counted[signature] = Counted((second - first - asking) / 1e6, own, resizes)
     return counted
 
 
-def read(printed: str) -> tuple[int, dict[str, tuple[int, int]]]:
-    """Parse the counter's output: the cost of a query, and the counts before and after each signature's inference."""
+def read(printed: str) -> tuple[int, dict[str, tuple[int, ...]]]:
+    """Parse the counter's output: the cost of a query, and the counts around the inferences of each signature."""
     before, _, rest = printed.partition("signature ")
     first, second, *_ = map(int, re.findall(r"^instructions (\d+)$", before, re.MULTILINE))
     numbers = {}
     for part in rest.split("signature "):
         name, _, lines = part.partition("\n")
-        start, end, *_ = map(int, re.findall(r"^instructions (\d+)$", lines, re.MULTILINE))
-        numbers[name.strip()] = start, end
+        numbers[name.strip()] = tuple(map(int, re.findall(r"^instructions (\d+)$", lines, re.MULTILINE)))
     return second - first, numbers

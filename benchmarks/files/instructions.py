@@ -32,6 +32,7 @@ from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.litert.instructions import estimate
+from mobilebert_tf.litert.one_graph import any_shapes
 
 VISIBLE = 0.005
 """Smallest change of a count that is reported, as a share: counts repeat to 0.01 %, so 0.5 % is real."""
@@ -40,12 +41,18 @@ VISIBLE = 0.005
 OF_THE_COUNTER = "of the counter"
 """Name used instead of a core's if a user's program counts."""
 
+GROW, SHRINK = "grow", "shrink"
+"""Changes of length: an inference after one of a shorter, or of a longer signature of the same graph."""
+
 
 class Counter(Protocol):
     """Counter of the instructions of a file's graphs."""
 
     def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
         """Millions of instructions of each signature, and further details of the file for results.
+
+        Where all signatures share a graph, details have `resize_million` by signature, or None if it is not counted:
+        the millions that an inference costs more after a change of length, by GROW and SHRINK.
 
         Raises:
           UsageError: the file has operators of unknown cost.
@@ -60,7 +67,7 @@ class Program:
     command: str
 
     def __call__(self, file: Path, signatures: Sequence[str | None]) -> tuple[list[float], dict[str, Any]]:
-        return [self._count(file, signature) for signature in signatures], {}
+        return [self._count(file, signature) for signature in signatures], _not_counted(file)
 
     def _count(self, file: Path, signature: str | None) -> float:
         printed = output_of(file.name, [*shlex.split(self.command), str(file), *([signature] if signature else [])])
@@ -84,18 +91,24 @@ class Emulated:
         feeds = Beside()
         rows: dict[str, np.ndarray] = {}
         values: dict[str | None, dict[str, np.ndarray]] = {}
-        for name in signatures:
+        changes = _changes(file, known, signatures)
+        for name in dict.fromkeys([*signatures, *(before for before, _ in changes)]):
             signature = known.named(name or "")
             own, _ = feeds.rows(signature)
             values[name] = {key: array[:1] for key, array in own.items()}
             shaped = signature.rows({f"{name or ''}/{key}": array for key, array in values[name].items()})
             rows |= {f"{name or ''}/{key}": array for key, array in shaped.items()}
         counts: list[float] = []
+        resizes: dict[str, dict[str, float]] = {}
         errors: dict[str, float | None] = {}
         for core in dict.fromkeys((self.core, *self.checked)):
-            counted = count(self.environment, core, file, rows, signatures)
+            own_changes = list(changes) if core == self.core else []
+            counted = count(self.environment, core, file, rows, signatures, own_changes)
             if core == self.core:
                 counts = [counted[name].million for name in signatures]
+            for before, after in own_changes:
+                way = changes[before, after]
+                resizes.setdefault(after, {})[way] = round(counted[after].resize_million[before], 6)
             if core in self.checked:
                 worst = [_error(known, name, file, values[name], counted[name].outputs) for name in signatures]
                 errors[core] = None if None in worst else max(one for one in worst if one is not None)
@@ -108,7 +121,30 @@ class Emulated:
             "tolerance": reference.tolerance_of(file).relative,
             "of_cores": errors,
         }
-        return counts, {"outputs": outputs}
+        return counts, {"outputs": outputs} | ({"resize_million": resizes} if changes else {})
+
+
+def _changes(file: Path, known: Signatures, signatures: Sequence[str | None]) -> dict[tuple[str, str], str]:
+    """GROW or SHRINK for pairs of a signature to run before and one of `signatures`; empty: none share a graph.
+
+    The cost of a change does not depend on how far the lengths are apart, so the shortest and the longest come before.
+    """
+    if not any_shapes(file.read_bytes()):
+        return {}
+    lengths = {one.name: one.length for one in known.each if one.name and one.length}
+    shortest, longest = (choose(lengths, key=lambda name: lengths[name]) for choose in (min, max))
+    changes = {}
+    for name in (name for name in signatures if name):
+        if lengths[name] > lengths[shortest]:
+            changes[shortest, name] = GROW
+        if lengths[name] < lengths[longest]:
+            changes[longest, name] = SHRINK
+    return changes
+
+
+def _not_counted(file: Path) -> dict[str, Any]:
+    """Details of a file whose changes of length are not counted; empty: it has none."""
+    return {"resize_million": None} if any_shapes(file.read_bytes()) else {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +159,7 @@ class Estimated:
             if million is None:
                 raise UsageError(f"{file}: has operators of unknown cost; count it instead (--environment)")
             counts.append(million)
-        return counts, {}
+        return counts, _not_counted(file)
 
 
 def measure(
@@ -136,7 +172,8 @@ def measure(
 
     Args:
       lengths: T of the signatures; empty: the longest of each file; None: all that it has.
-      texts: if given, one mean over these texts per file; each text takes the shortest signature that it fits in.
+      texts: if given, one mean over these texts per file, in any order; each text takes the shortest signature that
+        it fits in, and where all lengths share one graph, changes of length are counted too.
 
     Raises:
       UsageError: a file is not a `.tflite` file, has other inputs than ids, mask and segments, or lacks a T.
@@ -153,26 +190,48 @@ def measure(
 def _subjects(
     name: str, file: Path, chosen: _Chosen, counts_of: Mapping[int, float], more: Mapping[str, Any]
 ) -> list[Subject]:
+    resizes: Mapping[str, Mapping[str, float]] | None = more.get("resize_million", {})
     details = {
         "sha256": provenance.sha256(file),
         "bytes": file.stat().st_size,
         **origin(file),
         "configuration": Configuration().describe() | {"api": None, "weight_cache": None},
-        **more,
+        **{key: value for key, value in more.items() if key != "resize_million"},
         "validity": _judged(more).describe(),
     }
     if chosen.shares:
         mean = sum(share * counts_of[length] for length, share in chosen.shares.items())
-        of_lengths = {"shares_of_lengths": chosen.shares, "million_of_lengths": counts_of}
-        return [Subject(name=name, details=details | of_lengths, rounds=[{"samples": [round(mean, 6)]}])]
-    return [
-        Subject(
-            name=name,
-            details=details | {"sequence_length": length, "signature": chosen.names[length]},
-            rounds=[{"samples": [round(million, 6)]}],
-        )
-        for length, million in counts_of.items()
-    ]
+        details |= {"shares_of_lengths": chosen.shares, "million_of_lengths": counts_of}
+        if resizes is None:
+            details |= {"resize_million_in_mean": None}
+        elif resizes:
+            of_lengths = {length: resizes.get(chosen.names[length] or "", {}) for length in chosen.shares}
+            resizing = _resizing(chosen.shares, of_lengths)
+            details |= {"resize_million_of_lengths": of_lengths, "resize_million_in_mean": round(resizing, 6)}
+            mean += resizing
+        return [Subject(name=name, details=details, rounds=[{"samples": [round(mean, 6)]}])]
+    subjects = []
+    for length, million in counts_of.items():
+        resize = (resizes or {}).get(chosen.names[length] or "")
+        own = {"sequence_length": length, "signature": chosen.names[length]}
+        own_details = details | own | ({"resize_million": resize} if resize else {})
+        subjects.append(Subject(name=name, details=own_details, rounds=[{"samples": [round(million, 6)]}]))
+    return subjects
+
+
+def _resizing(shares: Mapping[int, float], resizes: Mapping[int, Mapping[str, float]]) -> float:
+    """Millions of instructions for changes of length in the mean over texts, which come in any order.
+
+    Args:
+      shares: share of the texts by length T; a text follows one of any length with that length's share.
+      resizes: what a change to T costs, by GROW and SHRINK.
+    """
+    return sum(
+        share * shares[before] * resizes[length][GROW if before < length else SHRINK]
+        for length, share in shares.items()
+        for before in shares
+        if before != length
+    )
 
 
 def baselines(subjects: Sequence[Subject], name: str) -> list[Subject | None]:
@@ -281,14 +340,21 @@ def table(written: Mapping[str, Any]) -> str:
     from mobilebert_tf.text_table import aligned
 
     about = "estimate of million instructions" if written["where"] == "estimated" else "million instructions"
-    rows = [["file", "T", "MB", about, "ratio"]]
-    for one in written["subjects"]:
-        if schema.verdict(one) == verdict.INVALID:
-            continue
+    valid = [one for one in written["subjects"] if schema.verdict(one) != verdict.INVALID]
+    ways = [way for way in (GROW, SHRINK) if any(way in one.get("resize_million", {}) for one in valid)]
+    rows = [["file", "T", "MB", about, "ratio", *ways]]
+    for one in valid:
         against = schema.valid_ratio(one, written["subjects"])
         ratio = f"{against['median']:.3f}" if against else ""
         count_ = f"{one['summary']['median']:.1f}"
-        rows.append([one["name"], schema.length_label(one), f"{one['bytes'] / 1e6:.1f}", count_, ratio])
+        resizes = [f"+{one['resize_million'][way]:.1f}" if way in one.get("resize_million", {}) else "" for way in ways]
+        rows.append([one["name"], schema.length_label(one), f"{one['bytes'] / 1e6:.1f}", count_, ratio, *resizes])
     notes = [f"{one['name']}: {one['validity']['verdict']}: {'; '.join(one['validity']['reasons'])}"
              for one in written["subjects"] if one["validity"]["reasons"]]  # fmt: skip
+    if ways:
+        notes.append(f"{', '.join(ways)}: million more for an inference after one of a shorter or longer signature")
+    for one in (one for one in valid if "resize_million_in_mean" in one):
+        in_mean = one["resize_million_in_mean"]
+        what = "without the changes of length, which are not counted"
+        notes.append(f"{one['name']}: {what if in_mean is None else f'{in_mean:.2f} of these for changes of length'}")
     return "\n".join([aligned(rows), *notes])

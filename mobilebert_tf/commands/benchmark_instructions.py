@@ -22,9 +22,10 @@ class BenchmarkInstructions(Comparison):
     Milliseconds of this machine say nothing about a phone. The number of instructions that an emulated phone
     processor executes says a good deal, and repeats to one part in ten thousand whatever else the machine does.
     --setup prepares the emulation once: qemu from Debian's sources, and Python and LiteRT for arm64, in one
-    directory. Outputs are compared with this machine's on every core of --check_cores. --estimate needs no
-    emulator: it computes the number from the file's operators. --counter replaces both by a program of yours,
-    which is called with a file and a signature and prints the number first.
+    directory. Outputs are compared with this machine's on every core of --check_cores. Where all lengths of a file
+    share one graph (export --one_graph), a change of length is counted too, and --texts includes the changes in
+    the mean. --estimate needs no emulator: it computes the number from the file's operators. --counter replaces
+    both by a program of yours, which is called with a file and a signature and prints the number first.
 
     Examples:
       mobilebert-tf benchmark instructions --setup

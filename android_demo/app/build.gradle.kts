@@ -41,7 +41,7 @@ android {
         release {
             isMinifyEnabled = true
             isShrinkResources = true
-            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"))
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"), "proguard-rules.pro")
             // So that a benchmark of a release build can be installed; sign with a key of your own to publish.
             signingConfig = signingConfigs.getByName("debug")
         }

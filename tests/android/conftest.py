@@ -126,3 +126,26 @@ def exports_of_kinds(classifier_directory: Path, once: Callable[[str, Callable[[
             assert cli.run(words) == 0
 
     return once("exports_of_kinds", fill) / "exports"
+
+
+@pytest.fixture(scope="session")
+def exports_of_one_graph(
+    classifier_directory: Path,
+    labelled_table: Path,
+    exports_of_kinds: Path,
+    once: Callable[[str, Callable[[Path], object]], Path],
+) -> Path:
+    """A classifier and a model of entities, exported with one graph for all lengths."""
+
+    def fill(directory: Path) -> None:
+        entities = exports_of_kinds.parent / "work" / "entities"
+        sources = {
+            "classification_one_graph": (classifier_directory, labelled_table, "16,24,48"),
+            "entities_one_graph": (entities / "model", entities / "letters.conll", "16,24,32"),
+        }
+        for name, (model, rows, lengths) in sources.items():
+            words = ["export", "--one_graph", f"--model={model}", f"--evaluation={rows}"]
+            words += [f"--output={directory / name}", f"--sequence_lengths={lengths}", *LENIENT]
+            assert cli.run([*words, "--recipes=float32,dynamic_int8", "--rounds=1", "--runs=1"]) == 0
+
+    return once("exports_of_one_graph", fill)

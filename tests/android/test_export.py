@@ -17,6 +17,18 @@ def test_classes(kotlin: Any, export_directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "answer"), [("classification_one_graph", "Classes"), ("entities_one_graph", "Entities")]
+)
+def test_one_graph(name: str, answer: str, kotlin: Any, exports_of_one_graph: Path) -> None:
+    output = exports_of_one_graph / name
+    contracts = {path.name: json.loads(path.read_text()) for path in sorted(output.glob("*.contract.json"))}
+    assert len(contracts) == 2
+    assert all(contract["runtime"]["one_graph"] for contract in contracts.values())
+    lines = [f"{path}: {answer}, {len(contract['examples'])} examples\n" for path, contract in contracts.items()]
+    assert kotlin("CheckExport", str(output)) == "".join(lines)
+
+
+@pytest.mark.parametrize(
     ("kind", "answer"),
     [
         ("qa", "Span"),

@@ -5,7 +5,7 @@ package com.google.ai.edge.litert
 import android.content.Context
 import android.content.res.AssetManager
 
-/* What the app calls of litert 2.3.0, by its published signatures. Nothing here runs, and nothing here ships. */
+/* What the app calls of litert, by the sources of its main branch. Nothing here runs, and nothing here ships. */
 
 private fun stub(): Nothing = throw NotImplementedError("a stub to compile with")
 
@@ -27,23 +27,9 @@ class Environment private constructor() : JniHandle() {
 }
 
 data class TensorType(val elementType: ElementType, val layout: Layout? = null) {
-    enum class ElementType { INT, FLOAT, INT8, BOOLEAN }
+    enum class ElementType { INT, FLOAT, INT8, BOOLEAN, INT64 }
 
-    class Layout(val dimensions: IntArray, val strides: IntArray = intArrayOf())
-}
-
-class Model private constructor() : JniHandle() {
-    fun getInputTensorType(inputName: String, signature: String? = null): TensorType = stub()
-
-    fun getOutputTensorType(outputName: String, signature: String? = null): TensorType = stub()
-
-    companion object {
-        @Throws(LiteRtException::class)
-        fun load(assetManager: AssetManager, assetName: String): Model = stub()
-
-        @Throws(LiteRtException::class)
-        fun load(filePath: String): Model = stub()
-    }
+    data class Layout(val dimensions: List<Int>, val strides: List<Int> = listOf())
 }
 
 class TensorBuffer internal constructor() : JniHandle() {
@@ -62,16 +48,33 @@ class CompiledModel private constructor() : JniHandle() {
     }
 
     @Throws(LiteRtException::class)
-    fun createInputBuffer(inputName: String, signature: String? = null): TensorBuffer = stub()
+    fun createInputBuffer(inputName: String, signature: String = ""): TensorBuffer = stub()
 
     @Throws(LiteRtException::class)
-    fun createOutputBuffer(outputName: String, signature: String? = null): TensorBuffer = stub()
+    fun createOutputBuffer(outputName: String, signature: String = ""): TensorBuffer = stub()
+
+    /** Perhaps newer than 2.3.0; the app looks it up by its name. */
+    @Throws(LiteRtException::class)
+    @JvmOverloads
+    fun resizeInputTensor(inputName: String, dimensions: IntArray, signature: String = ""): Unit = stub()
 
     @Throws(LiteRtException::class)
-    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String? = null): Unit = stub()
+    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String = ""): Unit = stub()
+
+    fun getInputTensorType(inputName: String, signature: String = ""): TensorType = stub()
+
+    fun getOutputTensorType(outputName: String, signature: String = ""): TensorType = stub()
 
     companion object {
         @Throws(LiteRtException::class)
-        fun create(model: Model, options: Options, optionalEnv: Environment? = null): CompiledModel = stub()
+        fun create(
+            assetManager: AssetManager,
+            assetName: String,
+            options: Options,
+            optionalEnv: Environment? = null,
+        ): CompiledModel = stub()
+
+        @Throws(LiteRtException::class)
+        fun create(filePath: String, options: Options, optionalEnv: Environment? = null): CompiledModel = stub()
     }
 }

@@ -3,7 +3,6 @@ package dev.mobilebert.app
 import com.google.ai.edge.litert.CompiledModel
 import com.google.ai.edge.litert.Environment
 import com.google.ai.edge.litert.LiteRtException
-import com.google.ai.edge.litert.Model
 import com.google.ai.edge.litert.TensorBuffer
 import com.google.ai.edge.litert.TensorType
 import dev.mobilebert.core.Inputs
@@ -18,6 +17,8 @@ import dev.mobilebert.core.model.OpenModel
 import dev.mobilebert.core.model.OpenRequest
 import dev.mobilebert.core.model.Runtime
 import java.io.File
+import java.lang.reflect.InvocationTargetException
+import java.lang.reflect.Method
 import java.util.Locale
 import com.google.ai.edge.litert.Accelerator as LiteRtAccelerator
 
@@ -45,10 +46,11 @@ internal class CompiledModelRuntime(
         val opened = ArrayList<AutoCloseable>()
         try {
             val environment = environment().also(opened::add)
-            val model = load(request.file).also(opened::add)
-            val compiled = CompiledModel.create(model, options(request), environment).also(opened::add)
-            val buffers = request.signatures.associate { it.name to Buffers(compiled, it, opened::add) }
-            LiteRtModel(request.file.name, model, compiled, buffers, opened)
+            val compiled = load(request.file, options(request), environment).also(opened::add)
+            val model = LiteRtModel(request.file.name, compiled, request.oneGraph, opened)
+            opened.add(AutoCloseable(model::closeBuffers))
+            if (!request.oneGraph) request.signatures.forEach(model::makeBuffers)
+            model
         } catch (error: Throwable) {
             // Errors too, such as a library that is not there: what is native stays until it is closed.
             opened.closeAll()
@@ -56,9 +58,9 @@ internal class CompiledModelRuntime(
         }
     }
 
-    private fun load(file: ModelFile): Model = when (file) {
-        is AssetModel -> Model.load(file.assets, file.path)
-        is FolderModel -> Model.load(file.path.path)
+    private fun load(file: ModelFile, options: CompiledModel.Options, environment: Environment) = when (file) {
+        is AssetModel -> CompiledModel.create(file.assets, file.path, options, environment)
+        is FolderModel -> CompiledModel.create(file.path.path, options, environment)
         else -> throw ModelException("${file.name} lies where LiteRT cannot map it")
     }
 
@@ -79,31 +81,55 @@ private inline fun <T> guarded(file: String, work: () -> T): T = try {
 /** Last opened, first closed. */
 private fun List<AutoCloseable>.closeAll() = asReversed().forEach(AutoCloseable::close)
 
+/**
+ * @param oneGraph whether the signatures are lengths of one graph, which has buffers for the present one alone
+ * @param opened all that is to be closed, buffers included
+ */
 private class LiteRtModel(
     private val file: String,
-    private val model: Model,
     private val compiled: CompiledModel,
-    private val buffers: Map<String, Buffers>,
+    private val oneGraph: Boolean,
     private val opened: List<AutoCloseable>,
 ) : OpenModel {
+    private val buffers = HashMap<String, Buffers>()
+    private val openBuffers = ArrayList<AutoCloseable>()
+
+    fun makeBuffers(signature: Signature): Buffers =
+        Buffers(compiled, signature, openBuffers::add).also { buffers[signature.name] = it }
+
+    /** Buffers of [signature] after giving the one graph its length; those for another length no longer fit. */
+    private fun resized(signature: Signature): Buffers {
+        closeBuffers()
+        compiled.resize(signature, file)
+        return makeBuffers(signature)
+    }
+
+    fun closeBuffers() {
+        buffers.clear()
+        openBuffers.closeAll()
+        openBuffers.clear()
+    }
+
     override fun described(signature: Signature): Signature = guarded(file) {
+        val (key, length) = signature
         signature.copy(
-            inputs = signature.inputs.map { described(it.name, model.getInputTensorType(it.name, signature.name)) },
-            outputs = signature.outputs.map { described(it.name, model.getOutputTensorType(it.name, signature.name)) },
+            inputs = signature.inputs.map { described(it.name, compiled.getInputTensorType(it.name, key), length) },
+            outputs = signature.outputs.map { described(it.name, compiled.getOutputTensorType(it.name, key), length) },
         )
     }
 
-    private fun described(name: String, type: TensorType): Tensor {
+    private fun described(name: String, type: TensorType, length: Int): Tensor {
         val dtype = when (type.elementType) {
             TensorType.ElementType.INT -> "int32"
             TensorType.ElementType.FLOAT -> "float32"
             else -> type.elementType.name.lowercase(Locale.ROOT)
         }
-        return Tensor(name, dtype, type.layout?.dimensions?.asList().orEmpty())
+        val shape = type.layout?.dimensions.orEmpty()
+        return Tensor(name, dtype, if (oneGraph) shape.map { if (it == ANY) length else it } else shape)
     }
 
     override fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray> = guarded(file) {
-        val own = buffers.getValue(signature.name)
+        val own = buffers[signature.name] ?: resized(signature)
         own.inputs.forEach { (name, buffer) -> buffer.writeInt(inputs[name]) }
         compiled.run(own.inputs, own.outputs, signature.name)
         own.outputs.mapValues { (_, buffer) -> buffer.readFloat() }
@@ -112,7 +138,31 @@ private class LiteRtModel(
     override fun close() = opened.closeAll()
 }
 
-/** One signature's, by name, made once; [opened] is told of each, and closes it. */
+/** Size of an axis that can be resized. */
+private const val ANY = -1
+
+/** Give all inputs their shapes in [signature]. */
+private fun CompiledModel.resize(signature: Signature, file: String) {
+    val method = resizing(CompiledModel::class.java, file)
+    try {
+        for (input in signature.inputs) method.invoke(this, input.name, input.shape.toIntArray(), signature.name)
+    } catch (error: InvocationTargetException) {
+        throw error.targetException
+    }
+}
+
+/**
+ * The method of LiteRT's class [type] that resizes an input, looked up by its name: with a LiteRT that has none the app
+ * compiles, and runs all other files.
+ */
+internal fun resizing(type: Class<*>, file: String): Method = try {
+    type.getMethod("resizeInputTensor", String::class.java, IntArray::class.java, String::class.java)
+} catch (error: NoSuchMethodException) {
+    val why = "$file is one graph for all lengths, which this LiteRT cannot resize"
+    throw ModelException("$why; export without --one_graph", error)
+}
+
+/** One signature's, by name; [opened] is told of each, and closes it. */
 private class Buffers(compiled: CompiledModel, signature: Signature, opened: (AutoCloseable) -> Unit) {
     val inputs: Map<String, TensorBuffer> =
         signature.inputs.associate { it.name to compiled.createInputBuffer(it.name, signature.name).also(opened) }

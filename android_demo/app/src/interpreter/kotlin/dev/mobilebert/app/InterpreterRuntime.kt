@@ -33,7 +33,7 @@ internal class InterpreterRuntime : Runtime {
         val options = Interpreter.Options().setNumThreads(request.settings.threads).setUseXNNPACK(true)
         // Buffers first: too little memory for them leaves no interpreter behind.
         val buffers = request.signatures.associate { it.name to Buffers(it) }
-        InterpreterModel(request.file.name, Interpreter(request.file.map(), options), buffers)
+        InterpreterModel(request.file.name, Interpreter(request.file.map(), options), buffers, request.oneGraph)
     }
 }
 
@@ -46,9 +46,31 @@ private inline fun <T> guarded(file: String, work: () -> T): T = try {
     throw ModelException("TensorFlow Lite fails on $file (${error.message}); choose another variant", error)
 }
 
-private class InterpreterModel(private val file: String, private val interpreter: Interpreter, private val buffers: Map<String, Buffers>) :
-    OpenModel {
+private class InterpreterModel(
+    private val file: String,
+    private val interpreter: Interpreter,
+    private val buffers: Map<String, Buffers>,
+    private val oneGraph: Boolean,
+) : OpenModel {
+    /** Length that the one graph has; 0: that of no signature. */
+    private var length = 0
+
+    /**
+     * Give the one graph the length of [signature], unless it has it.
+     *
+     * All signatures are of the first subgraph, whose inputs go by number here; `runSignature` runs it as `run` does.
+     */
+    private fun resize(signature: Signature) {
+        if (!oneGraph || signature.length == length) return
+        length = 0
+        val shape = intArrayOf(1, signature.length)
+        repeat(interpreter.inputTensorCount) { interpreter.resizeInput(it, shape, true) }
+        interpreter.allocateTensors()
+        length = signature.length
+    }
+
     override fun described(signature: Signature): Signature = guarded(file) {
+        resize(signature)
         val key = signature.name
         signature.copy(
             inputs = interpreter.getSignatureInputs(key).map { described(it, interpreter.getInputTensorFromSignature(it, key)) },
@@ -60,6 +82,7 @@ private class InterpreterModel(private val file: String, private val interpreter
         Tensor(name, tensor.dataType().name.lowercase(Locale.ROOT), tensor.shape().asList())
 
     override fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray> = guarded(file) {
+        resize(signature)
         val own = buffers.getValue(signature.name)
         own.fill(inputs)
         interpreter.runSignature(own.inputs, own.outputs, signature.name)

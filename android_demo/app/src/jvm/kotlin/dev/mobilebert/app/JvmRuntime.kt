@@ -50,42 +50,74 @@ class JvmRuntime(private val clock: () -> Long = System::nanoTime, private val i
         builder.SetNumThreads(request.settings.threads)
         val interpreter = Interpreter(null as Pointer?)
         if (builder.apply(interpreter) != 0) throw ModelException("${file.name} cannot be opened")
-        return JvmModel(model, interpreter, request.signatures, clock, invoked)
+        return JvmModel(model, interpreter, request, clock, invoked)
     }
 }
 
 private class JvmModel(
     private val model: FlatBufferModel,
     private val interpreter: Interpreter,
-    signatures: List<Signature>,
+    request: OpenRequest,
     private val clock: () -> Long,
     private val invoked: (Long) -> Unit,
 ) : OpenModel {
-    private val runners: Map<String, SignatureRunner> = signatures.associate { signature ->
+    private val file = request.file.name
+    private val oneGraph = request.oneGraph
+
+    /** Signature whose shapes the one graph has; null: none's. */
+    private var current: Call? = null
+
+    private val calls: Map<String, Call> = request.signatures.associate { signature ->
         val runner = interpreter.GetSignatureRunner(signature.name) ?: throw ModelException("there is no signature ${signature.name}")
-        check(runner.AllocateTensors() == 0)
-        signature.name to runner
+        val call = Call(signature, runner)
+        if (!oneGraph) call.allocate()
+        signature.name to call
     }
 
-    private class Port<M : Pointer>(val name: String, val tensor: TfLiteTensor, val memory: M)
-
-    /** Of each signature, made once: where its inputs and outputs lie, and memory to copy them from and to. */
-    private val inputs: Map<String, List<Port<IntPointer>>> = signatures.associate { signature ->
-        val runner = runners.getValue(signature.name)
-        signature.name to signature.inputs.map { Port(it.name, runner.input_tensor(it.name), IntPointer(it.count)) }
-    }
-    private val outputs: Map<String, List<Port<FloatPointer>>> = signatures.associate { signature ->
-        val runner = runners.getValue(signature.name)
-        signature.name to signature.outputs.map { Port(it.name, runner.output_tensor(it.name), FloatPointer(it.count)) }
+    private class Port<M : Pointer>(val name: String, val memory: M) {
+        /** Place in the runtime, until the graph takes other shapes. */
+        lateinit var tensor: TfLiteTensor
     }
 
-    private val Tensor.count: Long get() = shape.fold(1L, Long::times)
+    /** A signature with memory to copy its inputs from and its outputs to, made once. */
+    private class Call(private val signature: Signature, val runner: SignatureRunner) : AutoCloseable {
+        val inputs: List<Port<IntPointer>> = signature.inputs.map { Port(it.name, IntPointer(it.count)) }
+        val outputs: List<Port<FloatPointer>> = signature.outputs.map { Port(it.name, FloatPointer(it.count)) }
+
+        private val Tensor.count: Long get() = shape.fold(1L, Long::times)
+
+        fun allocate() {
+            check(runner.AllocateTensors() == 0)
+            for (port in inputs) port.tensor = runner.input_tensor(port.name)
+            for (port in outputs) port.tensor = runner.output_tensor(port.name)
+        }
+
+        /** Whether the graph takes the shapes of this signature. */
+        fun resize(): Boolean =
+            signature.inputs.all { runner.ResizeInputTensorStrict(it.name, it.shape.toIntArray()) == 0 }
+
+        override fun close() = (inputs + outputs).forEach { it.memory.close() }
+    }
+
+    /** Call of [signature], whose shapes the graph then has. */
+    private fun ready(signature: Signature): Call {
+        val call = calls.getValue(signature.name)
+        if (oneGraph && call !== current) {
+            current = null
+            if (!call.resize()) {
+                throw ModelException("$file cannot take the length of ${signature.name}; export the model again")
+            }
+            call.allocate()
+            current = call
+        }
+        return call
+    }
 
     override fun described(signature: Signature): Signature {
-        val runner = runners.getValue(signature.name)
+        val call = ready(signature)
         return signature.copy(
-            inputs = signature.inputs.map { described(it, runner.input_tensor(it.name)) },
-            outputs = signature.outputs.map { described(it, runner.output_tensor(it.name)) },
+            inputs = signature.inputs.zip(call.inputs) { stated, port -> described(stated, port.tensor) },
+            outputs = signature.outputs.zip(call.outputs) { stated, port -> described(stated, port.tensor) },
         )
     }
 
@@ -93,16 +125,16 @@ private class JvmModel(
         stated.copy(shape = List(TfLiteTensorNumDims(tensor)) { TfLiteTensorDim(tensor, it) })
 
     override fun run(signature: Signature, inputs: Inputs): Map<String, FloatArray> {
-        val runner = runners.getValue(signature.name)
-        for (port in this.inputs.getValue(signature.name)) {
+        val call = ready(signature)
+        for (port in call.inputs) {
             val values = inputs[port.name]
             port.memory.put(values, 0, values.size)
             check(TfLiteTensorCopyFromBuffer(port.tensor, port.memory, Int.SIZE_BYTES * values.size.toLong()) == 0)
         }
         val began = clock()
-        check(runner.Invoke() == 0)
+        check(call.runner.Invoke() == 0)
         invoked(clock() - began)
-        return outputs.getValue(signature.name).associate { it.name to read(it) }
+        return call.outputs.associate { it.name to read(it) }
     }
 
     private fun read(port: Port<FloatPointer>): FloatArray {
@@ -113,7 +145,7 @@ private class JvmModel(
     }
 
     override fun close() {
-        (inputs.values + outputs.values).flatten().forEach { it.memory.close() }
+        calls.values.forEach(Call::close)
         interpreter.close()
         model.close()
     }

@@ -37,10 +37,11 @@ class AppTest {
         copy.deleteRecursively()
     }
 
-    /** A copy of the first export, with [spoil] done to it. */
-    private fun spoiled(spoil: (File) -> Unit): Phone {
-        val export = directory.listFiles().orEmpty().filter { it.isDirectory }.minByOrNull { it.name }
-        assumeTrue("no exports in $directory", export != null)
+    /** A copy of the first export, or of the first where [oneGraph] is what its contracts say, with [spoil] done to it. */
+    private fun spoiled(oneGraph: Boolean? = null, spoil: (File) -> Unit): Phone {
+        val exports = directory.listFiles().orEmpty().filter { it.isDirectory }
+        val export = exports.filter { oneGraph == null || oneGraph == hasOneGraph(it) }.minByOrNull { it.name }
+        assumeTrue("no such exports in $directory", export != null)
         val place = File(copy, "export").apply { deleteRecursively() }
         export?.copyRecursively(place)
         spoil(place)
@@ -48,9 +49,12 @@ class AppTest {
         return Phone().apply { waitUntilOpen() }
     }
 
+    private fun hasOneGraph(place: File): Boolean =
+        place.listFiles().orEmpty().any { it.name.endsWith(".contract.json") && "\"one_graph\": true" in it.readText() }
+
     private fun file(place: File, ending: String): File = place.listFiles().orEmpty().filter { it.name.endsWith(ending) }.minBy { it.name }
 
-    private fun saidOf(spoil: (File) -> Unit): String = spoiled(spoil).use { phone ->
+    private fun saidOf(spoil: (File) -> Unit): String = spoiled(spoil = spoil).use { phone ->
         assertTrue(phone.isSeen(R.id.message_card))
         assertFalse(phone.isSeen(R.id.question_card))
         phone.text(R.id.message)
@@ -407,10 +411,23 @@ class AppTest {
 
     @Test
     fun aGpuThatDoesNotComputeIsSeen() {
-        spoiled { }.use { phone ->
+        spoiled(oneGraph = false) { }.use { phone ->
             phone.choose(R.id.accelerator, "GPU")
             phone.waitUntilOpen()
             assertEquals("Processor: the GPU was asked for and did not compute", phone.rows(R.id.fact_rows).toMap()["Computed by"])
+        }
+    }
+
+    @Test
+    fun aGpuForOneGraphIsASentenceAndTheProcessorGoesOn() {
+        spoiled(oneGraph = true) { }.use { phone ->
+            phone.choose(R.id.accelerator, "GPU")
+            phone.waitUntilOpen()
+            val said = phone.text(R.id.message)
+            assertTrue(said, said.endsWith("which is for the processor alone; choose CPU, or export without --one_graph"))
+            phone.choose(R.id.accelerator, "CPU")
+            phone.waitUntilOpen()
+            assertTrue(phone.isSeen(R.id.question_card))
         }
     }
 

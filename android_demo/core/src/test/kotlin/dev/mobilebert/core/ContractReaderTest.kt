@@ -65,6 +65,27 @@ class ContractReaderTest {
     }
 
     @Test
+    fun `lengths of one graph have the shapes that it takes`() {
+        val input = "{\"name\": \"input_ids\", \"dtype\": \"int32\", \"shape\": [1, 16]}"
+        val plain = contract.replace("\"inputs\": []", "\"inputs\": [$input]")
+        fun withFlag(value: String, json: String = plain) =
+            json.replace("\"oldest\"", "\"one_graph\": $value, \"oldest\"")
+        fun read(json: String) = ContractReader.read(json, "m.contract.json").oneGraph
+        assertEquals(listOf(false, false, true), listOf(plain, withFlag("false"), withFlag("true")).map(::read))
+        for (value in listOf("null", "1", "\"true\"", "[]")) {
+            val error = assertThrows(ContractException::class.java, { read(withFlag(value)) }, value)
+            val wanted = "m.contract.json.runtime.one_graph is not true or false; export the model again"
+            assertEquals(wanted, error.message)
+        }
+        val flat = plain.replace("\"shape\": [1, 16]", "\"shape\": [16]")
+        assertEquals(false, read(flat))
+        assertEquals(
+            "m.contract.json: input_ids of t16 is not [1, 16], the shape that one graph takes; export the model again",
+            assertThrows(ContractException::class.java) { read(withFlag("true", flat)) }.message,
+        )
+    }
+
+    @Test
     fun `a network may be so short that one word piece has room`() {
         fun most(ids: Int, isPaired: Boolean): Int {
             val layout = if (isPaired) "\"[CLS]\", \"text\", \"[SEP]\", \"text_b\", \"[SEP]\"" else "\"[CLS]\", \"text\", \"[SEP]\""

@@ -13,6 +13,8 @@ data class Contract(
     val answer: Answer,
     /** The first TensorFlow Lite that has the file's operators, such as 2.17.0; LiteRT is later than all. */
     val oldestRuntime: Version,
+    /** Whether the signatures are lengths of one graph, which takes a signature's shapes before it is run. */
+    val oneGraph: Boolean,
     /** How far the outputs of another runtime may lie from those of the examples. */
     val tolerance: Double,
     /** Largest value of any output of the examples; null: the contract does not say. */

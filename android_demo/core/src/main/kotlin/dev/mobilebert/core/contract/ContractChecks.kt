@@ -21,6 +21,9 @@ internal fun Contract.check(file: String) {
             ensure(tensor.dtype == "int32" && tensor.values == signature.length.toLong()) {
                 "${tensor.name} of ${signature.name} is not ${signature.length} whole numbers"
             }
+            ensure(!oneGraph || tensor.shape == listOf(1, signature.length)) {
+                "${tensor.name} of ${signature.name} is not [1, ${signature.length}], the shape that one graph takes"
+            }
         }
         for (tensor in signature.outputs) {
             ensure(tensor.dtype == "float32" && tensor.values in 1..MOST_VALUES) {

@@ -30,6 +30,7 @@ object ContractReader {
         }
         val signatures = root.all("signatures").map(::signature)
         if (signatures.isEmpty()) throw ContractException("$name has no signature; export the model again")
+        val runtime = root.fields("runtime")
         return Contract(
             file = file(root.fields("file")),
             recipe = root.text("recipe"),
@@ -37,7 +38,8 @@ object ContractReader {
             signatures = signatures,
             text = text(root.fields("text"), name),
             answer = answer(root.fields("answer"), name),
-            oldestRuntime = oldestRuntime(root.fields("runtime"), name),
+            oldestRuntime = oldestRuntime(runtime, name),
+            oneGraph = runtime.flagIfAny("one_graph"),
             tolerance = root.fields("tolerance").number("output"),
             scale = root.fields("tolerance").numberOrNull("scale")?.takeIf { it.isFinite() && it > 0 },
             examples = root.all("examples").map { it.asMap() },

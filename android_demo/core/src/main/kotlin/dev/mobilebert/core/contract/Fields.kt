@@ -17,6 +17,9 @@ internal class Fields(private val values: Map<String, Any?>, private val place: 
 
     fun flag(name: String): Boolean = values[name] as? Boolean ?: wrong(name, "true or false")
 
+    /** Without the field false. */
+    fun flagIfAny(name: String): Boolean = name in values && flag(name)
+
     fun texts(name: String): List<String> = list(name).map { text(it, name) }
 
     fun wholes(name: String): List<Int> = list(name).map { whole(it, name) }

@@ -84,7 +84,14 @@ class LoadedModel private constructor(
             if (settings.accelerator !in runtime.accelerators) {
                 throw ModelException("${runtime.name} has no ${settings.accelerator} here; choose ${runtime.accelerators.joinToString(" or ")}")
             }
-            val request = OpenRequest(checkedFile(files, contract.file), contract.file.sha256, contract.signatures, settings)
+            if (contract.oneGraph && settings.accelerator != Accelerator.CPU) {
+                throw ModelException(
+                    "${contract.file.name} is one graph for all lengths, which is for the processor alone; " +
+                        "choose CPU, or export without --one_graph",
+                )
+            }
+            val file = checkedFile(files, contract.file)
+            val request = OpenRequest(file, contract.file.sha256, contract.signatures, contract.oneGraph, settings)
             val model = runtime.open(request)
             try {
                 contract.signatures.forEach { checkSame(contract.file.name, it, model.described(it)) }

@@ -25,6 +25,8 @@ data class OpenRequest(
     /** Of its content, hexadecimal; what is cached of it goes by this. */
     val sha256: String,
     val signatures: List<Signature>,
+    /** Whether the signatures are lengths of one graph, which takes a signature's shapes before it is run. */
+    val oneGraph: Boolean,
     val settings: Settings,
 )
 

@@ -103,6 +103,30 @@ class BenchTest {
     }
 
     @Test
+    fun `one graph has the length of a signature before that is timed`() {
+        var now = 0L
+        var length = 0
+        val runtime = FakeRuntime { _, inputs ->
+            // A change of length takes a tenth of a second, a call a thousandth.
+            now += if (inputs.ids.size == length) 1_000_000 else 100_000_000
+            length = inputs.ids.size
+            floatArrayOf(4f, 16f)
+        }
+        val contract = SmallExport.contract.replace("\"one_graph\": false", "\"one_graph\": true").toByteArray()
+        val files = SmallExport(mapOf("m.contract.json" to contract, "SHA256SUMS" to null))
+        var saved = ""
+        LoadedModel.open(files, "m", runtime, Settings()).use { model ->
+            val briefest = Protocol(rounds = 2, runs = 4, warmUp = 1, coolDownSeconds = 0)
+            Bench(FakeDevice(), { json -> "r.json".also { saved = json } }, { now }).run(model, briefest, {}) { false }
+        }
+        val subjects = (Json.parse(saved) as Map<*, *>)["subjects"] as List<*>
+        val rounds = subjects.flatMap { (it as Map<*, *>)["rounds"] as List<*> }.map { it as Map<*, *> }
+        assertEquals(List(4) { List(4) { 1.0 } }, rounds.map { it["samples"] })
+        // The very first has the length that the check of the example left.
+        assertEquals(listOf(1.0, 100.0, 100.0, 100.0), rounds.map { it["first_ms"] }.sortedBy { it as Double })
+    }
+
+    @Test
     fun `no more is measured than memory holds`() {
         assertThrows(IllegalArgumentException::class.java) { Protocol(rounds = 1_000, runs = 101) }
         Protocol(rounds = 1_000, runs = 100)

@@ -139,6 +139,27 @@ class LoadedModelTest {
     }
 
     @Test
+    fun `one graph for all lengths is said to the runtime, and computed by the processor alone`() {
+        val oneGraph = withContract("\"one_graph\": false", "\"one_graph\": true")
+        val before = withContract(", \"one_graph\": false", "")
+        for ((files, isOne) in listOf(oneGraph to true, SmallExport() to false, before to false)) {
+            val runtime = FakeRuntime()
+            open(files, runtime).use { assertEquals(isOne, runtime.asked?.oneGraph) }
+        }
+        for (accelerator in listOf(Accelerator.GPU, Accelerator.NPU)) {
+            val runtime = FakeRuntime()
+            val settings = Settings(accelerator = accelerator)
+            val error = assertThrows(ModelException::class.java) { open(oneGraph, runtime, settings) }
+            assertEquals(
+                "m.tflite is one graph for all lengths, which is for the processor alone; " +
+                    "choose CPU, or export without --one_graph",
+                error.message,
+            )
+            assertEquals(null, runtime.asked)
+        }
+    }
+
+    @Test
     fun `an error at the first run closes what was opened`() {
         val runtime = FakeRuntime { _, _ -> throw OutOfMemoryError() }
         assertThrows(OutOfMemoryError::class.java) { open(runtime = runtime) }

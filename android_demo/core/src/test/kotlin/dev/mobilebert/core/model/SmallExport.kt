@@ -43,7 +43,8 @@ class SmallExport(changes: Map<String, ByteArray?> = emptyMap()) : ExportFiles {
                "padding": {"least": 1, "input_ids": 0, "input_mask": 0, "segment_ids": 0}},
              "answer": {"kind": "classes", "output": "logits", "softmax": true, "labels": ["no", "yes"], "temperature": 1,
                "decision": "argmax", "threshold": null},
-             "runtime": {"oldest": "2.16", "float16_arithmetic": false}, "tolerance": {"output": 0.5, "scale": 16},
+             "runtime": {"oldest": "2.16", "float16_arithmetic": false, "one_graph": false},
+             "tolerance": {"output": 0.5, "scale": 16},
              "examples": [{"text": "a b", "text_b": null, "ids": [2, 5, 6, 3], "segment_ids": [0, 0, 0, 0], "signature": "tokens_8",
                "output": [4, 16]}]}
         """
@@ -91,8 +92,12 @@ class FakeRuntime(
 
     @Volatile var runs = 0
 
+    /** What was asked for last. */
+    @Volatile var asked: OpenRequest? = null
+
     override fun open(request: OpenRequest): OpenModel {
         open++
+        asked = request
         callers += Thread.currentThread().name
         return object : OpenModel {
             override fun described(signature: Signature): Signature = request.signatures.first { it.name == signature.name }

@@ -24,7 +24,7 @@ class Counted:
     outputs: Mapping[str, np.ndarray]
     """Outputs by name; for a graph without a name, by tensor name."""
     resize_million: Mapping[str, float]
-    """What an inference costs more after one of another signature, by that signature."""
+    """Additional cost of an inference after one of another signature, by that signature."""
 
 
 def count(

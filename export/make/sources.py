@@ -19,7 +19,7 @@ from mobilebert_tf.models import TaskModel
 
 
 def lengths_of(recipe: Recipe, lengths: Sequence[int]) -> Sequence[int]:
-    """Lengths, of those of an export, that files by this recipe have: only apps that run a file directly want several."""
+    """Lengths of an export that files by this recipe have: only apps that run a file directly want several."""
     return lengths if recipe.target == TARGETS[0] else [max(lengths)]
 
 

@@ -152,7 +152,7 @@ def test_outputs_of_every_inference_are_looked_at() -> None:
 
 
 def test_a_mean_over_texts_has_the_changes_of_length_where_all_lengths_share_a_graph() -> None:
-    """A mean by hand: three quarters of the texts take 2 ms, and 4 more after one of the others; these take 10, and 8 more."""
+    """A mean by hand: three quarters of the texts take 2 ms, 4 more after one of the others; these take 10, 8 more."""
     rest = {"load_ms": 1.0, "first_ms": 1.0, "peak_memory_mib": 1.0, "foreign_cores": 0.0, "finite": True,
             "memory_mib": None, "clock_mhz": []}  # fmt: skip
     measured = [{"samples": [2.0], **rest}, {"samples": [10.0], **rest}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -261,6 +261,18 @@ def parse_recipes(names: str | None, has_text: bool = True) -> list[Recipe]:
                 "training text) or --evaluation"
             )
     return chosen
+
+
+def in_one_graph(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The recipes, with one graph for all lengths where files by them have several.
+
+    Raises:
+      UsageError: none has several.
+    """
+    if all(recipe.target != "litert" for recipe in recipes):
+        names = " and ".join(recipe.name for recipe in recipes)
+        raise UsageError(f"--one_graph: files by {names} have one length; leave it out, or add another recipe")
+    return [dataclasses.replace(recipe, one_graph=recipe.target == "litert") for recipe in recipes]
 
 
 def with_content(names: str | None) -> str | None:

@@ -198,7 +198,7 @@ class Export:
           FailedError: a file missed its gate or could not be made; the others are written.
         """
         from mobilebert_tf.export.aware import stored
-        from mobilebert_tf.export.recipes import parse_recipes, with_content
+        from mobilebert_tf.export.recipes import in_one_graph, parse_recipes, with_content
         from mobilebert_tf.export.rewrite.rules import REWRITES, parse_rewrites
 
         rewrites = parse_rewrites(self.without_rewrites)
@@ -208,7 +208,9 @@ class Export:
         has_ranges = bool(self.calibration or self.evaluation or trained)
         if self.android_demo:
             android_demo.check(Path(self.android_demo), Path(self.output))
-        recipes = [self._adjusted(one) for one in parse_recipes(self.recipes, has_ranges)]
+        recipes = parse_recipes(self.recipes, has_ranges)
+        recipes = in_one_graph(recipes) if self.one_graph else recipes
+        recipes = [dataclasses.replace(one, gate=dataclasses.replace(one.gate, **self._limits)) for one in recipes]
         self._check_search(recipes)
         command = dataclasses.replace(self, recipes=with_content(self.recipes))
         unsigned = not (Path(self.output) / verify_directory.SUMS).exists()
@@ -321,11 +323,6 @@ class Export:
         if best := export_report.recommended(run.directory):
             context = ["--context=..."] if task.judges_pairs or task.name == "embedding" else []
             print(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
-
-    def _adjusted(self, recipe: Recipe) -> Recipe:
-        """The recipe with what flags change."""
-        one_graph = recipe.one_graph or (self.one_graph and recipe.target == "litert")
-        return dataclasses.replace(recipe, one_graph=one_graph, gate=dataclasses.replace(recipe.gate, **self._limits))
 
     @property
     def _limits(self) -> dict[str, float]:

@@ -99,3 +99,10 @@ def test_a_recipe_of_ones_own_may_ask_for_it(tmp_path: Path, classifier_director
     words = [f"--model={classifier_directory}", f"--recipes={path}", f"--output={tmp_path / 'out'}"]
     assert cli.run(["export", *words]) == 2
     assert "own.json: own has one length, being for gpu; leave one_graph out" in capsys.readouterr().err
+
+
+def test_recipes_of_one_length_have_nothing_to_share(classifier_directory: Path, tmp_path: Path, capsys):
+    words = [f"--model={classifier_directory}", "--one_graph", f"--output={tmp_path / 'out'}"]
+    assert cli.run(["export", *words, "--recipes=gpu,mediapipe"]) == 2
+    said = "--one_graph: files by gpu and mediapipe have one length; leave it out, or add another recipe"
+    assert said in capsys.readouterr().err

@@ -22,7 +22,9 @@ class Interpreter:
 class Runner:
     def get_input_details(self):
         names = ("input_ids", "input_mask", "segment_ids")
-        return {{name: {{"name": name, "shape": np.array([1, 16]), "dtype": np.int32}} for name in names}}
+        shape = np.array([1, 16])
+        ids = {{"shape": shape, "shape_signature": shape, "dtype": np.int32}}
+        return {{name: {{"name": name, **ids}} for name in names}}
     def get_output_details(self):
         return {{"logits": {{"name": "logits", "shape": np.array([1, 2]), "dtype": np.float32}}}}
     def __call__(self, **inputs):

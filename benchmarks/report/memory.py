@@ -28,7 +28,10 @@ def markdown(document: Mapping[str, Any]) -> str:
 
 
 def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Medians over rounds. Ratios are to the same network's file with one length and no cache, paired by round."""
+    """Medians over rounds. Ratios are to the same network's file with one length and no cache, paired by round.
+
+    Where a verdict is that times are invalid, times are left out: memory does not depend on how busy a machine is.
+    """
     subjects = document["subjects"]
     plain = {
         one["title"]: one
@@ -41,14 +44,15 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
         seen = list(by_round.values())
         if not seen:
             continue
-        # The file with one length may be missing or invalid.
-        other = _rounds(plain[one["title"]]) if plain.get(one["title"], one) is not one else {}
+        # The file with one length may be missing.
+        base = plain.get(one["title"], one)
+        other = _rounds(base) if base is not one else {}
+        timed = schema.verdict(one) != INVALID
         ratios = ["", ""]
         if pairs := [(by_round[number], other[number]) for number in by_round if number in other]:
-            ratios = [
-                f"{statistics.median(_used(a) / max(_used(b), 0.1) for a, b in pairs):.2f}",
-                f"{statistics.median(a['load_ms'] / b['load_ms'] for a, b in pairs):.2f}",
-            ]
+            ratios[0] = f"{statistics.median(_used(a) / max(_used(b), 0.1) for a, b in pairs):.2f}"
+            if timed and schema.verdict(base) != INVALID:
+                ratios[1] = f"{statistics.median(a['load_ms'] / b['load_ms'] for a, b in pairs):.2f}"
         bytes_of = [round_["cache_bytes"] for round_ in seen if round_.get("cache_bytes")]
         table.append((
             one["title"],
@@ -58,9 +62,9 @@ def rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
             f"{statistics.median(map(_used, seen)):.0f} MiB",
             ratios[0],
             f"{statistics.median(round_['memory_mib']['shared'] for round_ in seen):.0f} MiB",
-            f"{statistics.median(round_['load_ms'] for round_ in seen):.0f} ms",
+            f"{statistics.median(round_['load_ms'] for round_ in seen):.0f} ms" if timed else "",
             ratios[1],
-            f"{statistics.median(round_['first_ms'] for round_ in seen):.1f} ms",
+            f"{statistics.median(round_['first_ms'] for round_ in seen):.1f} ms" if timed else "",
             f"{statistics.median(bytes_of) / 1e6:.1f} MB" if bytes_of else "",
         ))  # fmt: skip
     return table
@@ -81,17 +85,15 @@ def notes(document: Mapping[str, Any]) -> list[str]:
     invalid = [one for one in document["subjects"] if schema.verdict(one) == INVALID]
     if invalid:
         reasons = "; ".join(f"{one['name']}: {', '.join(one['validity']['reasons'])}" for one in invalid)
-        sentences.append(f"Not shown, since invalid: {reasons}.")
+        sentences.append(f"Times not shown, since invalid: {reasons}.")
     return sentences
 
 
 def _rounds(subject: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """Rounds by number; an invalid subject has none.
+    """Rounds by number.
 
     With an existing cache file, rounds that wrote it are left out: it exists only from the second process on.
     """
-    if schema.verdict(subject) == INVALID:
-        return {}
     warm = subject["configuration"]["weight_cache"] == "file"
     return {
         number: one

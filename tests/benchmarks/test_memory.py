@@ -73,13 +73,27 @@ def test_all_are_compared_with_one_length_without_a_cache():
     assert rows[0]["bytes of the cache"] == "" and "some processor" in report.markdown(written)
 
 
-def test_what_is_invalid_is_named_and_has_no_row():
+def test_what_is_invalid_is_named_and_has_no_times():
+    """Memory does not depend on how busy a machine is, nor does its ratio; times and their ratios do."""
+    plain = [dict(zip(report.HEAD, row, strict=True)) for row in report.rows(result())]
+    for number in (0, 1):
+        written = result()
+        written["subjects"][number]["validity"] = {"verdict": "invalid", "reasons": ["a busy machine"]}
+        shown = [dict(zip(report.HEAD, row, strict=True)) for row in report.rows(written)]
+        assert [row["private"] for row in shown] == [row["private"] for row in plain]
+        assert [row["to one length"] for row in shown] == [row["to one length"] for row in plain]
+        assert shown[number]["load"] == shown[number]["first inference"] == ""
+        # Without times of the file of one length there are no ratios to them.
+        assert [row["load, to one length"] != "" for row in shown] == [
+            row["load, to one length"] != "" and number not in (0, at) for at, row in enumerate(plain)
+        ]
+        assert f"Times not shown, since invalid: m, {number + 1}, off: a busy machine" in report.markdown(written)
+
+
+def test_a_file_that_was_never_run_has_no_row():
     written = result()
-    written["subjects"][1]["validity"] = {"verdict": "invalid", "reasons": ["a busy machine"]}
-    assert len(report.rows(written)) == 3 and "m, 2, off: a busy machine" in report.markdown(written)
-    written = result()
-    written["subjects"][0]["validity"] = {"verdict": "invalid", "reasons": ["a busy machine"]}
-    assert report.rows(written)[0][report.HEAD.index("to one length")] == "", "there is nothing to compare with"
+    written["subjects"][1] |= {"rounds": [], "validity": {"verdict": "invalid", "reasons": ["it is refused"]}}
+    assert len(report.rows(written)) == 3 and "m, 2, off: it is refused" in report.markdown(written)
 
 
 def test_ctrl_c_keeps_what_was_measured_though_a_file_failed(

@@ -27,7 +27,7 @@ from mobilebert_tf.benchmarks.files.load import Load, clock_mhz
 from mobilebert_tf.benchmarks.files.memory import held, peak_memory
 from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.litert.compiled import IN_MEMORY, CompiledFile
-from mobilebert_tf.litert.one_graph import any_shapes
+from mobilebert_tf.litert.one_graph import any_shapes_of
 from mobilebert_tf.litert.operators import read_operators
 from mobilebert_tf.litert.refusals import REFUSALS
 from mobilebert_tf.litert.runtime import check_is_tflite, load_interpreter
@@ -136,7 +136,7 @@ def _resizing(
       run: an inference of the signature.
       median: milliseconds that it takes when the one before had the same length.
     """
-    if not any_shapes(Path(known.path).read_bytes()):
+    if not any_shapes_of(Path(known.path)):
         return {}
     lengths = sorted(one.length for one in known.each if one.length)
     place = lengths.index(signature.length or 0)

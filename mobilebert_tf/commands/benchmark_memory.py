@@ -39,9 +39,7 @@ class BenchmarkMemory:
         "lengths T of the signatures of each file, in word pieces: commas within a file, semicolons between files",
         "128;32,64,128;16,24,32,48,64,128",
     )
-    one_graph: str | None = option(
-        "the same for files whose lengths share one graph; empty: none", "16,24,32,48,64,128"
-    )
+    one_graph: str = option("the same for files whose lengths share one graph; empty: none", "16,24,32,48,64,128")
     recipes: str = option("recipes of the files, comma-separated", "dynamic_int8,static_int8")
     models: str | None = option("more .tflite files or patterns, comma-separated", None, is_input=True)
     weight_cache: str = option("weight caches to measure with, comma-separated", "off,memory,new_file,file")
@@ -125,8 +123,8 @@ class BenchmarkMemory:
         if not set(recipes) <= set(one_network.RECIPES):
             raise UsageError(f"--recipes={self.recipes}: choose from {', '.join(one_network.RECIPES)}")
         sets = []
-        for name, sets_of_lengths in (("lengths", self.lengths), ("one_graph", self.one_graph)):
-            for words in (sets_of_lengths or "").split(";") if sets_of_lengths else []:
+        for name, all_words in (("lengths", self.lengths), ("one_graph", self.one_graph)):
+            for words in all_words.split(";") if all_words or name == "lengths" else []:
                 whole_numbers(words, name, 1, config.max_position_embeddings)
                 sets.append((parse_lengths(words, 0, config), name == "one_graph"))
         files = []

@@ -48,7 +48,7 @@ class CompiledFile:
             xnnpack_weight_cache_path=weight_cache,
         )
         options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=processor)
-        self._any_shapes = one_graph.any_shapes(Path(path).read_bytes())
+        self._any_shapes = one_graph.any_shapes_of(Path(path))
         with quiet.native_stderr_hidden():
             try:
                 self._model = CompiledModel.from_file(str(path), options=options)

@@ -8,8 +8,10 @@ length.
 from __future__ import annotations
 
 import copy
+import mmap
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +50,7 @@ def shape_in(signature: str, shape: Sequence[int], any_shape: Sequence[int]) -> 
     return [length if size == ANY and length else int(size) for size in sizes]
 
 
-def any_shapes(content: bytes) -> dict[str, list[int]]:
+def any_shapes(content: bytes | mmap.mmap) -> dict[str, list[int]]:
     """Shapes of inputs and outputs by name, with ANY for the tokens, of a file whose signatures share a graph.
 
     Empty for any other file.
@@ -66,6 +68,12 @@ def any_shapes(content: bytes) -> dict[str, list[int]]:
         tensor = graph.Tensors(one.TensorIndex())
         shapes[one.Name().decode()] = [tensor.ShapeSignature(i) for i in range(tensor.ShapeSignatureLength())]
     return shapes if any(ANY in shape for shape in shapes.values()) else {}
+
+
+def any_shapes_of(path: Path) -> dict[str, list[int]]:
+    """The result of `any_shapes` for a file, most of which is not read: memory and load time are measured around it."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any_shapes(content)
 
 
 def graph_of(model: Any, signature: str | None) -> Any:

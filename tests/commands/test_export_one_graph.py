@@ -14,7 +14,7 @@ from mobilebert_tf.litert.runtime import TfliteModel
 
 @pytest.fixture(scope="module")
 def one_graph_directory(classifier_directory: Path, labelled_table: Path, once) -> Path:
-    """As `export_directory`, with one graph."""
+    """An export like `export_directory`, with one graph."""
 
     def fill(directory: Path) -> None:
         words = [f"--model={classifier_directory}", f"--evaluation={labelled_table}", f"--output={directory / 'out'}"]

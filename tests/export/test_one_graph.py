@@ -110,6 +110,21 @@ def test_a_signature_may_be_opened_twice(tmp_path: Path):
     np.testing.assert_array_equal(first(**feeds)["logits"], expected)
 
 
+def test_a_file_is_not_read_whole_to_find_its_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What `benchmark memory` measures is loading a file, to which a copy of it in memory would be added."""
+    from mobilebert_tf.litert.compiled import CompiledFile
+
+    apart, together = both(model("student"), "float32", tmp_path)
+    expected = [one_graph.any_shapes(path.read_bytes()) for path in (apart, together)]
+
+    def refused(path: Path) -> bytes:
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    assert [one_graph.any_shapes_of(path) for path in (apart, together)] == expected
+    assert CompiledFile(together).get_signature_runner("tokens_5").get_input_details()["input_ids"]["shape"][1] == 5
+
+
 def test_all_signatures_name_one_graph(tmp_path: Path):
     apart, together = both(model("student"), "dynamic_int8", tmp_path)
     file = flatbuffer.read(together.read_bytes())

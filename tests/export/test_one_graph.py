@@ -111,7 +111,7 @@ def test_a_signature_may_be_opened_twice(tmp_path: Path):
 
 
 def test_a_file_is_not_read_whole_to_find_its_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What `benchmark memory` measures is loading a file, to which a copy of it in memory would be added."""
+    """A copy of the file in memory would be part of the loading that `benchmark memory` measures."""
     from mobilebert_tf.litert.compiled import CompiledFile
 
     apart, together = both(model("student"), "float32", tmp_path)

@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicReference
  */
 class Tokenizer(pieces: List<String>, private val rules: Rules = Rules()) {
     private val unknown = pieces.indexOf("[UNK]")
-    private val trie = PieceTrie(pieces.subList(0, pieces.size - rules.addedTokens.count { !it.wordPiece }))
+    private val table = PieceTable(pieces.subList(0, pieces.size - rules.addedTokens.count { !it.wordPiece }))
     private val raw = rules.addedTokens.filter { !it.normalized }.let { AddedTokens(it, it.map { t -> codes(t.content) }) }
     private val cleaned = rules.addedTokens.filter { it.normalized }.let { AddedTokens(it, it.map(::cleanedCodes)) }
 
@@ -77,19 +77,10 @@ class Tokenizer(pieces: List<String>, private val rules: Rules = Rules()) {
         val before = pieces.count
         var first = from
         while (first < until && until - from <= rules.maxCharactersPerWord) {
-            var node = if (first == from) PieceTrie.ROOT else trie.continuation
-            var best = PieceTrie.NONE
-            var behind = first
-            var place = first
-            while (node != PieceTrie.NONE && place < until) {
-                node = trie.child(node, normalized.codes[place++])
-                if (node != PieceTrie.NONE && trie.id(node) != PieceTrie.NONE) {
-                    best = trie.id(node)
-                    behind = place
-                }
-            }
-            if (best == PieceTrie.NONE) break
-            pieces.add(best, normalized.starts[first], normalized.ends[behind - 1])
+            val piece = table.longest(normalized.codes, first, until, isContinued = first > from)
+            if (piece == PieceTable.NONE) break
+            val behind = first + table.length(piece)
+            pieces.add(table.id(piece), normalized.starts[first], normalized.ends[behind - 1])
             first = behind
         }
         if (first < until) {

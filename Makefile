@@ -113,9 +113,13 @@ mediapipe: $(STAMP)
 # EXPORTS=DIRECTORY has exports to run the app on; left out: those that `export --android_demo` put into it.
 ANDROID_APP := yes
 EXPORTS :=
+check_exports = if [ -n "$(EXPORTS)" ] && ! ls "$(EXPORTS)"/*/*.contract.json > /dev/null 2>&1; then \
+		echo "make: EXPORTS=$(EXPORTS) holds no export; name the directory above the one that mobilebert-tf export wrote" >&2; \
+		exit 1; \
+	fi
 
 android:
-	@set -e; \
+	@set -e; $(check_exports); \
 	for program in java mvn; do \
 		if ! command -v $$program > /dev/null; then \
 			echo "make: $$program is not on the PATH; on Debian: apt-get install openjdk-17-jdk-headless maven" >&2; \
@@ -147,7 +151,7 @@ android:
 
 # Only what the APK needs is built again; make android has tested it.
 apk:
-	@set -e; \
+	@set -e; $(check_exports); \
 	for program in java mvn keytool zipalign apksigner; do \
 		if ! command -v $$program > /dev/null; then \
 			echo "make: $$program is not on the PATH; on Debian: apt-get install openjdk-17-jdk-headless maven zipalign apksigner" >&2; \

@@ -54,8 +54,8 @@ internal class AndroidDevice(private val context: Context) : Device {
         return mapOf(
             "thermal_status" to thermalStatus(),
             "battery_percent" to battery?.let(::percent),
-            "battery_celsius" to battery?.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, 0)?.let { it / TENTHS },
-            "charging" to battery?.let { it.getIntExtra(BatteryManager.EXTRA_PLUGGED, 0) != 0 },
+            "battery_celsius" to battery?.number(BatteryManager.EXTRA_TEMPERATURE)?.let { it / TENTHS },
+            "charging" to battery?.number(BatteryManager.EXTRA_PLUGGED)?.let { it != 0 },
             "screen_on" to power?.isInteractive,
             "in_front" to isInFront(),
         )
@@ -63,10 +63,12 @@ internal class AndroidDevice(private val context: Context) : Device {
 
     /** A level is a share of a scale, which need not be 100; null: the phone does not tell. */
     private fun percent(battery: Intent): Int? {
-        val level = battery.getIntExtra(BatteryManager.EXTRA_LEVEL, -1)
-        val scale = battery.getIntExtra(BatteryManager.EXTRA_SCALE, -1)
+        val level = battery.number(BatteryManager.EXTRA_LEVEL) ?: return null
+        val scale = battery.number(BatteryManager.EXTRA_SCALE) ?: return null
         return if (level >= 0 && scale > 0) PERCENT * level / scale else null
     }
+
+    private fun Intent.number(name: String): Int? = if (hasExtra(name)) getIntExtra(name, 0) else null
 
     private fun isInFront(): Boolean =
         ActivityManager.RunningAppProcessInfo().apply(ActivityManager::getMyMemoryState).importance <= IMPORTANCE_VISIBLE

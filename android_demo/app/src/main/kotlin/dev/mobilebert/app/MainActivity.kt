@@ -30,6 +30,11 @@ class MainActivity : Activity() {
         listen()
     }
 
+    override fun onRestart() {
+        super.onRestart()
+        session.lookAgain()
+    }
+
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
         // Whoever only comes back finds what was there; where nothing was, there may be an export by now.

@@ -1,5 +1,6 @@
 package dev.mobilebert.app
 
+import android.annotation.SuppressLint
 import android.app.Activity
 import android.text.Editable
 import android.text.TextWatcher
@@ -44,6 +45,8 @@ internal class QuestionCard(private val activity: Activity, private val dispatch
         // The session has the texts; the fields need not keep them too.
         first.isSaveEnabled = false
         second.isSaveEnabled = false
+        first.scrollsByItself()
+        second.scrollsByItself()
         ask.setOnClickListener { dispatch(Event.Asked) }
     }
 
@@ -78,6 +81,13 @@ internal class QuestionCard(private val activity: Activity, private val dispatch
     private fun label(label: TextView, field: EditText, name: Int) {
         label.setText(name)
         field.setHint(name)
+    }
+
+    /** A finger on a text that is longer than its field moves the text, not the page. */
+    @SuppressLint("ClickableViewAccessibility") // A click stays the field's own.
+    private fun EditText.scrollsByItself() = setOnTouchListener { field, _ ->
+        if (field.canScrollVertically(1) || field.canScrollVertically(-1)) field.parent.requestDisallowInterceptTouchEvent(true)
+        false
     }
 
     private fun fill(field: EditText, text: String) {

@@ -71,7 +71,7 @@ private class MessageCard(private val activity: Activity, dispatch: (Event) -> U
 
     fun show(state: ScreenState) {
         val (heading, reason) = when (state) {
-            is ScreenState.Empty -> R.string.cannot_be_used to (state.reason ?: nothingHere())
+            is ScreenState.Empty -> R.string.nothing_is_open to (state.reason ?: nothingHere())
             is ScreenState.Refused -> R.string.cannot_be_used to state.reason
             is ScreenState.Ready -> R.string.went_wrong to (state.work as? Work.Failed)?.reason
             is ScreenState.Opening -> R.string.cannot_be_used to null

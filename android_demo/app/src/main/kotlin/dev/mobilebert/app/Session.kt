@@ -37,6 +37,13 @@ class Session(private val app: DemoApplication) : AutoCloseable {
         },
     )
 
+    /** Look for exports that came meanwhile. */
+    fun lookAgain() = try {
+        dispatch(Event.ListedAgain(app.exports.shelves()))
+    } catch (_: IOException) {
+        // What was found before is still what there is.
+    }
+
     fun dispatch(event: Event) {
         val next = reduce(state, event)
         val isOther = next.state != state

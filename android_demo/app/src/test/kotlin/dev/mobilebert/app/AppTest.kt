@@ -2,8 +2,12 @@ package dev.mobilebert.app
 
 import android.content.Intent
 import android.content.res.Configuration
+import android.os.Looper
 import android.os.PowerManager
+import android.os.SystemClock
+import android.view.MotionEvent
 import android.view.View
+import android.widget.EditText
 import android.widget.Spinner
 import android.widget.TextView
 import dev.mobilebert.core.Inputs
@@ -82,6 +86,25 @@ class AppTest {
             place.listFiles().orEmpty().filter { it.name.endsWith(".contract.json") }.forEach { it.writeText(it.readText().dropLast(20)) }
         }
         assertTrue(cut, cut.contains("is not JSON (line "))
+    }
+
+    @Test
+    fun aLongTextMovesInItsField() {
+        spoiled { }.use { phone ->
+            phone.type("A line.\n".repeat(40))
+            shadowOf(Looper.getMainLooper()).idle()
+            val field = phone.view<EditText>(R.id.first)
+            val place = IntArray(2).also(field::getLocationInWindow)
+            val (x, bottom) = place[0] + field.width / 2f to place[1] + field.height * 0.9f
+            val began = SystemClock.uptimeMillis()
+            for (step in 0..20) {
+                val action = if (step == 0) MotionEvent.ACTION_DOWN else MotionEvent.ACTION_MOVE
+                val event = MotionEvent.obtain(began, began + 16 * step, action, x, bottom - step * field.height / 40f, 0)
+                phone.activity.window.decorView.dispatchTouchEvent(event)
+            }
+            assertEquals("the page", 0, phone.view<View>(R.id.scroll).scrollY)
+            assertTrue("the text is at ${field.scrollY}", field.scrollY > field.height / 4)
+        }
     }
 
     @Test

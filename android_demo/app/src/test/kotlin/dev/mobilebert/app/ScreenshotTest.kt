@@ -52,6 +52,8 @@ class ScreenshotTest(private val look: String, private val qualifiers: String, p
                     "After eight months of talks, the treaty was signed in the old town hall of Lisbon by all twelve states. It came into force " +
                     "two years later."
                 ),
+            "packages" to ("A music player for the terminal that reads many formats of sound files" to ""),
+            "likeness" to ("How do I reset my password?" to "I cannot log in any more, please send me a new password."),
             "similarity" to ("A man is playing a guitar on the stage." to "Someone plays the guitar in front of an audience."),
         )
 

@@ -44,7 +44,9 @@ class Inputs(val ids: IntArray, val mask: IntArray, val segmentIds: IntArray) {
 
 /** Texts to the inputs of a network, as `text` of a contract says. */
 class InputMaker(private val text: TextContract) {
-    private val special = text.layout.count { it in text.specialTokens }
+    /** Of each place of the layout the special token there; null: a text. */
+    private val tokens: List<IntArray?> = text.layout.map { what -> text.specialTokens[what]?.let { intArrayOf(it) } }
+    private val special = tokens.count { it != null }
 
     /**
      * Put the pieces of one or two texts in the layout. While there are too many, the longer text loses its last
@@ -68,8 +70,8 @@ class InputMaker(private val text: TextContract) {
         val segmentIds = IntArray(ids.size)
         var size = 0
         var next = 0
-        text.layout.forEachIndexed { number, what ->
-            val pieces = text.specialTokens[what]?.let { intArrayOf(it) } ?: parts[next++]
+        tokens.forEachIndexed { number, token ->
+            val pieces = token ?: parts[next++]
             pieces.copyInto(ids, size)
             segmentIds.fill(text.segmentIds[number], size, size + pieces.size)
             size += pieces.size

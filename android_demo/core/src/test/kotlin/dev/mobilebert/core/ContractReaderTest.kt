@@ -57,6 +57,11 @@ class ContractReaderTest {
             "m.contract.json has a truncation of kind \"middle\", which this app does not know; update the app",
             refusal("longest_first", "middle"),
         )
+        val windows = "\"truncation\": \"windows\", \"windows\": {\"stride\": 8, \"most_before\": 0}"
+        assertEquals(
+            "m.contract.json: the answer is not one that windows have; export the model again",
+            refusal("\"truncation\": \"longest_first\", \"windows\": null", windows),
+        )
         assertEquals("m.contract.json.answer.labels is not a list; export the model again", refusal("[\"no\", \"yes\"]", "null"))
         assertEquals(
             "m.contract.json is not JSON (line 13: the text ends too early); copy it again from the export",

@@ -83,6 +83,7 @@ private fun Contract.checkAnswer(ensure: Ensure) {
         output(name) { length -> labels.size.toLong() * rows(length) }
     }
     fun isNumber(vararg numbers: Double?) = ensure(numbers.all { it == null || it.isFinite() }) { "the answer has a number that is none" }
+    ensure(text.windows == null || answer is Answer.Span || answer is Answer.Entities) { "the answer is not one that windows have" }
     when (val answer = answer) {
         is Answer.Classes -> {
             labels(answer.output, answer.labels)
@@ -108,6 +109,7 @@ private fun Contract.checkAnswer(ensure: Ensure) {
             ensure(answer.centroids.size == answer.labels.size && answer.centroids.all { it.size == size }) {
                 "there are ${answer.labels.size} labels and ${answer.centroids.size} centroids, or centroids of several sizes"
             }
+            ensure(!text.isPaired) { "prototypes are of one text each" }
             isNumber(answer.threshold, answer.margin, *answer.centroids.flatMap { it.asList() }.toTypedArray())
         }
         is Answer.Span -> {

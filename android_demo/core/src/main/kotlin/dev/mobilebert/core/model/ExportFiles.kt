@@ -41,7 +41,7 @@ fun ExportFiles.readChecked(file: String): ByteArray {
     val content = try {
         read(file)
     } catch (error: IOException) {
-        throw ContractException("$file of $name cannot be read (${error.reason}); put the export into the app again")
+        throw ContractException("$file of $name cannot be read (${reason(file, error)}); put the export into the app again")
     }
     if (!isAsStated(file, content)) {
         throw ContractException("$file of $name is damaged: it is not as it was exported; put the export into the app again")
@@ -56,14 +56,22 @@ private fun ExportFiles.isAsStated(file: String, content: ByteArray): Boolean {
         if (SUMS !in list()) return true
         read(SUMS).decodeToString().lines()
     } catch (error: IOException) {
-        throw ContractException("$SUMS of $name cannot be read (${error.reason}); $again")
+        throw ContractException("$SUMS of $name cannot be read (${reason(SUMS, error)}); $again")
     }
     val stated = lines.firstOrNull { it.substringAfter("  ", "") == file }
         ?: throw ContractException("$SUMS of $name has no sum of $file: it is cut off, or of another export; $again")
     return stated.substringBefore("  ") == Vocabulary.sha256(content)
 }
 
-internal val IOException.reason: String get() = if (this is FileNotFoundException) "it is not there" else message ?: "no reason given"
+/** Why [file] could not be read. Android says that a file was not found where it may not be read, too. */
+internal fun ExportFiles.reason(file: String, error: IOException): String {
+    val isThere = try {
+        file in list()
+    } catch (_: IOException) {
+        false
+    }
+    return if (error is FileNotFoundException && !isThere) "it is not there" else error.message ?: "no reason given"
+}
 
 /** An export in a [directory]. */
 class FolderExport(private val directory: File) : ExportFiles {

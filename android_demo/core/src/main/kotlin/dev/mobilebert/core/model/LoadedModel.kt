@@ -128,7 +128,7 @@ class LoadedModel private constructor(
                 if (sha256(content) != facts.sha256) throw ModelException("${facts.name} is damaged, or another file than its contract means; $again")
                 return file
             } catch (error: IOException) {
-                throw ModelException("${facts.name} cannot be read (${error.reason}); $again", error)
+                throw ModelException("${facts.name} cannot be read (${files.reason(facts.name, error)}); $again", error)
             }
         }
 

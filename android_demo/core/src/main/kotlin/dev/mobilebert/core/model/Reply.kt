@@ -13,7 +13,7 @@ data class Cost(
     /** Of the longest window. */
     val signature: String,
     val windows: Int,
-    /** From the text to the inputs. */
+    /** All but the network: from the text to its inputs, and from its outputs to the answer. */
     val textMs: Double,
     /** Of the network alone, reading its outputs included, all windows together. */
     val networkMs: Double,

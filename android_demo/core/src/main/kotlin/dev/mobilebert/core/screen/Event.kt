@@ -13,6 +13,9 @@ sealed interface Event {
 
     data class NotListed(val reason: String) : Event
 
+    /** The app is on the screen again; meanwhile exports may have come or gone. */
+    data class ListedAgain(val shelves: List<Shelf>) : Event
+
     data class Chose(val choice: Choice) : Event
 
     data class Typed(val texts: Texts) : Event

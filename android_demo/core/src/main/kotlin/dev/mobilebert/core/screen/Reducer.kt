@@ -17,6 +17,7 @@ private const val MOST_TIMES = 50
 fun reduce(state: ScreenState, event: Event): Next = when (event) {
     is Event.Listed -> listed(event)
     is Event.NotListed -> Next(Empty(event.reason))
+    is Event.ListedAgain -> listedAgain(state, event.shelves)
     else -> if (state is Chosen) chosen(state, event) else Next(state)
 }
 
@@ -28,6 +29,14 @@ private fun listed(event: Event.Listed): Next {
     if (shelf != null) return started(shelves, shelf, wanted, event.texts)
     // What was typed was about what is gone.
     return shelves.firstOrNull()?.let { started(shelves, it, Choice(it.export, ""), Texts()) } ?: Next(Empty(null))
+}
+
+/** What is open stays open, if it is still there. */
+private fun listedAgain(state: ScreenState, all: List<Shelf>): Next {
+    if (state !is Chosen) return if (state == Empty(null)) listed(Event.Listed(all)) else Next(state)
+    val shelves = all.filter { it.variants.isNotEmpty() }
+    val isThere = shelves.any { it.export == state.choice.export && state.choice.variant in it.variants }
+    return Next(if (isThere) state.shelved(shelves) else state)
 }
 
 /** [wanted] of [shelf] is opened, or the usual variant if it is not there. */
@@ -150,6 +159,12 @@ private fun Chosen.turned(page: Page): ScreenState = when (this) {
     is Opening -> copy(page = page)
     is Refused -> copy(page = page)
     is Ready -> copy(page = page)
+}
+
+private fun Chosen.shelved(shelves: List<Shelf>): ScreenState = when (this) {
+    is Opening -> copy(shelves = shelves)
+    is Refused -> copy(shelves = shelves)
+    is Ready -> copy(shelves = shelves)
 }
 
 private fun Chosen.planned(protocol: Protocol): ScreenState = when (this) {

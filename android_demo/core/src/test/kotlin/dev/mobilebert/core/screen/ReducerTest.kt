@@ -44,6 +44,18 @@ class ReducerTest {
     }
 
     @Test
+    fun `exports that come while the app is away can be chosen, and what is open stays`() {
+        val more = shelves + Shelf("new", listOf("float16"))
+        val before = ready()
+        val seen = after(Event.ListedAgain(more), from = before)
+        assertEquals(before.copy(shelves = more.filter { it.variants.isNotEmpty() }) to emptyList<Effect>(), seen.state to seen.effects)
+        assertEquals(before, after(Event.ListedAgain(shelves.drop(1)), from = before).state, "what is open is gone: it is still open")
+        assertInstanceOf(ScreenState.Opening::class.java, after(Event.ListedAgain(more)).state, "there was none before")
+        val refused = ScreenState.Empty("The benchmark was asked for what is not here.")
+        assertSame(refused, after(Event.ListedAgain(more), from = refused).state, "the sentence stays")
+    }
+
+    @Test
     fun `what was chosen and typed before is taken up again`() {
         val wanted = Choice("names", "float32", Settings(threads = 3))
         val next = after(Event.Listed(shelves, wanted, Texts("mine")), Event.Opened(1, facts.copy(variant = "float32")))

@@ -53,3 +53,16 @@ def test_what_is_missing_is_said_in_one_line(scripts: dict[str, str], message: s
     lines = [line for line in process.stderr.splitlines() if not line.startswith("make: ***")]
     assert lines == [message]
     assert process.stdout == ""
+
+
+@pytest.mark.parametrize("target", ["android", "apk"])
+def test_exports_that_are_none_stop_it(target: str, root: Path, tmp_path: Path) -> None:
+    """Else the app would be tested without a model, or built without one."""
+    (tmp_path / "films.contract.json").write_text("{}")  # The export itself, not the directory above it.
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "-s", target, f"EXPORTS={tmp_path}"]
+    process = subprocess.run(command, cwd=root, env=outer, capture_output=True, encoding="utf-8")
+    assert process.returncode != 0
+    assert process.stderr.splitlines()[0] == (
+        f"make: EXPORTS={tmp_path} holds no export; name the directory above the one that mobilebert-tf export wrote"
+    )

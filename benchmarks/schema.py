@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, Any]:
       UsageError: it is missing, is not JSON, or violates the schema.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: no such file")
+        raise UsageError(f"{path}: {'is a directory; name its files' if path.is_dir() else 'no such file'}")
     document = fields.read_object(path)
     if wrong := fault(document):
         raise UsageError(f"{path}: {wrong}; it is not the result of a benchmark, or was edited")

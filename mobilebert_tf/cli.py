@@ -184,10 +184,10 @@ def run(words: list[str]) -> int:
     values = define_flags(command)
     try:
         remaining = values([name, *rest])[1:]
+    except flags.CantOpenFlagFileError as error:
+        return _complain(f"{name}: --flagfile: {_why_unread(error.__context__)}", 2)
     except flags.Error as error:
-        return _complain(f"{name}: {error}; `mobilebert-tf {name} --help` lists the flags", 2)
-    except OSError as error:
-        return _complain(f"{name}: {error.filename}: no such flag file", 2)
+        return _complain(f"{name}: {_in_plain_words(error)}; `mobilebert-tf {name} --help` lists the flags", 2)
     except UnicodeDecodeError:
         return _complain(f"{name}: --flagfile: is not UTF-8 text; write one --name=value per line", 2)
     if len(remaining) == 1 and hasattr(command, "POSITIONAL"):
@@ -209,6 +209,25 @@ def run(words: list[str]) -> int:
             traceback.print_exc()
         return _status_of(name, error)
     return 0
+
+
+def _why_unread(error: BaseException | None) -> str:
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"cannot be read ({error})"
+
+
+_VALUES = (
+    (r"\('Non-boolean argument to boolean flag', .*\)", "is neither true nor false"),
+    (r"invalid literal for int\(\) with base 10: .*", "is not a whole number"),
+    (r"could not convert string to float: .*", "is not a number"),
+)
+"""What Python and absl say of a flag's value, and what is shown."""
+
+
+def _in_plain_words(error: flags.Error) -> str:
+    said = str(error)
+    for pattern, words in _VALUES:
+        said = re.sub(pattern, words, said)
+    return said
 
 
 def _why_no_text(argument: bytes) -> str:

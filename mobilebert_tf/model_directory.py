@@ -154,8 +154,8 @@ def load_model_for(directory: str | os.PathLike[str], kind: str | None = None, s
         return as_embedding(loaded, task, seed)
     if loaded.task is None or not isinstance(loaded.model, TaskModel):
         raise UsageError(
-            f"{directory}: has no task; fine-tune it first: mobilebert-tf finetune --model={directory} --train=TABLE, "
-            "or take its sentence embeddings with --task=embedding"
+            f"{directory}: has no task; fine-tune it first: mobilebert-tf finetune --model={directory} --train=TABLE "
+            "--output=DIR, or take its sentence embeddings with --task=embedding"
         )
     return loaded
 

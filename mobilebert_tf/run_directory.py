@@ -235,7 +235,8 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
             )
         return Run(directory, record, time.monotonic(), changed)
     if directory.exists() and (not directory.is_dir() or any(map(_is_of_something_else, directory.iterdir()))):
-        raise UsageError(f"{directory}: holds other files; give an empty or new --output")
+        what = "holds other files" if directory.is_dir() else "is a file"
+        raise UsageError(f"{directory}: {what}; --output names an empty or new directory")
     return None
 
 

@@ -53,7 +53,9 @@ def test_every_command_explains_itself(name, capsys):
         (["vocab"], "--"),
         (["vocab", "corpus", "--output=x", "--input=y"], "'corpus' is not a flag"),
         (["pretrain", "--optimizer=sgd", "--output=x", "--records=y"], "sgd"),
-        (["vocab", "--flagfile=none.flags"], "none.flags"),
+        (["vocab", "--flagfile=none.flags"], "vocab: --flagfile: none.flags: No such file or directory"),
+        (["vocab", "--size=1,2"], "flag --size=1,2: is not a whole number"),
+        (["finetune", "--merge_labels=maybe"], "flag --merge_labels=maybe: is neither true nor false"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(words, message, capsys):

@@ -62,6 +62,8 @@ def check(directory: Path, name: str) -> dict[str, Any]:
         too_old = release is not None and release < tuple(map(int, oldest.split(".")))
         if contract["file"]["name"] != (own := f"{name.split('.contract.json')[0]}.tflite"):
             raise _WrongError(f"its contract is for {contract['file']['name']!r}, not for {own}")
+        if not contract["examples"]:
+            raise _WrongError("its contract has no examples, so that there is nothing to run")
         _check_files(directory, contract)
         ran_on += ", " + _check_ids(directory, contract)
         said = _run(directory / contract["file"]["name"], contract)
@@ -74,8 +76,14 @@ def check(directory: Path, name: str) -> dict[str, Any]:
     except _WrongError as error:
         status, said = "wrong", str(error)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        status, said = "wrong", f"its contract is malformed ({error!r})"
+        status, said = "wrong", f"its contract is malformed: {_malformed(error)}"
     return {"status": status, "said": said, "announced": announced, "ran_on": ran_on}
+
+
+def _malformed(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"there is no field {error.args[0]!r}"
+    return f"a field has another type or length than such a field has ({error})"
 
 
 def _check_files(directory: Path, contract: Mapping[str, Any]) -> None:
@@ -95,6 +103,8 @@ def _check_files(directory: Path, contract: Mapping[str, Any]) -> None:
         raise _WrongError(f"{text['vocabulary']['name']} has {len(pieces)} pieces, not {text['vocabulary']['size']}")
     if answer["labels_file"] and _lines(directory / answer["labels_file"]["name"]) != answer["labels"]:
         raise _WrongError(f"the labels are not those of {answer['labels_file']['name']}")
+    if (stated := contract["task"]) != (own := json.loads((directory / "task.json").read_bytes())["task"]):
+        raise _WrongError(f"its task is {stated!r}, but {own!r} in task.json")
     rules = json.loads((directory / "tokenizer.json").read_bytes())
     for rule, value in text["tokenizer"].items():
         if rules.get(rule) != value:

@@ -70,7 +70,7 @@ def _named(path: Path, labels: tuple[str, ...] | None, heads: Heads) -> tuple[st
     """The labels in a file; None if they are mere numbers. Raises UsageError as `labels_of`."""
     if labels is None:
         return None
-    broken = [label for label in labels if not is_one_line(label)]
+    broken = [label for label in labels if not is_one_line(label) or not label.strip()]
     if broken or len(set(labels)) < len(labels):
         what = f"{broken[0]!r} is not one line of text" if broken else "two are the same"
         raise UsageError(f"{path}: its labels cannot be written one per line: {what}")

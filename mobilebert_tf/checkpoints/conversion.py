@@ -65,7 +65,8 @@ def open_checkpoint(path: str | Path, reading: Reading = Reading()) -> Checkpoin
     huggingface.refuse_pickle(path)
     if path.suffix == ".tflite" or any(path.glob("*.tflite")):
         raise UsageError(
-            f"{path}: an exported file cannot be converted or trained; give the model directory it was made from"
+            f"{path}: an exported file cannot be converted or trained; its contract and "
+            "report.html describe it, and what can is the model directory it was made from"
         )
     others = [name for pattern in _OTHERS for name in sorted(path.glob(pattern))] if path.is_dir() else [path]
     if others and (path.is_dir() or any(path.match(pattern) for pattern in _OTHERS)):

@@ -58,7 +58,7 @@ def own_task(command: Finetune) -> Task:
     if task is None:
         raise UsageError(
             f"{command.model}: has no task, and --quantization_aware starts from a fine-tuned model; "
-            f"fine-tune it first: mobilebert-tf finetune --model={command.model} --train={command.train}"
+            f"fine-tune it first: mobilebert-tf finetune --model={command.model} --train={command.train} --output=DIR"
         )
     if task.name not in TRAINED:
         raise UsageError(f"{command.model}: is for --task={task.name}, which is not trained")

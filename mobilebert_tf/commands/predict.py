@@ -88,7 +88,7 @@ class Predict:
         from mobilebert_tf.tasks.table_kind import CONLL
 
         if (self.text is None) == (self.input is None):
-            raise UsageError('give the text with --text="...", or a file of texts with --input, not both')
+            raise UsageError('give the text with --text="...", or a file of texts with --input: one of the two')
         table = self.input is not None and is_table(self.input)
         is_tagged = self.input is not None and bool({*map(str.lower, Path(self.input).suffixes)} & {*CONLL})
         columns = [name for name in ("text_column", "text_pair_column") if getattr(self, name)]

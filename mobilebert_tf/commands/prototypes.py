@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mobilebert_tf import licences, quiet, run_directory
+from mobilebert_tf import licences, notes, quiet, run_directory
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.data import lost_text
 from mobilebert_tf.errors import UsageError
@@ -79,6 +79,7 @@ class Prototypes:
             raise UsageError(
                 f"{self.examples}: class {empty[0]!r} has no row with text; write some, or delete its rows"
             )
+        _say_contradictions(self.examples, table, examples)
         with run_directory.open_run(self, "prototypes", self.output) as run:
             if run.finished:
                 print(run.finished_line)
@@ -120,8 +121,10 @@ class Prototypes:
             margin=chosen.margin,
         )
         sizes = np.bincount(labels, minlength=count)
+        smallest, largest = sizes.min(), sizes.max()
+        sentences = f"{smallest} to {largest}" if smallest < largest else f"{largest}"
         print(
-            f"prototypes: {count} classes of {sizes.min()} to {sizes.max()} sentences; the answer is the nearest if "
+            f"prototypes: {count} classes of {sentences} sentences; the answer is the nearest if "
             f"its cosine is at least {task.threshold:.3f} and {task.margin:.3f} above the next, else none of these"
         )
         print(
@@ -135,3 +138,18 @@ class Prototypes:
         print(next_step.line("predict", f"--model={self.output}", "--text=..."))
         output = f"--output={next_step.beside(self.output, 'export')}"
         print(next_step.line("export", f"--model={self.output}", f"--calibration={self.examples}", output))
+
+
+def _say_contradictions(path: str, table: Task, examples: Sequence[Example]) -> None:
+    from mobilebert_tf.tasks.task import text_key
+
+    classes_of: dict[str, set[str]] = {}
+    for example in examples:
+        classes_of.setdefault(text_key(example), set()).add(table.labels[example.label])
+    several = {text: sorted(classes) for text, classes in classes_of.items() if len(classes) > 1}
+    if several:
+        text, classes = next(iter(several.items()))
+        count = "1 sentence is" if len(several) == 1 else f"{len(several):,} sentences are"
+        notes.say(
+            f"{path}: {count} in several classes, for example {text[:60]!r} in {' and '.join(classes)}; decide on one"
+        )

@@ -116,24 +116,35 @@ def _of_squad(path: Path, whole: Mapping[str, Any], labelled: bool) -> Iterator[
                 for q, entry in enumerate(paragraph["qas"]):
                     number += 1
                     place = f"data[{a}].paragraphs[{p}].qas[{q}]"
-                    id = str(entry.get("id", place))
-                    impossible = entry.get("is_impossible") or False
-                    if not isinstance(impossible, bool):
-                        problem = UsageError(f"{path}, question {id}: is_impossible must be true or false")
+                    try:
+                        question = _question(path, number, place, entry, context, labelled)
+                    except UsageError as problem:
                         bad_rows.refuse(str(path), number, problem)
                         continue
-                    answers = () if impossible else _answers(entry.get("answers")) if labelled else None
-                    if labelled and answers is None:
-                        bad_rows.refuse(str(path), number, UsageError(f"{path}, question {id}: has no answers"))
-                        continue
-                    if has_half_characters([id, entry["question"], context]):
-                        problem = UsageError(f"{path}, question {id!r}: holds half of a character, as \\ud800")
-                        bad_rows.refuse(str(path), number, problem)
-                        continue
-                    yield Question(f"{path}, question {id}", id, _text(entry["question"]), context, answers, number)
+                    yield question
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "a value of another type than in SQuAD's files"
         raise UsageError(f"{path}, {place}: has {what}") from None
+
+
+def _question(path: Path, number: int, place: str, entry: Mapping[str, Any], context: str, labelled: bool) -> Question:
+    id = str(entry.get("id", place))
+    where = f"{path}, question {id}"
+    impossible = entry.get("is_impossible") or False
+    if not isinstance(impossible, bool):
+        raise UsageError(f"{where}: is_impossible must be true or false")
+    text = entry["question"]
+    if not isinstance(text, str):
+        raise UsageError(f"{where}: its question is not a text")
+    try:
+        answers = () if impossible else _answers(entry.get("answers")) if labelled else None
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        raise UsageError(f'{where}: its answers must be a list of objects with "text" and "answer_start"') from None
+    if labelled and answers is None:
+        raise UsageError(f"{where}: has no answers")
+    if has_half_characters([id, text, context]):
+        raise UsageError(f"{path}, question {id!r}: holds half of a character, as \\ud800")
+    return Question(where, id, text, context, answers, number)
 
 
 def _of_table(path: Path, columns: Mapping[str, str], labelled: bool, every_row: bool) -> Iterator[Question]:

@@ -85,6 +85,7 @@ def read_table(
             break
         raise _no_table(path)
     empty = 0
+    is_first = True
     for number, row in rows:
         if all(value is None or isinstance(value, str) and not value.strip() for value in row.values()):
             if every_row:
@@ -92,6 +93,9 @@ def read_table(
             else:
                 empty += 1
             continue
+        if is_first:
+            _refuse_one_for_two(path, row, [*columns, *optional])
+            is_first = False
         try:
             cells = {column: _cell(path, number, row, column, column in structured) for column in columns}
             present = [column for column in optional if named_column(row, column) is not None]
@@ -118,13 +122,25 @@ def _no_table(path: Path) -> UsageError:
     )
 
 
+def _refuse_one_for_two(path: Path, row: Mapping[str, Any], columns: Sequence[str]) -> None:
+    names = [name for column in columns if (name := named_column(row, column)) is not None]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"{path}: column {name!r} cannot be two things; --text_column, --text_pair_column and --label_column "
+                "name different columns"
+            )
+
+
 def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structured: bool) -> Any:
     name = named_column(row, column)
     if name is None:
-        about_headers = _ABOUT_HEADERS if _ending(path) in _SEPARATORS else ""
+        has_header = _ending(path) in _SEPARATORS
+        about_headers = _ABOUT_HEADERS if has_header else ""
         raise UsageError(
-            f"{path}, line {number}: no column {column!r}; it has {', '.join(map(str, row))}; "
-            f"choose others with --text_column and --label_column, for a second text --text_pair_column{about_headers}"
+            f"{path}, line {1 if has_header else number}: no column {column!r}; it has "
+            f"{', '.join(map(_shortened, row))}; choose others with --text_column and --label_column, for a second "
+            f"text --text_pair_column{about_headers}"
         )
     value = row[name]
     if isinstance(value, str) or value is None or structured and isinstance(value, (list, dict)):
@@ -133,6 +149,12 @@ def _cell(path: Path, number: int, row: Mapping[str, Any], column: str, structur
         what = "a list" if isinstance(value, list) else "an object"
         raise UsageError(f"{path}, line {number}: column {name!r} holds {what}; it must hold one text or number")
     return json.dumps(value)
+
+
+def _shortened(name: object) -> str:
+    """A column's name as a message has it: where there is no header, the name is a whole text."""
+    text = " ".join(str(name).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def named_column(row: Mapping[str, Any], column: str) -> str | None:
@@ -219,6 +241,11 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             problem = "" if isinstance(row, dict) else "is not a JSON object"
         except (ValueError, RecursionError) as error:
             problem = f"is not JSON ({error}); each line must hold a whole object"
+        if not problem and len(row) > 1 and all(isinstance(value, dict) for value in row.values()):
+            raise UsageError(
+                f"{path}, line {number}: is an object of columns, as pandas writes by default; write a row a line: "
+                'to_json(..., orient="records", lines=True)'
+            )
         if not problem and has_half_characters(row):
             problem = "holds half of a character, a \\ud8.. without its \\udc.."
         if problem:
@@ -249,10 +276,13 @@ def _json_values(path: Path) -> Iterator[tuple[int, Any]]:
     if first is None:
         return
     if first[1].lstrip().startswith("["):
+        text = read_text(path)[0]
         try:
-            items = _DECODER.decode(read_text(path)[0])
-        except (ValueError, RecursionError):
+            items = _DECODER.decode(text)
+        except (ValueError, RecursionError) as error:
             items = None  # a line is broken, or the list is not the whole file; the caller names the line
+            if first[1].strip() == "[":
+                raise UsageError(f"{path}: is a list in JSON that cannot be read ({error})") from None
         if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
             yield from enumerate(items, start=1)
             return

@@ -22,6 +22,8 @@ def write(results: Results, path: Path) -> None:
     """
     if path.is_dir():
         raise UsageError(f"{path}: is a directory; --output is the HTML file to write")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is no regular file; --output is the HTML file to write")
     if path.exists() and templates.GENERATOR.encode() not in path.read_bytes()[:2000]:
         raise UsageError(f"{path}: exists and is no report; give another --output")
     atomic.write_text(path, render(results))

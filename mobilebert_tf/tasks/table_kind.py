@@ -26,6 +26,8 @@ SEPARATORS = (",", ";", "|")
 MANY_VALUES = 10
 """Number of different numbers above which labels are values rather than grades."""
 
+NEARLY_ALL = 0.9
+"""Share of different cells that are numbers, from which on the others are faults, which the task's reader names."""
 
 CONLL = (".conll", ".conll2003", ".bio", ".iob", ".iob2")
 """Suffixes of files of labelled words."""
@@ -111,6 +113,11 @@ def guess_of_labels(cells: Sequence[str]) -> Guess:
     values = _values(numbers)
     if len(values) > MANY_VALUES and any(value != int(value) for value in values):
         return Guess("regression", f"{len(values):,} different numbers, some with decimals")
+    readable = [cell for cell in numbers if value_of(cell) is not None]
+    if len(readable) >= NEARLY_ALL * len(numbers):
+        nearly = _values(readable)
+        if len(nearly) > MANY_VALUES and any(value != int(value) for value in nearly):
+            return Guess("regression", f"{len(nearly):,} different numbers, some with decimals, in nearly all cells")
     lists = [cell for cell in filled if list_in(cell) is not None]
     if lists and len(lists) > len(filled) // 2:
         return Guess("multilabel", f"lists, such as {lists[0]!r}")

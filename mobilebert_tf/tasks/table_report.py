@@ -253,12 +253,12 @@ def _duplicates(
 ) -> tuple[dict[str, int], str | None]:
     """The report's counts of duplicates, and one text with different labels, if any."""
     labels_of: dict[str, set[Any]] = collections.defaultdict(set)
-    for example in training:
+    for example in (*training, *evaluation):
         labels_of[text_key(example)].add(example.label)
     contradicting = [key for key, labels in labels_of.items() if len(labels) > 1] if task.has_labels else []
     trained = set(map(task.side_key, training))
     return {
-        "repeated": len(training) - len(labels_of) + len(evaluation) - len(set(map(text_key, evaluation))),
+        "repeated": sum(len(side) - len(set(map(text_key, side))) for side in (training, evaluation)),
         "contradicting": len(contradicting),
         "on_both_sides": sum(task.side_key(example) in trained for example in evaluation),
     }, next(iter(contradicting), None)

@@ -100,6 +100,7 @@ def test_a_word_table_kept_under_the_decoders_name(write):
         ("classifier", {"problem_type": "ranking"}, "problem_type is 'ranking'; supported: None, 'single"),
         ("classifier", {"id2label": {"0": "a", "1": "a", "2": "b"}}, "two are the same"),
         ("classifier", {"id2label": {"0": "a", "1": "b\nc", "2": "d"}}, "is not one line of text"),
+        ("classifier", {"id2label": {"0": "a", "1": " ", "2": "d"}}, "' ' is not one line of text"),
         (
             "classifier",
             {"id2label": {"0": "a", "1": "b", "2": "c"}, "label2id": {"a": 1, "b": 0, "c": 2}},

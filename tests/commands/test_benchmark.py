@@ -286,7 +286,7 @@ def test_wrong_texts_are_one_line(files, texts: Path, tmp_path: Path, capsys):
     for more, message in (
         ([f"--models={files[0]}", f"--texts={texts}", "--sequence_lengths=16"], "give one"),
         ([f"--models={files[1]}", f"--texts={texts}"], "vocab.txt: no such file; give the vocabulary for"),
-        ([f"--models={files[0]}", f"--texts={texts}", "--text_column=body"], "texts.tsv, line 2: no column 'body'"),
+        ([f"--models={files[0]}", f"--texts={texts}", "--text_column=body"], "texts.tsv, line 1: no column 'body'"),
     ):
         assert cli.run([*words, *more]) == 2
         error = capsys.readouterr().err

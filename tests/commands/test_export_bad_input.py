@@ -110,7 +110,7 @@ def test_no_model(refuse, export_directory: Path, labelled_table: Path, tmp_path
     assert f"{labelled_table}: is not a model file" in refuse(model=labelled_table)
     for exported in (export_directory / "float32.tflite", export_directory):
         line = refuse(model=exported)
-        assert f"{exported}: an exported file cannot be converted or trained; give the model directory" in line
+        assert f"{exported}: an exported file cannot be converted or trained; its contract and" in line
 
 
 GOOD = b"text\tlabel\na b c\tgood\n"
@@ -119,7 +119,7 @@ TABLES = {
     "plain.txt": (GOOD, ": the ending is not that of a table; use one of .tsv"),
     "columns.tsv": (
         b"phrase\tclass\na\tgood\n",
-        ", line 2: no column 'text'; it has phrase, class; choose others with --text_column",
+        ", line 1: no column 'text'; it has phrase, class; choose others with --text_column",
     ),
     "empty.tsv": (b"", ": is empty"),
     "header.tsv": (b"text\tlabel\n", ": has a header and no rows"),
@@ -156,7 +156,7 @@ def test_labels(refuse, labelled_table: Path, tmp_path: Path) -> None:
     assert f"{unseen}, line 62: label 'ugly' is not one that training saw (bad, good)" in line
     line = refuse(f"--evaluation={none}")
     missing = "no column 'label'; it has text, class; choose others with --text_column and --label_column"
-    assert f"{none}, line 2: {missing}" in line
+    assert f"{none}, line 1: {missing}" in line
     # Labels as numbers are read only for models from elsewhere; here their order would be a guess.
     numbers = tmp_path / "numbers.tsv"
     numbers.write_text("text\tlabel\na\t0\n")
@@ -250,7 +250,7 @@ def test_places_that_are_taken_or_none(complain: Complain, classifier_directory:
     run.mkdir()
     (run / "run.json").write_text(json.dumps({"identity": {"command": "finetune"}}))
     words = ["export", f"--model={classifier_directory}", *FLAGS]
-    assert f"{file}: holds other files; give" in complain(*words, f"--output={file}")
+    assert f"{file}: is a file; --output names" in complain(*words, f"--output={file}")
     line = complain(*words, f"--output={file / 'below'}")
     assert f"{file / 'below'}: cannot be created (Not a directory); give another --output" in line
     assert f"{run}: holds the results of `finetune`" in complain(*words, f"--output={run}")

@@ -62,7 +62,7 @@ def test_labels_columns_and_length(directory: Path, table: Path, export_director
 def test_other_columns_are_one_line_with_the_way_out(directory: Path, table: Path, tmp_path: Path, complain: Complain):
     line = complain("export", f"--model={directory}", f"--evaluation={table}", f"--output={tmp_path / 'app'}", *FLAGS)
     missing = "no column 'text'; it has sentence, target; choose others with --text_column and --label_column"
-    assert f"{table}, line 2: {missing}" in line
+    assert f"{table}, line 1: {missing}" in line
     assert not (tmp_path / "app").exists()
 
 

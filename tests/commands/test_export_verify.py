@@ -162,7 +162,13 @@ CONTRACT = "float32.contract.json"
         (change(CONTRACT, "examples.0.output.1", float("nan")), "wrong", "logits of"),
         (change(CONTRACT, "examples.0.probabilities.0", 0.5), "wrong", "the probabilities of"),
         (change(CONTRACT, "examples.0.answer", "ugly"), "wrong", "is not 'ugly'"),
-        (change(CONTRACT, "answer", None), "wrong", "its contract is malformed (KeyError('answer'))"),
+        (change(CONTRACT, "answer", None), "wrong", "its contract is malformed: there is no field 'answer'"),
+        (change(CONTRACT, "examples", []), "wrong", "its contract has no examples, so that there is nothing to run"),
+        (
+            change(CONTRACT, "task", "regression"),
+            "wrong",
+            "is 'regression', but 'classification' in task.json",
+        ),
         (change(CONTRACT, "file.name", "labels.txt"), "wrong", "is for 'labels.txt', not for float32.tflite"),
         (
             lambda place: (

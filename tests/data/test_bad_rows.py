@@ -40,18 +40,29 @@ WHOLE = [
     (
         "t.csv",
         "text;wrong\na;x\n",
-        "line 2: no column 'label'; it has text, wrong; choose others with --text_column and --label_column",
+        "line 1: no column 'label'; it has text, wrong; choose others with --text_column and --label_column",
     ),
     (
         "t.tsv",
         "a\tx\nb\ty\n",
-        "line 2: no column 'label'; it has a, x; choose others with --text_column and --label_column",
+        "line 1: no column 'label'; it has a, x; choose others with --text_column and --label_column",
     ),
     ("t.csv", b"text,label\na,x\nsch\xf6n,y\n", "line 3: is not UTF-8 text; convert it first"),
     ("t.tsv", "text\tlabel\n", "t.tsv: has a header and no rows"),
     ("t.csv", "", "t.csv: is empty"),
     ("t.csv", "text,label\n,x\n ,y\n", "has a header and no rows with text"),
     ("t.csv", "text,label,label\na,x,y\n", "line 1: two columns are called 'label'; rename one"),
+    (
+        "t.csv",
+        f"{'a long text ' * 9},x\nb,y\n",
+        "line 1: no column 'label'; it has a long text a long text a long text a long text a long te..., x; ",
+    ),
+    ("t.json", '{"text":{"0":"a","1":"b"},"label":{"0":"x","1":"y"}}', "line 1: is an object of columns, as pandas"),
+    (
+        "t.jsonl",
+        '[\n{"text": "a", "label": "x"},\n]\n',
+        "t.jsonl: is a list in JSON that cannot be read (",
+    ),
 ]
 """Tables that have no usable rows, or cannot be read at all."""
 

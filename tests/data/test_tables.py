@@ -37,11 +37,20 @@ def test_a_column_may_have_several_names(tmp_path):
     assert rows(path, ["sentence,content", "label"]) == [(2, "x", "1")]
 
 
+def test_a_column_is_not_two_things(tmp_path):
+    """A label as the second text would be learned in one step."""
+    path = tmp_path / "a.csv"
+    path.write_text("text,Label\na,1\n")
+    for columns in (["text", "label", "Label"], ["text", "text,label", "label"]):
+        with pytest.raises(UsageError, match="a.csv: column '(Label|text)' cannot be two things; --text_column"):
+            rows(path, columns)
+
+
 @pytest.mark.parametrize(
     "name, content, words",
     [
         ("a.tsv", b"label\ttext\n1\n", ["line 2", "1 columns", "label, text"]),
-        ("a.tsv", b"label\tsentence\n1\tx\n", ["line 2", "'text'", "sentence"]),
+        ("a.tsv", b"label\tsentence\n1\tx\n", ["line 1", "'text'", "sentence"]),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{broken\n', ["line 2", "not JSON"]),
         ("a.jsonl", b"[1]\n", ["line 1", "object"]),
         ("a.txt", b"x\n", ["ending", ".tsv"]),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -255,6 +256,9 @@ def test_command_writes_where_it_should(pipeline: Path, capsys: pytest.CaptureFi
     assert foreign.read_text() == "<p>precious"
     with pytest.raises(UsageError, match="is a directory"):
         Report(input=str(pipeline), output=str(pipeline)).run()
+    os.mkfifo(pipeline / "pipe")  # To read it, as an old report is read, would never end.
+    with pytest.raises(UsageError, match="is no regular file"):
+        Report(input=str(pipeline), output=str(pipeline / "pipe")).run()
 
 
 def test_bad_input_is_one_line(pipeline: Path, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_column_for_each_label(tmp_path):
             ("a", "b"),
             "t.csv, line 3: column 'a' holds '2'; a label's column must hold 0 or 1",
         ),
-        ("text,a,b\nx,1,0\n", ("a", "c"), "t.csv, line 2: no column 'c'; it has text, a, b"),
+        ("text,a,b\nx,1,0\n", ("a", "c"), "t.csv, line 1: no column 'c'; it has text, a, b"),
         ("text,a,b\nx,0,0\n", ("a", "b"), "t.csv: columns a, b are 0 in every row"),
         ("text,a,b\nx,0,0\n", ("a", "a"), "--label_columns: names 'a' twice"),
     ],

@@ -309,12 +309,20 @@ BAD = {
         '{"question": "q", "context": "x", "answers": [{"text": " ", "answer_start": 0}]}\n',
         "line 1: has a blank answer",
     ),
-    "column.csv": ("question,answers\nq,x\n", "line 2: no column 'context'"),
+    "column.csv": ("question,answers\nq,x\n", "line 1: no column 'context'"),
     "deep.json": ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", "brackets are nested too deeply"),
     "infinite.json": (
         '{"data": [{"paragraphs": [{"context": "x", "qas": [{"question": "q", "answers": [{"text": "x", '
         '"answer_start": Infinity}]}]}]}]}',
-        "a value of another type",
+        'its answers must be a list of objects with "text" and "answer_start"',
+    ),
+    "null.json": (
+        '{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": "7", "question": "q", "answers": [null]}]}]}]}',
+        "question 7: its answers must be a list of objects",
+    ),
+    "unasked.json": (
+        '{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": "7", "question": null, "answers": []}]}]}]}',
+        "question 7: its question is not a text",
     ),
     "impossible.json": (
         '{"data": [{"paragraphs": [{"context": "x", "qas": [{"id": "7", "question": "q", "is_impossible": 1}]}]}]}',

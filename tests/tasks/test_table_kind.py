@@ -20,8 +20,9 @@ TAGS = ["red", "red, blue", "blue", "green, red", "green", "", "blue, green"] * 
         (["1.0", "2.0", "2.5"] * 9, "classification"),  # half stars
         ([str(i) for i in range(50)], "classification"),  # no decimals: numbers of classes or rows
         (GRADES, "regression"),
-        ([*GRADES, "unknown"], "classification"),
-        ([*GRADES, "nan", "NA", "inf"], "regression"),  # reading then names the lines of the last three
+        ([*GRADES, "unknown", "none yet", "late"], "classification"),
+        ([*GRADES, "?"], "regression"),  # reading then names its line
+        ([*GRADES, "nan", "NA", "inf"], "regression"),  # and the lines of the last three
         ([grade.replace(".", ",") for grade in GRADES], "regression"),
         ([f"{i / 2:.1f}".replace(".", ",") for i in range(9)] * 5, "classification"),
         (["1,4", "2,3", "1,2", "3", "1", "2,4", "4", "2", "3,4", "1,3", "5", "1,5"] * 3, "multilabel"),

@@ -52,6 +52,8 @@ def test_counts_by_hand():
     assert (lengths["median"], lengths["longest"], lengths["limit"]) == (5, 14, 12) and lengths["cut"] == 1 / 6
     assert report.unknown == pytest.approx(1 / (36 - 12))
     assert report.duplicates == {"repeated": 1, "contradicting": 1, "on_both_sides": 1}
+    held_out = describe(training[1:], [Example("fan", None, 0), Example("fan", None, 1)])
+    assert held_out.duplicates == {"repeated": 1, "contradicting": 1, "on_both_sides": 0}
     assert json.loads(json.dumps(report.to_json()))["rows"]["training"] == 4
 
 

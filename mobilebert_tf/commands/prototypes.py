@@ -145,6 +145,7 @@ def _say_contradictions(path: str, table: Task, examples: Sequence[Example]) -> 
 
     classes_of: dict[str, set[str]] = {}
     for example in examples:
+        assert isinstance(example.label, int)
         classes_of.setdefault(text_key(example), set()).add(table.labels[example.label])
     several = {text: sorted(classes) for text, classes in classes_of.items() if len(classes) > 1}
     if several:

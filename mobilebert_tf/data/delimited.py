@@ -238,13 +238,15 @@ def _even(rows: list[Row], separator: str, refuse: Refuse) -> tuple[list[str], l
 
 
 def _uneven(cells: Sequence[str], header: Sequence[str], separator: str) -> str:
-    what = f"has {len(cells)} columns where the header has {len(header)} ({', '.join(header)})"
+    names = ", ".join(header)
+    shown = names if len(names) <= 200 else f"{names[:197]}..."
+    what = f"has {len(cells)} columns where the header has {len(header)} ({shown})"
     longest = max(cells, key=len, default="")
     if "\n" in longest:
         return (
             f"{what}; a quote that begins there may never be closed: one cell has {longest.count(chr(10)) + 1:,} lines"
         )
-    if any("\r" in cell for cell in cells):
+    if any("\r" in cell for cell in (*cells, *header)):
         return f"{what}; it contains a carriage return, which may have been meant as the end of a line"
     if len(cells) > len(header) and separator != "\t":
         return f"{what}; a text that contains {SEPARATORS.get(separator, repr(separator))} must be quoted"

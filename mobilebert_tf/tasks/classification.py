@@ -97,7 +97,7 @@ class ClassificationTask(Task):
         texts.check_rows(path, counts.total())
         labels = spellings(counts) if draft.merge_labels else sorted(counts)
         if not draft.merge_labels:
-            say_alike(path, counts, "; `finetune --merge_labels` merges them")
+            say_alike(path, counts, "; spell them alike, or `finetune --merge_labels` merges them")
         say_missing(path, counts)
         if len(labels) < 2:
             raise UsageError(

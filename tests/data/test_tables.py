@@ -185,6 +185,7 @@ def test_null_is_no_value(tmp_path):
         ("last.csv", b'text,label\na,1\nb,"0\nc,1\nd,0\n', ["line 3", "quote", "never closed"]),
         ("loose.csv", b'text,label\n"a" b,1\nb,"0\nc,1\nd,0\n', ["line 2", "follows a closing quote"]),
         ("comma.csv", b"text,label\na,1\nb, c,0\n", ["line 3", "3 columns", "commas", "must be quoted"]),
+        ("mixed.tsv", b"text\tlabel\ra\t1\rb\t2\nc\t1\nd\t2\n", ["line 2", "4 (text, label", "carriage return"]),
         ("twice.csv", b"text,text,label\na,b,1\n", ["two columns", "'text'"]),
         ("page.csv", b"\n<!DOCTYPE html>\n<html>", ["web page"]),
         ("lfs.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ["Git LFS"]),

@@ -130,3 +130,13 @@ def test_tests_run_with_the_same_options(root: Path) -> None:
     assert line is not None and line.text
     options = re.search(r"jvmArgs\((.*)\)", (demo / "core" / "build.gradle.kts").read_text())
     assert options and re.findall(r'"([^"]+)"', options[1]) == line.text.split()
+
+
+def test_the_flavour_with_litert_has_the_gpu_beside_it(root: Path) -> None:
+    """Without it, LiteRT's CompiledModel computes on the processor and says nothing."""
+    demo = root / "android_demo"
+    build = (demo / "app" / "build.gradle.kts").read_text()
+    catalog = (demo / "gradle" / "libs.versions.toml").read_text()
+    for name in ("litert", "litert-gpu"):
+        assert f'"bundledImplementation"(libs.{name.replace("-", ".")})' in build
+        assert f'{name} = {{ module = "com.google.ai.edge.litert:{name}", version.ref = "litert" }}' in catalog

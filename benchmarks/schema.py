@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,15 @@ def fault(document: Any) -> str | None:
     return f"{place.lstrip('.') or 'the document'}: {message}"
 
 
+def _not_finite(value: Any, place: str = "") -> str | None:
+    """The place of a number that is none, which JSON cannot write but Python does; None: there is none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{place.lstrip('.')}: is {value}, not a number"
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    places = ((f"{place}[{key}]" if isinstance(key, int) else f"{place}.{key}", one) for key, one in inner)
+    return next((said for where, one in places if (said := _not_finite(one, where))), None)
+
+
 def read(path: Path) -> dict[str, Any]:
     """Read a results file.
 
@@ -43,7 +53,7 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{path}: {'is a directory; name its files' if path.is_dir() else 'no such file'}")
     document = fields.read_object(path)
-    if wrong := fault(document):
+    if wrong := fault(document) or _not_finite(document):
         raise UsageError(f"{path}: {wrong}; it is not the result of a benchmark, or was edited")
     return document
 

@@ -27,7 +27,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.fields import read as read_fields
+from mobilebert_tf.fields import within
 from mobilebert_tf.names import distinct_names, plain_name
 
 Flags = Mapping[str, Any]
@@ -50,7 +51,7 @@ class Step:
 
     command: str
     flags: Flags
-    seeds: int = 1
+    seeds: Annotated[int, within(1, 1000)] = 1
     """Repetitions for each seed of the study."""
 
 
@@ -84,7 +85,7 @@ class Study:
     variants: Mapping[str, Mapping[str, Flags | None]]
     figures: Mapping[str, Figure]
     baseline: str
-    seeds: int = 1
+    seeds: Annotated[int, within(1, 1000)] = 1
     published: tuple[Published, ...] = ()
 
 
@@ -97,6 +98,9 @@ def read(path: str) -> Study:
     if not Path(path).exists():
         raise UsageError(f"--study={path}: no such file")
     study: Study = read_fields(Path(path), Study, refuses_unknown=True)
+    for what in ("chain", "variants", "figures"):
+        if not getattr(study, what):
+            raise UsageError(f"{path}: {what}: is empty")
     for name in study.chain:
         plain_name(name, f"{path}: name of a step, and so of a directory")
     distinct_names([_slug(name) or name for name in study.variants], f"{path}: directories of variants")
@@ -177,6 +181,13 @@ def measure(
                     _figures(study, {run.step: run})
                 measured = _round(study, seed, runs)
             yield name, measured
+
+
+def command_lines(study: Study, given: Mapping[str, str], work: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Variant, step and words of each command of the first round. Raises UsageError: a name in braces has no value."""
+    for variant in study.variants:
+        for run in next(_chains(study, variant, 0, given, work)):
+            yield variant, run.step, run.words
 
 
 def subjects(study: Study, rounds: Sequence[tuple[str, Round]]) -> list[Subject]:

@@ -288,6 +288,8 @@ def _read(path: Path) -> list[Recipe]:
     if not path.exists():
         raise UsageError(f"{path}: no such file")
     content: list[dict[str, Any]] | dict[str, Any] = read(path, list[dict[str, Any]] | dict[str, Any])
+    if content == []:
+        raise UsageError(f"{path}: has no recipe")
     return [_recipe(path, values) for values in (content if isinstance(content, list) else [content])]
 
 

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import difflib
 import errno
-import importlib
 import inspect
 import os
 import re
@@ -19,113 +18,13 @@ import traceback
 from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
-from absl import flags
-
 import mobilebert_tf
 from mobilebert_tf import notes, quiet, streams
+from mobilebert_tf.command_line import COMMANDS, command_class, command_name, values_of
 from mobilebert_tf.errors import FailedError, UsageError, first_line
-from mobilebert_tf.options import define_flags, from_flags
+from mobilebert_tf.options import from_flags
 from mobilebert_tf.run_directory import is_text
 from mobilebert_tf.training import stopping
-
-# In the order of a model's life. The second text is shown in the list of commands.
-COMMANDS = {
-    "pipeline": ("mobilebert_tf.commands.pipeline:Pipeline", "one flag file -> all steps below, up to the report"),
-    "corpus": (
-        "mobilebert_tf.commands.corpus:Corpus",
-        "docstrings, text files or a TFDS set -> paragraphs, one per line",
-    ),
-    "vocab": ("mobilebert_tf.commands.vocab:Vocab", "corpus -> WordPiece vocabulary"),
-    "records": ("mobilebert_tf.commands.records:Records", "corpus + vocabulary -> pretraining records (MLM + NSP)"),
-    "pretrain": ("mobilebert_tf.commands.pretrain:Pretrain", "records -> teacher, or any preset, from scratch"),
-    "distill": ("mobilebert_tf.commands.distill:Distill", "teacher + records -> student"),
-    "finetune": ("mobilebert_tf.commands.finetune:Finetune", "model + labelled text -> fine-tuned model"),
-    "prototypes": (
-        "mobilebert_tf.commands.prototypes:Prototypes",
-        "model + a few sentences per class -> classifier without training",
-    ),
-    "evaluate": ("mobilebert_tf.commands.evaluate:Evaluate", "model directory or .tflite + labelled text -> metrics"),
-    "predict": ("mobilebert_tf.commands.predict:Predict", "model directory or .tflite + text -> answers"),
-    "export": ("mobilebert_tf.commands.export:Export", "fine-tuned model -> verified .tflite variants"),
-    "export verify": (
-        "mobilebert_tf.commands.export_verify:ExportVerify",
-        "is an export directory, or a copy of one, unchanged?",
-    ),
-    "convert": (
-        "mobilebert_tf.commands.convert:Convert",
-        "TF1, Hugging Face or own checkpoint -> another of these formats",
-    ),
-    "model info": ("mobilebert_tf.commands.convert:ModelInfo", "what a checkpoint holds and what it costs"),
-    "benchmark host": (
-        "mobilebert_tf.commands.benchmark_host:BenchmarkHost",
-        "latency of .tflite files on this machine",
-    ),
-    "benchmark android": (
-        "mobilebert_tf.commands.benchmark_android:BenchmarkAndroid",
-        "latency of .tflite files on a phone, over adb",
-    ),
-    "benchmark instructions": (
-        "mobilebert_tf.commands.benchmark_instructions:BenchmarkInstructions",
-        "instructions of .tflite files on an emulated processor",
-    ),
-    "benchmark kernels": (
-        "mobilebert_tf.commands.benchmark_files:BenchmarkKernels",
-        "where the time of .tflite files goes, by functions of the runtime",
-    ),
-    "benchmark report": (
-        "mobilebert_tf.commands.benchmark_report:BenchmarkReport",
-        "results of benchmarks -> tables and pictures, one column per place",
-    ),
-    "benchmark records": (
-        "mobilebert_tf.commands.benchmark_speed:BenchmarkRecords",
-        "speed of `records` and its tokenizer",
-    ),
-    "benchmark training": (
-        "mobilebert_tf.commands.benchmark_speed:BenchmarkTraining",
-        "steps per second of fine-tuning",
-    ),
-    "benchmark transfer": (
-        "mobilebert_tf.commands.benchmark_speed:BenchmarkTransfer",
-        "steps per second of the stages of transfer",
-    ),
-    "benchmark baseline": (
-        "mobilebert_tf.commands.benchmark_baseline:BenchmarkBaseline",
-        "tf-idf or static vectors with logistic regression: what a classifier has to beat",
-    ),
-    "benchmark tasks": (
-        "mobilebert_tf.commands.benchmark_tasks:BenchmarkTasks",
-        "features of questions, scoring and fine-tuning beside their plain forms",
-    ),
-    "benchmark paper": (
-        "mobilebert_tf.commands.benchmark_paper:BenchmarkPaper",
-        "networks of the MobileBERT paper: what they cost here, beside what the paper says",
-    ),
-    "benchmark peers": (
-        "mobilebert_tf.commands.benchmark_peers:BenchmarkPeers",
-        "this project beside its rivals, each made and run in its own environment",
-    ),
-    "benchmark memory": (
-        "mobilebert_tf.commands.benchmark_memory:BenchmarkMemory",
-        "memory of one, three and six lengths, with and without a weight cache",
-    ),
-    "benchmark conversion": (
-        "mobilebert_tf.commands.benchmark_speed:BenchmarkConversion",
-        "seconds and memory of `convert`",
-    ),
-    "benchmark strategies": (
-        "mobilebert_tf.commands.benchmark_strategies:BenchmarkStrategies",
-        "no, auxiliary, joint and progressive transfer at equal steps",
-    ),
-    "benchmark deployment": (
-        "mobilebert_tf.commands.benchmark_deployment:BenchmarkDeployment",
-        "exports of several models: what each of their files scores, weighs and costs",
-    ),
-    "benchmark study": (
-        "mobilebert_tf.commands.benchmark_study:BenchmarkStudy",
-        "variants of a chain of commands, over seeds",
-    ),
-    "report": ("mobilebert_tf.commands.report:Report", "any of these directories -> one HTML page"),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -163,7 +62,7 @@ def run(words: list[str]) -> int:
     if not words or words[0] in ("--help", "-h"):
         print(_overview(COMMANDS))
         return 0 if words else 2
-    name, rest = _command_name(words)
+    name, rest = command_name(words)
     group = [command for command in COMMANDS if command.startswith(f"{name} ")]
     if group and name not in COMMANDS and (not rest or rest[0] in ("--help", "-h")):
         print(_overview(group))
@@ -176,26 +75,14 @@ def run(words: list[str]) -> int:
         return _complain(f"there is no command `{name}`; {hint}", 2)
     if "TF_CONFIG" in os.environ:
         stopping.hold_back()
-    module, _, attribute = COMMANDS[name][0].partition(":")
-    command = getattr(importlib.import_module(module), attribute)
+    command = command_class(name)
     if "--help" in rest or "-h" in rest:
         print(_help(name, command))
         return 0
-    values = define_flags(command)
     try:
-        remaining = values([name, *rest])[1:]
-    except flags.CantOpenFlagFileError as error:
-        return _complain(f"{name}: --flagfile: {_why_unread(error.__context__)}", 2)
-    except flags.Error as error:
-        return _complain(f"{name}: {_in_plain_words(error)}; `mobilebert-tf {name} --help` lists the flags", 2)
-    except UnicodeDecodeError:
-        return _complain(f"{name}: --flagfile: is not UTF-8 text; write one --name=value per line", 2)
-    if len(remaining) == 1 and hasattr(command, "POSITIONAL"):
-        values[command.POSITIONAL].value = remaining.pop()
-    if remaining and remaining[0].startswith("\ufeff"):
-        return _complain(f"{name}: --flagfile: begins with a byte order mark; save it as UTF-8 without one", 2)
-    if remaining:
-        return _complain(f"{name}: {remaining[0]!r} is not a flag; flags look like --name=value", 2)
+        values = values_of(name, command, rest)
+    except UsageError as error:
+        return _complain(f"{name}: {error}", 2)
     if values["debug"].value:
         os.environ[quiet.DEBUG_VARIABLE] = "1"
     try:
@@ -209,25 +96,6 @@ def run(words: list[str]) -> int:
             traceback.print_exc()
         return _status_of(name, error)
     return 0
-
-
-def _why_unread(error: BaseException | None) -> str:
-    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"cannot be read ({error})"
-
-
-_VALUES = (
-    (r"\('Non-boolean argument to boolean flag', .*\)", "is neither true nor false"),
-    (r"invalid literal for int\(\) with base 10: .*", "is not a whole number"),
-    (r"could not convert string to float: .*", "is not a number"),
-)
-"""What Python and absl say of a flag's value, and what is shown."""
-
-
-def _in_plain_words(error: flags.Error) -> str:
-    said = str(error)
-    for pattern, words in _VALUES:
-        said = re.sub(pattern, words, said)
-    return said
 
 
 def _why_no_text(argument: bytes) -> str:
@@ -295,13 +163,6 @@ def _reason(message: str) -> str:
 def _complain(message: str, status: int) -> int:
     print(f"mobilebert-tf {' '.join(message.splitlines())}", file=sys.stderr)
     return status
-
-
-def _command_name(words: list[str]) -> tuple[str, list[str]]:
-    """The name of the command, which has one word, or two in a group; and the words after it."""
-    if len(words) > 1 and " ".join(words[:2]) in COMMANDS:
-        return " ".join(words[:2]), words[2:]
-    return words[0], words[1:]
 
 
 def _overview(names: Collection[str]) -> str:

@@ -64,6 +64,16 @@ def test_wrong_usage_is_one_line_and_status_2(words, message, capsys):
     assert message in error and error.count("\n") == 1 and "Traceback" not in error
 
 
+def test_a_flag_file_that_includes_itself_is_refused(tmp_path, monkeypatch, capsys):
+    """absl leaves it out, and the command would run with its defaults."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.flags").write_text("--flagfile=b.flags\n")
+    Path("b.flags").write_text("--flagfile=a.flags\n")
+    assert cli.run(["pipeline", "--flagfile=a.flags"]) == 2
+    assert capsys.readouterr().err == "mobilebert-tf pipeline: --flagfile=a.flags: includes itself\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.flags", "b.flags"]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thing:
     """mobilebert-tf thing"""

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mobilebert_tf import cli
+from mobilebert_tf import cli, command_line
 from mobilebert_tf.benchmarks import readme
 from mobilebert_tf.options import define_flags
 
@@ -39,7 +39,7 @@ def test_every_command_line_parses(text):
     assert len(lines) >= 7
     for line in lines:
         words = shlex.split(line)[1:]
-        name, rest = cli._command_name(words)
+        name, rest = command_line.command_name(words)
         module, _, attribute = cli.COMMANDS[name][0].partition(":")
         command = getattr(__import__(module, fromlist=[attribute]), attribute)
         rest = [word for word in rest if word != "--help"]

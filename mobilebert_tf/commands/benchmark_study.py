@@ -46,6 +46,7 @@ class BenchmarkStudy:
           UsageError: the study or the earlier result is broken, an input has no value, or the output exists.
           FailedError: one of the commands failed.
         """
+        from mobilebert_tf import command_line
         from mobilebert_tf.benchmarks import results, schema, study
 
         results.check_output(self.output)
@@ -58,6 +59,12 @@ class BenchmarkStudy:
         asked = study.read(self.study)
         if self.seeds:
             asked = dataclasses.replace(asked, seeds=self.seeds)
+        # A study may take days: whatever its commands refuse is said before the first of them runs.
+        for variant, step, words in study.command_lines(asked, given, Path(self.work)):
+            try:
+                command_line.check(words)
+            except UsageError as error:
+                raise UsageError(f"{self.study}: variant {variant!r}, step {step!r}: {error}") from None
         earlier = study.rounds_of(schema.read_of_kind(Path(self.earlier), "study"), asked) if self.earlier else {}
         rounds: list[tuple[str, Round]] = []
         try:

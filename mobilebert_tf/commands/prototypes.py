@@ -143,13 +143,13 @@ class Prototypes:
 def _say_contradictions(path: str, table: Task, examples: Sequence[Example]) -> None:
     from mobilebert_tf.tasks.task import text_key
 
-    classes_of: dict[str, set[str]] = {}
+    classes_of: dict[str, set[object]] = {}
     for example in examples:
-        assert isinstance(example.label, int)
-        classes_of.setdefault(text_key(example), set()).add(table.labels[example.label])
-    several = {text: sorted(classes) for text, classes in classes_of.items() if len(classes) > 1}
+        classes_of.setdefault(text_key(example), set()).add(example.label)
+    several = {text: classes for text, classes in classes_of.items() if len(classes) > 1}
     if several:
-        text, classes = next(iter(several.items()))
+        text, numbers = next(iter(several.items()))
+        classes = [label for number, label in enumerate(table.labels) if number in numbers]
         count = "1 sentence is" if len(several) == 1 else f"{len(several):,} sentences are"
         notes.say(
             f"{path}: {count} in several classes, for example {text[:60]!r} in {' and '.join(classes)}; decide on one"

@@ -77,6 +77,8 @@ def find_libraries(names: Sequence[str]) -> dict[str, Path]:
         elif name in installed:
             libraries[name] = installed[name]
         else:
+            if Path(name).exists():
+                raise UsageError(f"--input={name}: holds no text files (.txt) and is not a library's name")
             raise UsageError(f"--input: no library {name!r} is installed here; name one that is, or its directory")
     return dict(sorted(libraries.items()))
 

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 
 from mobilebert_tf.data.scripts import has_no_blanks
+from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
 MASK_SHARE, RANDOM_SHARE = 0.8, 0.1
@@ -36,6 +37,8 @@ class Pieces:
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Pieces:
         special = {tokenizer.id(token) for token in SPECIAL_TOKENS}
+        if len(special) == tokenizer.size:
+            raise UsageError("the vocabulary has no pieces but the special tokens; make one with `mobilebert-tf vocab`")
         return cls(
             cls=tokenizer.id("[CLS]"),
             sep=tokenizer.id("[SEP]"),

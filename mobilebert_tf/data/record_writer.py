@@ -220,6 +220,11 @@ def shard_names(shards: int) -> list[str]:
 
 def require_enough(examples: int, shards: int) -> None:
     """Raise UsageError if a file would be empty."""
+    if not examples:
+        raise UsageError(
+            "the text makes no examples: a document of a single sentence has no second segment; blank lines separate "
+            "documents"
+        )
     if examples < shards:
         raise UsageError(f"the text makes {examples} examples, too few for --shards={shards}")
 

@@ -15,8 +15,8 @@ class OptimizerOptions:
     """Hyper-parameters of the optimizer; defaults are those of BERT and MobileBERT."""
 
     name: Annotated[str, one_of("adamw", "lamb")] = "adamw"
-    beta_1: Annotated[float, within(0, 1)] = 0.9
-    beta_2: Annotated[float, within(0, 1)] = 0.999
+    beta_1: Annotated[float, within(0, 1 - 1e-7)] = 0.9
+    beta_2: Annotated[float, within(0, 1 - 1e-7)] = 0.999
     epsilon: Annotated[float, within(0, 1)] = 1e-6
     weight_decay: Annotated[float, within(0, 1e6)] = 0.01
     bias_correction: bool = True

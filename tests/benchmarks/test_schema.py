@@ -108,6 +108,16 @@ def test_an_invalid_result_needs_no_figures():
     assert schema.fault(changed) is None
 
 
+def test_a_number_that_is_none_is_refused_with_its_place(tmp_path: Path):
+    """json reads and writes NaN, and jsonschema calls it a number: a table would show it."""
+    path = tmp_path / "a.json"
+    whole = document()
+    whole["subjects"][0]["rounds"][0]["samples"][0] = float("nan")
+    path.write_text(json.dumps(whole))
+    with pytest.raises(UsageError, match=r"a\.json: subjects\[0\].rounds\[0\].samples\[0\]: is nan, not a number"):
+        schema.read(path)
+
+
 @pytest.mark.parametrize("content", ['{"kind": "host latency"}', "{", "[]", '{"schema_version": 9}'])
 def test_a_file_that_is_no_result_is_refused_in_a_line(tmp_path: Path, content: str):
     path = tmp_path / "a.json"

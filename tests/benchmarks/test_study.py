@@ -1,6 +1,5 @@
 """A study: its file, its table by hand, and a real run."""
 
-import importlib
 import itertools
 import json
 import os
@@ -13,11 +12,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mobilebert_tf import cli
+from mobilebert_tf import cli, command_line
 from mobilebert_tf.benchmarks import defaults_table, study, study_table
 from mobilebert_tf.benchmarks.report import study_pictures
 from mobilebert_tf.errors import FailedError, UsageError
-from mobilebert_tf.options import define_flags
 
 STUDIES = Path(study.__file__).parent / "studies"
 
@@ -29,9 +27,7 @@ def test_our_own_studies_are_sound(path: Path) -> None:
     inputs = dict.fromkeys(re.findall(r"\{(\w+)\}", path.read_text()), "x")
     for variant in plan.variants:
         for run in itertools.chain(*study._chains(plan, variant, 0, inputs, Path("work"))):
-            command, rest = cli._command_name(list(run.words))
-            module, _, attribute = cli.COMMANDS[command][0].partition(":")
-            define_flags(getattr(importlib.import_module(module), attribute))([command, *rest])
+            command_line.check(run.words)
 
 
 def content() -> dict:
@@ -65,6 +61,8 @@ def content() -> dict:
             "variant 'slow': leaves out step 'tuned', which figure 'accuracy' is read from",
         ),
         ({"repetitions": 3}, "unknown field 'repetitions'"),
+        ({"variants": {}}, "study.json: variants: is empty"),
+        ({"seeds": 0}, "seeds: is 0; it must be a whole number"),
         (
             {"published": [{"name": "a", "source": "b", "figures": {"f1": "90 %"}}]},
             "published 'a': there is no figure 'f1'",
@@ -75,6 +73,30 @@ def test_broken_studies_are_refused(change: dict, expected: str, tmp_path: Path)
     (tmp_path / "study.json").write_text(json.dumps({**content(), **change}))
     with pytest.raises(UsageError, match=expected):
         study.read(str(tmp_path / "study.json"))
+
+
+@pytest.mark.parametrize(
+    "change, expected",
+    [
+        ({"epochz": 1}, "step 'tuned': Unknown command line flag 'epochz'. Did you mean: epochs"),
+        ({"batch_size": -3}, "step 'tuned': --batch_size=-3: must be at least 1"),
+        ({"command": "finetun"}, "step 'tuned': there is no command `finetun`"),
+    ],
+)
+def test_every_command_is_checked_before_the_first_runs(
+    change: dict, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "_execute", lambda run: pytest.fail(f"{run.words} was run"))
+    file = tmp_path / "study.json"
+    file.write_text(json.dumps({**content(), "variants": {"slow": {}, "fast": {"tuned": change}}}))
+    words = [
+        f"--study={file}",
+        f"--work={tmp_path / 'w'}",
+        f"--output={tmp_path / 'o.json'}",
+        "--inputs=model=m,table=t",
+    ]
+    assert cli.run(["benchmark", "study", *words]) == 2
+    assert f"{file}: variant 'fast', {expected}" in capsys.readouterr().err
 
 
 def test_a_figure_is_a_number_or_the_mean_of_those_that_fit() -> None:
@@ -97,7 +119,7 @@ def test_a_figure_that_is_no_number_stops_a_study_at_its_step(
     at: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line stops the study before its later steps."""
-    later = {"command": "finetune", "flags": {"model": "{tuned}"}}
+    later = {"command": "finetune", "flags": {"model": "{tuned}", "train": "{table}"}}
     changed = {
         **content(), "chain": {**content()["chain"], "later": later}, "figures": {"x": {"step": "tuned", "at": at}},
     }  # fmt: skip

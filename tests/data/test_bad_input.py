@@ -17,6 +17,8 @@ def inputs(tmp_path: Path, text_file: Path) -> Path:
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 10)
     (tmp_path / "nul.txt").write_bytes(b"begins as text\n\0\1\2\n")
     (tmp_path / "few.txt").write_text("one two.\n\nthree four.\n")
+    (tmp_path / "one.txt").write_text("one line without an end")
+    (tmp_path / "only.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
     (tmp_path / "latin.txt").write_bytes("Zwei Zeilen.\nSch\u00f6ne Gr\u00fc\u00dfe.\n".encode("latin-1"))
     whole = lzma.compress(text_file.read_bytes())
     (tmp_path / "cut.txt.xz").write_bytes(whole[: len(whole) // 2])
@@ -74,6 +76,11 @@ def test_text(
         (["--vocab={inputs}/no_specials.txt"], "the special token [PAD] is missing"),
         (["--vocab={inputs}/none.txt"], "no such vocabulary"),
         (["--vocab={inputs}/binary.txt"], "not a vocabulary"),
+        (["--vocab={inputs}/only.txt"], "the vocabulary has no pieces but the special tokens"),
+        (
+            ["--vocab={vocab}", "--input={inputs}/one.txt", "--shards=1"],
+            "a document of a single sentence has no second",
+        ),
         (["--vocab={vocab}", "--max_seq_length=4"], "--max_seq_length=4: must be at least 5"),
         (["--vocab={vocab}", "--masked_lm_prob=1.5"], "--masked_lm_prob=1.5"),
         (["--vocab={vocab}", "--masking=none"], "masking"),

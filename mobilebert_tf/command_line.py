@@ -177,7 +177,7 @@ _VALUE_FAULTS = (
     (r"invalid literal for int\(\) with base 10: .*", "is not a whole number"),
     (r"could not convert string to float: .*", "is not a number"),
 )
-"""What Python and absl say of a flag's value, and what is shown."""
+"""Patterns of what Python and absl say of a flag's value, each with the words that are shown for it."""
 
 
 def _in_plain_words(error: flags.Error) -> str:

@@ -136,36 +136,57 @@ def command_class(name: str) -> Any:
 
 
 def values_of(name: str, command: Any, rest: Sequence[str]) -> flags.FlagValues:
-    """The flags of a command with their values. Raises UsageError."""
+    """The flags of a command with their values. Raises UsageError, which names the line of a flag file."""
     values = define_flags(command)
-    _refuse_circular([word.partition("=")[2] for word in rest if word.startswith("--flagfile=")])
+    in_files = _lines([word.partition("=")[2] for word in rest if word.startswith("--flagfile=")])
     try:
         remaining = values([name, *rest])[1:]
     except flags.CantOpenFlagFileError as error:
         raise UsageError(f"--flagfile: {_why_unread(error.__context__)}") from None
     except flags.Error as error:
-        raise UsageError(f"{_in_plain_words(error)}; `mobilebert-tf {name} --help` lists the flags") from None
-    except UnicodeDecodeError:
-        raise UsageError("--flagfile: is not UTF-8 text; write one --name=value per line") from None
+        said = _in_plain_words(error)
+        flag = re.search(r"--(\w+)", said)
+        place = _place(in_files, rf"--(no)?{flag[1]}\b") if flag else ""
+        raise UsageError(f"{place}{said}; `mobilebert-tf {name} --help` lists the flags") from None
     if len(remaining) == 1 and hasattr(command, "POSITIONAL"):
         values[command.POSITIONAL].value = remaining.pop()
-    if remaining and remaining[0].startswith("\ufeff"):
-        raise UsageError("--flagfile: begins with a byte order mark; save it as UTF-8 without one")
     if remaining:
-        raise UsageError(f"{remaining[0]!r} is not a flag; flags look like --name=value")
+        place = _place(in_files, re.escape(remaining[0]))
+        raise UsageError(f"{place}{remaining[0]!r} is not a flag; flags look like --name=value")
     return values
 
 
-def _refuse_circular(paths: Sequence[str], above: tuple[str, ...] = ()) -> None:
-    """Raise UsageError if a flag file includes itself: absl would leave it out, and run the command with defaults."""
+_Line = tuple[str, int, str]
+"""Flag file, number of a line in it, and the line."""
+
+
+def _lines(paths: Sequence[str], above: tuple[str, ...] = ()) -> list[_Line]:
+    """The lines of flag files and of those that they name. Raises UsageError: a file is not text, or includes itself.
+
+    absl would leave out one that includes itself, and the command would run with its defaults.
+    """
+    lines: list[_Line] = []
     for path in paths:
         if path in above:
             raise UsageError(f"--flagfile={path}: includes itself")
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError:
             continue  # absl says why
-        _refuse_circular([line.partition("=")[2] for line in lines if line.startswith("--flagfile=")], (*above, path))
+        except ValueError:
+            raise UsageError(f"--flagfile={path}: is not UTF-8 text; write one --name=value per line") from None
+        if text.startswith("\ufeff"):
+            raise UsageError(f"--flagfile={path}: begins with a byte order mark; save it as UTF-8 without one")
+        for number, line in enumerate(text.splitlines(), start=1):
+            lines.append((path, number, line))
+            if line.startswith("--flagfile="):
+                lines += _lines([line.partition("=")[2]], (*above, path))
+    return lines
+
+
+def _place(lines: Sequence[_Line], pattern: str) -> str:
+    """The first of the lines that begins with a pattern, as a message begins; empty: none does."""
+    return next((f"{path}, line {number}: " for path, number, line in lines if re.match(pattern, line)), "")
 
 
 def _why_unread(error: BaseException | None) -> str:
@@ -176,8 +197,10 @@ _VALUE_FAULTS = (
     (r"\('Non-boolean argument to boolean flag', .*\)", "is neither true nor false"),
     (r"invalid literal for int\(\) with base 10: .*", "is not a whole number"),
     (r"could not convert string to float: .*", "is not a number"),
+    (r"^Unknown command line flag '(.*?)'", r"there is no flag --\1"),
+    (r"\. Did you mean: (.*) \?$", r" (did you mean \1?)"),
 )
-"""Patterns of what Python and absl say of a flag's value, each with the words that are shown for it."""
+"""Patterns of what Python and absl say of a flag or its value, each with the words that are shown for it."""
 
 
 def _in_plain_words(error: flags.Error) -> str:

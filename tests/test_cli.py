@@ -64,6 +64,23 @@ def test_wrong_usage_is_one_line_and_status_2(words, message, capsys):
     assert message in error and error.count("\n") == 1 and "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("--size=200\n--sise=3\n", "a.flags, line 2: there is no flag --sise (did you mean size?); `"),
+        ("# size\n--size=abc\n", "a.flags, line 2: flag --size=abc: is not a whole number; `"),
+        ("--size=200\nhello\n", "a.flags, line 2: 'hello' is not a flag; flags look like --name=value"),
+        ("--size=\xff\n", "--flagfile=a.flags: is not UTF-8 text; write one --name=value per line"),
+    ],
+)
+def test_a_fault_in_a_flag_file_is_named_with_its_line(content, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("a.flags").write_bytes(content.encode("latin-1"))
+    assert cli.run(["vocab", "--input=x", "--output=v", "--flagfile=a.flags"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"mobilebert-tf vocab: {message}") and error.count("\n") == 1
+
+
 def test_a_flag_file_that_includes_itself_is_refused(tmp_path, monkeypatch, capsys):
     """absl leaves it out, and the command would run with its defaults."""
     monkeypatch.chdir(tmp_path)

@@ -78,7 +78,7 @@ def test_broken_studies_are_refused(change: dict, expected: str, tmp_path: Path)
 @pytest.mark.parametrize(
     "change, expected",
     [
-        ({"epochz": 1}, "step 'tuned': Unknown command line flag 'epochz'. Did you mean: epochs"),
+        ({"epochz": 1}, "step 'tuned': there is no flag --epochz (did you mean epochs?)"),
         ({"batch_size": -3}, "step 'tuned': --batch_size=-3: must be at least 1"),
         ({"command": "finetun"}, "step 'tuned': there is no command `finetun`"),
     ],

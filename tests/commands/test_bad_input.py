@@ -61,7 +61,7 @@ def test_required_flags_are_named_together(complain: Complain) -> None:
 
 def test_flag_file_that_is_no_text(tmp_path: Path, complain: Complain) -> None:
     (tmp_path / "binary.flags").write_bytes(b"--steps=\xff\xfe")
-    assert "--flagfile: is not UTF-8 text" in complain("pretrain", f"--flagfile={tmp_path}/binary.flags")
+    assert "binary.flags: is not UTF-8 text" in complain("pretrain", f"--flagfile={tmp_path}/binary.flags")
 
 
 def edited(source: Path, target: Path, file: str, **changes: object) -> Path:

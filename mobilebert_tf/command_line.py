@@ -148,6 +148,8 @@ def values_of(name: str, command: Any, rest: Sequence[str]) -> flags.FlagValues:
         flag = re.search(r"--(\w+)", said)
         place = _place(in_files, rf"--(no)?{flag[1]}\b") if flag else ""
         raise UsageError(f"{place}{said}; `mobilebert-tf {name} --help` lists the flags") from None
+    except UnicodeDecodeError:
+        raise UsageError("--flagfile: is not UTF-8 text; write one --name=value per line") from None
     if len(remaining) == 1 and hasattr(command, "POSITIONAL"):
         values[command.POSITIONAL].value = remaining.pop()
     if remaining:
@@ -169,6 +171,8 @@ def _lines(paths: Sequence[str], above: tuple[str, ...] = ()) -> list[_Line]:
     for path in paths:
         if path in above:
             raise UsageError(f"--flagfile={path}: includes itself")
+        if not Path(path).is_file():
+            continue  # a pipe can be read only once, by absl, which also says that a file is not there
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import os
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mobilebert_tf import cli, quiet
+from mobilebert_tf.command_line import command_class, values_of
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import define_flags, from_flags, option
 from mobilebert_tf.run_directory import open_run
@@ -79,6 +81,16 @@ def test_a_fault_in_a_flag_file_is_named_with_its_line(content, message, tmp_pat
     assert cli.run(["vocab", "--input=x", "--output=v", "--flagfile=a.flags"]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"mobilebert-tf vocab: {message}") and error.count("\n") == 1
+
+
+def test_a_flag_file_may_be_a_pipe():
+    """As the shell's <(...) makes one: it can be read once."""
+    read, write = os.pipe()
+    os.write(write, b"--size=12\n")
+    os.close(write)
+    values = values_of("vocab", command_class("vocab"), [f"--flagfile=/dev/fd/{read}", "--output=v"])
+    os.close(read)
+    assert values["size"].value == 12
 
 
 def test_a_flag_file_that_includes_itself_is_refused(tmp_path, monkeypatch, capsys):

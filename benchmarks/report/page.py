@@ -17,6 +17,8 @@ def check(output: Path) -> None:
     if output.suffix != ".md":
         raise UsageError(f"--output={output}: the report is Markdown; the name must end in .md")
     run_directory.refuse_sealed(output, "output")
+    if output.exists() and not output.is_file():
+        raise UsageError(f"--output={output}: is no regular file; name the Markdown file to write")
     if output.exists():
         try:
             text = output.read_text(encoding="utf-8")

@@ -79,7 +79,7 @@ class Prototypes:
             raise UsageError(
                 f"{self.examples}: class {empty[0]!r} has no row with text; write some, or delete its rows"
             )
-        _say_contradictions(self.examples, table, examples)
+        say_contradictions(self.examples, table, examples)
         with run_directory.open_run(self, "prototypes", self.output) as run:
             if run.finished:
                 print(run.finished_line)
@@ -140,7 +140,8 @@ class Prototypes:
         print(next_step.line("export", f"--model={self.output}", f"--calibration={self.examples}", output))
 
 
-def _say_contradictions(path: str, table: Task, examples: Sequence[Example]) -> None:
+def say_contradictions(path: str, table: Task, examples: Sequence[Example]) -> None:
+    """Report the sentences that are examples of several classes."""
     from mobilebert_tf.tasks.task import text_key
 
     classes_of: dict[str, set[object]] = {}

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import xml.etree.ElementTree
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.benchmarks.report import figures as report_figures
-from mobilebert_tf.benchmarks.report import pictures, tables
+from mobilebert_tf.benchmarks.report import page, pictures, tables
 from mobilebert_tf.errors import UsageError
 
 from .test_schema import document
@@ -179,6 +180,13 @@ def test_all_results_that_are_there_can_be_reported_together(tmp_path: Path):
 def test_what_is_invalid_is_named_without_its_figure(tmp_path: Path):
     page = report(tmp_path, f"--results={result(tmp_path, 'host', host())}")
     assert "777" not in page and "Not shown, since invalid: `a.tflite` at 64" in page and "the machine was busy" in page
+
+
+def test_a_pipe_is_no_page(tmp_path: Path):
+    """To read it, as an old page is read, would never end."""
+    os.mkfifo(tmp_path / "p.md")
+    with pytest.raises(UsageError, match=r"p\.md: is no regular file; name the Markdown file"):
+        page.check(tmp_path / "p.md")
 
 
 def test_figures_of_two_places_are_refused_in_one_column():

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from mobilebert_tf import notes
+from mobilebert_tf.commands.prototypes import say_contradictions
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.files import read_task, write_task
 from mobilebert_tf.tasks.prototypes import PrototypesTask, centroids_of, choose_bounds, decide
 from mobilebert_tf.tasks.task import NONE
@@ -79,6 +82,17 @@ def test_examples_far_apart_need_no_bound_but_one_that_keeps_strangers_out():
     vectors = unit([1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0, 1, 0.1], [0, 0, 1], [0.1, 0, 1])
     chosen = choose_bounds(vectors, np.array([0, 0, 1, 1, 2, 2]), 3)
     assert (chosen.right, chosen.none_found) == (1.0, 1.0)
+
+
+def test_a_sentence_of_two_classes_is_named(tmp_path, capsys):
+    """It counts as right in both, so that no share shows it."""
+    path = tmp_path / "intents.tsv"
+    path.write_text("text\tlabel\nWake me\talarm\nwake  me\tmusic\nPlay\tmusic\nStop\talarm\n")
+    table = ClassificationTask.discover(path)
+    notes.start()
+    say_contradictions(str(path), table, table.read(path))
+    said = capsys.readouterr().err
+    assert "1 sentence is in several classes, for example 'wake me' in alarm and music; decide on one" in said
 
 
 def test_shares_are_those_of_bounds_that_were_given():

@@ -1,21 +1,23 @@
-"""Sources of a quantised file's error: layer by layer against float32, and with one part in other arithmetic."""
+"""Sources of a quantised file's error: layer by layer against float32, and with parts in other arithmetic."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from mobilebert_tf.data.progress import track
 from mobilebert_tf.errors import FailedError
+from mobilebert_tf.export.quantize.build import allows_half
 from mobilebert_tf.export.quantize.quantizer import quantize
 from mobilebert_tf.export.quantize.ranges import Ranges, plain_interpreter, run_tensors
 from mobilebert_tf.export.recipes import EVERYTHING, Recipe, Rule
 from mobilebert_tf.export.verify.examples import of_all_lengths
 from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.instructions import estimate
 from mobilebert_tf.litert.runtime import fit, outputs_of
 from mobilebert_tf.tasks.task import INPUTS, Features, Outputs, Task, all_values
 
@@ -24,15 +26,26 @@ MOVES = frozenset(
 )
 """Operators that compute nothing, so they have no row."""
 
-INSTEAD = {"dynamic ranges": Rule(), "float32": Rule(operators=EVERYTHING, weights="float32")}
+DYNAMIC = "dynamic ranges"
+
+INSTEAD = {DYNAMIC: Rule(), "float32": Rule(operators=EVERYTHING, weights="float32")}
 """Arithmetic that a part is tried in. Dynamic ranges, tried for static recipes only, keep int8 weights: they cost time
 but no bytes."""
 
 SINGLE = 5
 """Number of layers that are also tried singly: those that add most error."""
 
-ENOUGH = 0.9
-"""Share of the largest gain that is as good as all of it."""
+ENOUGH = 0.75
+"""Share of the largest gain that is as good as all of it, if it costs less."""
+
+CHANGES = 3
+"""The most parts that a mended recipe changes."""
+
+AGAIN = 8
+"""Number of parts that are tried again beside a changed one: those that gain most alone."""
+
+WORTH = 0.2
+"""The least share of the error that another changed part must remove."""
 
 LOOKED_INTO = 32
 """Number of examples whose layers are compared: each has tens of thousands of values, and the kernels that keep all
@@ -59,8 +72,8 @@ class Layer:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Part:
-    """Error of the quantised file's logits with one part of the network in other arithmetic."""
+class Change:
+    """One part of the network in other arithmetic."""
 
     name: str
     """A block, a kind of layer in all blocks, or one layer: block_3, intermediate, block_3/query_key/MatMul."""
@@ -68,12 +81,25 @@ class Part:
     """Pattern for `Rule.layers`."""
     instead: str
     """Arithmetic of the part, one of INSTEAD."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part(Change):
+    """Figures of the quantised file with a change."""
+
     logits_error: float
     """Error of the logits, as `Explanation.logits_error`, without the error that the part causes. Neighbours in int8
     still exchange int8 values with it: a single layer whose result the next one rounds anyway gains nothing."""
     decision_agreement: float
     extra_bytes: int
     """Bytes that the file grows by, with one signature."""
+    extra_instructions: float | None
+    """Millions of instructions that an inference grows by on a Cortex-A76, estimated; None: unknown."""
+
+    @property
+    def change(self) -> Change:
+        """The change without its figures."""
+        return Change(name=self.name, layers=self.layers, instead=self.instead)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,9 +116,11 @@ class Explanation:
     """Largest added error first."""
     parts: Sequence[Part]
     """Largest gain first; parts that the recipe leaves in float32 anyway are left out."""
+    steps: Sequence[Part]
+    """Parts that `mended` changes, one after the other; the figures of each include those before it."""
     mended: Recipe | None
-    """The recipe with one part in other arithmetic: the one with the smallest file among those that bring at least
-    `ENOUGH` of the best gain. None: no part helps."""
+    """The recipe with these parts in other arithmetic, without those that a later one contains. Each is the cheapest of
+    those that bring at least `ENOUGH` of the best gain. None: no part helps."""
 
 
 def explain(
@@ -121,33 +149,46 @@ def explain(
     layers = compare_layers(content, quantized, few, threads)
     reference = outputs_of(content, features, threads)
     error, agreement = _compare(task, reference, outputs_of(quantized, features, threads), features)
-    parts = []
+    half = allows_half(recipe, ranges)
+    instructions = _instructions(quantized, half)
+
+    def tried(changes: Sequence[Change]) -> Part | None:
+        """The last of these changes, with the figures of the file with all of them."""
+        try:
+            changed = quantize(content, with_changes(recipe, changes), ranges)
+        except FailedError:
+            return None  # the quantizer does not support this mixture, so it cannot be recommended
+        if changed == quantized:
+            return None
+        rest, agreed = _compare(task, reference, outputs_of(changed, features, threads), features)
+        needed = _instructions(changed, half)
+        return Part(
+            **dataclasses.asdict(changes[-1]),
+            logits_error=rest,
+            decision_agreement=agreed,
+            extra_bytes=len(changed) - len(quantized),
+            extra_instructions=None if instructions is None or needed is None else needed - instructions,
+        )
+
+    def needed(changes: Sequence[Change]) -> list[Change]:
+        """The changes without those that a later one contains: the file is the same without them."""
+        kept = list(changes)
+        whole = quantize(content, with_changes(recipe, kept), ranges)
+        for change in changes[:-1]:
+            without = [one for one in kept if one != change]
+            if quantize(content, with_changes(recipe, without), ranges) == whole:
+                kept = without
+        return kept
+
     tries = [
-        (name, pattern, instead)
+        Change(name=name, layers=pattern, instead=instead)
         for instead in (INSTEAD if recipe.is_static else ["float32"])
         for name, pattern in _parts(layers).items()
     ]
-    for name, pattern, instead in track(tries, f"{recipe.name}: one part in other arithmetic", "files", len(tries)):
-        try:
-            changed = quantize(content, with_part(recipe, name, pattern, instead), ranges)
-        except FailedError:
-            continue  # the quantizer does not support this mixture, so it cannot be recommended
-        if changed == quantized:
-            continue
-        rest, agreed = _compare(task, reference, outputs_of(changed, features, threads), features)
-        grown = len(changed) - len(quantized)
-        parts.append(
-            Part(
-                name=name,
-                layers=pattern,
-                instead=instead,
-                logits_error=rest,
-                decision_agreement=agreed,
-                extra_bytes=grown,
-            )
-        )
+    shown = track(tries, f"{recipe.name}: one part in other arithmetic", "files", len(tries))
+    parts = [part for change in shown if (part := tried([change]))]
     parts.sort(key=lambda part: _number(part.logits_error))
-    chosen = _choose(parts, error)
+    steps = _steps(parts, error, tried, f"{recipe.name}: another part beside")
     return Explanation(
         recipe=recipe.name,
         examples=len(features["input_ids"]),
@@ -155,27 +196,67 @@ def explain(
         decision_agreement=agreement,
         layers=layers,
         parts=parts,
-        mended=with_part(recipe, chosen.name, chosen.layers, chosen.instead) if chosen else None,
+        steps=steps,
+        mended=with_changes(recipe, needed(steps)) if steps else None,
     )
 
 
+def _instructions(content: bytes, half: bool) -> float | None:
+    """The estimate for a file as it is published: with the note by which float operations may run in float16."""
+    if half:
+        model = flatbuffer.read(content)
+        flatbuffer.mark_half(model)
+        content = flatbuffer.write(model)
+    return estimate(content)
+
+
+def _steps(
+    parts: Sequence[Part], error: float, tried: Callable[[Sequence[Change]], Part | None], shown_as: str
+) -> list[Part]:
+    """The parts to change in a file with this `error`: first one of `parts`, best first, then others beside it.
+
+    The others get dynamic ranges, which cost no bytes.
+    """
+    steps: list[Part] = []
+    again = [one.change for one in parts if one.instead == DYNAMIC and _number(one.logits_error) < _number(error)]
+    again = again[:AGAIN]
+    candidates = list(parts)
+    while chosen := _choose(candidates, error):
+        # The first may gain little: it is also an answer to what costs most.
+        if steps and np.isfinite(error) and error - chosen.logits_error < WORTH * error:
+            break
+        steps.append(chosen)
+        error = chosen.logits_error
+        if len(steps) == CHANGES:
+            break
+        done = [step.change for step in steps]
+        others = [change for change in again if change not in done]
+        candidates = [
+            part for change in track(others, shown_as, "files", len(others)) if (part := tried([*done, change]))
+        ]
+    return steps
+
+
 def _choose(parts: Sequence[Part], error: float) -> Part | None:
-    """The part to change in a file with this `error`, of `parts`, best first; None: no part helps."""
-    if not parts or not _number(parts[0].logits_error) < _number(error):
+    """The part to change in a file with this `error`; None: no part helps."""
+    best = min((part.logits_error for part in parts), key=_number, default=error)
+    if not _number(best) < _number(error):
         return None
-    best = parts[0].logits_error
-    # If the file gives NaN or infinity, the gain is infinite and 90 % of it has no meaning: the best part is chosen.
+    # If the file gives NaN or infinity, the gain is infinite and a share of it has no meaning: the best part is chosen.
     allowed = error - ENOUGH * (error - best) if np.isfinite(error) else best
-    return min((part for part in parts if part.logits_error <= allowed), key=lambda part: part.extra_bytes)
+    enough = [part for part in parts if part.logits_error <= allowed]
+    if all(part.extra_instructions is not None for part in enough):
+        return min(enough, key=lambda part: (part.extra_instructions, part.extra_bytes))
+    return min(enough, key=lambda part: part.extra_bytes)
 
 
-def with_part(recipe: Recipe, name: str, layers: str, instead: str) -> Recipe:
-    """`recipe` with one more rule: layers that match `layers` are in the arithmetic `instead`, one of INSTEAD."""
+def with_changes(recipe: Recipe, changes: Sequence[Change]) -> Recipe:
+    """`recipe` with a rule more for each change; where several match a layer, the last applies."""
     return dataclasses.replace(
         recipe,
         name=f"{recipe.name}_mended",
-        description=f"{recipe.name} with {name} in {instead}",
-        rules=(*recipe.rules, dataclasses.replace(INSTEAD[instead], layers=layers)),
+        description=f"{recipe.name} with {' and '.join(f'{one.name} in {one.instead}' for one in changes)}",
+        rules=(*recipe.rules, *(dataclasses.replace(INSTEAD[one.instead], layers=one.layers) for one in changes)),
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mobilebert_tf import provenance
-from mobilebert_tf.export.choose.explain import Explanation
+from mobilebert_tf.export.choose.explain import Explanation, Part
 from mobilebert_tf.export.recipes import Recipe, Rule
 from mobilebert_tf.text_table import aligned
 
@@ -57,7 +57,7 @@ def recipe_line(recipe: Recipe) -> str:
 
 
 def tables(one: Explanation) -> str:
-    """Tables of the layers that add most error, and of each part's gain in other arithmetic."""
+    """Tables of the layers that add most error, of each part's gain in other arithmetic, and of several together."""
     rows = [["layer", "adds", "in all", "dB"]]
     for layer in one.layers[:WORST]:
         ratio = layer.signal_to_noise_db
@@ -69,12 +69,22 @@ def tables(one: Explanation) -> str:
         "adds: error of the layer itself; in all: with what it inherits (root mean squares, relative)",
         "",
     ]
-    rows = [["part", "in", "logits off", "same decision", "kB more"]]
-    for part in one.parts:
-        shares = [_percent(part.logits_error), f"{part.decision_agreement:.1%}", f"{part.extra_bytes / 1e3:+.0f}"]
-        rows.append([part.name, part.instead, *shares])
-    lines.append(aligned(rows))
+    lines += [_costs("part", one.parts), "million: instructions more on a Cortex-A76, estimated"]
+    if len(one.steps) > 1:
+        lines += ["", _costs("together", one.steps)]
     return "\n".join(lines)
+
+
+def _costs(title: str, parts: Sequence[Part]) -> str:
+    """A table of parts in other arithmetic."""
+    rows = [[title, "in", "logits off", "same decision", "kB more", "million"]]
+    for part in parts:
+        shares = [_percent(part.logits_error), f"{part.decision_agreement:.1%}", f"{part.extra_bytes / 1e3:+.0f}"]
+        needed = "" if part.extra_instructions is None else f"{part.extra_instructions:+.2f}"
+        rows.append([part.name, part.instead, *shares, needed])
+    if title == "together":
+        rows[2:] = [[f"and {row[0]}", *row[1:]] for row in rows[2:]]
+    return aligned(rows)
 
 
 def _percent(error: float) -> str:

@@ -53,9 +53,9 @@ class Export:
     verify OUTPUT` checks a copy against both, on any machine.
 
     --explain shows where a quantised file loses precision: how far each layer is from the float32 file, how much of
-    that is its own error, and what the logits gain when a block or a kind of layer finds its ranges at run time or
-    stays in float32. Writes explain.json, and RECIPE_mended.json, a recipe for the next export with the change that
-    is worth it.
+    that is its own error, and what the logits gain, and what it costs, when a block or a kind of layer finds its ranges
+    at run time or stays in float32. Writes explain.json, and RECIPE_mended.json, a recipe for the next export with up
+    to three changes that are worth it.
 
     A classifier from Hugging Face or TensorFlow 1 has no task.json; the task that is assumed is printed, and flags
     change it.
@@ -310,7 +310,7 @@ class Export:
                 print(f"{one.mended.description}: --recipes={run.directory / one.mended.name}.json")
                 print(explain_report.recipe_line(one.mended) + "\n")
             else:
-                print(f"{one.recipe}: no part alone makes it better\n")
+                print(f"{one.recipe}: no part makes it better\n")
         files = [row.file for row in rows if row.file]
         print(f"export: {run.directory} has {', '.join([*files, 'report.json'])}")
         if passed_on:

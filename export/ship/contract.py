@@ -232,7 +232,6 @@ def write_contracts(
     Raises:
       FailedError: a file's outputs for one of the examples are not finite.
     """
-    text = _text(directory, task, tokenizer)
     answers: dict[str, Answer] = {}
     files: dict[str, golden.File] = {}
     for variant in variants:
@@ -240,7 +239,7 @@ def write_contracts(
             continue
         path = directory / str(variant.file)
         signatures = check_contract.read_signatures(check_contract.load(path))
-        answer = _answer(directory, signatures, task)
+        text, answer = rules(directory, [one["name"] for one in signatures[0]["outputs"]], task, tokenizer)
         known = {"signatures": signatures, "text": dataclasses.asdict(text), "answer": dataclasses.asdict(answer)}
         files[variant.name], answers[variant.name] = golden.File(path, known, task, tokenizer), answer
     if not files:
@@ -257,7 +256,7 @@ def write_contracts(
         one_graph = recipe.one_graph or len(file.contract["signatures"]) == 1
         rounds = bool(variant.half) or any(rule.activations != "float" for rule in recipe.rules)
         contract = Contract(
-            file=_file(file.path),
+            file=described(file.path),
             recipe=variant.name,
             description=variant.description,
             task=task.name,
@@ -291,16 +290,21 @@ def _weight_cache(path: Path) -> WeightCache:
     )
 
 
-def _answer(directory: Path, signatures: Sequence[dict[str, Any]], task: Task) -> Answer:
-    several = len(signatures[0]["outputs"]) > 1
-    output = None if several else signatures[0]["outputs"][0]["name"]
+def rules(directory: Path, outputs: Sequence[str], task: Task, tokenizer: Tokenizer) -> tuple[Text, Answer]:
+    """The parts of a contract that follow from the task, its files in `directory`, and the names of the outputs."""
+    return _text(directory, task, tokenizer), _answer(directory, outputs, task)
+
+
+def _answer(directory: Path, outputs: Sequence[str], task: Task) -> Answer:
+    several = len(outputs) > 1
+    output = None if several else outputs[0]
     return Answer(
         kind=task.answer_kind,
         output=output,
         outputs=dict(zip(("start", "end"), task.outputs, strict=True)) if several else None,
         softmax=output == LOGITS and task.answer_kind == "classes",
         labels=list(task.labels) if task.has_labels else None,
-        labels_file=_file(directory / "labels.txt") if task.has_labels else None,
+        labels_file=described(directory / "labels.txt") if task.has_labels else None,
         temperature=task.temperature if isinstance(task, ClassificationTask) and output == LOGITS else 1.0,
         offset=task.offset if isinstance(task, RegressionTask) else 0.0,
         scale=task.scale if isinstance(task, RegressionTask) else 1.0,
@@ -327,7 +331,7 @@ def _bounds(task: Task, output: str | None) -> dict[str, Any]:
 
 def _text(directory: Path, task: Task, tokenizer: Tokenizer) -> Text:
     paired, windows = task.judges_pairs, _windows(task)
-    vocabulary = _file(directory / "vocab.txt")
+    vocabulary = described(directory / "vocab.txt")
     return Text(
         tokenizer=tokenizer.stated_rules,
         vocabulary=Vocabulary(**dataclasses.asdict(vocabulary), size=tokenizer.size),
@@ -346,7 +350,8 @@ def _windows(task: Task) -> Windows | None:
     return Windows(stride=task.stride, most_before=0) if isinstance(task, EntitiesTask) else None
 
 
-def _file(path: Path) -> File:
+def described(path: Path) -> File:
+    """Name, size and hash of a file."""
     content = path.read_bytes()
     return File(name=path.name, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 

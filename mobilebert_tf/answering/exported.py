@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import provenance
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.mediapipe.metadata import check_packed
-from mobilebert_tf.export.ship.verify_directory import CONTRACT
-from mobilebert_tf.fields import Finite, read
+from mobilebert_tf.export.ship.contract import described, rules
+from mobilebert_tf.export.ship.verify_directory import CONTRACT, KNOWN
+from mobilebert_tf.fields import read
 from mobilebert_tf.litert.runtime import LOGITS, PROBABILITIES
 from mobilebert_tf.litert.runtime_process import SeparateModels
 from mobilebert_tf.tasks.classification import ClassificationTask
@@ -59,7 +61,7 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
     check_packed(path, tokenizer, task)
     contract = path.with_name(f"{path.stem}{CONTRACT}")
     if contract.exists():
-        _check_contract(contract, path, tokenizer, task)
+        _check_contract(contract, path, tokenizer, task, list(runtime.sizes))
     if PROBABILITIES in runtime.sizes and isinstance(task, ClassificationTask):
         task = dataclasses.replace(task, temperature=1.0, threshold=0.0)  # the file's softmax has neither
     # Texts longer than the file accepts are cut as in training, by the features.
@@ -73,43 +75,41 @@ def home_of(path: Path) -> Path:
 
 
 @dataclasses.dataclass(frozen=True)
-class _File:
-    sha256: str
-
-
-@dataclasses.dataclass(frozen=True)
-class _Text:
-    vocabulary: _File
-    tokenizer: dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Answer:
-    labels: tuple[str, ...] | None = None
-    centroids: tuple[tuple[Finite, ...], ...] | None = None
-
-
-@dataclasses.dataclass(frozen=True)
 class _Contract:
     """The part of a contract that describes the files beside it."""
 
-    file: _File
-    text: _Text
-    answer: _Answer
+    schema: int
+    file: dict[str, Any]
+    text: dict[str, Any]
+    answer: dict[str, Any]
 
 
-def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: Task) -> None:
-    """Raise UsageError unless the contract describes this file, vocabulary and labels."""
+_ORIGINS = {
+    "tokenizer": "tokenizer.json",
+    "vocabulary": "vocab.txt",
+    "special_tokens": "vocab.txt",
+    "labels": "labels.txt",
+    "labels_file": "labels.txt",
+    "centroids": PROTOTYPES,
+}
+"""The files that fields of a contract come from; all others come from task.json."""
+
+
+def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: Task, outputs: Sequence[str]) -> None:
+    """Raise UsageError unless the contract describes this file, and states what follows from the files beside it."""
     values: _Contract = read(contract, _Contract, "export again")
-    stated = {path.name: values.file.sha256, "vocab.txt": values.text.vocabulary.sha256}
-    actual = {path.name: provenance.sha256(path), "vocab.txt": tokenizer.vocab_sha256}
-    wrong = [name for name, digest in stated.items() if actual[name] != digest]
-    if task.labels != (values.answer.labels or ()):
-        wrong.append("labels.txt")
-    if getattr(task, "centroids", ()) != (values.answer.centroids or ()):
-        wrong.append(PROTOTYPES)
-    if values.text.tokenizer != tokenizer.stated_rules:
-        wrong.append("tokenizer.json")
+    if values.schema not in KNOWN:
+        raise UsageError(
+            f"{contract}: has schema {values.schema}, this version reads {' and '.join(map(str, KNOWN))}; use the "
+            "version that exported it, or export again"
+        )
+    expected = json.loads(
+        json.dumps([dataclasses.asdict(part) for part in rules(path.parent, outputs, task, tokenizer)])
+    )
+    wrong = [path.name] if values.file != dataclasses.asdict(described(path)) else []
+    for stated, actual in zip((values.text, values.answer), expected, strict=True):
+        # Fields may be added to a schema, so an older contract may lack some.
+        wrong += [_ORIGINS.get(name, "task.json") for name in actual if stated.get(name, actual[name]) != actual[name]]
     if wrong:
         raise UsageError(
             f"{path.parent / wrong[0]}: does not match {contract.name}, so it is not of this export; restore the "

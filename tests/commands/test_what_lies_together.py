@@ -41,6 +41,23 @@ def tell_capitals_apart(place: Path) -> None:
     (place / "tokenizer.json").write_text(json.dumps({**rules, "lower_case": False}))
 
 
+def change(name: str, *places: str, value: object) -> Callable[[Path], object]:
+    """A function that sets a field of a JSON file."""
+
+    def changed(place: Path) -> None:
+        content = json.loads((place / name).read_text())
+        inner = content
+        for key in places[:-1]:
+            inner = inner[key]
+        inner[places[-1]] = value
+        (place / name).write_text(json.dumps(content))
+
+    return changed
+
+
+CONTRACT = "float32.contract.json"
+
+
 def take_another_file(place: Path) -> None:
     shutil.copyfile(place / "dynamic_int8.tflite", place / "float32.tflite")
 
@@ -55,7 +72,12 @@ def take_another_file(place: Path) -> None:
         (swap_words, "vocab.txt: does not match float32.contract.json"),
         (tell_capitals_apart, "tokenizer.json: does not match float32.contract.json"),
         (take_another_file, "float32.tflite: does not match float32.contract.json"),
-        (lambda place: (place / "float32.contract.json").write_text("{}"), "has no 'file'; export again"),
+        (change("task.json", "temperature", value=3.0), "task.json: does not match float32.contract.json"),
+        (change("task.json", "max_seq_length", value=40), "task.json: does not match float32.contract.json"),
+        (change(CONTRACT, "answer", "temperature", value=3.0), "task.json: does not match float32.contract.json"),
+        (change(CONTRACT, "text", "truncation", value="none"), "task.json: does not match float32.contract.json"),
+        (change(CONTRACT, "schema", value=3), "has schema 3, this version reads 1 and 2; use the version that"),
+        (lambda place: (place / CONTRACT).write_text("{}"), "has no 'schema'; export again"),
     ],
 )
 def test_a_file_beside_what_belongs_to_another(

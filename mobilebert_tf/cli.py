@@ -23,7 +23,7 @@ from mobilebert_tf import notes, quiet, streams
 from mobilebert_tf.command_line import COMMANDS, command_class, command_name, values_of
 from mobilebert_tf.errors import FailedError, UsageError, first_line
 from mobilebert_tf.options import from_flags
-from mobilebert_tf.run_directory import is_text
+from mobilebert_tf.paths import is_text
 from mobilebert_tf.training import stopping
 
 

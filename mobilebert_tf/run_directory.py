@@ -26,6 +26,7 @@ import msgspec
 from mobilebert_tf import atomic, directory_lock, provenance
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import Count, Finite, build, read_object
+from mobilebert_tf.paths import expand, names
 
 RECORD = "run.json"
 
@@ -226,14 +227,17 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
         changed = _changed(directory, _with_defaults(command, record["identity"]), _identity(command, name))
         _refuse_missing(command, changed)
         if changed and not accepts_changes:
-            differences = "; ".join(
-                f"--{option} {_show(old)}, now {_show(new)}" for option, (old, new) in changed.items()
-            )
+            paths = {name: (record["options"].get(name), getattr(command, name)) for name in changed}
+            differences = "; ".join(f"--{name} {_difference(*changed[name], *paths[name])}" for name in changed)
             way_on = " or --accept_changes to continue with the changes," if hasattr(command, "accept_changes") else ""
             raise UsageError(
                 f"{directory}: was begun with {differences}; give another --output,{way_on} or delete that directory"
             )
         return Run(directory, record, time.monotonic(), changed)
+    if directory.is_symlink() and not directory.exists():
+        raise UsageError(
+            f"{directory}: is a link to {os.readlink(directory)}, which is not there; give another --output"
+        )
     if directory.exists() and (not directory.is_dir() or any(map(_is_of_something_else, directory.iterdir()))):
         what = "holds other files" if directory.is_dir() else "is a file"
         raise UsageError(f"{directory}: {what}; --output names an empty or new directory")
@@ -319,11 +323,14 @@ def _parts_of(file: Path, size: int) -> Iterator[bytes]:
 
 def _files_below(directory: Path, output: str | None) -> Iterator[Path]:
     for path in directory.iterdir():
-        is_output = (path / RECORD).exists() or (output and path.resolve() == Path(output).resolve())
         if path.is_file():
             yield path
-        elif path.is_dir() and not is_output and not path.is_symlink():  # a link may lead back here
+        elif path.is_dir() and not path.is_symlink() and not _is_output(path, output):  # a link may lead back here
             yield from _files_below(path, output)
+
+
+def _is_output(directory: Path, output: str | None) -> bool:
+    return (directory / RECORD).exists() or bool(output) and directory.resolve() == Path(str(output)).resolve()
 
 
 def _outputs_now(record: Path) -> dict[str, str] | None:
@@ -346,41 +353,6 @@ def _outputs_now(record: Path) -> dict[str, str] | None:
         else:
             hashes[name] = provenance.sha256(file)
     return hashes
-
-
-def expand(paths: str) -> list[Path]:
-    """The files and directories that a comma-separated list of paths and patterns names.
-
-    Raises:
-      UsageError: there is none, or one of them matches nothing.
-    """
-    expanded = []
-    for name in names(paths):
-        if os.path.exists(name):
-            matches = [name]
-        elif os.path.exists(f"{name}.index"):
-            matches = sorted(glob.glob(f"{glob.escape(name)}.*"))  # a TensorFlow checkpoint's prefix
-        else:
-            matches = sorted(glob.glob(name))
-        if not matches:
-            raise UsageError(f"{name}: no such file or directory")
-        expanded += [Path(match) for match in matches]
-    undecodable = next((path for path in expanded if not is_text(str(path))), None)
-    if undecodable is not None:
-        raise UsageError(f"{os.fsencode(undecodable)!r}: the name is not UTF-8 text; rename it")
-    if not expanded:
-        raise UsageError(f"{paths!r} names no file or directory")
-    return expanded
-
-
-def names(paths: str) -> list[str]:
-    """The paths and patterns in a comma-separated list; if the whole text names an existing path, just that one."""
-    return [paths] if os.path.exists(paths) else [name for name in paths.split(",") if name]
-
-
-def is_text(name: str) -> bool:
-    """Whether a name or argument is valid text: Python turns bytes that are not UTF-8 into surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _identity(command: Any, name: str) -> dict[str, Any]:
@@ -418,16 +390,21 @@ def _refuse_missing(command: Any, changed: Mapping[str, tuple[Any, Any]]) -> Non
     for field in dataclasses.fields(command):
         if field.metadata["is_input"] and field.name in changed:
             before, now = changed[field.name]
-            if (
-                re.fullmatch("[0-9a-f]{16}", str(before))
-                and isinstance(now, str)
-                and now == getattr(command, field.name)
-            ):
+            if _is_hash(before) and isinstance(now, str) and now == getattr(command, field.name):
                 raise UsageError(f"--{field.name}={now}: no such file or directory; it was there when the run began")
 
 
-def _show(value: Any) -> str:
-    return "left out" if value is None else f"{value}"
+def _difference(old: Any, new: Any, old_path: Any, new_path: Any) -> str:
+    """What an option was and is, in words; of inputs that were read, whose values are hashes, the paths."""
+    if _is_hash(old) and _is_hash(new):
+        return f"{new_path}, which has changed" if old_path in (None, new_path) else f"{old_path}, now {new_path}"
+    old, new = (path if _is_hash(value) else value for value, path in ((old, old_path), (new, new_path)))
+    old, new = ("left out" if value is None else value for value in (old, new))
+    return f"{old}, now {new}"
+
+
+def _is_hash(value: Any) -> bool:
+    return re.fullmatch("[0-9a-f]{16}", str(value)) is not None
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -33,8 +33,30 @@ def test_a_change_in_the_middle_of_a_file_is_seen(tmp_path):
     content = bytearray(path.read_bytes())
     content[150_000] = ord("b")
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="was begun with --input"):
+    with pytest.raises(UsageError, match=r"was begun with --input \S*table.tsv, which has changed; give another"):
         run_directory.find_run(command, "copy", command.output)
+    other = tmp_path / "other.tsv"
+    other.write_text("b")
+    with pytest.raises(UsageError, match=r"was begun with --input \S*table.tsv, now \S*other.tsv; give another"):
+        run_directory.find_run(dataclasses.replace(command, input=str(other)), "copy", command.output)
+
+
+def test_links_that_lead_nowhere_are_no_content(tmp_path):
+    """A link to itself, to a file that is gone, and back to the directory that holds it."""
+    directory = tmp_path / "texts"
+    directory.mkdir()
+    (directory / "a.txt").write_text("one")
+    before = run_directory.fingerprint(str(directory), str(tmp_path / "run"))
+    for name, target in (("loop", "loop"), ("gone", "nothing"), ("back", ".")):
+        (directory / name).symlink_to(target)
+    assert run_directory.fingerprint(str(directory), str(tmp_path / "run")) == before
+
+
+@pytest.mark.parametrize("target", ["run", "nothing"])
+def test_an_output_that_is_a_link_to_nowhere(target, tmp_path):
+    (tmp_path / "run").symlink_to(target)
+    with pytest.raises(UsageError, match=f"run: is a link to {target}, which is not there; give another --output"):
+        copied(tmp_path / "table.tsv", tmp_path / "run")
 
 
 def test_of_a_large_file_parts_are_compared(tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ import pytest
 from mobilebert_tf import cli, quiet
 from mobilebert_tf.data.text_files import read_lines
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.run_directory import expand, fingerprint
+from mobilebert_tf.paths import expand
+from mobilebert_tf.run_directory import fingerprint
 
 
 def shell(command: str, **variables: str) -> subprocess.CompletedProcess:

@@ -125,7 +125,7 @@ class BenchmarkKernels(OfFiles):
 
 def files_of(models: str, baseline: str | None) -> tuple[list[Path], int | None]:
     """The files, and the index of the baseline among them. Raises UsageError: it is not, or a file is named twice."""
-    from mobilebert_tf.run_directory import expand
+    from mobilebert_tf.paths import expand
 
     files = expand(models)
     if len({file.resolve() for file in files}) < len(files):

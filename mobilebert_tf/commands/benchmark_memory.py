@@ -94,7 +94,7 @@ class BenchmarkMemory:
         """Processes to run, each with the title of its file in the table."""
         from mobilebert_tf.benchmarks.files import host
         from mobilebert_tf.benchmarks.files.configuration import FILE, MEMORY, NEW_FILE, OFF, Configuration
-        from mobilebert_tf.run_directory import expand
+        from mobilebert_tf.paths import expand
 
         caches = self.weight_cache.split(",")
         if not set(caches) <= {OFF, MEMORY, NEW_FILE, FILE}:

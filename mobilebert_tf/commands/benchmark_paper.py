@@ -49,7 +49,7 @@ class BenchmarkPaper:
         """
         from mobilebert_tf.benchmarks import results, schema
         from mobilebert_tf.benchmarks.library import paper
-        from mobilebert_tf.run_directory import expand
+        from mobilebert_tf.paths import expand
 
         results.check_output(self.output)
         known, recipes = ("float32", "float16", "dynamic_int8"), self.recipes.split(",")

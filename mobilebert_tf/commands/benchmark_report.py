@@ -36,7 +36,7 @@ class BenchmarkReport:
           UsageError: a file is missing or not a result, or an existing page lacks these lines.
         """
         from mobilebert_tf.benchmarks.report import page
-        from mobilebert_tf.run_directory import expand
+        from mobilebert_tf.paths import expand
 
         output = Path(self.output)
         page.check(output)

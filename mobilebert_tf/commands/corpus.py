@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mobilebert_tf import atomic, run_directory
+from mobilebert_tf import atomic
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
+from mobilebert_tf.paths import names
 from mobilebert_tf.run_directory import open_run
 from mobilebert_tf.text_table import aligned
 
@@ -70,7 +71,7 @@ class Corpus:
         Raises:
           UsageError: an option is out of range, or an input is missing, empty or not text.
         """
-        if self.input is not None and not run_directory.names(self.input):
+        if self.input is not None and not names(self.input):
             raise UsageError(f"--input={self.input}: names nothing; leave it out for the docstrings of all libraries")
         if self.source is None:
             source = "text" if self.input and _names_files(self.input) else "docstrings"
@@ -92,8 +93,8 @@ class Corpus:
     def _docstrings(self, directory: Path) -> dict[str, Any]:
         from mobilebert_tf.data import docstring_corpus
 
-        names = [name for name in (self.input or "").split(",") if name]
-        libraries = docstring_corpus.read_libraries(names, self.workers)
+        chosen = [name for name in (self.input or "").split(",") if name]
+        libraries = docstring_corpus.read_libraries(chosen, self.workers)
         sizes = (self.max_sentences_per_class, self.max_eval_sentences_per_class)
         counts = docstring_corpus.write(libraries, directory, self.heldout_fraction, self.seed, *sizes)
         rows = [("library", "files", "paragraphs", "held out", "sentences", "held out")]
@@ -162,4 +163,4 @@ def _names_files(paths: str) -> bool:
             return bool(texts or os.sep in name) and next(path.rglob("*.py"), None) is None
         return path.is_file() or glob.has_magic(name) or name.lower().endswith(ENDINGS)
 
-    return any(map(is_text, run_directory.names(paths)))
+    return any(map(is_text, names(paths)))

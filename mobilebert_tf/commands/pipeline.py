@@ -24,7 +24,8 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.recipes import parse_recipes
 from mobilebert_tf.fields import read_object
 from mobilebert_tf.options import check, option
-from mobilebert_tf.run_directory import RECORD, expand, names, open_run, read_record
+from mobilebert_tf.paths import expand, names
+from mobilebert_tf.run_directory import RECORD, open_run, read_record
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.transfer.strategies import STRATEGIES
 

@@ -35,9 +35,10 @@ class Report:
             a file that is not such a report.
         """
         from mobilebert_tf import run_directory
+        from mobilebert_tf.paths import expand
         from mobilebert_tf.reporting import page, read
 
-        directories = run_directory.expand(self.input)
+        directories = expand(self.input)
         results = read.read(directories)
         path = Path(self.output) if self.output else _place(directories[0])
         run_directory.refuse_sealed(path, "output")

@@ -14,6 +14,7 @@ from pathlib import Path
 from mobilebert_tf import notes, run_directory
 from mobilebert_tf.data.text_files import read_lines
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.paths import expand, is_text
 from mobilebert_tf.text_table import some
 
 ENDINGS = (".txt", ".txt.gz", ".txt.bz2", ".txt.xz")
@@ -34,7 +35,7 @@ def input_files(paths: str) -> list[Path]:
       UsageError: something does not exist, or a directory has no text file.
     """
     files = []
-    for path in run_directory.expand(paths):
+    for path in expand(paths):
         if not path.is_dir():
             files.append(path)
             continue
@@ -44,7 +45,7 @@ def input_files(paths: str) -> list[Path]:
         inside = text_files_in(path)
         if not inside:
             raise UsageError(f"{path}: has no text file ({', '.join(ENDINGS)}); give a corpus or the files themselves")
-        badly_named = next((file for file in inside if not run_directory.is_text(file.name)), None)
+        badly_named = next((file for file in inside if not is_text(file.name)), None)
         if badly_named is not None:
             raise UsageError(
                 f"{path}: the name of its file {os.fsencode(badly_named.name)!r} is not UTF-8 text; rename it"

@@ -68,7 +68,9 @@ def glance_at(features: Features, most: int = GLANCE) -> dict[str, np.ndarray]:
 
 
 def short_figures(task: Task, outputs: Outputs, features: Features) -> dict[str, float]:
-    """Figures of the task that are drawn as curves."""
+    """Figures of the task that are drawn as curves, with the settings that the finished model would get from these
+    examples: an early model's probabilities may all be below a half, although their order is right."""
+    task = task.tuned(outputs, features) if task.tunes_answers else task
     scores = task.score(outputs, features)
     return {name: scores.all[name] for name in (scores.name, *_FIGURES) if name in scores.all}
 

@@ -51,6 +51,7 @@ class MultilabelTask(Task):
     agreement_name: ClassVar[str] = "same labels"
     answer_kind: ClassVar[str] = "labels"
     has_labels: ClassVar[bool] = True
+    tunes_answers: ClassVar[bool] = True
     can_be_taught: ClassVar[bool] = True
 
     @classmethod
@@ -219,13 +220,23 @@ class MultilabelTask(Task):
         return np.where(without_numbers(candidate), 0.0, same)
 
     def tuned(self, outputs: Outputs, features: Features) -> MultilabelTask:
-        """The task with the thresholds that give each label the highest F1 on these examples.
+        """The task with the thresholds that together give the highest micro F1 on these examples.
 
         A threshold lies between two probabilities that occur; of equally good ones the one nearest to a half is taken.
         A label that no example or every example has keeps a half.
+
+        Source: Dinkelbach 1967, On nonlinear fractional programming. F1 is 2 right / (wanted + decided), sums over
+        labels; where F is its maximum, the sum of 2 right - F decided has its maximum too, label by label.
         """
         likely, wanted = sigmoid(outputs["logits"]), features["label"].astype(bool)
-        return dataclasses.replace(self, thresholds=tuple(map(_best, likely.T, wanted.T)))
+        thresholds = (HALF,) * len(self.labels)
+        reached = f1(wanted, likely >= HALF)
+        while True:
+            better = tuple(_best(*columns, reached) for columns in zip(likely.T, wanted.T, strict=True))
+            score = f1(wanted, likely >= np.array(better))
+            if score <= reached + 1e-12:
+                return dataclasses.replace(self, thresholds=thresholds)
+            thresholds, reached = better, score
 
     @property
     def tuning(self) -> str:
@@ -283,7 +294,8 @@ def f1(wanted: np.ndarray, decided: np.ndarray) -> float:
     return float(2 * (wanted & decided).sum() / all_of_both) if all_of_both else 1.0
 
 
-def _best(likely: np.ndarray, wanted: np.ndarray) -> float:
+def _best(likely: np.ndarray, wanted: np.ndarray, share: float) -> float:
+    """The threshold of one label with the greatest 2 right - `share` decided."""
     if wanted.all() or not wanted.any():
         return HALF
     values = np.unique(likely)
@@ -292,6 +304,6 @@ def _best(likely: np.ndarray, wanted: np.ndarray) -> float:
     # Counted, since a table of examples by borders would take gigabytes for ten thousand examples.
     decided = len(likely) - np.searchsorted(np.sort(likely), borders)
     right = wanted.sum() - np.searchsorted(np.sort(likely[wanted]), borders)
-    scores = 2 * right / (decided + wanted.sum())
-    best = borders[scores >= scores.max() - 1e-12]
+    worth = 2 * right - share * decided
+    best = borders[worth >= worth.max() - 1e-9]
     return float(best[np.abs(best - HALF).argmin()])

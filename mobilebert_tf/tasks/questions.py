@@ -95,6 +95,7 @@ class QuestionsTask(Task):
     agreement_name: ClassVar[str] = "same answer"
     can_be_taught: ClassVar[bool] = True
     taught_by_token: ClassVar[bool] = True
+    tunes_answers: ClassVar[bool] = True
     answer_kind: ClassVar[str] = "span"
     targets: ClassVar[tuple[str, ...]] = ("span",)
 

@@ -185,6 +185,9 @@ class Task(abc.ABC):
         """The task that answers as many of these examples as it can with a share of `precision` right."""
         raise UsageError(f"--min_precision: --task={self.name} answers every text")
 
+    tunes_answers: ClassVar[bool] = False
+    """Whether the settings that `tuned` chooses decide answers, and so the score."""
+
     def tuned(self, outputs: Outputs, features: Features) -> Task:
         """The task with settings that are best chosen on held-out examples after training, such as thresholds."""
         return self

@@ -10,6 +10,7 @@ from mobilebert_tf.commands.labelled_data import read
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.tasks import multilabel
 from mobilebert_tf.tasks.files import read_task, write_task
+from mobilebert_tf.tasks.inference import short_figures
 from mobilebert_tf.tasks.multilabel import MultilabelTask, sigmoid
 from mobilebert_tf.tokenization import SPECIAL_TOKENS, Tokenizer
 
@@ -100,15 +101,17 @@ def test_thresholds_are_the_best_of_all_that_differ():
     wanted[:, 2] = False
     likely[wanted] = np.minimum(likely[wanted] + 0.2, 0.98)
     outputs = logits(*likely)
-    tuned = TASK.tuned(outputs, {"label": wanted.astype(int)})
+    features = {"label": wanted.astype(int)}
+    tuned = TASK.tuned(outputs, features)
     assert tuned.thresholds[2] == 0.5
-    for number in range(2):
-        best = 0.0
-        for threshold in np.linspace(0, 1, 2001):
-            decided = sigmoid(outputs["logits"])[:, number] >= threshold
-            best = max(best, 2 * (decided & wanted[:, number]).sum() / (decided.sum() + wanted[:, number].sum()))
-        score = tuned.score(outputs, {"label": wanted.astype(int)}).all["by_class"][TASK.labels[number]]["f1"]
-        assert score == pytest.approx(best)
+    found = sigmoid(outputs["logits"])
+    # Label 2 is in no example; the other two thresholds are all pairs of a grid finer than the probabilities differ.
+    grid = [found[:, :2] >= threshold for threshold in np.linspace(0, 1, 501)]
+    third = found[:, 2] >= 0.5
+    pairs = (np.stack([a[:, 0], b[:, 1], third], axis=1) for a in grid for b in grid)
+    best = max(2 * (pair & wanted).sum() / (pair.sum() + wanted.sum()) for pair in pairs)
+    assert tuned.score(outputs, features).primary == pytest.approx(best)
+    assert tuned.score(outputs, features).primary > TASK.score(outputs, features).primary
 
 
 def test_a_column_for_each_label(tmp_path):
@@ -165,20 +168,44 @@ def test_columns_as_flags(tmp_path):
             read(DataOptions(train=str(tmp_path / "t.csv"), label_columns="a,b", **wrong))
 
 
+def test_a_rare_label_that_was_not_learned_does_not_lower_the_score():
+    """On its own it is best given to every text; of 100 texts 97 would then have it wrongly."""
+    random = np.random.default_rng(1)
+    wanted = np.zeros((100, 2), int)
+    wanted[:40, 0], wanted[:3, 1] = 1, 1
+    likely = np.stack([np.where(wanted[:, 0], 0.9, 0.1), random.uniform(0.02, 0.03, 100)], axis=1)
+    likely[:3, 1] = 0.02
+    task = MultilabelTask(("a", "rare"))
+    tuned = task.tuned(logits(*likely), {"label": wanted})
+    assert tuned.score(logits(*likely), {"label": wanted}).primary == pytest.approx(80 / 83)
+    assert tuned.thresholds == (0.5, 0.5)
+
+
+def test_an_early_model_is_ranked_by_what_it_would_be_reported_with():
+    """Probabilities below a half in the right order: without thresholds of their own, nothing is answered."""
+    wanted = np.array([[1, 0], [0, 1], [0, 0], [1, 1]])
+    outputs, features = logits(*np.where(wanted, 0.4, 0.2)), {"label": wanted}
+    task = MultilabelTask(("a", "b"))
+    assert task.score(outputs, features).primary == 0.0
+    assert short_figures(task, outputs, features)["micro_f1"] == 1.0
+
+
 def test_thresholds_are_those_of_every_border_tried():
     """Score every border by itself, on rounded probabilities that have ties as a classifier's do."""
+    task = MultilabelTask(("a",))
     random = np.random.default_rng(0)
     for largest in [1.0] * 20 + [0.4] * 20:  # a weak classifier's probabilities stay below a half
-        likely = (largest * random.random(60)).round(2)
+        likely = np.clip((largest * random.random(60)).round(2), 0.001, 0.999)
         wanted = random.random(60) < 0.2 + 0.5 * likely
         values = np.unique(likely)
         borders = [0.5, values[0] / 2, *((values[1:] + values[:-1]) / 2)]
-        assert max(multilabel.f1(wanted, likely >= threshold) for threshold in np.linspace(0, 1, 501)) == pytest.approx(
-            multilabel.f1(wanted, likely >= multilabel._best(likely, wanted))
+        (threshold,) = task.tuned(logits(*likely[:, None]), {"label": wanted[:, None].astype(int)}).thresholds
+        assert max(multilabel.f1(wanted, likely >= border) for border in np.linspace(0, 1, 501)) == pytest.approx(
+            multilabel.f1(wanted, likely >= threshold)
         )
         worth = [multilabel.f1(wanted, likely >= border) for border in borders]
         best = [border for border, own in zip(borders, worth, strict=True) if own >= max(worth) - 1e-12]
-        assert multilabel._best(likely, wanted) == min(best, key=lambda border: abs(border - 0.5))
+        assert abs(threshold - 0.5) == pytest.approx(min(abs(border - 0.5) for border in best))
 
 
 def test_an_answer_that_is_no_number_is_wrong_in_every_label():

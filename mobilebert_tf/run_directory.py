@@ -227,7 +227,7 @@ def find_run(command: Any, name: str, output: str, accepts_changes: bool = False
         changed = _changed(directory, _with_defaults(command, record["identity"]), _identity(command, name))
         _refuse_missing(command, changed)
         if changed and not accepts_changes:
-            paths = {name: (record["options"].get(name), getattr(command, name)) for name in changed}
+            paths = {name: (record.get("options", {}).get(name), getattr(command, name)) for name in changed}
             differences = "; ".join(f"--{name} {_difference(*changed[name], *paths[name])}" for name in changed)
             way_on = " or --accept_changes to continue with the changes," if hasattr(command, "accept_changes") else ""
             raise UsageError(

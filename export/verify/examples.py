@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilebert_tf.export.convert.signatures import SHORTEST
+from mobilebert_tf.export.convert.lengths import SHORTEST
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.task import INPUTS
 from mobilebert_tf.tokenization import Tokenizer

@@ -58,6 +58,8 @@ class BenchmarkBaseline:
         from mobilebert_tf.data.few import few_of_each
         from mobilebert_tf.tasks import glue
         from mobilebert_tf.tasks.classification import ClassificationTask
+        from mobilebert_tf.tasks.table_kind import guess_kind
+        from mobilebert_tf.tasks.task import Task
 
         if (self.kind == "static") != (self.teacher is not None):
             raise UsageError("--kind=static: needs --teacher, whose vectors it uses; --kind=tfidf takes no --teacher")
@@ -67,11 +69,15 @@ class BenchmarkBaseline:
                 return
             names = ("text_column", "text_pair_column", "label_column")
             given = {name: getattr(self, name) for name in names if getattr(self, name)}
-            task = (
-                glue.discover(self.task, self.train, **given)
-                if self.task
-                else ClassificationTask.discover(self.train, **given)
-            )
+            if self.task:
+                task = glue.discover(self.task, self.train, **given)
+            else:
+                guess = guess_kind(
+                    self.train, self.label_column or Task.label_column, self.text_column or Task.text_column
+                )
+                if guess.kind != ClassificationTask.name:
+                    raise UsageError(f"{self.train}: {guess.reason}: --task={guess.kind}; this command is for classes")
+                task = ClassificationTask.discover(self.train, **given)
             if not isinstance(task, ClassificationTask):
                 raise UsageError(f"--task={self.task}: predicts values; this command is for classes")
             training, held_out = task.read(self.train), task.read(self.eval)

@@ -117,7 +117,7 @@ class BenchmarkMemory:
         from mobilebert_tf.benchmarks.library import networks, one_network
         from mobilebert_tf.benchmarks.peers import inputs
         from mobilebert_tf.config import MobileBertConfig
-        from mobilebert_tf.export.convert.signatures import parse_lengths
+        from mobilebert_tf.export.convert.lengths import parse_lengths
 
         config, recipes = MobileBertConfig.preset(self.model), self.recipes.split(",")
         if not set(recipes) <= set(one_network.RECIPES):

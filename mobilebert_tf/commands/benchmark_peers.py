@@ -152,7 +152,7 @@ class BenchmarkPeers:
         from mobilebert_tf.benchmarks.peers.measure import Inputs
         from mobilebert_tf.benchmarks.peers.workshop import Workshop
         from mobilebert_tf.config import MobileBertConfig
-        from mobilebert_tf.export.convert.signatures import parse_lengths
+        from mobilebert_tf.export.convert.lengths import parse_lengths
 
         length, config = self.sequence_length, MobileBertConfig.preset(self.model)
         texts, tokenizer = inputs.texts_of(self.inputs, self.text_column), inputs.tokenizer()

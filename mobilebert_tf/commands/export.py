@@ -231,7 +231,7 @@ class Export:
     ) -> None:
         quiet.start_tensorflow()
         from mobilebert_tf.export.choose import explain_report, search_report
-        from mobilebert_tf.export.convert import signatures
+        from mobilebert_tf.export.convert.lengths import parse_lengths
         from mobilebert_tf.export.make import variants
         from mobilebert_tf.export.mediapipe import metadata
         from mobilebert_tf.export.ship import contract, golden, report
@@ -246,7 +246,7 @@ class Export:
         if self.task and loaded.task.name != self.task:
             raise UsageError(f"{self.model}: is for --task={loaded.task.name}, not for {self.task}; leave --task out")
         shared = any(recipe.one_graph for recipe in recipes)
-        lengths = signatures.parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config, shared)
+        lengths = parse_lengths(self.sequence_lengths, loaded.task.max_seq_length, loaded.config, shared)
         columns = {name: getattr(self, name) for name in ("text_column", "text_pair_column", "label_column")}
         given = {name: value for name, value in columns.items() if value}
         task: Task = dataclasses.replace(loaded.task, max_seq_length=lengths[-1], **given)

@@ -6,6 +6,7 @@ import dataclasses
 import gc
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,11 +146,10 @@ def _outcome(cell: Finetune, output: Path, task: Task) -> Outcome:
         rate = cell.learning_rate
         return dataclasses.replace(known, learning_rate=None if rate is None else float(rate))
     finally:
-        import keras
-
-        # The graphs and variables of one training are of no use to the next.
-        keras.utils.clear_session()
-        gc.collect()
+        # The graphs and variables of one training are of no use to the next. A run that was done needed no Keras.
+        if keras := sys.modules.get("keras"):
+            keras.utils.clear_session()
+            gc.collect()
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
     evaluation = metrics.get("quantized_evaluation", metrics["evaluation"])

@@ -176,9 +176,8 @@ def show(options: DataOptions, data: LabelledData, source: LoadedModel, run: Run
     if data.left_out.bad:
         _write(data.task, data.training, run.directory / TRAINED)
     if data.is_split:
-        held, whole = len(data.evaluation), len(data.training) + len(data.evaluation)
         path = run.directory / HELD_OUT
-        print(f"finetune: held out {held:,} of {whole:,} rows as {path}; --eval=none trains on all")
+        print(f"finetune: held out {len(data.evaluation):,} rows as {path}; --eval=none holds out none")
 
 
 def _write(task: Task, examples: Sequence[Example], path: Path) -> None:

@@ -224,8 +224,8 @@ def _one_sided(share: float) -> str:
         )
     elif share > MOST_RANDOM:
         reason = (
-            "most documents are a single sentence, which nothing follows; a blank line ends a document, so put none "
-            "between sentences of the same one"
+            "mostly no second sentence follows, because documents are a single sentence (a blank line ends a document, "
+            "so put none between sentences of the same one) or sentences are longer than --max_seq_length"
         )
     else:
         return ""

@@ -230,6 +230,8 @@ def _even(rows: list[Row], separator: str, refuse: Refuse) -> tuple[list[str], l
     (_, header), *body = rows
     even_rows = []
     for number, cells in body:
+        if not any(cell.strip() for cell in cells):
+            cells = [""] * len(header)  # a line of blanks is a row without any value, as a line of separators is
         if len(cells) != len(header) and any(cells[len(header) :]) or len(cells) < len(header):
             refuse(number, _uneven(cells, header, separator))
             continue

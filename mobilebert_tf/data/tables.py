@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -230,7 +232,7 @@ def _taken_for(written: Format, table: delimited.Delimited, usual: str) -> list[
 
 
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and object of each line of a JSONL file; for a file with one list, number and object of each item.
+    """Line number and object of each line of a JSONL file, or of each item of a file that is one list.
 
     Raises:
       UsageError: a line or item is not an object (unless bad rows are left out).
@@ -270,7 +272,8 @@ _DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, 
 
 
 def _json_values(path: Path) -> Iterator[tuple[int, Any]]:
-    """Number and text of each non-blank line; for a file that is one JSON list, number and value of each item."""
+    """Number and text of each non-blank line; of a file that is one JSON list, line (where it is one item's alone) or
+    number, and value, of each item."""
     lines = enumerate(read_lines(path), start=1)
     first = next(((number, line) for number, line in lines if line.strip()), None)
     if first is None:
@@ -284,9 +287,26 @@ def _json_values(path: Path) -> Iterator[tuple[int, Any]]:
             if first[1].strip() == "[":
                 raise UsageError(f"{path}: is a list in JSON that cannot be read ({error})") from None
         if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
-            yield from enumerate(items, start=1)
+            lines_of = list(_first_lines(text))
+            # Rows are told apart by their numbers: of a list in one line these are the items'.
+            yield from zip(lines_of if len({*lines_of}) == len(items) else itertools.count(1), items, strict=False)
             return
     yield first
     for number, line in lines:
         if line.strip():
             yield number, line
+
+
+def _first_lines(text: str) -> Iterator[int]:
+    """The line in which each item of a JSON list begins; the list is known to be sound."""
+    decoder, place, line = json.JSONDecoder(), text.index("[") + 1, 1
+    counted = 0
+    while text[start := _BETWEEN.match(text, place).end()] != "]":  # type: ignore[union-attr]
+        line += text.count("\n", counted, start)
+        yield line
+        counted = start
+        _, place = decoder.raw_decode(text, start)
+
+
+_BETWEEN = re.compile(r"[\s,]*")
+"""What stands between the items of a list."""

@@ -83,3 +83,7 @@ def test_the_command(tmp_path, capsys):
     assert metrics["training_examples"] == 4 and metrics["evaluation"]["examples"] == 6
     assert cli.run([*words, f"--output={tmp_path / 'other'}", "--teacher=x"]) == 2
     assert "--kind=static: needs --teacher" in capsys.readouterr().err
+    table.write_text("text\tlabel\n" + "".join(f"t {number}\t{number / 7:.1f}\n" for number in range(60)))
+    assert cli.run([*words, f"--output={tmp_path / 'numbers'}"]) == 2
+    assert "some with decimals: --task=regression; this command is for classes" in capsys.readouterr().err
+    assert not (tmp_path / "numbers").exists()

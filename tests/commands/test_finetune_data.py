@@ -93,7 +93,7 @@ def test_one_table_is_enough(made: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert cli.run(words) == 0
     printed = capsys.readouterr().out
     # Three of the twelve rows of each class.
-    assert f"held out 6 of 24 rows as {output / 'held_out.jsonl'}; --eval=none trains on all" in printed
+    assert f"held out 6 rows as {output / 'held_out.jsonl'}; --eval=none holds out none" in printed
     assert "evaluation accuracy" in printed and f"--evaluation={output / 'held_out.jsonl'}" in printed.splitlines()[-1]
     rows = (output / "held_out.jsonl").read_text()
     score = json.loads((output / "metrics.json").read_text())["evaluation"]["accuracy"]

@@ -218,7 +218,11 @@ SENTENCES = [f"The {a} cat sees {b} dogs." for a in ("red", "old", "big", "fat",
     "text, reason",
     [
         ("\n".join(SENTENCES * 2), "the text is almost a single document"),
-        ("\n\n".join(SENTENCES), "most documents are a single sentence"),
+        ("\n\n".join(SENTENCES), "because documents are a single sentence"),
+        (
+            "\n\n".join("\n".join([" ".join(["cat dog hen"] * 20)] * 4) for _ in range(9)),
+            "longer than --max_seq_length",
+        ),
         ("\n\n".join(" ".join(SENTENCES[i:] + SENTENCES) for i in range(8)), ""),
     ],
 )

@@ -235,3 +235,23 @@ def test_a_key_that_stands_twice_in_json_is_refused_and_an_infinite_number_is_no
         rows(path)
     path.write_text('{"text": "a", "label": 1e999}\n')
     assert rows(path) == [(1, "a", None)]
+
+
+def test_rows_of_a_list_in_json_are_named_by_their_line(tmp_path):
+    rows = [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]
+    path = tmp_path / "t.json"
+    path.write_text("\n" + json.dumps(rows, indent=2))
+    assert [line for line, _ in read_table(path, ["text", "label"])] == [3, 7]
+    path.write_text("[\n" + ",\n\n".join(map(json.dumps, rows)) + "\n]\n")
+    assert [line for line, _ in read_table(path, ["text", "label"])] == [2, 4]
+    # All in one line: rows are told apart by their numbers.
+    path.write_text(json.dumps(rows))
+    assert [number for number, _ in read_table(path, ["text", "label"])] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.csv"])
+def test_a_line_of_blanks_is_no_row(name, tmp_path, capsys):
+    path, separator = tmp_path / name, {"t.tsv": "\t", "t.csv": ","}[name]
+    path.write_text(f"text{separator}label\na{separator}x\n   \n\nb{separator}y\n")
+    assert [(line, row["text"]) for line, row in read_table(path, ["text", "label"])] == [(2, "a"), (5, "b")]
+    assert capsys.readouterr().err == f"{path}: 1 row without any value left out\n"

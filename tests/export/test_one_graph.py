@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import FailedError
-from mobilebert_tf.export.convert.signatures import parse_lengths
+from mobilebert_tf.export.convert.lengths import parse_lengths
 from mobilebert_tf.export.quantize import build
 from mobilebert_tf.export.recipes import RECIPES, Recipe
 from mobilebert_tf.export.rewrite.rules import REWRITES

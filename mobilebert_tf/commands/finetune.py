@@ -62,8 +62,8 @@ class Finetune(
 ):
     """Fine-tune a pre-trained model on labelled text and score it on rows that are not trained on.
 
-    Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or as spreadsheets
-    write them; the labels are the values found in the training table. Without --eval a tenth of the rows is held out
+    Tables are TSV, CSV or JSONL (also .gz, .xz) with named columns, in UTF-8 or the UTF-16 of
+    spreadsheets; the labels are the values found in the training table. Without --eval a tenth of the rows is held out
     and scored. Writes a model directory with task.json, labels.txt, metrics.json, data.json (what the tables hold and
     what is wrong with them), held_out.jsonl and mistakes.json, the scored rows that it gets most wrong.
 

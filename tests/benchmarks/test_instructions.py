@@ -251,7 +251,7 @@ def test_only_what_was_counted_alike_is_compared(
 
 
 def test_a_pipeline_s_result_is_no_count(export_directory: Path, tmp_path: Path, capsys):
-    earlier = Path(__file__).parents[2] / "benchmarks/results/demo-2026-11-29.json"
+    earlier = Path(__file__).parents[2] / "benchmarks/results/demo-2026-12-01.json"
     words = ["benchmark", "instructions", f"--models={export_directory / 'float32.tflite'}", "--estimate"]
     assert cli.run([*words, f"--earlier={earlier}", f"--output={tmp_path / 'now.json'}"]) == 2
     assert "is a result of the kind 'pipeline'; give one of the kind 'instructions'" in capsys.readouterr().err

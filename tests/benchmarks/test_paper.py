@@ -95,7 +95,7 @@ def test_a_network_of_two_tables_has_one_file_and_measured_figures_stand_beside_
          f"{other}: its core is 'cortex-a72', but the tables are for 'cortex-a76'; leave it out"),
         (timed | {"made_by": timed["made_by"] | {"machine": {"model": "Host N"}}},
          f"{host} of Host M and {other} of Host N do not belong in one column"),
-        (json.loads((Path(paper.__file__).parents[1] / "results/demo-2026-11-29.json").read_text()),
+        (json.loads((Path(paper.__file__).parents[1] / "results/demo-2026-12-01.json").read_text()),
          f"{other}: is a result of the kind 'pipeline'; give one of the kind 'host latency' or 'instructions'"),
     ):  # fmt: skip
         other.write_text(json.dumps(changed))

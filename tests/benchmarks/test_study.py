@@ -142,7 +142,7 @@ def test_a_figure_that_is_no_number_stops_a_study_at_its_step(
 
 def test_an_earlier_result_of_another_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "study.json").write_text(json.dumps(content()))
-    earlier = STUDIES.parent / "results" / "demo-2026-11-29.json"
+    earlier = STUDIES.parent / "results" / "demo-2026-12-01.json"
     words = [f"--study={tmp_path}/study.json", f"--work={tmp_path}/work", f"--output={tmp_path}/a.json"]
     assert cli.run(["benchmark", "study", *words, "--inputs=model=m,table=t", f"--earlier={earlier}"]) == 2
     assert "is a result of the kind 'pipeline'; give one of the kind 'study'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Tables and lists of names on the terminal."""
+"""Tables, lists of names and numbers of things on the terminal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def some(names: Sequence[str], most: int) -> str:
     """The first `most` names as "a, b, c", and the number of names left out."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: 1 row, 1,234 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def cut(text: str, most: int, end: str = "...") -> str:

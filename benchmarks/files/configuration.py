@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from mobilebert_tf.text_table import counted
+
 OFF, MEMORY, FILE, NEW_FILE = "off", "memory", "file", "new_file"
 """Kinds of XNNPACK's weight cache. FILE exists from the second round on, NEW_FILE is written anew in each."""
 
@@ -41,7 +43,7 @@ def label(one: Configuration, others: Sequence[Configuration]) -> str:
     """Suffix of a file's name that tells a configuration from the others; empty: there is only one."""
     words = []
     if len({other.threads for other in others}) > 1:
-        words.append(f"{one.threads} thread{'s' if one.threads > 1 else ''}")
+        words.append(counted(one.threads, "thread"))
     if len({other.weight_cache for other in others}) > 1:
         cache = {OFF: "no weight cache", MEMORY: "weight cache in memory", FILE: "weight cache in a file",
                  NEW_FILE: "weight cache in a new file"}  # fmt: skip

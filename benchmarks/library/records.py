@@ -13,7 +13,7 @@ from typing import Any
 from mobilebert_tf import child_process
 from mobilebert_tf.benchmarks.results import Subject
 from mobilebert_tf.data.progress import track
-from mobilebert_tf.text_table import aligned
+from mobilebert_tf.text_table import aligned, counted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ def measure(files: Sequence[Path], vocab: str, settings: Settings) -> list[Subje
     orders: dict[str, dict[str, int]] = {"tokenizer alone": {}}
     for dupe_factor in settings.dupe_factors:
         for workers in settings.workers:
-            name = f"records, dupe_factor {dupe_factor}, {workers} worker{'s' if workers > 1 else ''}"
+            name = f"records, dupe_factor {dupe_factor}, {counted(workers, 'worker')}"
             orders[name] = {"dupe_factor": dupe_factor, "workers": workers}
     seen: dict[str, list[dict[str, Any]]] = {name: [] for name in orders}
     turns = [name for _ in range(settings.rounds) for name in orders]

@@ -11,7 +11,7 @@ from mobilebert_tf.export.choose import search_report
 from mobilebert_tf.export.make.variants import Made
 from mobilebert_tf.exported import Report, TaskNames
 from mobilebert_tf.tasks.task import Task
-from mobilebert_tf.text_table import aligned
+from mobilebert_tf.text_table import aligned, counted
 
 
 def report_of(
@@ -88,7 +88,7 @@ def table(report: Report) -> str:
     lines = [aligned(rows)]
     timed = next((one.threads for row in report.variants for one in row.latency_ms.values()), None)
     if timed:
-        threads = f"{timed} thread{'s' if timed > 1 else ''}"
+        threads = counted(timed, "thread")
         lines.append(f"ms at T: median on this machine, T word pieces, {threads}")
     if report.keras:
         lines.append(f"to Keras: difference of {report.task.title} in points, 95 % interval")

@@ -18,6 +18,7 @@ from mobilebert_tf.litert.runtime_process import SeparateModels
 from mobilebert_tf.tasks.classification import ClassificationTask
 from mobilebert_tf.tasks.files import PROTOTYPES, load_task_files
 from mobilebert_tf.tasks.task import Task
+from mobilebert_tf.text_table import counted
 from mobilebert_tf.tokenization import Tokenizer
 
 
@@ -55,7 +56,8 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
     classes = next((sizes[name] for name in (LOGITS, "token_logits") if name in sizes), None)
     if classes is not None and len(task.labels) != classes:
         raise UsageError(
-            f"{home / 'labels.txt'}: names {len(task.labels)} labels, {path.name} has {classes} outputs; "
+            f"{home / 'labels.txt'}: names {counted(len(task.labels), 'label')}, {path.name} has "
+            f"{counted(classes, 'output')}; "
             "they belong to different models"
         )
     check_packed(path, tokenizer, task)

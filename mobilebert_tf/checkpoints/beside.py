@@ -20,6 +20,7 @@ from mobilebert_tf.tasks.multilabel import MultilabelTask
 from mobilebert_tf.tasks.questions import QuestionsTask
 from mobilebert_tf.tasks.regression import RegressionTask
 from mobilebert_tf.tasks.task import Task
+from mobilebert_tf.text_table import counted
 from mobilebert_tf.tokenization import is_one_line
 
 LONGEST_INPUT = 128
@@ -75,7 +76,7 @@ def _named(path: Path, labels: tuple[str, ...] | None, heads: Heads) -> tuple[st
         what = f"{broken[0]!r} is not one line of text" if broken else "two are the same"
         raise UsageError(f"{path}: its labels cannot be written one per line: {what}")
     if heads.labels and len(labels) != heads.labels:
-        raise UsageError(f"{path}: names {len(labels)} labels, its head has {heads.labels}")
+        raise UsageError(f"{path}: names {counted(len(labels), 'label')}, its head has {heads.labels}")
     return None if labels == _numbers(heads) else labels
 
 
@@ -124,7 +125,7 @@ def task_of(
             "take both from one model, or remove task.json"
         )
     if task.heads.labels != heads.labels:
-        raise UsageError(f"{directory}: names {len(task.labels)} labels, its head has {heads.labels}")
+        raise UsageError(f"{directory}: names {counted(len(task.labels), 'label')}, its head has {heads.labels}")
     if task.has_labels and len(task.labels) < 2:
         raise UsageError(
             f'{directory}: its head has one output, a value and not a class; set the task of task.json to "regression"'

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_tf import quiet
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option, whole_numbers
+from mobilebert_tf.text_table import counted
 
 if TYPE_CHECKING:
     from mobilebert_tf.benchmarks.files.host import Job
@@ -169,6 +170,6 @@ class BenchmarkMemory:
             "one_graph": one_graph,
             "validity": judged.describe(),
         }
-        lengths = f"{len(job.lengths)} length{'s' if len(job.lengths) > 1 else ''}{' in one graph' * one_graph}"
+        lengths = f"{counted(len(job.lengths), 'length')}{' in one graph' * one_graph}"
         name = f"{title}, {lengths}, weight cache {cache}"
         return Subject(name=name, details=details, rounds=rounds)

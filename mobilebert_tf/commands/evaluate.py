@@ -19,7 +19,7 @@ from mobilebert_tf.fields import Finite, build, read_object
 from mobilebert_tf.options import option, refuse_inputs
 from mobilebert_tf.tasks import NAMES
 from mobilebert_tf.tasks.glue_names import GLUE_NAMES
-from mobilebert_tf.text_table import aligned
+from mobilebert_tf.text_table import aligned, counted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class Evaluate(MistakeOptions):
             examples = task.read(self.input)
         if left_out.bad:
             first = next(iter(left_out.bad.values()))
-            print(f"evaluate: {len(left_out.bad):,} rows are left out; the first: {first}", file=sys.stderr)
+            print(f"evaluate: {counted(len(left_out.bad), 'row')} left out; the first: {first}", file=sys.stderr)
         features = task.features(examples, model.tokenizer)
         lost_text.say_of(self.input, examples, model.tokenizer, self.model)
         if "label" not in features:

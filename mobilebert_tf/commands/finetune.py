@@ -31,6 +31,7 @@ from mobilebert_tf.data.few import few_of_each
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
+from mobilebert_tf.text_table import counted
 
 if TYPE_CHECKING:
     from mobilebert_tf.export.recipes import Recipe
@@ -362,8 +363,8 @@ class Finetune(
     def say_what(self, model: Model, data: LabelledData, stage: Stage, start: str) -> None:
         """Print the first line: model, examples, steps and learning rate."""
         print(
-            f"finetune: {parameters(model):,} parameters from {start}; {len(data.training):,} examples, "
-            f"{_answers(data.task)}, {stage.steps:,} steps of {stage.batch_size}"
+            f"finetune: {parameters(model):,} parameters from {start}; {counted(len(data.training), 'example')}, "
+            f"{_answers(data.task)}, {counted(stage.steps, 'step')} of {stage.batch_size}"
             f"{_left_to_us(self.epochs, 'chosen by the size of the table')}, learning rate {stage.schedule.peak:g}"
             f"{_left_to_us(self.learning_rate, 'chosen by model and table')}"
         )
@@ -395,7 +396,9 @@ def _left_to_us(stated: object, how: str) -> str:
 
 
 def _answers(task: Task) -> str:
-    return f"{len(task.labels)} labels" if task.has_labels else _ANSWERS.get(task.answer_kind, "a number for each")
+    return (
+        counted(len(task.labels), "label") if task.has_labels else _ANSWERS.get(task.answer_kind, "a number for each")
+    )
 
 
 _ANSWERS = {"span": "a part of its passage for each"}

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from mobilebert_tf.options import option
+from mobilebert_tf.text_table import counted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Report:
         path = Path(self.output) if self.output else _place(directories[0])
         run_directory.refuse_sealed(path, "output")
         page.write(results, path)
-        print(f"report: {path} ({len(results.runs)} runs); open it in a browser")
+        print(f"report: {path} ({counted(len(results.runs), 'run')}); open it in a browser")
 
 
 def _place(directory: Path) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from mobilebert_tf import notes
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.text_table import counted
 
 FIX = "finetune and evaluate leave such rows out with --skip_bad_rows"
 """Remedy for a faulty row that is not a mere typing error."""
@@ -75,6 +76,6 @@ def say_without_text(path: str, lines: Sequence[int], what: str, are_answered: b
     if now is not None:
         now[0].without_text[path] = tuple(lines)
     if lines:
-        rows = f"{len(lines):,} row{'s' if len(lines) > 1 else ''} without {what}"
+        rows = f"{counted(len(lines), 'row')} without {what}"
         done = "answered as empty texts" if are_answered else "left out"
         notes.say(f"{path}: {rows} {done}, the first in line {lines[0]}")

@@ -15,6 +15,7 @@ from mobilebert_tf.data import bad_rows
 from mobilebert_tf.data.tables import is_json, json_rows, named_column
 from mobilebert_tf.data.text_files import read_lines
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.text_table import counted
 
 DOCUMENT = "-DOCSTART-"
 """Beginning of a line that separates two documents."""
@@ -98,7 +99,7 @@ def _of_columns(path: Path, labelled: bool) -> Iterator[Sentence]:
             bad_rows.refuse(
                 str(path),
                 number,
-                f"has {count} column{'s' if count != 1 else ''}, where {have} are needed, separated by a tab or "
+                f"has {counted(count, 'column')}, where {have} are needed, separated by a tab or "
                 "blanks, and a blank line after each sentence",
             )
         if not bad:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mobilebert_tf.data import bad_rows
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.text_table import counted
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -119,7 +120,7 @@ def parse_without_header(text: str, header: Sequence[str], name: str) -> Delimit
             rows.append((number, cells[: len(header)]))
         elif line.strip():
             needed = f"where {len(header)} are needed ({', '.join(header)})"
-            bad_rows.refuse(name, number, f"has {len(cells)} columns {needed}")
+            bad_rows.refuse(name, number, f"has {counted(len(cells), 'column')} {needed}")
     return Delimited(list(header), rows, "\t", quotes="")
 
 
@@ -242,7 +243,7 @@ def _even(rows: list[Row], separator: str, refuse: Refuse) -> tuple[list[str], l
 def _uneven(cells: Sequence[str], header: Sequence[str], separator: str) -> str:
     names = ", ".join(header)
     shown = names if len(names) <= 200 else f"{names[:197]}..."
-    what = f"has {len(cells)} columns where the header has {len(header)} ({shown})"
+    what = f"has {counted(len(cells), 'column')} where the header has {len(header)} ({shown})"
     longest = max(cells, key=len, default="")
     if "\n" in longest:
         return (

@@ -25,6 +25,7 @@ from mobilebert_tf.data.progress import track
 from mobilebert_tf.data.segment_pairs import Document, SegmentPair, segment_pairs
 from mobilebert_tf.data.sentences import split_sentences
 from mobilebert_tf.errors import UsageError
+from mobilebert_tf.text_table import counted
 from mobilebert_tf.tokenization import Tokenizer
 
 CHUNK_CHARACTERS = 1_000_000
@@ -226,7 +227,7 @@ def require_enough(examples: int, shards: int) -> None:
             "documents"
         )
     if examples < shards:
-        raise UsageError(f"the text makes {examples} examples, too few for --shards={shards}")
+        raise UsageError(f"the text makes {counted(examples, 'example')}, too few for --shards={shards}")
 
 
 @functools.lru_cache(maxsize=1)

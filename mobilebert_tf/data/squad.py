@@ -18,7 +18,7 @@ from mobilebert_tf.data.tables import is_table, read_table
 from mobilebert_tf.data.text_files import read_text
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import has_half_characters
-from mobilebert_tf.text_table import cut
+from mobilebert_tf.text_table import counted, cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,7 +225,7 @@ def _placed(path: Path, questions: Sequence[Question]) -> list[Question]:
         placed.append(question if question.answers is None else dataclasses.replace(question, answers=answers))
     if moved:
         notes.say(
-            f"{path}: {len(moved):,} answer{'s' if len(moved) > 1 else ''} not where `answer_start` says, "
+            f"{path}: {counted(len(moved), 'answer')} not where `answer_start` says, "
             f"so the nearest occurrence is used; the first is in {moved[0]}"
         )
     return placed

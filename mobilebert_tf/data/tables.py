@@ -16,6 +16,7 @@ from mobilebert_tf.data import bad_rows, delimited, tfds_table
 from mobilebert_tf.data.text_files import Format, read_lines, read_text
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.fields import has_half_characters
+from mobilebert_tf.text_table import counted
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 """Usual separator by ending; `.txt` is Excel's "Unicode text", which has a byte order mark."""
@@ -109,7 +110,7 @@ def read_table(
             continue
         yield number, cells | {column: extra.get(column) for column in optional}
     if empty:
-        notes.say(f"{path}: {empty} row{'s' if empty > 1 else ''} without any value left out")
+        notes.say(f"{path}: {counted(empty, 'row')} without any value left out")
 
 
 def _ending(path: Path) -> str | None:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from mobilebert_tf import notes
-from mobilebert_tf.text_table import some
+from mobilebert_tf.text_table import counted, some
 
 
 def plain(label: str) -> str:
@@ -41,7 +41,7 @@ def say_alike(path: str | os.PathLike[str], counts: Mapping[str, int], fix: str 
     """Report the labels of a table, with their numbers of rows, that may be the same, and the fix."""
     for group in _groups(counts):
         if len(group) > 1:
-            each = ", ".join(f"{label!r} ({counts[label]:,} rows)" for label in group)
+            each = ", ".join(f"{label!r} ({counted(counts[label], 'row')})" for label in group)
             notes.say(f"{path}: {each} differ only in capitals, blanks or spelling, and count as different labels{fix}")
 
 
@@ -57,7 +57,7 @@ def say_missing(path: str | os.PathLike[str], counts: Mapping[str, int]) -> None
     """Report the labels of a table, with their numbers of rows, that may mark a missing label."""
     words = sorted(label for label in counts if is_missing(label))
     if words:
-        each = ", ".join(f"{label!r} ({counts[label]:,} rows)" for label in words)
+        each = ", ".join(f"{label!r} ({counted(counts[label], 'row')})" for label in words)
         notes.say(
             f"{path}: {each}: taken as a label like any other; if it means a missing label, leave the cell empty and "
             "`finetune --skip_bad_rows` leaves out the row"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mobilebert_tf.text_table import aligned
+from mobilebert_tf.text_table import aligned, counted
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.transfer.strategies import EMBEDDINGS, StagePlan
 from mobilebert_tf.transfer.terms import TERMS
@@ -25,8 +25,9 @@ def show(stages: tuple[StagePlan, ...]) -> str:
         )
     last = stages[-1]
     updates, examples = sum(stage.steps for stage in stages), last.first_example + last.steps * last.batch_size
-    total = f"{len(stages)} stages, {updates:,} updates, {examples:,} examples; the student begins with "
-    return f"{aligned(rows, left=len(rows[0]))}\n{total}{_BEGINS[stages[0].initialization]}"
+    total = ", ".join([counted(len(stages), "stage"), counted(updates, "update"), counted(examples, "example")])
+    begins = _BEGINS[stages[0].initialization]
+    return f"{aligned(rows, left=len(rows[0]))}\n{total}; the student begins with {begins}"
 
 
 _BEGINS = {

@@ -96,7 +96,7 @@ def test_a_file_without_its_contract_is_held_to_its_outputs(export_directory: Pa
     assert model.task.labels == ("bad", "good")
     write_labels("only")(copy)
     line = complain("predict", f"--model={copy / 'float32.tflite'}", "--text=a")
-    assert "labels.txt: names 1 labels, float32.tflite has 2 outputs" in line
+    assert "labels.txt: names 1 label, float32.tflite has 2 outputs" in line
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "export"])

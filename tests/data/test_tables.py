@@ -49,7 +49,7 @@ def test_a_column_is_not_two_things(tmp_path):
 @pytest.mark.parametrize(
     "name, content, words",
     [
-        ("a.tsv", b"label\ttext\n1\n", ["line 2", "1 columns", "label, text"]),
+        ("a.tsv", b"label\ttext\n1\n", ["line 2", "1 column", "label, text"]),
         ("a.tsv", b"label\tsentence\n1\tx\n", ["line 1", "'text'", "sentence"]),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{broken\n', ["line 2", "not JSON"]),
         ("a.jsonl", b"[1]\n", ["line 1", "object"]),

@@ -148,7 +148,7 @@ def test_labels_that_differ_in_capitals_and_blanks_are_said_and_merged_by_a_flag
     apart = ClassificationTask.discover(path)
     assert apart.labels == (" good", "BAD", "Good", "bad")
     printed = capsys.readouterr().err
-    assert "'Good' (2 rows), ' good' (1 rows)" in printed and "--merge_labels" in printed
+    assert "'Good' (2 rows), ' good' (1 row)" in printed and "--merge_labels" in printed
     merged = ClassificationTask.discover(path, merge_labels=True)
     assert merged.labels == ("Good", "bad") and not capsys.readouterr().err
     assert [example.label for example in merged.read(path)] == [0, 0, 0, 1, 1, 1]

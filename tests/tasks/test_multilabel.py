@@ -59,7 +59,7 @@ def test_cells_may_hold_lists(tmp_path):
 def test_labels_that_differ_in_how_they_are_written_are_said(tmp_path, capsys):
     MultilabelTask.discover(table(tmp_path, [("a", "x, y"), ("b", "X"), ("c", "nan")]))
     printed = capsys.readouterr().err
-    assert "'X' (1 rows), 'x' (1 rows) differ only" in printed and "'nan' (1 rows): taken as a label" in printed
+    assert "'X' (1 row), 'x' (1 row) differ only" in printed and "'nan' (1 row): taken as a label" in printed
 
 
 def test_another_separator(tmp_path):

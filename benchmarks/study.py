@@ -264,6 +264,9 @@ def _figures(study: Study, runs: Mapping[str, _Run]) -> dict[str, float]:
             path = runs[figure.step].directory / "metrics.json"
             try:
                 by_name[name] = value_at(_json(path), figure.at)
+            except FileNotFoundError:
+                problem = f"step {figure.step} writes no such file"
+                raise FailedError(f"{path}: {problem}; correct the study's figure {name!r}") from None
             except FailedError as error:
                 raise FailedError(f"{path}: {error}; correct the study's figure {name!r}") from None
     return by_name

@@ -85,7 +85,7 @@ class LoadedModel:
         if not examples:
             return []
         paired = {example.text_pair is not None for example in examples}
-        if isinstance(task, EmbeddingTask) and paired == {True}:
+        if task.name == EmbeddingTask.name and paired == {True}:
             task = dataclasses.replace(task, text_pair_column="text_b")
         elif paired != {task.judges_pairs} and not self.judges_either:
             fix = "give pairs: (text, second)" if task.judges_pairs else "give single texts, not pairs"

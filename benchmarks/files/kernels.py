@@ -84,7 +84,7 @@ def shares(report: str) -> dict[str, float]:
         if match := re.match(r"\s*([\d.]+)%\s+\[.\]\s+(\S.*?)(\s{2,}.*)?$", line):
             every[match[2]] = round(float(match[1]) / 100, 4)
     large = {name: share for name, share in sorted(every.items(), key=lambda one: -one[1]) if share >= SHOWN}
-    return {**large, "others": round(1 - sum(large.values()), 4)}
+    return {**large, "others": max(0.0, round(1 - sum(large.values()), 4))}  # the shares are rounded
 
 
 def families(shares: Mapping[str, float]) -> dict[str, float]:

@@ -26,11 +26,9 @@ MOVES = frozenset(
 )
 """Operators that compute nothing, so they have no row."""
 
-DYNAMIC = "dynamic ranges"
-
-INSTEAD = {DYNAMIC: Rule(), "float32": Rule(operators=EVERYTHING, weights="float32")}
-"""Arithmetic that a part is tried in. Dynamic ranges, tried for static recipes only, keep int8 weights: they cost time
-but no bytes."""
+DYNAMIC, FLOAT = "dynamic ranges", "float32"
+"""Arithmetic that a part is tried in. Dynamic ranges, tried for static recipes only, keep the weights as they are: they
+cost time but no bytes."""
 
 SINGLE = 5
 """Number of layers that are also tried singly: those that add most error."""
@@ -80,7 +78,7 @@ class Change:
     layers: str
     """Pattern for `Rule.layers`."""
     instead: str
-    """Arithmetic of the part, one of INSTEAD."""
+    """Arithmetic of the part, DYNAMIC or FLOAT."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -130,6 +128,7 @@ def explain(
     ranges: Ranges | None,
     features: Mapping[str, np.ndarray],
     threads: int = 1,
+    is_sound: Callable[[bytes], bool] = lambda _: True,
 ) -> Explanation:
     """Compare a float32 file with its quantisation by `recipe`, and try one part after another in other arithmetic.
 
@@ -140,6 +139,7 @@ def explain(
       ranges: ranges of the tensors, as for `quantize`.
       features: `input_ids`, `input_mask`, `segment_ids` [n, T] of a few examples.
       threads: number of LiteRT's threads.
+      is_sound: whether a file may be proposed: texts must not depend on their padding, for example.
 
     Raises:
       FailedError: as `quantize`.
@@ -170,6 +170,9 @@ def explain(
             extra_instructions=None if instructions is None or needed is None else needed - instructions,
         )
 
+    def may_be_proposed(changes: Sequence[Change]) -> bool:
+        return is_sound(quantize(content, with_changes(recipe, changes), ranges))
+
     def needed(changes: Sequence[Change]) -> list[Change]:
         """The changes without those that a later one contains: the file is the same without them."""
         kept = list(changes)
@@ -182,13 +185,13 @@ def explain(
 
     tries = [
         Change(name=name, layers=pattern, instead=instead)
-        for instead in (INSTEAD if recipe.is_static else ["float32"])
+        for instead in ([DYNAMIC, FLOAT] if recipe.is_static else [FLOAT])
         for name, pattern in _parts(layers).items()
     ]
     shown = track(tries, f"{recipe.name}: one part in other arithmetic", "files", len(tries))
     parts = [part for change in shown if (part := tried([change]))]
     parts.sort(key=lambda part: _number(part.logits_error))
-    steps = _steps(parts, error, tried, f"{recipe.name}: another part beside")
+    steps = _steps(parts, error, tried, may_be_proposed, f"{recipe.name}: another part beside")
     return Explanation(
         recipe=recipe.name,
         examples=len(features["input_ids"]),
@@ -211,7 +214,11 @@ def _instructions(content: bytes, half: bool) -> float | None:
 
 
 def _steps(
-    parts: Sequence[Part], error: float, tried: Callable[[Sequence[Change]], Part | None], shown_as: str
+    parts: Sequence[Part],
+    error: float,
+    tried: Callable[[Sequence[Change]], Part | None],
+    may_be_proposed: Callable[[Sequence[Change]], bool],
+    shown_as: str,
 ) -> list[Part]:
     """The parts to change in a file with this `error`: first one of `parts`, best first, then others beside it.
 
@@ -225,6 +232,9 @@ def _steps(
         # The first may gain little: it is also an answer to what costs most.
         if steps and np.isfinite(error) and error - chosen.logits_error < WORTH * error:
             break
+        if not may_be_proposed([step.change for step in (*steps, chosen)]):
+            candidates.remove(chosen)
+            continue
         steps.append(chosen)
         error = chosen.logits_error
         if len(steps) == CHANGES:
@@ -256,8 +266,15 @@ def with_changes(recipe: Recipe, changes: Sequence[Change]) -> Recipe:
         recipe,
         name=f"{recipe.name}_mended",
         description=f"{recipe.name} with {' and '.join(f'{one.name} in {one.instead}' for one in changes)}",
-        rules=(*recipe.rules, *(dataclasses.replace(INSTEAD[one.instead], layers=one.layers) for one in changes)),
+        rules=(*recipe.rules, *(_rule(recipe, one) for one in changes)),
     )
+
+
+def _rule(recipe: Recipe, change: Change) -> Rule:
+    if change.instead == FLOAT:
+        return Rule(operators=EVERYTHING, layers=change.layers, weights="float32")
+    own = next(rule for rule in reversed(recipe.rules) if rule.is_static)
+    return Rule(layers=change.layers, weights=own.weights, per_channel=own.per_channel)
 
 
 def compare_layers(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -190,9 +191,8 @@ def make_variants(
         )
         if checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
             few = of_all_lengths(compare.crop(checks.parity_features, max(lengths)), checks.explained_examples)
-            explained[recipe.name] = explain(
-                files[max(lengths)], recipe, checks.task, ranges, few, checks.latency.threads
-            )
+            sound, threads = _keeps_padding_out(model, few), checks.latency.threads
+            explained[recipe.name] = explain(files[max(lengths)], recipe, checks.task, ranges, few, threads, sound)
     activations = sources.of(recipes[0]).ranges
     return Made(
         variants=_timed(rows, checks.latency, lengths, directory),
@@ -324,6 +324,19 @@ def _verified(
         passed=reason is None,
         reason=reason or "",
     )
+
+
+def _keeps_padding_out(model: TaskModel, features: Mapping[str, np.ndarray]) -> Callable[[bytes], bool]:
+    """A function that tells whether the outputs of a file's content are the same whatever its padding holds."""
+
+    def is_kept_out(content: bytes) -> bool:
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "candidate.tflite"
+            path.write_bytes(content)
+            file = TfliteModel(path)
+            return not compare.padding_changes(file, features, model.config.vocab_size, model.config.trigram_input)
+
+    return is_kept_out
 
 
 def _instructions(content: bytes, lengths: Sequence[int]) -> dict[int, float]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.mediapipe.metadata import check_packed
+from mobilebert_tf.export.recipes import REJECTED
 from mobilebert_tf.export.ship.contract import described, rules
 from mobilebert_tf.export.ship.verify_directory import CONTRACT, KNOWN
 from mobilebert_tf.fields import read
@@ -73,7 +74,8 @@ def load_exported(path: Path, threads: int = 1) -> Exported:
 
 def home_of(path: Path) -> Path:
     """The directory of an export's other files; a `.tflite` file that missed its gate is one directory below."""
-    return path.parent.parent if path.parent.name == "rejected" else path.parent
+    below = path.parent.name == REJECTED and not (path.parent / "task.json").exists()
+    return path.parent.parent if below else path.parent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,7 @@ class _Contract:
     """The part of a contract that describes the files beside it."""
 
     schema: int
+    task: str
     file: dict[str, Any]
     text: dict[str, Any]
     answer: dict[str, Any]
@@ -108,7 +111,8 @@ def _check_contract(contract: Path, path: Path, tokenizer: Tokenizer, task: Task
     expected = json.loads(
         json.dumps([dataclasses.asdict(part) for part in rules(path.parent, outputs, task, tokenizer)])
     )
-    wrong = [path.name] if values.file != dataclasses.asdict(described(path)) else []
+    wrong = ["task.json"] if values.task != task.name else []
+    wrong += [path.name] if values.file != dataclasses.asdict(described(path)) else []
     for stated, actual in zip((values.text, values.answer), expected, strict=True):
         # Fields may be added to a schema, so an older contract may lack some.
         wrong += [_ORIGINS.get(name, "task.json") for name in actual if stated.get(name, actual[name]) != actual[name]]

@@ -56,7 +56,7 @@ class FineTuned:
         Raises:
           UsageError: `text_pair_column` is set for a model that judges single texts.
         """
-        takes_pairs = self.judges_either or isinstance(self.task, EmbeddingTask)
+        takes_pairs = self.judges_either or self.task.name == EmbeddingTask.name
         if text_pair_column and not takes_pairs and self.task.text_pair_column is None:
             raise UsageError(f"{self.path}: judges one text at a time; leave --text_pair_column out")
         # A named label column replaces the columns of 0 and 1 for each label.

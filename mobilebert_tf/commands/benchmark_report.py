@@ -40,5 +40,5 @@ class BenchmarkReport:
 
         output = Path(self.output)
         page.check(output)
-        pictures = page.write(output, expand(self.results), self.published, self.pictures)
+        pictures = page.write(output, list(dict.fromkeys(expand(self.results))), self.published, self.pictures)
         print(f"benchmark report: {output}" + (f" and {len(pictures)} pictures" if pictures else ""))

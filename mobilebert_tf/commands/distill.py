@@ -197,13 +197,13 @@ class Distill(TrainingOptions):
                 f"{self.teacher}: has no heads for masked words and next sentence, which stage "
                 f"{next(stage.name for stage in plan if stage.predicts)} of the plan needs"
             )
+        for flag, stage in (("stop_after_stage", self.stop_after_stage), ("redo_stage", self.redo_stage)):
+            if stage not in (None, *(one.name for one in plan)):
+                raise UsageError(f"--{flag}={stage}: choose from {', '.join(one.name for one in plan)}")
+        snapshots = self._snapshots(sum(stage.steps for stage in plan))
         if self.print_stages:
             print(plan_table.show(plan))
             return
-        if self.stop_after_stage not in (None, *(stage.name for stage in plan)):
-            names = ", ".join(stage.name for stage in plan)
-            raise UsageError(f"--stop_after_stage={self.stop_after_stage}: choose from {names}")
-        snapshots = self._snapshots(sum(stage.steps for stage in plan))
         goes_on = dataclasses.replace(self, accept_changes=self.accept_changes or self.redo_stage is not None)
         with goes_on.open_run("distill", reopens=self.redo_stage is not None) as run:
             plan = self._resumed(run, plan)

@@ -220,7 +220,7 @@ class Export:
                 print(run.finished_line)
             else:
                 self._export(run, recipes, rewrites, trained)
-            if self.android_demo:
+            if self.android_demo and any(run.directory.glob(f"*{verify_directory.CONTRACT}")):
                 place, there = android_demo.put(Path(self.android_demo), run.directory)
                 print(f"android_demo: {place} has {', '.join(there)}; the app shows what is there when it is built")
                 print(f"next: {shlex.join(['make', '-C', str(Path(self.android_demo).resolve().parent), 'android'])}")

@@ -87,6 +87,8 @@ def run(command: Finetune) -> bool:
     asked = f"--seeds={command.seeds}" if command.seeds > 1 else f"--learning_rate={command.learning_rate}"
     if command.distribution == "multi_worker":
         raise UsageError(f"{asked}: --distribution=multi_worker runs one training; run a command for each")
+    if command.seed + command.seeds > 2**32:
+        raise UsageError(f"{asked}: from --seed={command.seed} on, they end beyond {2**32 - 1}; give a smaller --seed")
     with command.open_run("finetune") as grid:
         if command.is_done(grid):
             return False

@@ -51,9 +51,12 @@ def check(command: Finetune) -> Recipe | None:
 
 def own_task(command: Finetune) -> Task:
     """The task that the model was fine-tuned for. Raises UsageError: it has none that can be trained further."""
+    from mobilebert_tf.checkpoints import shipped
     from mobilebert_tf.tasks.classification import ClassificationTask
     from mobilebert_tf.tasks.files import read_task
 
+    if not shipped.located(Path(command.model)).exists():
+        raise UsageError(f"--model={command.model}: no such model directory")
     task = read_task(Path(command.model))
     if task is None:
         raise UsageError(
@@ -108,8 +111,11 @@ def train(command: Finetune, run: Run, strategy: Any, data: LabelledData, recipe
     before = None
     if held_out:
         calibrated = answers(grid.trained, held_out)
-        # With a temperature of its own, as the trained model will have, so that the losses can be compared.
-        before = _scores(model, calibrated, task.tuned(calibrated, held_out), held_out)
+        # With a temperature and thresholds of its own, as the trained model will have, so that both can be compared.
+        own = task.tuned(calibrated, held_out)
+        if command.min_precision is not None:
+            own = own.declining(calibrated, held_out, command.min_precision)
+        before = _scores(model, calibrated, own, held_out)
     moving = stage.steps - int(stage.steps * command.fixed_range_proportion)
     averaging = Averaging(decay=command.range_decay, steps=moving)
     network = Network(

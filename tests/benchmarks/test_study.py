@@ -137,7 +137,10 @@ def test_a_figure_that_is_no_number_stops_a_study_at_its_step(
     assert cli.run(words) == 1
     error = capsys.readouterr().err.strip()
     assert message in error and "correct the study's figure 'x'" in error and len(error.splitlines()) == 1
-    assert [run.step for run in executed] == ["tuned"]
+    monkeypatch.setattr(study, "_execute", executed.append)  # a step without figures, such as vocab
+    assert cli.run([*words[:3], "--work=other", "--inputs=model=m,table=t", "--output=b.json"]) == 1
+    assert "metrics.json: step tuned writes no such file; correct the study's figure 'x'" in capsys.readouterr().err
+    assert [run.step for run in executed] == ["tuned", "tuned"]
 
 
 def test_an_earlier_result_of_another_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,3 +128,9 @@ def test_what_is_refused(changed: list[str], message: str, made: Path, complain:
         "finetune", f"--model={made / 'student'}", f"--train={made / 'train.tsv'}", f"--output={output}", *changed
     )
     assert message in line and not output.exists()
+
+
+def test_seeds_beyond_the_largest_are_refused_before_training(made: Path, tmp_path: Path, complain: Complain) -> None:
+    line = complain(*words(made, tmp_path / "grid"), f"--seed={2**32 - 1}", "--seeds=2")
+    assert "--seeds=2: from --seed=4294967295 on, they end beyond 4294967295; give a smaller --seed" in line
+    assert not (tmp_path / "grid").exists()

@@ -117,6 +117,11 @@ def test_model_that_is_not_fine_tuned(made: Path, words: Words, complain: Compla
     assert f"mobilebert-tf finetune --model={made / 'student'}" in line
 
 
+def test_a_model_that_is_not_there(words: Words, complain: Complain, tmp_path: Path) -> None:
+    line = complain(*words, f"--model={tmp_path / 'typo'}", f"--output={tmp_path / 'out'}")
+    assert f"--model={tmp_path / 'typo'}: no such model directory" in line
+
+
 def test_a_threshold_is_not_taken_over(words: Words, copy: Path, complain: Complain, tmp_path: Path) -> None:
     """The threshold is for the probabilities of the float model."""
     task = json.loads((copy / "task.json").read_text())

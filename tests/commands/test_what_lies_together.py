@@ -75,6 +75,7 @@ def take_another_file(place: Path) -> None:
         (change("task.json", "temperature", value=3.0), "task.json: does not match float32.contract.json"),
         (change("task.json", "max_seq_length", value=40), "task.json: does not match float32.contract.json"),
         (change(CONTRACT, "answer", "temperature", value=3.0), "task.json: does not match float32.contract.json"),
+        (change(CONTRACT, "task", value="qa"), "task.json: does not match float32.contract.json"),
         (change(CONTRACT, "text", "truncation", value="none"), "task.json: does not match float32.contract.json"),
         (change(CONTRACT, "schema", value=3), "has schema 3, this version reads 1 and 2; use the version that"),
         (lambda place: (place / CONTRACT).write_text("{}"), "has no 'schema'; export again"),
@@ -86,6 +87,16 @@ def test_a_file_beside_what_belongs_to_another(
     copy = shutil.copytree(export_directory, tmp_path / "copy")
     spoil(copy)
     assert said in complain(*words(command, copy / "float32.tflite", labelled_table))
+
+
+def test_an_export_may_be_called_rejected(export_directory: Path, tmp_path: Path) -> None:
+    """Elsewhere a directory of this name is inside an export, for files that missed their gate."""
+    copy = shutil.copytree(export_directory, tmp_path / "rejected")
+    assert cli.run(["predict", f"--model={copy / 'float32.tflite'}", "--text=a b"]) == 0
+    inside = copy / "rejected"
+    inside.mkdir()
+    shutil.copyfile(copy / "float32.tflite", inside / "float32.tflite")
+    assert cli.run(["predict", f"--model={inside / 'float32.tflite'}", "--text=a b"]) == 0
 
 
 def test_a_file_without_its_contract_is_held_to_its_outputs(export_directory: Path, tmp_path: Path, complain) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from mobilebert_tf import cli
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.model_directory import load_model_directory
 
 pytestmark = pytest.mark.usefixtures("timed_here")
 
@@ -167,6 +169,8 @@ def test_prototypes_the_whole_way(classifier_directory, intents, tmp_path, capsy
         assert cli.run(["predict", f"--model={where}", "--text=a b"]) == 0
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1] and "(cosine " in printed[0]
+    with pytest.raises(UsageError, match="judges one text at a time; give single texts, not pairs"):
+        load_model_directory(model).predict([("a b", "b a")])
     # The centroids are exchanged, as if they came from another export.
     file = output / "prototypes.json"
     values = json.loads(file.read_text())

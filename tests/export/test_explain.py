@@ -12,7 +12,7 @@ from mobilebert_tf.export.choose.explain_report import recipe_line, tables
 from mobilebert_tf.export.quantize.build import convert_lengths
 from mobilebert_tf.export.quantize.quantizer import quantize
 from mobilebert_tf.export.quantize.ranges import measure_ranges
-from mobilebert_tf.export.recipes import RECIPES, parse_recipes
+from mobilebert_tf.export.recipes import RECIPES, Rule, parse_recipes
 from mobilebert_tf.litert import flatbuffer
 from mobilebert_tf.tasks.classification import ClassificationTask
 
@@ -171,6 +171,32 @@ def test_networks_and_recipes_of_all_kinds(network, name, features):
     printed = tables(explanation)
     assert explanation.layers[0].name in printed
     assert ("together" in printed) == (len(explanation.steps) > 1)
+
+
+def test_dynamic_ranges_keep_the_weights_as_they_are(content, features, ranges):
+    """A recipe for old runtimes keeps one scale a matrix, one of four bits its four bits."""
+    coarse = dataclasses.replace(STATIC, rules=(*STATIC.rules[:1], Rule(weights="int4", activations="int8")))
+    for recipe in (RECIPES["static_int8_per_tensor"], coarse):
+        explanation = explain(content, recipe, TASK, ranges, features)
+        dynamic = [part for part in explanation.parts if part.instead == "dynamic ranges"]
+        # Biases stay in float32 beside them, and scales of what was rounded go: no weight grows.
+        assert dynamic and all(part.extra_bytes < 500 for part in dynamic)
+        added = explanation.mended.rules[len(recipe.rules) :]
+        own = recipe.rules[1]
+        assert all((rule.weights, rule.per_channel) == (own.weights, own.per_channel) for rule in added)
+
+
+def test_what_may_not_be_proposed_is_not(content, features, ranges):
+    free = explain(content, STATIC, TASK, ranges, features)
+    asked = []
+
+    def is_sound(candidate):
+        asked.append(candidate)
+        return len(asked) > 1
+
+    second = explain(content, STATIC, TASK, ranges, features, is_sound=is_sound)
+    assert second.mended is None or second.steps[0] != free.steps[0]
+    assert explain(content, STATIC, TASK, ranges, features, is_sound=lambda _: False).mended is None
 
 
 def test_what_stays_in_float_is_no_part(content, features, ranges):

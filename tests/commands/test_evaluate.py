@@ -83,7 +83,7 @@ def test_bad_rows_can_be_left_out(
     assert cli.run([*words, "--skip_bad_rows"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["examples"] == 2
-    assert "2 rows are left out; the first: " in captured.err and "dev.tsv, line 5" in captured.err
+    assert "2 rows left out; the first: " in captured.err and "dev.tsv, line 5" in captured.err
 
 
 def test_several_labels_in_one_column_though_trained_on_a_column_each(tmp_path: Path) -> None:

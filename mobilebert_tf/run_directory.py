@@ -395,7 +395,7 @@ def _refuse_missing(command: Any, changed: Mapping[str, tuple[Any, Any]]) -> Non
 
 
 def _difference(old: Any, new: Any, old_path: Any, new_path: Any) -> str:
-    """What an option was and is, in words; of inputs that were read, whose values are hashes, the paths."""
+    """Old and new value of an option, in words; for inputs that were read, whose values are hashes, their paths."""
     if _is_hash(old) and _is_hash(new):
         return f"{new_path}, which has changed" if old_path in (None, new_path) else f"{old_path}, now {new_path}"
     old, new = (path if _is_hash(value) else value for value, path in ((old, old_path), (new, new_path)))

@@ -310,4 +310,4 @@ def _first_lines(text: str) -> Iterator[int]:
 
 
 _BETWEEN = re.compile(r"[\s,]*")
-"""What stands between the items of a list."""
+"""Text between the items of a list."""

@@ -84,7 +84,7 @@ def test_a_fault_in_a_flag_file_is_named_with_its_line(content, message, tmp_pat
 
 
 def test_a_flag_file_may_be_a_pipe():
-    """As the shell's <(...) makes one: it can be read once."""
+    """A pipe, as the shell's <(...) makes one, can be read once."""
     read, write = os.pipe()
     os.write(write, b"--size=12\n")
     os.close(write)

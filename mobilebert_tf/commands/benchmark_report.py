@@ -40,5 +40,6 @@ class BenchmarkReport:
 
         output = Path(self.output)
         page.check(output)
-        pictures = page.write(output, list(dict.fromkeys(expand(self.results))), self.published, self.pictures)
+        once = {path.resolve(): path for path in expand(self.results)}  # a name and a pattern may overlap
+        pictures = page.write(output, list(once.values()), self.published, self.pictures)
         print(f"benchmark report: {output}" + (f" and {len(pictures)} pictures" if pictures else ""))

@@ -28,6 +28,10 @@ def test_shares_of_a_report():
     assert list(shares)[0].startswith("tflite"), "largest first"
 
 
+def test_shares_that_are_rounded_up_leave_nothing():
+    assert kernels.shares("  66.67%  [.] f\n  33.34%  [.] g\n")["others"] == 0.0
+
+
 def test_families():
     shares = kernels.families({
         "xnn_qd8_f32_qc8w_gemm_minmax_ukernel_5x64c4": 0.5, "xnn_qs8_qc8w_gemm_minmax_fp32_ukernel": 0.1,

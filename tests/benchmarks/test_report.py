@@ -182,6 +182,12 @@ def test_what_is_invalid_is_named_without_its_figure(tmp_path: Path):
     assert "777" not in page and "Not shown, since invalid: `a.tflite` at 64" in page and "the machine was busy" in page
 
 
+def test_a_result_that_is_named_twice_is_one(tmp_path: Path):
+    measured = Path(page.__file__).parents[1] / "results" / "host-2026-11-22.json"
+    twice = f"{measured},{measured.parent}/../results/host-2026-11-2*.json"
+    assert rows(report(tmp_path, f"--results={twice}")) == rows(report(tmp_path, f"--results={measured}"))
+
+
 def test_a_pipe_is_no_page(tmp_path: Path):
     """To read it, as an old page is read, would never end."""
     os.mkfifo(tmp_path / "p.md")

@@ -101,7 +101,7 @@ class Convert:
             print(f"warning: {warning}")
         size = sum(weight.size for weight in checkpoint.weights)
         print(f"\nconvert: wrote {self.output} ({len(checkpoint.weights):,} arrays, {size:,} parameters, {self.to})")
-        print(next_step.line("model info", self.output))
+        next_step.say(next_step.line("model info", self.output))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,7 @@ class Corpus:
                 return
             run.finish(**write(run.directory))
         vocab = f"--output={next_step.beside(self.output, 'vocab')}"
-        print(next_step.line("vocab", f"--input={self.output}", vocab, "--size=8000"))
+        next_step.say(next_step.line("vocab", f"--input={self.output}", vocab, "--size=8000"))
 
     def _docstrings(self, directory: Path) -> dict[str, Any]:
         from mobilebert_tf.data import docstring_corpus

@@ -8,7 +8,7 @@ from typing import Any
 from mobilebert_tf import atomic, licences
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.commands.distillation import Inputs, inputs_of, plan_of, student_config
-from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.commands.training_options import TrainingOptions, parameters, say_done
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option, whole_numbers
 from mobilebert_tf.run_directory import Run
@@ -338,4 +338,4 @@ class Distill(TrainingOptions):
         save_model_directory(run.directory, student, tokenizer, metrics=metrics)
         licences.pass_on(run.directory, *made_from)
         run.finish(**metrics)
-        print(done_line("distill", run.directory, next_step.finetuning(self.output)))
+        say_done("distill", run.directory, next_step.finetuning(self.output))

@@ -137,7 +137,8 @@ class Evaluate(MistakeOptions):
         if not self.json and (warning := no_better_than_guessing(metrics)):
             print(f"evaluate: {warning}")
         if self.output and not self.json:
-            print(f"evaluate: {self.output}/metrics.json\n{next_step.line('report', f'--input={self.output}')}")
+            print(f"evaluate: {self.output}/metrics.json")
+            next_step.say(next_step.line("report", f"--input={self.output}"))
 
 
 def _check_free(path: Path, output: str | None) -> None:

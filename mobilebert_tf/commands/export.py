@@ -318,11 +318,13 @@ class Export:
         print(
             f"examples in the contracts, word for word: {shown}{'' if own else ' (--contract_examples=TABLE: yours)'}"
         )
-        print(next_step.line("export verify", str(run.directory)).replace("next:", "check a copy:"))
-        print(f"which to ship: {run.directory / 'report.html'}, the same in report.md")
+        next_step.say(
+            next_step.line("export verify", str(run.directory)).replace("next:", "check a copy:"),
+            f"which to ship: {run.directory / 'report.html'}, the same in report.md",
+        )
         if best := export_report.recommended(run.directory):
             context = ["--context=..."] if task.judges_pairs or task.name == "embedding" else []
-            print(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
+            next_step.say(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
 
     @property
     def _limits(self) -> dict[str, float]:

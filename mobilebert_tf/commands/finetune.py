@@ -22,7 +22,7 @@ from mobilebert_tf.commands.finetune_grid import GridOptions
 from mobilebert_tf.commands.keeping import KeepingOptions
 from mobilebert_tf.commands.labelled_data import LabelledData
 from mobilebert_tf.commands.teaching import TeacherOptions
-from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.commands.training_options import TrainingOptions, parameters, say_done
 from mobilebert_tf.commands.updates import UpdateOptions
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.config import POOLINGS
@@ -183,7 +183,7 @@ class Finetune(
             output = f"--output={next_step.beside(self.output, 'export')}"
             texts.append(f"--calibration={labelled_data.training_table(self, Path(self.output))}")
             export = next_step.line("export", f"--model={self.output}", *texts, output)
-            print(done_line("finetune", Path(self.output), export))
+            say_done("finetune", Path(self.output), export)
 
     def run_once(self, recipe: Recipe | None) -> bool:
         """Train with one rate and seed; returns whether this process has trained and writes the output."""

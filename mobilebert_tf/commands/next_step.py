@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import itertools
 import os
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from mobilebert_tf.config import MobileBertConfig
 from mobilebert_tf.errors import UsageError
 
 _STUDENTS = ("mobilebert", "mobilebert_mini", "demo_student", "debug_student")
+
+_said = contextvars.ContextVar("said", default=True)
+
+
+def say(*lines: str) -> None:
+    """Print lines about what to run next, unless another command has the next step."""
+    if _said.get():
+        print(*lines, sep="\n")
+
+
+@contextlib.contextmanager
+def left_to_the_caller() -> Iterator[None]:
+    """Commands that run in this context say nothing about what to run next, because the caller runs it."""
+    token = _said.set(False)
+    try:
+        yield
+    finally:
+        _said.reset(token)
 
 
 def line(command: str, *words: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mobilebert_tf import atomic, provenance
 from mobilebert_tf.checkpoints.conversion import open_checkpoint
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.commands.corpus import Corpus
 from mobilebert_tf.commands.data_options import below
 from mobilebert_tf.commands.distill import Distill
@@ -139,7 +140,8 @@ class Pipeline:
         with open_run(_Whole(output=self.output), "pipeline", self.output, reopens=True) as run:
             for number, (title, command) in enumerate(stages, start=1):
                 print(f"\n[{number}/{len(stages)}] {title}", flush=True)
-                command.run()
+                with next_step.left_to_the_caller():
+                    command.run()
             run.record["options"] = dataclasses.asdict(self)
             atomic.write_json(place / "metrics.json", _evidence(place, stages))
             run.finish()

@@ -7,7 +7,7 @@ from typing import Any
 
 from mobilebert_tf.commands import next_step
 from mobilebert_tf.commands.distillation import Inputs
-from mobilebert_tf.commands.training_options import TrainingOptions, done_line, parameters
+from mobilebert_tf.commands.training_options import TrainingOptions, parameters, say_done
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run
@@ -128,4 +128,4 @@ class Pretrain(TrainingOptions):
         save_model_directory(run.directory, model, tokenizer, metrics=metrics)
         run.finish(**metrics)
         following = next_step.after_pretraining(self.output, self.records, config, self.steps)
-        print(done_line("pretrain", run.directory, following))
+        say_done("pretrain", run.directory, following)

@@ -135,9 +135,9 @@ class Prototypes:
         licences.pass_on(run.directory, loaded.files[0].parent)
         run.finish(right=chosen.right, none_found=chosen.none_found)
         print(f"prototypes: {run.directory}/prototypes.json")
-        print(next_step.line("predict", f"--model={self.output}", "--text=..."))
+        next_step.say(next_step.line("predict", f"--model={self.output}", "--text=..."))
         output = f"--output={next_step.beside(self.output, 'export')}"
-        print(next_step.line("export", f"--model={self.output}", f"--calibration={self.examples}", output))
+        next_step.say(next_step.line("export", f"--model={self.output}", f"--calibration={self.examples}", output))
 
 
 def say_contradictions(path: str, table: Task, examples: Sequence[Example]) -> None:

@@ -177,7 +177,7 @@ class Records:
         if self.single_segment_prob < 1 and (why := _one_sided(share / (1 - self.single_segment_prob))):
             notes.say(f"records: warning: {why}")
         if not self.single_segment_prob:  # no next sentences, so nothing to pre-train a teacher on
-            print(self._next(totals.examples))
+            next_step.say(self._next(totals.examples))
 
     def _next(self, examples: int) -> str:
         """The command that trains a teacher with enough positions, for some twenty passes over the examples."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import UsageError, first_line
 from mobilebert_tf.options import option
 from mobilebert_tf.run_directory import Run, join_run, open_run
@@ -206,6 +207,7 @@ def parameters(model: Any) -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def done_line(name: str, directory: Path, next_line: str) -> str:
-    """The last lines of every training command."""
-    return f"{name}: wrote {directory}\n{next_line}"
+def say_done(name: str, directory: Path, next_line: str) -> None:
+    """Print the last lines of every training command."""
+    print(f"{name}: wrote {directory}")
+    next_step.say(next_line)

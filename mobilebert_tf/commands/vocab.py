@@ -90,7 +90,7 @@ class Vocab:
         lacks = f"{left_out}; give more than --size={self.size}"
         lost_text.say(f"vocab: warning: {self.input}", found.lost, tokenizer, lacks)
         records = f"--output={next_step.beside(self.output, 'records')}"
-        print(next_step.line("records", f"--input={self.input}", f"--vocab={path}", records))
+        next_step.say(next_step.line("records", f"--input={self.input}", f"--vocab={path}", records))
 
 
 def _rules_in_words(rules: Rules, changed: Changed) -> str:

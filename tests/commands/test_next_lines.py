@@ -7,7 +7,9 @@ import pytest
 
 from mobilebert_tf import cli
 from mobilebert_tf.commands import next_step
+from mobilebert_tf.commands.vocab import Vocab
 from mobilebert_tf.config import MobileBertConfig
+from mobilebert_tf.errors import FailedError
 from mobilebert_tf.reporting import export_report
 
 SHORT = ["--batch_size=4", "--steps_per_call=2", "--checkpoint_every=4"]
@@ -113,3 +115,21 @@ def test_a_place_beside_the_output_is_one(output: str, tmp_path: Path, monkeypat
 def test_a_path_that_begins_with_a_dash_is_no_flag() -> None:
     assert next_step.line("model info", "-x") == "next: mobilebert-tf model info ./-x"
     assert next_step.line("vocab", "--input=-x") == "next: mobilebert-tf vocab --input=-x"
+
+
+def test_a_pipeline_runs_what_is_next_and_does_not_say_it(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Run the first stage of a pipeline, alone and then within it; the second stage is stopped."""
+
+    def stop(command: Vocab) -> None:
+        raise FailedError("stopped")
+
+    monkeypatch.setattr(Vocab, "run", stop)
+    text, table = tmp_path / "text.txt", tmp_path / "table.tsv"
+    text.write_text("\n\n".join(f"A cat saw {i} dogs.\nThey ran." for i in range(12)) + "\n")
+    table.write_text("text\tlabel\na cat\tx\na dog\ty\n")
+    assert cli.run(["corpus", f"--input={text}", f"--output={tmp_path / 'corpus'}"]) == 0
+    assert "next: mobilebert-tf vocab" in capsys.readouterr().out
+    words = [f"--input={text}", f"--train={table}", f"--eval={table}", f"--output={tmp_path / 'all'}"]
+    assert cli.run(["pipeline", *words]) == 1
+    printed = capsys.readouterr()
+    assert "stopped" in printed.err and "corpus: " in printed.out and "next: " not in printed.out

@@ -5,6 +5,7 @@ Ranges and choices are in a field's type: `Annotated[int, within(1, 10**9)]`, `A
 
 from __future__ import annotations
 
+import collections
 import copy
 import dataclasses
 import functools
@@ -53,12 +54,28 @@ def read(path: Path, kind: Any, fix: str = "", refuses_unknown: bool = False) ->
     """
     try:
         text = path.read_bytes()
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_named_once)
+    except _NamedTwice as error:
+        raise UsageError(
+            f"{path}: has {cut(str(error), 40)!r} twice in one object; leave one of them{_and(fix)}"
+        ) from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path}: is not readable as JSON{_and(fix)}") from None
     if b"\\ud" in text.lower() and has_half_characters(content):
         raise UsageError(f"{path}: {_HALF}{_and(fix)}")
     return build(kind, content, f"{path}", fix, refuses_unknown)
+
+
+class _NamedTwice(Exception):
+    """A name that an object of JSON has twice; which of the two values is meant, nobody knows."""
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        counts = collections.Counter(name for name, _ in pairs)
+        raise _NamedTwice(counts.most_common(1)[0][0])
+    return content
 
 
 def has_half_characters(value: Any) -> bool:

@@ -87,6 +87,7 @@ def test_a_dataclass_made_in_python_is_held_to_its_types() -> None:
         (b"[" * 100_000, "is not readable as JSON"),
         (b"9" * 5000, "is not readable as JSON"),
         (b'{"\\ud800": 1}', "holds half of a character, as \\ud800; make it again"),
+        (b'[{"a": 1, "b": {"c": 0, "c": 1}}]', "has 'c' twice in one object; leave one of them; make it again"),
         (b"[]", "is []; it must be an object; make it again"),
         (b'{"share": NaN}', "share: is nan; it must be a finite number below 1.8e308; make it again"),
     ],

@@ -21,7 +21,7 @@ from mobilebert_tf.export.choose.brought import compare_rewrites
 from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
 from mobilebert_tf.export.choose.explain import Explanation, explain
 from mobilebert_tf.export.choose.search import Examples, Search, search
-from mobilebert_tf.export.make.sources import Sources, lengths_of
+from mobilebert_tf.export.make.sources import Source, Sources, lengths_of
 from mobilebert_tf.export.mediapipe.metadata import add_metadata
 from mobilebert_tf.export.quantize.build import allows_half, build
 from mobilebert_tf.export.quantize.quantizer import check_rules
@@ -136,63 +136,23 @@ def make_variants(
     if scored is not None and expected.scored is not None:
         keras = checks.task.score(expected.scored, scored).all
     print(f"export: converting {', '.join(map(str, lengths))} word pieces", flush=True)
-    trained = checks.trained
     sources = Sources(
-        model, lengths, rewrites, checks.calibration_features, trained, checks.equalizes, checks.latency.threads
+        model, lengths, rewrites, checks.calibration_features, checks.trained, checks.equalizes, checks.latency.threads
     )
-    searched = None
-    if checks.max_drop is not None and checks.cost and scored is not None and expected.scored is not None:
-        examples = Examples(task=checks.task, features=scored, keras=expected.scored)
-        source = sources.of(RECIPES["static_int8"])
-        assert source.ranges is not None
-        searched = search(source.files, source.ranges, examples, checks.max_drop, checks.cost, checks.limits)
-        one_graph = any(recipe.one_graph for recipe in recipes)
-        searched = dataclasses.replace(searched, recipe=dataclasses.replace(searched.recipe, one_graph=one_graph))
-        recipes = [*recipes, searched.recipe]
-    rows = []
-    explained = {}
+    searched = _searched(sources, expected, checks, one_graph=any(recipe.one_graph for recipe in recipes))
+    recipes = [*recipes, searched.recipe] if searched else recipes
+    rows, explained = [], {}
     for recipe in recipes:
         print(f"export: {recipe.name} ({recipe.description})", flush=True)
-        path = directory / f"{recipe.name}.tflite"
         source = sources.of(recipe)
-        files, ranges = source.files, source.ranges if recipe.is_static or recipe.half else None
-        try:
-            check_rules(files[max(files)], recipe)
-            content = build(files, recipe, ranges, lengths_of(recipe, lengths))
-            if recipe.target == "mediapipe":
-                content = add_metadata(content, checks.tokenizer, checks.task)
-            row = _verified(content, recipe, model, expected, checks, path)
-            half, in_half = allows_half(recipe, ranges), None
-            if half and row.passed and recipe.target == TARGETS[0]:
-                in_half = _in_half(path, expected, checks)
-                if in_half and compare.parity_fault(recipe.gate, checks.task, in_half):
-                    # In float16 the file would fail its gate. Exact results matter more than speed: leave the mark out.
-                    half, whole = False, dataclasses.replace(recipe, half=False)
-                    content = build(files, whole, ranges, lengths_of(recipe, lengths))
-                    row = _verified(content, recipe, model, expected, checks, path)
-        except (FailedError, UsageError, RuntimeError) as error:
-            # The quantizer refused the recipe, or LiteRT refused to load the file, or to run it (RuntimeError).
-            path.unlink(missing_ok=True)
-            reason = first_line(error).removeprefix(f"{path}: ")
-            row = Variant(name=recipe.name, description=recipe.description, target=recipe.target, reason=reason)
-            rows.append(row)
-            continue
-        rows.append(
-            dataclasses.replace(
-                row,
-                half=half,
-                half_parity=dataclasses.asdict(in_half) if in_half else {},
-                bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content), lengths_of(recipe, lengths)),
-                weight_bytes=flatbuffer.weight_bytes(content),
-                trained=_as_trained(directory / row.file, model, trained, checks)
-                if trained and trained.is_for(recipe)
-                else {},
-            )
-        )
-        if checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
+        row = _made(source, recipe, model, expected, checks, directory, lengths_of(recipe, lengths))
+        rows.append(row)
+        if row.file and checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
             few = of_all_lengths(compare.crop(checks.parity_features, max(lengths)), checks.explained_examples)
-            sound, threads = _keeps_padding_out(model, few), checks.latency.threads
-            explained[recipe.name] = explain(files[max(lengths)], recipe, checks.task, ranges, few, threads, sound)
+            sound, ranges = _keeps_padding_out(model, few), _ranges_of(source, recipe)
+            threads = checks.latency.threads
+            longest = source.files[max(lengths)]
+            explained[recipe.name] = explain(longest, recipe, checks.task, ranges, few, threads, sound)
     activations = sources.of(recipes[0]).ranges
     return Made(
         variants=_timed(rows, checks.latency, lengths, directory),
@@ -201,6 +161,64 @@ def make_variants(
         searched=searched,
         explained=explained,
         brought=compare_rewrites(model, max(lengths), rewrites, checks.latency) if checks.compares_rewrites else (),
+    )
+
+
+def _searched(sources: Sources, expected: _Expected, checks: Checks, one_graph: bool) -> Search | None:
+    """The cheapest mixture of precisions within `Checks.max_drop`; None: it was not asked for."""
+    scored = checks.scored_features
+    if checks.max_drop is None or not checks.cost or scored is None or expected.scored is None:
+        return None
+    examples = Examples(task=checks.task, features=scored, keras=expected.scored)
+    source = sources.of(RECIPES["static_int8"])
+    assert source.ranges is not None
+    found = search(source.files, source.ranges, examples, checks.max_drop, checks.cost, checks.limits)
+    return dataclasses.replace(found, recipe=dataclasses.replace(found.recipe, one_graph=one_graph))
+
+
+def _ranges_of(source: Source, recipe: Recipe) -> Ranges | None:
+    """The ranges that a recipe needs; None: none, as its scales are found at run time."""
+    return source.ranges if recipe.is_static or recipe.half else None
+
+
+def _made(
+    source: Source,
+    recipe: Recipe,
+    model: TaskModel,
+    expected: _Expected,
+    checks: Checks,
+    directory: Path,
+    lengths: Sequence[int],
+) -> Variant:
+    """Build and verify the file of one recipe; the row of a recipe that fails has the reason and no file."""
+    path = directory / f"{recipe.name}.tflite"
+    files, ranges, trained = source.files, _ranges_of(source, recipe), checks.trained
+    try:
+        check_rules(files[max(files)], recipe)
+        content = build(files, recipe, ranges, lengths)
+        if recipe.target == "mediapipe":
+            content = add_metadata(content, checks.tokenizer, checks.task)
+        row = _verified(content, recipe, model, expected, checks, path)
+        half, in_half = allows_half(recipe, ranges), None
+        if half and row.passed and recipe.target == TARGETS[0]:
+            in_half = _in_half(path, expected, checks)
+            if in_half and compare.parity_fault(recipe.gate, checks.task, in_half):
+                # In float16 the file would fail its gate. Exact results matter more than speed: leave the mark out.
+                half, whole = False, dataclasses.replace(recipe, half=False)
+                content = build(files, whole, ranges, lengths)
+                row = _verified(content, recipe, model, expected, checks, path)
+    except (FailedError, UsageError, RuntimeError) as error:
+        # The quantizer refused the recipe, or LiteRT refused to load the file, or to run it (RuntimeError).
+        path.unlink(missing_ok=True)
+        reason = first_line(error).removeprefix(f"{path}: ")
+        return Variant(name=recipe.name, description=recipe.description, target=recipe.target, reason=reason)
+    return dataclasses.replace(
+        row,
+        half=half,
+        half_parity=dataclasses.asdict(in_half) if in_half else {},
+        bytes_of_lengths=_bytes_of_lengths(files, recipe, ranges, len(content), lengths),
+        weight_bytes=flatbuffer.weight_bytes(content),
+        trained=_as_trained(directory / row.file, model, trained, checks) if trained and trained.is_for(recipe) else {},
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mobilebert_tf import atomic, licences
 from mobilebert_tf.commands import next_step
@@ -15,6 +17,9 @@ from mobilebert_tf.run_directory import Run
 from mobilebert_tf.transfer import plan_file, plan_table, resuming, strategies
 from mobilebert_tf.transfer.pairing import check_terms
 from mobilebert_tf.transfer.strategies import StagePlan
+
+if TYPE_CHECKING:
+    from mobilebert_tf.models import PretrainingModel
 
 _PLANS_OWN = "; default: the plan's"
 
@@ -248,25 +253,13 @@ class Distill(TrainingOptions):
         inputs: Inputs,
         snapshots: frozenset[int],
     ) -> None:
-        from mobilebert_tf.data.pretraining_input import Reading, batches, clear_read_errors, one_pass
-        from mobilebert_tf.model_directory import load_model_directory, save_model_directory
-        from mobilebert_tf.models import PretrainingModel
-        from mobilebert_tf.training.dtypes import activations, frozen_copy
+        from mobilebert_tf.data.pretraining_input import Reading, batches, clear_read_errors
+        from mobilebert_tf.model_directory import save_model_directory
         from mobilebert_tf.training.loop import Snapshots
-        from mobilebert_tf.transfer import attention_maps, held_out, initialization
+        from mobilebert_tf.transfer import held_out
         from mobilebert_tf.transfer import stages as transfer_stages
 
-        records, scored, tokenizer, config = inputs
-        predicts = any(stage.predicts for stage in plan)
-        with strategy.scope():
-            with activations("float32"):  # the student begins with its weights as they are
-                loaded = load_model_directory(self.teacher, self.seed)
-            teacher, made_from = loaded.model, [loaded.files[0].parent]
-            assert isinstance(teacher, PretrainingModel)
-            student = PretrainingModel(config, self.seed, masked_words=predicts, next_sentence=predicts)
-        if run.writes:
-            print(plan_table.show(plan))
-        print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
+        records, scored = inputs.records, inputs.held_out
 
         def batches_of(stage: StagePlan) -> Any:
             return lambda start: batches(
@@ -281,30 +274,23 @@ class Distill(TrainingOptions):
                 ),
             )
 
+        def write_snapshot(step: int) -> None:
+            snapshot = run.directory / "snapshots" / f"{step}"
+            save_model_directory(snapshot, student, inputs.tokenizer)
+            licences.pass_on(snapshot, *made_from)
+
+        if run.writes:
+            print(plan_table.show(plan))
         stop = [stage.name for stage in plan].index(self.stop_after_stage) + 1 if self.stop_after_stage else len(plan)
         with clear_read_errors(records, scored):
-            if plan[0].initialization == "student":
-                loaded = load_model_directory(self.student, self.seed)
-                initialization.go_on_from(student, loaded.model)
-                made_from.append(loaded.files[0].parent)
-            elif plan[0].initialization == "teacher":
-                initialization.initialize_student(
-                    student, teacher, next(iter(one_pass(records, initialization.EXAMPLES)))
-                )
-            with strategy.scope():
-                teacher = frozen_copy(teacher, self.teacher_dtype or self.dtype)
-            compared = held_out.Compared.of(plan)
+            teacher, student, made_from = self._networks(strategy, plan, inputs)
+            print(f"distill: {parameters(teacher):,} parameters teach {parameters(student):,}")
             measure = None
             if scored:
+                compared = held_out.Compared.of(plan)
                 measure = held_out.measurement(student, scored, teacher, taught_by, compared, examples=held_out.GLANCE)
             if run.writes:
                 atomic.write_json(run.directory / resuming.PLAN, plan_file.text_of(plan))
-
-            def write_snapshot(step: int) -> None:
-                snapshot = run.directory / "snapshots" / f"{step}"
-                save_model_directory(snapshot, student, tokenizer)
-                licences.pass_on(snapshot, *made_from)
-
             transfer_stages.run(
                 plan[:stop],
                 teacher,
@@ -323,19 +309,66 @@ class Distill(TrainingOptions):
                     "--stop_after_stage goes on"
                 )
                 return
-            metrics: dict[str, Any] = {"parameters": parameters(student)}
-            if scored:
-                metrics["held_out"] = held_out.measurement(student, scored, teacher, taught_by, compared)()
-                if predicts:
-                    print(f"distill: held-out {held_out.show(metrics['held_out'])}")
-                    metrics["teacher_held_out"] = held_out.measurement(teacher, scored)()
-                    metrics["teacher_agreement"] = metrics["held_out"]["teacher_agreement"]
-                statistics = held_out.layer_statistics(teacher, student, scored, taught_by, compared)
-                atomic.write_json(run.directory / "layers.json", {"layers": statistics})
-                if teacher.config.num_attention_heads == config.num_attention_heads:
-                    maps = attention_maps.compare(teacher, student, scored, tokenizer, taught_by)
-                    atomic.write_json(run.directory / "attention.json", maps)
-        save_model_directory(run.directory, student, tokenizer, metrics=metrics)
+            metrics = {
+                "parameters": parameters(student),
+                **_scored(run.directory, teacher, student, plan, taught_by, inputs),
+            }
+        save_model_directory(run.directory, student, inputs.tokenizer, metrics=metrics)
         licences.pass_on(run.directory, *made_from)
         run.finish(**metrics)
         say_done("distill", run.directory, next_step.finetuning(self.output))
+
+    def _networks(
+        self, strategy: Any, plan: Sequence[StagePlan], inputs: Inputs
+    ) -> tuple[PretrainingModel, PretrainingModel, list[Path]]:
+        """The teacher as it teaches, the student as it begins, and the directories that their weights come from."""
+        from mobilebert_tf.data.pretraining_input import one_pass
+        from mobilebert_tf.model_directory import load_model_directory
+        from mobilebert_tf.models import PretrainingModel
+        from mobilebert_tf.training.dtypes import activations, frozen_copy
+        from mobilebert_tf.transfer import initialization
+
+        predicts = any(stage.predicts for stage in plan)
+        with strategy.scope():
+            with activations("float32"):  # the student begins with its weights as they are
+                loaded = load_model_directory(self.teacher, self.seed)
+            teacher, made_from = loaded.model, [loaded.files[0].parent]
+            assert isinstance(teacher, PretrainingModel)
+            student = PretrainingModel(inputs.config, self.seed, masked_words=predicts, next_sentence=predicts)
+        if plan[0].initialization == "student":
+            loaded = load_model_directory(self.student, self.seed)
+            initialization.go_on_from(student, loaded.model)
+            made_from.append(loaded.files[0].parent)
+        elif plan[0].initialization == "teacher":
+            first = next(iter(one_pass(inputs.records, initialization.EXAMPLES)))
+            initialization.initialize_student(student, teacher, first)
+        with strategy.scope():
+            return frozen_copy(teacher, self.teacher_dtype or self.dtype), student, made_from
+
+
+def _scored(
+    directory: Path,
+    teacher: PretrainingModel,
+    student: PretrainingModel,
+    plan: Sequence[StagePlan],
+    taught_by: Sequence[int],
+    inputs: Inputs,
+) -> dict[str, Any]:
+    """Results on --held_out, empty without it; also writes layers.json and attention.json for the report."""
+    from mobilebert_tf.transfer import attention_maps, held_out
+
+    records = inputs.held_out
+    if not records:
+        return {}
+    compared = held_out.Compared.of(plan)
+    metrics: dict[str, Any] = {"held_out": held_out.measurement(student, records, teacher, taught_by, compared)()}
+    if any(stage.predicts for stage in plan):
+        print(f"distill: held-out {held_out.show(metrics['held_out'])}")
+        metrics["teacher_held_out"] = held_out.measurement(teacher, records)()
+        metrics["teacher_agreement"] = metrics["held_out"]["teacher_agreement"]
+    statistics = held_out.layer_statistics(teacher, student, records, taught_by, compared)
+    atomic.write_json(directory / "layers.json", {"layers": statistics})
+    if teacher.config.num_attention_heads == student.config.num_attention_heads:
+        maps = attention_maps.compare(teacher, student, records, inputs.tokenizer, taught_by)
+        atomic.write_json(directory / "attention.json", maps)
+    return metrics

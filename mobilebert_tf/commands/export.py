@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mobilebert_tf import atomic, licences, provenance, quiet, run_directory
-from mobilebert_tf.commands import next_step
 from mobilebert_tf.errors import FailedError, UsageError
 from mobilebert_tf.export.ship import android_demo, publish, verify_directory
 from mobilebert_tf.options import option
@@ -17,18 +16,18 @@ from mobilebert_tf.tasks import NAMES
 from mobilebert_tf.text_table import some
 
 if TYPE_CHECKING:
+    from mobilebert_tf.commands.export_texts import Texts
     from mobilebert_tf.export.aware.stored import Trained
-    from mobilebert_tf.export.make.variants import Checks
+    from mobilebert_tf.export.make.variants import Checks, Made
     from mobilebert_tf.export.recipes import Recipe
+    from mobilebert_tf.exported import Report
     from mobilebert_tf.model_directory import LoadedModel
     from mobilebert_tf.tasks.examples import Example
     from mobilebert_tf.tasks.task import Task
+    from mobilebert_tf.tokenization import Tokenizer
 
 MOST_DROP = 0.2
 """Largest --max_drop that is accepted: a larger number was probably meant in points."""
-
-POOL = 1000
-"""Texts to choose the contracts' examples from, and texts to determine tolerances with."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -230,19 +229,51 @@ class Export:
         self, run: run_directory.Run, recipes: list[Recipe], rewrites: tuple[str, ...], trained: Trained | None
     ) -> None:
         quiet.start_tensorflow()
-        from mobilebert_tf.export.choose import explain_report, search_report
-        from mobilebert_tf.export.convert.lengths import parse_lengths
+        from mobilebert_tf.commands import export_said, export_texts
         from mobilebert_tf.export.make import variants
-        from mobilebert_tf.export.mediapipe import metadata
-        from mobilebert_tf.export.ship import contract, golden, report
+        from mobilebert_tf.export.ship import golden, report
         from mobilebert_tf.export.verify.examples import spread
         from mobilebert_tf.model_directory import load_model_for
         from mobilebert_tf.models import TaskModel
-        from mobilebert_tf.reporting import export_report
-        from mobilebert_tf.tasks.files import save_task_files
 
         loaded = load_model_for(self.model, self.task)
-        assert loaded.task is not None and isinstance(loaded.model, TaskModel)
+        assert isinstance(loaded.model, TaskModel)
+        task, lengths = self._task(loaded, recipes)
+        texts = export_texts.read(self, task, loaded.tokenizer)
+        texts = texts.after(trained) if trained else texts
+        own = golden.usable(task.read(self.contract_examples, labelled=False), task) if self.contract_examples else []
+        if self.contract_examples and not own:
+            raise UsageError(f"--contract_examples={self.contract_examples}: all its texts are too long to be examples")
+        shown = f"rows of {Path(self.contract_examples).name}" if self.contract_examples else "built-in sentences"
+
+        with publish.built_apart(run.directory) as building:
+            checks = self._checks(task, loaded.tokenizer, texts, trained)
+            made = variants.make_variants(loaded.model, lengths, recipes, checks, building, rewrites)
+            found = report.report_of(
+                model={"name": Path(self.model).resolve().name, "weights_sha256": provenance.sha256(*loaded.files)},
+                lengths=lengths,
+                rewrites=rewrites,
+                calibrated_on=texts.calibrated_on,
+                compared_on=texts.compared_on,
+                shown=shown,
+                task=task,
+                made=made,
+            )
+            recipes += [made.searched.recipe] if made.searched else []
+            examples = spread(own, export_texts.POOL), texts.pool
+            passed_on = self._write(building, loaded, task, recipes, made, found, examples)
+            publish.publish(building, run.directory, [recipe.name for recipe in recipes])
+        run.finish(rejected=[row.name for row in made.variants if not row.passed])
+        _sign(run)
+        shown += "" if own else " (--contract_examples=TABLE: yours)"
+        export_said.say(run.directory, task, made, found, passed_on, shown)
+
+    def _task(self, loaded: LoadedModel, recipes: Sequence[Recipe]) -> tuple[Task, list[int]]:
+        """The model's task with the columns and the longest length of this command's flags, and all lengths."""
+        from mobilebert_tf.export.convert.lengths import parse_lengths
+        from mobilebert_tf.export.mediapipe import metadata
+
+        assert loaded.task is not None
         if self.task and loaded.task.name != self.task:
             raise UsageError(f"{self.model}: is for --task={loaded.task.name}, not for {self.task}; leave --task out")
         shared = any(recipe.one_graph for recipe in recipes)
@@ -254,77 +285,7 @@ class Export:
             metadata.check_model(loaded.tokenizer, task)
         if task.has_labels and not (loaded.files[0].parent / "task.json").exists():
             print(_made_up(self.model, task), flush=True)
-        checks, calibrated_on, compared_on, texts = self._checks(dataclasses.replace(loaded, task=task))
-        own = golden.usable(task.read(self.contract_examples, labelled=False), task) if self.contract_examples else []
-        if self.contract_examples and not own:
-            raise UsageError(f"--contract_examples={self.contract_examples}: all its texts are too long to be examples")
-        shown = f"rows of {Path(self.contract_examples).name}" if self.contract_examples else "built-in sentences"
-        if trained:
-            checks = dataclasses.replace(checks, trained=trained)
-            rest = f"; other tensors from {calibrated_on}" if calibrated_on else ""
-            calibrated_on = f"fine-tuning with --quantization_aware for {trained.recipe.name}{rest}"
-
-        with publish.built_apart(run.directory) as building:
-            made = variants.make_variants(loaded.model, lengths, recipes, checks, building, rewrites)
-            model = {
-                "name": Path(self.model).resolve().name,
-                "weights_sha256": provenance.sha256(*loaded.files),
-            }
-            found = report.report_of(
-                model=model,
-                lengths=lengths,
-                rewrites=rewrites,
-                calibrated_on=calibrated_on,
-                compared_on=compared_on,
-                shown=shown,
-                task=task,
-                made=made,
-            )
-            rows = made.variants
-            save_task_files(building, loaded.tokenizer, task)
-            passed_on = licences.pass_on(building, loaded.files[0].parent)
-            print("export: examples of what the files answer, for their contracts", flush=True)
-            recipes += [made.searched.recipe] if made.searched else []
-            contract.write_contracts(building, recipes, rows, task, loaded.tokenizer, spread(own, POOL), texts, model)
-            atomic.write_json(building / "report.json", report.as_json(found))
-            export_report.write(building)
-            if self.explain:
-                explained = explain_report.as_json(model, lengths[-1], compared_on, made.explained)
-                atomic.write_json(building / "explain.json", explained)
-            for recipe in [
-                made.searched.recipe if made.searched else None,
-                *(x.mended for x in made.explained.values()),
-            ]:
-                if recipe:
-                    atomic.write_text(building / f"{recipe.name}.json", explain_report.recipe_line(recipe) + "\n")
-            publish.publish(building, run.directory, [recipe.name for recipe in recipes])
-        run.finish(rejected=[row.name for row in rows if not row.passed])
-        _sign(run)
-
-        print("\n" + report.table(found) + "\n")
-        if made.searched:
-            print(search_report.table(made.searched) + "\n")
-        for one in made.explained.values():
-            print(explain_report.tables(one) + "\n")
-            if one.mended:
-                print(f"{one.mended.description}: --recipes={run.directory / one.mended.name}.json")
-                print(explain_report.recipe_line(one.mended) + "\n")
-            else:
-                print(f"{one.recipe}: no part makes it better\n")
-        files = [row.file for row in rows if row.file]
-        print(f"export: {run.directory} has {', '.join([*files, 'report.json'])}")
-        if passed_on:
-            print(f"{', '.join(passed_on)}: came with the model's weights; pass on with the files")
-        print(
-            f"examples in the contracts, word for word: {shown}{'' if own else ' (--contract_examples=TABLE: yours)'}"
-        )
-        next_step.say(
-            next_step.line("export verify", str(run.directory)).replace("next:", "check a copy:"),
-            f"which to ship: {run.directory / 'report.html'}, the same in report.md",
-        )
-        if best := export_report.recommended(run.directory):
-            context = ["--context=..."] if task.judges_pairs or task.name == "embedding" else []
-            next_step.say(next_step.line("predict", f"--model={run.directory / best}", "--text=...", *context))
+        return task, lengths
 
     @property
     def _limits(self) -> dict[str, float]:
@@ -359,62 +320,62 @@ class Export:
         if self.counter is not None:
             programs.words_of(self.counter, "counter")
 
-    def _checks(self, loaded: LoadedModel) -> tuple[Checks, str | None, str, list[Example]]:
-        """Data for calibration and verification, their names in the report, and texts for examples in the contracts."""
+    def _write(
+        self,
+        building: Path,
+        loaded: LoadedModel,
+        task: Task,
+        recipes: Sequence[Recipe],
+        made: Made,
+        found: Report,
+        examples: tuple[list[Example], list[Example]],
+    ) -> list[str]:
+        """Write what lies beside the .tflite files; returns the names of licence files that came with the model."""
+        from mobilebert_tf.export.choose import explain_report
+        from mobilebert_tf.export.ship import contract, report
+        from mobilebert_tf.reporting import export_report
+        from mobilebert_tf.tasks.files import save_task_files
+
+        save_task_files(building, loaded.tokenizer, task)
+        passed_on = licences.pass_on(building, loaded.files[0].parent)
+        print("export: examples of what the files answer, for their contracts", flush=True)
+        own, pool = examples
+        contract.write_contracts(building, recipes, made.variants, task, loaded.tokenizer, own, pool, found.model)
+        atomic.write_json(building / "report.json", report.as_json(found))
+        export_report.write(building)
+        if self.explain:
+            explained = explain_report.as_json(found.model, task.max_seq_length, found.parity_examples, made.explained)
+            atomic.write_json(building / "explain.json", explained)
+        found_here = [made.searched.recipe if made.searched else None, *(one.mended for one in made.explained.values())]
+        for recipe in filter(None, found_here):
+            atomic.write_text(building / f"{recipe.name}.json", explain_report.recipe_line(recipe) + "\n")
+        return passed_on
+
+    def _checks(self, task: Task, tokenizer: Tokenizer, texts: Texts, trained: Trained | None) -> Checks:
+        """What the files are made with and checked against."""
         from mobilebert_tf.benchmarks.files.host import Settings
         from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
-        from mobilebert_tf.export.make import variants
-        from mobilebert_tf.export.verify.examples import draw, of_all_lengths, spread, synthetic_features
+        from mobilebert_tf.export.make.variants import Checks
 
-        task = loaded.task
-        assert task is not None
-        scored = calibration = calibrated_on = None
-        evaluation = task.read(self.evaluation, labelled=True) if self.evaluation else []
-        texts = task.read(self.calibration, labelled=False) if self.calibration else evaluation
-        if self.max_drop is not None and len(draw(evaluation, self.score_examples)) < 2:
-            raise UsageError(
-                f"--max_drop: {self.evaluation} has only one row; one half is for the search, one for the score"
-            )
-        if evaluation:
-            features = task.features(draw(evaluation, self.score_examples), loaded.tokenizer)
-            scored = features if "label" in features else None
-        if scored is None and self.max_drop is not None:
-            raise UsageError(f"--max_drop: {self.evaluation} has no labelled pairs to score embeddings on")
-        if texts:
-            calibration = of_all_lengths(task.features(texts, loaded.tokenizer), self.calibration_examples)
-            calibrated_on = _rows(calibration, self.calibration or self.evaluation, task)
-            if not self.calibration:
-                calibrated_on += ", which the files are scored on too"
-            compared = task.features(draw(evaluation or texts, self.parity_examples), loaded.tokenizer)
-            compared_on = _rows(compared, self.evaluation or self.calibration, task)
-        else:
-            count = min(64, self.parity_examples)
-            compared = synthetic_features(count, task.max_seq_length, loaded.tokenizer)
-            compared_on = f"{count} sequences of random ids, no text was given"
         latency = Settings(threads=self.threads, rounds=self.rounds, runs=self.runs)
         # For some 25 files; those that this cannot tell apart are ranked by operations.
         searching = dataclasses.replace(latency, rounds=min(self.rounds, 9), runs=2 * self.runs)
-        checks = variants.Checks(
-            calibration_features=calibration,
-            parity_features=compared,
-            scored_features=scored,
+        return Checks(
+            calibration_features=texts.calibration,
+            parity_features=texts.compared,
+            scored_features=texts.scored,
             task=task,
-            tokenizer=loaded.tokenizer,
+            tokenizer=tokenizer,
             model=self.model,
             equalizes=self.equalize,
             compares_rewrites=self.compare_rewrites,
             latency=latency,
             explained_examples=self.explain_examples if self.explain else 0,
+            trained=trained,
             max_drop=self.max_drop,
             limits=self._limits,
             cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=searching),
         )
-        return checks, calibrated_on, compared_on, task.inputs(spread(evaluation or texts, POOL))
-
-
-def _rows(features: Mapping[str, Any], path: str | None, task: Task) -> str:
-    count, what = len(features["input_ids"]), "text" if task.name == "embedding" else "row"
-    return f"{count} {what}{'' if count == 1 else 's'} of {Path(path or '').name}"
 
 
 def _made_up(model: str, task: Task) -> str:

@@ -1,4 +1,5 @@
-"""Cost of an inference of a file: instructions of an emulated processor, or milliseconds on this machine."""
+"""Cost of an inference of a file: instructions of a phone's processor, estimated or counted, or milliseconds on this
+machine."""
 
 from __future__ import annotations
 
@@ -12,6 +13,10 @@ from pathlib import Path
 from mobilebert_tf import atomic
 from mobilebert_tf.benchmarks import stats
 from mobilebert_tf.benchmarks.files import host, instructions
+from mobilebert_tf.errors import FailedError
+from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.instructions import estimate
+from mobilebert_tf.litert.one_graph import length_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,28 @@ class Costs:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Instructions:
+class Estimated:
+    """Millions of instructions of a Cortex-A76, estimated from the files."""
+
+    unit = "million estimated instructions"
+
+    def __call__(self, contents: Mapping[str, bytes]) -> Costs:
+        """Raises FailedError: the cost of an operator is not known."""
+        values = {}
+        for name, content in contents.items():
+            signatures = (one.signatureKey.decode() for one in flatbuffer.read(content).signatureDefs)
+            million = estimate(content, max(signatures, key=lambda one: length_of(one) or 0))
+            if million is None:
+                raise FailedError(
+                    f"{name}: has an operator whose instructions cannot be estimated; use --counter, or "
+                    "--cost=milliseconds"
+                )
+            values[name] = million
+        return Costs(values=values)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Counted:
     """Millions of instructions, counted by a program that is called as in `benchmark instructions`."""
 
     counter: str

@@ -18,9 +18,8 @@ from mobilebert_tf.errors import FailedError, UsageError, first_line
 from mobilebert_tf.export.aware.network import quantized_outputs
 from mobilebert_tf.export.aware.stored import Trained
 from mobilebert_tf.export.choose.brought import compare_rewrites
-from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
 from mobilebert_tf.export.choose.explain import Explanation, explain
-from mobilebert_tf.export.choose.search import Examples, Search, search
+from mobilebert_tf.export.choose.search import Cost, Examples, Search, search
 from mobilebert_tf.export.make.sources import Source, Sources, lengths_of
 from mobilebert_tf.export.mediapipe.metadata import add_metadata
 from mobilebert_tf.export.quantize.build import allows_half, build
@@ -75,7 +74,7 @@ class Checks:
     """Ranges that the model was fine-tuned with, used instead of calibrated ones."""
     max_drop: float | None = None
     """Largest loss of score for the search for the cheapest mixture of precisions; None: no search."""
-    cost: Instructions | Milliseconds | None = None
+    cost: Cost | None = None
     """Measure of cost in that search."""
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Fields that replace those in the gate of the recipe that the search finds."""

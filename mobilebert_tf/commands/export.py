@@ -169,9 +169,15 @@ class Export:
         least=0,
         most=100,
     )
+    cost: str = option(
+        "what --max_drop makes small: instructions of a phone (Cortex-A76), estimated from the file; or milliseconds "
+        "of this machine, for servers like it",
+        "instructions",
+        choices=("instructions", "milliseconds"),
+    )
     counter: str | None = option(
-        "command that counts the instructions of a file as the cost in --max_drop, as for `benchmark instructions`; "
-        "default: the cost is milliseconds of this machine",
+        "command that counts the instructions of a file for --max_drop, as for `benchmark instructions`; default: they "
+        "are estimated",
         None,
     )
     explain: bool = option(
@@ -304,6 +310,8 @@ class Export:
         if self.max_drop is None:
             if self.counter is not None:
                 raise UsageError("--counter: is for --max_drop; `mobilebert-tf benchmark instructions` counts files")
+            if self.cost != "instructions":
+                raise UsageError(f"--cost={self.cost}: is for --max_drop; add it, or leave this out")
             return
         if self.max_drop > MOST_DROP:
             raise UsageError(
@@ -318,6 +326,8 @@ class Export:
                 "--max_drop: --calibration must not be the texts of --evaluation; the training text is best"
             )
         if self.counter is not None:
+            if self.cost != "instructions":
+                raise UsageError(f"--counter: counts instructions, and --cost={self.cost} asks for {self.cost}")
             programs.words_of(self.counter, "counter")
 
     def _write(
@@ -354,12 +364,14 @@ class Export:
     def _checks(self, task: Task, tokenizer: Tokenizer, texts: Texts, trained: Trained | None) -> Checks:
         """What the files are made with and checked against."""
         from mobilebert_tf.benchmarks.files.host import Settings
-        from mobilebert_tf.export.choose.cost import Instructions, Milliseconds
+        from mobilebert_tf.export.choose.cost import Counted, Estimated, Milliseconds
         from mobilebert_tf.export.make.variants import Checks
 
         latency = Settings(threads=self.threads, rounds=self.rounds, runs=self.runs)
         # For some 25 files; those that this cannot tell apart are ranked by operations.
         searching = dataclasses.replace(latency, rounds=min(self.rounds, 9), runs=2 * self.runs)
+        instructions = Counted(counter=self.counter) if self.counter else Estimated()
+        cost = instructions if self.cost == "instructions" else Milliseconds(settings=searching)
         return Checks(
             calibration_features=texts.calibration,
             parity_features=texts.compared,
@@ -374,7 +386,7 @@ class Export:
             trained=trained,
             max_drop=self.max_drop,
             limits=self._limits,
-            cost=Instructions(counter=self.counter) if self.counter else Milliseconds(settings=searching),
+            cost=cost,
         )
 
 

@@ -376,6 +376,17 @@ def test_wrong_search_is_one_line(classifier_directory: Path, labelled_table: Pa
             "--calibration must not be the texts of --evaluation",
         ),
         (["--counter=wc"], "--counter: is for --max_drop"),
+        (["--cost=milliseconds"], "--cost=milliseconds: is for --max_drop"),
+        (
+            [
+                "--max_drop=0.01",
+                f"--evaluation={labelled_table}",
+                f"--calibration={other}",
+                "--counter=wc",
+                "--cost=milliseconds",
+            ],
+            "--counter: counts instructions, and --cost=milliseconds asks for milliseconds",
+        ),
         (
             ["--max_drop=0.01", f"--evaluation={labelled_table}", f"--calibration={other}", "--counter=nope -x"],
             "--counter=nope -x: there is no such program",

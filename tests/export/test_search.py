@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from mobilebert_tf.errors import FailedError
-from mobilebert_tf.export.choose import search, search_report
-from mobilebert_tf.export.choose.cost import Costs
+from mobilebert_tf.export.choose import cost, search, search_report
+from mobilebert_tf.export.choose.cost import Costs, Estimated
 from mobilebert_tf.export.quantize import build, ranges
 from mobilebert_tf.export.recipes import RECIPES
 from mobilebert_tf.litert import flatbuffer
+from mobilebert_tf.litert.instructions import estimate
 from mobilebert_tf.litert.runtime import TfliteModel
 from mobilebert_tf.tasks.classification import ClassificationTask
 
@@ -200,6 +201,23 @@ def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatc
     assert 2 < chosen < steps - 2
     assert tried[chosen].bytes >= enough > tried[chosen - 1].bytes
     assert {0, steps} < set(tried) and len(tried) <= 2 + np.ceil(np.log2(steps))
+
+
+def test_the_cost_is_that_of_a_phone(files, measured, examples, tmp_path, monkeypatch):
+    """Estimate the cost at the longest length: that of a file of this length alone, more than at a shorter one."""
+    monkeypatch.setattr(search, "UNIFORM", ("float32", "static_int8"))
+    result = search.search(files, measured, examples, 0.1, Estimated())
+    assert result.unit == "million estimated instructions"
+    costs = {candidate.name: candidate.cost for candidate in result.candidates}
+    for name in ("float32", "static_int8"):
+        alone = {n: build.build({n: files[n]}, RECIPES[name], measured) for n in (5, LENGTH)}
+        assert costs[name] == pytest.approx(estimate(alone[LENGTH])) and costs[name] > estimate(alone[5])
+    within = {candidate.name: candidate.cost for candidate in result.candidates if candidate.within}
+    assert within[result.chosen] == min(within.values())
+    # Where the cost of a file is unknown, the error says what else there is.
+    monkeypatch.setattr(cost, "estimate", lambda content, signature: None)
+    with pytest.raises(FailedError, match="float16: has an operator .* --counter, or --cost=milliseconds"):
+        search.search(files, measured, examples, 0.1, Estimated())
 
 
 def test_no_file_within(files, measured, examples, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import sys
 
 from mobilebert_tf.atomic import naming
@@ -34,11 +35,16 @@ def prepare() -> bool:
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output that names itself in its errors, since a full disk may also be that of another file."""
+    """Standard output that names itself in its errors, since a full disk may also be that of another file.
+
+    On a terminal it shows control characters of labels and texts by their numbers: they could move the cursor, rename
+    the window, or hide lines. Files and pipes get them as they are.
+    """
 
     def write(self, text: str) -> int:
+        shown = _CONTROL.sub(_by_number, text) if self.isatty() else text
         with naming("standard output"):
-            return super().write(text)
+            return super().write(shown)
 
     def flush(self) -> None:
         with naming("standard output"):
@@ -48,6 +54,14 @@ class _Output(io.TextIOWrapper):
 def drop_output() -> None:
     """Send standard output to the null device from now on: at exit Python tries once more to flush its buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+_CONTROL = re.compile(r"\x1b\[[01]m|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _by_number(found: re.Match[str]) -> str:
+    """The number of a control character; bold type and its end, which `predict` writes, stay."""
+    return found[0] if len(found[0]) > 1 else f"\\u{ord(found[0]):04x}"
 
 
 _ESCAPED = "mobilebert_tf_escaped"

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,20 @@ def test_a_character_that_a_terminal_lacks_is_shown_by_its_number(tmp_path, enco
         f"mobilebert-tf corpus --source=text --input={text} --output='{output}'", PYTHONIOENCODING=f"{encoding}:strict"
     )
     assert process.returncode == 0 and rb"\u65e5\ud83d\ude00" in process.stdout and (output / "text.txt").exists()
+
+
+def test_a_text_cannot_control_the_terminal(tmp_path) -> None:
+    """Print a text that names the window and hides what stands before it: to a terminal, and to a pipe."""
+    text = "seen\x1b]0;name\x07\x1b[2K\rhidden\x9b1m \x1b[1mbold\x1b[0m\t."
+    program = f"from mobilebert_tf import streams; streams.prepare(); print({text!r})"
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-c", program], stdout=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 1000).decode()
+    os.close(ours)
+    assert shown == ("seen\\u001b]0;name\\u0007\\u001b[2K\\u000dhidden\\u009b1m \x1b[1mbold\x1b[0m\t.\r\n")
+    process = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert process.stdout.decode() == text + "\n"
 
 
 def test_standard_input_is_text_as_files_are(monkeypatch) -> None:

@@ -104,12 +104,15 @@ def read(path: str) -> Study:
     for name in study.chain:
         plain_name(name, f"{path}: name of a step, and so of a directory")
     distinct_names([_slug(name) or name for name in study.variants], f"{path}: directories of variants")
+    for name, step in study.chain.items():
+        _check_flags(step.flags, f"{path}: chain: step {name!r}")
     for variant, changes in study.variants.items():
         if not _slug(variant):
             raise UsageError(f"{path}: variant {variant!r}: has no letter or digit to name its directory after")
         for step in changes:
             if step not in study.chain:
                 raise UsageError(f"{path}: variant {variant!r}: there is no step {step!r}")
+            _check_flags(changes[step] or {}, f"{path}: variant {variant!r}: step {step!r}")
     for name, figure in study.figures.items():
         if figure.step not in study.chain:
             raise UsageError(f"{path}: figure {name!r}: there is no step {figure.step!r}")
@@ -125,6 +128,15 @@ def read(path: str) -> Study:
         if baseline_of(name, study.baseline, study.variants) not in study.variants:
             raise UsageError(f"{path}: the baseline {study.baseline!r} is not one of the variants")
     return study
+
+
+def _check_flags(flags: Flags, place: str) -> None:
+    """Raise UsageError if a step's flags have no command's name as `command`, or one that is not theirs to set."""
+    if not isinstance(command := flags.get("command", ""), str):
+        raise UsageError(f"{place}: command: is {command!r}; it must be the name of a command")
+    for name in ("output", "help", "debug", "flagfile"):
+        if name in flags:
+            raise UsageError(f"{place}: {name}: a study sets it itself, or has no use for it; leave it out")
 
 
 def baseline_of(variant: str, baseline: str, variants: Collection[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.fields import build, one_of, read, within
+from mobilebert_tf.fields import Share, build, one_of, read, within
 from mobilebert_tf.names import plain_name
 from mobilebert_tf.run_directory import fingerprint
 
@@ -74,9 +74,9 @@ class Gate:
 
     max_relative_error: Limit | None = None
     """Largest error of any logit, relative to the largest Keras logit."""
-    min_decision_agreement: Limit | None = None
+    min_decision_agreement: Share | None = None
     """Smallest share of examples for which file and Keras choose the same class."""
-    max_score_drop: Limit | None = 0.02
+    max_score_drop: Share | None = 0.02
     """Largest loss of accuracy against Keras, as a share of the examples; checked if there are labels."""
 
 
@@ -302,6 +302,7 @@ def _recipe(path: Path, content: dict[str, Any]) -> Recipe:
     if recipe.name in RECIPES:
         raise UsageError(f"{path}: {recipe.name!r} is the name of a built-in recipe; choose another")
     for rule in recipe.rules:
+        _check_operators(rule, f"{path}: a rule of {recipe.name}")
         try:
             re.compile(rule.layers)
         except re.error as error:
@@ -318,6 +319,16 @@ def _recipe(path: Path, content: dict[str, Any]) -> Recipe:
             f"{path}: the rules of {recipe.name} quantise to integers, but a gpu file must have float weights"
         )
     return recipe
+
+
+def _check_operators(rule: Rule, place: str) -> None:
+    from litert_quantizer.qtyping import TFLOperationName
+
+    if not rule.operators:
+        raise UsageError(f"{place}: operators: is empty; leave it out for {' and '.join(PRODUCTS)}")
+    known = [operator.value for operator in TFLOperationName]
+    if unknown := [operator for operator in rule.operators if operator not in known]:
+        raise UsageError(f"{place}: operators: the quantizer knows no {unknown[0]!r}; choose from {', '.join(known)}")
 
 
 def _listed(rule: Any) -> Any:

@@ -5,7 +5,8 @@ embeddings; pooler. Each part can have any of the levels below. For each part at
 measured: the error that it adds to the outputs, and its cost. Powers of the parts' errors add up, and so do costs, so
 for every price of an error there is one best mixture. The path through these begins with every part at its cheapest
 level; each step takes one part to a better level, the step that removes most error for its cost first. Scores are
-measured only along this path: on a grid, then by bisection where the loss is crossed. The mixture chosen on one half
+measured only along this path, and agreement with Keras as in the recipe's gate: on a grid, then by bisection where the
+loss is crossed. The mixture chosen on one half
 of the labelled examples is scored on the other.
 """
 
@@ -25,8 +26,8 @@ from mobilebert_tf.errors import FailedError
 from mobilebert_tf.export.choose.cost import Costs
 from mobilebert_tf.export.quantize.build import build
 from mobilebert_tf.export.quantize.ranges import Ranges
-from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, SEARCHED, Recipe, Rule
-from mobilebert_tf.export.verify.compare import paired_difference
+from mobilebert_tf.export.recipes import HEAD, INT8_TABLES, RECIPES, SEARCHED, Gate, Recipe, Rule
+from mobilebert_tf.export.verify.compare import measure_parity, paired_difference, parity_fault
 from mobilebert_tf.export.verify.examples import of_all_lengths
 from mobilebert_tf.exported import Candidate, Difference
 from mobilebert_tf.litert import flatbuffer
@@ -142,7 +143,8 @@ def search(
     cost: Cost,
     limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Search:
-    """Find the cheapest mixture whose score falls by no more than `max_drop`.
+    """Find the cheapest mixture whose score falls by no more than `max_drop`, and that is as near to Keras as its gate
+    demands.
 
     Args:
       files: float32 files by length, from `convert_lengths`.
@@ -161,16 +163,21 @@ def search(
     start, steps = path_of(parts, errors, _costs(files, ranges, parts, cost))
 
     def recipe_of(key: int | str) -> Recipe:
-        return RECIPES[key] if isinstance(key, str) else mixture(parts, levels_after(start, steps, key))
+        best = RECIPES[key] if isinstance(key, str) else mixture(parts, levels_after(start, steps, key))
+        # The gate applies to all examples; the search kept the loss on half of them.
+        limits_of_gate = {"max_score_drop": max(max_drop, best.gate.max_score_drop or 0.0), **limits}
+        return dataclasses.replace(best, gate=dataclasses.replace(best.gate, **limits_of_gate))
 
     contents: dict[int | str, bytes] = {}
     differences: dict[int | str, Difference] = {}
+    passes: dict[int | str, bool] = {}
 
     def is_within(key: int | str) -> bool:
         if key not in contents:
-            contents[key] = build(files, recipe_of(key), ranges)
-            differences[key] = _difference(contents[key], searched)
-        return not differences[key].loses_more_than(max_drop)
+            recipe = recipe_of(key)
+            contents[key] = build(files, recipe, ranges)
+            differences[key], passes[key] = _compared(contents[key], searched, recipe.gate)
+        return passes[key] and not differences[key].loses_more_than(max_drop)
 
     grid = sorted({round(point) for point in np.linspace(0, len(steps), GRID)})
     for key in track([*UNIFORM, *grid], "searching: scores", "files", len(UNIFORM) + len(grid)):
@@ -198,7 +205,9 @@ def search(
     }
     within = {key: one for key, one in candidates.items() if one.within}
     if not within:
-        raise FailedError(f"--max_drop={max_drop:g}: even float32 loses more than that against Keras")
+        raise FailedError(
+            f"--max_drop={max_drop:g}: even float32 loses more than that against Keras, or misses its gate's limits"
+        )
     cheapest = costs.cheapest([one.name for one in within.values()])
 
     def work(key: int | str) -> tuple[float, int]:
@@ -211,10 +220,6 @@ def search(
         best,
         name=SEARCHED,
         description=f"the cheapest within {100 * max_drop:g} points: {_told(within[chosen])}",
-        # The gate applies to all examples; the search kept the loss on half of them.
-        gate=dataclasses.replace(
-            best.gate, **{"max_score_drop": max(max_drop, best.gate.max_score_drop or 0.0), **limits}
-        ),
     )
     return Search(
         max_drop=max_drop,
@@ -226,7 +231,7 @@ def search(
         chosen=within[chosen].name,
         recipe=recipe,
         searched_examples=searched.count,
-        scored=_difference(contents[chosen], scored),
+        scored=_compared(contents[chosen], scored, recipe.gate)[0],
         scored_examples=scored.count,
     )
 
@@ -353,9 +358,12 @@ def _costs(
     }
 
 
-def _difference(content: bytes, examples: Examples) -> Difference:
-    outputs = outputs_of(content, examples.features)
-    return paired_difference(examples.task, examples.keras, outputs, examples.features)
+def _compared(content: bytes, examples: Examples, gate: Gate) -> tuple[Difference, bool]:
+    """The difference of the scores of a file and Keras, and whether the file is near enough to Keras for its gate."""
+    outputs, task = outputs_of(content, examples.features), examples.task
+    difference = paired_difference(task, examples.keras, outputs, examples.features)
+    parity = measure_parity(task, examples.keras, outputs, examples.features)
+    return difference, parity_fault(gate, task, parity) is None
 
 
 def _told(candidate: Candidate) -> str:

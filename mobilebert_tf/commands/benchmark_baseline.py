@@ -83,6 +83,8 @@ class BenchmarkBaseline:
             training, held_out = task.read(self.train), task.read(self.eval)
             if self.rows:
                 training = few_of_each(training, self.rows, self.seed)
+                if len({example.label for example in training}) < 2:
+                    raise UsageError(f"--rows={self.rows}: all rows drawn are of one class; give more")
             metrics: dict[str, Any]
             if self.teacher:
                 tokenizer, table = baselines.static_of(self.teacher)

@@ -10,11 +10,15 @@ from mobilebert_tf.errors import UsageError
 from mobilebert_tf.export.verify.examples import draw, of_all_lengths, spread, synthetic_features
 from mobilebert_tf.tasks.examples import Example
 from mobilebert_tf.tasks.task import Features, Task
+from mobilebert_tf.text_table import counted
 
 if TYPE_CHECKING:
     from mobilebert_tf.commands.export import Export
     from mobilebert_tf.export.aware.stored import Trained
     from mobilebert_tf.tokenization import Tokenizer
+
+FEWEST = 20
+"""Least number of rows for --max_drop; hundreds are better."""
 
 POOL = 1000
 """Texts to choose the contracts' examples from, and texts to determine tolerances with."""
@@ -50,9 +54,11 @@ def read(command: Export, task: Task, tokenizer: Tokenizer) -> Texts:
     """
     evaluation = task.read(command.evaluation, labelled=True) if command.evaluation else []
     texts = task.read(command.calibration, labelled=False) if command.calibration else evaluation
-    if command.max_drop is not None and len(draw(evaluation, command.score_examples)) < 2:
+    rows = len(draw(evaluation, command.score_examples))
+    if command.max_drop is not None and rows < FEWEST:
         raise UsageError(
-            f"--max_drop: {command.evaluation} has only one row; one half is for the search, one for the score"
+            f"--max_drop: {counted(rows, 'row')} of {command.evaluation} can say nothing; give at least {FEWEST}: one "
+            "half is for the search, the other for the score"
         )
     scored = task.features(draw(evaluation, command.score_examples), tokenizer) if evaluation else {}
     if "label" not in scored and command.max_drop is not None:

@@ -14,6 +14,7 @@ from mobilebert_tf.commands import (
     labelled_data,
     next_step,
     teaching,
+    teaching_layers,
     what_is_wrong,
 )
 from mobilebert_tf.commands.data_options import DataOptions
@@ -108,7 +109,7 @@ class Finetune(
     model: str = option("model directory to start from", is_input=True)
     epochs: float | None = option(
         "passes over the training table; default: as many as make 300 steps, from 3 to 100; with --quantization_aware "
-        "1",
+        "1, after --teacher_layer_epochs a third of it",
         default=None,
         least=0,
         most=1_000_000,
@@ -116,7 +117,7 @@ class Finetune(
     learning_rate: float | str | None = option(
         "peak rate of a schedule with linear warm-up and linear decay; several, comma-separated, are tried one after "
         "another; default: by the size of the model, 5e-5 for BERT-base and more for smaller models, less below 512 "
-        "rows; with --quantization_aware a fifth of that",
+        "rows; with --quantization_aware or after --teacher_layer_epochs a fifth of that",
         default=None,
         least=0,
         most=10,
@@ -284,12 +285,14 @@ class Finetune(
         epochs, peak = recommended.epochs, recommended.learning_rate
         if self.quantization_aware:
             epochs, peak = 1.0, peak / 5
+        elif self.teacher_layer_epochs:  # the student knows most already, and would forget it at the full rate
+            epochs, peak = epochs / 3, peak / 5
         epochs = epochs if self.epochs is None else self.epochs
         peak = peak if self.learning_rate is None else float(self.learning_rate)
         steps = max(1, int(examples / batch * epochs))
         return Stage(
             name="finetune",
-            index=0,
+            index=1 if self.teacher_layer_epochs else 0,
             steps=steps,
             batch_size=batch,
             schedule=Schedule(peak=peak, steps=steps, warmup_steps=int(steps * self.warmup_proportion)),
@@ -323,6 +326,8 @@ class Finetune(
         self.say_what(model, data, stage, "random weights" if self.from_scratch else self.model)
         labelled_data.show(self, data, source, run)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
+        if self.teacher_layer_epochs:
+            teaching_layers.learn(self, run, strategy, model, features, stage)
         if self.begins_head(model):
             # Also where a run goes on: its checkpoint then replaces all this.
             begin_head(model, task, features, self.seed)

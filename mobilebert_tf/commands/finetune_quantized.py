@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 CALIBRATION_EXAMPLES = 256
 """Examples that the ranges are first measured on."""
 
-_NOT_WITH_IT = (("from_scratch", False), ("dtype", "float32"), ("distribution", "default"), ("accumulate_steps", 1))
+_NOT_WITH_IT = (
+    *(("from_scratch", False), ("dtype", "float32"), ("distribution", "default")),
+    *(("accumulate_steps", 1), ("teacher_layer_epochs", 0.0)),
+)
 """Flags with the only value that they can have beside --quantization_aware."""
 
 _FOR_IT_ALONE = ("quantization_recipe", "range_decay", "fixed_range_proportion")

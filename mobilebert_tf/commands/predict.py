@@ -138,7 +138,11 @@ class Predict:
             return dataclasses.replace(model.task, text_pair_column=None if self.context is None else "context")
         paired = model.task.text_pair_column is not None
         if paired != (self.context is not None) and not model.judges_either:
-            fix = "give the second one with --context" if paired else "leave --context out"
+            fix = "leave --context out"
+            if paired:
+                both = f"{model.task.text_column} and {model.task.text_pair_column}"
+                fix = "give the second one with --context"
+                fix += f", the same for all, or a table with the columns {both}" if self.input else ""
             raise UsageError(f"{self.model}: judges {'two texts' if paired else 'one text'} at a time; {fix}")
         return model.task
 

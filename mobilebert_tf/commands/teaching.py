@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobilebert_tf.commands import teaching_layers
 from mobilebert_tf.commands.training_options import parameters
 from mobilebert_tf.data import lost_text
 from mobilebert_tf.errors import FailedError, UsageError
@@ -44,6 +45,14 @@ class TeacherOptions:
         default=0.5,
         least=0,
         most=1,
+    )
+    teacher_layer_epochs: float = option(
+        "passes over the texts of --train in which the student first learns to have the feature maps of --teacher, "
+        "layer by layer, before it sees a label; 0: none; for a teacher with the same vocabulary and the same width "
+        "between its blocks",
+        default=0.0,
+        least=0,
+        most=1e6,
     )
     teacher_temperature: float = option(
         "divides the logits of --teacher and student, so that less likely classes count more; not for regression",
@@ -90,8 +99,11 @@ def check(command: TeacherOptions, task: Task, model: str) -> None:
         )
     if architecture.tokenizer is None:
         raise UsageError(f"{place}: has no vocab.txt; put the vocabulary it was trained with there")
-    if task.taught_by_token:
-        _check_pieces(place, architecture, open_checkpoint(Path(model)).architecture, task)
+    if task.taught_by_token or command.teacher_layer_epochs:
+        student = open_checkpoint(Path(model)).architecture
+        _check_pieces(place, architecture, student, task)
+        if command.teacher_layer_epochs:
+            teaching_layers.taught_by(architecture.config, student.config)
 
 
 def _check_pieces(place: str, teacher: Architecture, student: Architecture, task: Task) -> None:
@@ -100,9 +112,10 @@ def _check_pieces(place: str, teacher: Architecture, student: Architecture, task
         model.tokenizer and (model.tokenizer.vocab_sha256, model.tokenizer.stated_rules) for model in (teacher, student)
     )
     if teacher_pieces != student_pieces:
+        what = f"--task={task.name} is" if task.taught_by_token else "layers (--teacher_layer_epochs) are"
         raise UsageError(
-            f"{place}: its vocabulary differs from that of --model, but --task={task.name} is taught word piece "
-            "by word piece; use a teacher with the same vocabulary"
+            f"{place}: its vocabulary differs from that of --model, but {what} taught word piece by word piece; use a "
+            "teacher with the same vocabulary"
         )
     if task.max_seq_length > teacher.config.max_position_embeddings:
         raise UsageError(
@@ -156,7 +169,8 @@ def learn(
         return outputs
 
     if held_out:
-        scores = task.score(answers(data.evaluation, held_out), held_out)
+        outputs = answers(data.evaluation, held_out)
+        scores = task.tuned(outputs, held_out).score(outputs, held_out)  # chosen on these rows, as for the student
         facts["evaluation"] = scores.all
         print(f"finetune: the teacher itself has {task.score_title} {scores.primary:.1%} on the rows that are scored")
     outputs = answers(data.training, features)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_tf.text_table import counted
+
 _DEVIATIONS = 2
 """Number of binomial deviations by which a share of right answers must exceed another one to count as higher."""
 
@@ -39,6 +41,11 @@ def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
             f"depend on the texts: drawn at random, they would be right on {by_chance:.1%}. Where one class is so "
             f"frequent, macro F1 says more, here {metrics['macro_f1']:.1%}; check that the table has the classes in "
             "the same shares as the training table"
+        )
+    if accuracy > majority:
+        return (
+            f"that is better than always answering with the most frequent class, which is right on {majority:.1%}; but "
+            f"on {counted(examples, 'row')} it may be chance. More rows can tell"
         )
     return (
         f"that is no better than always answering with the most frequent class, which is right on {majority:.1%}. "

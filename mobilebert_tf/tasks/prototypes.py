@@ -27,6 +27,9 @@ from mobilebert_tf.tokenization import Tokenizer
 CANDIDATES = 40
 """Number of thresholds to try; half as many margins are tried."""
 
+ABOVE = 1e-3
+"""Distance of the highest threshold to try from the largest cosine: more than a file's rounding."""
+
 
 @dataclasses.dataclass(frozen=True)
 class PrototypesTask(EmbeddingTask):
@@ -136,8 +139,9 @@ class Chosen:
 
     threshold: float
     margin: float
-    right: float
-    """Share of examples that are put into their class by centroids of the other examples."""
+    right: float | None
+    """Share of examples that are put into their class by centroids of the other examples; None: each is alone in its
+    class."""
     none_found: float
     """Share of examples that are answered with NONE when their whole class is left out."""
 
@@ -178,9 +182,9 @@ def choose_bounds(
     best: tuple[float, Chosen] | None = None
     for least in thresholds if threshold is None else [threshold]:
         for lead in margins if margin is None else [margin]:
-            right = float((decide(inside, least, lead) == labels)[known].mean()) if known.any() else 0.0
+            right = float((decide(inside, least, lead) == labels)[known].mean()) if known.any() else None
             none_found = float((decide(outside, least, lead) == count - 1).mean())
-            score = (right if known.any() else none_found) + none_found
+            score = none_found + (none_found if right is None else right)
             if best is None or score > best[0] + 1e-12:
                 best = score, Chosen(float(least), float(lead), right, none_found)
     assert best
@@ -188,16 +192,15 @@ def choose_bounds(
 
 
 def _candidates(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Thresholds and margins to try: no bound, and quantiles of the cosines and leads that occur."""
+    """Thresholds and margins to try: no bound, quantiles of the cosines and leads that occur, and a threshold that is
+    just above all cosines."""
     nearest = np.concatenate([cosines.max(axis=1) for cosines in (inside, outside) if len(cosines)])
     shares = np.linspace(0, 1, CANDIDATES)
+    thresholds = np.concatenate([[-1.0], np.quantile(nearest, shares), [nearest.max() + ABOVE]])
     if outside.shape[1] < 2:
-        return np.concatenate([[-1.0], np.quantile(nearest, shares)]), np.array([0.0])
+        return thresholds, np.array([0.0])
     leads = np.concatenate([np.diff(np.sort(cosines, axis=1)[:, -2:], axis=1)[:, 0] for cosines in (inside, outside)])
-    return (
-        np.concatenate([[-1.0], np.quantile(nearest, shares)]),
-        np.concatenate([[0.0], np.quantile(leads, shares[::2])]),
-    )
+    return thresholds, np.concatenate([[0.0], np.quantile(leads, shares[::2])])
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -81,6 +81,8 @@ def test_the_command(tmp_path, capsys):
     assert cli.run([*words, f"--output={tmp_path / 'out'}", "--rows=4"]) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["training_examples"] == 4 and metrics["evaluation"]["examples"] == 6
+    assert cli.run([*words, f"--output={tmp_path / 'one'}", "--rows=1"]) == 2
+    assert "--rows=1: all rows drawn are of one class; give more" in capsys.readouterr().err
     assert cli.run([*words, f"--output={tmp_path / 'other'}", "--teacher=x"]) == 2
     assert "--kind=static: needs --teacher" in capsys.readouterr().err
     table.write_text("text\tlabel\n" + "".join(f"t {number}\t{number / 7:.1f}\n" for number in range(60)))

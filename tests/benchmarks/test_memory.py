@@ -156,6 +156,7 @@ def test_files_are_made_once_and_loaded_with_each_cache(tmp_path: Path, capsys):
         (["--recipes=int3"], "--recipes=int3: choose from float32, float16, dynamic_int8, static_int8"),
         (["--lengths=16;a"], "must be"),
         (["--one_graph=16;a"], "must be"),
+        (["--one_graph="], "--one_graph=: is empty"),
     ],
 )
 def test_wrong_use_is_a_line(tmp_path: Path, capsys, words: list, message: str):

@@ -61,6 +61,12 @@ def content() -> dict:
             "variant 'slow': leaves out step 'tuned', which figure 'accuracy' is read from",
         ),
         ({"repetitions": 3}, "unknown field 'repetitions'"),
+        ({"variants": {"slow": {"tuned": {"command": 5}}}}, "'slow': step 'tuned': command: is 5; it must be the name"),
+        ({"variants": {"slow": {"tuned": {"output": "x"}}}}, "step 'tuned': output: a study sets it itself"),
+        (
+            {"chain": {"tuned": {"command": "finetune", "flags": {"debug": True}}}},
+            "chain: step 'tuned': debug: a study sets it itself, or has no use for it",
+        ),
         ({"variants": {}}, "study.json: variants: is empty"),
         ({"seeds": 0}, "seeds: is 0; it must be a whole number"),
         (

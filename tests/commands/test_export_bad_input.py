@@ -217,6 +217,9 @@ def test_flags(flag: str, message: str, refuse) -> None:
         ({"rules": [{"activations": 8}]}, "activations: is 8; it must be text"),
         ({"rules": [{"per_channel": "no"}]}, "per_channel: is 'no'; it must be true or false"),
         ({"rules": [{"layers": "("}]}, "is not a regular expression"),
+        ({"rules": [{"operators": ["NOPE"]}]}, "operators: the quantizer knows no 'NOPE'; choose from *, INPUT"),
+        ({"rules": [{"operators": []}]}, "operators: is empty; leave it out for FULLY_CONNECTED"),
+        ({"gate": {"min_decision_agreement": 1.5}}, "min_decision_agreement: is 1.5; it must be"),
         ({"rules": [{"layers": 5}]}, "layers: is 5; it must be text"),
         ({"rules": [{"weights": "float16", "activations": "int8"}]}, "has weights float16 and activations int8"),
         ({"rules": [{"operators": 5}]}, "operators: is 5; it must be a list"),
@@ -239,7 +242,7 @@ def test_search(refuse, labelled_table: Path, tmp_path: Path) -> None:
     one.write_bytes(GOOD)
     own.write_text(json.dumps({"name": "cheapest", "rules": [{}]}))
     line = refuse("--max_drop=0.01", f"--evaluation={one}", f"--calibration={labelled_table}")
-    assert f"{one} has only one row; one half is for the search, one for the score" in line
+    assert f"1 row of {one} can say nothing; give at least 20: one half is for the search, the other" in line
     tables = [f"--evaluation={labelled_table}", f"--calibration={one}"]
     assert "'cheapest' is the name of --max_drop's own recipe" in refuse("--max_drop=0.01", *tables, f"--recipes={own}")
 

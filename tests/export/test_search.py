@@ -174,13 +174,22 @@ def test_the_cheapest_file_within_the_loss(files, measured, examples, max_drop, 
     assert result.recipe.name == search.SEARCHED and result.recipe.gate.max_score_drop == max(max_drop, 0.02)
 
 
-def test_the_gate_is_what_is_asked_for(files, measured, examples):
-    """The limits given replace those of calibrated int8 and of the allowed loss."""
+def test_the_gate_is_what_is_asked_for(files, measured, examples, tmp_path):
+    """The limits given replace those of calibrated int8 and of the allowed loss, and the search keeps them: the
+    cheapest file that loses little enough is too far from Keras, by NumPy."""
     limits = {"max_relative_error": 0.001, "max_score_drop": 0.004}
-    own, gate = (
-        search.search(files, measured, examples, 0.1, Bytes(), options).recipe.gate for options in ({}, limits)
-    )
-    assert gate == dataclasses.replace(own, max_relative_error=0.001, max_score_drop=0.004) != own
+    own, result = (search.search(files, measured, examples, 0.1, Bytes(), options) for options in ({}, limits))
+    assert result.recipe.gate.max_relative_error == 0.001 and result.recipe.gate.max_score_drop == 0.004
+    order, exact = np.random.default_rng(0).permutation(80)[::2], examples.keras["logits"]
+    errors = []
+    for recipe in (own.recipe, result.recipe):
+        path = tmp_path / f"{len(errors)}.tflite"
+        path.write_bytes(build.build(files, recipe, measured))
+        found = TfliteModel(path).answer(examples.features)["logits"]
+        errors.append(np.abs(found - exact)[order].max() / np.abs(exact[order]).max())
+    assert errors[1] <= 0.001 < errors[0]
+    cheaper = {candidate.name: candidate.within for candidate in result.candidates}
+    assert not cheaper["dynamic_int4"] and cheaper[result.chosen]
 
 
 def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatch):
@@ -189,12 +198,12 @@ def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatc
     int4, half = (len(build.build(files, RECIPES[name], measured)) for name in ("dynamic_int4", "float16"))
     enough = (int4 + half) // 2
 
-    def difference(content, half):
-        return search.Difference(score=0.0 if len(content) >= enough else -1.0, low=0, high=0)
+    def compared(content, half, gate):
+        return search.Difference(score=0.0 if len(content) >= enough else -1.0, low=0, high=0), True
 
     monkeypatch.setattr(search, "GRID", 2)
     monkeypatch.setattr(search, "UNIFORM", ())
-    monkeypatch.setattr(search, "_difference", difference)
+    monkeypatch.setattr(search, "_compared", compared)
     result = search.search(files, measured, examples, 0.5, Bytes())
     tried, steps = {candidate.steps: candidate for candidate in result.candidates}, len(result.path)
     (chosen,) = (candidate.steps for candidate in result.candidates if candidate.name == result.chosen)
@@ -222,7 +231,7 @@ def test_the_cost_is_that_of_a_phone(files, measured, examples, tmp_path, monkey
 
 def test_no_file_within(files, measured, examples, monkeypatch):
     worse = search.Difference(score=-0.1, low=-0.2, high=0.0)
-    monkeypatch.setattr(search, "_difference", lambda content, half: worse)
+    monkeypatch.setattr(search, "_compared", lambda content, half, gate: (worse, True))
     with pytest.raises(FailedError, match="--max_drop=0.005: even float32 loses more than that"):
         search.search(files, measured, dataclasses.replace(examples), 0.005, Bytes())
 

@@ -84,6 +84,15 @@ def test_examples_far_apart_need_no_bound_but_one_that_keeps_strangers_out():
     assert (chosen.right, chosen.none_found) == (1.0, 1.0)
 
 
+def test_single_sentences_have_a_threshold_and_no_share() -> None:
+    """With one sentence a class nothing can be left out of it, and a stranger is as near as the nearest other class."""
+    vectors = unit([1, 0.3, 0], [0.3, 1, 0])
+    chosen = choose_bounds(vectors, np.array([0, 1]), 2)
+    assert chosen.right is None and chosen.none_found == 1.0
+    cosine = float(vectors[0] @ vectors[1])
+    assert cosine < chosen.threshold < cosine + 0.01
+
+
 def test_a_sentence_of_two_classes_is_named(tmp_path, capsys):
     """It counts as right in both, so that no share shows it."""
     path = tmp_path / "intents.tsv"

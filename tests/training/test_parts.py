@@ -34,13 +34,20 @@ def test_parts_by_name(model, text, expected):
     assert left == {"embeddings", "block_0", "block_1", "block_2", "block_3", "classifier"} - expected
 
 
-@pytest.mark.parametrize(
-    "text, strange", [("pooler", "pooler"), ("block_2..block_4", "block_4"), ("block_3..block_1", "block_3..block_1")]
-)
+@pytest.mark.parametrize("text, strange", [("pooler", "pooler"), ("block_2..block_4", "block_4")])
 def test_parts_that_are_not_there(model, text, strange):
     with pytest.raises(
         UsageError, match=f"--freeze={text}: there is no part {strange}; choose from embeddings, block_0..bl"
     ):
+        parts.chosen(text, model.trainable_weights, "freeze")
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [("block_3..block_1", "block_3..block_1 counts down"), (" ,", "names no part; choose from embeddings")],
+)
+def test_parts_that_are_none(model, text, said):
+    with pytest.raises(UsageError, match=f"--freeze={text}: {said}"):
         parts.chosen(text, model.trainable_weights, "freeze")
 
 

@@ -1,0 +1,109 @@
+"""`finetune --teacher_layer_epochs`: before it sees a label, the student learns the layers of its fine-tuned teacher.
+
+The texts are those of the task, and every feature map of the student is trained to be like the teacher's. Feature maps
+say more about a text than its label does, so a student that has learned them needs less from the labels.
+
+Source: MobileBERT §3.5 (joint transfer); for a fine-tuned teacher TinyBERT, arXiv 1909.10351, §3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_tf.errors import UsageError
+from mobilebert_tf.tasks.task import INPUTS
+from mobilebert_tf.training.schedules import Schedule
+from mobilebert_tf.training.stage import Stage
+from mobilebert_tf.transfer import strategies
+from mobilebert_tf.transfer.strategies import StagePlan
+
+if TYPE_CHECKING:
+    from mobilebert_tf.commands.finetune import Finetune
+    from mobilebert_tf.config import MobileBertConfig
+    from mobilebert_tf.models import Model
+    from mobilebert_tf.run_directory import Run
+
+BATCH = 2
+"""Examples per step, as a multiple of those in a step with labels: a feature map says more about them, and larger
+batches are faster."""
+
+RATE = 1e-3
+"""Peak of the learning rate, which falls to a hundredth."""
+
+WARMUP = 0.02
+"""Share of the steps in which the rate rises."""
+
+
+def taught_by(teacher: MobileBertConfig, student: MobileBertConfig) -> tuple[int, ...]:
+    """The teacher's block for each block of the student. Raises UsageError: their layers cannot be compared."""
+    flag = "--teacher_layer_epochs"
+    if teacher.hidden_size != student.hidden_size:
+        raise UsageError(
+            f"{flag}: feature maps are {teacher.hidden_size} wide in the teacher and {student.hidden_size} in the "
+            "student, and cannot be compared; leave it out"
+        )
+    if student.num_hidden_layers > teacher.num_hidden_layers:
+        raise UsageError(
+            f"{flag}: the student has {student.num_hidden_layers} layers, more than the teacher's "
+            f"{teacher.num_hidden_layers}; leave it out"
+        )
+    return strategies.map_layers("even", student.num_hidden_layers, teacher.num_hidden_layers)
+
+
+def learn(
+    command: Finetune, run: Run, strategy: Any, model: Model, features: Mapping[str, Any], following: Stage
+) -> None:
+    """Train the encoder of `model` on the texts of the training table, without labels.
+
+    Args:
+      features: features of the training table, [R, T].
+      following: the stage that learns the labels; once it has begun, nothing is left to do here.
+    """
+    from mobilebert_tf.data.shuffled import shuffled_batches
+    from mobilebert_tf.model_directory import load_model_directory
+    from mobilebert_tf.training import loop, parts
+    from mobilebert_tf.training.dtypes import activations, frozen_copy
+    from mobilebert_tf.transfer import objectives
+
+    if following.has_begun(run.directory):
+        return
+    assert command.teacher, "checked before"
+    with strategy.scope():
+        with activations("float32"):
+            teacher = load_model_directory(command.teacher).model
+        teacher = frozen_copy(teacher, command.dtype)
+    stage = stage_of(command, teacher.config, model.config, len(features["input_ids"]))
+    print(
+        f"finetune: the layers of {command.teacher} come first: {stage.steps:,} steps of {stage.batch_size} on the "
+        f"texts of {command.train}, without labels"
+    )
+    encoder = model.encoder.trainable_weights
+    inputs = {name: features[name] for name in INPUTS}
+    loop.train(
+        stage,
+        objectives.transfer(teacher, model, stage),
+        parts.trained(encoder, parts.chosen(command.freeze or "", encoder, "freeze"), "freeze"),
+        model.variables,
+        lambda start: shuffled_batches(inputs, stage.batch_size, command.seed, start),
+        run.directory,
+        command.loop_options(strategy),
+        is_followed=True,
+    )
+
+
+def stage_of(command: Finetune, teacher: MobileBertConfig, student: MobileBertConfig, examples: int) -> StagePlan:
+    """The stage: joint transfer of all layers."""
+    batch = BATCH * command.batch_size
+    steps = max(1, int(examples / batch * command.teacher_layer_epochs))
+    return StagePlan(
+        name="teacher_layers",
+        index=0,
+        steps=steps,
+        batch_size=batch,
+        schedule=Schedule(peak=RATE, steps=steps, warmup_steps=int(steps * WARMUP), end_factor=0.01),
+        optimizer=command.optimizer_options(),
+        pairs=tuple(enumerate(taught_by(teacher, student))),
+        trains=(("all", 1.0),),
+        losses=strategies.TransferOptions(attention=0.0).compared,
+    )

@@ -104,8 +104,8 @@ def read(path: str) -> Study:
     for name in study.chain:
         plain_name(name, f"{path}: name of a step, and so of a directory")
     distinct_names([_slug(name) or name for name in study.variants], f"{path}: directories of variants")
-    for name, step in study.chain.items():
-        _check_flags(step.flags, f"{path}: chain: step {name!r}")
+    for name, own in study.chain.items():
+        _check_flags(own.flags, f"{path}: chain: step {name!r}")
     for variant, changes in study.variants.items():
         if not _slug(variant):
             raise UsageError(f"{path}: variant {variant!r}: has no letter or digit to name its directory after")

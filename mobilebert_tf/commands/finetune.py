@@ -92,6 +92,14 @@ class Finetune(
 
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --teacher=large --output=classifier
 
+    With --teacher_layer_epochs=5 the student first learns the teacher's feature maps, layer by layer, on the same texts
+    and without their labels. The two must be equally wide between their blocks and have one vocabulary, as
+    mobilebert_mini and all-MiniLM-L6-v2. --teacher_texts adds texts that nobody has labelled: a teacher that a few rows
+    fine-tuned can teach on many.
+
+      mobilebert-tf finetune --model=mobilebert_mini --train=labelled.tsv --teacher=large --teacher_layer_epochs=3 \\
+          --teacher_texts=all.tsv --output=classifier
+
     --min_precision=0.95 makes a classifier that says "none of these" where no class is sure enough, so that 95 % of
     its answers on the scored rows are right; the contracts of its exported files state the threshold too.
 
@@ -186,6 +194,11 @@ class Finetune(
             export = next_step.line("export", f"--model={self.output}", *texts, output)
             say_done("finetune", Path(self.output), export)
 
+    def located(self) -> Finetune:
+        """The same options with full paths of all tables in place of --data_dir."""
+        texts = self._located(self.teacher_texts) if self.teacher_texts else None
+        return dataclasses.replace(super().located(), teacher_texts=texts)
+
     def run_once(self, recipe: Recipe | None) -> bool:
         """Train with one rate and seed; returns whether this process has trained and writes the output."""
         with self.open_run("finetune") as run:
@@ -215,7 +228,9 @@ class Finetune(
 
     def read(self) -> LabelledData:
         """Read task and tables. Raises UsageError: one is wrong, or a flag needs a table that is missing."""
-        if self.distribution == "multi_worker" and any(map(tfds_table.is_name, filter(None, [self.train, self.eval]))):
+        if self.distribution == "multi_worker" and any(
+            map(tfds_table.is_name, filter(None, [self.train, self.eval, self.teacher_texts]))
+        ):
             # TensorFlow Datasets computes with TensorFlow, which must not happen before the workers have met.
             raise UsageError("--distribution=multi_worker: reads only files; write the set to a table first")
         own_task = finetune_quantized.own_task(self) if self.quantization_aware else None
@@ -231,6 +246,8 @@ class Finetune(
             raise UsageError("--pooling=pair: is for two texts; --text_pair_column names the second one's column")
         self.keeps_best(bool(data.evaluation))
         teaching.check(self, data.task, self.model)
+        if self.teacher_texts:
+            data = dataclasses.replace(data, unlabelled=data.task.read(self.teacher_texts, labelled=False))
         check_declining(self, data.task, len(data.evaluation))
         return data
 
@@ -327,7 +344,8 @@ class Finetune(
         labelled_data.show(self, data, source, run)
         held_out = task.features(data.evaluation, source.tokenizer) if data.evaluation else None
         if self.teacher_layer_epochs:
-            teaching_layers.learn(self, run, strategy, model, features, stage)
+            texts = teaching_layers.texts_of(task, data, features, source.tokenizer)
+            teaching_layers.learn(self, run, strategy, model, texts, stage)
         if self.begins_head(model):
             # Also where a run goes on: its checkpoint then replaces all this.
             begin_head(model, task, features, self.seed)

@@ -51,6 +51,8 @@ class LabelledData:
     training: list[Any]
     evaluation: list[Any]
     """Examples to score; empty: nothing is scored."""
+    unlabelled: list[Any] = dataclasses.field(default_factory=list)
+    """Examples of --teacher_texts."""
     is_split: bool = False
     """Whether the evaluation's examples were held out of the training table."""
     left_out: LeftOut = dataclasses.field(default_factory=LeftOut)

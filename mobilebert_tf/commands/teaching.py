@@ -54,6 +54,12 @@ class TeacherOptions:
         least=0,
         most=1e6,
     )
+    teacher_texts: str | None = option(
+        "table of more texts for --teacher_layer_epochs, with the columns of --train but without need of labels: where "
+        "few rows are labelled and many are not",
+        default=None,
+        is_input=True,
+    )
     teacher_temperature: float = option(
         "divides the logits of --teacher and student, so that less likely classes count more; not for regression",
         default=2.0,
@@ -99,6 +105,8 @@ def check(command: TeacherOptions, task: Task, model: str) -> None:
         )
     if architecture.tokenizer is None:
         raise UsageError(f"{place}: has no vocab.txt; put the vocabulary it was trained with there")
+    if command.teacher_texts and not command.teacher_layer_epochs:
+        raise UsageError("--teacher_texts: is for learning layers; give --teacher_layer_epochs too, such as 3")
     if task.taught_by_token or command.teacher_layer_epochs:
         student = open_checkpoint(Path(model)).architecture
         _check_pieces(place, architecture, student, task)

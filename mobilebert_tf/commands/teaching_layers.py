@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mobilebert_tf.errors import UsageError
-from mobilebert_tf.tasks.task import INPUTS
+from mobilebert_tf.tasks.task import INPUTS, Features, Task
+from mobilebert_tf.text_table import counted
 from mobilebert_tf.training.schedules import Schedule
 from mobilebert_tf.training.stage import Stage
 from mobilebert_tf.transfer import strategies
@@ -20,9 +23,11 @@ from mobilebert_tf.transfer.strategies import StagePlan
 
 if TYPE_CHECKING:
     from mobilebert_tf.commands.finetune import Finetune
+    from mobilebert_tf.commands.labelled_data import LabelledData
     from mobilebert_tf.config import MobileBertConfig
     from mobilebert_tf.models import Model
     from mobilebert_tf.run_directory import Run
+    from mobilebert_tf.tokenization import Tokenizer
 
 BATCH = 2
 """Examples per step, as a multiple of those in a step with labels: a feature map says more about them, and larger
@@ -51,13 +56,20 @@ def taught_by(teacher: MobileBertConfig, student: MobileBertConfig) -> tuple[int
     return strategies.map_layers("even", student.num_hidden_layers, teacher.num_hidden_layers)
 
 
-def learn(
-    command: Finetune, run: Run, strategy: Any, model: Model, features: Mapping[str, Any], following: Stage
-) -> None:
-    """Train the encoder of `model` on the texts of the training table, without labels.
+def texts_of(task: Task, data: LabelledData, features: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
+    """The inputs of the training table's texts, [R, T], and of those of --teacher_texts."""
+    inputs = {name: features[name] for name in INPUTS}
+    if not data.unlabelled:
+        return inputs
+    more = task.features(data.unlabelled, tokenizer)
+    return {name: np.concatenate([own, more[name]]) for name, own in inputs.items()}
+
+
+def learn(command: Finetune, run: Run, strategy: Any, model: Model, texts: Features, following: Stage) -> None:
+    """Train the encoder of `model` to have the teacher's feature maps.
 
     Args:
-      features: features of the training table, [R, T].
+      texts: features of all texts, [R, T], labelled or not.
       following: the stage that learns the labels; once it has begun, nothing is left to do here.
     """
     from mobilebert_tf.data.shuffled import shuffled_batches
@@ -73,19 +85,19 @@ def learn(
         with activations("float32"):
             teacher = load_model_directory(command.teacher).model
         teacher = frozen_copy(teacher, command.dtype)
-    stage = stage_of(command, teacher.config, model.config, len(features["input_ids"]))
+    count = len(texts["input_ids"])
+    stage = stage_of(command, teacher.config, model.config, count)
     print(
-        f"finetune: the layers of {command.teacher} come first: {stage.steps:,} steps of {stage.batch_size} on the "
-        f"texts of {command.train}, without labels"
+        f"finetune: the layers of {command.teacher} come first: {counted(stage.steps, 'step')} of {stage.batch_size} "
+        f"on {counted(count, 'text')}, without labels"
     )
     encoder = model.encoder.trainable_weights
-    inputs = {name: features[name] for name in INPUTS}
     loop.train(
         stage,
         objectives.transfer(teacher, model, stage),
         parts.trained(encoder, parts.chosen(command.freeze or "", encoder, "freeze"), "freeze"),
         model.variables,
-        lambda start: shuffled_batches(inputs, stage.batch_size, command.seed, start),
+        lambda start: shuffled_batches(texts, stage.batch_size, command.seed, start),
         run.directory,
         command.loop_options(strategy),
         is_followed=True,

@@ -47,7 +47,7 @@ def test_layers_become_like_the_teachers(
     """Learn the layers, with a rate for the labels that changes nothing; once in one go, once stopped in between."""
     words = [f"--train={made / 'train.tsv'}", f"--teacher={teacher}", *LAYERS]
     assert cli.run(words_of(made, tmp_path / "whole", *words)) == 0
-    assert "come first: 60 steps of 16 on the texts" in capsys.readouterr().out
+    assert "come first: 60 steps of 16 on 24 texts" in capsys.readouterr().out
     texts = [line.split("\t")[0] for line in (made / "train.tsv").read_text().splitlines()[1:]]
     before, after = (distance(directory, teacher, texts) for directory in (made / "student", tmp_path / "whole"))
     assert all(b < 0.5 * a for a, b in zip(before, after, strict=True)), (before, after)
@@ -63,6 +63,26 @@ def test_layers_become_like_the_teachers(
     assert again.startswith(logged) and again.count('"teacher_layers"') == logged.count('"teacher_layers"')
     one, other = ((tmp_path / name / "model.weights.h5").read_bytes() for name in ("whole", "stopped"))
     assert one == other
+
+
+def test_texts_without_labels_teach_too(
+    made: Path,
+    teacher: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Label 4 rows and give all 24 as texts: the layers become like the teacher's on those without labels too."""
+    rows = (made / "train.tsv").read_text().splitlines()
+    (tmp_path / "few.tsv").write_text("\n".join(rows[:5]) + "\n")
+    (tmp_path / "all.tsv").write_text("\n".join(["text", *(row.split("\t")[0] for row in rows[5:])]) + "\n")
+    words = ["--train=few.tsv", f"--data_dir={tmp_path}", f"--teacher={teacher}", *LAYERS]
+    for name, more in (("few", []), ("all", ["--teacher_texts=all.tsv"])):
+        assert cli.run(words_of(made, tmp_path / name, *words, *more)) == 0
+    printed = capsys.readouterr().out
+    assert "10 steps of 16 on 4 texts" in printed and "60 steps of 16 on 24 texts" in printed
+    others = [row.split("\t")[0] for row in rows[5:]]
+    few, many = (distance(tmp_path / name, teacher, others) for name in ("few", "all"))
+    assert all(b < 0.7 * a for a, b in zip(few, many, strict=True)), (few, many)
 
 
 def _interrupt(*_: object) -> None:
@@ -81,6 +101,10 @@ def test_teachers_whose_layers_cannot_be_compared(
         return line
 
     assert "--teacher_layer_epochs: has no meaning without --teacher" in said("--teacher_layer_epochs=1")
+    texts = f"--teacher_texts={made / 'train.tsv'}"
+    assert "--teacher_texts: is for learning layers; give --teacher_layer_epochs" in said(f"--teacher={teacher}", texts)
+    missing = f"--teacher_texts={tmp_path / 'missing.tsv'}"
+    assert "missing.tsv: no such file" in said(f"--teacher={teacher}", "--teacher_layer_epochs=1", missing)
     other = Path(shutil.copytree(teacher, tmp_path / "other"))
     rules = json.loads((other / "tokenizer.json").read_text())
     vocabulary = (other / "vocab.txt").read_text().splitlines()

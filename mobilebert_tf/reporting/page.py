@@ -11,7 +11,8 @@ from markupsafe import Markup
 from mobilebert_tf import atomic
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.reporting import curves, export_part, numbers, provenance, scores, student, templates, words, wrong
-from mobilebert_tf.reporting.results import Results, Stage, Tables, Training
+from mobilebert_tf.reporting.results import Classifier, Results, Stage, Tables, Training
+from mobilebert_tf.transfer.terms import MEASURED
 
 
 def write(results: Results, path: Path) -> None:
@@ -66,6 +67,7 @@ def _finetuning(results: Results) -> list[dict[str, Any]]:
                     if title not in stages and classifier.kept_step is not None:
                         kept[title] = classifier.kept_step
                     stages.setdefault(title, stage)
+        layers = next((one for one in map(_layers, family.classifiers) if one), None)
         if stages:
             label = "Training loss while fine-tuning: " + " and ".join(stages) + "."
             label += "".join(f" Kept: step {numbers.count(step)}, {title}." for title, step in kept.items())
@@ -73,9 +75,18 @@ def _finetuning(results: Results) -> list[dict[str, Any]]:
                 "svg": Markup(curves.finetuning(f"finetune-{number}", label, stages, kept)),
                 "name": family.name,
                 "kept": kept,
+                "layers": Markup(curves.transfer(f"layers-{number}", _LAYERS, [layers])) if layers else "",
                 "meanwhile": curves.SCORES.get(curves.measured_score(stages.values()) or ""),
             })  # fmt: skip
     return charts
+
+
+_LAYERS = "Distance between student and teacher while the student learns the layers of a fine-tuned teacher."
+
+
+def _layers(classifier: Classifier) -> Stage | None:
+    """The stage in which a classifier learned its teacher's layers, before the labels."""
+    return next((stage for stage in classifier.stages if set(MEASURED) & set(stage.metrics)), None)
 
 
 def _teacher(teacher: Training, number: int) -> dict[str, Any]:

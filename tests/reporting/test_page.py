@@ -420,3 +420,19 @@ def test_scores_of_other_kinds_are_drawn_too(pipeline: Path) -> None:
     text = Page(render(place)).text
     assert "held-out text: Spearman" in text and "Dots: Spearman on rows" in text and "Fine-tuning" in text
     assert "Ringed: the best weights, which were kept (transferred, step 100)." in text
+
+
+def test_layers_learned_before_the_labels_are_drawn(pipeline: Path) -> None:
+    """A fine-tuned teacher's layers come first; without them there is no such picture."""
+    said = "the student learned the layers of its fine-tuned teacher"
+    assert said not in render(pipeline)
+    path = pipeline / "classifier" / "log.jsonl"
+    layers = [
+        {"stage": "teacher_layers", "stage_index": 0, "step": step, "loss": 30.0 / step, "feature_map": 1.5 / step}
+        for step in range(1, 50)
+    ]
+    rows = [{**json.loads(line), "stage_index": 1} for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*layers, *rows]))
+    text = render(pipeline)
+    pictures = [a["aria-label"] for tag, a in Page(text).elements if tag == "svg"]
+    assert text.count(said) == 1 and sum("learns the layers" in str(label) for label in pictures) >= 1

@@ -134,9 +134,11 @@ def _check_flags(flags: Flags, place: str) -> None:
     """Raise UsageError if a step's flags have no command's name as `command`, or one that is not theirs to set."""
     if not isinstance(command := flags.get("command", ""), str):
         raise UsageError(f"{place}: command: is {command!r}; it must be the name of a command")
-    for name in ("output", "help", "debug", "flagfile"):
+    if "output" in flags:
+        raise UsageError(f"{place}: output: is set by the study; leave it out")
+    for name in ("help", "debug", "flagfile"):
         if name in flags:
-            raise UsageError(f"{place}: {name}: a study sets it itself, or has no use for it; leave it out")
+            raise UsageError(f"{place}: {name}: does not go with a study; leave it out")
 
 
 def baseline_of(variant: str, baseline: str, variants: Collection[str]) -> str:

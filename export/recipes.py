@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -328,7 +329,8 @@ def _check_operators(rule: Rule, place: str) -> None:
         raise UsageError(f"{place}: operators: is empty; leave it out for {' and '.join(PRODUCTS)}")
     known = [operator.value for operator in TFLOperationName]
     if unknown := [operator for operator in rule.operators if operator not in known]:
-        raise UsageError(f"{place}: operators: the quantizer knows no {unknown[0]!r}; choose from {', '.join(known)}")
+        near = difflib.get_close_matches(unknown[0].upper(), known, 3, 0.5) or PRODUCTS
+        raise UsageError(f"{place}: operators: the quantizer knows no {unknown[0]!r}; it knows {', '.join(near)} ...")
 
 
 def _listed(rule: Any) -> Any:

@@ -161,7 +161,8 @@ def _reason(message: str) -> str:
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"mobilebert-tf {' '.join(message.splitlines())}", file=sys.stderr)
+    line = f"mobilebert-tf {' '.join(message.splitlines())}"
+    print(streams.shown(line, sys.stderr), file=sys.stderr)
     return status
 
 

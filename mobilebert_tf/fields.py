@@ -5,7 +5,6 @@ Ranges and choices are in a field's type: `Annotated[int, within(1, 10**9)]`, `A
 
 from __future__ import annotations
 
-import collections
 import copy
 import dataclasses
 import functools
@@ -57,7 +56,7 @@ def read(path: Path, kind: Any, fix: str = "", refuses_unknown: bool = False) ->
         content = json.loads(text, object_pairs_hook=_named_once)
     except _NamedTwice as error:
         raise UsageError(
-            f"{path}: has {cut(str(error), 40)!r} twice in one object; leave one of them{_and(fix)}"
+            f"{path}: has {cut(str(error), 40)!r} twice in one object, with different values; keep one{_and(fix)}"
         ) from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path}: is not readable as JSON{_and(fix)}") from None
@@ -67,14 +66,15 @@ def read(path: Path, kind: Any, fix: str = "", refuses_unknown: bool = False) ->
 
 
 class _NamedTwice(Exception):
-    """A name that an object of JSON has twice; which of the two values is meant, nobody knows."""
+    """Error for a name with two values in one JSON object; its text is the name."""
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        counts = collections.Counter(name for name, _ in pairs)
-        raise _NamedTwice(counts.most_common(1)[0][0])
+        for name, value in pairs:
+            if content[name] != value:
+                raise _NamedTwice(name)
     return content
 
 

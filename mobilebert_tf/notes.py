@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+from mobilebert_tf import streams
+
 _said: set[str] = set()
 
 
@@ -12,7 +14,8 @@ def say(line: str, file: TextIO | None = None) -> None:
     """Print `line` to `file`, by default standard error, and only once in a command: tables are read several times."""
     if line not in _said:
         _said.add(line)
-        print(line, file=file or sys.stderr, flush=True)
+        stream = file or sys.stderr
+        print(streams.shown(line, stream), file=stream, flush=True)
 
 
 def start() -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from typing import TextIO
 
 from mobilebert_tf.atomic import naming
 
@@ -34,17 +35,18 @@ def prepare() -> bool:
     return has_output
 
 
-class _Output(io.TextIOWrapper):
-    """Standard output that names itself in its errors, since a full disk may also be that of another file.
+def shown(text: str, stream: TextIO) -> str:
+    """The text as it can be written to a stream: for a terminal with control characters of labels and texts by their
+    numbers, since they could move the cursor, rename the window, or hide lines."""
+    return _CONTROL.sub(_by_number, text) if stream.isatty() else text
 
-    On a terminal it shows control characters of labels and texts by their numbers: they could move the cursor, rename
-    the window, or hide lines. Files and pipes get them as they are.
-    """
+
+class _Output(io.TextIOWrapper):
+    """Standard output that names itself in its errors, since a full disk may also be that of another file."""
 
     def write(self, text: str) -> int:
-        shown = _CONTROL.sub(_by_number, text) if self.isatty() else text
         with naming("standard output"):
-            return super().write(shown)
+            return super().write(shown(text, self))
 
     def flush(self) -> None:
         with naming("standard output"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,15 +86,17 @@ def test_a_dataclass_made_in_python_is_held_to_its_types() -> None:
         (b"[" * 100_000, "is not readable as JSON"),
         (b"9" * 5000, "is not readable as JSON"),
         (b'{"\\ud800": 1}', "holds half of a character, as \\ud800; make it again"),
-        (b'[{"a": 1, "b": {"c": 0, "c": 1}}]', "has 'c' twice in one object; leave one of them; make it again"),
+        (b'[{"a": 1, "b": {"c": 0, "c": 1}}]', "has 'c' twice in one object, with different values; keep one; "),
+        (b'{"share": 0.25, "share": 0.5}', "has 'share' twice"),
         (b"[]", "is []; it must be an object; make it again"),
         (b'{"share": NaN}', "share: is nan; it must be a finite number below 1.8e308; make it again"),
     ],
 )
 def test_files(content: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "inner.json"
-    path.write_text(json.dumps({"share": 0.25}), encoding="utf-8")
-    assert read(path, Inner) == Inner(share=0.25)
+    for sound in ('{"share": 0.25}', '{"share": 0.25, "share": 0.25}'):
+        path.write_text(sound, encoding="utf-8")
+        assert read(path, Inner) == Inner(share=0.25)
     path.write_bytes(content)
     with pytest.raises(UsageError) as caught:
         read(path, Inner, "make it again")

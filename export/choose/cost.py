@@ -49,7 +49,7 @@ class Estimated:
             million = estimate(content, max(signatures, key=lambda one: length_of(one) or 0))
             if million is None:
                 raise FailedError(
-                    f"{name}: has an operator whose instructions cannot be estimated; use --counter, or "
+                    f"--max_drop: {name} has an operator whose instructions cannot be estimated; use --counter, or "
                     "--cost=milliseconds"
                 )
             values[name] = million

@@ -4,10 +4,9 @@ The products of a network are divided into parts: attention, feed-forward and ou
 embeddings; pooler. Each part can have any of the levels below. For each part at each level, alone, two numbers are
 measured: the error that it adds to the outputs, and its cost. Powers of the parts' errors add up, and so do costs, so
 for every price of an error there is one best mixture. The path through these begins with every part at its cheapest
-level; each step takes one part to a better level, the step that removes most error for its cost first. Scores are
-measured only along this path, and agreement with Keras as in the recipe's gate: on a grid, then by bisection where the
-loss is crossed. The mixture chosen on one half
-of the labelled examples is scored on the other.
+level; each step takes one part to a better level, the step that removes most error for its cost first. Only files on
+this path, and a few uniform ones, are scored and held against the recipe's gate: first on a grid, then by bisection
+where they begin to pass. The mixture chosen on one half of the labelled examples is scored on the other.
 """
 
 from __future__ import annotations
@@ -170,14 +169,14 @@ def search(
 
     contents: dict[int | str, bytes] = {}
     differences: dict[int | str, Difference] = {}
-    passes: dict[int | str, bool] = {}
+    faults: dict[int | str, str] = {}
 
     def is_within(key: int | str) -> bool:
         if key not in contents:
             recipe = recipe_of(key)
             contents[key] = build(files, recipe, ranges)
-            differences[key], passes[key] = _compared(contents[key], searched, recipe.gate)
-        return passes[key] and not differences[key].loses_more_than(max_drop)
+            differences[key], faults[key] = _compared(contents[key], searched, recipe.gate)
+        return not faults[key] and not differences[key].loses_more_than(max_drop)
 
     grid = sorted({round(point) for point in np.linspace(0, len(steps), GRID)})
     for key in track([*UNIFORM, *grid], "searching: scores", "files", len(UNIFORM) + len(grid)):
@@ -199,6 +198,7 @@ def search(
             bytes=len(contents[key]),
             difference=differences[key],
             within=is_within(key),
+            reason=faults[key],
             levels={} if isinstance(key, str) else dict(collections.Counter(levels_after(start, steps, key).values())),
         )
         for key in contents
@@ -206,7 +206,8 @@ def search(
     within = {key: one for key, one in candidates.items() if one.within}
     if not within:
         raise FailedError(
-            f"--max_drop={max_drop:g}: even float32 loses more than that against Keras, or misses its gate's limits"
+            f"--max_drop={max_drop:g}: even float32 loses more than that against Keras, or is farther from it than the "
+            "limits allow; raise --max_drop, or the limits"
         )
     cheapest = costs.cheapest([one.name for one in within.values()])
 
@@ -358,12 +359,12 @@ def _costs(
     }
 
 
-def _compared(content: bytes, examples: Examples, gate: Gate) -> tuple[Difference, bool]:
-    """The difference of the scores of a file and Keras, and whether the file is near enough to Keras for its gate."""
+def _compared(content: bytes, examples: Examples, gate: Gate) -> tuple[Difference, str]:
+    """The difference of the scores of a file and Keras, and what misses the gate; empty: nothing."""
     outputs, task = outputs_of(content, examples.features), examples.task
     difference = paired_difference(task, examples.keras, outputs, examples.features)
     parity = measure_parity(task, examples.keras, outputs, examples.features)
-    return difference, parity_fault(gate, task, parity) is None
+    return difference, parity_fault(gate, task, parity) or ""
 
 
 def _told(candidate: Candidate) -> str:

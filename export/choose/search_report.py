@@ -24,7 +24,7 @@ def table(found: Search) -> str:
     for one in found.candidates:
         levels = ", ".join(f"{count} {level}" for level, count in one.levels.items())
         mark = " (chosen)" if one.name == found.chosen else ""
-        within = "yes" if one.within else "no"
+        within = "yes" if one.within else f"no: {one.reason}" if one.reason else "no"
         drop = f"{100 * one.difference.score:+.2f}"
         rows.append([one.name + mark, f"{one.cost:.3g}", f"{one.bytes / 1e6:.2f}", drop, within, levels])
     lines = [

@@ -144,7 +144,7 @@ def make_variants(
     for recipe in recipes:
         print(f"export: {recipe.name} ({recipe.description})", flush=True)
         source = sources.of(recipe)
-        row = _made(source, recipe, model, expected, checks, directory, lengths_of(recipe, lengths))
+        row = _built_and_verified(source, recipe, model, expected, checks, directory, lengths_of(recipe, lengths))
         rows.append(row)
         if row.file and checks.explained_examples and recipe.rules and recipe.target == TARGETS[0]:
             few = of_all_lengths(compare.crop(checks.parity_features, max(lengths)), checks.explained_examples)
@@ -171,8 +171,8 @@ def _searched(sources: Sources, expected: _Expected, checks: Checks, one_graph: 
     examples = Examples(task=checks.task, features=scored, keras=expected.scored)
     source = sources.of(RECIPES["static_int8"])
     assert source.ranges is not None
-    found = search(source.files, source.ranges, examples, checks.max_drop, checks.cost, checks.limits)
-    return dataclasses.replace(found, recipe=dataclasses.replace(found.recipe, one_graph=one_graph))
+    result = search(source.files, source.ranges, examples, checks.max_drop, checks.cost, checks.limits)
+    return dataclasses.replace(result, recipe=dataclasses.replace(result.recipe, one_graph=one_graph))
 
 
 def _ranges_of(source: Source, recipe: Recipe) -> Ranges | None:
@@ -180,7 +180,7 @@ def _ranges_of(source: Source, recipe: Recipe) -> Ranges | None:
     return source.ranges if recipe.is_static or recipe.half else None
 
 
-def _made(
+def _built_and_verified(
     source: Source,
     recipe: Recipe,
     model: TaskModel,

@@ -40,7 +40,9 @@ class BenchmarkMemory:
         "lengths T of the signatures of each file, in word pieces: commas within a file, semicolons between files",
         "128;32,64,128;16,24,32,48,64,128",
     )
-    one_graph: str = option("the same for files whose lengths share one graph; none: no file", "16,24,32,48,64,128")
+    one_graph: str = option(
+        "the same for files whose lengths share one graph; none: make no such file", "16,24,32,48,64,128"
+    )
     recipes: str = option("recipes of the files, comma-separated", "dynamic_int8,static_int8")
     models: str | None = option("more .tflite files or patterns, comma-separated", None, is_input=True)
     weight_cache: str = option("weight caches to measure with, comma-separated", "off,memory,new_file,file")
@@ -125,7 +127,7 @@ class BenchmarkMemory:
             raise UsageError(f"--recipes={self.recipes}: choose from {', '.join(one_network.RECIPES)}")
         sets = []
         for name, all_words in (("lengths", self.lengths), ("one_graph", self.one_graph)):
-            for words in all_words.split(";") if all_words != "none" else []:
+            for words in [] if (name, all_words) == ("one_graph", "none") else all_words.split(";"):
                 whole_numbers(words, name, 1, config.max_position_embeddings)
                 sets.append((parse_lengths(words, 0, config), name == "one_graph"))
         files = []

@@ -52,7 +52,9 @@ class DataOptions(QuestionOptions):
         least=0,
         most=10**9,
     )
-    data_dir: str | None = option("directory that --train and --eval are relative to", default=None, identity=False)
+    data_dir: str | None = option(
+        "directory that --train, --eval and --teacher_texts are relative to", default=None, identity=False
+    )
     task: str | None = option(
         "kind of task. classification: one of several classes. regression: a number. multilabel: any of several "
         "labels. qa: questions on passages. entities: persons, places and the like. glue/sst2 and the other GLUE "

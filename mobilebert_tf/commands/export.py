@@ -170,8 +170,8 @@ class Export:
         most=100,
     )
     cost: str = option(
-        "what --max_drop makes small: instructions of a phone (Cortex-A76), estimated from the file; or milliseconds "
-        "of this machine, for servers like it",
+        "cost that --max_drop minimises: instructions on a phone (Cortex-A76), estimated from the file; or "
+        "milliseconds on this machine, for servers like it",
         "instructions",
         choices=("instructions", "milliseconds"),
     )
@@ -235,7 +235,7 @@ class Export:
         self, run: run_directory.Run, recipes: list[Recipe], rewrites: tuple[str, ...], trained: Trained | None
     ) -> None:
         quiet.start_tensorflow()
-        from mobilebert_tf.commands import export_said, export_texts
+        from mobilebert_tf.commands import export_summary, export_texts
         from mobilebert_tf.export.make import variants
         from mobilebert_tf.export.ship import golden, report
         from mobilebert_tf.export.verify.examples import spread
@@ -272,7 +272,7 @@ class Export:
         run.finish(rejected=[row.name for row in made.variants if not row.passed])
         _sign(run)
         shown += "" if own else " (--contract_examples=TABLE: yours)"
-        export_said.say(run.directory, task, made, found, passed_on, shown)
+        export_summary.print_summary(run.directory, task, made, found, passed_on, shown)
 
     def _task(self, loaded: LoadedModel, recipes: Sequence[Recipe]) -> tuple[Task, list[int]]:
         """The model's task with the columns and the longest length of this command's flags, and all lengths."""
@@ -356,13 +356,16 @@ class Export:
         if self.explain:
             explained = explain_report.as_json(found.model, task.max_seq_length, found.parity_examples, made.explained)
             atomic.write_json(building / "explain.json", explained)
-        found_here = [made.searched.recipe if made.searched else None, *(one.mended for one in made.explained.values())]
-        for recipe in filter(None, found_here):
+        own_recipes = [
+            made.searched.recipe if made.searched else None,
+            *(one.mended for one in made.explained.values()),
+        ]
+        for recipe in filter(None, own_recipes):
             atomic.write_text(building / f"{recipe.name}.json", explain_report.recipe_line(recipe) + "\n")
         return passed_on
 
     def _checks(self, task: Task, tokenizer: Tokenizer, texts: Texts, trained: Trained | None) -> Checks:
-        """What the files are made with and checked against."""
+        """Data and settings for making and checking the files."""
         from mobilebert_tf.benchmarks.files.host import Settings
         from mobilebert_tf.export.choose.cost import Counted, Estimated, Milliseconds
         from mobilebert_tf.export.make.variants import Checks

@@ -54,11 +54,12 @@ def read(command: Export, task: Task, tokenizer: Tokenizer) -> Texts:
     """
     evaluation = task.read(command.evaluation, labelled=True) if command.evaluation else []
     texts = task.read(command.calibration, labelled=False) if command.calibration else evaluation
-    rows = len(draw(evaluation, command.score_examples))
-    if command.max_drop is not None and rows < FEWEST:
+    if command.max_drop is not None and len(draw(evaluation, command.score_examples)) < FEWEST:
+        if len(evaluation) >= FEWEST:
+            raise UsageError(f"--score_examples={command.score_examples}: --max_drop needs at least {FEWEST}")
         raise UsageError(
-            f"--max_drop: {counted(rows, 'row')} of {command.evaluation} can say nothing; give at least {FEWEST}: one "
-            "half is for the search, the other for the score"
+            f"--max_drop: {command.evaluation} has {counted(len(evaluation), 'row')}, too few to choose by; give at "
+            f"least {FEWEST}: one half is for the search, the other for the score"
         )
     scored = task.features(draw(evaluation, command.score_examples), tokenizer) if evaluation else {}
     if "label" not in scored and command.max_drop is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from mobilebert_tf import licences
+from mobilebert_tf import licences, notes
 from mobilebert_tf.commands import (
     finetune_grid,
     finetune_quantized,
@@ -27,7 +27,7 @@ from mobilebert_tf.commands.training_options import TrainingOptions, parameters,
 from mobilebert_tf.commands.updates import UpdateOptions
 from mobilebert_tf.commands.what_is_wrong import MistakeOptions
 from mobilebert_tf.config import POOLINGS
-from mobilebert_tf.data import lost_text, tfds_table
+from mobilebert_tf.data import bad_rows, lost_text, tfds_table
 from mobilebert_tf.data.few import few_of_each
 from mobilebert_tf.errors import UsageError
 from mobilebert_tf.options import option
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from mobilebert_tf.training.stage import Stage
 
 
-_STAYS = {field.name for field in dataclasses.fields(DataOptions)} | {"model", "from_scratch"}
+_STAYS = {field.name for field in dataclasses.fields(DataOptions)} | {
+    *("model", "from_scratch", "teacher_layer_epochs", "teacher_texts"),
+}
 """Options that cannot be changed once a run has trained."""
 
 _EACH_OTHERS = ("relu", "relu6")
@@ -93,9 +95,9 @@ class Finetune(
       mobilebert-tf finetune --model=student --train=train.tsv --eval=dev.tsv --teacher=large --output=classifier
 
     With --teacher_layer_epochs=5 the student first learns the teacher's feature maps, layer by layer, on the same texts
-    and without their labels. The two must be equally wide between their blocks and have one vocabulary, as
-    mobilebert_mini and all-MiniLM-L6-v2. --teacher_texts adds texts that nobody has labelled: a teacher that a few rows
-    fine-tuned can teach on many.
+    and without their labels. The two must be equally wide between their blocks and share a vocabulary, as
+    mobilebert_mini and all-MiniLM-L6-v2 do. --teacher_texts adds texts that nobody has labelled: a teacher fine-tuned
+    on a few rows can teach on many.
 
       mobilebert-tf finetune --model=mobilebert_mini --train=labelled.tsv --teacher=large --teacher_layer_epochs=3 \\
           --teacher_texts=all.tsv --output=classifier
@@ -117,7 +119,7 @@ class Finetune(
     model: str = option("model directory to start from", is_input=True)
     epochs: float | None = option(
         "passes over the training table; default: as many as make 300 steps, from 3 to 100; with --quantization_aware "
-        "1, after --teacher_layer_epochs a third of it",
+        "1, for classifiers after --teacher_layer_epochs a third of it",
         default=None,
         least=0,
         most=1_000_000,
@@ -125,7 +127,7 @@ class Finetune(
     learning_rate: float | str | None = option(
         "peak rate of a schedule with linear warm-up and linear decay; several, comma-separated, are tried one after "
         "another; default: by the size of the model, 5e-5 for BERT-base and more for smaller models, less below 512 "
-        "rows; with --quantization_aware or after --teacher_layer_epochs a fifth of that",
+        "rows; with --quantization_aware, and for classifiers after --teacher_layer_epochs, a fifth of that",
         default=None,
         least=0,
         most=10,
@@ -247,7 +249,12 @@ class Finetune(
         self.keeps_best(bool(data.evaluation))
         teaching.check(self, data.task, self.model)
         if self.teacher_texts:
-            data = dataclasses.replace(data, unlabelled=data.task.read(self.teacher_texts, labelled=False))
+            with bad_rows.counting(self.skip_bad_rows) as left_out:
+                unlabelled = data.task.read(self.teacher_texts, labelled=False)
+            if left_out.bad:
+                first = next(iter(left_out.bad.values()))
+                notes.say(f"--teacher_texts: {counted(len(left_out.bad), 'row')} left out; the first: {first}")
+            data = dataclasses.replace(data, unlabelled=unlabelled)
         check_declining(self, data.task, len(data.evaluation))
         return data
 
@@ -302,7 +309,7 @@ class Finetune(
         epochs, peak = recommended.epochs, recommended.learning_rate
         if self.quantization_aware:
             epochs, peak = 1.0, peak / 5
-        elif self.teacher_layer_epochs:  # the student knows most already, and would forget it at the full rate
+        elif self.teacher_layer_epochs and self.begins_head(model):  # what it knows would be lost at the full rate
             epochs, peak = epochs / 3, peak / 5
         epochs = epochs if self.epochs is None else self.epochs
         peak = peak if self.learning_rate is None else float(self.learning_rate)
@@ -327,7 +334,7 @@ class Finetune(
         from mobilebert_tf.commands.fitting import Network, fit
         from mobilebert_tf.model_directory import copy_encoder
         from mobilebert_tf.models import build_model
-        from mobilebert_tf.tasks.guessing import no_better_than_guessing
+        from mobilebert_tf.tasks.guessing import MORE_ROWS, no_better_than_guessing
         from mobilebert_tf.tasks.head_start import begin_head
         from mobilebert_tf.tasks.inference import keras_answers
 
@@ -369,7 +376,8 @@ class Finetune(
             print(f"finetune: evaluation {task.score_title} {scores.primary:.1%}{majority}{tuning}")
             if warning := no_better_than_guessing(scores.all):
                 higher = f"--learning_rate={3 * stage.schedule.peak:.2g}"
-                print(f"finetune: {warning}; then try {higher}, more --epochs, or more rows")
+                then = f"; then try {higher}, more --epochs, or more rows"
+                print(f"finetune: {warning}{'' if warning.endswith(MORE_ROWS) else then}")
         review = task.review(outputs, held_out, data.evaluation) if held_out else None
         self.save(run, model, source, task, metrics, review)
 

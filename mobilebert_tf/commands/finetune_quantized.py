@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 CALIBRATION_EXAMPLES = 256
 """Examples that the ranges are first measured on."""
 
-_NOT_WITH_IT = (
-    *(("from_scratch", False), ("dtype", "float32"), ("distribution", "default")),
-    *(("accumulate_steps", 1), ("teacher_layer_epochs", 0.0)),
-)
+_NOT_WITH_IT = {
+    "from_scratch": False,
+    "dtype": "float32",
+    "distribution": "default",
+    "accumulate_steps": 1,
+    "teacher_layer_epochs": 0.0,
+}
 """Flags with the only value that they can have beside --quantization_aware."""
 
 _FOR_IT_ALONE = ("quantization_recipe", "range_decay", "fixed_range_proportion")
@@ -45,7 +48,7 @@ def check(command: Finetune) -> Recipe | None:
                     f"--{field.name}: has no meaning without --quantization_aware; add it, or leave this out"
                 )
         return None
-    for name, only in _NOT_WITH_IT:
+    for name, only in _NOT_WITH_IT.items():
         value = getattr(command, name)
         if value != only:
             raise UsageError(f"--{name}={str(value).lower()}: does not go with --quantization_aware; leave it out")

@@ -95,6 +95,7 @@ def fit(
         factors=parts.factors(trained, command.layer_decay, network.model.config.num_hidden_layers),
         measure=measure,
         best=best,
+        measures_first=True,
     )
     facts["kept"] = keeping.last(stage)
     if best and how and best.is_known:

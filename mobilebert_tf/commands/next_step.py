@@ -26,7 +26,7 @@ def say(*lines: str) -> None:
 
 @contextlib.contextmanager
 def left_to_the_caller() -> Iterator[None]:
-    """Commands that run in this context say nothing about what to run next, because the caller runs it."""
+    """Context in which commands do not say what to run next, because the caller runs it."""
     token = _said.set(False)
     try:
         yield

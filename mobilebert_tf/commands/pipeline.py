@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -140,7 +141,8 @@ class Pipeline:
         with open_run(_Whole(output=self.output), "pipeline", self.output, reopens=True) as run:
             for number, (title, command) in enumerate(stages, start=1):
                 print(f"\n[{number}/{len(stages)}] {title}", flush=True)
-                with next_step.left_to_the_caller():
+                goes_on = number < len(stages)
+                with next_step.left_to_the_caller() if goes_on else contextlib.nullcontext():
                     command.run()
             run.record["options"] = dataclasses.asdict(self)
             atomic.write_json(place / "metrics.json", _evidence(place, stages))

@@ -127,11 +127,11 @@ class Prototypes:
             f"prototypes: {count} classes of {sentences} sentences; the answer is the nearest if "
             f"its cosine is at least {task.threshold:.3f} and {task.margin:.3f} above the next, else none of these"
         )
-        returns = "each is alone in its class, so whether a class finds its own is not known; give more"
+        own_class = "each class has one sentence, so it is unknown whether a class recognises its own; give more"
         if chosen.right is not None:
-            returns = f"{chosen.right:.1%} of the sentences, left out of their class, return to it"
+            own_class = f"{chosen.right:.1%} of the sentences, left out of their class, return to it"
         print(
-            f"prototypes: {returns}; of those of a class that is left out, {chosen.none_found:.1%} are answered as "
+            f"prototypes: {own_class}; of those of a class that is left out, {chosen.none_found:.1%} are answered as "
             "none of these"
         )
         save_model_directory(run.directory, loaded.model, loaded.tokenizer, task)

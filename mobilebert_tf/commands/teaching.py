@@ -47,16 +47,16 @@ class TeacherOptions:
         most=1,
     )
     teacher_layer_epochs: float = option(
-        "passes over the texts of --train in which the student first learns to have the feature maps of --teacher, "
-        "layer by layer, before it sees a label; 0: none; for a teacher with the same vocabulary and the same width "
-        "between its blocks",
+        "passes over the texts of --train and --teacher_texts in which the student first learns to reproduce the "
+        "feature maps of --teacher, layer by layer, before it sees a label; 0: none; for a teacher with the same "
+        "vocabulary and the same width between its blocks",
         default=0.0,
         least=0,
         most=1e6,
     )
     teacher_texts: str | None = option(
-        "table of more texts for --teacher_layer_epochs, with the columns of --train but without need of labels: where "
-        "few rows are labelled and many are not",
+        "table of more texts for --teacher_layer_epochs, with the columns of --train; labels are not needed: for "
+        "tables of which only a few rows are labelled",
         default=None,
         is_input=True,
     )

@@ -8,12 +8,13 @@ Source: MobileBERT §3.5 (joint transfer); for a fine-tuned teacher TinyBERT, ar
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobilebert_tf.errors import UsageError
+from mobilebert_tf.errors import DivergedError, FailedError, UsageError
 from mobilebert_tf.tasks.task import INPUTS, Features, Task
 from mobilebert_tf.text_table import counted
 from mobilebert_tf.training.schedules import Schedule
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mobilebert_tf.run_directory import Run
     from mobilebert_tf.tokenization import Tokenizer
 
+FLAG = "--teacher_layer_epochs"
+
 BATCH = 2
 """Examples per step, as a multiple of those in a step with labels: a feature map says more about them, and larger
 batches are faster."""
@@ -42,15 +45,14 @@ WARMUP = 0.02
 
 def taught_by(teacher: MobileBertConfig, student: MobileBertConfig) -> tuple[int, ...]:
     """The teacher's block for each block of the student. Raises UsageError: their layers cannot be compared."""
-    flag = "--teacher_layer_epochs"
     if teacher.hidden_size != student.hidden_size:
         raise UsageError(
-            f"{flag}: feature maps are {teacher.hidden_size} wide in the teacher and {student.hidden_size} in the "
+            f"{FLAG}: feature maps are {teacher.hidden_size} wide in the teacher and {student.hidden_size} in the "
             "student, and cannot be compared; leave it out"
         )
     if student.num_hidden_layers > teacher.num_hidden_layers:
         raise UsageError(
-            f"{flag}: the student has {student.num_hidden_layers} layers, more than the teacher's "
+            f"{FLAG}: the student has {student.num_hidden_layers} layers, more than the teacher's "
             f"{teacher.num_hidden_layers}; leave it out"
         )
     return strategies.map_layers("even", student.num_hidden_layers, teacher.num_hidden_layers)
@@ -62,7 +64,10 @@ def texts_of(task: Task, data: LabelledData, features: Mapping[str, Any], tokeni
     if not data.unlabelled:
         return inputs
     more = task.features(data.unlabelled, tokenizer)
-    return {name: np.concatenate([own, more[name]]) for name, own in inputs.items()}
+    together = {name: np.concatenate([own, more[name]]) for name, own in inputs.items()}
+    # A table of all texts may have the labelled ones too.
+    places = {ids.tobytes(): place for place, ids in reversed(list(enumerate(together["input_ids"])))}
+    return {name: values[sorted(places.values())] for name, values in together.items()}
 
 
 def learn(command: Finetune, run: Run, strategy: Any, model: Model, texts: Features, following: Stage) -> None:
@@ -91,22 +96,31 @@ def learn(command: Finetune, run: Run, strategy: Any, model: Model, texts: Featu
         f"finetune: the layers of {command.teacher} come first: {counted(stage.steps, 'step')} of {stage.batch_size} "
         f"on {counted(count, 'text')}, without labels"
     )
-    encoder = model.encoder.trainable_weights
-    loop.train(
-        stage,
-        objectives.transfer(teacher, model, stage),
-        parts.trained(encoder, parts.chosen(command.freeze or "", encoder, "freeze"), "freeze"),
-        model.variables,
-        lambda start: shuffled_batches(texts, stage.batch_size, command.seed, start),
-        run.directory,
-        command.loop_options(strategy),
-        is_followed=True,
-    )
+    # The pooler comes after the last feature map.
+    frozen = parts.chosen(command.freeze or "", model.trainable_weights, "freeze") | {"pooler"}
+    trained = [variable for variable in model.encoder.trainable_weights if parts.part_of(variable) not in frozen]
+    if not trained:
+        raise UsageError(f"--freeze={command.freeze}: leaves no layer to teach; leave {FLAG} out")
+    try:
+        loop.train(
+            stage,
+            objectives.transfer(teacher, model, stage),
+            trained,
+            model.variables,
+            lambda start: shuffled_batches(texts, stage.batch_size, command.seed, start),
+            run.directory,
+            dataclasses.replace(command.loop_options(strategy), slices=command.accumulate_steps),
+            is_followed=True,
+        )
+    except DivergedError as error:
+        # Its rate is fixed here, so a smaller one, as the error advises, cannot be given.
+        said = str(error).partition("Try a smaller")[0]
+        raise FailedError(f"{said}Leave {FLAG} out in a new --output, or use --dtype=float32") from None
 
 
 def stage_of(command: Finetune, teacher: MobileBertConfig, student: MobileBertConfig, examples: int) -> StagePlan:
     """The stage: joint transfer of all layers."""
-    batch = BATCH * command.batch_size
+    batch = BATCH * command.batch_size * command.accumulate_steps
     steps = max(1, int(examples / batch * command.teacher_layer_epochs))
     return StagePlan(
         name="teacher_layers",

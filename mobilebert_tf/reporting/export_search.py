@@ -39,7 +39,8 @@ def part(searched: Searched, number: int) -> SearchPart:
     caption = (
         f"{capital} against Keras, on {searched.searched_examples} texts, and what an inference costs. The line is "
         "the search path: first every part of the network at its cheapest, then, step by step, the change that removes "
-        "most error for its cost. Hollow points, below the dashed line, lose more than is allowed."
+        "most error for its cost. Hollow points lose more than is allowed (below the dashed line) or are too far from "
+        "Keras."
     )
     return SearchPart(
         told=told,
@@ -92,7 +93,11 @@ def _table(searched: Searched, chosen: Candidate) -> Table:
     rows = []
     for one in searched.candidates:
         levels = ", ".join(f"{count} {level}" for level, count in one.levels.items())
-        verdict = Cell("chosen" if one is chosen else "within", (), "passed") if one.within else Cell("not within")
+        verdict = (
+            Cell("chosen" if one is chosen else "within", (), "passed")
+            if one.within
+            else Cell("not within", (one.reason,) if one.reason else ())
+        )
         difference = one.difference
         rows.append((
             Cell(one.name, (levels,) if levels else ()),
@@ -105,5 +110,5 @@ def _table(searched: Searched, chosen: Candidate) -> Table:
         "Every file that was scored, the cheapest first, with the number of parts of the network at each precision; "
         f"the difference of {searched.score_name} in points, with its 95 % interval."
     )
-    head = ("File", searched.unit, "Size", "Against Keras", "Loss")
+    head = ("File", searched.unit, "Size", "Against Keras", "Verdict")
     return Table("Searched files", head, tuple(rows), caption)

@@ -62,7 +62,7 @@ def _finetuning(results: Results) -> list[dict[str, Any]]:
         kept: dict[str, int] = {}
         for scratch, title in ((False, "transferred"), (True, "from scratch")):
             for classifier in family.classifiers:
-                stage = classifier.stages[-1] if classifier.stages else None
+                stage = next((one for one in reversed(classifier.stages) if one is not _layers(classifier)), None)
                 if stage and classifier.from_scratch == scratch and "loss" in stage.metrics:
                     if title not in stages and classifier.kept_step is not None:
                         kept[title] = classifier.kept_step

@@ -14,6 +14,10 @@ _DEVIATIONS = 2
 """Number of binomial deviations by which a share of right answers must exceed another one to count as higher."""
 
 
+MORE_ROWS = "More rows would tell"
+"""End of the sentence on a score that is good, but may be so by chance."""
+
+
 def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
     """A sentence on a score that always giving the same answer would reach too; empty for better scores.
 
@@ -45,7 +49,7 @@ def no_better_than_guessing(metrics: Mapping[str, Any]) -> str:
     if accuracy > majority:
         return (
             f"that is better than always answering with the most frequent class, which is right on {majority:.1%}; but "
-            f"on {counted(examples, 'row')} it may be chance. More rows can tell"
+            f"on {counted(examples, 'row')} it may be chance. {MORE_ROWS}"
         )
     return (
         f"that is no better than always answering with the most frequent class, which is right on {majority:.1%}. "

@@ -108,6 +108,7 @@ def train(
     snapshots: Snapshots | None = None,
     best: Best | None = None,
     is_followed: bool = False,
+    measures_first: bool | None = None,
 ) -> Optimizer:
     """Run `stage` to its end, from its last checkpoint if there is one.
 
@@ -125,6 +126,8 @@ def train(
       snapshots: written by the one process that writes.
       best: receives every measurement of the stage and may end it early. Its weights are not restored here.
       is_followed: whether another stage comes after this one; a signal then stops the run before that stage.
+      measures_first: whether to measure before the first step too; None: in the first stage alone, since a later one
+        begins where the measurement at the end of the stage before was made.
 
     Returns:
       The optimizer in its state after the stage.
@@ -162,7 +165,8 @@ def train(
         )
     if done < stage.steps and not (best and best.is_exhausted):
         run_steps = compile_stage(stage, objective, trainable, optimizer, strategy, options.slices)
-        run = _Run(stage, directory, options, checkpoints, measure, snapshots, best, is_followed)
+        first = stage.index == 0 if measures_first is None else measures_first
+        run = _Run(stage, directory, options, checkpoints, measure, snapshots, best, is_followed, first)
         run.from_step(done, lambda: iter(_shares(strategy, batches(done))), run_steps)
     return optimizer
 
@@ -179,6 +183,7 @@ class _Run:
     snapshots: Snapshots | None
     best: Best | None
     is_followed: bool
+    measures_first: bool
 
     def from_step(self, done: int, iterator: Callable[[], Any], run_steps: Callable[..., Any]) -> None:
         stage, options = self.stage, self.options
@@ -188,7 +193,7 @@ class _Run:
         if done and options.writes:
             print(f"  {stage.name}: continues at step {done} of {stage.steps}", file=sys.stderr)
         progress, batches = Progress(stage.name, stage.steps, done, options.writes), iterator()
-        if done == 0 and stage.index == 0:
+        if done == 0 and self.measures_first:
             measured = self._held_out(progress)
             if self.best:
                 self.best.saw(0, measured)

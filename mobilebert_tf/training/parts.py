@@ -35,7 +35,7 @@ def chosen(text: str, variables: Sequence[Any], flag: str) -> set[str]:
         block_range = _RANGE.fullmatch(word)
         wanted = [f"block_{i}" for i in range(int(block_range[1]), int(block_range[2]) + 1)] if block_range else [word]
         if not wanted:
-            raise UsageError(f"--{flag}={text}: {word} counts down; write the lower block first")
+            raise UsageError(f"--{flag}={text}: {word} runs backwards; write the lower block first")
         unknown = next((name for name in wanted if name not in known), None)
         if unknown is not None:
             raise UsageError(f"--{flag}={text}: there is no part {unknown}; choose from {_shown(known)}")

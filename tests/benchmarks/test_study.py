@@ -62,10 +62,10 @@ def content() -> dict:
         ),
         ({"repetitions": 3}, "unknown field 'repetitions'"),
         ({"variants": {"slow": {"tuned": {"command": 5}}}}, "'slow': step 'tuned': command: is 5; it must be the name"),
-        ({"variants": {"slow": {"tuned": {"output": "x"}}}}, "step 'tuned': output: a study sets it itself"),
+        ({"variants": {"slow": {"tuned": {"output": "x"}}}}, "step 'tuned': output: is set by the study"),
         (
             {"chain": {"tuned": {"command": "finetune", "flags": {"debug": True}}}},
-            "chain: step 'tuned': debug: a study sets it itself, or has no use for it",
+            "chain: step 'tuned': debug: does not go with a study",
         ),
         ({"variants": {}}, "study.json: variants: is empty"),
         ({"seeds": 0}, "seeds: is 0; it must be a whole number"),

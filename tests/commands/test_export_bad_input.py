@@ -217,7 +217,7 @@ def test_flags(flag: str, message: str, refuse) -> None:
         ({"rules": [{"activations": 8}]}, "activations: is 8; it must be text"),
         ({"rules": [{"per_channel": "no"}]}, "per_channel: is 'no'; it must be true or false"),
         ({"rules": [{"layers": "("}]}, "is not a regular expression"),
-        ({"rules": [{"operators": ["NOPE"]}]}, "operators: the quantizer knows no 'NOPE'; choose from *, INPUT"),
+        ({"rules": [{"operators": ["fully_conected"]}]}, "knows no 'fully_conected'; it knows FULLY_CONNECTED"),
         ({"rules": [{"operators": []}]}, "operators: is empty; leave it out for FULLY_CONNECTED"),
         ({"gate": {"min_decision_agreement": 1.5}}, "min_decision_agreement: is 1.5; it must be"),
         ({"rules": [{"layers": 5}]}, "layers: is 5; it must be text"),
@@ -242,8 +242,10 @@ def test_search(refuse, labelled_table: Path, tmp_path: Path) -> None:
     one.write_bytes(GOOD)
     own.write_text(json.dumps({"name": "cheapest", "rules": [{}]}))
     line = refuse("--max_drop=0.01", f"--evaluation={one}", f"--calibration={labelled_table}")
-    assert f"1 row of {one} can say nothing; give at least 20: one half is for the search, the other" in line
+    assert f"{one} has 1 row, too few to choose by; give at least 20: one half is for the search, the other" in line
     tables = [f"--evaluation={labelled_table}", f"--calibration={one}"]
+    few = refuse("--max_drop=0.01", *tables, "--score_examples=10")
+    assert "--score_examples=10: --max_drop needs at least 20" in few
     assert "'cheapest' is the name of --max_drop's own recipe" in refuse("--max_drop=0.01", *tables, f"--recipes={own}")
 
 

@@ -85,6 +85,47 @@ def test_texts_without_labels_teach_too(
     assert all(b < 0.7 * a for a, b in zip(few, many, strict=True)), (few, many)
 
 
+def test_what_the_layers_give_is_measured_and_kept(
+    made: Path,
+    teacher: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    complain: Complain,
+) -> None:
+    """With labels that change nothing, the best weights are those before the first label; flags of steps hold for both
+    stages, and a row of texts that cannot be used is left out if asked for."""
+    rows = (made / "train.tsv").read_text().splitlines()
+    (tmp_path / "texts.jsonl").write_text('{"text": "ban bel"}\n{"text": \n' + f'{{"text": "{rows[1][:30]}"}}\n')
+    train = f"--train={made / 'train.tsv'}"
+    words = [train, f"--teacher={teacher}", "--learning_rate=0", "--epochs=1", "--teacher_layer_epochs=4"]
+    words += [f"--eval={made / 'train.tsv'}", "--accumulate_steps=2", "--freeze=classifier,block_0", "--keep=best"]
+    output = tmp_path / "out"
+    run = words_of(made, output, *words, f"--teacher_texts={tmp_path / 'texts.jsonl'}")
+    assert "line 2: " in complain(*run) and not output.exists()
+    assert cli.run([*run, "--skip_bad_rows"]) == 0
+    printed = capsys.readouterr()
+    assert "3 steps of 32 on 26 texts" in printed.out and "--teacher_texts: 1 row left out; the first: " in printed.err
+    log = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    first = next(row for row in log if row["stage"] == "finetune")
+    assert first["step"] == 0 and "held_out/accuracy" in first and log[0]["stage"] == "teacher_layers"
+    assert json.loads((output / "metrics.json").read_text())["kept"]["step"] == 0
+    one, other = (load_model_directory(place).model.encoder for place in (made / "student", output))
+    changed = {
+        a.path.split("/")[0]
+        for a, b in zip(one.trainable_weights, other.trainable_weights, strict=True)
+        if not np.array_equal(np.asarray(a), np.asarray(b))
+    }
+    assert changed == {"embeddings", *(f"block_{i}" for i in range(1, one.config.num_hidden_layers))}
+    line = complain(*run, "--skip_bad_rows", "--accept_changes", "--epochs=2", "--teacher_layer_epochs=5")
+    assert "has trained already, so --teacher_layer_epochs must stay as it was" in line
+    everything = f"--freeze=embeddings,block_0..block_{one.config.num_hidden_layers - 1}"
+    line = complain(*words_of(made, tmp_path / "none", *words, everything))
+    assert "leaves no layer to teach; leave --teacher_layer_epochs out" in line
+    aware = ["finetune", "--quantization_aware", f"--model={output}", train, f"--teacher={teacher}"]
+    line = complain(*aware, "--teacher_layer_epochs=1", f"--output={tmp_path / 'aware'}")
+    assert "--teacher_layer_epochs=1.0: does not go with --quantization_aware" in line
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 

@@ -188,8 +188,11 @@ def test_the_gate_is_what_is_asked_for(files, measured, examples, tmp_path):
         found = TfliteModel(path).answer(examples.features)["logits"]
         errors.append(np.abs(found - exact)[order].max() / np.abs(exact[order]).max())
     assert errors[1] <= 0.001 < errors[0]
-    cheaper = {candidate.name: candidate.within for candidate in result.candidates}
-    assert not cheaper["dynamic_int4"] and cheaper[result.chosen]
+    candidates = {candidate.name: candidate for candidate in result.candidates}
+    assert candidates[result.chosen].within and not candidates[result.chosen].reason
+    near = next(one for one in result.candidates if one.reason and not one.difference.loses_more_than(0.004))
+    assert not near.within and near.reason.startswith("relative error") and "is above 0.001" in near.reason
+    assert f"no: {near.reason}" in search_report.table(result)
 
 
 def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatch):
@@ -199,7 +202,7 @@ def test_halves_between_points_of_the_grid(files, measured, examples, monkeypatc
     enough = (int4 + half) // 2
 
     def compared(content, half, gate):
-        return search.Difference(score=0.0 if len(content) >= enough else -1.0, low=0, high=0), True
+        return search.Difference(score=0.0 if len(content) >= enough else -1.0, low=0, high=0), ""
 
     monkeypatch.setattr(search, "GRID", 2)
     monkeypatch.setattr(search, "UNIFORM", ())
@@ -225,13 +228,13 @@ def test_the_cost_is_that_of_a_phone(files, measured, examples, tmp_path, monkey
     assert within[result.chosen] == min(within.values())
     # Where the cost of a file is unknown, the error says what else there is.
     monkeypatch.setattr(cost, "estimate", lambda content, signature: None)
-    with pytest.raises(FailedError, match="float16: has an operator .* --counter, or --cost=milliseconds"):
+    with pytest.raises(FailedError, match="--max_drop: float16 has an operator .* --counter, or --cost=milliseconds"):
         search.search(files, measured, examples, 0.1, Estimated())
 
 
 def test_no_file_within(files, measured, examples, monkeypatch):
     worse = search.Difference(score=-0.1, low=-0.2, high=0.0)
-    monkeypatch.setattr(search, "_compared", lambda content, half, gate: (worse, True))
+    monkeypatch.setattr(search, "_compared", lambda content, half, gate: (worse, ""))
     with pytest.raises(FailedError, match="--max_drop=0.005: even float32 loses more than that"):
         search.search(files, measured, dataclasses.replace(examples), 0.005, Bytes())
 

@@ -44,7 +44,7 @@ def test_parts_that_are_not_there(model, text, strange):
 
 @pytest.mark.parametrize(
     "text, said",
-    [("block_3..block_1", "block_3..block_1 counts down"), (" ,", "names no part; choose from embeddings")],
+    [("block_3..block_1", "block_3..block_1 runs backwards"), (" ,", "names no part; choose from embeddings")],
 )
 def test_parts_that_are_none(model, text, said):
     with pytest.raises(UsageError, match=f"--freeze={text}: {said}"):

@@ -1,4 +1,4 @@
-"""What an export says at its end: results of the files, what was written, and what to do next."""
+"""The last lines of an export: results of the files, the names of what was written, and the next steps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mobilebert_tf.reporting import export_report
 from mobilebert_tf.tasks.task import Task
 
 
-def say(directory: Path, task: Task, made: Made, found: Report, passed_on: Sequence[str], shown: str) -> None:
-    """Print it.
+def print_summary(directory: Path, task: Task, made: Made, found: Report, passed_on: Sequence[str], shown: str) -> None:
+    """Print results, written files and next steps.
 
     Args:
       directory: the finished export.
@@ -37,10 +37,8 @@ def say(directory: Path, task: Task, made: Made, found: Report, passed_on: Seque
     if passed_on:
         print(f"{', '.join(passed_on)}: came with the model's weights; pass on with the files")
     print(f"examples in the contracts, word for word: {shown}")
-    next_step.say(
-        next_step.line("export verify", str(directory)).replace("next:", "check a copy:"),
-        f"which to ship: {directory / 'report.html'}, the same in report.md",
-    )
+    next_step.say(next_step.line("export verify", str(directory)).replace("next:", "check a copy:"))
+    print(f"which to ship: {directory / 'report.html'}, the same in report.md")
     if best := export_report.recommended(directory):
         context = ["--context=..."] if task.judges_pairs or task.name == "embedding" else []
         next_step.say(next_step.line("predict", f"--model={directory / best}", "--text=...", *context))

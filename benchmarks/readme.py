@@ -259,6 +259,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "similarity": _study,
     "real_teacher": _study,
     "teacher": _study,
+    "layers": _study,
     "strategies": _strategies,
     "records": _records,
     "tasks": _tasks,

@@ -143,9 +143,9 @@ class Candidate:
     cost: Finite
     difference: Difference
     within: bool
-    """Whether it loses at most the allowed share, and is as near to Keras as its gate demands."""
+    """Verdict: it loses at most the allowed share, and is as near to Keras as its gate demands."""
     reason: str = ""
-    """What misses the gate's limits; empty: nothing."""
+    """Limit of the gate that the file misses; empty: none."""
     bytes: Count
     levels: dict[str, Count] = dataclasses.field(default_factory=dict)
     """Parts of the network at each precision."""

@@ -360,7 +360,7 @@ def _costs(
 
 
 def _compared(content: bytes, examples: Examples, gate: Gate) -> tuple[Difference, str]:
-    """The difference of the scores of a file and Keras, and what misses the gate; empty: nothing."""
+    """The difference of the scores of a file and Keras, and the limit of the gate that it misses; empty: none."""
     outputs, task = outputs_of(content, examples.features), examples.task
     difference = paired_difference(task, examples.keras, outputs, examples.features)
     parity = measure_parity(task, examples.keras, outputs, examples.features)

@@ -190,7 +190,10 @@ class Distill(TrainingOptions):
         checkpoint = open_checkpoint(self.teacher)
         heads = checkpoint.heads
         if not {"masked_words", "next_sentence"} >= set(heads.present):
-            raise UsageError(f"{self.teacher}: is fine-tuned ({heads}); give a pre-trained teacher")
+            raise UsageError(
+                f"{self.teacher}: is fine-tuned ({heads}); give a pre-trained teacher, or let this one teach its task: "
+                "finetune --teacher=... --teacher_layer_epochs=5"
+            )
         predicts = {"masked_words", "next_sentence"} <= set(heads.present)
         student = student_config(self.student)
         layers = student.num_hidden_layers
